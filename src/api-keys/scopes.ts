@@ -1,0 +1,4 @@
+/** Everything that a key can be allowed to do. A route asks for exactly one of these. */
+export const SCOPES = ['users:read', 'users:write', 'accounts:read'] as const;
+
+export type Scope = (typeof SCOPES)[number];

@@ -1,0 +1,23 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule } from './auth/auth.module.js';
+import { ConfigModule } from './config/config.module.js';
+import type { Environment } from './config/environment.js';
+import { HealthModule } from './health/health.module.js';
+import { InternalUsersModule } from './internal-users/internal-users.module.js';
+import { PrismaModule } from './prisma/prisma.module.js';
+
+@Module({})
+export class AppModule {
+  static forEnvironment(environment: Environment): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot(environment),
+        PrismaModule,
+        AuthModule,
+        InternalUsersModule,
+        HealthModule,
+      ],
+    };
+  }
+}

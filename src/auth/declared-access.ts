@@ -1,0 +1,9 @@
+import { Reflector } from '@nestjs/core';
+import type { Scope } from '../api-keys/scopes.js';
+
+/** Who may call a route. Every route must say so: see `ClosedByDefaultGuard`. */
+export type Access =
+  { readonly kind: 'public' } | { readonly kind: 'api-key'; readonly scope: Scope };
+
+/** Marks a controller or handler; use `@Public()` or `@RequiresApiKey(scope)`, which set it. */
+export const DeclaredAccess = Reflector.createDecorator<Access>();

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { type RootKey, RootKeyError, parseRootKey } from '../api-keys/root-key.js';
+import { readRootKeyFile } from '../api-keys/root-key-file.js';
+
+const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
+
+/** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
+const SECRETS = ['DATABASE_URL', 'INTERNAL_API_KEY_PREVIOUS'] as const;
+
+// Messages never quote the value: a mistyped variable may well hold a secret.
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum, `must be from ${minimum} to ${maximum}`));
+
+const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+const postgresUrl = z
+  .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
+  .refine(isPostgresUrl, 'must be a postgresql:// URL');
+
+const environmentSchema = z
+  .object({
+    NODE_ENV: oneOf(['development', 'test', 'production']).default('development'),
+    HOST: z.string().default('127.0.0.1'),
+    PORT: wholeNumber(0, 65_535).default(3000),
+    LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default(
+      'info',
+    ),
+    API_DOCS: oneOf(['on', 'off']).optional(),
+    DATABASE_URL: postgresUrl,
+    DATABASE_POOL_MAX: wholeNumber(1, 1000).default(10),
+    INTERNAL_API_KEY: z.string().optional(),
+    INTERNAL_API_KEY_PREVIOUS: z.string().optional(),
+    INTERNAL_API_KEY_FILE: z.string().optional(),
+  })
+  .superRefine(
+    (environment, context) => {
+      for (const [name, message] of rootKeyProblems(environment)) {
+        context.addIssue({ code: 'custom', path: [name], message });
+      }
+    },
+    // Also when another variable is wrong, so that every problem is listed at once.
+    { when: () => true },
+  )
+  .transform(({ API_DOCS, ...environment }) => ({
+    ...environment,
+    API_DOCS: API_DOCS ?? (environment.NODE_ENV === 'production' ? 'off' : 'on'),
+  }));
+
+/** The checked configuration. This file is the only place that knows the names of the variables. */
+export type Environment = z.output<typeof environmentSchema>;
+
+/** The environment is not fit to start with. `problems` has a line for each variable, without its value. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads the configuration from environment variables and the secret files that they name.
+ * @throws EnvironmentError with every problem found.
+ */
+export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
+  // An empty variable counts as absent, so that `NAME=` in an env file means "the default".
+  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const { resolved, problems } = readSecretFiles(present);
+  const result = environmentSchema.safeParse(resolved);
+  const issues = result.error?.issues ?? [];
+  const all = [...problems, ...issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)];
+  if (!result.success || all.length > 0) throw new EnvironmentError(all);
+  return result.data;
+}
+
+function readSecretFiles(variables: NodeJS.ProcessEnv) {
+  const resolved = { ...variables };
+  const problems: string[] = [];
+  for (const name of SECRETS) {
+    const path = variables[`${name}_FILE`];
+    if (path === undefined) continue;
+    if (variables[name] !== undefined) problems.push(`${name}_FILE: set it or ${name}, not both`);
+    try {
+      resolved[name] = readFileSync(path, 'utf8').trim();
+    } catch {
+      problems.push(`${name}_FILE: names a file that cannot be read`);
+    }
+  }
+  return { resolved, problems };
+}
+
+function isPostgresUrl(text: string): boolean {
+  return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
+}
+
+function* rootKeyProblems(environment: {
+  NODE_ENV: string;
+  INTERNAL_API_KEY?: string;
+  INTERNAL_API_KEY_PREVIOUS?: string;
+  INTERNAL_API_KEY_FILE?: string;
+}): Generator<[variable: string, message: string]> {
+  const {
+    INTERNAL_API_KEY: key,
+    INTERNAL_API_KEY_PREVIOUS: previous,
+    INTERNAL_API_KEY_FILE: file,
+  } = environment;
+  if (key === undefined && file === undefined) {
+    yield ['INTERNAL_API_KEY', `is required; ${MAKE_A_KEY}`];
+  }
+  if (file !== undefined && (key !== undefined || previous !== undefined)) {
+    yield ['INTERNAL_API_KEY_FILE', 'holds all root keys: set it or INTERNAL_API_KEY, not both'];
+  }
+  const sources: [string, (() => RootKey[]) | undefined][] = [
+    ['INTERNAL_API_KEY', key === undefined ? undefined : () => [parseRootKey(key)]],
+    [
+      'INTERNAL_API_KEY_PREVIOUS',
+      previous === undefined ? undefined : () => [parseRootKey(previous)],
+    ],
+    ['INTERNAL_API_KEY_FILE', file === undefined ? undefined : () => readRootKeyFile(file)],
+  ];
+  for (const [name, read] of sources) {
+    const problem = read && findProblem(read, environment.NODE_ENV === 'production');
+    if (problem !== undefined) yield [name, problem];
+  }
+}
+
+function findProblem(read: () => RootKey[], production: boolean): string | undefined {
+  try {
+    const weak = read().find((key) => production && key.weakness !== undefined);
+    return weak && `is ${weak.weakness}: refused in production; ${MAKE_A_KEY}`;
+  } catch (error) {
+    if (!(error instanceof RootKeyError)) throw error;
+    return error.message;
+  }
+}

@@ -1,0 +1,48 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import {
+  ApiOkResponse,
+  ApiOperation,
+  ApiServiceUnavailableResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Public } from '../auth/public.decorator.js';
+import { DatabaseHealth } from './database-health.js';
+import {
+  type Liveness,
+  type Readiness,
+  livenessSchema,
+  readinessSchema,
+} from './health.schemas.js';
+
+@ApiTags('health')
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(private readonly database: DatabaseHealth) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'getHealth', summary: 'The same as ready' })
+  @ApiOkResponse({ standardSchema: readinessSchema })
+  @ApiServiceUnavailableResponse({ standardSchema: readinessSchema })
+  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+    return this.ready(reply);
+  }
+
+  @Get('live')
+  @ApiOperation({ operationId: 'getLiveness', summary: 'Restart the process if this fails' })
+  @ApiOkResponse({ standardSchema: livenessSchema })
+  live(): Liveness {
+    return { status: 'up' };
+  }
+
+  @Get('ready')
+  @ApiOperation({ operationId: 'getReadiness', summary: 'Send no requests while this is not 200' })
+  @ApiOkResponse({ standardSchema: readinessSchema })
+  @ApiServiceUnavailableResponse({ standardSchema: readinessSchema })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+    const status = (await this.database.isUp()) ? 'up' : 'down';
+    void reply.code(status === 'up' ? 200 : 503);
+    return { status, checks: { database: status } };
+  }
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+const stateSchema = z.enum(['up', 'down']);
+
+export const livenessSchema = z
+  .object({ status: z.literal('up') })
+  .meta({ id: 'Liveness', description: 'The process answers.' });
+
+export const readinessSchema = z
+  .object({ status: stateSchema, checks: z.object({ database: stateSchema }) })
+  .meta({
+    id: 'Readiness',
+    description: 'Whether the process can serve, and what it needs for it.',
+  });
+
+export type Liveness = z.infer<typeof livenessSchema>;
+export type Readiness = z.infer<typeof readinessSchema>;

@@ -1,0 +1,130 @@
+import { HttpException } from '@nestjs/common';
+import { z } from 'zod';
+
+/** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
+interface ProblemType {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Every problem that this API answers with. The codes are stable: clients branch on them. */
+export const PROBLEM_TYPES = {
+  INVALID_REQUEST: problemType(400, 'Invalid request', 'The request is not valid'),
+  MALFORMED_JSON: problemType(400, 'Malformed JSON', 'The request body is not valid JSON'),
+  MALFORMED_URL: problemType(400, 'Malformed URL', 'The URL is not validly percent-encoded'),
+  MALFORMED_HTTP: problemType(400, 'Malformed HTTP', 'The request is not valid HTTP'),
+  INVALID_API_KEY: problemType(401, 'Unauthorized', 'Invalid or missing API key', {
+    headers: { 'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"' },
+  }),
+  INSUFFICIENT_SCOPE: problemType(
+    403,
+    'Insufficient scope',
+    'The API key lacks the required scope',
+  ),
+  ACCESS_NOT_DECLARED: problemType(403, 'Forbidden', 'This route is open to nobody'),
+  ROUTE_NOT_FOUND: problemType(404, 'Route not found', 'There is no such route'),
+  USER_NOT_FOUND: problemType(404, 'User not found', 'User not found'),
+  METHOD_NOT_ALLOWED: problemType(
+    405,
+    'Method not allowed',
+    'The route exists, with other methods',
+  ),
+  REQUEST_TIMEOUT: problemType(408, 'Request time-out', 'The request took too long to arrive', {
+    retryable: true,
+  }),
+  EMAIL_TAKEN: problemType(409, 'Email taken', 'Another user has this email'),
+  USER_ID_TAKEN: problemType(409, 'User id taken', 'Another user has this id'),
+  USER_HAS_ACCOUNTS: problemType(
+    409,
+    'User has accounts',
+    'A user with accounts cannot be deleted',
+  ),
+  BODY_TOO_LARGE: problemType(413, 'Body too large', 'The request body is too large'),
+  URL_TOO_LONG: problemType(414, 'URL too long', 'The URL is too long'),
+  UNSUPPORTED_MEDIA_TYPE: problemType(
+    415,
+    'Unsupported media type',
+    'The request body must be application/json',
+  ),
+  HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
+  INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
+  DATABASE_UNAVAILABLE: problemType(
+    503,
+    'Database unavailable',
+    'The database cannot be reached at the moment',
+    { retryable: true, headers: { 'retry-after': '1' } },
+  ),
+} as const satisfies Record<string, ProblemType>;
+
+export type ProblemCode = keyof typeof PROBLEM_TYPES;
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
+
+/** The body of every error answer (RFC 9457). */
+export const problemSchema = z
+  .object({
+    type: z.string().meta({ description: 'Identifies the kind of problem.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().meta({ description: 'Identifies this occurrence.' }),
+    code: z.string().meta({ description: 'Stable; the one to branch on.' }),
+    retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
+    requestId: z.string().meta({ description: 'The answer’s X-Request-Id; the log has it too.' }),
+    requiredScope: z.string().optional(),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'What is wrong with the request, place by place.' }),
+  })
+  .meta({ id: 'Problem', description: 'An error answer (RFC 9457).' });
+
+export type Problem = z.infer<typeof problemSchema>;
+
+type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
+
+/** Thrown anywhere in a request to answer it with a problem. */
+export class ProblemException extends HttpException {
+  constructor(
+    readonly code: ProblemCode,
+    readonly extension: ProblemExtension = {},
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(PROBLEM_TYPES[code].detail, PROBLEM_TYPES[code].status);
+  }
+}
+
+/** The status, headers and JSON text that answer a request with a problem. */
+export function renderProblem(problem: ProblemException, requestId: string) {
+  const { status, title, detail, retryable, headers }: ProblemType = PROBLEM_TYPES[problem.code];
+  const body: Problem = {
+    type: `urn:latchkey:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
+    title,
+    status,
+    detail,
+    // Not the path: an unauthenticated answer must be the same whatever id was asked for.
+    instance: `urn:latchkey:request:${requestId}`,
+    code: problem.code,
+    retryable,
+    requestId,
+    ...problem.extension,
+  };
+  return {
+    status,
+    headers: { 'content-type': PROBLEM_CONTENT_TYPE, ...headers, ...problem.headers },
+    body: JSON.stringify(body),
+  };
+}
+
+function problemType(
+  status: number,
+  title: string,
+  detail: string,
+  rest: Partial<Pick<ProblemType, 'retryable' | 'headers'>> = {},
+): ProblemType {
+  return { status, title, detail, retryable: false, ...rest };
+}

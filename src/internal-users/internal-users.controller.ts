@@ -1,0 +1,112 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
+import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import {
+  type Account,
+  accountsAnswerSchema,
+  listAccountsSchema,
+} from '../users/account.schemas.js';
+import { AccountsService } from '../users/accounts.service.js';
+import {
+  type CreateUser,
+  type ListUsers,
+  type SearchUsers,
+  type UpdateUser,
+  type User,
+  type UserPage,
+  createUserSchema,
+  listUsersSchema,
+  searchUsersSchema,
+  updateUserSchema,
+  userAnswerSchema,
+  userIdSchema,
+  userPageSchema,
+} from '../users/user.schemas.js';
+import { UsersService } from '../users/users.service.js';
+
+@ApiTags('users')
+@Controller('internal/users')
+export class InternalUsersController {
+  constructor(
+    private readonly users: UsersService,
+    private readonly accounts: AccountsService,
+  ) {}
+
+  @Get()
+  @RequiresApiKey('users:read')
+  @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
+  @ApiOkResponse({ standardSchema: userPageSchema })
+  @ApiProblems('INVALID_REQUEST')
+  async list(@Query({ schema: listUsersSchema }) query: ListUsers): Promise<UserPage> {
+    return this.users.list(query);
+  }
+
+  @Get(':id')
+  @RequiresApiKey('users:read')
+  @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
+  @ApiOkResponse({ standardSchema: userAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
+  async get(@Param('id', { schema: userIdSchema }) id: string): Promise<{ user: User }> {
+    return { user: await this.users.get(id) };
+  }
+
+  @Post('search')
+  @HttpCode(200)
+  @RequiresApiKey('users:read')
+  @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
+  @ApiOkResponse({ standardSchema: userPageSchema })
+  @ApiProblems('INVALID_REQUEST')
+  async search(@Body({ schema: searchUsersSchema }) search: SearchUsers): Promise<UserPage> {
+    return this.users.search(search);
+  }
+
+  @Post()
+  @RequiresApiKey('users:write')
+  @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
+  @ApiCreatedResponse({ standardSchema: userAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'USER_ID_TAKEN', 'EMAIL_TAKEN')
+  async create(@Body({ schema: createUserSchema }) user: CreateUser): Promise<{ user: User }> {
+    return { user: await this.users.create(user) };
+  }
+
+  @Patch(':id')
+  @RequiresApiKey('users:write')
+  @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
+  @ApiOkResponse({ standardSchema: userAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
+  async update(
+    @Param('id', { schema: userIdSchema }) id: string,
+    @Body({ schema: updateUserSchema }) changes: UpdateUser,
+  ): Promise<{ user: User }> {
+    return { user: await this.users.update(id, changes) };
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequiresApiKey('users:write')
+  @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
+  @ApiNoContentResponse()
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS')
+  async delete(@Param('id', { schema: userIdSchema }) id: string): Promise<void> {
+    return this.users.delete(id);
+  }
+
+  @Get(':id/accounts')
+  @RequiresApiKey('accounts:read')
+  @ApiOperation({ operationId: 'listAccounts', summary: 'The accounts of a user' })
+  @ApiOkResponse({ standardSchema: accountsAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
+  async listAccounts(
+    @Param('id', { schema: userIdSchema }) id: string,
+    @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
+  ): Promise<{ accounts: Account[] }> {
+    return { accounts: await this.accounts.listOf(id, type) };
+  }
+}

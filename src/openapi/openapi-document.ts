@@ -1,0 +1,33 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { addProblemResponses, problemComponent } from './problem-responses.js';
+import { API_KEY_SCHEME, API_KEY_SECURITY } from './security-schemes.js';
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+/** The OpenAPI 3.1 document of the application's routes, with every error answer that they can give. */
+export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
+  const settings = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Latchkey')
+    .setDescription('The key-guarded internal user API that MCP servers ask who they serve.')
+    .setVersion('1')
+    .setLicense('MIT', 'urn:spdx:MIT')
+    .addServer('/', 'This server')
+    .addSecurity(API_KEY_SCHEME, API_KEY_SECURITY)
+    .addTag('users', 'Users and their accounts')
+    .addTag('health', 'For load balancers and orchestrators')
+    .build();
+  const document = SwaggerModule.createDocument(app, settings);
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: problemComponent },
+  };
+  for (const path of Object.values(document.paths)) {
+    for (const method of METHODS) {
+      const operation = path[method];
+      if (operation) addProblemResponses(operation);
+    }
+  }
+  return document;
+}

@@ -1,0 +1,93 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { z } from 'zod';
+import {
+  PROBLEM_TYPES,
+  type ProblemCode,
+  ProblemException,
+  problemSchema,
+  renderProblem,
+} from '../http/problem.js';
+import type { Scope } from '../api-keys/scopes.js';
+import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';
+import { SCOPE_EXTENSION } from './security-schemes.js';
+
+type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
+  [PROBLEMS_EXTENSION]?: readonly ProblemCode[];
+  [SCOPE_EXTENSION]?: Scope;
+};
+
+const OF_EVERY_ROUTE: readonly ProblemCode[] = [
+  'REQUEST_TIMEOUT',
+  'URL_TOO_LONG',
+  'HEADERS_TOO_LARGE',
+  'INTERNAL_ERROR',
+];
+const OF_GUARDED_ROUTES: readonly ProblemCode[] = [
+  'INVALID_API_KEY',
+  'INSUFFICIENT_SCOPE',
+  'DATABASE_UNAVAILABLE',
+];
+const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
+  'MALFORMED_JSON',
+  'BODY_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+];
+const OF_ROUTES_WITH_PATH_PARAMETERS: readonly ProblemCode[] = ['MALFORMED_URL'];
+
+const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
+const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extension']>> = {
+  INVALID_REQUEST: { errors: [{ path: 'email', message: 'must be an email address' }] },
+};
+
+/** The problem's schema, for the document's components. */
+export const problemComponent: Schema = JSON.parse(JSON.stringify(z.toJSONSchema(problemSchema)));
+
+/** Adds every error answer that an operation can give to its responses. */
+export function addProblemResponses(operation: Operation): void {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of problemsOf(operation)) {
+    const { status } = PROBLEM_TYPES[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  for (const [status, codes] of byStatus) {
+    // A health route answers 503 in its own format.
+    operation.responses[status] ??= problemResponse(codes, operation);
+  }
+}
+
+function problemsOf(operation: Operation): ProblemCode[] {
+  return [
+    ...(operation[PROBLEMS_EXTENSION] ?? []),
+    ...(operation.parameters?.some((each) => 'in' in each && each.in === 'path')
+      ? OF_ROUTES_WITH_PATH_PARAMETERS
+      : []),
+    ...(operation.requestBody ? OF_ROUTES_WITH_BODY : []),
+    ...(operation.security ? OF_GUARDED_ROUTES : []),
+    ...OF_EVERY_ROUTE,
+  ];
+}
+
+function problemResponse(codes: ProblemCode[], operation: Operation) {
+  const headers = codes.flatMap((code) => Object.keys(PROBLEM_TYPES[code].headers ?? {}));
+  return {
+    description: codes.map((code) => PROBLEM_TYPES[code].detail).join('; or: '),
+    headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' } }])),
+    content: {
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: Object.fromEntries(
+          codes.map((code) => [code, { value: example(code, operation) }]),
+        ),
+      },
+    },
+  };
+}
+
+function example(code: ProblemCode, operation: Operation): unknown {
+  const extension =
+    code === 'INSUFFICIENT_SCOPE'
+      ? { requiredScope: operation[SCOPE_EXTENSION] }
+      : EXAMPLE_EXTENSIONS[code];
+  return JSON.parse(renderProblem(new ProblemException(code, extension), EXAMPLE_REQUEST_ID).body);
+}

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { type AccountType } from '../generated/prisma/enums.js';
+import { ProblemException } from '../http/problem.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+import type { Account } from './account.schemas.js';
+
+/** The accounts of users. */
+@Injectable()
+export class AccountsService {
+  constructor(private readonly prisma: PrismaService) {}
+
+  /**
+   * A user's accounts, oldest first; of one type, if one is given.
+   * @throws ProblemException `USER_NOT_FOUND`
+   */
+  async listOf(userId: string, type?: AccountType): Promise<Account[]> {
+    const user = await this.prisma.user.findUnique({
+      where: { id: userId },
+      select: {
+        accounts: {
+          where: { type },
+          orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+          select: { id: true, type: true, currency: true, balance: true },
+        },
+      },
+    });
+    if (user === null) throw new ProblemException('USER_NOT_FOUND');
+    return user.accounts.map(({ balance, ...account }) => ({
+      ...account,
+      balance: balance.toFixed(Math.max(balance.decimalPlaces(), minorDigits(account.currency))),
+    }));
+  }
+}
+
+/** How many decimals a currency is written with: 2 for USD, 0 for JPY. */
+function minorDigits(currency: string): number {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  return format.resolvedOptions().maximumFractionDigits ?? 0;
+}

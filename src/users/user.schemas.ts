@@ -1,0 +1,164 @@
+import { parsePhoneNumberFromString } from 'libphonenumber-js';
+import { z } from 'zod';
+
+const PAGE_LIMIT = 100;
+const DEFAULT_PAGE_LIMIT = 50;
+
+const EXAMPLE_USER = {
+  id: '12345',
+  email: 'user@example.com',
+  name: 'John Doe',
+  phone: '+12025550123',
+  roles: ['customer'],
+  permissions: ['read', 'transact', 'configure'],
+  createdAt: '2025-01-01T00:00:00.000Z',
+  lastLoginAt: '2025-01-15T10:30:00.000Z',
+};
+
+export const userIdSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
+  .meta({ description: 'A user’s id.', example: EXAMPLE_USER.id });
+
+// The database compares emails in lower case, so that two users can't differ by case alone.
+const emailSchema = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(254)
+  .pipe(z.email('must be an email address'))
+  .meta({ format: 'email', example: EXAMPLE_USER.email });
+
+const phoneSchema = z
+  .string()
+  .max(32)
+  .transform((text, context) => {
+    const number = parsePhoneNumberFromString(text);
+    if (number?.isValid()) return number.number.toString();
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a valid phone number with its country code (E.164)',
+    });
+    return z.NEVER;
+  })
+  .meta({ description: 'E.164, such as +12025550123.', example: EXAMPLE_USER.phone });
+
+// Control characters and lone surrogates: PostgreSQL refuses some, terminals and models obey others.
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters')
+  .meta({ example: EXAMPLE_USER.name });
+
+const labelsSchema = z
+  .array(z.string().regex(/^[a-z][a-z0-9:_-]{0,63}$/, 'must be a lower-case word'))
+  .max(64)
+  .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word');
+
+const rolesSchema = labelsSchema.meta({ example: EXAMPLE_USER.roles });
+const permissionsSchema = labelsSchema.meta({ example: EXAMPLE_USER.permissions });
+
+const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
+
+/** A user as every answer shows one: exactly these fields, in this order. */
+export const userSchema = z
+  .object({
+    id: userIdSchema,
+    email: z.string(),
+    name: z.string(),
+    phone: z.string().nullable().meta({ description: 'E.164, or null.' }),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    createdAt: timestampSchema,
+    lastLoginAt: timestampSchema.nullable(),
+  })
+  .meta({ id: 'User', example: EXAMPLE_USER });
+
+export const userAnswerSchema = z.object({ user: userSchema }).meta({ id: 'UserAnswer' });
+
+export const userPageSchema = z
+  .object({
+    users: z.array(userSchema),
+    nextCursor: z.string().nullable().meta({
+      description: 'Ask again with this as `cursor` for the users after these; null at the end.',
+    }),
+  })
+  .meta({ id: 'UserPage' });
+
+export const createUserSchema = z
+  .strictObject({
+    id: userIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
+    email: emailSchema,
+    name: nameSchema,
+    phone: phoneSchema.nullable().default(null),
+    roles: rolesSchema.default([]),
+    permissions: permissionsSchema.default([]),
+  })
+  .meta({ id: 'CreateUser' });
+
+export const updateUserSchema = z
+  .strictObject({
+    email: emailSchema,
+    name: nameSchema,
+    phone: phoneSchema.nullable(),
+    roles: rolesSchema,
+    permissions: permissionsSchema,
+    lastLoginAt: timestampSchema.nullable(),
+  })
+  .partial()
+  .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
+  .meta({ id: 'UpdateUser', minProperties: 1 });
+
+const limitSchema = z.coerce
+  .number('must be a number')
+  .int()
+  .min(1)
+  .max(PAGE_LIMIT)
+  .default(DEFAULT_PAGE_LIMIT)
+  .meta({ description: 'How many users to answer with at the most.' });
+
+/** Where a page starts: the id of the last user before it, encoded so that nobody depends on what it is. */
+const cursorSchema = z
+  .base64url('must be the nextCursor of an earlier answer')
+  .max(100)
+  .transform((cursor) => Buffer.from(cursor, 'base64url').toString())
+  .pipe(userIdSchema.or(z.never('must be the nextCursor of an earlier answer')))
+  .meta({ description: 'The `nextCursor` of the answer before.' });
+
+export const encodeCursor = (lastId: string): string => Buffer.from(lastId).toString('base64url');
+
+const pagingShape = { limit: limitSchema, cursor: cursorSchema.optional() };
+
+export const listUsersSchema = z
+  .strictObject({
+    ids: z
+      .string()
+      .transform((ids) => ids.split(','))
+      .pipe(z.array(userIdSchema).max(PAGE_LIMIT))
+      .meta({ description: 'Ids, separated by commas, 100 at the most.', example: '12345,12346' })
+      .optional(),
+    ...pagingShape,
+  })
+  .refine(({ ids, cursor }) => ids === undefined || cursor === undefined, {
+    path: ['cursor'],
+    error: 'cannot be combined with ids',
+  });
+
+export const searchUsersSchema = z
+  .union(
+    [
+      z.strictObject({ email: emailSchema, ...pagingShape }),
+      z.strictObject({ phone: phoneSchema, ...pagingShape }),
+    ],
+    'must have exactly one of email and phone',
+  )
+  .meta({ id: 'SearchUsers' });
+
+export type User = z.infer<typeof userSchema>;
+export type UserPage = z.infer<typeof userPageSchema>;
+export type CreateUser = z.output<typeof createUserSchema>;
+export type UpdateUser = z.output<typeof updateUserSchema>;
+export type ListUsers = z.output<typeof listUsersSchema>;
+export type SearchUsers = z.output<typeof searchUsersSchema>;
