@@ -11,21 +11,25 @@ import { createLogger } from './logging/logger.js';
 import { NestLogger } from './logging/nest-logger.js';
 import { serveDocs } from './openapi/serve-docs.js';
 
-/** The whole application, ready to listen: the same for the process, the tests and the OpenAPI document. */
+/** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   const logger = createLogger(environment.LOG_LEVEL);
-  const adapter = createFastifyAdapter(logger);
-  const routes = new RouteTable(adapter.getInstance());
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment),
-    adapter,
-    // Without Nest's body parser, which would take forms too.
+    createFastifyAdapter(logger),
+    // Nest's body parser would take forms too; and main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
+  configureApp(app, environment);
+  return app;
+}
+
+/** What holds for every route: the prefix, validation, the format of errors, and the documentation. */
+export function configureApp(app: NestFastifyApplication, environment: Environment): void {
+  const routes = new RouteTable(app.getHttpAdapter().getInstance());
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(routes));
   app.enableShutdownHooks();
   if (environment.API_DOCS === 'on') serveDocs(app);
-  return app;
 }

@@ -1,5 +1,5 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { LogController, type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { answerClientError } from './client-error.js';
 import { type ProblemCode, ProblemException } from './problem.js';
@@ -22,9 +22,11 @@ const ROUTER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
 export function createFastifyAdapter(logger: Logger): FastifyAdapter {
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
-    disableRequestLogging: true,
     genReqId: requestIdOf,
-    requestIdLogLabel: 'requestId',
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.
@@ -45,7 +47,11 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
   fastify.removeContentTypeParser('text/plain');
   fastify.decorateRequest('principal', null);
   fastify.addHook('onRequest', (request, reply, done) => {
-    void reply.header(REQUEST_ID_HEADER, request.id);
+    void reply.headers({
+      [REQUEST_ID_HEADER]: request.id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
     if (request.url.length > URL_LIMIT_CHARACTERS) {
       sendProblem(reply, new ProblemException('URL_TOO_LONG'));
     } else {

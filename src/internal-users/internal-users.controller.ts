@@ -21,13 +21,14 @@ import {
   type UpdateUser,
   type User,
   type UserPage,
+  type UserParameters,
   createUserSchema,
   listUsersSchema,
   searchUsersSchema,
   updateUserSchema,
   userAnswerSchema,
-  userIdSchema,
   userPageSchema,
+  userParametersSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 
@@ -53,7 +54,9 @@ export class InternalUsersController {
   @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
   @ApiOkResponse({ standardSchema: userAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
-  async get(@Param('id', { schema: userIdSchema }) id: string): Promise<{ user: User }> {
+  async get(
+    @Param({ schema: userParametersSchema }) { id }: UserParameters,
+  ): Promise<{ user: User }> {
     return { user: await this.users.get(id) };
   }
 
@@ -82,7 +85,7 @@ export class InternalUsersController {
   @ApiOkResponse({ standardSchema: userAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
   async update(
-    @Param('id', { schema: userIdSchema }) id: string,
+    @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
   ): Promise<{ user: User }> {
     return { user: await this.users.update(id, changes) };
@@ -94,7 +97,7 @@ export class InternalUsersController {
   @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
   @ApiNoContentResponse()
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS')
-  async delete(@Param('id', { schema: userIdSchema }) id: string): Promise<void> {
+  async delete(@Param({ schema: userParametersSchema }) { id }: UserParameters): Promise<void> {
     return this.users.delete(id);
   }
 
@@ -104,7 +107,7 @@ export class InternalUsersController {
   @ApiOkResponse({ standardSchema: accountsAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
   async listAccounts(
-    @Param('id', { schema: userIdSchema }) id: string,
+    @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
   ): Promise<{ accounts: Account[] }> {
     return { accounts: await this.accounts.listOf(id, type) };

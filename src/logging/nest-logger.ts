@@ -1,12 +1,16 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from 'pino';
 
+// A line for each module and route at every start, which operators have no use for.
+const START_UP_CONTEXTS = new Set<unknown>(['InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
+
 /** Sends what Nest and its `Logger` instances say through the process's pino logger. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...parameters: unknown[]): void {
-    this.write('info', message, parameters);
+    const level = START_UP_CONTEXTS.has(parameters.at(-1)) ? 'debug' : 'info';
+    this.write(level, message, parameters);
   }
 
   error(message: unknown, ...parameters: unknown[]): void {

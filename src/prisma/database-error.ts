@@ -1,14 +1,69 @@
+import { z } from 'zod';
 import { Prisma } from '../generated/prisma/client.js';
 
+// https://www.prisma.io/docs/orm/reference/error-reference
+const UNAVAILABLE_PRISMA_CODES = new Set([
+  'P1000', // authentication failed
+  'P1001', // unreachable
+  'P1002', // timed out
+  'P1003', // database missing
+  'P1008', // operation timed out
+  'P1010', // access denied
+  'P1011', // TLS failed
+  'P1017', // connection closed
+  'P2024', // no connection of the pool
+  'P2037', // too many connections
+]);
+
+// Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out).
+const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^25006$/;
+
+// The driver's own errors, which adapter-pg 7.10 passes on as plain `Error`s without a code.
+const UNAVAILABLE_MESSAGES = new Set([
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'timeout expired',
+  'Query read timeout',
+  'Client has encountered a connection error and is not queryable',
+]);
+
+const driverErrorSchema = z.object({
+  driverAdapterError: z.object({
+    cause: z.object({
+      originalCode: z.string().optional(),
+      constraint: z.object({ index: z.string() }).optional().catch(undefined),
+    }),
+  }),
+});
+
+/** Whether the database could not serve for now, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientInitializationError;
+  if (error instanceof Prisma.PrismaClientKnownRequestError) {
+    const sqlState = driverError(error)?.originalCode ?? '';
+    return UNAVAILABLE_PRISMA_CODES.has(error.code) || UNAVAILABLE_SQLSTATES.test(sqlState);
+  }
+  return error instanceof Error && UNAVAILABLE_MESSAGES.has(error.message);
 }
+
+/** Whether a write found no row to change. */
 export function isRecordNotFound(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2025';
 }
+
+/** Whether a write would have left rows that refer to nothing. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003';
 }
+
+/** The name of the unique index that a write would have broken, if that is what happened. */
 export function violatedUniqueIndex(error: unknown): string | undefined {
-  return undefined;
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002')
+    return undefined;
+  return driverError(error)?.constraint?.index;
+}
+
+function driverError(error: Prisma.PrismaClientKnownRequestError) {
+  return driverErrorSchema.safeParse(error.meta).data?.driverAdapterError.cause;
 }

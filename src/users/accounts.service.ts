@@ -25,9 +25,11 @@ export class AccountsService {
       },
     });
     if (user === null) throw new ProblemException('USER_NOT_FOUND');
-    return user.accounts.map(({ balance, ...account }) => ({
-      ...account,
-      balance: balance.toFixed(Math.max(balance.decimalPlaces(), minorDigits(account.currency))),
+    return user.accounts.map(({ id, type, currency, balance }) => ({
+      id,
+      type,
+      currency,
+      balance: balance.toFixed(Math.max(balance.decimalPlaces(), minorDigits(currency))),
     }));
   }
 }

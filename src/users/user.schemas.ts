@@ -34,7 +34,7 @@ const phoneSchema = z
   .max(32)
   .transform((text, context) => {
     const number = parsePhoneNumberFromString(text);
-    if (number?.isValid()) return number.number.toString();
+    if (number?.isValid()) return number.number;
     context.addIssue({
       code: 'custom',
       message: 'must be a valid phone number with its country code (E.164)',
@@ -75,6 +75,8 @@ export const userSchema = z
     lastLoginAt: timestampSchema.nullable(),
   })
   .meta({ id: 'User', example: EXAMPLE_USER });
+
+export const userParametersSchema = z.strictObject({ id: userIdSchema });
 
 export const userAnswerSchema = z.object({ user: userSchema }).meta({ id: 'UserAnswer' });
 
@@ -147,15 +149,14 @@ export const listUsersSchema = z
   });
 
 export const searchUsersSchema = z
-  .union(
-    [
-      z.strictObject({ email: emailSchema, ...pagingShape }),
-      z.strictObject({ phone: phoneSchema, ...pagingShape }),
-    ],
+  .strictObject({ email: emailSchema.optional(), phone: phoneSchema.optional(), ...pagingShape })
+  .refine(
+    ({ email, phone }) => (email === undefined) !== (phone === undefined),
     'must have exactly one of email and phone',
   )
-  .meta({ id: 'SearchUsers' });
+  .meta({ id: 'SearchUsers', oneOf: [{ required: ['email'] }, { required: ['phone'] }] });
 
+export type UserParameters = z.infer<typeof userParametersSchema>;
 export type User = z.infer<typeof userSchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
 export type CreateUser = z.output<typeof createUserSchema>;

@@ -1,0 +1,233 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EnvironmentError, parseEnvironment } from './environment.js';
+
+const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
+const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const DATABASE_URL = 'postgresql://app:pa55word@db:5432/latchkey';
+const GOOD = { DATABASE_URL, INTERNAL_API_KEY: KEY };
+
+let folder: string;
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'latchkey-environment-'))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function writeSecret(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    parseEnvironment(variables);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('parseEnvironment', () => {
+  it('has safe defaults for everything but the database and the key', () => {
+    expect(parseEnvironment(GOOD)).toEqual({
+      ...GOOD,
+      NODE_ENV: 'development',
+      HOST: '127.0.0.1',
+      PORT: 3000,
+      LOG_LEVEL: 'info',
+      API_DOCS: 'on',
+      DATABASE_POOL_MAX: 10,
+    });
+  });
+
+  it('takes every variable that is given', () => {
+    const given = {
+      NODE_ENV: 'production',
+      HOST: '0.0.0.0',
+      PORT: '8080',
+      LOG_LEVEL: 'warn',
+      API_DOCS: 'on',
+      DATABASE_POOL_MAX: '3',
+      INTERNAL_API_KEY_PREVIOUS: OTHER_KEY,
+    };
+    expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
+      ...GOOD,
+      ...given,
+      PORT: 8080,
+      DATABASE_POOL_MAX: 3,
+    });
+  });
+
+  it('keeps nothing that it does not know', () => {
+    expect(parseEnvironment({ ...GOOD, HOME: '/root' })).not.toHaveProperty('HOME');
+  });
+
+  it('counts an empty variable as absent', () => {
+    expect(parseEnvironment({ ...GOOD, PORT: '', INTERNAL_API_KEY_PREVIOUS: '' })).toEqual(
+      parseEnvironment(GOOD),
+    );
+    expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: '' })[0]).toMatch(
+      /^INTERNAL_API_KEY: is required/,
+    );
+  });
+
+  it('turns the docs off in production unless they are asked for', () => {
+    expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).API_DOCS).toBe('off');
+    expect(parseEnvironment({ ...GOOD, API_DOCS: 'off' }).API_DOCS).toBe('off');
+  });
+
+  it('lists every problem at once', () => {
+    const problems = problemsOf({
+      PORT: 'http',
+      LOG_LEVEL: 'loud',
+      DATABASE_URL: 'mysql://db',
+      NODE_ENV: 'prod',
+    });
+    expect(problems.map((line) => line.replace(/:.*/, '')).toSorted()).toEqual([
+      'DATABASE_URL',
+      'INTERNAL_API_KEY',
+      'LOG_LEVEL',
+      'NODE_ENV',
+      'PORT',
+    ]);
+  });
+
+  it('tells how to make the key that is missing', () => {
+    expect(problemsOf({ DATABASE_URL })).toEqual([
+      'INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32',
+    ]);
+  });
+
+  it('never quotes a value', () => {
+    const canary = 'canary-7f3a';
+    const names = [
+      'NODE_ENV',
+      'HOST',
+      'PORT',
+      'LOG_LEVEL',
+      'API_DOCS',
+      'DATABASE_POOL_MAX',
+      'DATABASE_URL',
+    ];
+    const keys = [
+      'INTERNAL_API_KEY',
+      'INTERNAL_API_KEY_PREVIOUS',
+      'INTERNAL_API_KEY_FILE',
+      'DATABASE_URL_FILE',
+    ];
+    const variables = Object.fromEntries(
+      [...names, ...keys].map((name) => [name, `${canary} ${canary}`]),
+    );
+    const problems = problemsOf(variables);
+    expect(problems.length).toBeGreaterThan(7);
+    expect(problems.join('\n')).not.toContain(canary);
+  });
+
+  it.each(['-1', '65536', '3000.5', '0x10', '1e3', ' 1'])('refuses %j as a port', (PORT) => {
+    expect(problemsOf({ ...GOOD, PORT })).toEqual([expect.stringMatching(/^PORT: must be /)]);
+  });
+
+  it('takes 0 and 65535 as ports', () => {
+    expect(parseEnvironment({ ...GOOD, PORT: '0' }).PORT).toBe(0);
+    expect(parseEnvironment({ ...GOOD, PORT: '65535' }).PORT).toBe(65_535);
+  });
+
+  it.each(['mysql://db', 'db:5432', 'not a url'])('refuses %j as a database', (url) => {
+    expect(problemsOf({ ...GOOD, DATABASE_URL: url })).toEqual([
+      'DATABASE_URL: must be a postgresql:// URL',
+    ]);
+  });
+
+  it('takes both spellings of the scheme', () => {
+    expect(parseEnvironment({ ...GOOD, DATABASE_URL: 'postgres://db/latchkey' }).DATABASE_URL).toBe(
+      'postgres://db/latchkey',
+    );
+  });
+});
+
+describe('secrets in files', () => {
+  it('reads a secret from the file that is named in its place', () => {
+    const path = writeSecret('database-url', `${DATABASE_URL}\n`);
+    const environment = parseEnvironment({ INTERNAL_API_KEY: KEY, DATABASE_URL_FILE: path });
+    expect(environment.DATABASE_URL).toBe(DATABASE_URL);
+  });
+
+  it('refuses a secret that comes both ways', () => {
+    const path = writeSecret('previous', OTHER_KEY);
+    const both = { INTERNAL_API_KEY_PREVIOUS: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS_FILE: path };
+    expect(problemsOf({ ...GOOD, ...both })).toEqual([
+      'INTERNAL_API_KEY_PREVIOUS_FILE: set it or INTERNAL_API_KEY_PREVIOUS, not both',
+    ]);
+  });
+
+  it('names the file variable that cannot be read', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      INTERNAL_API_KEY_PREVIOUS_FILE: join(folder, 'absent'),
+    });
+    expect(problems).toEqual(['INTERNAL_API_KEY_PREVIOUS_FILE: names a file that cannot be read']);
+  });
+});
+
+describe('root keys', () => {
+  const production = { ...GOOD, NODE_ENV: 'production' };
+
+  it('takes a key file in place of the key', () => {
+    const path = writeSecret('keys', `${KEY}\n${OTHER_KEY}\n`);
+    expect(
+      parseEnvironment({ DATABASE_URL, INTERNAL_API_KEY_FILE: path }).INTERNAL_API_KEY_FILE,
+    ).toBe(path);
+  });
+
+  it.each([{ INTERNAL_API_KEY: KEY }, { INTERNAL_API_KEY_PREVIOUS: KEY }])(
+    'refuses a key file besides %o',
+    (keys) => {
+      const INTERNAL_API_KEY_FILE = writeSecret('beside', OTHER_KEY);
+      expect(problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE, ...keys })).toEqual([
+        'INTERNAL_API_KEY_FILE: holds all root keys: set it or INTERNAL_API_KEY, not both',
+      ]);
+    },
+  );
+
+  it('takes the guide’s key in development', () => {
+    expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: 'test-api-key-12345' })).toEqual([]);
+  });
+
+  it.each(['INTERNAL_API_KEY', 'INTERNAL_API_KEY_PREVIOUS'])(
+    'refuses a weak %s in production',
+    (name) => {
+      expect(problemsOf({ ...production, [name]: 'test-api-key-12345' })).toEqual([
+        `${name}: is shorter than 32 characters: refused in production; make a good one with: openssl rand -hex 32`,
+      ]);
+    },
+  );
+
+  it('refuses a key file with one weak line in production', () => {
+    const path = writeSecret('weak', `${KEY}\nweak\n`);
+    const problems = problemsOf({
+      DATABASE_URL,
+      NODE_ENV: 'production',
+      INTERNAL_API_KEY_FILE: path,
+    });
+    expect(problems).toEqual([
+      expect.stringMatching(/^INTERNAL_API_KEY_FILE: is shorter than 32 characters/),
+    ]);
+  });
+
+  it('takes strong keys in production', () => {
+    expect(problemsOf({ ...production, INTERNAL_API_KEY_PREVIOUS: OTHER_KEY })).toEqual([]);
+  });
+
+  it('refuses a key that no header can carry', () => {
+    expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: 'two, keys' })).toEqual([
+      'INTERNAL_API_KEY: must be visible ASCII characters without spaces and commas',
+    ]);
+  });
+
+  it('refuses a key file that cannot be read', () => {
+    const problems = problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE: join(folder, 'absent') });
+    expect(problems).toEqual(['INTERNAL_API_KEY_FILE: names a file that cannot be read']);
+  });
+});

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { Prisma } from '../generated/prisma/client.js';
+import {
+  isDatabaseUnavailable,
+  isForeignKeyViolation,
+  isRecordNotFound,
+  violatedUniqueIndex,
+} from './database-error.js';
+
+function prismaError(code: string, cause?: object): Error {
+  const meta = cause && { driverAdapterError: { name: 'DriverAdapterError', cause } };
+  return new Prisma.PrismaClientKnownRequestError('failed', { code, clientVersion: '7', meta });
+}
+const withSqlState = (originalCode: string) =>
+  prismaError('P2039', { kind: 'postgres', originalCode });
+
+describe('isDatabaseUnavailable', () => {
+  it.each(['P1001', 'P1017', 'P2024', 'P2037'])('knows Prisma’s %s', (code) => {
+    expect(isDatabaseUnavailable(prismaError(code))).toBe(true);
+  });
+
+  it.each(['08006', '53300', '57014', '57P01', '57P03', '55P03', '25006'])(
+    'knows SQLSTATE %s',
+    (sqlState) => {
+      expect(isDatabaseUnavailable(withSqlState(sqlState))).toBe(true);
+    },
+  );
+
+  it.each([
+    'Connection terminated unexpectedly',
+    'timeout exceeded when trying to connect',
+    'Query read timeout',
+  ])('knows the driver’s plain error “%s”', (message) => {
+    expect(isDatabaseUnavailable(new Error(message))).toBe(true);
+  });
+
+  it.each([
+    withSqlState('22021'),
+    withSqlState('42P01'),
+    withSqlState('23505'),
+    prismaError('P2021'),
+    prismaError('P2039'),
+    new Error('Query read timeout of mine'),
+    'Connection terminated',
+    null,
+  ])('leaves %o to be an internal error', (error) => {
+    expect(isDatabaseUnavailable(error)).toBe(false);
+  });
+});
+
+describe('violatedUniqueIndex', () => {
+  const cause = { kind: 'UniqueConstraintViolation', originalCode: '23505' };
+
+  it('names the index', () => {
+    const error = prismaError('P2002', { ...cause, constraint: { index: 'users_email_key' } });
+    expect(violatedUniqueIndex(error)).toBe('users_email_key');
+  });
+
+  it.each([
+    prismaError('P2002', { ...cause, constraint: { fields: ['email'] } }),
+    prismaError('P2002'),
+    prismaError('P2003', { ...cause, constraint: { index: 'users_email_key' } }),
+    new Error('P2002'),
+  ])('finds none in %o', (error) => {
+    expect(violatedUniqueIndex(error)).toBeUndefined();
+  });
+});
+
+describe('what a write ran into', () => {
+  it('tells a missing record from a broken reference', () => {
+    expect(isRecordNotFound(prismaError('P2025'))).toBe(true);
+    expect(isRecordNotFound(prismaError('P2003'))).toBe(false);
+    expect(isForeignKeyViolation(prismaError('P2003'))).toBe(true);
+    expect(isForeignKeyViolation(prismaError('P2025'))).toBe(false);
+  });
+});

@@ -1,0 +1,127 @@
+import request from 'supertest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startApp, useApp, withKey } from './support/app.js';
+import { listenSilently } from './support/silent-server.js';
+import { addUser } from './support/users.js';
+
+const UNAVAILABLE = { status: 503, code: 'DATABASE_UNAVAILABLE', retryable: true };
+
+const ROUTES: [method: 'get' | 'post' | 'patch' | 'delete', path: string, body?: object][] = [
+  ['get', '/api/internal/users/1'],
+  ['get', '/api/internal/users'],
+  ['get', '/api/internal/users?ids=1'],
+  ['get', '/api/internal/users/1/accounts'],
+  ['post', '/api/internal/users/search', { email: 'a@example.com' }],
+  ['post', '/api/internal/users', { email: 'a@example.com', name: 'A' }],
+  ['patch', '/api/internal/users/1', { name: 'A' }],
+  ['delete', '/api/internal/users/1'],
+];
+
+describe('health with a database', () => {
+  const app = useApp();
+
+  it.each(['', '/ready'])('is up at /api/health%s', async (path) => {
+    const { body } = await request(app.url).get(`/api/health${path}`).expect(200);
+    expect(body).toEqual({ status: 'up', checks: { database: 'up' } });
+  });
+
+  it('is live', async () => {
+    const { body } = await request(app.url).get('/api/health/live').expect(200);
+    expect(body).toEqual({ status: 'up' });
+  });
+});
+
+describe('without a database', () => {
+  let url: string;
+  let stop: () => Promise<void>;
+  beforeEach(async () => {
+    const app = await startApp({ DATABASE_URL: 'postgresql://nobody:pw@127.0.0.1:1/none' });
+    url = await app.getUrl();
+    stop = () => app.close();
+  });
+  afterEach(() => stop());
+
+  it.each(ROUTES)('answers 503 and when to come again: %s %s', async (method, path, body) => {
+    const answer = await withKey(url)[method](path).send(body).expect(503);
+    expect(answer.body).toMatchObject(UNAVAILABLE);
+    expect(answer.headers['retry-after']).toBe('1');
+  });
+
+  it('is live but not ready, and names no host', async () => {
+    await request(url).get('/api/health/live').expect(200);
+    for (const path of ['/api/health', '/api/health/ready']) {
+      const { body } = await request(url).get(path).expect(503);
+      expect(body).toEqual({ status: 'down', checks: { database: 'down' } });
+    }
+  });
+});
+
+describe('a database that takes connections and says nothing', () => {
+  it('is given up after a second, on every route at once', async () => {
+    const silent = await listenSilently();
+    const app = await startApp({
+      DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none`,
+    });
+    const url = await app.getUrl();
+    const answers = ROUTES.map(([method, path, body]) =>
+      withKey(url)[method](path).send(body).timeout(4000),
+    );
+    for (const { body } of await Promise.all(answers)) expect(body).toMatchObject(UNAVAILABLE);
+    await app.close();
+    silent.close();
+  });
+});
+
+describe('a database that comes and goes', () => {
+  const app = useApp({ DATABASE_POOL_MAX: '1' });
+  const get = (id: string) => withKey(app.url).get(`/api/internal/users/${id}`);
+  const cut = () =>
+    app.prisma.$executeRaw`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = 'latchkey' AND datname = current_database()`;
+
+  it('is served again by itself after it cut the connection', async () => {
+    const { id } = await addUser(app.prisma);
+    await get(id).expect(200);
+    await cut();
+    const first = await get(id);
+    expect([200, 503]).toContain(first.status);
+    await get(id).expect(200);
+  });
+
+  it('answers 503 while a row stays locked, and 200 once it is free', async () => {
+    const { id } = await addUser(app.prisma);
+    await app.prisma.$transaction(async (transaction) => {
+      await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
+      const { body } = await get(id).expect(503);
+      expect(body).toMatchObject(UNAVAILABLE);
+    });
+    await get(id).expect(200);
+  });
+
+  it('answers 503 to those who wait too long for a connection of the pool', async () => {
+    const { id } = await addUser(app.prisma);
+    await app.prisma.$transaction(async (transaction) => {
+      await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
+      const answers = await Promise.all(Array.from({ length: 5 }, () => get(id)));
+      expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    });
+  });
+
+  it('answers 503 to a write while the database is read-only', async () => {
+    const { id } = await addUser(app.prisma);
+    const [{ name } = { name: '' }] = await app.prisma.$queryRaw<
+      { name: string }[]
+    >`SELECT current_database() AS name`;
+    await app.prisma.$executeRawUnsafe(
+      `ALTER DATABASE "${name}" SET default_transaction_read_only = on`,
+    );
+    await cut();
+    await get(id);
+    const { body } = await withKey(app.url)
+      .patch(`/api/internal/users/${id}`)
+      .send({ name: 'X' })
+      .expect(503);
+    expect(body).toMatchObject(UNAVAILABLE);
+    await get(id).expect(200);
+  });
+});

@@ -1,0 +1,231 @@
+import { Controller, Get, UseGuards } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppModule } from '../src/app.module.js';
+import { ApiKeyGuard } from '../src/auth/api-key.guard.js';
+import { AuthModule } from '../src/auth/auth.module.js';
+import { Public } from '../src/auth/public.decorator.js';
+import { parseEnvironment } from '../src/config/environment.js';
+import { configureApp } from '../src/create-app.js';
+import { createFastifyAdapter } from '../src/http/fastify.js';
+import { createLogger } from '../src/logging/logger.js';
+import { createOpenApiDocument } from '../src/openapi/openapi-document.js';
+import { API_KEY, TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
+
+const PUBLIC_ROUTES = ['GET /api/health', 'GET /api/health/live', 'GET /api/health/ready'];
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
+
+// Nothing listens here: an answer other than 503 proves that no SQL was needed for it.
+const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
+
+let app: NestFastifyApplication;
+let url: string;
+beforeAll(async () => {
+  app = await startApp(NO_DATABASE);
+  url = await app.getUrl();
+});
+afterAll(() => app.close());
+
+type Method = (typeof METHODS)[number];
+
+/** Every route of the OpenAPI document, as method and path with an id in it. */
+function routes(): [method: Method, path: string][] {
+  return Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
+    METHODS.filter((method) => method.toLowerCase() in operations).map(
+      (method): [Method, string] => [method, path.replace('{id}', '1')],
+    ),
+  );
+}
+
+function send(method: Method | 'HEAD', path: string, headers: Record<string, string> = {}) {
+  return app.inject({ method, url: path, headers });
+}
+
+describe('every route', () => {
+  it('is public only if it is known to be', () => {
+    const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(([, operation]) => operation.security === undefined)
+        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(open.toSorted()).toEqual(PUBLIC_ROUTES);
+  });
+
+  it.each([
+    ['no key', {}],
+    ['an empty key', { 'x-api-key': '' }],
+    ['a wrong key', { 'x-api-key': `${API_KEY}0` }],
+    [
+      'the key’s digest',
+      { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
+    ],
+    ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
+  ])('refuses %s with the same 401, before it asks the database', async (_case, headers) => {
+    const guarded = routes().filter(
+      ([method, path]) => !PUBLIC_ROUTES.includes(`${method} ${path}`),
+    );
+    expect(guarded.length).toBeGreaterThan(6);
+    for (const [method, path] of guarded) {
+      const answer = await send(method, path, headers);
+      expect([method, path, answer.statusCode]).toEqual([method, path, 401]);
+      expect(answer.headers['www-authenticate']).toBe(CHALLENGE);
+      expect(answer.json()).toMatchObject({
+        code: 'INVALID_API_KEY',
+        detail: 'Invalid or missing API key',
+      });
+    }
+  });
+
+  it('lets the right key past the guard', async () => {
+    const guarded = routes().filter(
+      ([method, path]) => !PUBLIC_ROUTES.includes(`${method} ${path}`),
+    );
+    for (const [method, path] of guarded) {
+      const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
+      expect([400, 503]).toContain(statusCode);
+    }
+  });
+
+  it('refuses the key in the URL', async () => {
+    for (const query of [
+      `x-api-key=${API_KEY}`,
+      `X-API-Key=${API_KEY}`,
+      `api_key=${API_KEY}`,
+      `key=${API_KEY}`,
+    ]) {
+      expect((await send('GET', `/api/internal/users/1?${query}`)).statusCode).toBe(401);
+    }
+  });
+});
+
+describe('an answer without a key', () => {
+  it('is the same to the byte, whatever the id', async () => {
+    const ids = ['1', '12345', 'nobody', '%00', 'a.b', 'x'.repeat(1000)];
+    const answers = await Promise.all(
+      ids.map(async (id) => {
+        const { headers, body } = await send('GET', `/api/internal/users/${id}`, {
+          'x-request-id': 'same',
+        });
+        return JSON.stringify({ ...headers, date: undefined }) + body;
+      }),
+    );
+    expect(new Set(answers).size).toBe(1);
+  });
+
+  it('is the same for a wrong key and a missing one', async () => {
+    const same = { 'x-request-id': 'same' };
+    const missing = await send('GET', '/api/internal/users/1', same);
+    const wrong = await send('GET', '/api/internal/users/1', { ...same, 'x-api-key': 'wrong' });
+    expect(wrong.body).toBe(missing.body);
+  });
+});
+
+describe('a repeated X-API-Key', () => {
+  it.each([
+    ['the right key twice', [API_KEY, API_KEY]],
+    ['the right key first', [API_KEY, 'wrong']],
+    ['the right key last', ['wrong', API_KEY]],
+    ['an empty one first', ['', API_KEY]],
+  ])('is refused: %s', async (_case, keys) => {
+    const headers = keys.flatMap((key) => ['X-API-Key', key]);
+    const status = await fetchRaw(headers);
+    expect(status).toBe(401);
+  });
+
+  it('is how a single key gets in with the same means', async () => {
+    expect(await fetchRaw(['X-API-Key', API_KEY])).toBe(503);
+  });
+});
+
+async function fetchRaw(headers: string[]): Promise<number | undefined> {
+  const { get } = await import('node:http');
+  return new Promise((resolve, reject) => {
+    get(`${url}/api/internal/users/1`, { headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    }).on('error', reject);
+  });
+}
+
+describe('a path in disguise', () => {
+  it.each([
+    '//api/internal/users/1',
+    '/api//internal/users/1',
+    '/api/internal/users/1/',
+    '/api/./internal/users/1',
+    '/api/x/../internal/users/1',
+    '/%61pi/internal/users/1',
+    '/API/internal/users/1',
+    '/api/internal%2fusers/1',
+    '/api/internal/users/1;a=b',
+    '/api/health/../internal/users/1',
+    '/api/health/live/../../internal/users/1',
+  ])('gets nothing from %s', async (path) => {
+    expect([401, 404]).toContain((await send('GET', path)).statusCode);
+  });
+
+  it.each(['X-Original-URL', 'X-Rewrite-URL', 'X-HTTP-Method-Override', 'X-Forwarded-Prefix'])(
+    'is not made by %s',
+    async (header) => {
+      const headers = { [header.toLowerCase()]: '/api/health/live' };
+      expect((await send('GET', '/api/internal/users/1', headers)).statusCode).toBe(401);
+    },
+  );
+
+  it('is not made by HEAD', async () => {
+    expect((await send('HEAD', '/api/internal/users/1')).statusCode).toBe(401);
+  });
+});
+
+describe('a route that declares nobody', () => {
+  @Controller('undeclared')
+  class UndeclaredController {
+    @Get()
+    bare(): string {
+      return 'open';
+    }
+
+    @Get('guarded')
+    @UseGuards(ApiKeyGuard)
+    guarded(): string {
+      return 'open';
+    }
+
+    @Get('contradictory')
+    @Public()
+    @UseGuards(ApiKeyGuard)
+    contradictory(): string {
+      return 'open';
+    }
+  }
+
+  let careless: NestFastifyApplication;
+  beforeAll(async () => {
+    const environment = parseEnvironment({ ...TEST_ENVIRONMENT, ...NO_DATABASE, API_DOCS: 'off' });
+    const module = await Test.createTestingModule({
+      imports: [AppModule.forEnvironment(environment), AuthModule],
+      controllers: [UndeclaredController],
+    }).compile();
+    const adapter = createFastifyAdapter(createLogger('silent'));
+    careless = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false });
+    configureApp(careless, environment);
+    await careless.listen(0, '127.0.0.1');
+  });
+  afterAll(() => careless.close());
+
+  it.each(['', '/guarded', '/contradictory'])(
+    'serves nobody at /undeclared%s, even with a key',
+    async (path) => {
+      const { body } = await withKey(await careless.getUrl())
+        .get(`/api/undeclared${path}`)
+        .expect(403);
+      expect(body.code).toBe('ACCESS_NOT_DECLARED');
+      await request(await careless.getUrl())
+        .get(`/api/undeclared${path}`)
+        .expect((answer) => expect([401, 403]).toContain(answer.status));
+    },
+  );
+});

@@ -1,0 +1,46 @@
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp } from './support/app.js';
+
+const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
+
+describe('the OpenAPI document', () => {
+  let url: string;
+  let stop: () => Promise<void>;
+  beforeAll(async () => {
+    const app = await startApp({ DATABASE_URL });
+    url = await app.getUrl();
+    stop = () => app.close();
+  });
+  afterAll(() => stop());
+
+  // `npm run openapi` writes the file.
+  it('is the committed openapi.json', async () => {
+    const { body } = await request(url).get('/api/openapi.json').expect(200);
+    await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../openapi.json');
+  });
+
+  it('is shown as a page whose scripts its own policy lets run', async () => {
+    const page = await request(url).get('/api/docs').expect(200);
+    expect(page.headers['content-type']).toMatch(/^text\/html/);
+    expect(page.headers['content-security-policy']).toContain("script-src 'self'");
+    const scripts = [...page.text.matchAll(/<script src="([^"]+)"/g)].map(([, source]) =>
+      String(source),
+    );
+    expect(scripts.length).toBeGreaterThan(1);
+    for (const script of scripts)
+      await request(url)
+        .get(new URL(script, `${url}/api/docs`).pathname)
+        .expect(200);
+  });
+});
+
+describe('in production', () => {
+  it('neither the document nor the page is served', async () => {
+    const app = await startApp({ DATABASE_URL, NODE_ENV: 'production' });
+    const url = await app.getUrl();
+    await request(url).get('/api/openapi.json').expect(404);
+    await request(url).get('/api/docs').expect(404);
+    await app.close();
+  });
+});

@@ -1,0 +1,144 @@
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/http/problem.js';
+import { API_KEY, useApp, withKey } from './support/app.js';
+
+const app = useApp();
+const api = () => withKey(app.url);
+const post = (body: string, type = 'application/json') =>
+  api().post('/api/internal/users').set('Content-Type', type).send(body);
+
+interface RawAnswer {
+  status: number;
+  headers: string;
+  body: string;
+}
+
+/** Sends bytes that no HTTP client would, and reads until the server closes the connection. */
+async function sendRaw(bytes: string): Promise<RawAnswer> {
+  const { port } = new URL(app.url);
+  const text = await new Promise<string>((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (chunk) => (received += chunk.toString()));
+    socket.on('close', () => resolve(received));
+    socket.on('error', reject);
+  });
+  const [headers = '', body = ''] = text.split('\r\n\r\n');
+  return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
+}
+
+describe('an error answer', () => {
+  it('has every member of the format, and says its request id in three places', async () => {
+    const answer = await api()
+      .get('/api/internal/users/nobody')
+      .set('X-Request-Id', 'trace-1')
+      .expect(404);
+    expect(answer.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
+    expect(answer.headers['x-request-id']).toBe('trace-1');
+    expect(answer.body).toEqual({
+      type: 'urn:latchkey:problem:user-not-found',
+      title: 'User not found',
+      status: 404,
+      detail: 'User not found',
+      instance: 'urn:latchkey:request:trace-1',
+      code: 'USER_NOT_FOUND',
+      retryable: false,
+      requestId: 'trace-1',
+    });
+  });
+});
+
+describe('a request that the framework refuses', () => {
+  it.each([
+    ['malformed JSON', () => post('{"email":'), 400, 'MALFORMED_JSON'],
+    ['an empty body', () => post(''), 400, 'MALFORMED_JSON'],
+    ['a prototype in JSON', () => post('{"__proto__":{"admin":true}}'), 400, 'MALFORMED_JSON'],
+    [
+      'a body over 64 KiB',
+      () => post(JSON.stringify({ name: 'x'.repeat(65_536) })),
+      413,
+      'BODY_TOO_LARGE',
+    ],
+    [
+      'a form',
+      () => post('email=a', 'application/x-www-form-urlencoded'),
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    ['plain text', () => post('{}', 'text/plain'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['an unknown route', () => api().get('/api/internal/nothing'), 404, 'ROUTE_NOT_FOUND'],
+    [
+      'an unknown route outside the prefix',
+      () => api().get('/internal/users/1'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
+    ['bad percent-encoding', () => api().get('/api/internal/users/%zz'), 400, 'MALFORMED_URL'],
+    ['bytes that are not UTF-8', () => api().get('/api/internal/users/%ff'), 400, 'MALFORMED_URL'],
+    [
+      'an over-long URL',
+      () => api().get(`/api/internal/users/${'1'.repeat(2048)}`),
+      414,
+      'URL_TOO_LONG',
+    ],
+  ])('gets a problem: %s', async (_case, send, status, code) => {
+    const answer = await send();
+    expect(answer.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
+    expect(problemSchema.parse(answer.body)).toMatchObject({ status, code, retryable: false });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['x-request-id']).toBe(answer.body.requestId);
+  });
+
+  it.each([
+    ['PUT', '/api/internal/users/1', 'GET, HEAD, PATCH, DELETE'],
+    ['POST', '/api/internal/users/1?a=b', 'GET, HEAD, PATCH, DELETE'],
+    ['DELETE', '/api/internal/users', 'GET, HEAD, POST'],
+    ['OPTIONS', '/api/internal/users/search', 'GET, HEAD, POST, PATCH, DELETE'],
+    ['POST', '/api/health/live', 'GET, HEAD'],
+  ] as const)('gets 405 with Allow: %s %s', async (method, path, allow) => {
+    const answer = await app.nest.inject({
+      method,
+      url: path,
+      headers: { 'x-api-key': API_KEY },
+    });
+    expect(answer.statusCode).toBe(405);
+    expect(answer.json().code).toBe('METHOD_NOT_ALLOWED');
+    const allowed = String(answer.headers.allow).split(', ');
+    expect(allowed.toSorted()).toEqual(allow.split(', ').toSorted());
+  });
+});
+
+describe('a request that the HTTP parser refuses', () => {
+  it.each([
+    [
+      'headers over 8 KiB',
+      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(8192)}\r\n\r\n`,
+      431,
+      'HEADERS_TOO_LARGE',
+    ],
+    ['what is not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'two ways to end a body',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
+    ['headers that do not end', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
+  ])('gets a problem: %s', async (_case, bytes, status, code) => {
+    const answer = await sendRaw(bytes);
+    expect(answer.status).toBe(status);
+    expect(answer.headers).toContain(`content-type: ${PROBLEM_CONTENT_TYPE}`);
+    const problem = problemSchema.parse(JSON.parse(answer.body));
+    expect(problem).toMatchObject({ status, code });
+    expect(answer.headers).toContain(`x-request-id: ${problem.requestId}`);
+  });
+
+  it('is closed when its body stays away', async () => {
+    const head = `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n`;
+    const answer = await sendRaw(
+      `${head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{`,
+    );
+    expect(answer.status).toBe(408);
+  });
+});

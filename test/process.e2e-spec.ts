@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { API_KEY } from './support/app.js';
+import { BackendProcess } from './support/process.js';
+import { listenSilently } from './support/silent-server.js';
+
+const DATABASE_URL = 'postgresql://app:pa55word@127.0.0.1:1/none';
+const START_BOUND_MS = 2000;
+
+async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
+  const startedAt = performance.now();
+  const backend = new BackendProcess(variables);
+  expect(await backend.ended()).toBe(1);
+  expect(performance.now() - startedAt).toBeLessThan(START_BOUND_MS);
+  return backend.output;
+}
+
+describe('node dist/main.js', () => {
+  it('ends with 1 and names INTERNAL_API_KEY when it is not set', async () => {
+    const output = await refusal({ DATABASE_URL });
+    expect(output).toBe(
+      'The configuration is not valid:\n' +
+        '  INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32\n',
+    );
+  });
+
+  it('lists every problem at once and quotes no value', async () => {
+    const output = await refusal({ PORT: 'canary-port', DATABASE_URL: 'mysql://canary-database' });
+    expect(output).toMatch(/PORT: .*\n/);
+    expect(output).toMatch(/DATABASE_URL: .*\n/);
+    expect(output).toMatch(/INTERNAL_API_KEY: .*\n/);
+    expect(output).not.toContain('canary');
+  });
+
+  it('refuses the guide’s key in production', async () => {
+    const output = await refusal({
+      NODE_ENV: 'production',
+      DATABASE_URL,
+      INTERNAL_API_KEY: 'test-api-key-12345',
+    });
+    expect(output).toMatch(
+      /INTERNAL_API_KEY: is shorter than 32 characters: refused in production/,
+    );
+    expect(output).not.toContain('test-api-key');
+  });
+
+  it('refuses to run in production without a database', async () => {
+    const output = await refusal({ NODE_ENV: 'production', INTERNAL_API_KEY: API_KEY });
+    expect(output).toContain('DATABASE_URL: is required');
+  });
+
+  it('says in one sentence that the port is taken', async () => {
+    const other = await listenSilently();
+    const output = await refusal({
+      DATABASE_URL,
+      INTERNAL_API_KEY: API_KEY,
+      PORT: String(other.port),
+      LOG_LEVEL: 'error',
+    });
+    expect(output).toBe('The port is taken: stop the other program, or set PORT.\n');
+    other.close();
+  });
+
+  it('starts without a database, and ends orderly on SIGTERM', async () => {
+    const backend = new BackendProcess({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
+    const url = await backend.listening();
+    expect((await fetch(`${url}/api/health/live`)).status).toBe(200);
+    expect((await fetch(`${url}/api/health/ready`)).status).toBe(503);
+    await backend.stop();
+    expect(await backend.ended()).toBe('SIGTERM');
+  });
+});

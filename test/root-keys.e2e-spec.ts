@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startApp } from './support/app.js';
+
+const ONE = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
+const TWO = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const DIGEST_OF_TWO = `sha256:${createHash('sha256').update(TWO).digest('hex')}`;
+const RELOAD_BOUND_MS = 3000;
+
+// The guard answers before the database is asked, so these tests need none: 503 is "let in".
+const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
+const LET_IN = 503;
+const REFUSED = 401;
+
+let folder: string;
+let app: NestFastifyApplication | undefined;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'latchkey-root-keys-'))));
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+  rmSync(folder, { recursive: true });
+});
+
+async function start(variables: NodeJS.ProcessEnv): Promise<void> {
+  app = await startApp({ DATABASE_URL, INTERNAL_API_KEY: '', ...variables });
+}
+
+async function statusWith(key: string): Promise<number | undefined> {
+  const answer = await app?.inject({ url: '/api/internal/users/1', headers: { 'x-api-key': key } });
+  return answer?.statusCode;
+}
+
+async function expectSoon(key: string, status: number): Promise<void> {
+  await vi.waitFor(async () => expect(await statusWith(key)).toBe(status), {
+    timeout: RELOAD_BOUND_MS,
+    interval: 50,
+  });
+}
+
+/** Lays the file out as Kubernetes mounts a secret: key → ..data/key, ..data → a folder for each version. */
+function mountSecret(version: string, text: string): string {
+  mkdirSync(join(folder, version));
+  writeFileSync(join(folder, version, 'key'), text);
+  symlinkSync(version, join(folder, '..data_next'));
+  renameSync(join(folder, '..data_next'), join(folder, '..data'));
+  return join(folder, 'key');
+}
+
+describe('INTERNAL_API_KEY', () => {
+  it('is the only key let in, when it is the only one set', async () => {
+    await start({ INTERNAL_API_KEY: ONE });
+    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(TWO)).toBe(REFUSED);
+  });
+
+  it('may be given as its digest', async () => {
+    await start({ INTERNAL_API_KEY: DIGEST_OF_TWO });
+    expect(await statusWith(TWO)).toBe(LET_IN);
+    expect(await statusWith(DIGEST_OF_TWO)).toBe(REFUSED);
+  });
+
+  it('is let in together with INTERNAL_API_KEY_PREVIOUS', async () => {
+    await start({ INTERNAL_API_KEY: ONE, INTERNAL_API_KEY_PREVIOUS: TWO });
+    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(TWO)).toBe(LET_IN);
+  });
+
+  it('is not let in with anything added or left out', async () => {
+    await start({ INTERNAL_API_KEY: ONE });
+    for (const key of [ONE.slice(1), ONE.slice(0, -1), `${ONE}0`, ONE.toUpperCase()]) {
+      expect(await statusWith(key)).toBe(REFUSED);
+    }
+  });
+});
+
+describe('INTERNAL_API_KEY_FILE', () => {
+  it('lets in every key of the file, plaintext and digest', async () => {
+    const path = join(folder, 'keys');
+    writeFileSync(path, `${ONE}\n${DIGEST_OF_TWO}\n`);
+    await start({ INTERNAL_API_KEY_FILE: path });
+    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(TWO)).toBe(LET_IN);
+  });
+
+  it('takes effect without a restart when it is rewritten', async () => {
+    const path = join(folder, 'keys');
+    writeFileSync(path, ONE);
+    await start({ INTERNAL_API_KEY_FILE: path });
+    writeFileSync(path, DIGEST_OF_TWO);
+    await expectSoon(TWO, LET_IN);
+    expect(await statusWith(ONE)).toBe(REFUSED);
+  });
+
+  it('takes effect when Kubernetes swaps the symlink above it', async () => {
+    symlinkSync('..data/key', join(folder, 'key'));
+    const path = mountSecret('..2026_01', ONE);
+    await start({ INTERNAL_API_KEY_FILE: path });
+    expect(await statusWith(ONE)).toBe(LET_IN);
+    mountSecret('..2026_02', `${TWO}\n`);
+    await expectSoon(TWO, LET_IN);
+    expect(await statusWith(ONE)).toBe(REFUSED);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['half-written', 'sha256:12ab'],
+    ['gone', undefined],
+  ])(
+    'keeps the last good keys while it is %s, and reads it again once it is whole',
+    async (_case, text) => {
+      const path = join(folder, 'keys');
+      writeFileSync(path, ONE);
+      await start({ INTERNAL_API_KEY_FILE: path });
+      if (text === undefined) rmSync(path);
+      else writeFileSync(path, text);
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      expect(await statusWith(ONE)).toBe(LET_IN);
+      writeFileSync(path, TWO);
+      await expectSoon(TWO, LET_IN);
+    },
+  );
+
+  it('does not let a weak key in by way of a reload in production', async () => {
+    const path = join(folder, 'keys');
+    writeFileSync(path, ONE);
+    await start({ INTERNAL_API_KEY_FILE: path, NODE_ENV: 'production' });
+    writeFileSync(path, `${TWO}\nweak-key\n`);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect(await statusWith('weak-key')).toBe(REFUSED);
+    expect(await statusWith(TWO)).toBe(REFUSED);
+    expect(await statusWith(ONE)).toBe(LET_IN);
+  });
+});

@@ -1,0 +1,155 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { seedBulkUsers } from '../prisma/seed/bulk-users.js';
+import { seedDemoUsers } from '../prisma/seed/demo-users.js';
+import { PrismaClient } from '../src/generated/prisma/client.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+
+const run = promisify(execFile);
+
+describe('seeding', () => {
+  let database: TestDatabase;
+  let prisma: PrismaClient;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url }) });
+  });
+
+  afterEach(async () => {
+    await prisma.account.deleteMany();
+    await prisma.user.deleteMany();
+  });
+
+  afterAll(async () => {
+    await prisma.$disconnect();
+    await database.drop();
+  });
+
+  function seed(args: string[], variables: NodeJS.ProcessEnv = {}) {
+    return run(process.execPath, ['--import', 'tsx', 'prisma/seed.ts', ...args], {
+      env: { PATH: process.env.PATH, DATABASE_URL: database.url, ...variables },
+    });
+  }
+
+  describe('demo users', () => {
+    it('adds the user of the documentation', async () => {
+      await seedDemoUsers(prisma);
+
+      const user = await prisma.user.findUnique({
+        where: { id: '12345' },
+        include: { accounts: { orderBy: { type: 'asc' } } },
+      });
+
+      expect(user).toMatchObject({
+        email: 'user@example.com',
+        name: 'John Doe',
+        phone: '+12025550123',
+        roles: ['customer'],
+        permissions: ['read', 'transact', 'configure'],
+        createdAt: new Date('2025-01-01T00:00:00.000Z'),
+        lastLoginAt: new Date('2025-01-15T10:30:00.000Z'),
+      });
+      expect(user?.accounts.map(({ type, balance }) => [type, balance.toFixed(2)])).toEqual([
+        ['checking', '2543.75'],
+        ['savings', '12800.00'],
+      ]);
+    });
+
+    it('changes nothing the second time', async () => {
+      await seedDemoUsers(prisma);
+      await prisma.user.update({ where: { id: '12345' }, data: { name: 'Changed' } });
+      const before = await prisma.user.findMany({ include: { accounts: true } });
+
+      await seedDemoUsers(prisma);
+
+      const after = await prisma.user.findMany({ include: { accounts: true } });
+      expect(after).toEqual(expect.arrayContaining(before));
+      expect(after).toHaveLength(before.length);
+    });
+  });
+
+  describe('bulk users', () => {
+    it('adds as many users as asked for, an account each', async () => {
+      expect(await seedBulkUsers(prisma, 2000)).toBe(2000);
+
+      expect(await prisma.user.count()).toBe(2000);
+      expect(await prisma.user.count({ where: { accounts: { some: {} } } })).toBe(2000);
+    });
+
+    it('gives a user the same data on every run', async () => {
+      await seedBulkUsers(prisma, 3);
+
+      const user = await prisma.user.findUnique({
+        where: { id: '3' },
+        include: { accounts: true },
+      });
+
+      expect(user).toMatchObject({
+        email: 'user3@example.com',
+        name: 'Deniz Dubois',
+        phone: '+12025550002',
+        accounts: [{ id: 'account-3', type: 'checking', currency: 'USD' }],
+      });
+    });
+
+    it('adds only those that are missing', async () => {
+      await seedBulkUsers(prisma, 10);
+
+      expect(await seedBulkUsers(prisma, 15)).toBe(5);
+    });
+
+    it('leaves a user alone that has one of its ids', async () => {
+      const kept = { id: '5', email: 'kept@example.com', name: 'Kept' };
+      await prisma.user.create({ data: kept });
+
+      expect(await seedBulkUsers(prisma, 10)).toBe(9);
+
+      const user = await prisma.user.findUnique({
+        where: { id: '5' },
+        include: { accounts: true },
+      });
+      expect(user).toMatchObject({ ...kept, accounts: [] });
+    });
+  });
+
+  describe('the command', () => {
+    it('adds the demo users and those asked for', async () => {
+      const { stdout } = await seed(['--users', '20']);
+
+      expect(stdout).toMatch(/Added 20 users .* in \d+\.\d s/);
+      expect(await prisma.user.count({ where: { id: { in: ['12345', '20'] } } })).toBe(2);
+    });
+
+    it.each(['0', '1.5', '10000001'])('refuses --users %s', async (users) => {
+      await expect(seed([`--users=${users}`])).rejects.toMatchObject({
+        code: 1,
+        stderr: '--users must be a whole number from 1 to 10000000.\n',
+      });
+    });
+
+    it('refuses production', async () => {
+      await expect(seed([], { NODE_ENV: 'production' })).rejects.toMatchObject({ code: 1 });
+
+      expect(await prisma.user.count()).toBe(0);
+    });
+
+    it('fills production when forced', async () => {
+      await seed(['--force'], { NODE_ENV: 'production' });
+
+      expect(await prisma.user.count()).toBeGreaterThan(0);
+    });
+
+    it('says so in a sentence if the database does not answer', async () => {
+      const url = new URL(database.url);
+      url.port = '1';
+
+      await expect(seed([], { DATABASE_URL: url.href })).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^Can't reach database server at .*\n$/),
+      });
+    });
+  });
+});

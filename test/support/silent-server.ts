@@ -1,0 +1,15 @@
+import { type Socket, createServer } from 'node:net';
+
+/** Takes a free port, accepts every connection there, and never says a word. */
+export async function listenSilently(): Promise<{ port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  const close = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: address.port, close };
+}
