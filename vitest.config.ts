@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
       { test: { name: 'unit', include: ['src/**/*.spec.ts'] } },
       {

@@ -1,35 +1,38 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, cp, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   clusterDirectory,
   EmbeddedPostgres,
   embeddedDatabaseUrl,
 } from '../scripts/embedded-postgres.js';
 
-const SOURCES = [
-  ...['package.json', 'package-lock.json', 'nest-cli.json', 'prisma.config.ts', '.env.example'],
-  ...['tsconfig.json', 'tsconfig.build.json', 'prisma', 'scripts', 'src'],
-];
-
+const NOT_IN_A_FRESH_CHECKOUT = new Set([
+  '.git',
+  'node_modules',
+  'dist',
+  'generated',
+  'coverage',
+  'reports',
+  '.data',
+  '.env',
+]);
 const CURL_LINE = /^curl .*$/m;
 
 /** A copy of the checkout as a newcomer has it, which other accounts can't enter. */
 async function makeCheckout(): Promise<string> {
   const checkout = await mkdtemp(join(tmpdir(), 'latchkey-checkout-'));
-  for (const name of SOURCES) {
-    await cp(name, join(checkout, name), {
-      recursive: true,
-      filter: (path) => path !== join('src', 'generated'),
-    });
-  }
+  await cp('.', checkout, {
+    recursive: true,
+    filter: (path) => !NOT_IN_A_FRESH_CHECKOUT.has(basename(path)),
+  });
   await symlink(join(process.cwd(), 'node_modules'), join(checkout, 'node_modules'));
   return checkout;
 }
@@ -71,7 +74,8 @@ class Start {
 
   /** To the whole group, as Ctrl-C in a terminal does. */
   async signal(name: NodeJS.Signals): Promise<void> {
-    if (this.npm.pid !== undefined && this.exitCode === null) process.kill(-this.npm.pid, name);
+    const hasEnded = this.npm.exitCode !== null || this.npm.signalCode !== null;
+    if (this.npm.pid !== undefined && !hasEnded) process.kill(-this.npm.pid, name);
     await this.exited;
   }
 }
@@ -191,14 +195,13 @@ describe('npm start', () => {
 describe('npm start that cannot serve', () => {
   let checkout: string;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     checkout = await makeCheckout();
-    await chmod(checkout, 0o700);
   });
 
-  afterAll(() => removeCheckout(checkout));
+  afterEach(() => removeCheckout(checkout));
 
-  async function failToStart(variables: NodeJS.ProcessEnv): Promise<string> {
+  async function failToStart(variables: NodeJS.ProcessEnv = {}): Promise<string> {
     const start = new Start(checkout, variables);
     await start.exited;
     expect(start.exitCode).toBe(1);
@@ -206,45 +209,32 @@ describe('npm start that cannot serve', () => {
   }
 
   it('names the port that is taken', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
+    const PORT = `${randomInt(10_000, 20_000)}`;
+    const other = createServer().listen(Number(PORT), '127.0.0.1');
     await once(other, 'listening');
-    const address = other.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
 
-    const output = await failToStart({ PORT: `${port}` });
+    const output = await failToStart({ PORT });
     other.close();
 
-    expect(output).toBe(`✗ Port ${port} is taken: stop the other program or set PORT in .env.\n`);
+    expect(output).toBe(`✗ Port ${PORT} is taken: stop the other program or set PORT in .env.\n`);
   });
 
   it('names the line of .env that is broken, without showing it', async () => {
-    const broken = await makeCheckout();
-    await writeFile(join(broken, '.env'), 'INTERNAL_API_KEY=abc\nsecret words\n');
-    const start = new Start(broken);
-    await start.exited;
-    await removeCheckout(broken);
+    await writeFile(join(checkout, '.env'), 'INTERNAL_API_KEY=abc\nsecret words\n');
 
-    expect(start.exitCode).toBe(1);
-    expect(start.output).toBe('✗ Line 2 of .env is not NAME=value: correct it.\n');
+    expect(await failToStart()).toBe('✗ Line 2 of .env is not NAME=value: correct it.\n');
   });
 
   it('names the variable of .env that is missing', async () => {
-    const keyless = await makeCheckout();
-    await writeFile(join(keyless, '.env'), 'PORT=3000\n');
-    const start = new Start(keyless);
-    await start.exited;
-    await removeCheckout(keyless);
+    await writeFile(join(checkout, '.env'), 'LOG_LEVEL=info\n');
 
-    expect(start.exitCode).toBe(1);
-    expect(start.output).toMatch(/INTERNAL_API_KEY: is required/);
+    expect(await failToStart()).toMatch(/INTERNAL_API_KEY: is required/);
   });
 
   it('names the database that cannot be reached, without its password', async () => {
-    const output = await failToStart({
-      DATABASE_URL: 'postgresql://someone:hidden-word@127.0.0.1:1/latchkey',
-    });
+    const DATABASE_URL = 'postgresql://someone:hidden-word@127.0.0.1:1/latchkey';
 
-    expect(output).toBe(
+    expect(await failToStart({ DATABASE_URL })).toBe(
       "✗ The database at 127.0.0.1:1/latchkey can't be reached (ECONNREFUSED): check DATABASE_URL.\n",
     );
   });

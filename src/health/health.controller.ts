@@ -23,23 +23,23 @@ export class HealthController {
 
   @Get()
   @ApiOperation({ operationId: 'getHealth', summary: 'The same as ready' })
-  @ApiOkResponse({ standardSchema: readinessSchema })
-  @ApiServiceUnavailableResponse({ standardSchema: readinessSchema })
+  @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
+  @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     return this.ready(reply);
   }
 
   @Get('live')
   @ApiOperation({ operationId: 'getLiveness', summary: 'Restart the process if this fails' })
-  @ApiOkResponse({ standardSchema: livenessSchema })
+  @ApiOkResponse({ description: 'Up', standardSchema: livenessSchema })
   live(): Liveness {
     return { status: 'up' };
   }
 
   @Get('ready')
   @ApiOperation({ operationId: 'getReadiness', summary: 'Send no requests while this is not 200' })
-  @ApiOkResponse({ standardSchema: readinessSchema })
-  @ApiServiceUnavailableResponse({ standardSchema: readinessSchema })
+  @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
+  @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const status = (await this.database.isUp()) ? 'up' : 'down';
     void reply.code(status === 'up' ? 200 : 503);

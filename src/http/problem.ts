@@ -81,7 +81,7 @@ export const problemSchema = z
       .optional()
       .meta({ description: 'What is wrong with the request, place by place.' }),
   })
-  .meta({ id: 'Problem', description: 'An error answer (RFC 9457).' });
+  .meta({ description: 'An error answer (RFC 9457).' });
 
 export type Problem = z.infer<typeof problemSchema>;
 

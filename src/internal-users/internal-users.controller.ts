@@ -43,7 +43,7 @@ export class InternalUsersController {
   @Get()
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
-  @ApiOkResponse({ standardSchema: userPageSchema })
+  @ApiOkResponse({ description: 'The users', standardSchema: userPageSchema })
   @ApiProblems('INVALID_REQUEST')
   async list(@Query({ schema: listUsersSchema }) query: ListUsers): Promise<UserPage> {
     return this.users.list(query);
@@ -52,7 +52,7 @@ export class InternalUsersController {
   @Get(':id')
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
-  @ApiOkResponse({ standardSchema: userAnswerSchema })
+  @ApiOkResponse({ description: 'The user', standardSchema: userAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
   async get(
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
@@ -64,7 +64,7 @@ export class InternalUsersController {
   @HttpCode(200)
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
-  @ApiOkResponse({ standardSchema: userPageSchema })
+  @ApiOkResponse({ description: 'The users that match, if any', standardSchema: userPageSchema })
   @ApiProblems('INVALID_REQUEST')
   async search(@Body({ schema: searchUsersSchema }) search: SearchUsers): Promise<UserPage> {
     return this.users.search(search);
@@ -73,7 +73,7 @@ export class InternalUsersController {
   @Post()
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
-  @ApiCreatedResponse({ standardSchema: userAnswerSchema })
+  @ApiCreatedResponse({ description: 'The new user', standardSchema: userAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_ID_TAKEN', 'EMAIL_TAKEN')
   async create(@Body({ schema: createUserSchema }) user: CreateUser): Promise<{ user: User }> {
     return { user: await this.users.create(user) };
@@ -82,7 +82,7 @@ export class InternalUsersController {
   @Patch(':id')
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
-  @ApiOkResponse({ standardSchema: userAnswerSchema })
+  @ApiOkResponse({ description: 'The user after the change', standardSchema: userAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
   async update(
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
@@ -95,7 +95,7 @@ export class InternalUsersController {
   @HttpCode(204)
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
-  @ApiNoContentResponse()
+  @ApiNoContentResponse({ description: 'Deleted' })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS')
   async delete(@Param({ schema: userParametersSchema }) { id }: UserParameters): Promise<void> {
     return this.users.delete(id);
@@ -104,7 +104,10 @@ export class InternalUsersController {
   @Get(':id/accounts')
   @RequiresApiKey('accounts:read')
   @ApiOperation({ operationId: 'listAccounts', summary: 'The accounts of a user' })
-  @ApiOkResponse({ standardSchema: accountsAnswerSchema })
+  @ApiOkResponse({
+    description: 'The accounts, oldest first',
+    standardSchema: accountsAnswerSchema,
+  })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
   async listAccounts(
     @Param({ schema: userParametersSchema }) { id }: UserParameters,

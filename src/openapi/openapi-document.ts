@@ -26,7 +26,10 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method];
-      if (operation) addProblemResponses(operation);
+      if (operation === undefined) continue;
+      // Said in so many words, so that a reader sees that a route was made public on purpose.
+      operation.security ??= [];
+      addProblemResponses(operation);
     }
   }
   return document;

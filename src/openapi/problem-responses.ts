@@ -63,7 +63,7 @@ function problemsOf(operation: Operation): ProblemCode[] {
       ? OF_ROUTES_WITH_PATH_PARAMETERS
       : []),
     ...(operation.requestBody ? OF_ROUTES_WITH_BODY : []),
-    ...(operation.security ? OF_GUARDED_ROUTES : []),
+    ...(operation.security?.length ? OF_GUARDED_ROUTES : []),
     ...OF_EVERY_ROUTE,
   ];
 }

@@ -1,8 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { type AccountType } from '../generated/prisma/enums.js';
+import type { Prisma } from '../generated/prisma/client.js';
+import type { AccountType } from '../generated/prisma/enums.js';
 import { ProblemException } from '../http/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import type { Account } from './account.schemas.js';
+
+const SELECTED = {
+  id: true,
+  type: true,
+  currency: true,
+  balance: true,
+} as const satisfies Prisma.AccountSelect;
+
+type AccountRow = Prisma.AccountGetPayload<{ select: typeof SELECTED }>;
 
 /** The accounts of users. */
 @Injectable()
@@ -20,18 +30,18 @@ export class AccountsService {
         accounts: {
           where: { type },
           orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-          select: { id: true, type: true, currency: true, balance: true },
+          select: SELECTED,
         },
       },
     });
     if (user === null) throw new ProblemException('USER_NOT_FOUND');
-    return user.accounts.map(({ id, type, currency, balance }) => ({
-      id,
-      type,
-      currency,
-      balance: balance.toFixed(Math.max(balance.decimalPlaces(), minorDigits(currency))),
-    }));
+    return user.accounts.map(toAccount);
   }
+}
+
+function toAccount({ id, type, currency, balance }: AccountRow): Account {
+  const decimals = Math.max(balance.decimalPlaces(), minorDigits(currency));
+  return { id, type, currency, balance: balance.toFixed(decimals) };
 }
 
 /** How many decimals a currency is written with: 2 for USD, 0 for JPY. */

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import type { TestProject } from 'vitest/node';
+import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A database on the tests' server, from which others may be created. */
+    databaseServerUrl: string;
+    /** The migrated, empty database that every test database is a copy of; its copies begin with its name. */
+    templateDatabase: string;
+  }
+}
+
+/** One server for a run of the tests: that of DATABASE_URL if set, else an embedded one. */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const server = await findServer();
+  const templateDatabase = `latchkey_test_${randomBytes(6).toString('hex')}`;
+  try {
+    await createTemplate(server.url, templateDatabase);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  project.provide('databaseServerUrl', server.url);
+  project.provide('templateDatabase', templateDatabase);
+  return async () => {
+    await dropDatabases(server.url, templateDatabase);
+    await server.stop();
+  };
+}
+
+async function findServer(): Promise<{ url: string; stop(): Promise<void> }> {
+  const url = process.env.DATABASE_URL;
+  if (url) return { url, stop: async () => undefined };
+  const directory = temporaryClusterDirectory();
+  const postgres = await EmbeddedPostgres.start({ directory, durable: false });
+  return {
+    url: postgres.serverUrl,
+    stop: async () => {
+      await postgres.stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+async function createTemplate(serverUrl: string, name: string): Promise<void> {
+  // From template0, so that the result is the same whatever the server's own encoding is.
+  await run(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
+  await run(databaseUrl(serverUrl, name), await readMigrations());
+  // CREATE DATABASE … TEMPLATE fails while anybody is connected to the template.
+  await run(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
+}
+
+async function readMigrations(): Promise<string[]> {
+  const folder = new URL('../../prisma/migrations/', import.meta.url);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return Promise.all(
+    names.toSorted().map((name) => readFile(new URL(join(name, 'migration.sql'), folder), 'utf8')),
+  );
+}
+
+async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
+  const client = new Client({ connectionString: serverUrl });
+  await client.connect();
+  const { rows } = await client.query<{ datname: string }>(
+    `SELECT datname FROM pg_database WHERE starts_with(datname, ${escapeLiteral(prefix)})`,
+  );
+  for (const { datname } of rows) {
+    await client.query(`DROP DATABASE ${escapeIdentifier(datname)} WITH (FORCE)`);
+  }
+  await client.end();
+}
+
+async function run(url: string, statements: string[]): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
