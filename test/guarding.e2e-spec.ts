@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppModule } from '../src/app.module.js';
 import { ApiKeyGuard } from '../src/auth/api-key.guard.js';
 import { AuthModule } from '../src/auth/auth.module.js';
+import type { Scope } from '../src/api-keys/scopes.js';
+import { RequiresApiKey } from '../src/auth/requires-api-key.decorator.js';
 import { Public } from '../src/auth/public.decorator.js';
 import { parseEnvironment } from '../src/config/environment.js';
 import { configureApp } from '../src/create-app.js';
@@ -21,6 +23,9 @@ const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 
 // Nothing listens here: an answer other than 503 proves that no SQL was needed for it.
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
+
+// Root keys hold every scope there is.
+const SCOPE_OF_NO_KEY: Scope = JSON.parse('"everything:write"');
 
 let app: NestFastifyApplication;
 let url: string;
@@ -181,7 +186,7 @@ describe('a path in disguise', () => {
   });
 });
 
-describe('a route that declares nobody', () => {
+describe('a route made carelessly', () => {
   @Controller('undeclared')
   class UndeclaredController {
     @Get()
@@ -203,12 +208,21 @@ describe('a route that declares nobody', () => {
     }
   }
 
+  @Controller('beyond')
+  class BeyondController {
+    @Get()
+    @RequiresApiKey(SCOPE_OF_NO_KEY)
+    scoped(): string {
+      return 'open';
+    }
+  }
+
   let careless: NestFastifyApplication;
   beforeAll(async () => {
     const environment = parseEnvironment({ ...TEST_ENVIRONMENT, ...NO_DATABASE, API_DOCS: 'off' });
     const module = await Test.createTestingModule({
       imports: [AppModule.forEnvironment(environment), AuthModule],
-      controllers: [UndeclaredController],
+      controllers: [UndeclaredController, BeyondController],
     }).compile();
     const adapter = createFastifyAdapter(createLogger('silent'));
     careless = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false });

@@ -7,7 +7,8 @@ import { type TestDatabase, createTestDatabase } from './support/database.js';
 
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
 
-const KEY = canary();
+// Short enough to be warned of.
+const KEY = canary().slice(0, 30);
 const PREVIOUS_KEY = canary();
 const WRONG_KEY = canary();
 const DATABASE_PASSWORD = canary();
@@ -151,6 +152,14 @@ describe('a request’s log line', () => {
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': 'logged-3' } });
     expect(await lineOf('logged-3')).toMatchObject({ route: '/api/health/live' });
     expect(requestLines().filter((line) => line.requestId === 'logged-3')).toHaveLength(1);
+  });
+});
+
+describe('a weak root key', () => {
+  it('is warned of in development, by its id', () => {
+    expect(backend.output).toMatch(
+      /"level":"warn".*Root key root_[0-9a-f]{8} is .*: refused in production/,
+    );
   });
 });
 

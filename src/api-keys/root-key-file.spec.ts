@@ -3,37 +3,52 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readRootKeyFile } from './root-key-file.js';
-import { parseRootKey } from './root-key.js';
+import { rootKeySchema } from './root-key.js';
+
+const STRONG = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
 
 let folder: string;
 let path: string;
-
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'latchkey-key-file-'));
   path = join(folder, 'keys');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const read = (refuseWeak = false) => readRootKeyFile(path, { refuseWeak });
+
 describe('readRootKeyFile', () => {
   it('reads a key a line, whatever the line ends, and skips blank lines', () => {
     writeFileSync(path, '\none-key\r\n\n  two-key  \nthree-key');
-    expect(readRootKeyFile(path)).toEqual(['one-key', 'two-key', 'three-key'].map(parseRootKey));
+    const keys = ['one-key', 'two-key', 'three-key'].map((key) => rootKeySchema.parse(key));
+    expect(read()).toEqual({ keys });
   });
 
-  it('names the line that is not a key, without quoting it', () => {
-    writeFileSync(path, 'good-key\nbad key\n');
-    expect(() => readRootKeyFile(path)).toThrow(
-      /^line 2 must be visible ASCII characters without spaces and commas$/,
-    );
+  it('says which key is wrong, without quoting it', () => {
+    writeFileSync(path, 'good-key\n\nbad key\n');
+    expect(read()).toEqual({
+      problem:
+        'has a key (number 2) that must be visible ASCII characters without spaces and commas',
+    });
   });
 
-  it.each(['', '\n \n'])('refuses a file without a key', (text) => {
+  it.each(['', '\n \n'])('says that a file has no key', (text) => {
     writeFileSync(path, text);
-    expect(() => readRootKeyFile(path)).toThrow('names a file without a key');
+    expect(read()).toEqual({ problem: 'has no key' });
   });
 
-  it('refuses a path without a file, and a folder', () => {
-    expect(() => readRootKeyFile(path)).toThrow('names a file that cannot be read');
-    expect(() => readRootKeyFile(folder)).toThrow('names a file that cannot be read');
+  it('says that a file cannot be read', () => {
+    expect(read()).toEqual({ problem: 'cannot be read' });
+  });
+
+  it('refuses one weak key among strong ones, where weak keys are refused', () => {
+    writeFileSync(path, `${STRONG}\nweak\n`);
+    expect(read(true)).toEqual({ problem: 'has a key that is shorter than 32 characters' });
+    expect(read(false).keys).toHaveLength(2);
+  });
+
+  it('takes strong keys where weak ones are refused', () => {
+    writeFileSync(path, STRONG);
+    expect(read(true).keys).toHaveLength(1);
   });
 });

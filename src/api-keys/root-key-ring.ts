@@ -1,12 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
-import { unwatchFile, watchFile } from 'node:fs';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { type RootKey, digestKey, parseRootKey } from './root-key.js';
-import { readRootKeyFile } from './root-key-file.js';
-
-const FILE_POLL_INTERVAL_MS = 500;
+import { readRootKeyFile, watchRootKeyFile } from './root-key-file.js';
+import { type RootKey, digestKey } from './root-key.js';
 
 /**
  * The root keys that are good at this moment: `INTERNAL_API_KEY` and its predecessor, or the lines of
@@ -15,30 +12,26 @@ const FILE_POLL_INTERVAL_MS = 500;
 @Injectable()
 export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(RootKeyRing.name);
-  private readonly file: string | undefined;
-  private readonly refuseWeak: boolean;
   private keys: readonly RootKey[];
+  private stopWatching: (() => void) | undefined;
 
-  constructor(config: ConfigService<Environment, true>) {
-    this.file = config.get('INTERNAL_API_KEY_FILE', { infer: true });
-    this.refuseWeak = config.get('NODE_ENV', { infer: true }) === 'production';
-    const current = config.get('INTERNAL_API_KEY', { infer: true });
-    const previous = config.get('INTERNAL_API_KEY_PREVIOUS', { infer: true });
+  constructor(private readonly config: ConfigService<Environment, true>) {
     this.keys = [
-      ...[current, previous].filter((key) => key !== undefined).map(parseRootKey),
-      ...(this.file === undefined ? [] : readRootKeyFile(this.file)),
-    ];
+      config.get('INTERNAL_API_KEY', { infer: true }),
+      config.get('INTERNAL_API_KEY_PREVIOUS', { infer: true }),
+    ].filter((key) => key !== undefined);
   }
 
   onModuleInit(): void {
-    this.warnOfWeakKeys(this.keys);
-    if (this.file === undefined) return;
-    // Polls the path's stat, since a watch would stay on the old target when Kubernetes swaps the symlink.
-    watchFile(this.file, { interval: FILE_POLL_INTERVAL_MS, persistent: false }, this.reload);
+    this.warnOfWeakKeys();
+    const path = this.config.get('INTERNAL_API_KEY_FILE', { infer: true });
+    if (path === undefined) return;
+    this.load(path);
+    this.stopWatching = watchRootKeyFile(path, () => this.load(path));
   }
 
   onModuleDestroy(): void {
-    if (this.file !== undefined) unwatchFile(this.file, this.reload);
+    this.stopWatching?.();
   }
 
   /**
@@ -54,28 +47,23 @@ export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
     return match;
   }
 
-  private readonly reload = (): void => {
-    if (this.file === undefined) return;
-    try {
-      const keys = readRootKeyFile(this.file);
-      const weak = this.refuseWeak && keys.find((key) => key.weakness !== undefined);
-      if (weak) throw new Error(`has a key that is ${weak.weakness}`);
-      this.warnOfWeakKeys(keys);
-      this.keys = keys;
-      this.logger.log(
-        `INTERNAL_API_KEY_FILE was read again: ${keys.map((key) => key.id).join(', ')}`,
-      );
-    } catch (error) {
+  private load(path: string): void {
+    const refuseWeak = this.config.get('NODE_ENV', { infer: true }) === 'production';
+    const { keys, problem } = readRootKeyFile(path, { refuseWeak });
+    if (keys === undefined) {
       // The last good keys stay, so that a file caught half-written locks nobody out.
-      const reason = error instanceof Error ? error.message : 'cannot be read';
-      this.logger.error(`INTERNAL_API_KEY_FILE ${reason}; the keys read before stay in force`);
+      this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the keys read before stay in force`);
+      return;
     }
-  };
+    this.keys = keys;
+    this.warnOfWeakKeys();
+    this.logger.log(`Root keys in force: ${keys.map((key) => key.id).join(', ')}`);
+  }
 
-  private warnOfWeakKeys(keys: readonly RootKey[]): void {
-    for (const key of keys) {
-      if (key.weakness === undefined) continue;
-      this.logger.warn(`Root key ${key.id} is ${key.weakness}: refused in production`);
+  private warnOfWeakKeys(): void {
+    for (const { id, weakness } of this.keys) {
+      if (weakness !== undefined)
+        this.logger.warn(`Root key ${id} is ${weakness}: refused in production`);
     }
   }
 }

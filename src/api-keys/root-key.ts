@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { z } from 'zod';
 import { findKeyWeakness } from './key-strength.js';
 
 /** A key from the environment or the key file, which holds every scope. Its plaintext is not kept. */
@@ -8,42 +9,37 @@ export interface RootKey {
   /** SHA-256, 32 bytes. */
   readonly digest: Buffer;
   /** Why the key can be guessed, if it can. Never set for a key that was given as a digest. */
-  readonly weakness?: string;
+  readonly weakness?: string | undefined;
 }
-
-/** The text cannot be a root key. The message says why, without the text. */
-export class RootKeyError extends Error {
-  override readonly name = 'RootKeyError';
-}
-
-// No comma: Node joins repeated headers with one, so a key with a comma could not be told from two keys.
-const PLAINTEXT = /^[\x21-\x2b\x2d-\x7e]+$/;
-const DIGEST = /^sha256:([0-9a-f]{64})$/i;
 
 /** SHA-256 of a presented or configured key. A fast hash is right for keys that are random. */
 export function digestKey(key: string): Buffer {
   return hash('sha256', key, 'buffer');
 }
 
-/**
- * Reads one root key: plaintext, or `sha256:` and the hex digest of one.
- * @throws RootKeyError
- */
-export function parseRootKey(text: string): RootKey {
-  if (/^sha256:/i.test(text)) return parseDigest(text);
-  if (!PLAINTEXT.test(text)) {
-    throw new RootKeyError('must be visible ASCII characters without spaces and commas');
-  }
-  return rootKey(digestKey(text), findKeyWeakness(text));
-}
+const EMPTY_KEY_DIGEST = digestKey('').toString('hex');
 
-function parseDigest(text: string): RootKey {
-  const hex = DIGEST.exec(text)?.[1];
-  if (hex === undefined) throw new RootKeyError('must have 64 hex digits after sha256:');
-  const digest = Buffer.from(hex, 'hex');
-  if (digest.equals(digestKey(''))) throw new RootKeyError('is the digest of an empty key');
-  return rootKey(digest);
-}
+const digestSchema = z
+  .string()
+  .toLowerCase()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'must have 64 hex digits after sha256:')
+  .transform((text) => text.slice('sha256:'.length))
+  .refine((hex) => hex !== EMPTY_KEY_DIGEST, 'is the digest of an empty key')
+  .transform((hex) => rootKey(Buffer.from(hex, 'hex')));
+
+// No comma: Node joins repeated headers with one, so a key with a comma could not be told from two keys.
+const plaintextSchema = z
+  .string()
+  .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')
+  .transform((text) => rootKey(digestKey(text), findKeyWeakness(text)));
+
+/** Reads one root key: plaintext, or `sha256:` and the hex digest of one. No message quotes the text. */
+export const rootKeySchema = z.string().transform((text, context): RootKey => {
+  const { data, error } = (/^sha256:/i.test(text) ? digestSchema : plaintextSchema).safeParse(text);
+  if (data) return data;
+  for (const { message } of error.issues) context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
 
 function rootKey(digest: Buffer, weakness?: string): RootKey {
   return { id: `root_${digest.toString('hex', 0, 4)}`, digest, weakness };

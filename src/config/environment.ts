@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type RootKey, RootKeyError, parseRootKey } from '../api-keys/root-key.js';
 import { readRootKeyFile } from '../api-keys/root-key-file.js';
+import { type RootKey, rootKeySchema } from '../api-keys/root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
@@ -34,8 +34,8 @@ const environmentSchema = z
     API_DOCS: oneOf(['on', 'off']).optional(),
     DATABASE_URL: postgresUrl,
     DATABASE_POOL_MAX: wholeNumber(1, 1000).default(10),
-    INTERNAL_API_KEY: z.string().optional(),
-    INTERNAL_API_KEY_PREVIOUS: z.string().optional(),
+    INTERNAL_API_KEY: rootKeySchema.optional(),
+    INTERNAL_API_KEY_PREVIOUS: rootKeySchema.optional(),
     INTERNAL_API_KEY_FILE: z.string().optional(),
   })
   .superRefine(
@@ -99,43 +99,35 @@ function isPostgresUrl(text: string): boolean {
   return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
 }
 
-function* rootKeyProblems(environment: {
+interface RootKeySettings {
   NODE_ENV: string;
-  INTERNAL_API_KEY?: string;
-  INTERNAL_API_KEY_PREVIOUS?: string;
-  INTERNAL_API_KEY_FILE?: string;
-}): Generator<[variable: string, message: string]> {
+  INTERNAL_API_KEY?: RootKey | undefined;
+  INTERNAL_API_KEY_PREVIOUS?: RootKey | undefined;
+  INTERNAL_API_KEY_FILE?: string | undefined;
+}
+
+function* rootKeyProblems(
+  settings: RootKeySettings,
+): Generator<[variable: string, message: string]> {
+  const refuseWeak = settings.NODE_ENV === 'production';
   const {
     INTERNAL_API_KEY: key,
     INTERNAL_API_KEY_PREVIOUS: previous,
     INTERNAL_API_KEY_FILE: file,
-  } = environment;
-  if (key === undefined && file === undefined) {
+  } = settings;
+  if (key === undefined && file === undefined)
     yield ['INTERNAL_API_KEY', `is required; ${MAKE_A_KEY}`];
+  for (const [name, weakness] of Object.entries({
+    INTERNAL_API_KEY: key?.weakness,
+    INTERNAL_API_KEY_PREVIOUS: previous?.weakness,
+  })) {
+    if (refuseWeak && weakness)
+      yield [name, `is ${weakness}: refused in production; ${MAKE_A_KEY}`];
   }
-  if (file !== undefined && (key !== undefined || previous !== undefined)) {
+  if (file === undefined) return;
+  if (key !== undefined || previous !== undefined) {
     yield ['INTERNAL_API_KEY_FILE', 'holds all root keys: set it or INTERNAL_API_KEY, not both'];
   }
-  const sources: [string, (() => RootKey[]) | undefined][] = [
-    ['INTERNAL_API_KEY', key === undefined ? undefined : () => [parseRootKey(key)]],
-    [
-      'INTERNAL_API_KEY_PREVIOUS',
-      previous === undefined ? undefined : () => [parseRootKey(previous)],
-    ],
-    ['INTERNAL_API_KEY_FILE', file === undefined ? undefined : () => readRootKeyFile(file)],
-  ];
-  for (const [name, read] of sources) {
-    const problem = read && findProblem(read, environment.NODE_ENV === 'production');
-    if (problem !== undefined) yield [name, problem];
-  }
-}
-
-function findProblem(read: () => RootKey[], production: boolean): string | undefined {
-  try {
-    const weak = read().find((key) => production && key.weakness !== undefined);
-    return weak && `is ${weak.weakness}: refused in production; ${MAKE_A_KEY}`;
-  } catch (error) {
-    if (!(error instanceof RootKeyError)) throw error;
-    return error.message;
-  }
+  const { problem } = readRootKeyFile(file, { refuseWeak });
+  if (problem !== undefined) yield ['INTERNAL_API_KEY_FILE', `names a file that ${problem}`];
 }

@@ -46,6 +46,6 @@ function toAccount({ id, type, currency, balance }: AccountRow): Account {
 
 /** How many decimals a currency is written with: 2 for USD, 0 for JPY. */
 function minorDigits(currency: string): number {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.resolvedOptions().maximumFractionDigits ?? 0;
+  const parts = new Intl.NumberFormat('en', { style: 'currency', currency }).formatToParts(0);
+  return parts.find(({ type }) => type === 'fraction')?.value.length ?? 0;
 }
