@@ -1,0 +1,58 @@
+import 'dotenv/config';
+import { parseArgs } from 'node:util';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { embeddedDatabaseUrl } from '../scripts/embedded-postgres.js';
+import { PrismaClient } from '../src/generated/prisma/client.js';
+import { seedBulkUsers } from './seed/bulk-users.js';
+import { seedDemoUsers } from './seed/demo-users.js';
+
+const MAX_USERS = 10_000_000;
+
+/** Fills the database with demo users and, with `--users N`, the users 1 … N. */
+async function seed(): Promise<void> {
+  const { users, force } = readOptions();
+  if (process.env.NODE_ENV === 'production' && !force) {
+    throw new Error(
+      'NODE_ENV is production: add --force to put invented users there all the same.',
+    );
+  }
+  const connectionString = process.env.DATABASE_URL || embeddedDatabaseUrl();
+  if (!connectionString) {
+    throw new Error('There is no database yet: run npm start first, or set DATABASE_URL.');
+  }
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString }),
+    errorFormat: 'minimal',
+  });
+  try {
+    await seedDemoUsers(prisma);
+    console.log('The demo users are there.');
+    if (users === 0) return;
+    const added = await seedBulkUsers(prisma, users);
+    const seconds = (performance.now() / 1000).toFixed(1);
+    console.log(`Added ${added} users and as many accounts (${users} asked for) in ${seconds} s.`);
+  } finally {
+    await prisma.$disconnect();
+  }
+}
+
+function readOptions(): { users: number; force: boolean } {
+  const { values } = parseArgs({
+    options: { users: { type: 'string' }, force: { type: 'boolean', default: false } },
+  });
+  if (values.users === undefined) return { users: 0, force: values.force };
+  const users = Number(values.users);
+  if (/^\d+$/.test(values.users) && users >= 1 && users <= MAX_USERS) {
+    return { users, force: values.force };
+  }
+  throw new Error(`--users must be a whole number from 1 to ${MAX_USERS}.`);
+}
+
+try {
+  await seed();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  // Prisma gives the reason on the last line, after the place in our code.
+  console.error(message.trimEnd().split('\n').at(-1));
+  process.exitCode = 1;
+}

@@ -1,0 +1,213 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, realpathSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Client, DatabaseError } from 'pg';
+import {
+  checkMajorVersion,
+  dataFolder,
+  initialiseCluster,
+  logFile,
+  readConnection,
+  renewConnection,
+  type Connection,
+} from './embedded-postgres/cluster.js';
+import {
+  findInstallation,
+  isRoot,
+  ROOT_HOME,
+  type PostgresInstallation,
+} from './embedded-postgres/installation.js';
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
+// Held in the server by the process that started it. PostgreSQL drops it even after kill -9, which
+// neither a file nor a process id tells for sure.
+const OWNER_LOCK = 7_205_012;
+
+export interface EmbeddedPostgresOptions {
+  /**
+   * The folder of the cluster; made if there is none. Default: the one of this checkout.
+   * As root, the account that PostgreSQL runs as must be able to enter the folders above it.
+   */
+  directory?: string;
+  /** `false` is faster, but a crash of the machine may destroy the data: for tests. */
+  durable?: boolean;
+}
+
+/** A PostgreSQL server on 127.0.0.1: a child process, of the programs that npm brought. */
+export class EmbeddedPostgres {
+  private constructor(
+    private readonly connection: Connection,
+    private readonly server: ChildProcess,
+    private readonly owner: Client,
+  ) {}
+
+  /** Throws an Error that says in a sentence why the server did not start. */
+  static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
+    const { directory = clusterDirectory(), durable = true } = options;
+    const installation = await findInstallation();
+    await stopAbandonedServer(directory, installation);
+    if (readConnection(directory) === undefined) await initialiseCluster(directory, installation);
+    await checkMajorVersion(directory, installation.majorVersion);
+    const connection = await renewConnection(directory);
+    const server = await spawnServer(directory, installation, connection.port, durable);
+    try {
+      const owner = await connectWhenReady(directory, connection, server);
+      await takeOwnership(owner, directory);
+      await createDatabase(owner);
+      return new EmbeddedPostgres(connection, server, owner);
+    } catch (error) {
+      await stopServer(server);
+      throw error;
+    }
+  }
+
+  /** The database `latchkey`. */
+  get url(): string {
+    return databaseUrl(this.connection, 'latchkey');
+  }
+
+  /** The database `postgres`, from which others are created and dropped. */
+  get serverUrl(): string {
+    return databaseUrl(this.connection, 'postgres');
+  }
+
+  /** Ends all connections and the server; resolves when it has ended. */
+  async stop(): Promise<void> {
+    await this.owner.end();
+    await stopServer(this.server);
+  }
+}
+
+/** The URL of a checkout's embedded database, whether it runs or not, if it has been set up. */
+export function embeddedDatabaseUrl(checkout = CHECKOUT): string | undefined {
+  const connection = readConnection(clusterDirectory(checkout));
+  return connection && databaseUrl(connection, 'latchkey');
+}
+
+/** The folder of a checkout's cluster. */
+export function clusterDirectory(checkout = CHECKOUT): string {
+  const path = realpathSync(checkout);
+  if (!isRoot) return join(path, '.data', 'postgres');
+  const hash = createHash('sha256').update(path).digest('hex').slice(0, 16);
+  return join(ROOT_HOME, `${basename(path)}-${hash}`);
+}
+
+/** A new path for a cluster that lives for one run of the tests; nothing is there yet. */
+export function temporaryClusterDirectory(): string {
+  return join(isRoot ? ROOT_HOME : tmpdir(), `latchkey-temporary-${randomUUID()}`);
+}
+
+function databaseUrl({ port, password }: Connection, database: string): string {
+  return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
+}
+
+/** A start that was killed leaves its server running. One that somebody still uses is refused. */
+async function stopAbandonedServer(
+  directory: string,
+  installation: PostgresInstallation,
+): Promise<void> {
+  const connection = readConnection(directory);
+  if (!connection || !existsSync(join(dataFolder(directory), 'postmaster.pid'))) return;
+  const client = await connect(connection).catch(() => undefined);
+  if (client === undefined) return;
+  try {
+    await takeOwnership(client, directory);
+  } finally {
+    await client.end();
+  }
+  await installation.run('pg_ctl', ['stop', '--mode=fast', `--pgdata=${dataFolder(directory)}`]);
+}
+
+async function takeOwnership(client: Client, directory: string): Promise<void> {
+  const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS taken', [OWNER_LOCK]);
+  if (rows[0]?.taken !== true) {
+    throw new Error(
+      `The database in ${directory} is in use by another npm start: stop that first.`,
+    );
+  }
+}
+
+async function spawnServer(
+  directory: string,
+  { serverProgram, spawnOptions }: PostgresInstallation,
+  port: number,
+  durable: boolean,
+): Promise<ChildProcess> {
+  const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
+  const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const args = Object.entries(durable ? settings : { ...settings, ...fast }).flatMap(
+    ([name, value]) => ['-c', `${name}=${value}`],
+  );
+  const log = await open(logFile(directory), 'w', 0o600);
+  try {
+    // In a session of its own, so that a terminal's Ctrl-C does not stop it before its users.
+    const server = spawn(serverProgram, ['-D', dataFolder(directory), ...args], {
+      ...spawnOptions,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await once(server, 'spawn');
+    const stop = () => server.kill('SIGINT');
+    process.once('exit', stop);
+    server.once('exit', () => process.off('exit', stop));
+    return server;
+  } finally {
+    await log.close();
+  }
+}
+
+async function connectWhenReady(
+  directory: string,
+  connection: Connection,
+  server: ChildProcess,
+): Promise<Client> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (!hasEnded(server) && performance.now() < deadline) {
+    try {
+      return await connect(connection);
+    } catch (error) {
+      // 57P03: it is still starting, or recovering.
+      if (error instanceof DatabaseError && error.code !== '57P03') throw error;
+      await sleep(20);
+    }
+  }
+  const lines = (await readFile(logFile(directory), 'utf8')).trimEnd().split('\n').slice(-10);
+  throw new Error(`PostgreSQL did not start. ${logFile(directory)} ends:\n${lines.join('\n')}`);
+}
+
+async function connect(connection: Connection): Promise<Client> {
+  const client = new Client({
+    connectionString: databaseUrl(connection, 'postgres'),
+    connectionTimeoutMillis: 2_000,
+  });
+  // The server's end, expected or not, is seen by the process's exit.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+async function createDatabase(owner: Client): Promise<void> {
+  const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
+  if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
+}
+
+async function stopServer(server: ChildProcess): Promise<void> {
+  if (hasEnded(server)) return;
+  const exited = once(server, 'exit');
+  server.kill('SIGINT');
+  const impatience = setTimeout(() => server.kill('SIGQUIT'), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(impatience);
+}
+
+function hasEnded(server: ChildProcess): boolean {
+  return server.exitCode !== null || server.signalCode !== null;
+}
