@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { seedBulkUsers } from '../prisma/seed/bulk-users.js';
 import { seedDemoUsers } from '../prisma/seed/demo-users.js';
 import { PrismaClient } from '../src/generated/prisma/client.js';
+import { UTC_SESSION } from '../src/prisma/utc-session.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 
 const run = promisify(execFile);
@@ -15,7 +16,9 @@ describe('seeding', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url }) });
+    prisma = new PrismaClient({
+      adapter: new PrismaPg({ connectionString: database.url, options: UTC_SESSION }),
+    });
   });
 
   afterEach(async () => {

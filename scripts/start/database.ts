@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Client, DatabaseError } from 'pg';
+import { UTC_SESSION } from '../../src/prisma/utc-session.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
@@ -48,7 +49,9 @@ export async function seed(connectionString: string): Promise<void> {
   // Not imported above: a fresh checkout has no generated client before the build.
   const { PrismaClient } = await import('../../src/generated/prisma/client.js');
   const { seedDemoUsers } = await import('../../prisma/seed/demo-users.js');
-  const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString, options: UTC_SESSION }),
+  });
   try {
     await seedDemoUsers(prisma);
   } finally {

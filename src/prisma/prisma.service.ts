@@ -3,6 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Environment } from '../config/environment.js';
 import { PrismaClient } from '../generated/prisma/client.js';
+import { UTC_SESSION } from './utc-session.js';
 
 // The defaults wait for ever: for a connection of the pool, and for an answer.
 const CONNECTION_TIMEOUT_MS = 1000;
@@ -25,6 +26,7 @@ export class PrismaService extends PrismaClient implements OnModuleDestroy {
         statement_timeout: QUERY_TIMEOUT_MS,
         query_timeout: QUERY_TIMEOUT_MS * 1.5,
         application_name: 'latchkey',
+        options: UTC_SESSION,
       },
       {
         onPoolError: (error) => logger.warn(`An idle database connection broke: ${error.message}`),

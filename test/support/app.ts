@@ -5,6 +5,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { parseEnvironment } from '../../src/config/environment.js';
 import { createApp } from '../../src/create-app.js';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { UTC_SESSION } from '../../src/prisma/utc-session.js';
 import { createTestDatabase } from './database.js';
 
 export const API_KEY = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
@@ -37,7 +38,7 @@ export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   beforeAll(async () => {
     const database = await createTestDatabase();
     const nest = await startApp({ DATABASE_URL: database.url, ...variables });
-    const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url, options: UTC_SESSION }) });
     const stop = async () => {
       await nest.close();
       await prisma.$disconnect();

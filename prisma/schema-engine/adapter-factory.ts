@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import {
+  DriverAdapterError,
+  type MappedError,
+  type SqlDriverAdapter,
+  type SqlMigrationAwareDriverAdapterFactory,
+} from '@prisma/driver-adapter-utils';
+import { openPostgresAdapter } from './postgres-adapter.js';
+
+/** Connects the schema engine to the database of a URL, and to shadow databases on its server. */
+export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFactory {
+  readonly provider = 'postgres';
+  readonly adapterName = '@prisma/adapter-pg';
+  /** Why a query failed last: the engine passes on a failure to connect without its code. */
+  lastFailure?: MappedError['kind'];
+  readonly #url: URL;
+  readonly #closers = new Set<() => Promise<void>>();
+
+  constructor(url: URL) {
+    this.#url = url;
+  }
+
+  connect(): Promise<SqlDriverAdapter> {
+    return this.#open(this.#url);
+  }
+
+  /** Makes an empty database and connects to it; disposing of the adapter drops the database. */
+  async connectToShadowDb(): Promise<SqlDriverAdapter> {
+    const server = await this.#open(this.#url);
+    const database = `prisma_migrate_shadow_db_${randomUUID()}`;
+    await server.executeScript(`CREATE DATABASE "${database}"`);
+    return this.#open(withDatabase(this.#url, database), () =>
+      server.executeScript(`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`),
+    );
+  }
+
+  /** Closes every connection and drops the shadow databases; the process must wait for it. */
+  async close(): Promise<void> {
+    // Youngest first: a shadow database is dropped through the connection that made it.
+    for (const close of [...this.#closers].toReversed()) await close();
+  }
+
+  async #open(url: URL, afterwards = async () => {}): Promise<SqlDriverAdapter> {
+    const adapter = await openPostgresAdapter(url);
+    let closed: Promise<void> | undefined;
+    const close = () => (closed ??= adapter.dispose().then(afterwards));
+    this.#closers.add(close);
+    return {
+      ...adapter,
+      dispose: close,
+      queryRaw: (query) =>
+        adapter.queryRaw(query).catch((error: unknown) => {
+          const failure = toAdapterError(error, url);
+          this.lastFailure = failure.cause.kind;
+          throw failure;
+        }),
+    };
+  }
+}
+
+/**
+ * Names the URL's own host in a failure to connect. The adapter names the address tried last, and
+ * doesn't know a timeout, nor `localhost` refused on both IPv4 and IPv6.
+ */
+function toAdapterError(error: unknown, url: URL): DriverAdapterError {
+  if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {
+    return error;
+  }
+  const host = url.searchParams.get('host') ?? url.hostname;
+  const port = Number(url.port || 5432);
+  return new DriverAdapterError({ kind: 'DatabaseNotReachable', host, port });
+}
+
+/** The same URL with another database. */
+export function withDatabase(url: URL, database: string): URL {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed;
+}
