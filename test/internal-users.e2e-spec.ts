@@ -171,6 +171,7 @@ describe('POST /api/internal/users/search', () => {
     [{ name: 'Ada' }],
     [{ email: 'nonsense' }],
     [{ phone: '12' }],
+    [{ phone: '+11234567890' }],
     [{ email: { contains: '@' } }],
     [[]],
   ])('says 400 for %j', async (body) => {
