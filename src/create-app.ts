@@ -2,9 +2,11 @@ import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
+import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
+import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from './logging/logger.js';
@@ -26,7 +28,13 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
 
 /** What holds for every route: the prefix, validation, the format of errors, and the documentation. */
 export function configureApp(app: NestFastifyApplication, environment: Environment): void {
-  const routes = new RouteTable(app.getHttpAdapter().getInstance());
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  const routes = new RouteTable(fastify);
+  // Before the body is read, so that what is wrong with it does not matter.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) sendProblem(reply, routes.explainMiss(request));
+    else done();
+  });
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(routes));

@@ -14,7 +14,8 @@ function explainFailure(error: unknown): string {
   if (error instanceof EnvironmentError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE') return 'The port is taken: stop the other program, or set PORT.';
-  if (code === 'EADDRNOTAVAIL') return 'HOST is not an address of this machine.';
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return 'HOST is not an address of this machine.';
   if (code === 'EACCES') return 'The port may not be used by this user: set PORT to 1024 or above.';
   return error instanceof Error ? (error.stack ?? error.message) : 'The start failed.';
 }

@@ -231,6 +231,13 @@ describe('a route made carelessly', () => {
   });
   afterAll(() => careless.close());
 
+  it('refuses a key without the scope that the route asks for, and names the scope', async () => {
+    const { body } = await withKey(await careless.getUrl())
+      .get('/api/beyond')
+      .expect(403);
+    expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: SCOPE_OF_NO_KEY });
+  });
+
   it.each(['', '/guarded', '/contradictory'])(
     'serves nobody at /undeclared%s, even with a key',
     async (path) => {

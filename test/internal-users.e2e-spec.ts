@@ -77,6 +77,14 @@ describe('GET /api/internal/users?ids=', () => {
     expect(body.nextCursor).toBeNull();
   });
 
+  it('takes 100 ids of 64 characters', async () => {
+    const ids = Array.from({ length: 100 }, (_, index) => String(index).padStart(64, 'x'));
+    const { body } = await api()
+      .get(`/api/internal/users?ids=${ids.join('%2C')}`)
+      .expect(200);
+    expect(body.users).toEqual([]);
+  });
+
   it.each([
     ['a bad id among good ones', { ids: '1,%00' }, 'ids.1'],
     ['an empty list', { ids: '' }, 'ids.0'],
@@ -123,6 +131,8 @@ describe('GET /api/internal/users', () => {
     { limit: '101' },
     { limit: '1.5' },
     { limit: 'ten' },
+    { limit: '1e1' },
+    { limit: '' },
     { cursor: 'not a cursor' },
     { cursor: Buffer.from('not an id').toString('base64url') },
     { offset: '1' },
@@ -173,6 +183,8 @@ describe('POST /api/internal/users/search', () => {
     [{ phone: '12' }],
     [{ phone: '+11234567890' }],
     [{ email: { contains: '@' } }],
+    [{ email: 'a@example.com', limit: '1' }],
+    [{ email: 'a@example.com', limit: true }],
     [[]],
   ])('says 400 for %j', async (body) => {
     await search(body).expect(400);
@@ -221,6 +233,43 @@ describe('POST /api/internal/users', () => {
       409,
     );
     expect(body.code).toBe('USER_ID_TAKEN');
+  });
+
+  it.each([
+    ['more digits than E.164 has', '+4921234567890123'],
+    ['words around it', 'call me +12025550123'],
+    ['an extension', '+12025550123 ext. 5'],
+    ['no country code', '2025550123'],
+  ])('says 400 for a phone with %s', async (_case, phone) => {
+    const { body } = await create({ email: 'phone@example.com', name: 'A', phone }).expect(400);
+    expect(body.errors).toEqual([expect.objectContaining({ path: 'phone' })]);
+  });
+
+  it.each([
+    ['NUL', 'a\u0000b'],
+    ['a line break', 'a\nb'],
+    ['a lone surrogate', 'a\ud800b'],
+    ['a right-to-left override', 'a\u202eb'],
+    ['a line separator', 'a\u2028b'],
+    ['invisible tag letters', 'a\u{e0041}\u{e0042}'],
+    ['nothing visible', '\u200c\u200d'],
+    ['nothing', '   '],
+    ['too much', 'x'.repeat(201)],
+  ])('says 400 for a name with %s', async (_case, name) => {
+    const { body } = await create({ email: 'name@example.com', name }).expect(400);
+    expect(body.errors[0].path).toBe('name');
+  });
+
+  it('keeps names of every script, and emoji of several parts', async () => {
+    const names = ['नमस्ते', 'محمد', '山田 太郎', 'O’Brien-Łuk', '👩‍💻', 'क्‍ष'];
+    for (const [index, name] of names.entries()) {
+      const { body } = await create({ email: `script-${index}@example.com`, name }).expect(201);
+      expect(body.user.name).toBe(name);
+    }
+  });
+
+  it('says 400 for an email that only looks like one of ASCII', async () => {
+    await create({ email: '\u212Aate@example.com', name: 'A' }).expect(400);
   });
 
   it('names every field that is wrong', async () => {
@@ -278,6 +327,8 @@ describe('PATCH /api/internal/users/:id', () => {
     [{ id: 'other' }],
     [{ createdAt: '2020-01-01T00:00:00Z' }],
     [{ lastLoginAt: 'today' }],
+    [{ lastLoginAt: '0000-01-01T00:00:00Z' }],
+    [{ roles: ['a', 'a'] }],
   ])('says 400 for %j', async (body) => {
     const { id } = await addUser(app.prisma);
     await update(id, body).expect(400);
@@ -294,6 +345,14 @@ describe('DELETE /api/internal/users/:id', () => {
 
   it('says 404 for an id that nobody has', async () => {
     await api().delete('/api/internal/users/nobody').expect(404);
+  });
+
+  it('takes a request that announces JSON and sends none', async () => {
+    const { id } = await addUser(app.prisma);
+    await api()
+      .delete(`/api/internal/users/${id}`)
+      .set('Content-Type', 'application/json')
+      .expect(204);
   });
 
   it('says 400 for what is not an id', async () => {

@@ -7,6 +7,7 @@ import { type TestDatabase, createTestDatabase } from './support/database.js';
 
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
 
+const MARKER = randomBytes(8).toString('hex');
 // Short enough to be warned of.
 const KEY = canary().slice(0, 30);
 const PREVIOUS_KEY = canary();
@@ -31,7 +32,9 @@ let url: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   role = `latchkey_test_${randomBytes(6).toString('hex')}`;
-  await onServer(
+  await query(
+    inject('databaseServerUrl'),
+
     `CREATE ROLE ${role} LOGIN PASSWORD '${DATABASE_PASSWORD}' IN ROLE pg_read_all_data, pg_write_all_data`,
   );
   const databaseUrl = new URL(database.url);
@@ -50,11 +53,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await backend.stop();
   await database.drop();
-  await onServer(`DROP ROLE ${role}`);
+  await query(inject('databaseServerUrl'), `DROP ROLE ${role}`);
 });
 
-async function onServer(statement: string): Promise<void> {
-  const client = new Client({ connectionString: inject('databaseServerUrl') });
+async function query(connectionString: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString });
   await client.connect();
   try {
     await client.query(statement);
@@ -92,9 +95,8 @@ async function lineOf(requestId: string): Promise<Record<string, unknown> | unde
 }
 
 /** Everything that could carry a secret into a log: good, refused, malformed, conflicting and failing requests. */
-async function provoke(): Promise<string[]> {
+async function provoke(): Promise<void> {
   const users = '/api/internal/users';
-  const bodies: string[] = [];
   const attempts: Parameters<typeof send>[] = [
     ['POST', users, KEY, { id: 'p1', ...PERSON }],
     ['POST', users, KEY, { id: 'p2', ...PERSON }],
@@ -106,14 +108,15 @@ async function provoke(): Promise<string[]> {
     ['GET', `${users}/${KEY}/accounts?type=${KEY}`, KEY],
     ['PUT', `${users}/p1`, KEY],
     ['GET', `/api/${WRONG_KEY}`],
+    ['GET', `/api/%zz${WRONG_KEY}`],
   ];
   for (const attempt of attempts) await send(...attempt);
-  bodies.push(
-    await sendBroken(`GET ${users} HTTP/1.1\r\nX-API-Key: ${KEY}\r\nX-API-Key: ${KEY}\r\n\r\n`),
-  );
-  bodies.push(await sendBroken(`GET ${users} HTTP/9.9\r\nX-API-Key: ${KEY}\r\n\r\n`));
-  await onServer(`ALTER TABLE users RENAME TO moved`).catch(() => undefined);
-  return bodies;
+  await sendBroken(`GET ${users} HTTP/9.9\r\nX-API-Key: ${KEY}\r\n\r\n`);
+  await sendBroken(`GET ${users} HTTP/1.1\r\nHost: a\r\nX: ${KEY.repeat(1000)}\r\n\r\n`);
+  // With its column gone, every query fails, and Prisma's own message quotes what it was given.
+  await query(database.url, 'ALTER TABLE users DROP COLUMN name');
+  const failed = await send('POST', users, KEY, { id: 'p4', ...PERSON });
+  expect(failed.status).toBe(500);
 }
 
 async function sendBroken(bytes: string): Promise<string> {
@@ -122,6 +125,7 @@ async function sendBroken(bytes: string): Promise<string> {
     const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(bytes));
     socket.on('data', (chunk) => (received += chunk.toString()));
     socket.on('close', () => resolve(received));
+    socket.on('error', () => resolve(received));
   });
 }
 
@@ -163,21 +167,47 @@ describe('a weak root key', () => {
   });
 });
 
+describe('a request that is not answered by a route', () => {
+  it('is logged all the same: what the router refuses', async () => {
+    const headers = { 'x-request-id': 'logged-4' };
+    await fetch(`${url}/api/internal/users/%zz`, { headers });
+    expect(await lineOf('logged-4')).toMatchObject({ status: 400, route: null });
+  });
+
+  it('is logged all the same: what the parser refuses', async () => {
+    const answer = await sendBroken('nonsense\r\n\r\n');
+    const [, requestId = ''] = /x-request-id: (\S+)/i.exec(answer) ?? [];
+    expect(await lineOf(requestId)).toMatchObject({ status: 400, route: null, keyId: null });
+  });
+
+  it('is logged all the same: one whose client left', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(
+      `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-Request-Id: logged-5\r\nX-API-Key: ${KEY}\r\n` +
+        'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.destroy();
+    expect(await lineOf('logged-5')).toMatchObject({ status: 499, route: '/api/internal/users' });
+    expect(backend.output).not.toContain('"level":"error"');
+  });
+});
+
 describe('at trace level', () => {
   it('no secret and no personal detail reaches any output', async () => {
     await provoke();
-    expect(requestLines().length).toBeGreaterThan(9);
+    await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
+    // What may be logged is there, so the search below would find the rest.
+    await lineOf(`end-${MARKER}`);
+    expect(backend.output).toContain(MARKER);
+    expect(backend.output).toContain('"msg":"unexpected error"');
     for (const secret of SECRETS) {
+      const encoded = Buffer.from(secret);
       expect(backend.output).not.toContain(secret);
       expect(backend.output).not.toContain(encodeURIComponent(secret));
-      expect(backend.output).not.toContain(Buffer.from(secret).toString('base64').slice(0, 20));
-      expect(backend.output).not.toContain(Buffer.from(secret).toString('hex').slice(0, 30));
+      expect(backend.output).not.toContain(encoded.toString('base64').slice(0, 20));
+      expect(backend.output).not.toContain(encoded.toString('hex').slice(0, 30));
     }
-    expect(backend.output).not.toContain('canary');
-    expect(backend.commandLine).not.toContain('canary');
-  });
-
-  it('the search of this test finds a secret that is there', () => {
-    expect(`${backend.output}${KEY}`).toContain('canary');
+    expect(`${backend.output}${backend.commandLine}`).not.toContain('canary');
   });
 });

@@ -52,7 +52,7 @@ describe('an error answer', () => {
 describe('a request that the framework refuses', () => {
   it.each([
     ['malformed JSON', () => post('{"email":'), 400, 'MALFORMED_JSON'],
-    ['an empty body', () => post(''), 400, 'MALFORMED_JSON'],
+    ['an empty body', () => post(''), 400, 'INVALID_REQUEST'],
     ['a prototype in JSON', () => post('{"__proto__":{"admin":true}}'), 400, 'MALFORMED_JSON'],
     [
       'a body over 64 KiB',
@@ -74,11 +74,25 @@ describe('a request that the framework refuses', () => {
       404,
       'ROUTE_NOT_FOUND',
     ],
+    [
+      'a method of a known path, with a slash more',
+      () => api().get('/api/internal/users/'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
+    [
+      'malformed JSON to nowhere',
+      () => api().post('/api/nowhere').type('json').send('{'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
+    ['a page that the docs lack', () => api().get('/api/docs/nothing.css'), 404, 'ROUTE_NOT_FOUND'],
+    ['a NUL in the path of a page', () => api().get('/api/docs/%00'), 404, 'ROUTE_NOT_FOUND'],
     ['bad percent-encoding', () => api().get('/api/internal/users/%zz'), 400, 'MALFORMED_URL'],
     ['bytes that are not UTF-8', () => api().get('/api/internal/users/%ff'), 400, 'MALFORMED_URL'],
     [
       'an over-long URL',
-      () => api().get(`/api/internal/users/${'1'.repeat(2048)}`),
+      () => api().get(`/api/internal/users/${'1'.repeat(8192)}`),
       414,
       'URL_TOO_LONG',
     ],
@@ -96,6 +110,7 @@ describe('a request that the framework refuses', () => {
     ['DELETE', '/api/internal/users', 'GET, HEAD, POST'],
     ['OPTIONS', '/api/internal/users/search', 'GET, HEAD, POST, PATCH, DELETE'],
     ['POST', '/api/health/live', 'GET, HEAD'],
+    ['PUT', `/api/internal/users/${'1'.repeat(101)}`, 'GET, HEAD, PATCH, DELETE'],
   ] as const)('gets 405 with Allow: %s %s', async (method, path, allow) => {
     const answer = await app.nest.inject({
       method,
@@ -112,10 +127,17 @@ describe('a request that the framework refuses', () => {
 describe('a request that the HTTP parser refuses', () => {
   it.each([
     [
-      'headers over 8 KiB',
-      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(8192)}\r\n\r\n`,
+      'headers over 16 KiB',
+      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(16_384)}\r\n\r\n`,
       431,
       'HEADERS_TOO_LARGE',
+    ],
+    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'an odd Expect',
+      'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
+      417,
+      'EXPECTATION_FAILED',
     ],
     ['what is not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [

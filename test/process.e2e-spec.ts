@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { API_KEY } from './support/app.js';
 import { BackendProcess } from './support/process.js';
@@ -59,12 +60,43 @@ describe('node dist/main.js', () => {
     other.close();
   });
 
-  it('starts without a database, and ends orderly on SIGTERM', async () => {
+  it.each(['192.0.2.1', '256.0.0.1'])(
+    'says in one sentence that HOST %s is wrong',
+    async (HOST) => {
+      const output = await refusal({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, HOST });
+      expect(output).toMatch(/^HOST is not an address of this machine\.$/m);
+    },
+  );
+
+  it('starts without a database', async () => {
     const backend = new BackendProcess({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
     const url = await backend.listening();
     expect((await fetch(`${url}/api/health/live`)).status).toBe(200);
     expect((await fetch(`${url}/api/health/ready`)).status).toBe(503);
     await backend.stop();
-    expect(await backend.ended()).toBe('SIGTERM');
+  });
+});
+
+describe('SIGTERM', () => {
+  it('lets a request in flight finish, though another client stays connected in silence', async () => {
+    const backend = new BackendProcess({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
+    const port = Number(new URL(await backend.listening()).port);
+    const silent = connect(port, '127.0.0.1');
+    const body = JSON.stringify({ email: 'a@example.com', name: 'A' });
+    const slow = connect(port, '127.0.0.1');
+    let answer = '';
+    slow.on('data', (chunk) => (answer += chunk.toString()));
+    slow.write(
+      `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const stopped = backend.stop();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    slow.write(body.slice(5));
+    await stopped;
+    expect(answer).toMatch(/^HTTP\/1\.1 503 .*DATABASE_UNAVAILABLE/s);
+    silent.destroy();
+    slow.destroy();
   });
 });

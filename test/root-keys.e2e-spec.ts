@@ -63,6 +63,11 @@ describe('INTERNAL_API_KEY', () => {
     expect(await statusWith(DIGEST_OF_TWO)).toBe(REFUSED);
   });
 
+  it('may be weak, but not in production', async () => {
+    await start({ INTERNAL_API_KEY: 'test-api-key-12345', NODE_ENV: 'development' });
+    expect(await statusWith('test-api-key-12345')).toBe(LET_IN);
+  });
+
   it('is let in together with INTERNAL_API_KEY_PREVIOUS', async () => {
     await start({ INTERNAL_API_KEY: ONE, INTERNAL_API_KEY_PREVIOUS: TWO });
     expect(await statusWith(ONE)).toBe(LET_IN);
@@ -93,6 +98,16 @@ describe('INTERNAL_API_KEY_FILE', () => {
     writeFileSync(path, DIGEST_OF_TWO);
     await expectSoon(TWO, LET_IN);
     expect(await statusWith(ONE)).toBe(REFUSED);
+  });
+
+  it('takes effect when it is rewritten at the moment of the start', async () => {
+    const path = join(folder, 'keys');
+    writeFileSync(path, ONE);
+    const started = start({ INTERNAL_API_KEY_FILE: path });
+    writeFileSync(path, DIGEST_OF_TWO);
+    await started;
+    await expectSoon(TWO, LET_IN);
+    await expectSoon(ONE, REFUSED);
   });
 
   it('takes effect when Kubernetes swaps the symlink above it', async () => {

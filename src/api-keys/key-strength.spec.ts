@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { findKeyWeakness } from './key-strength.js';
 
 describe('findKeyWeakness', () => {
   it('finds nothing wrong with what openssl rand -hex makes', () => {
     for (let round = 0; round < 10_000; round++) {
-      expect(findKeyWeakness(randomBytes(32).toString('hex'))).toBeUndefined();
+      expect(
+        findKeyWeakness(createHash('sha256').update(String(round)).digest('hex')),
+      ).toBeUndefined();
     }
   });
 

@@ -1,4 +1,5 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type RootKey, rootKeySchema } from './root-key.js';
 
@@ -9,27 +10,47 @@ export type RootKeyFile =
   | { readonly keys: readonly RootKey[]; readonly problem?: undefined }
   | { readonly keys?: undefined; readonly problem: string };
 
+interface Strictness {
+  readonly refuseWeak: boolean;
+}
+
 const linesSchema = z.array(rootKeySchema).min(1, 'has no key');
 
 /** Reads a mounted secret with one root key a line, plaintext or `sha256:<hex>`; blank lines are skipped. */
-export function readRootKeyFile(
+export function readRootKeyFile(path: string, strictness: Strictness): RootKeyFile {
+  return parseRootKeys(readText(path), strictness);
+}
+
+/** Hands over what the file holds, at once and whenever that changes, until the answered function is called. */
+export function watchRootKeyFile(
   path: string,
-  { refuseWeak }: { refuseWeak: boolean },
-): RootKeyFile {
-  const text = readText(path);
+  strictness: Strictness,
+  onChange: (file: RootKeyFile) => void,
+): () => void {
+  let latest: string | undefined;
+  const read = () => {
+    const text = readText(path);
+    const digest = createHash('sha256')
+      .update(text ?? 'unreadable')
+      .digest('hex');
+    if (digest === latest) return;
+    latest = digest;
+    onChange(parseRootKeys(text, strictness));
+  };
+  read();
+  // Reads the text itself: a watch stays on the old target when Kubernetes swaps the symlink above it, and a watch
+  // that begins after the first reading misses what was written in between.
+  const timer = setInterval(read, POLL_INTERVAL_MS).unref();
+  return () => clearInterval(timer);
+}
+
+function parseRootKeys(text: string | undefined, { refuseWeak }: Strictness): RootKeyFile {
   if (text === undefined) return { problem: 'cannot be read' };
   const lines = text.split('\n').map((line) => line.trim());
   const { data: keys, error } = linesSchema.safeParse(lines.filter((line) => line !== ''));
   if (error) return { problem: error.issues.map(describeIssue).join('; ') };
   const weak = keys.find((key) => key.weakness !== undefined);
   return refuseWeak && weak ? { problem: `has a key that is ${weak.weakness}` } : { keys };
-}
-
-/** Calls back whenever the file changes, until the answered function is called. */
-export function watchRootKeyFile(path: string, onChange: () => void): () => void {
-  // Polls the path's stat, since a watch would stay on the old target when Kubernetes swaps the symlink.
-  watchFile(path, { interval: POLL_INTERVAL_MS, persistent: false }, onChange);
-  return () => unwatchFile(path, onChange);
 }
 
 function readText(path: string): string | undefined {

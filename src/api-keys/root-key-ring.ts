@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { readRootKeyFile, watchRootKeyFile } from './root-key-file.js';
+import { type RootKeyFile, watchRootKeyFile } from './root-key-file.js';
 import { type RootKey, digestKey } from './root-key.js';
 
 /**
@@ -26,8 +26,8 @@ export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
     this.warnOfWeakKeys();
     const path = this.config.get('INTERNAL_API_KEY_FILE', { infer: true });
     if (path === undefined) return;
-    this.load(path);
-    this.stopWatching = watchRootKeyFile(path, () => this.load(path));
+    const refuseWeak = this.config.get('NODE_ENV', { infer: true }) === 'production';
+    this.stopWatching = watchRootKeyFile(path, { refuseWeak }, (file) => this.replaceKeys(file));
   }
 
   onModuleDestroy(): void {
@@ -47,9 +47,7 @@ export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
     return match;
   }
 
-  private load(path: string): void {
-    const refuseWeak = this.config.get('NODE_ENV', { infer: true }) === 'production';
-    const { keys, problem } = readRootKeyFile(path, { refuseWeak });
+  private replaceKeys({ keys, problem }: RootKeyFile): void {
     if (keys === undefined) {
       // The last good keys stay, so that a file caught half-written locks nobody out.
       this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the keys read before stay in force`);

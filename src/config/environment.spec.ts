@@ -139,10 +139,28 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, PORT: '65535' }).PORT).toBe(65_535);
   });
 
-  it.each(['mysql://db', 'db:5432', 'not a url'])('refuses %j as a database', (url) => {
+  it.each([
+    'mysql://db',
+    'db:5432',
+    'not a url',
+    'postgresql://',
+    'postgresql:///latchkey',
+    'postgresql://u:p%zz@db/l',
+  ])('refuses %j as a database', (url) => {
     expect(problemsOf({ ...GOOD, DATABASE_URL: url })).toEqual([
-      'DATABASE_URL: must be a postgresql:// URL',
+      'DATABASE_URL: must be a postgresql:// URL with a host, its password percent-encoded',
     ]);
+  });
+
+  it.each(['postgresql:///latchkey?host=/run/postgresql', 'postgresql://u:p%40ss@db/latchkey'])(
+    'takes %j as a database',
+    (url) => {
+      expect(parseEnvironment({ ...GOOD, DATABASE_URL: url }).DATABASE_URL).toBe(url);
+    },
+  );
+
+  it('refuses a blank address', () => {
+    expect(problemsOf({ ...GOOD, HOST: ' ' })).toEqual(['HOST: must be an address']);
   });
 
   it('takes both spellings of the scheme', () => {
@@ -164,6 +182,13 @@ describe('secrets in files', () => {
     const both = { INTERNAL_API_KEY_PREVIOUS: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS_FILE: path };
     expect(problemsOf({ ...GOOD, ...both })).toEqual([
       'INTERNAL_API_KEY_PREVIOUS_FILE: set it or INTERNAL_API_KEY_PREVIOUS, not both',
+    ]);
+  });
+
+  it('refuses an empty file', () => {
+    const path = writeSecret('empty', '\n');
+    expect(problemsOf({ ...GOOD, INTERNAL_API_KEY_PREVIOUS_FILE: path })).toEqual([
+      'INTERNAL_API_KEY_PREVIOUS_FILE: names an empty file',
     ]);
   });
 

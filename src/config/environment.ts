@@ -21,12 +21,12 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
 
 const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
-  .refine(isPostgresUrl, 'must be a postgresql:// URL');
+  .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded');
 
 const environmentSchema = z
   .object({
     NODE_ENV: oneOf(['development', 'test', 'production']).default('development'),
-    HOST: z.string().default('127.0.0.1'),
+    HOST: z.string().trim().min(1, 'must be an address').default('127.0.0.1'),
     PORT: wholeNumber(0, 65_535).default(3000),
     LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default(
       'info',
@@ -86,17 +86,31 @@ function readSecretFiles(variables: NodeJS.ProcessEnv) {
     const path = variables[`${name}_FILE`];
     if (path === undefined) continue;
     if (variables[name] !== undefined) problems.push(`${name}_FILE: set it or ${name}, not both`);
-    try {
-      resolved[name] = readFileSync(path, 'utf8').trim();
-    } catch {
-      problems.push(`${name}_FILE: names a file that cannot be read`);
-    }
+    const text = readText(path);
+    if (text === undefined) problems.push(`${name}_FILE: names a file that cannot be read`);
+    else if (text === '') problems.push(`${name}_FILE: names an empty file`);
+    else resolved[name] = text;
   }
   return { resolved, problems };
 }
 
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
 function isPostgresUrl(text: string): boolean {
-  return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, searchParams, username, password } = new URL(text);
+  const hasHost = hostname !== '' || searchParams.has('host');
+  return /^postgres(ql)?:$/.test(protocol) && hasHost && isPercentEncoded(username + password);
+}
+
+function isPercentEncoded(text: string): boolean {
+  return /^(?:[^%]|%[0-9a-f]{2})*$/i.test(text);
 }
 
 interface RootKeySettings {

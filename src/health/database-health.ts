@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
 // Health is public: however often it is asked, the database is asked this rarely.
@@ -9,6 +10,8 @@ const FRESH_MS = 250;
 export class DatabaseHealth {
   private latest: Promise<boolean> | undefined;
   private askedAt = 0;
+  private wasUp: boolean | undefined;
+  private readonly logger = new Logger(DatabaseHealth.name);
 
   constructor(private readonly prisma: PrismaService) {}
 
@@ -22,9 +25,20 @@ export class DatabaseHealth {
 
   // A query, since Prisma's $connect() succeeds without a database: prisma/orm#28959.
   private async ask(): Promise<boolean> {
-    return this.prisma.$queryRaw`SELECT 1`.then(
-      () => true,
-      () => false,
-    );
+    try {
+      await this.prisma.$queryRaw`SELECT 1`;
+      this.report(true);
+      return true;
+    } catch (error) {
+      this.report(false, error);
+      return false;
+    }
+  }
+
+  private report(isUp: boolean, error?: unknown): void {
+    if (isUp === this.wasUp) return;
+    this.wasUp = isUp;
+    if (isUp) this.logger.log('The database answers');
+    else this.logger.error(withoutArguments(error));
   }
 }

@@ -1,32 +1,36 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { LogController, type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
-import { answerClientError } from './client-error.js';
-import { type ProblemCode, ProblemException } from './problem.js';
-import { sendProblem } from './problem.filter.js';
+import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
-import { logRequests } from './request-log.js';
+import { logWhenOver } from './request-log.js';
+import { UnparsedRequests } from './unparsed-request.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-const HEADERS_LIMIT_BYTES = 8 * 1024;
-const URL_LIMIT_CHARACTERS = 2048;
+const HEADERS_LIMIT_BYTES = 16 * 1024;
+// 100 ids of 64 characters fit.
+const URL_LIMIT_CHARACTERS = 8 * 1024;
 const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
-
-const ROUTER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
-  FST_ERR_BAD_URL: 'MALFORMED_URL',
-};
+const SHUTDOWN_GRACE_MS = 5000;
 
 /** The HTTP server below Nest: limits, request ids, one log line a request, and problems where no route is reached. */
 export function createFastifyAdapter(logger: Logger): FastifyAdapter {
+  const unparsed = new UnparsedRequests(logger);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
-    genReqId: requestIdOf,
     logController: new LogController({
       disableRequestLogging: true,
       requestIdLogLabel: 'requestId',
     }),
+    genReqId: requestIdOf,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.
@@ -35,29 +39,59 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_LIMIT_BYTES,
+      // Node would answer without a body; `findRefusal` asks for it instead.
+      requireHostHeader: false,
     },
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
-      void reply.header(REQUEST_ID_HEADER, reply.request.id);
-      sendProblem(reply, new ProblemException(ROUTER_PROBLEMS[error.code] ?? 'INVALID_REQUEST'));
+    clientErrorHandler: unparsed.answerParserError,
+    frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      beginAnswer(request, reply);
+      sendProblem(reply, new ProblemException('MALFORMED_URL'));
     },
-    clientErrorHandler: answerClientError,
   });
-  const fastify = adapter.getInstance();
-  // Only JSON is spoken here; Fastify would take text/plain too.
-  fastify.removeContentTypeParser('text/plain');
+  const fastify: FastifyInstance = adapter.getInstance();
+  fastify.server.on('checkExpectation', unparsed.answerExpectation);
   fastify.decorateRequest('principal', null);
+  acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
-    void reply.headers({
-      [REQUEST_ID_HEADER]: request.id,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-    });
-    if (request.url.length > URL_LIMIT_CHARACTERS) {
-      sendProblem(reply, new ProblemException('URL_TOO_LONG'));
-    } else {
-      done();
-    }
+    beginAnswer(request, reply);
+    const refusal = findRefusal(request);
+    if (refusal === undefined) done();
+    else sendProblem(reply, new ProblemException(refusal));
   });
-  logRequests(fastify);
+  fastify.addHook('preClose', (done) => {
+    // Else a client that says nothing keeps the process alive.
+    setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN_GRACE_MS).unref();
+    done();
+  });
   return adapter;
+}
+
+function beginAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  logWhenOver(request, reply);
+  void reply.headers({
+    [REQUEST_ID_HEADER]: request.id,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+}
+
+function findRefusal({ raw, url }: FastifyRequest): ProblemCode | undefined {
+  if (url.length > URL_LIMIT_CHARACTERS) return 'URL_TOO_LONG';
+  // RFC 9112, section 3.2.
+  if (raw.headers.host === undefined && raw.httpVersion === '1.1') return 'MALFORMED_HTTP';
+  return undefined;
+}
+
+function acceptOnlyJson(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    (request, body, done) => {
+      // Clients announce JSON with a DELETE too, and then send none.
+      if (body === '') done(null, undefined);
+      else void parse(request, body, done);
+    },
+  );
 }

@@ -1,8 +1,15 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isDatabaseUnavailable } from '../prisma/database-error.js';
+import { isDatabaseUnavailable, withoutArguments } from '../prisma/database-error.js';
+import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
-import { PROBLEM_TYPES, type ProblemCode, ProblemException, renderProblem } from './problem.js';
+
+// Fastify's and Nest's own refusals, which say no more than their status.
+const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
+  400: 'MALFORMED_JSON',
+  413: 'BODY_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+};
 
 /** Answers every exception with a problem (RFC 9457). What was not expected is logged, and its text stays inside. */
 @Catch()
@@ -18,29 +25,18 @@ export class ProblemFilter implements ExceptionFilter {
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
     if (isDatabaseUnavailable(exception)) {
-      request.log.warn({ err: exception }, 'database unavailable');
+      request.log.warn({ err: withoutArguments(exception) }, 'database unavailable');
       return new ProblemException('DATABASE_UNAVAILABLE');
     }
-    if (exception instanceof HttpException) return this.fromStatus(exception.getStatus(), request);
-    request.log.error({ err: exception }, 'unexpected error');
+    // Nobody is left to read the answer.
+    if (request.raw.destroyed && !request.raw.complete)
+      return new ProblemException('MALFORMED_HTTP');
+    const status = exception instanceof HttpException ? exception.getStatus() : 500;
+    // 403: a path that the docs' file server won't follow.
+    if (status === 404 || status === 403) return this.routes.explainMiss(request);
+    const code = FRAMEWORK_PROBLEMS[status];
+    if (code !== undefined) return new ProblemException(code);
+    request.log.error({ err: withoutArguments(exception) }, 'unexpected error');
     return new ProblemException('INTERNAL_ERROR');
   }
-
-  // Fastify's and Nest's own refusals, which say no more than their status.
-  private fromStatus(status: number, request: FastifyRequest): ProblemException {
-    if (status === PROBLEM_TYPES.ROUTE_NOT_FOUND.status) return this.routes.explainMiss(request);
-    return new ProblemException(FRAMEWORK_PROBLEMS[status] ?? 'INTERNAL_ERROR');
-  }
-}
-
-const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
-  400: 'MALFORMED_JSON',
-  413: 'BODY_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
-};
-
-/** Sends a problem as the answer of a request. */
-export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
-  const { status, headers, body } = renderProblem(problem, reply.request.id);
-  void reply.code(status).headers(headers).send(body);
 }

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 
 /** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
@@ -50,6 +51,7 @@ export const PROBLEM_TYPES = {
     'Unsupported media type',
     'The request body must be application/json',
   ),
+  EXPECTATION_FAILED: problemType(417, 'Expectation failed', 'Only 100-continue can be expected'),
   HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
   INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
   DATABASE_UNAVAILABLE: problemType(
@@ -65,8 +67,9 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
 /** The body of every error answer (RFC 9457). */
+// Loose, since RFC 9457 has clients ignore what they don't know.
 export const problemSchema = z
-  .object({
+  .looseObject({
     type: z.string().meta({ description: 'Identifies the kind of problem.' }),
     title: z.string(),
     status: z.int(),
@@ -118,6 +121,12 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     headers: { 'content-type': PROBLEM_CONTENT_TYPE, ...headers, ...problem.headers },
     body: JSON.stringify(body),
   };
+}
+
+/** Sends a problem as the answer of a request. */
+export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
+  const { status, headers, body } = renderProblem(problem, reply.request.id);
+  void reply.code(status).headers(headers).send(body);
 }
 
 function problemType(

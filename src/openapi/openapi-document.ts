@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { addProblemResponses, problemComponent } from './problem-responses.js';
+import { completeResponses, problemComponent } from './problem-responses.js';
 import { API_KEY_SCHEME, API_KEY_SECURITY } from './security-schemes.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -29,7 +29,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
       if (operation === undefined) continue;
       // Said in so many words, so that a reader sees that a route was made public on purpose.
       operation.security ??= [];
-      addProblemResponses(operation);
+      completeResponses(method, operation);
     }
   }
   return document;

@@ -8,6 +8,7 @@ import {
   renderProblem,
 } from '../http/problem.js';
 import type { Scope } from '../api-keys/scopes.js';
+import { REQUEST_ID_HEADER } from '../http/request-id.js';
 import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';
 import { SCOPE_EXTENSION } from './security-schemes.js';
 
@@ -35,6 +36,7 @@ const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
 ];
 const OF_ROUTES_WITH_PATH_PARAMETERS: readonly ProblemCode[] = ['MALFORMED_URL'];
 
+const TEXT_HEADER = { schema: { type: 'string' } };
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
 const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extension']>> = {
   INVALID_REQUEST: { errors: [{ path: 'email', message: 'must be an email address' }] },
@@ -43,10 +45,10 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
 /** The problem's schema, for the document's components. */
 export const problemComponent: Schema = JSON.parse(JSON.stringify(z.toJSONSchema(problemSchema)));
 
-/** Adds every error answer that an operation can give to its responses. */
-export function addProblemResponses(operation: Operation): void {
+/** Adds every error answer that an operation can give to its responses, and the request id to all of them. */
+export function completeResponses(method: string, operation: Operation): void {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of problemsOf(operation)) {
+  for (const code of problemsOf(method, operation)) {
     const { status } = PROBLEM_TYPES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
@@ -54,25 +56,34 @@ export function addProblemResponses(operation: Operation): void {
     // A health route answers 503 in its own format.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
+  for (const response of Object.values(operation.responses)) {
+    if (response === undefined || '$ref' in response) continue;
+    response.headers = { ...response.headers, [REQUEST_ID_HEADER]: TEXT_HEADER };
+  }
 }
 
-function problemsOf(operation: Operation): ProblemCode[] {
+function problemsOf(method: string, operation: Operation): ProblemCode[] {
+  // A DELETE may come with a body too, which is read and then ignored.
+  const takesBody = operation.requestBody !== undefined || method === 'delete';
   return [
     ...(operation[PROBLEMS_EXTENSION] ?? []),
     ...(operation.parameters?.some((each) => 'in' in each && each.in === 'path')
       ? OF_ROUTES_WITH_PATH_PARAMETERS
       : []),
-    ...(operation.requestBody ? OF_ROUTES_WITH_BODY : []),
+    ...(takesBody ? OF_ROUTES_WITH_BODY : []),
     ...(operation.security?.length ? OF_GUARDED_ROUTES : []),
     ...OF_EVERY_ROUTE,
   ];
 }
 
 function problemResponse(codes: ProblemCode[], operation: Operation) {
-  const headers = codes.flatMap((code) => Object.keys(PROBLEM_TYPES[code].headers ?? {}));
   return {
     description: codes.map((code) => PROBLEM_TYPES[code].detail).join('; or: '),
-    headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' } }])),
+    headers: Object.fromEntries(
+      codes
+        .flatMap((code) => Object.keys(PROBLEM_TYPES[code].headers ?? {}))
+        .map((name) => [name, TEXT_HEADER]),
+    ),
     content: {
       'application/problem+json': {
         schema: { $ref: '#/components/schemas/Problem' },

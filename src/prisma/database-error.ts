@@ -64,6 +64,22 @@ export function violatedUniqueIndex(error: unknown): string | undefined {
   return driverError(error)?.constraint?.index;
 }
 
+/**
+ * The error as it may be logged. Prisma's messages quote the arguments of the call, which are personal data: what
+ * remains is its code, the SQLSTATE and where it happened.
+ */
+export function withoutArguments(error: unknown): unknown {
+  if (!(error instanceof Error) || !error.name.startsWith('PrismaClient')) return error;
+  const known = error instanceof Prisma.PrismaClientKnownRequestError ? error : undefined;
+  const sqlState = known && driverError(known)?.originalCode;
+  const safe = new Error(
+    `${error.name} ${known?.code ?? ''} ${sqlState ? `SQLSTATE ${sqlState}` : ''}`.trim(),
+  );
+  const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
+  safe.stack = [safe.message, ...frames].join('\n');
+  return safe;
+}
+
 function driverError(error: Prisma.PrismaClientKnownRequestError) {
   return driverErrorSchema.safeParse(error.meta).data?.driverAdapterError.cause;
 }

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Environment } from '../config/environment.js';
@@ -14,7 +14,7 @@ const QUERY_TIMEOUT_MS = 1000;
  * starts and stays up without one.
  */
 @Injectable()
-export class PrismaService extends PrismaClient implements OnModuleDestroy {
+export class PrismaService extends PrismaClient implements OnApplicationShutdown {
   constructor(config: ConfigService<Environment, true>) {
     const logger = new Logger(PrismaService.name);
     const adapter = new PrismaPg(
@@ -37,7 +37,8 @@ export class PrismaService extends PrismaClient implements OnModuleDestroy {
     super({ adapter, errorFormat: 'minimal' });
   }
 
-  async onModuleDestroy(): Promise<void> {
+  // Not before: until then requests in flight still need it.
+  async onApplicationShutdown(): Promise<void> {
     await this.$disconnect();
   }
 }

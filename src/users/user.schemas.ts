@@ -24,17 +24,22 @@ export const userIdSchema = z
 const emailSchema = z
   .string()
   .trim()
-  .toLowerCase()
   .max(254)
   .pipe(z.email('must be an email address'))
+  // Afterwards, since some letters outside ASCII have one of ASCII as their lower case.
+  .transform((email) => email.toLowerCase())
   .meta({ format: 'email', example: EXAMPLE_USER.email });
+
+// The library takes up to 17 digits.
+const E164 = /^\+[1-9]\d{1,14}$/;
 
 const phoneSchema = z
   .string()
   .max(32)
   .transform((text, context) => {
-    const number = parsePhoneNumberFromString(text);
-    if (number?.isValid()) return number.number;
+    const number = parsePhoneNumberFromString(text, { extract: false });
+    if (number?.isValid() && number.ext === undefined && E164.test(number.number))
+      return number.number;
     context.addIssue({
       code: 'custom',
       message: 'must be a valid phone number with its country code (E.164)',
@@ -43,19 +48,24 @@ const phoneSchema = z
   })
   .meta({ description: 'E.164, such as +12025550123.', example: EXAMPLE_USER.phone });
 
-// Control characters and lone surrogates: PostgreSQL refuses some, terminals and models obey others.
+// No control characters, lone surrogates, line separators or invisible formatting (but for the joiners that some scripts
+// need): PostgreSQL refuses some, terminals obey others, and models read what people can't see.
+const READABLE = /^(?:[^\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[\u200c\u200d])*$/u;
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
+
 const nameSchema = z
   .string()
   .trim()
-  .min(1)
   .max(200)
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters')
+  .regex(READABLE, 'must not have control or invisible characters')
+  .regex(VISIBLE, 'must have a visible character')
   .meta({ example: EXAMPLE_USER.name });
 
 const labelsSchema = z
   .array(z.string().regex(/^[a-z][a-z0-9:_-]{0,63}$/, 'must be a lower-case word'))
   .max(64)
-  .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word');
+  .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word')
+  .meta({ uniqueItems: true });
 
 const rolesSchema = labelsSchema.meta({ example: EXAMPLE_USER.roles });
 const permissionsSchema = labelsSchema.meta({ example: EXAMPLE_USER.permissions });
@@ -107,19 +117,29 @@ export const updateUserSchema = z
     phone: phoneSchema.nullable(),
     roles: rolesSchema,
     permissions: permissionsSchema,
-    lastLoginAt: timestampSchema.nullable(),
+    lastLoginAt: timestampSchema
+      .refine((text) => Date.parse(text) >= 0, 'must not be before 1970')
+      .nullable(),
   })
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
-const limitSchema = z.coerce
-  .number('must be a number')
-  .int()
-  .min(1)
-  .max(PAGE_LIMIT)
-  .default(DEFAULT_PAGE_LIMIT)
-  .meta({ description: 'How many users to answer with at the most.' });
+const limitSchema = z.int().min(1).max(PAGE_LIMIT).meta({
+  description: 'How many users to answer with at the most.',
+});
+
+const limitQuerySchema = z
+  .string()
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
+  .pipe(limitSchema)
+  .meta({
+    description: 'How many users to answer with at the most.',
+    type: 'integer',
+    minimum: 1,
+    maximum: PAGE_LIMIT,
+    default: DEFAULT_PAGE_LIMIT,
+  });
 
 /** Where a page starts: the id of the last user before it, encoded so that nobody depends on what it is. */
 const cursorSchema = z
@@ -131,8 +151,6 @@ const cursorSchema = z
 
 export const encodeCursor = (lastId: string): string => Buffer.from(lastId).toString('base64url');
 
-const pagingShape = { limit: limitSchema, cursor: cursorSchema.optional() };
-
 export const listUsersSchema = z
   .strictObject({
     ids: z
@@ -141,7 +159,8 @@ export const listUsersSchema = z
       .pipe(z.array(userIdSchema).max(PAGE_LIMIT))
       .meta({ description: 'Ids, separated by commas, 100 at the most.', example: '12345,12346' })
       .optional(),
-    ...pagingShape,
+    limit: limitQuerySchema.default(DEFAULT_PAGE_LIMIT),
+    cursor: cursorSchema.optional(),
   })
   .refine(({ ids, cursor }) => ids === undefined || cursor === undefined, {
     path: ['cursor'],
@@ -149,7 +168,12 @@ export const listUsersSchema = z
   });
 
 export const searchUsersSchema = z
-  .strictObject({ email: emailSchema.optional(), phone: phoneSchema.optional(), ...pagingShape })
+  .strictObject({
+    email: emailSchema.optional(),
+    phone: phoneSchema.optional(),
+    limit: limitSchema.default(DEFAULT_PAGE_LIMIT),
+    cursor: cursorSchema.optional(),
+  })
   .refine(
     ({ email, phone }) => (email === undefined) !== (phone === undefined),
     'must have exactly one of email and phone',

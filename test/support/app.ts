@@ -38,7 +38,9 @@ export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   beforeAll(async () => {
     const database = await createTestDatabase();
     const nest = await startApp({ DATABASE_URL: database.url, ...variables });
-    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url, options: UTC_SESSION }) });
+    const prisma = new PrismaClient({
+      adapter: new PrismaPg({ connectionString: database.url, options: UTC_SESSION }),
+    });
     const stop = async () => {
       await nest.close();
       await prisma.$disconnect();

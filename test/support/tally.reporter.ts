@@ -9,8 +9,9 @@ export default class TallyReporter implements Reporter {
     const count = (state: string) => states.filter((each) => each === state).length;
     // A file that could not even be loaded has no tests to fail.
     const broken = modules.filter((module) => module.errors().length > 0).length + errors.length;
-    const skipped = count('skipped');
-    const tally = `${count('passed')} passed, ${count('failed') + broken} failed`;
-    process.stdout.write(`\n${tally}${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+    const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';
+    const tally = `${count('passed')} passed, ${count('failed') + broken} failed${skipped}`;
+    // After the coverage report, which comes last.
+    process.once('exit', () => process.stdout.write(`\n${tally}\n`));
   }
 }
