@@ -10,6 +10,8 @@ const plainConstructorTypes: Plugin = {
 export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
+    // The end-to-end tests wait for processes and time-outs more than they compute.
+    maxWorkers: 3,
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['src/**/*.spec.ts'] } },
