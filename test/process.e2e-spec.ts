@@ -5,13 +5,10 @@ import { BackendProcess } from './support/process.js';
 import { listenSilently } from './support/silent-server.js';
 
 const DATABASE_URL = 'postgresql://app:pa55word@127.0.0.1:1/none';
-const START_BOUND_MS = 2000;
 
 async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
-  const startedAt = performance.now();
   const backend = new BackendProcess(variables);
   expect(await backend.ended()).toBe(1);
-  expect(performance.now() - startedAt).toBeLessThan(START_BOUND_MS);
   return backend.output;
 }
 
