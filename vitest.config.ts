@@ -14,14 +14,24 @@ export default defineConfig({
     maxWorkers: 3,
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.spec.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: [
+            'src/**/*.spec.ts',
+            'packages/*/src/**/*.spec.ts',
+            'mcp-server/{src,scripts}/**/*.spec.ts',
+          ],
+        },
+      },
       {
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/**/*.e2e-spec.ts'],
+          include: ['test/**/*.e2e-spec.ts', 'mcp-server/test/**/*.e2e-spec.ts'],
           globalSetup: ['test/support/database.setup.ts'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },

@@ -1,0 +1,22 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { AuthModule } from './auth/auth.module.js';
+import { ProtectedResource } from './auth/protected-resource.js';
+import { ProtectedResourceController } from './auth/protected-resource.controller.js';
+import type { Environment } from './config/environment.js';
+import { HealthController } from './health/health.controller.js';
+import { McpController } from './mcp/mcp.controller.js';
+import { ToolServerModule } from './tool-server.module.js';
+
+/** The tools over HTTP. */
+@Module({})
+export class AppModule {
+  static forEnvironment(environment: Environment, logger: Logger): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [AuthModule, ToolServerModule.forEnvironment(environment, logger)],
+      controllers: [McpController, ProtectedResourceController, HealthController],
+      providers: [ProtectedResource],
+    };
+  }
+}

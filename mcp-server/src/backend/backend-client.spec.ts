@@ -1,0 +1,255 @@
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseBackendEnvironment } from '../config/environment.js';
+import { BackendClient } from './backend-client.js';
+import {
+  BackendRejectedError,
+  BackendUnauthorizedError,
+  BackendUnavailableError,
+  UserNotFoundError,
+} from './backend-errors.js';
+import { HALF_OPEN_AFTER_MS } from './call-policy.js';
+import { getBackendClient } from './get-backend-client.js';
+
+const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
+
+const user = (id: string) => ({
+  id,
+  email: `${id}@example.com`,
+  name: `User ${id}`,
+  phone: null,
+  roles: [],
+  permissions: ['read'],
+  createdAt: '2025-01-01T00:00:00.000Z',
+  lastLoginAt: null,
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}): Handler =>
+  (_request, response) =>
+    void response.writeHead(status, headers).end(JSON.stringify(body));
+
+let handler: Handler;
+let requests: { url: string; headers: IncomingMessage['headers']; at: number }[];
+let client: BackendClient;
+const server = createServer((request, response) => {
+  requests.push({ url: request.url ?? '', headers: request.headers, at: performance.now() });
+  handler(request, response);
+});
+
+function createClient(variables: NodeJS.ProcessEnv = {}): BackendClient {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  return BackendClient.create(
+    parseBackendEnvironment({
+      BACKEND_API_URL: `http://127.0.0.1:${address.port}`,
+      BACKEND_FALLBACK: 'off',
+      BACKEND_RESPONSE_TIMEOUT_MS: '300',
+      INTERNAL_API_KEY: KEY,
+      ...variables,
+    }),
+  );
+}
+
+beforeEach(async () => {
+  requests = [];
+  handler = json(200, { user: user('1') });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  client = createClient();
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+describe('getUserDetails', () => {
+  it('asks the documented route with the key, and gives the user', async () => {
+    expect(await client.getUserDetails('12345')).toEqual({ ...user('1'), source: 'backend' });
+    expect(requests).toHaveLength(1);
+    expect(requests[0]).toMatchObject({
+      url: '/api/internal/users/12345',
+      headers: { 'x-api-key': KEY },
+    });
+  });
+
+  it('passes on the request id and the trace context', async () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    await client.getUserDetails('1', {
+      requestId: 'request-7',
+      trace: { traceparent, tracestate: 'vendor=1' },
+    });
+    expect(requests[0]?.headers).toMatchObject({
+      'x-request-id': 'request-7',
+      traceparent,
+      tracestate: 'vendor=1',
+    });
+  });
+
+  it('takes fields that it does not know', async () => {
+    handler = json(200, { user: { ...user('1'), nickname: 'J' }, more: true });
+    expect(await client.getUserDetails('1')).not.toHaveProperty('nickname');
+  });
+
+  it.each([
+    [404, UserNotFoundError, false],
+    [401, BackendUnauthorizedError, false],
+    [403, BackendUnauthorizedError, false],
+    [400, BackendRejectedError, false],
+    [429, BackendUnavailableError, true],
+    [500, BackendUnavailableError, false],
+    [503, BackendUnavailableError, true],
+  ])(
+    'turns %i into its own error, which says whether to retry',
+    async (status, type, retryable) => {
+      handler = json(status, {});
+      const error: unknown = await client.getUserDetails('1').catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(type);
+      expect(error).toMatchObject({ retryable });
+      expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(KEY);
+    },
+  );
+
+  it('asks nothing about what is no user id', async () => {
+    await expect(client.getUserDetails('../api-keys')).rejects.toBeInstanceOf(UserNotFoundError);
+    expect(requests).toEqual([]);
+  });
+
+  it.each([429, 502, 503, 504])('retries after %i, and takes the answer', async (status) => {
+    handler = (request, response) =>
+      json(requests.length === 1 ? status : 200, { user: user('1') })(request, response);
+    expect(await client.getUserDetails('1')).toMatchObject({ source: 'backend' });
+    expect(requests).toHaveLength(2);
+  });
+
+  it.each([400, 401, 403, 404, 500, 501])('does not retry after %i', async (status) => {
+    handler = json(status, {});
+    await client.getUserDetails('1').catch(() => undefined);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('waits as long as Retry-After asks', async () => {
+    handler = (request, response) =>
+      json(
+        requests.length === 1 ? 503 : 200,
+        { user: user('1') },
+        { 'retry-after': '1' },
+      )(request, response);
+    await client.getUserDetails('1');
+    expect((requests[1]?.at ?? 0) - (requests[0]?.at ?? 0)).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('gives up at once when Retry-After is beyond the total time', async () => {
+    handler = json(503, {}, { 'retry-after': '60' });
+    const startedAt = performance.now();
+    await expect(client.getUserDetails('1')).rejects.toMatchObject({
+      details: { retryAfterMs: 60_000 },
+    });
+    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('gives up when the caller leaves, and hangs up', async () => {
+    const hungUp = new Promise<void>((resolve) => {
+      handler = (_request, response) => void response.on('close', resolve);
+    });
+    const caller = new AbortController();
+    const call = client.getUserDetails('1', { signal: caller.signal });
+    setTimeout(() => caller.abort(), 50);
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    await hungUp;
+  });
+
+  it('answers with a labelled user when the backend is unavailable and fallback is on', async () => {
+    handler = json(503, {});
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    expect(await falling.getUserDetails('7')).toMatchObject({
+      id: '7',
+      name: 'Customer',
+      permissions: ['read'],
+      source: 'fallback',
+    });
+  });
+
+  it.each([401, 403, 404])('never falls back after %i', async (status) => {
+    handler = json(status, {});
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(falling.getUserDetails('7')).rejects.toThrow(/^The backend/);
+  });
+});
+
+describe('getUsers', () => {
+  it('makes one request of all ids of a turn, and leaves out who does not exist', async () => {
+    handler = json(200, { users: [user('2'), user('1')], nextCursor: null });
+    const [first, second] = await Promise.all([
+      client.getUsers(['1', 'nobody']),
+      client.getUsers(['2', '1']),
+    ]);
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,nobody,2']);
+    expect(first.map(({ id }) => id)).toEqual(['1']);
+    expect(second.map(({ id }) => id)).toEqual(['2', '1']);
+  });
+
+  it('keeps each URL within what the backend takes', async () => {
+    handler = json(200, { users: [], nextCursor: null });
+    await client.getUsers(Array.from({ length: 100 }, (_, index) => String(index).padEnd(64, 'x')));
+    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(2048);
+  });
+});
+
+describe('updatePhone', () => {
+  it('is never sent twice', async () => {
+    handler = json(503, {});
+    await expect(client.updatePhone('1', '+12025550123')).rejects.toMatchObject({
+      retryable: true,
+    });
+    expect(requests).toHaveLength(1);
+  });
+});
+
+describe('the circuit breaker', () => {
+  const fail = () => client.getUserDetails('1').catch((error: unknown) => error);
+
+  it('opens after failures, then lets exactly one call try, and closes when that succeeds', async () => {
+    handler = json(500, {});
+    for (let count = 0; count < 5; count++) await fail();
+    requests = [];
+    expect(await fail()).toMatchObject({ reason: 'circuit-open', retryable: true });
+    expect(requests).toHaveLength(0);
+
+    await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
+    await Promise.all(Array.from({ length: 50 }, fail));
+    expect(requests).toHaveLength(1);
+
+    handler = json(200, { user: user('1') });
+    await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => client.getUserDetails('1')));
+    expect(answers.every(({ source }) => source === 'backend')).toBe(true);
+  });
+
+  it('does not close because the caller who tries it leaves', async () => {
+    handler = json(500, {});
+    for (let count = 0; count < 5; count++) await fail();
+    await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
+    handler = () => undefined;
+    const signal = AbortSignal.timeout(50);
+    await expect(client.getUserDetails('1', { signal })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    expect(await fail()).toMatchObject({ reason: 'circuit-open' });
+  });
+
+  it('does not open because of users who do not exist', async () => {
+    handler = json(404, {});
+    for (let count = 0; count < 30; count++) await fail();
+    expect(requests).toHaveLength(30);
+  });
+});
+
+describe('getBackendClient', () => {
+  it('gives the same client each time', () => {
+    process.env.INTERNAL_API_KEY = KEY;
+    expect(getBackendClient()).toBe(getBackendClient());
+  });
+});

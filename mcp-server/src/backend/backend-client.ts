@@ -1,0 +1,152 @@
+import { HttpService } from '@nestjs/axios';
+import { Logger } from '@nestjs/common';
+import axios from 'axios';
+import DataLoader from 'dataloader';
+import type { BackendEnvironment } from '../config/environment.js';
+import { ApiKeySource } from './api-key-source.js';
+import { axiosSettings } from './axios-settings.js';
+import { BackendUnavailableError, UserNotFoundError } from './backend-errors.js';
+import {
+  accountsAnswerSchema,
+  userAnswerSchema,
+  userPageSchema,
+  type Account,
+  type User,
+} from './backend-schemas.generated.js';
+import { BackendTransport, type BackendRequest, type Origin } from './backend-transport.js';
+import { CallPolicy, SharedCapacity } from './call-policy.js';
+import { createFallbackUser } from './fallback-user.js';
+
+// So many ids of the greatest length fit in the 2048 characters of a URL that the backend takes.
+const MAX_IDS_IN_URL = 28;
+const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** A user, and whether the backend said so or it was made up because the backend is unavailable. */
+export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
+
+export interface CallOptions extends Origin {
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The backend's internal user API. Every method throws a `BackendError`, or the reason of an aborted signal. */
+export class BackendClient {
+  private readonly logger = new Logger(BackendClient.name);
+  private readonly policies;
+  private readonly batches = new DataLoader<string, User | undefined>(
+    (ids) => this.loadUsers(ids),
+    {
+      cache: false,
+      maxBatchSize: MAX_IDS_IN_URL,
+      batchScheduleFn: (load) => setImmediate(load),
+    },
+  );
+
+  constructor(
+    private readonly transport: BackendTransport,
+    private readonly environment: BackendEnvironment,
+  ) {
+    const limits = {
+      responseTimeoutMs: environment.BACKEND_RESPONSE_TIMEOUT_MS,
+      totalTimeoutMs: environment.BACKEND_TOTAL_TIMEOUT_MS,
+    };
+    const shared = new SharedCapacity();
+    this.policies = {
+      user: new CallPolicy(limits, shared),
+      users: new CallPolicy(limits, shared),
+      accounts: new CallPolicy(limits, shared),
+      update: new CallPolicy(limits, shared),
+    };
+  }
+
+  /** Makes a client with connections of its own. */
+  static create(environment: BackendEnvironment): BackendClient {
+    const { BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS } = environment;
+    const keys = new ApiKeySource(environment.INTERNAL_API_KEY, environment.INTERNAL_API_KEY_FILE);
+    const settings = axiosSettings(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
+    const http = new HttpService(axios.create(settings));
+    return new BackendClient(new BackendTransport(http, keys), environment);
+  }
+
+  /** A user; a made-up one, with `source: 'fallback'`, if the backend is unavailable and fallback is on. */
+  async getUserDetails(id: string, options: CallOptions = {}): Promise<UserDetails> {
+    const request = { method: 'GET', path: userPath(id), answer: userAnswerSchema } as const;
+    try {
+      const { user } = await this.call('user', request, options);
+      return { ...user, source: 'backend' };
+    } catch (error) {
+      const mayFallBack = this.environment.BACKEND_FALLBACK === 'mock';
+      if (!mayFallBack || !(error instanceof BackendUnavailableError)) throw error;
+      this.logger.warn(`Answering with fallback data: ${error.message}`);
+      return { ...createFallbackUser(id), source: 'fallback' };
+    }
+  }
+
+  /** Users in the order of `ids`, without those that don't exist. Calls of the same turn share a request. */
+  async getUsers(ids: readonly string[]): Promise<User[]> {
+    const users = await Promise.all(ids.map((id) => this.batches.load(checkedId(id))));
+    return users.filter((user) => user !== undefined);
+  }
+
+  /** A user's accounts, oldest first; of one type, if one is given. Never made up. */
+  async getAccounts(
+    id: string,
+    type?: Account['type'],
+    options: CallOptions = {},
+  ): Promise<Account[]> {
+    const request = {
+      method: 'GET',
+      path: `${userPath(id)}/accounts`,
+      ...(type === undefined ? {} : { query: { type } }),
+      answer: accountsAnswerSchema,
+    } as const;
+    return (await this.call('accounts', request, options)).accounts;
+  }
+
+  /**
+   * Sets a user's phone number (E.164). It is tried once: after a `BackendUnavailableError` it may have been done
+   * or not.
+   */
+  async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
+    const path = userPath(id);
+    const request = { method: 'PATCH', path, body: { phone }, answer: userAnswerSchema } as const;
+    return (await this.call('update', request, options)).user;
+  }
+
+  private async loadUsers(ids: readonly string[]): Promise<(User | undefined)[]> {
+    const { users } = await this.call(
+      'users',
+      {
+        method: 'GET',
+        path: '/api/internal/users',
+        query: { ids: [...new Set(ids)].join(',') },
+        answer: userPageSchema,
+      },
+      {},
+    );
+    const byId = new Map(users.map((user) => [user.id, user]));
+    return ids.map((id) => byId.get(id));
+  }
+
+  private async call<Answer>(
+    route: keyof typeof this.policies,
+    request: BackendRequest<Answer>,
+    { signal: left, ...origin }: CallOptions,
+  ): Promise<Answer> {
+    return this.policies[route].run({
+      attempt: (signal) => this.transport.send(request, origin, signal),
+      repeatable: request.method === 'GET',
+      signal: left,
+    });
+  }
+}
+
+// Checked before it becomes part of a URL: no id can lead to another route.
+function checkedId(id: string): string {
+  if (!USER_ID.test(id)) throw new UserNotFoundError();
+  return id;
+}
+
+function userPath(id: string): string {
+  return `/api/internal/users/${checkedId(id)}`;
+}

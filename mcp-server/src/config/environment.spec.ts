@@ -1,0 +1,110 @@
+import { EnvironmentError } from '@latchkey/environment/read-environment';
+import { describe, expect, it } from 'vitest';
+import { parseBackendEnvironment, parseEnvironment } from './environment.js';
+
+const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
+const JWT_SECRET = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const GOOD = { INTERNAL_API_KEY: KEY, JWT_SECRET };
+const PRODUCTION = {
+  ...GOOD,
+  NODE_ENV: 'production',
+  MCP_PUBLIC_URL: 'https://mcp.example/mcp',
+  JWT_ISSUER: 'https://issuer.example',
+};
+
+function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    parseEnvironment(variables);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('parseEnvironment', () => {
+  it('has safe defaults for everything but the key and the way to verify users', () => {
+    expect(parseEnvironment(GOOD)).toMatchObject({
+      ...GOOD,
+      HOST: '127.0.0.1',
+      MCP_PORT: 3001,
+      MCP_PUBLIC_URL: 'http://localhost:3001/mcp',
+      MCP_ALLOWED_HOSTS: ['localhost', '127.0.0.1', '[::1]'],
+      MCP_ALLOWED_ORIGINS: ['localhost', '127.0.0.1', '[::1]'],
+      MCP_TOKEN_AUDIENCE: 'http://localhost:3001/mcp',
+      MCP_TOKEN_ARGUMENT: 'deny',
+      BACKEND_API_URL: 'http://127.0.0.1:3000',
+      BACKEND_FALLBACK: 'mock',
+    });
+  });
+
+  it('names both ways to verify users when there is none', () => {
+    expect(problemsOf({ INTERNAL_API_KEY: KEY })).toEqual([
+      'JWT_SECRET: set it or JWT_JWKS_URL, exactly one; make a good one with: openssl rand -hex 32',
+    ]);
+  });
+
+  it('refuses both ways at once', () => {
+    const JWT_JWKS_URL = 'https://issuer.example/jwks';
+    expect(problemsOf({ ...GOOD, JWT_JWKS_URL })).toHaveLength(1);
+  });
+
+  it('refuses an algorithm that is not for public keys', () => {
+    const keySet = { INTERNAL_API_KEY: KEY, JWT_JWKS_URL: 'https://issuer.example/jwks' };
+    expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'RS256,EdDSA' })).toEqual([]);
+    expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'HS256' })).toHaveLength(1);
+    expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'none' })).toHaveLength(1);
+  });
+
+  it('lists every problem at once and quotes no value', () => {
+    const problems = problemsOf({
+      MCP_PORT: 'canary',
+      BACKEND_API_URL: 'canary',
+      JWT_SECRET: 'canary',
+      BACKEND_FALLBACK: 'canary',
+    });
+    const names = problems.map((line) => line.split(':')[0]);
+    expect(new Set(names)).toEqual(
+      new Set([
+        'BACKEND_API_URL',
+        'BACKEND_FALLBACK',
+        'INTERNAL_API_KEY',
+        'JWT_SECRET',
+        'MCP_PORT',
+      ]),
+    );
+    expect(problems.join('\n')).not.toContain('canary');
+  });
+});
+
+describe('parseEnvironment in production', () => {
+  it('takes a good configuration, without fallback', () => {
+    expect(parseEnvironment(PRODUCTION).BACKEND_FALLBACK).toBe('off');
+  });
+
+  it.each([
+    ['MCP_PUBLIC_URL', { MCP_PUBLIC_URL: '' }],
+    ['MCP_PUBLIC_URL', { MCP_PUBLIC_URL: 'http://mcp.example/mcp' }],
+    ['JWT_ISSUER', { JWT_ISSUER: '' }],
+    ['JWT_SECRET', { JWT_SECRET: 'change-me-change-me-change-me-change-me' }],
+    ['JWT_JWKS_URL', { JWT_SECRET: '', JWT_JWKS_URL: 'http://issuer.example/jwks' }],
+    ['INTERNAL_API_KEY', { INTERNAL_API_KEY: 'test-api-key-12345' }],
+    ['BACKEND_FALLBACK', { BACKEND_FALLBACK: 'mock' }],
+  ])('refuses with %s as in %j', (name, variables) => {
+    const problems = problemsOf({ ...PRODUCTION, ...variables });
+    expect(problems.map((line) => line.split(':')[0])).toEqual([name]);
+  });
+
+  it('lets fallback be forced by a second variable', () => {
+    const forced = { BACKEND_FALLBACK: 'mock', BACKEND_FALLBACK_IN_PRODUCTION: 'allow' };
+    expect(parseEnvironment({ ...PRODUCTION, ...forced }).BACKEND_FALLBACK).toBe('mock');
+  });
+});
+
+describe('parseBackendEnvironment', () => {
+  it('asks for the key alone', () => {
+    expect(parseBackendEnvironment({ INTERNAL_API_KEY: KEY })).toMatchObject({
+      BACKEND_API_URL: 'http://127.0.0.1:3000',
+    });
+  });
+});

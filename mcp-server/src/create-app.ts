@@ -1,0 +1,20 @@
+import { createLogger } from '@latchkey/logging/logger';
+import { NestLogger } from '@latchkey/logging/nest-logger';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import type { Environment } from './config/environment.js';
+import { createFastifyAdapter } from './http/fastify.js';
+
+/** The whole application, ready to listen: the same for the process and the tests. */
+export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
+  const logger = createLogger(environment.LOG_LEVEL);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forEnvironment(environment, logger),
+    createFastifyAdapter(logger),
+    // main.ts says what went wrong, in place of an abort.
+    { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
+  );
+  app.enableShutdownHooks();
+  return app;
+}

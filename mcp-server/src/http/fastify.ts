@@ -1,0 +1,54 @@
+import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { LogController } from 'fastify';
+import type { Logger } from 'pino';
+
+const HEADERS_LIMIT_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 3000;
+const REQUEST_TIMEOUT_MS = 5000;
+const KEEP_ALIVE_TIMEOUT_MS = 5000;
+const TIMEOUT_CHECK_INTERVAL_MS = 500;
+
+/** The HTTP server below Nest: limits, request ids, and one log line a request. Bodies are left to the MCP SDK. */
+export function createFastifyAdapter(logger: Logger): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    loggerInstance: logger,
+    genReqId: requestIdOf,
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // The process ends only after its idle connections have.
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+      maxHeaderSize: HEADERS_LIMIT_BYTES,
+    },
+  });
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _body, done) => done(null));
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers({
+      [REQUEST_ID_HEADER]: request.id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime),
+      },
+      'request',
+    );
+    done();
+  });
+  return adapter;
+}

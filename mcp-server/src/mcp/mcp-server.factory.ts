@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import {
+  CLIENT_INFO_META_KEY,
+  McpServer,
+  TRACEPARENT_META_KEY,
+  TRACESTATE_META_KEY,
+  requireScopes,
+  type McpRequestContext,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import { type User, fromAuthInfo } from '../auth/user.js';
+import { readTraceContext } from '../backend/trace-context.js';
+import type { Environment } from '../config/environment.js';
+import { GetBalanceTool } from '../tools/get-balance.tool.js';
+import { GetProfileTool } from '../tools/get-profile.tool.js';
+import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
+import type { Tool } from '../tools/tool.js';
+import { UpdatePhoneTool } from '../tools/update-phone.tool.js';
+
+const SERVER_INFO = { name: 'latchkey', title: 'Latchkey', version: '0.1.0' };
+const INSTRUCTIONS =
+  'Tools about the user who is signed in: their account balances and their profile. They show no other user.';
+
+const tokenArgumentSchema = z
+  .string()
+  .max(8192)
+  .optional()
+  .describe('The user’s access token, only if the connection itself has none.');
+
+// Clients of older versions say their name only in a request of its own.
+const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
+
+/** Where the user comes from when it isn't the HTTP request: the token that a stdio process was started with. */
+export type FindUser = () => Promise<User>;
+
+/** Makes an MCP server with all tools for one request or one stdio connection. Nothing is shared between them. */
+@Injectable()
+export class McpServerFactory {
+  private readonly allowsTokenArgument: boolean;
+
+  constructor(
+    private readonly caller: ToolCaller,
+    private readonly getBalance: GetBalanceTool,
+    private readonly getProfile: GetProfileTool,
+    private readonly updatePhone: UpdatePhoneTool,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.allowsTokenArgument = config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow';
+  }
+
+  create(connection: McpRequestContext, findUser?: FindUser): McpServer {
+    const server = new McpServer(SERVER_INFO, {
+      capabilities: { tools: { listChanged: false } },
+      instructions: INSTRUCTIONS,
+    });
+    this.register(server, this.getBalance, connection, findUser);
+    this.register(server, this.getProfile, connection, findUser);
+    this.register(server, this.updatePhone, connection, findUser);
+    return server;
+  }
+
+  private register<Input extends z.ZodObject, Output extends z.ZodObject>(
+    server: McpServer,
+    tool: Tool<Input, Output>,
+    connection: McpRequestContext,
+    findUser?: FindUser,
+  ): void {
+    const { name, title, description, annotations, output } = tool;
+    const inputSchema: z.ZodObject = this.allowsTokenArgument
+      ? tool.input.extend({ jwt_token: tokenArgumentSchema })
+      : tool.input;
+    const scopeChallenge = requireScopes(tool.scope);
+    const config = {
+      title,
+      description,
+      annotations,
+      inputSchema,
+      outputSchema: output,
+      scopeChallenge,
+    };
+    server.registerTool(name, config, async ({ jwt_token: token, ...args }, context) => {
+      const { authInfo } = context.http ?? {};
+      return this.caller.call(tool, args, {
+        ...describeCall(context, connection),
+        findUser: findUser ?? (async () => authInfo && fromAuthInfo(authInfo)),
+        tokenArgument: z.string().optional().parse(token),
+      });
+    });
+  }
+}
+
+function describeCall(
+  { mcpReq }: ServerContext,
+  { era, requestInfo }: McpRequestContext,
+): Omit<Invocation, 'findUser' | 'tokenArgument'> {
+  const { _meta: meta, envelope, signal } = mcpReq;
+  const headers = requestInfo?.headers;
+  return {
+    era,
+    clientName: clientInfoSchema.safeParse(envelope).data?.[CLIENT_INFO_META_KEY].name,
+    requestId: headers?.get('x-request-id') ?? randomUUID(),
+    trace: readTraceContext(
+      meta?.[TRACEPARENT_META_KEY] ?? headers?.get('traceparent'),
+      meta?.[TRACESTATE_META_KEY] ?? headers?.get('tracestate'),
+    ),
+    signal,
+  };
+}

@@ -1,0 +1,41 @@
+import { All, Controller, Logger, type OnModuleDestroy, Req, Res, UseGuards } from '@nestjs/common';
+import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BearerGuard } from '../auth/bearer.guard.js';
+import { HostGuard } from '../auth/host.guard.js';
+import { RateLimitGuard } from '../limits/rate-limit.guard.js';
+import { McpServerFactory } from './mcp-server.factory.js';
+
+const MAX_REQUEST_BYTES = 256 * 1024;
+
+/** Streamable HTTP, without state: every request gets a server of its own, whatever its protocol version. */
+@Controller('mcp')
+@UseGuards(HostGuard, BearerGuard, RateLimitGuard)
+export class McpController implements OnModuleDestroy {
+  private readonly logger = new Logger(McpController.name);
+  private readonly handler: McpHttpHandler;
+  private readonly handle: NodeMcpRequestHandler;
+
+  constructor(factory: McpServerFactory) {
+    const onerror = (error: Error) => this.logger.debug(`Refused by the MCP SDK: ${error.name}`);
+    const limits = { maxRequestBodySize: MAX_REQUEST_BYTES, onerror };
+    this.handler = createMcpHandler((connection) => factory.create(connection), limits);
+    this.handle = toNodeHandler(this.handler, limits);
+  }
+
+  @All()
+  async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    // The tools take the request id from here.
+    request.raw.headers['x-request-id'] = request.id;
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.hijack();
+    await this.handle(request.raw, reply.raw);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.handler.close();
+  }
+}

@@ -1,0 +1,36 @@
+import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { EnvironmentError } from '@latchkey/environment/read-environment';
+import { createLogger } from '@latchkey/logging/logger';
+import { NestLogger } from '@latchkey/logging/nest-logger';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { NestFactory } from '@nestjs/core';
+import { toUser, type User } from './auth/user.js';
+import { parseEnvironment } from './config/environment.js';
+import { McpServerFactory } from './mcp/mcp-server.factory.js';
+import { ToolServerModule } from './tool-server.module.js';
+
+try {
+  await serve();
+} catch (error) {
+  const isExplained = error instanceof EnvironmentError || error instanceof AccessTokenError;
+  console.error(isExplained ? error.message : error);
+  process.exit(1);
+}
+
+/** The tools over stdin and stdout, for the one user of MCP_ACCESS_TOKEN. Stdout is the protocol's: logs are on stderr. */
+async function serve(): Promise<void> {
+  const environment = parseEnvironment(process.env);
+  const logger = createLogger(environment.LOG_LEVEL, 'stderr');
+  const app = await NestFactory.createApplicationContext(
+    ToolServerModule.forEnvironment(environment, logger),
+    { logger: new NestLogger(logger), abortOnError: false },
+  );
+  app.enableShutdownHooks();
+  const verifier = app.get(AccessTokenVerifier, { strict: false });
+  const factory = app.get(McpServerFactory, { strict: false });
+  // At each call too, since tokens expire.
+  const findUser = async (): Promise<User> =>
+    toUser(await verifier.verify(environment.MCP_ACCESS_TOKEN ?? ''));
+  await findUser();
+  serveStdio((connection) => factory.create(connection, findUser));
+}

@@ -1,0 +1,46 @@
+import {
+  BackendRejectedError,
+  BackendUnauthorizedError,
+  BackendUnavailableError,
+  UserNotFoundError,
+} from '../backend/backend-errors.js';
+import { ToolError } from './tool.js';
+
+/** What a failed call tells the model. Never an exception's own text, which may hold anything. */
+export interface Failure {
+  /** Names the outcome in the log. */
+  readonly code: string;
+  readonly sentence: string;
+}
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof ToolError) return { code: error.code, sentence: error.message };
+  if (error instanceof UserNotFoundError) {
+    return {
+      code: 'user-not-found',
+      sentence: 'There is no user for this access token. Trying again will not help.',
+    };
+  }
+  if (error instanceof BackendUnavailableError) return describeUnavailable(error);
+  if (error instanceof BackendUnauthorizedError || error instanceof BackendRejectedError) {
+    return {
+      code: 'backend-refused',
+      sentence:
+        'This server may not ask the user service. Trying again will not help: tell its operator.',
+    };
+  }
+  return {
+    code: 'unexpected',
+    sentence: 'The tool failed. Trying again will hardly help: tell its operator.',
+  };
+}
+
+function describeUnavailable({ reason, retryable }: BackendUnavailableError): Failure {
+  const advice = retryable
+    ? 'Try again in a few seconds.'
+    : 'Trying again will hardly help: tell its operator.';
+  return {
+    code: `backend-${reason}`,
+    sentence: `The user service is unavailable at the moment. ${advice}`,
+  };
+}

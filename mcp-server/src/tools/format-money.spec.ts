@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { formatMoney } from './format-money.js';
+
+describe('formatMoney', () => {
+  it.each([
+    ['2543.75', 'USD', '$2,543.75'],
+    ['2543', 'USD', '$2,543.00'],
+    ['0', 'EUR', '€0.00'],
+    ['-310.40', 'USD', '-$310.40'],
+    ['750000', 'JPY', '¥750,000'],
+    ['0.0025', 'EUR', '€0.0025'],
+    // A floating-point number would make 1,000,000,000,000,000 of it.
+    ['999999999999999.9999', 'USD', '$999,999,999,999,999.9999'],
+    ['1.234', 'KWD', 'KWD\u00a01.234'],
+  ])('writes %s %s as %s', (amount, currency, text) => {
+    expect(formatMoney(amount, currency)).toBe(text);
+  });
+
+  it.each([
+    ['', 'USD'],
+    ['1e9', 'USD'],
+    ['NaN', 'USD'],
+    ['1,000', 'USD'],
+    ['1'.repeat(31), 'USD'],
+    ['1', 'usd'],
+    ['1', 'DOLLAR'],
+  ])('refuses %s %s', (amount, currency) => {
+    expect(() => formatMoney(amount, currency)).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import type { User } from '../auth/user.js';
+import { BackendClient, type CallOptions } from '../backend/backend-client.js';
+import type { Account } from '../backend/backend-schemas.generated.js';
+import { displayName } from './display-text.js';
+import { formatMoney } from './format-money.js';
+import { requirePermission } from './permission.js';
+import type { Tool, ToolAnswer } from './tool.js';
+
+const accountTypeSchema = z.enum(['checking', 'savings', 'credit']);
+
+const inputSchema = z.strictObject({
+  account_type: accountTypeSchema
+    .optional()
+    .describe('Only accounts of this type; all accounts if it is left out.'),
+});
+
+const outputSchema = z.object({
+  name: z.string().describe('How to address the user.'),
+  source: z
+    .enum(['backend', 'fallback'])
+    .describe('Where the name is from. The accounts are always from the backend.'),
+  accounts: z.array(
+    z.object({
+      type: accountTypeSchema,
+      balance: z.string().describe('A decimal number as text, exact.'),
+      currency: z.string().describe('ISO 4217.'),
+      formatted: z.string().describe('The balance as people write it.'),
+    }),
+  ),
+});
+
+type Balance = z.infer<typeof outputSchema>;
+
+/** The guide's tool: greets the user and tells the balances of their accounts. */
+@Injectable()
+export class GetBalanceTool implements Tool<typeof inputSchema, typeof outputSchema> {
+  readonly name = 'get_balance';
+  readonly title = 'Account balance';
+  readonly description = 'Tells the balance of the user’s bank accounts, or of those of one type.';
+  readonly scope = 'balance:read';
+  readonly annotations = { readOnlyHint: true, openWorldHint: false };
+  readonly input = inputSchema;
+  readonly output = outputSchema;
+
+  constructor(private readonly backend: BackendClient) {}
+
+  async run(
+    { account_type: type }: z.infer<typeof inputSchema>,
+    user: User,
+    options: CallOptions,
+  ): Promise<ToolAnswer<Balance>> {
+    const details = await this.backend.getUserDetails(user.id, options);
+    requirePermission(details, 'read');
+    const accounts = (await this.backend.getAccounts(user.id, type, options)).map(withFormat);
+    const name = displayName(details);
+    const message = [`Hello ${name}!`, ...sentences(accounts, type)].join(' ');
+    return { message, structured: { name, source: details.source, accounts } };
+  }
+}
+
+function withFormat({ type, balance, currency }: Account): Balance['accounts'][number] {
+  return { type, balance, currency, formatted: formatMoney(balance, currency) };
+}
+
+function sentences(accounts: Balance['accounts'], type: Account['type'] | undefined): string[] {
+  if (accounts.length === 0) return [`You have no ${type === undefined ? '' : `${type} `}account.`];
+  return accounts.map((account) => `Your ${account.type} balance is ${account.formatted}.`);
+}

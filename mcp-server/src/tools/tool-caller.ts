@@ -1,0 +1,105 @@
+import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { Inject, Injectable } from '@nestjs/common';
+import type { CallToolResult } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import { type User, pseudonym, toUser } from '../auth/user.js';
+import type { CallOptions } from '../backend/backend-client.js';
+import { PROCESS_LOGGER } from '../logging/logging.module.js';
+import { displayText } from './display-text.js';
+import { describeFailure } from './failure.js';
+import { type Tool, ToolError } from './tool.js';
+
+/** Who calls a tool, and how. */
+export interface Invocation extends CallOptions {
+  /** Finds the user of the connection; undefined if the token has to come as an argument. */
+  readonly findUser: () => Promise<User | undefined>;
+  /** The `jwt_token` argument, where it is allowed. */
+  readonly tokenArgument?: string | undefined;
+  readonly era: 'legacy' | 'modern';
+  /** What the client calls itself. */
+  readonly clientName?: string | undefined;
+}
+
+/** Calls tools: finds out the user, checks the scope, gives every failure a fixed sentence, and logs one line. */
+@Injectable()
+export class ToolCaller {
+  constructor(
+    private readonly verifier: AccessTokenVerifier,
+    @Inject(PROCESS_LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async call<Input extends z.ZodObject, Output extends z.ZodObject>(
+    tool: Tool<Input, Output>,
+    args: unknown,
+    invocation: Invocation,
+  ): Promise<CallToolResult> {
+    const startedAt = performance.now();
+    let user: User | undefined;
+    let outcome = 'ok';
+    try {
+      user = await this.identify(invocation);
+      requireScope(user, tool.scope);
+      const { message, structured } = await tool.run(tool.input.parse(args), user, invocation);
+      return answer(message, structured);
+    } catch (error) {
+      const failure = describeFailure(error);
+      outcome = invocation.signal?.aborted ? 'cancelled' : failure.code;
+      if (failure.code === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
+      return { isError: true, content: [{ type: 'text', text: failure.sentence }] };
+    } finally {
+      this.log(tool.name, invocation, user, outcome, startedAt);
+    }
+  }
+
+  private async identify({ findUser, tokenArgument }: Invocation): Promise<User> {
+    try {
+      const user = await findUser();
+      if (user === undefined) return toUser(await this.verifier.verify(tokenArgument ?? ''));
+      if (tokenArgument === undefined) return user;
+    } catch (error) {
+      if (!(error instanceof AccessTokenError)) throw error;
+      throw new ToolError(`token-${error.fault}`, `${error.message}. Get a new one.`);
+    }
+    throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
+  }
+
+  private log(
+    tool: string,
+    { era, clientName, requestId }: Invocation,
+    user: User | undefined,
+    outcome: string,
+    startedAt: number,
+  ): void {
+    this.logger.info(
+      {
+        tool,
+        outcome,
+        durationMs: Math.round(performance.now() - startedAt),
+        user: user === undefined ? null : pseudonym(user.id),
+        client: clientName === undefined ? null : displayText(clientName, 64),
+        clientId: user?.clientId === undefined ? null : displayText(user.clientId, 64),
+        era,
+        requestId,
+      },
+      'tool call',
+    );
+  }
+}
+
+// Over HTTP the MCP SDK has challenged the client already; stdio and the token argument come by here only.
+function requireScope(user: User, scope: string): void {
+  if (user.scopes.includes(scope)) return;
+  throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);
+}
+
+/** The sentence first, then the same as JSON for clients that don't read structured content. */
+function answer(message: string, structured: Record<string, unknown>): CallToolResult {
+  return {
+    content: [
+      { type: 'text', text: message },
+      { type: 'text', text: JSON.stringify(structured) },
+    ],
+    structuredContent: structured,
+  };
+}

@@ -1,0 +1,45 @@
+import type { ToolAnnotations } from '@modelcontextprotocol/server';
+import type { z } from 'zod';
+import type { Scope } from '../auth/scopes.js';
+import type { User } from '../auth/user.js';
+import type { CallOptions } from '../backend/backend-client.js';
+
+/** A tool that a model can call for a user. */
+export interface Tool<Input extends z.ZodObject, Output extends z.ZodObject> {
+  readonly name: string;
+  readonly title: string;
+  /** Tells the model what the tool is for. */
+  readonly description: string;
+  /** What the user's token must allow. */
+  readonly scope: Scope;
+  readonly annotations: ToolAnnotations;
+  readonly input: Input;
+  /** Plain JSON types only: no dates, defaults or transforms, which clients can't check. */
+  readonly output: Output;
+
+  /** @throws ToolError for what the user or model can act on. */
+  run(
+    args: z.output<Input>,
+    user: User,
+    options: CallOptions,
+  ): Promise<ToolAnswer<z.output<Output>>>;
+}
+
+export interface ToolAnswer<Output> {
+  /** A sentence for people. */
+  readonly message: string;
+  readonly structured: Output;
+}
+
+/** Ends a tool call with a sentence for the model. It must hold nothing but fixed words. */
+export class ToolError extends Error {
+  override readonly name = 'ToolError';
+
+  constructor(
+    /** Names the outcome in the log. */
+    readonly code: string,
+    sentence: string,
+  ) {
+    super(sentence);
+  }
+}

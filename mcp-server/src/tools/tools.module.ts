@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { GetBalanceTool } from './get-balance.tool.js';
+import { GetProfileTool } from './get-profile.tool.js';
+import { ToolCaller } from './tool-caller.js';
+import { UpdatePhoneTool } from './update-phone.tool.js';
+
+const TOOLS = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
+
+@Module({
+  imports: [AuthModule],
+  providers: [ToolCaller, ...TOOLS],
+  exports: [ToolCaller, ...TOOLS],
+})
+export class ToolsModule {}

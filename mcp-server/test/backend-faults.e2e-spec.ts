@@ -1,0 +1,221 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callTool, connect, sentence, type TestClient } from './support/clients.js';
+import {
+  type Behaviour,
+  FakeBackend,
+  USER,
+  answer,
+  healthy,
+  respond,
+} from './support/fake-backend.js';
+import { token } from './support/tokens.js';
+import { REPORTS_MEMORY, type ServerProcess } from './support/server-process.js';
+import { API_KEY, startMcp } from './support/servers.js';
+
+const TOTAL_TIMEOUT_MS = 900;
+// The client's own part, on a busy machine.
+const SLACK_MS = 700;
+const HALF_OPEN_AFTER_MS = 1000;
+
+let backend: FakeBackend;
+let elsewhere: FakeBackend;
+let mcp: ServerProcess;
+let client: TestClient;
+
+beforeAll(async () => {
+  backend = await FakeBackend.start();
+  elsewhere = await FakeBackend.start();
+  mcp = await startMcp({
+    BACKEND_API_URL: backend.url,
+    BACKEND_FALLBACK: 'off',
+    BACKEND_CONNECT_TIMEOUT_MS: '200',
+    BACKEND_RESPONSE_TIMEOUT_MS: '400',
+    BACKEND_TOTAL_TIMEOUT_MS: String(TOTAL_TIMEOUT_MS),
+    ...REPORTS_MEMORY,
+    // The whole address and the whole key would go there.
+    HTTP_PROXY: elsewhere.url,
+    http_proxy: elsewhere.url,
+  });
+  client = await connect(mcp.url, await token('12345'));
+});
+afterAll(async () => {
+  await client.close();
+  await mcp.stop();
+  await backend.stop();
+  await elsewhere.stop();
+});
+
+const close =
+  (text: string): Behaviour =>
+  (socket) =>
+    void socket.end(text);
+
+const drip: Behaviour = (socket) => {
+  socket.write(answer(200, '', { 'content-length': '100000' }));
+  const timer = setInterval(() => socket.write(' '), 50);
+  socket.on('close', () => clearInterval(timer));
+};
+
+const flood: Behaviour = (socket) => {
+  socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"user":"');
+  const chunk = 'x'.repeat(64 * 1024);
+  const pour = () => {
+    while (!socket.destroyed && socket.write(chunk));
+  };
+  socket.on('drain', pour);
+  pour();
+};
+
+const user = JSON.stringify({ user: USER });
+
+const FAULTS: [string, Behaviour][] = [
+  ['closes the connection', close('')],
+  ['resets the connection', (socket) => void socket.resetAndDestroy()],
+  ['says nothing', () => undefined],
+  ['sends headers and then nothing', (socket) => void socket.write('HTTP/1.1 200 OK\r\n')],
+  ['drips', drip],
+  ['sends half an answer', close(answer(200, user).slice(0, -20))],
+  ['sends malformed JSON', (socket) => void socket.write(answer(200, user.slice(0, -1)))],
+  ['sends something else than JSON', (socket) => void socket.write(answer(200, '<html>'))],
+  ['sends an empty body', (socket) => void socket.write(answer(200, ''))],
+  ['sends an answer without a field', respond(200, { user: { ...USER, permissions: undefined } })],
+  ['sends a field of another type', respond(200, { user: { ...USER, permissions: 'read' } })],
+  ['sends null', respond(200, null)],
+  ['floods', flood],
+  ['announces a huge answer', respond(200, {}, { 'content-length': '99999999999' })],
+  ['announces too little', respond(200, { user: USER }, { 'content-length': '20' })],
+  ['announces nonsense', respond(200, { user: USER }, { 'content-length': 'many' })],
+  ['does not speak HTTP', close('SSH-2.0-OpenSSH_9.9\r\n')],
+  ['sends endless headers', close(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`)],
+  ...[100, 101, 102, 199].map((status): [string, Behaviour] => [
+    `answers ${status} and closes`,
+    close(answer(status, '')),
+  ]),
+  ...[201, 204, 206, 304, 400, 401, 403, 404, 405, 409, 413, 418, 422, 429, 451].map(
+    (status): [string, Behaviour] => [
+      `answers ${status}`,
+      close(answer(status, status === 204 || status === 304 ? '' : '{}')),
+    ],
+  ),
+  ...[500, 501, 502, 503, 504, 507, 599, 999].map((status): [string, Behaviour] => [
+    `answers ${status}`,
+    respond(status, {}),
+  ]),
+  ...[301, 302, 303, 307, 308].map((status): [string, Behaviour] => [
+    `redirects elsewhere with ${status}`,
+    (socket) => void socket.write(answer(status, '', { location: `${elsewhere.url}/x` })),
+  ]),
+];
+
+/** Lets an open circuit close again, so that each fault is met by a request. */
+async function recover(): Promise<void> {
+  backend.become(healthy);
+  for (;;) {
+    const result = await client.callTool('get_balance');
+    if (result.isError !== true) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+describe('a backend that', () => {
+  it.each(FAULTS)('%s leads to a clean tool error in time', async (_fault, behaviour) => {
+    await recover();
+    backend.become(behaviour);
+    const startedAt = performance.now();
+    const result = await client.callTool('get_balance');
+    expect(performance.now() - startedAt).toBeLessThan(TOTAL_TIMEOUT_MS + SLACK_MS);
+    expect(result.isError).toBe(true);
+    expect(sentence(result)).toMatch(/^(The user service|There is no user|This server may not)/);
+    expect(result.structuredContent).toBeUndefined();
+    expect(backend.requests.length).toBeGreaterThan(0);
+    expect(backend.requests.length).toBeLessThanOrEqual(3);
+  });
+
+  it('refuses connections leads to a clean tool error in time', async () => {
+    const closed = await FakeBackend.start();
+    const BACKEND_API_URL = closed.url;
+    await closed.stop();
+    const alone = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off' });
+    const result = await callTool(alone.url, await token('12345'), 'get_balance');
+    expect(result.isError).toBe(true);
+    expect(sentence(result)).toContain('Try again in a few seconds');
+    await alone.stop();
+  });
+
+  it('answers a healthy request again after all that', async () => {
+    await recover();
+    const result = await client.callTool('get_balance');
+    expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
+    expect(mcp.hasEnded).toBe(false);
+  });
+
+  it('never makes the server send anything elsewhere', () => {
+    expect(elsewhere.requests).toEqual([]);
+  });
+});
+
+describe('a write', () => {
+  it.each([
+    ['resets the connection', (socket) => void socket.resetAndDestroy()],
+    ['answers 503', respond(503, {})],
+    ['says nothing', () => undefined],
+  ] satisfies [string, Behaviour][])(
+    'is sent once to a backend that %s, and called uncertain',
+    async (_fault, behaviour) => {
+      await recover();
+      await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS));
+      backend.become((socket, request) =>
+        request.method === 'PATCH' ? behaviour(socket, request) : healthy(socket, request),
+      );
+      const result = await client.callTool('update_phone', { phone: '+12025550147' });
+      expect(result.isError).toBe(true);
+      expect(sentence(result)).toMatch(/^It is not known whether/);
+      expect(backend.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+    },
+  );
+});
+
+describe('memory', () => {
+  it('stays within 30 MB while 1,000 answers are huge', async () => {
+    await recover();
+    const before = await mcp.usedMegabytes();
+    backend.become(flood);
+    let most = 0;
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(Array.from({ length: 50 }, () => client.callTool('get_balance')));
+      most = Math.max(most, await mcp.usedMegabytes());
+    }
+    expect(most - before).toBeLessThan(30);
+  });
+});
+
+describe('a retry storm', () => {
+  async function call(times: number, concurrency: number): Promise<void> {
+    for (let sent = 0; sent < times; sent += concurrency) {
+      await Promise.all(Array.from({ length: concurrency }, () => client.callTool('get_profile')));
+    }
+  }
+
+  it('does not form: 1,000 calls of a failing backend become 100 requests at the most', async () => {
+    await recover();
+    backend.become(respond(503, {}));
+    await call(1000, 50);
+    expect(backend.requests.length).toBeLessThanOrEqual(100);
+  });
+
+  it('does not form where the circuit stays closed: 1.1 requests a call', async () => {
+    await recover();
+    // Too many requests are no reason to open the circuit.
+    backend.become(respond(429, {}));
+    await call(500, 50);
+    expect(backend.requests.length).toBeLessThanOrEqual(550);
+    expect(backend.requests.length).toBeGreaterThan(500);
+  });
+});
+
+describe('the key', () => {
+  it('is in every request, and nowhere in what the process wrote', () => {
+    expect(backend.requests.every(({ text }) => text.includes(API_KEY))).toBe(true);
+    expect(mcp.output).not.toContain(API_KEY);
+  });
+});

@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { type TestDatabase, createTestDatabase } from '../../test/support/database.js';
+import { addUser } from '../../test/support/users.js';
+import { type ToolResult, connect, sentence } from './support/clients.js';
+import { token } from './support/tokens.js';
+import { API_KEY, startBackend, startMcp } from './support/servers.js';
+
+const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const RECOVERY_BOUND_MS = 2000;
+const AT_ONCE = 50;
+
+let database: TestDatabase;
+let folder: string;
+let userId: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'latchkey-restart-'));
+  database = await createTestDatabase();
+  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  const accounts = { create: { type: 'checking', currency: 'USD', balance: '5' } } as const;
+  ({ id: userId } = await addUser(prisma, { name: 'Ada', permissions: ['read'], accounts }));
+  await prisma.$disconnect();
+});
+afterAll(async () => {
+  await database.drop();
+  rmSync(folder, { recursive: true });
+});
+
+describe('a backend that is killed under 50 concurrent calls and started again', () => {
+  it('gives clean answers throughout, and good ones within 2 s of its return', async () => {
+    const DATABASE_URL = database.url;
+    let backend = await startBackend({ DATABASE_URL });
+    const BACKEND_API_URL = backend.origin;
+    const mcp = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off' });
+    const client = await connect(mcp.url, await token(userId));
+    const results: { at: number; result: ToolResult }[] = [];
+    const stopping = new AbortController();
+    const caller = async () => {
+      while (!stopping.signal.aborted) {
+        const result = await client.callTool('get_balance');
+        results.push({ at: performance.now(), result });
+      }
+    };
+    const callers = Array.from({ length: AT_ONCE }, caller);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+
+    await backend.stop('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    backend = await startBackend({ DATABASE_URL, PORT: new URL(BACKEND_API_URL).port });
+    const backAt = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, RECOVERY_BOUND_MS + 2000));
+    stopping.abort();
+    await Promise.all(callers);
+
+    const good = 'Hello Ada! Your checking balance is $5.00.';
+    const bad = 'The user service is unavailable at the moment. Try again in a few seconds.';
+    const said = new Set(results.map(({ result }) => sentence(result)));
+    expect(said).toEqual(new Set([good, bad]));
+    const late = results.filter(({ at }) => at > backAt + RECOVERY_BOUND_MS);
+    expect(late.length).toBeGreaterThan(AT_ONCE);
+    expect(late.every(({ result }) => sentence(result) === good)).toBe(true);
+    await client.close();
+    await mcp.stop();
+    await backend.stop();
+  });
+});
+
+describe('a rotation of the key', () => {
+  it('is followed without a restart, by way of the file', async () => {
+    const INTERNAL_API_KEY_FILE = join(folder, 'key');
+    writeFileSync(INTERNAL_API_KEY_FILE, `${API_KEY}\n`);
+    const first = await startBackend({ DATABASE_URL: database.url });
+    const BACKEND_API_URL = first.origin;
+    const mcp = await startMcp({
+      BACKEND_API_URL,
+      BACKEND_FALLBACK: 'off',
+      INTERNAL_API_KEY: '',
+      INTERNAL_API_KEY_FILE,
+    });
+    const client = await connect(mcp.url, await token(userId));
+    expect((await client.callTool('get_balance')).isError).toBeUndefined();
+    await first.stop();
+
+    const PORT = new URL(BACKEND_API_URL).port;
+    const second = await startBackend({
+      DATABASE_URL: database.url,
+      INTERNAL_API_KEY: OTHER_KEY,
+      PORT,
+    });
+    expect(sentence(await client.callTool('get_balance'))).toContain('may not ask');
+    writeFileSync(INTERNAL_API_KEY_FILE, `${OTHER_KEY}\n`);
+    expect((await client.callTool('get_balance')).isError).toBeUndefined();
+    await client.close();
+    await mcp.stop();
+    await second.stop();
+  });
+});
+
+describe('health', () => {
+  it('stays up without a backend, and says that there is none', async () => {
+    const mcp = await startMcp({ BACKEND_API_URL: 'http://127.0.0.1:1' });
+    for (const path of ['/health', '/health/ready']) {
+      const answer = await fetch(new URL(path, mcp.origin));
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual({ status: 'up', checks: { backend: 'down' } });
+    }
+    expect(await (await fetch(new URL('/health/live', mcp.origin))).json()).toEqual({
+      status: 'up',
+    });
+    await mcp.stop();
+  });
+
+  it('says when there is one', async () => {
+    const backend = await startBackend({ DATABASE_URL: database.url });
+    const mcp = await startMcp({ BACKEND_API_URL: backend.origin });
+    const answer = await fetch(new URL('/health', mcp.origin));
+    expect(await answer.json()).toEqual({ status: 'up', checks: { backend: 'up' } });
+    await mcp.stop();
+    await backend.stop();
+  });
+});

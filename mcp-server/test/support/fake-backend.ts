@@ -1,0 +1,99 @@
+import { type Server, type Socket, createServer } from 'node:net';
+
+export interface FakeRequest {
+  readonly method: string;
+  readonly path: string;
+  /** The request's lines as they came, headers and body. */
+  readonly text: string;
+  readonly receivedAt: number;
+}
+
+/** Does with a request what no HTTP library would let it do. */
+export type Behaviour = (socket: Socket, request: FakeRequest) => void;
+
+export const USER = {
+  id: '12345',
+  email: 'user@example.com',
+  name: 'John Doe',
+  phone: '+12025550123',
+  roles: ['customer'],
+  permissions: ['read', 'transact', 'configure'],
+  createdAt: '2025-01-01T00:00:00.000Z',
+  lastLoginAt: null,
+};
+
+export const ACCOUNTS = [{ id: 'a1', type: 'checking', currency: 'USD', balance: '2543.75' }];
+
+export function answer(status: number, body: string, headers: Record<string, string> = {}): string {
+  const lines = Object.entries({
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n${body}`;
+}
+
+export const respond =
+  (status: number, body: unknown, headers?: Record<string, string>): Behaviour =>
+  (socket) =>
+    void socket.write(answer(status, JSON.stringify(body), headers));
+
+/** What a healthy backend answers. */
+export const healthy: Behaviour = (socket, { path }) => {
+  const body = path.includes('/accounts') ? { accounts: ACCOUNTS } : { user: USER };
+  socket.write(answer(200, JSON.stringify(body)));
+};
+
+/** A TCP server in the backend's place, which behaves as badly as a test wants. */
+export class FakeBackend {
+  behaviour: Behaviour = healthy;
+  requests: FakeRequest[] = [];
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(private readonly server: Server) {}
+
+  static async start(): Promise<FakeBackend> {
+    const server = createServer((socket) => fake.serve(socket));
+    const fake = new FakeBackend(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get url(): string {
+    const address = this.server.address();
+    if (address === null || typeof address === 'string') throw new Error('has no port');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  /** Behaves like this from now on, and forgets what has been asked so far. */
+  become(behaviour: Behaviour): void {
+    this.behaviour = behaviour;
+    this.requests = [];
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private serve(socket: Socket): void {
+    this.sockets.add(socket);
+    let text = '';
+    socket.on('error', () => socket.destroy()).on('close', () => this.sockets.delete(socket));
+    socket.on('data', (chunk) => {
+      text += chunk.toString();
+      if (!isComplete(text)) return;
+      const [method = '', path = ''] = text.split(' ', 2);
+      const request = { method, path, text, receivedAt: performance.now() };
+      text = '';
+      this.requests.push(request);
+      this.behaviour(socket, request);
+    });
+  }
+}
+
+function isComplete(text: string): boolean {
+  const [head = '', body] = text.split('\r\n\r\n', 2);
+  const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
+  return body !== undefined && Buffer.byteLength(body) >= length;
+}

@@ -1,0 +1,54 @@
+import { type Server, createServer } from 'node:http';
+import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
+import { AUDIENCE } from './tokens.js';
+
+/** An issuer that publishes the keys of its tokens, and can change them. */
+export class JwksServer {
+  readonly issuer = 'https://issuer.example';
+  private keys: JWK[] = [];
+  private privateKey: CryptoKey | undefined;
+  private keyId = 0;
+
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
+
+  static async start(): Promise<JwksServer> {
+    const server = createServer((_request, response) => {
+      response
+        .setHeader('content-type', 'application/json')
+        .end(JSON.stringify({ keys: issuer.keys }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('has no port');
+    const issuer = new JwksServer(server, `http://127.0.0.1:${address.port}/jwks`);
+    return issuer;
+  }
+
+  /** Makes a new key, publishes it alone, and signs with it from now on. */
+  async useNewKey(algorithm: string): Promise<void> {
+    const { publicKey, privateKey } = await generateKeyPair(algorithm);
+    this.keyId += 1;
+    this.keys = [{ ...(await exportJWK(publicKey)), kid: String(this.keyId), alg: algorithm }];
+    this.privateKey = privateKey;
+  }
+
+  async sign(userId: string): Promise<string> {
+    const [key] = this.keys;
+    if (this.privateKey === undefined || key?.alg === undefined) throw new Error('has no key');
+    return new SignJWT({ scope: 'balance:read profile:read' })
+      .setProtectedHeader({ alg: key.alg, kid: String(this.keyId) })
+      .setIssuer(this.issuer)
+      .setAudience(AUDIENCE)
+      .setSubject(userId)
+      .setExpirationTime('10 minutes')
+      .sign(this.privateKey);
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const LISTENING = /Server listening at (http:\/\/[\d.:]+)/;
+
+/** Lets `usedMegabytes` work. */
+export const REPORTS_MEMORY = {
+  NODE_OPTIONS: `--expose-gc --import=${new URL('report-memory.mjs', import.meta.url).href}`,
+};
+
+/** A built server, as a container runs it, with nothing in its environment but what is given. */
+export class ServerProcess {
+  /** Everything it has written so far, to stdout and stderr. */
+  output = '';
+  private readonly child: ChildProcess;
+
+  private constructor(main: string, variables: NodeJS.ProcessEnv) {
+    this.child = spawn(process.execPath, [main], {
+      env: { PATH: process.env.PATH, ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    }
+  }
+
+  /** Starts one and waits until it listens. */
+  static async start(main: string, variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
+    const started = new ServerProcess(main, variables);
+    while (LISTENING.exec(started.output) === null) {
+      if (started.hasEnded) throw new Error(`The server ended:\n${started.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return started;
+  }
+
+  /** Starts one that is expected to refuse, and answers with all that it wrote. */
+  static async refusal(
+    main: string,
+    variables: NodeJS.ProcessEnv,
+  ): Promise<{ code: number | null; output: string }> {
+    const started = new ServerProcess(main, variables);
+    await once(started.child, 'close');
+    return { code: started.child.exitCode, output: started.output };
+  }
+
+  get origin(): string {
+    return LISTENING.exec(this.output)?.[1] ?? '';
+  }
+
+  /** Where an MCP server takes its clients. */
+  get url(): URL {
+    return new URL('/mcp', this.origin);
+  }
+
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** Memory that is still in use after a garbage collection, in MB; for a process with `REPORTS_MEMORY`. */
+  async usedMegabytes(): Promise<number> {
+    const reports = () => [...this.output.matchAll(/memory in use: (\d+)/g)];
+    const seen = reports().length;
+    this.child.kill('SIGWINCH');
+    while (reports().length === seen) {
+      if (this.hasEnded) throw new Error(`The server ended:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return Number(reports().at(-1)?.[1]) / 1024 ** 2;
+  }
+
+  /** Resolves when it has ended: in order, or at once with SIGKILL. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    if (this.hasEnded) return;
+    this.child.kill(signal);
+    await once(this.child, 'close');
+  }
+}

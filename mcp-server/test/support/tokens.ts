@@ -1,0 +1,19 @@
+import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
+
+/** The audience of the tests' tokens: the port of a test's server is not known before it runs. */
+export const AUDIENCE = 'http://localhost:3001/mcp';
+export const JWT_SECRET = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
+
+/** A good token for a user, except for what a test wants to be otherwise. */
+export function token(userId: string, fields: Partial<TokenRequest> = {}): Promise<string> {
+  return mintAccessToken({
+    secret: JWT_SECRET,
+    issuer: 'latchkey-development',
+    audience: AUDIENCE,
+    userId,
+    clientId: 'tests',
+    scopes: ['balance:read', 'profile:read', 'profile:write'],
+    lifetimeSeconds: 600,
+    ...fields,
+  });
+}

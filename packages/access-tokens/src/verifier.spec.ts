@@ -1,0 +1,99 @@
+import { SignJWT } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { mintAccessToken, type TokenRequest } from './mint.js';
+import { AccessTokenError, AccessTokenVerifier } from './verifier.js';
+
+const secret = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
+const issuer = 'https://issuer.example';
+const audience = 'https://mcp.example/mcp';
+const verifier = new AccessTokenVerifier({ keys: { secret }, issuer, audience });
+
+function mint(fields: Partial<TokenRequest> = {}): Promise<string> {
+  return mintAccessToken({
+    secret,
+    issuer,
+    audience,
+    userId: '12345',
+    clientId: 'claude',
+    scopes: ['balance:read', 'profile:read'],
+    lifetimeSeconds: 60,
+    ...fields,
+  });
+}
+
+/** A token with claims that `mint` would never give it. */
+function sign(claims: Record<string, unknown>, header = { alg: 'HS256' }): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  return new SignJWT({ iss: issuer, aud: audience, sub: '12345', exp, ...claims })
+    .setProtectedHeader(header)
+    .sign(new TextEncoder().encode(secret));
+}
+
+async function faultOf(token: string): Promise<string | undefined> {
+  try {
+    await verifier.verify(token);
+  } catch (error) {
+    if (error instanceof AccessTokenError) return error.fault;
+    throw error;
+  }
+  return undefined;
+}
+
+describe('AccessTokenVerifier', () => {
+  it('reads the user, the client, the scopes and the expiry', async () => {
+    const token = await verifier.verify(await mint());
+    expect(token).toEqual({
+      userId: '12345',
+      clientId: 'claude',
+      scopes: ['balance:read', 'profile:read'],
+      expiresAt: expect.any(Number),
+    });
+  });
+
+  it('takes a token without scopes and client for one that allows nothing', async () => {
+    const token = await verifier.verify(await sign({}));
+    expect(token).toMatchObject({ scopes: [], clientId: undefined });
+  });
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['no expiry', { exp: undefined }, 'claims'],
+    ['an expiry in the past', { exp: 1 }, 'expired'],
+    ['a start in the future', { nbf: 99_999_999_999 }, 'claims'],
+    ['another issuer', { iss: 'https://evil.example' }, 'claims'],
+    ['no issuer', { iss: undefined }, 'claims'],
+    ['another audience', { aud: 'https://other.example' }, 'claims'],
+    ['no audience', { aud: undefined }, 'claims'],
+    ['no subject', { sub: undefined }, 'claims'],
+    ['a path as its subject', { sub: '../admin' }, 'claims'],
+    ['a subject of 65 characters', { sub: 'a'.repeat(65) }, 'claims'],
+    ['a list as its scope', { scope: ['balance:read'] }, 'claims'],
+    ['a scope with a line break', { scope: 'balance:read\nx' }, 'claims'],
+  ])('refuses a token with %s', async (_case, claims, fault) => {
+    expect(await faultOf(await sign(claims))).toBe(fault);
+  });
+
+  it('refuses another algorithm, although the signature is right', async () => {
+    expect(await faultOf(await sign({}, { alg: 'HS512' }))).toBe('signature');
+  });
+
+  it('refuses another secret', async () => {
+    expect(await faultOf(await mint({ secret: secret.toUpperCase() }))).toBe('signature');
+  });
+
+  it.each(['', 'a.b.c', 'a.b', 'x'.repeat(10_000)])('calls %j malformed', async (text) => {
+    expect(await faultOf(text)).toBe('malformed');
+  });
+
+  it('says nothing of the token in its errors', async () => {
+    const token = await mint({ lifetimeSeconds: -60 });
+    const error: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
+    const text = JSON.stringify(error, Object.getOwnPropertyNames(error));
+    for (const part of token.split('.')) expect(text).not.toContain(part);
+    expect(error).not.toHaveProperty('cause');
+  });
+
+  it('refuses a secret that is too short', () => {
+    const keys = { secret: 'x'.repeat(31) };
+    expect(() => new AccessTokenVerifier({ keys, issuer, audience })).toThrow(RangeError);
+  });
+});

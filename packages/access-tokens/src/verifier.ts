@@ -1,0 +1,131 @@
+import {
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
+
+const CLOCK_TOLERANCE_SECONDS = 30;
+const JWKS_TIMEOUT_MS = 3000;
+const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
+// RFC 6749: a scope is of visible ASCII characters without " and \.
+const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+/** Algorithms for a key set; a shared secret always means HS256. */
+export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
+export const MINIMUM_SECRET_BYTES = 32;
+
+export interface VerifierSettings {
+  /** The shared secret (HS256, 32 bytes at least), or where the issuer publishes its keys. */
+  readonly keys:
+    { readonly secret: string } | { readonly jwksUrl: URL; readonly algorithms: readonly string[] };
+  readonly issuer: string;
+  /** The one audience that a token must name. */
+  readonly audience: string;
+}
+
+/** What a good token says. */
+export interface AccessToken {
+  /** The `sub` claim, which has the form of a user's id. */
+  readonly userId: string;
+  /** The `client_id` claim, if there is one. */
+  readonly clientId: string | undefined;
+  readonly scopes: readonly string[];
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+export type AccessTokenFault =
+  'malformed' | 'expired' | 'signature' | 'claims' | 'keys-unavailable';
+
+/** A token was refused. Neither the message nor anything else has a part of the token. */
+export class AccessTokenError extends Error {
+  override readonly name = 'AccessTokenError';
+
+  constructor(readonly fault: AccessTokenFault) {
+    super(MESSAGES[fault]);
+  }
+}
+
+const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
+  malformed: 'The access token is not a signed JWT',
+  expired: 'The access token has expired',
+  signature: 'The access token is not signed by a trusted key',
+  claims: 'The access token is not meant for this service',
+  'keys-unavailable': 'The keys of the token issuer cannot be had at the moment',
+};
+
+/** Verifies the JWTs of users: signature, algorithm, issuer, audience, expiry, and the form of the claims. */
+export class AccessTokenVerifier {
+  private readonly key: JWTVerifyGetKey;
+  private readonly options: JWTVerifyOptions & { algorithms: string[] };
+
+  constructor({ keys, issuer, audience }: VerifierSettings) {
+    this.key = 'secret' in keys ? secretKey(keys.secret) : remoteKeys(keys.jwksUrl);
+    this.options = {
+      issuer,
+      audience,
+      // Never from the token itself: "none", or HS256 with a public key as the secret, would pass.
+      algorithms: 'secret' in keys ? ['HS256'] : [...keys.algorithms],
+      requiredClaims: ['sub', 'exp'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    };
+  }
+
+  /** @throws AccessTokenError */
+  async verify(token: string): Promise<AccessToken> {
+    const payload = await this.readPayload(token);
+    const { sub, exp, scope = '', client_id: clientId } = payload;
+    if (sub === undefined || exp === undefined || !USER_ID.test(sub)) {
+      throw new AccessTokenError('claims');
+    }
+    if (typeof scope !== 'string' || (scope !== '' && !SCOPES.test(scope))) {
+      throw new AccessTokenError('claims');
+    }
+    return {
+      userId: sub,
+      clientId: typeof clientId === 'string' ? clientId : undefined,
+      scopes: scope === '' ? [] : scope.split(' '),
+      expiresAt: exp,
+    };
+  }
+
+  private async readPayload(token: string): Promise<JWTPayload> {
+    try {
+      return (await jwtVerify(token, this.key, this.options)).payload;
+    } catch (error) {
+      throw new AccessTokenError(findFault(error));
+    }
+  }
+}
+
+function secretKey(secret: string): JWTVerifyGetKey {
+  const key = new TextEncoder().encode(secret);
+  if (key.length < MINIMUM_SECRET_BYTES) {
+    throw new RangeError(`The secret must have ${MINIMUM_SECRET_BYTES} bytes at least.`);
+  }
+  return async () => key;
+}
+
+// Cached and fetched again for an unknown key id, but not more often than every 30 s (jose's defaults).
+function remoteKeys(url: URL): JWTVerifyGetKey {
+  return createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
+}
+
+function findFault(error: unknown): AccessTokenFault {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  if (error instanceof errors.JWTClaimValidationFailed) return 'claims';
+  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) return 'malformed';
+  if (
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JOSEAlgNotAllowed ||
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  ) {
+    return 'signature';
+  }
+  return 'keys-unavailable';
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { findKeyWeakness } from './key-strength.js';
+
+describe('findKeyWeakness', () => {
+  it('finds nothing wrong with what openssl rand -hex makes', () => {
+    for (let round = 0; round < 10_000; round++) {
+      expect(findKeyWeakness(randomBytes(32).toString('hex'))).toBeUndefined();
+    }
+  });
+
+  it('takes a random key of exactly 32 characters and refuses one of 31', () => {
+    const key = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
+    expect(findKeyWeakness(key)).toBeUndefined();
+    expect(findKeyWeakness(key.slice(1))).toBe('shorter than 32 characters');
+  });
+
+  it.each([
+    'your-secret-api-key-change-in-production',
+    'CHANGE-9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c',
+    'a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0u1v2w3x4y5z6',
+    'test-api-key-12345-9f8e2b7c6d5a4f3e1b0c8d',
+    'qwertyuiopasdfghjklzxcvbnm9876543210',
+  ])('calls %s a placeholder', (key) => {
+    expect(findKeyWeakness(key)).toBe('a placeholder, not a random key');
+  });
+
+  it('refuses fewer than 8 different characters, whatever the length', () => {
+    const irregular = 'bcdfgbbcdgfdcbgfbcdbfgcdfbgdcfbgdbcfgbdc';
+    expect(findKeyWeakness(irregular)).toBe('of too few different characters');
+    expect(findKeyWeakness(`${irregular}hjk`)).toBeUndefined();
+  });
+
+  it('refuses a pattern of up to 16 characters, repeated, also if cut off', () => {
+    expect(findKeyWeakness('z9x8c7v6z9x8c7v6z9x8c7v6z9x8c7v6z9')).toBe('a short pattern, repeated');
+    expect(findKeyWeakness('z9x8c7v6b5n4m3l2z9x8c7v6b5n4m3l2')).toBe('a short pattern, repeated');
+    expect(findKeyWeakness('z9x8c7v6b5n4m3l2kz9x8c7v6b5n4m3l2k')).toBeUndefined();
+  });
+
+  it('never repeats the key in what it says', () => {
+    const key = 'qwertyuiopasdfghjklzxcvbnm9876543210';
+    expect(findKeyWeakness(key)).not.toContain(key.slice(0, 6));
+  });
+});

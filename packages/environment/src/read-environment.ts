@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+
+/** The environment is not fit to start with. `problems` has a line for each variable, without its value. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads a configuration from environment variables. Each of `secrets` may come as `<NAME>_FILE`, the path
+ * of a file that holds it.
+ * @throws EnvironmentError with every problem found.
+ */
+export function readEnvironment<Schema extends z.ZodType>(
+  schema: Schema,
+  secrets: readonly string[],
+  variables: NodeJS.ProcessEnv,
+): z.output<Schema> {
+  // An empty variable counts as absent, so that `NAME=` in an env file means "the default".
+  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const { resolved, problems } = readSecretFiles(secrets, present);
+  const result = schema.safeParse(resolved);
+  const issues = result.error?.issues ?? [];
+  const all = [...problems, ...issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)];
+  if (!result.success || all.length > 0) throw new EnvironmentError(all);
+  return result.data;
+}
+
+function readSecretFiles(secrets: readonly string[], variables: NodeJS.ProcessEnv) {
+  const resolved = { ...variables };
+  const problems: string[] = [];
+  for (const name of secrets) {
+    const path = variables[`${name}_FILE`];
+    if (path === undefined) continue;
+    if (variables[name] !== undefined) problems.push(`${name}_FILE: set it or ${name}, not both`);
+    try {
+      resolved[name] = readFileSync(path, 'utf8').trim();
+    } catch {
+      problems.push(`${name}_FILE: names a file that cannot be read`);
+    }
+  }
+  return { resolved, problems };
+}

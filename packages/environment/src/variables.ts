@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+// Messages never quote the value: a mistyped variable may well hold a secret.
+
+export const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum, `must be from ${minimum} to ${maximum}`));
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+/** A list with commas between its words; blanks around a word don't count. */
+export const wordList = () =>
+  z.string().transform((text) =>
+    text
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  );
+
+/** An http:// or https:// URL without a user name, password, query or fragment. */
+export const httpUrl = () =>
+  z
+    .string()
+    .refine(isPlainHttpUrl, 'must be an http:// or https:// URL without user, query or fragment');
+
+export const nodeEnvironment = oneOf(['development', 'test', 'production']).default('development');
+
+export const logLevel = oneOf([
+  'fatal',
+  'error',
+  'warn',
+  'info',
+  'debug',
+  'trace',
+  'silent',
+]).default('info');
+
+function isPlainHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}
