@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule } from './auth/auth.module.js';
-import { ConfigModule } from './config/config.module.js';
+import { ConfigModule } from '@latchkey/environment/config-module';
 import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';

@@ -9,8 +9,8 @@ import { invalidRequest } from './http/invalid-request.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RouteTable } from './http/route-table.js';
-import { createLogger } from './logging/logger.js';
-import { NestLogger } from './logging/nest-logger.js';
+import { createLogger } from '@latchkey/logging/logger';
+import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 
 /** The whole application, ready to listen: the same for the process and the tests. */

@@ -1,4 +1,5 @@
-import { EnvironmentError, parseEnvironment } from './config/environment.js';
+import { explainStartFailure } from '@latchkey/environment/start-failure';
+import { parseEnvironment } from './config/environment.js';
 
 try {
   const environment = parseEnvironment(process.env);
@@ -7,17 +8,6 @@ try {
   const app = await createApp(environment);
   await app.listen(environment.PORT, environment.HOST);
 } catch (error) {
-  console.error(explainFailure(error));
+  console.error(explainStartFailure(error, 'PORT'));
   process.exit(1);
-}
-
-function explainFailure(error: unknown): string {
-  if (error instanceof EnvironmentError) return error.message;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') return 'The port is taken: stop the other program, or set PORT.';
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return 'HOST is not an address of this machine.';
-  }
-  if (code === 'EACCES') return 'The port may not be used by this user: set PORT to 1024 or above.';
-  return error instanceof Error ? (error.stack ?? error.message) : 'The start failed.';
 }

@@ -13,11 +13,12 @@ import { Public } from '../src/auth/public.decorator.js';
 import { parseEnvironment } from '../src/config/environment.js';
 import { configureApp } from '../src/create-app.js';
 import { createFastifyAdapter } from '../src/http/fastify.js';
-import { createLogger } from '../src/logging/logger.js';
+import { createLogger } from '@latchkey/logging/logger';
 import { createOpenApiDocument } from '../src/openapi/openapi-document.js';
 import { API_KEY, TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
 
 const PUBLIC_ROUTES = ['GET /api/health', 'GET /api/health/live', 'GET /api/health/ready'];
+const USER_ROUTES = ['GET /api/auth/me'];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 
@@ -46,6 +47,12 @@ function routes(): [method: Method, path: string][] {
   );
 }
 
+/** The routes that ask for an API key: all but the public ones and those of users. */
+function keyRoutes() {
+  const others = new Set([...PUBLIC_ROUTES, ...USER_ROUTES]);
+  return routes().filter(([method, path]) => !others.has(`${method} ${path}`));
+}
+
 function send(method: Method | 'HEAD', path: string, headers: Record<string, string> = {}) {
   return app.inject({ method, url: path, headers });
 }
@@ -70,11 +77,8 @@ describe('every route', () => {
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
   ])('refuses %s with the same 401, before it asks the database', async (_case, headers) => {
-    const guarded = routes().filter(
-      ([method, path]) => !PUBLIC_ROUTES.includes(`${method} ${path}`),
-    );
-    expect(guarded.length).toBeGreaterThan(6);
-    for (const [method, path] of guarded) {
+    expect(keyRoutes().length).toBeGreaterThan(6);
+    for (const [method, path] of keyRoutes()) {
       const answer = await send(method, path, headers);
       expect([method, path, answer.statusCode]).toEqual([method, path, 401]);
       expect(answer.headers['www-authenticate']).toBe(CHALLENGE);
@@ -86,12 +90,17 @@ describe('every route', () => {
   });
 
   it('lets the right key past the guard', async () => {
-    const guarded = routes().filter(
-      ([method, path]) => !PUBLIC_ROUTES.includes(`${method} ${path}`),
-    );
-    for (const [method, path] of guarded) {
+    for (const [method, path] of keyRoutes()) {
       const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
       expect([400, 503]).toContain(statusCode);
+    }
+  });
+
+  it('of a user takes no API key in place of an access token', async () => {
+    for (const path of USER_ROUTES.map((route) => route.replace('GET ', ''))) {
+      const answer = await send('GET', path, { 'x-api-key': API_KEY });
+      expect(answer.statusCode).toBe(401);
+      expect(answer.json().code).toBe('INVALID_ACCESS_TOKEN');
     }
   });
 

@@ -26,8 +26,8 @@ async function mint(): Promise<string> {
   }
   return mintAccessToken({
     secret: environment.JWT_SECRET,
-    issuer: environment.JWT_ISSUER,
-    audience: audience ?? environment.MCP_TOKEN_AUDIENCE,
+    issuer: environment.accessTokens.issuer,
+    audience: audience ?? environment.accessTokens.audience,
     userId,
     clientId: 'latchkey-development',
     scopes: scope.split(' ').filter((word) => word !== ''),

@@ -1,4 +1,4 @@
-import { EnvironmentModule } from '@latchkey/environment/environment-module';
+import { ConfigModule } from '@latchkey/environment/config-module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { BackendModule } from './backend/backend.module.js';
@@ -13,7 +13,7 @@ export class ToolServerModule {
     return {
       module: ToolServerModule,
       imports: [
-        EnvironmentModule.forRoot(environment),
+        ConfigModule.forRoot(environment),
         LoggingModule.forLogger(logger),
         BackendModule.forEnvironment(environment),
         McpModule,

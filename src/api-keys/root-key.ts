@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { findKeyWeakness } from './key-strength.js';
+import { findKeyWeakness } from '@latchkey/environment/key-strength';
 
 /** A key from the environment or the key file, which holds every scope. Its plaintext is not kept. */
 export interface RootKey {

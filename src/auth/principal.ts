@@ -11,5 +11,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by `ApiKeyGuard`; null on public routes and until the key has been checked. */
     principal: Principal | null;
+    /** The id of the user that `UserGuard` has verified; null on other routes. */
+    userId: string | null;
   }
 }

@@ -1,9 +1,10 @@
+import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rootKeySchema } from '../api-keys/root-key.js';
-import { EnvironmentError, parseEnvironment } from './environment.js';
+import { parseEnvironment } from './environment.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
@@ -42,6 +43,11 @@ describe('parseEnvironment', () => {
       LOG_LEVEL: 'info',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: 10,
+      accessTokens: {
+        keys: 'none',
+        issuer: 'latchkey-development',
+        audience: 'http://localhost:3000',
+      },
     });
   });
 
@@ -62,6 +68,7 @@ describe('parseEnvironment', () => {
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
       INTERNAL_API_KEY_PREVIOUS: rootKeySchema.parse(OTHER_KEY),
+      accessTokens: expect.objectContaining({ audience: 'http://localhost:8080' }),
     });
   });
 
@@ -259,5 +266,32 @@ describe('root keys', () => {
   it('refuses a key file that cannot be read', () => {
     const problems = problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE: join(folder, 'absent') });
     expect(problems).toEqual(['INTERNAL_API_KEY_FILE: names a file that cannot be read']);
+  });
+});
+
+describe('access tokens', () => {
+  const JWT_SECRET = OTHER_KEY;
+
+  it('are verified with the secret, for the audience that is given', () => {
+    const { accessTokens } = parseEnvironment({
+      ...GOOD,
+      JWT_SECRET,
+      AUTH_TOKEN_AUDIENCE: 'us',
+      JWT_ISSUER: 'them',
+    });
+    expect(accessTokens).toEqual({ keys: { secret: JWT_SECRET }, issuer: 'them', audience: 'us' });
+  });
+
+  it('take their secret from a file', () => {
+    const JWT_SECRET_FILE = writeSecret('jwt-secret', JWT_SECRET);
+    expect(parseEnvironment({ ...GOOD, JWT_SECRET_FILE }).accessTokens.keys).toEqual({
+      secret: JWT_SECRET,
+    });
+  });
+
+  it('refuse a short secret', () => {
+    expect(problemsOf({ ...GOOD, JWT_SECRET: 'short' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET: must have 32 bytes/),
+    ]);
   });
 });

@@ -8,7 +8,7 @@ import {
 } from 'fastify';
 import type { Logger } from 'pino';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
-import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import { logWhenOver } from './request-log.js';
 import { UnparsedRequests } from './unparsed-request.js';
 
@@ -51,6 +51,7 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.server.on('checkExpectation', unparsed.answerExpectation);
   fastify.decorateRequest('principal', null);
+  fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     beginAnswer(request, reply);

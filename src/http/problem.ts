@@ -21,6 +21,9 @@ export const PROBLEM_TYPES = {
   INVALID_API_KEY: problemType(401, 'Unauthorized', 'Invalid or missing API key', {
     headers: { 'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"' },
   }),
+  INVALID_ACCESS_TOKEN: problemType(401, 'Unauthorized', 'Invalid or missing access token', {
+    headers: { 'www-authenticate': 'Bearer realm="users", error="invalid_token"' },
+  }),
   INSUFFICIENT_SCOPE: problemType(
     403,
     'Insufficient scope',
@@ -54,6 +57,12 @@ export const PROBLEM_TYPES = {
   EXPECTATION_FAILED: problemType(417, 'Expectation failed', 'Only 100-continue can be expected'),
   HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
   INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
+  TOKEN_ISSUER_UNAVAILABLE: problemType(
+    503,
+    'Token issuer unavailable',
+    'The keys of the token issuer cannot be had at the moment',
+    { retryable: true, headers: { 'retry-after': '5' } },
+  ),
   DATABASE_UNAVAILABLE: problemType(
     503,
     'Database unavailable',

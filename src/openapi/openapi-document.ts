@@ -1,7 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { completeResponses, problemComponent } from './problem-responses.js';
-import { API_KEY_SCHEME, API_KEY_SECURITY } from './security-schemes.js';
+import {
+  ACCESS_TOKEN_SCHEME,
+  ACCESS_TOKEN_SECURITY,
+  API_KEY_SCHEME,
+  API_KEY_SECURITY,
+} from './security-schemes.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
@@ -15,6 +20,8 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .setLicense('MIT', 'urn:spdx:MIT')
     .addServer('/', 'This server')
     .addSecurity(API_KEY_SCHEME, API_KEY_SECURITY)
+    .addSecurity(ACCESS_TOKEN_SCHEME, ACCESS_TOKEN_SECURITY)
+    .addTag('auth', 'Who is calling')
     .addTag('users', 'Users and their accounts')
     .addTag('health', 'For load balancers and orchestrators')
     .build();

@@ -8,9 +8,9 @@ import {
   renderProblem,
 } from '../http/problem.js';
 import type { Scope } from '../api-keys/scopes.js';
-import { REQUEST_ID_HEADER } from '../http/request-id.js';
+import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';
-import { SCOPE_EXTENSION } from './security-schemes.js';
+import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME, SCOPE_EXTENSION } from './security-schemes.js';
 
 type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
@@ -24,11 +24,14 @@ const OF_EVERY_ROUTE: readonly ProblemCode[] = [
   'HEADERS_TOO_LARGE',
   'INTERNAL_ERROR',
 ];
-const OF_GUARDED_ROUTES: readonly ProblemCode[] = [
-  'INVALID_API_KEY',
-  'INSUFFICIENT_SCOPE',
-  'DATABASE_UNAVAILABLE',
-];
+const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
+  [API_KEY_SCHEME]: ['INVALID_API_KEY', 'INSUFFICIENT_SCOPE', 'DATABASE_UNAVAILABLE'],
+  [ACCESS_TOKEN_SCHEME]: [
+    'INVALID_ACCESS_TOKEN',
+    'TOKEN_ISSUER_UNAVAILABLE',
+    'DATABASE_UNAVAILABLE',
+  ],
+};
 const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
   'MALFORMED_JSON',
   'BODY_TOO_LARGE',
@@ -71,7 +74,9 @@ function problemsOf(method: string, operation: Operation): ProblemCode[] {
       ? OF_ROUTES_WITH_PATH_PARAMETERS
       : []),
     ...(takesBody ? OF_ROUTES_WITH_BODY : []),
-    ...(operation.security?.length ? OF_GUARDED_ROUTES : []),
+    ...(operation.security ?? [])
+      .flatMap(Object.keys)
+      .flatMap((scheme) => OF_SECURITY_SCHEMES[scheme] ?? []),
     ...OF_EVERY_ROUTE,
   ];
 }

@@ -14,7 +14,7 @@ export class ProtectedResource {
 
   constructor(config: ConfigService<Environment, true>) {
     const resource = config.get('MCP_PUBLIC_URL', { infer: true });
-    const issuer = config.get('JWT_ISSUER', { infer: true });
+    const issuer = config.get('accessTokens', { infer: true }).issuer;
     this.url = new URL(resource);
     this.metadataUrl = getOAuthProtectedResourceMetadataUrl(this.url);
     this.metadata = {

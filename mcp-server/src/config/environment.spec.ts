@@ -31,7 +31,11 @@ describe('parseEnvironment', () => {
       MCP_PUBLIC_URL: 'http://localhost:3001/mcp',
       MCP_ALLOWED_HOSTS: ['localhost', '127.0.0.1', '[::1]'],
       MCP_ALLOWED_ORIGINS: ['localhost', '127.0.0.1', '[::1]'],
-      MCP_TOKEN_AUDIENCE: 'http://localhost:3001/mcp',
+      accessTokens: {
+        keys: { secret: JWT_SECRET },
+        issuer: 'latchkey-development',
+        audience: 'http://localhost:3001/mcp',
+      },
       MCP_TOKEN_ARGUMENT: 'deny',
       BACKEND_API_URL: 'http://127.0.0.1:3000',
       BACKEND_FALLBACK: 'mock',

@@ -1,6 +1,14 @@
-import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS } from '@latchkey/access-tokens/verifier';
-import { findKeyWeakness } from '@latchkey/environment/key-strength';
+import {
+  findTokenProblems,
+  tokenVariables,
+  verifierSettings,
+} from '@latchkey/access-tokens/token-variables';
 import { readEnvironment } from '@latchkey/environment/read-environment';
+import {
+  always,
+  reportProblems,
+  type VariableProblem,
+} from '@latchkey/environment/variable-problems';
 import {
   httpUrl,
   logLevel,
@@ -12,9 +20,7 @@ import {
 import { z } from 'zod';
 import { ApiKeySource } from '../backend/api-key-source.js';
 
-const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
-const DEVELOPMENT_ISSUER = 'latchkey-development';
 
 const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
 
@@ -40,37 +46,28 @@ const variables = backendVariables.extend({
   MCP_TOKEN_ARGUMENT: oneOf(['deny', 'allow']).default('deny'),
   MCP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(600),
   MCP_ACCESS_TOKEN: z.string().optional(),
-  JWT_SECRET: z.string().optional(),
-  JWT_JWKS_URL: httpUrl().optional(),
-  JWT_ISSUER: z.string().optional(),
-  JWT_ALGORITHMS: wordList()
-    .pipe(z.array(oneOf(PUBLIC_KEY_ALGORITHMS)).min(1))
-    .optional(),
+  ...tokenVariables,
   LOG_LEVEL: logLevel,
 });
 
-// Rules between variables are checked also when one of them is wrong by itself, so that every problem is listed.
-const always = { when: () => true };
-
 const backendSchema = backendVariables
-  .superRefine(addIssues(backendProblems), always)
+  .superRefine(reportProblems(backendProblems), always)
   .transform(withBackendDefaults);
 
 const environmentSchema = variables
-  .superRefine(addIssues(backendProblems), always)
-  .superRefine(addIssues(tokenProblems), always)
+  .superRefine(reportProblems(backendProblems), always)
+  .superRefine(reportProblems(serverProblems), always)
   .transform(withBackendDefaults)
   .transform((environment) => {
     const publicUrl = environment.MCP_PUBLIC_URL ?? `http://localhost:${environment.MCP_PORT}/mcp`;
     const hosts = [...new Set([new URL(publicUrl).hostname, ...LOOPBACK_HOSTS])];
+    const audience = environment.MCP_TOKEN_AUDIENCE ?? publicUrl;
     return {
       ...environment,
       MCP_PUBLIC_URL: publicUrl,
       MCP_ALLOWED_HOSTS: environment.MCP_ALLOWED_HOSTS ?? hosts,
       MCP_ALLOWED_ORIGINS: environment.MCP_ALLOWED_ORIGINS ?? hosts,
-      MCP_TOKEN_AUDIENCE: environment.MCP_TOKEN_AUDIENCE ?? publicUrl,
-      JWT_ISSUER: environment.JWT_ISSUER ?? DEVELOPMENT_ISSUER,
-      JWT_ALGORITHMS: environment.JWT_ALGORITHMS ?? [...PUBLIC_KEY_ALGORITHMS],
+      accessTokens: verifierSettings(environment, audience),
     };
   });
 
@@ -92,15 +89,6 @@ export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
 
 type BackendVariables = z.output<typeof backendVariables>;
 type Variables = z.output<typeof variables>;
-type Problem = readonly [variable: string, message: string];
-
-function addIssues<Value>(findProblems: (value: Value) => Iterable<Problem>) {
-  return (value: Value, context: z.core.$RefinementCtx<Value>): void => {
-    for (const [name, message] of findProblems(value)) {
-      context.addIssue({ code: 'custom', path: [name], message });
-    }
-  };
-}
 
 function withBackendDefaults<Given extends BackendVariables>({
   BACKEND_FALLBACK,
@@ -110,7 +98,7 @@ function withBackendDefaults<Given extends BackendVariables>({
   return { ...environment, BACKEND_FALLBACK: BACKEND_FALLBACK ?? byDefault };
 }
 
-function* backendProblems(environment: BackendVariables): Generator<Problem> {
+function* backendProblems(environment: BackendVariables): Generator<VariableProblem> {
   const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = environment;
   const production = environment.NODE_ENV === 'production';
   if (key !== undefined && file !== undefined) {
@@ -131,27 +119,10 @@ function* backendProblems(environment: BackendVariables): Generator<Problem> {
   }
 }
 
-function* tokenProblems(environment: Variables): Generator<Problem> {
-  const { JWT_SECRET: secret, JWT_JWKS_URL: keySet } = environment;
-  if ((secret === undefined) === (keySet === undefined)) {
-    yield ['JWT_SECRET', `set it or JWT_JWKS_URL, exactly one; ${MAKE_A_SECRET}`];
-  }
-  if (secret !== undefined && environment.JWT_ALGORITHMS !== undefined) {
-    yield ['JWT_ALGORITHMS', 'is for JWT_JWKS_URL: a shared secret always means HS256'];
-  }
-  if (secret !== undefined && Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
-    yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes at least; ${MAKE_A_SECRET}`];
-  }
-  if (environment.NODE_ENV === 'production') yield* productionProblems(environment);
-}
-
-function* productionProblems(environment: Variables): Generator<Problem> {
-  const weakness = environment.JWT_SECRET && findKeyWeakness(environment.JWT_SECRET);
-  if (weakness) yield ['JWT_SECRET', `is ${weakness}: refused in production; ${MAKE_A_SECRET}`];
-  for (const name of ['MCP_PUBLIC_URL', 'JWT_JWKS_URL'] as const) {
-    if (environment[name]?.startsWith('http:')) yield [name, 'must be https:// in production'];
-  }
-  for (const name of ['MCP_PUBLIC_URL', 'JWT_ISSUER'] as const) {
-    if (environment[name] === undefined) yield [name, 'is required in production'];
-  }
+function* serverProblems(environment: Variables): Generator<VariableProblem> {
+  yield* findTokenProblems(environment, { required: true });
+  if (environment.NODE_ENV !== 'production') return;
+  const { MCP_PUBLIC_URL: url } = environment;
+  if (url === undefined) yield ['MCP_PUBLIC_URL', 'is required in production'];
+  if (url?.startsWith('http:')) yield ['MCP_PUBLIC_URL', 'must be https:// in production'];
 }

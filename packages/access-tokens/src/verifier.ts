@@ -18,9 +18,11 @@ export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
-  /** The shared secret (HS256, 32 bytes at least), or where the issuer publishes its keys. */
+  /** The shared secret (HS256, 32 bytes at least), or where the issuer publishes its keys; without any, no token is good. */
   readonly keys:
-    { readonly secret: string } | { readonly jwksUrl: URL; readonly algorithms: readonly string[] };
+    | { readonly secret: string }
+    | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
+    | 'none';
   readonly issuer: string;
   /** The one audience that a token must name. */
   readonly audience: string;
@@ -63,12 +65,13 @@ export class AccessTokenVerifier {
   private readonly options: JWTVerifyOptions & { algorithms: string[] };
 
   constructor({ keys, issuer, audience }: VerifierSettings) {
-    this.key = 'secret' in keys ? secretKey(keys.secret) : remoteKeys(keys.jwksUrl);
+    const { key, algorithms } = trust(keys);
+    this.key = key;
     this.options = {
       issuer,
       audience,
       // Never from the token itself: "none", or HS256 with a public key as the secret, would pass.
-      algorithms: 'secret' in keys ? ['HS256'] : [...keys.algorithms],
+      algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     };
@@ -99,6 +102,13 @@ export class AccessTokenVerifier {
       throw new AccessTokenError(findFault(error));
     }
   }
+}
+
+function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
+  if (keys === 'none')
+    return { key: () => Promise.reject(new errors.JWKSNoMatchingKey()), algorithms: [] };
+  if ('secret' in keys) return { key: secretKey(keys.secret), algorithms: ['HS256'] };
+  return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
 }
 
 function secretKey(secret: string): JWTVerifyGetKey {

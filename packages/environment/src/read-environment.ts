@@ -37,11 +37,18 @@ function readSecretFiles(secrets: readonly string[], variables: NodeJS.ProcessEn
     const path = variables[`${name}_FILE`];
     if (path === undefined) continue;
     if (variables[name] !== undefined) problems.push(`${name}_FILE: set it or ${name}, not both`);
-    try {
-      resolved[name] = readFileSync(path, 'utf8').trim();
-    } catch {
-      problems.push(`${name}_FILE: names a file that cannot be read`);
-    }
+    const text = readText(path);
+    if (text === undefined) problems.push(`${name}_FILE: names a file that cannot be read`);
+    else if (text === '') problems.push(`${name}_FILE: names an empty file`);
+    else resolved[name] = text;
   }
   return { resolved, problems };
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
 }

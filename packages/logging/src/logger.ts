@@ -25,7 +25,13 @@ export function createLogger(level: string, stream: 'stdout' | 'stderr' = 'stdou
 function destination(stream: 'stdout' | 'stderr'): DestinationStream {
   const descriptor = DESCRIPTORS[stream];
   if (!process[stream].isTTY) return pino.destination(descriptor);
-  return pretty({ destination: descriptor, ignore: 'time', messageFormat: '{context} {msg}' });
+  return pretty({
+    destination: descriptor,
+    translateTime: 'HH:MM:ss',
+    ignore: 'context',
+    messageFormat: '{if context}{context}: {end}{msg}',
+    singleLine: true,
+  });
 }
 
 // An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.

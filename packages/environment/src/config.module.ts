@@ -1,14 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ConfigModule } from '@nestjs/config';
+import { ConfigModule as NestConfigModule } from '@nestjs/config';
 
 /**
  * Gives `ConfigService<Environment, true>` to every module. It takes only an environment that has been
  * checked, so a process that lacks a variable never gets here.
  */
 @Module({})
-export class EnvironmentModule {
+export class ConfigModule {
   static async forRoot(environment: Record<string, unknown>): Promise<DynamicModule> {
-    return ConfigModule.forRoot({
+    return NestConfigModule.forRoot({
       isGlobal: true,
       load: [() => environment],
       // The checked environment is the only source: no file and no raw variable behind its back.

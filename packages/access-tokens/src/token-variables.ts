@@ -1,0 +1,68 @@
+import { findKeyWeakness } from '@latchkey/environment/key-strength';
+import type { VariableProblem } from '@latchkey/environment/variable-problems';
+import { httpUrl, oneOf, wordList } from '@latchkey/environment/variables';
+import { z } from 'zod';
+import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } from './verifier.js';
+
+const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
+const DEVELOPMENT_ISSUER = 'latchkey-development';
+
+/** The variables that say whose tokens are good, for the schema of a process's environment. */
+export const tokenVariables = {
+  JWT_SECRET: z.string().optional(),
+  JWT_JWKS_URL: httpUrl().optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_ALGORITHMS: wordList()
+    .pipe(z.array(oneOf(PUBLIC_KEY_ALGORITHMS)).min(1))
+    .optional(),
+};
+
+export interface TokenVariables {
+  readonly NODE_ENV: string;
+  readonly JWT_SECRET?: string | undefined;
+  readonly JWT_JWKS_URL?: string | undefined;
+  readonly JWT_ISSUER?: string | undefined;
+  readonly JWT_ALGORITHMS?: readonly string[] | undefined;
+}
+
+/** Says what is wrong between the variables. Without a secret and without a key set, no token is good. */
+export function* findTokenProblems(
+  variables: TokenVariables,
+  { required }: { required: boolean },
+): Generator<VariableProblem> {
+  const { JWT_SECRET: secret, JWT_JWKS_URL: keySet, JWT_ALGORITHMS: algorithms } = variables;
+  const isMissing = secret === undefined && keySet === undefined;
+  if ((isMissing && required) || (secret !== undefined && keySet !== undefined)) {
+    yield ['JWT_SECRET', `set it or JWT_JWKS_URL, exactly one; ${MAKE_A_SECRET}`];
+  }
+  if (secret !== undefined && algorithms !== undefined) {
+    yield ['JWT_ALGORITHMS', 'is for JWT_JWKS_URL: a shared secret always means HS256'];
+  }
+  if (secret !== undefined && Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
+    yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes at least; ${MAKE_A_SECRET}`];
+  }
+  if (variables.NODE_ENV !== 'production' || isMissing) return;
+  const weakness = secret && findKeyWeakness(secret);
+  if (weakness) yield ['JWT_SECRET', `is ${weakness}: refused in production; ${MAKE_A_SECRET}`];
+  if (keySet?.startsWith('http:')) yield ['JWT_JWKS_URL', 'must be https:// in production'];
+  if (variables.JWT_ISSUER === undefined) yield ['JWT_ISSUER', 'is required in production'];
+}
+
+/** Settings for an `AccessTokenVerifier`, which without a secret and without a key set takes no token. */
+export function verifierSettings(variables: TokenVariables, audience: string): VerifierSettings {
+  const {
+    JWT_SECRET: secret,
+    JWT_JWKS_URL: keySet,
+    JWT_ISSUER: issuer = DEVELOPMENT_ISSUER,
+  } = variables;
+  return { keys: keysOf(secret, keySet, variables.JWT_ALGORITHMS), issuer, audience };
+}
+
+function keysOf(
+  secret: string | undefined,
+  keySet: string | undefined,
+  algorithms: readonly string[] = PUBLIC_KEY_ALGORITHMS,
+): VerifierSettings['keys'] {
+  if (secret !== undefined) return { secret };
+  return keySet === undefined ? 'none' : { jwksUrl: new URL(keySet), algorithms };
+}

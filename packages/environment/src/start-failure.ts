@@ -1,0 +1,19 @@
+import { EnvironmentError } from './read-environment.js';
+
+/** Says in a sentence why a server could not start, or shows the stack of what nobody expected. */
+export function explainStartFailure(error: unknown, portVariable: string): string {
+  if (error instanceof EnvironmentError) return error.message;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `The port is taken: stop the other program, or set ${portVariable}.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'HOST is not an address of this machine.';
+    case 'EACCES':
+      return `The port may not be used by this user: set ${portVariable} to 1024 or above.`;
+    default:
+      return error instanceof Error ? (error.stack ?? error.message) : 'The start failed.';
+  }
+}

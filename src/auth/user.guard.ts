@@ -1,0 +1,26 @@
+import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { ProblemException } from '../http/problem.js';
+
+/**
+ * Admits a request with a user's access token (`Authorization: Bearer`, RFC 6750) made for this backend, and sets
+ * `request.userId`. Refuses everything else with 401, whatever is wrong with the token.
+ */
+@Injectable()
+export class UserGuard implements CanActivate {
+  constructor(private readonly verifier: AccessTokenVerifier) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const [, token = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    try {
+      request.userId = (await this.verifier.verify(token)).userId;
+      return true;
+    } catch (error) {
+      if (!(error instanceof AccessTokenError)) throw error;
+      const isOutage = error.fault === 'keys-unavailable';
+      throw new ProblemException(isOutage ? 'TOKEN_ISSUER_UNAVAILABLE' : 'INVALID_ACCESS_TOKEN');
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
+import request from 'supertest';
+import { describe, expect, it } from 'vitest';
+import { startApp, useApp } from './support/app.js';
+import { listenSilently } from './support/silent-server.js';
+import { addUser } from './support/users.js';
+
+const JWT_SECRET = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const AUDIENCE = 'http://backend.test';
+const app = useApp({ JWT_SECRET, JWT_ISSUER: 'issuer', AUTH_TOKEN_AUDIENCE: AUDIENCE });
+
+function mint(changes: Partial<TokenRequest> = {}): Promise<string> {
+  return mintAccessToken({
+    secret: JWT_SECRET,
+    issuer: 'issuer',
+    audience: AUDIENCE,
+    userId: 'john',
+    clientId: 'test',
+    scopes: [],
+    lifetimeSeconds: 600,
+    ...changes,
+  });
+}
+
+const me = (authorization: string) =>
+  request(app.url).get('/api/auth/me').set('Authorization', authorization);
+
+describe('GET /api/auth/me', () => {
+  it('answers with the user whose token it is', async () => {
+    const { id, email } = await addUser(app.prisma);
+    const { body } = await me(`Bearer ${await mint({ userId: id })}`).expect(200);
+    expect(body.user).toMatchObject({ id, email });
+  });
+
+  it('says 404 when the user of a good token does not exist', async () => {
+    const { body } = await me(`Bearer ${await mint({ userId: 'nobody' })}`).expect(404);
+    expect(body.code).toBe('USER_NOT_FOUND');
+  });
+
+  it.each([
+    ['no token', async () => ''],
+    ['another scheme', async () => `Basic ${await mint()}`],
+    ['no JWT', async () => 'Bearer nonsense'],
+    ['an expired token', async () => `Bearer ${await mint({ lifetimeSeconds: -60 })}`],
+    [
+      'a foreign audience',
+      async () => `Bearer ${await mint({ audience: 'http://localhost:3001/mcp' })}`,
+    ],
+    ['a foreign issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
+    ['a foreign signature', async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`],
+    ['a subject that is no id', async () => `Bearer ${await mint({ userId: '../1' })}`],
+    ['no signature', async () => `Bearer ${unsigned(await mint())}`],
+  ])('refuses %s', async (_case, authorization) => {
+    const answer = await me(await authorization()).expect(401);
+    expect(answer.body.code).toBe('INVALID_ACCESS_TOKEN');
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="users", error="invalid_token"');
+  });
+
+  it('refuses every token where no way to verify them is set', async () => {
+    const closed = await startApp({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
+    const answer = await request(await closed.getUrl())
+      .get('/api/auth/me')
+      .set('Authorization', `Bearer ${await mint()}`);
+    expect(answer.status).toBe(401);
+    await closed.close();
+  });
+
+  it('says 503 when the issuer’s keys cannot be had', async () => {
+    const silent = await listenSilently();
+    silent.close();
+    const waiting = await startApp({
+      DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+      JWT_JWKS_URL: `http://127.0.0.1:${silent.port}/jwks`,
+    });
+    const header = Buffer.from('{"alg":"RS256","kid":"1"}').toString('base64url');
+    const token = (await mint()).replace(/^[^.]+/, header);
+    const answer = await request(await waiting.getUrl())
+      .get('/api/auth/me')
+      .set('Authorization', `Bearer ${token}`);
+    expect(answer.status).toBe(503);
+    expect(answer.body).toMatchObject({ code: 'TOKEN_ISSUER_UNAVAILABLE', retryable: true });
+    await waiting.close();
+  });
+});
+
+function unsigned(token: string): string {
+  const [, payload = ''] = token.split('.');
+  return `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`;
+}
