@@ -209,7 +209,8 @@ describe('a retry storm', () => {
     backend.become(respond(429, {}));
     await call(500, 50);
     expect(backend.requests.length).toBeLessThanOrEqual(550);
-    expect(backend.requests.length).toBeGreaterThan(500);
+    // Else the circuit was open.
+    expect(backend.requests.length).toBeGreaterThan(100);
   });
 });
 
