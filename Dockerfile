@@ -1,5 +1,5 @@
-# syntax=docker/dockerfile:1
 # The backend (target `backend`, the default) and the step that brings its database up to date (target `migrate`).
+# Pin the base image by digest where you build: docker buildx imagetools inspect node:24-bookworm-slim
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app
@@ -13,26 +13,49 @@ COPY packages/logging/package.json packages/logging/
 COPY mcp-server/package.json mcp-server/
 
 FROM manifests AS build
-RUN npm ci --include=dev --omit=optional
+# Optional ones too: the program of esbuild is one.
+RUN npm ci --include=dev --ignore-scripts
 COPY . .
 RUN npm run build
+# Nothing reads these at run time, here and below.
+RUN find dist packages/*/dist -type f '(' -name '*.map' -o -name '*.d.ts' -o -name '*.tsbuildinfo' ')' -delete
 
 FROM manifests AS production-dependencies
-RUN npm ci --omit=dev --omit=optional --workspaces=false --include-workspace-root
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
+    -w @latchkey/access-tokens -w @latchkey/environment -w @latchkey/logging
+RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
+# Prisma brings the query compilers of all databases, each twice.
+RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
+    ! -name 'query_compiler_fast_bg.postgresql.*' -delete
 
-# Runs once before the backends of a new version: docker run --rm -e DATABASE_URL latchkey-migrate
-FROM build AS migrate
+FROM base AS migration-dependencies
+COPY package.json package-lock.json .npmrc deploy/migration/select-dependencies.mjs ./
+# Not `npm ci`, which wants a lock file without further packages; what is left has the lock file's versions.
+RUN node select-dependencies.mjs && npm install --omit=dev --ignore-scripts
+
+# Runs once before the backends of a new version start.
+FROM base AS migrate
+COPY --from=migration-dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY prisma prisma
+COPY deploy/migration/prisma.config.mjs deploy/migration/
+# Prisma asks its vendor's host for news otherwise.
+ENV CHECKPOINT_DISABLE=1
 USER 65534:65534
-CMD ["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]
+HEALTHCHECK NONE
+CMD ["node", "node_modules/prisma/build/index.js", "migrate", "deploy", "--config", "deploy/migration/prisma.config.mjs"]
 
 FROM base AS backend
 COPY --from=production-dependencies /app/node_modules node_modules
-COPY --from=build /app/packages packages
+COPY --from=production-dependencies /app/packages packages
+COPY --from=build /app/packages/access-tokens/dist packages/access-tokens/dist
+COPY --from=build /app/packages/environment/dist packages/environment/dist
+COPY --from=build /app/packages/logging/dist packages/logging/dist
 COPY --from=build /app/dist dist
-COPY package.json .
+COPY package.json ./
 ENV HOST=0.0.0.0 PORT=3000
 USER 65534:65534
 EXPOSE 3000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/api/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/main.js"]

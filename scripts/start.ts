@@ -2,14 +2,15 @@
  * `npm start`: everything that a fresh checkout needs to serve, step by step, until Ctrl-C.
  */
 import { once } from 'node:events';
-import { parseEnvironment, type Environment } from '../src/config/environment.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
-import { checkAddressIsFree, localUrl } from './start/address.js';
-import { Backend } from './start/backend.js';
-import { build, isBuildOutdated } from './start/build.js';
+import { checkPortsAreFree, localUrl } from './start/address.js';
+import { buildPackages, buildServers, isBuildOutdated } from './start/build.js';
+import { configureServers, type Configuration } from './start/configuration.js';
 import { checkDatabase, hasPendingMigrations, hasUsers, seed } from './start/database.js';
-import { createEnvironmentFile, readVariables } from './start/environment.js';
+import { prepareVariables } from './start/environment.js';
+import { ServerProcess } from './start/server-process.js';
 import { runTool, step } from './start/step.js';
+import { describeUsage } from './start/usage.js';
 
 const stopping = new AbortController();
 // Also from the second time on: the default would end us before our children.
@@ -25,56 +26,67 @@ try {
 }
 
 async function start(signal: AbortSignal): Promise<void> {
-  await createEnvironmentFile();
-  const variables = await readVariables();
+  const variables = await prepareVariables(signal);
   const isEmbedded = !variables.DATABASE_URL && !variables.DATABASE_URL_FILE;
   if (isEmbedded && variables.NODE_ENV === 'production') {
     throw new Error('Production needs a database of its own: set DATABASE_URL.');
   }
+  await checkPortsAreFree(variables);
+  const isOutdated = await isBuildOutdated();
+  if (isOutdated) {
+    await step('Build the packages', signal, () => buildPackages(variables, signal));
+  }
   // The embedded database has no URL yet, and all else is checked before the slow steps.
-  const environment = parseEnvironment({
+  const configuration = await configureServers({
     ...variables,
     ...(isEmbedded && { DATABASE_URL: 'postgresql://127.0.0.1' }),
   });
-  await checkAddressIsFree(environment);
-  if (!isEmbedded) await checkDatabase(environment.DATABASE_URL);
-  if (await isBuildOutdated()) await step('Build', signal, () => build(variables, signal));
-  if (!isEmbedded) return serve(variables, environment, signal);
+  if (!isEmbedded) await checkDatabase(configuration.backend.environment.DATABASE_URL);
+  if (isOutdated) await step('Build the servers', signal, () => buildServers(variables, signal));
+  if (isEmbedded) await serveEmbedded(variables, signal);
+  else await serve(configuration, signal);
+}
 
+async function serveEmbedded(variables: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const postgres = await step('Start PostgreSQL', signal, () => EmbeddedPostgres.start());
   try {
-    const DATABASE_URL = postgres.url;
-    await serve({ ...variables, DATABASE_URL }, { ...environment, DATABASE_URL }, signal);
+    await serve(await configureServers({ ...variables, DATABASE_URL: postgres.url }), signal);
   } finally {
     await postgres.stop();
   }
 }
 
-async function serve(
-  variables: NodeJS.ProcessEnv,
-  environment: Environment,
-  signal: AbortSignal,
-): Promise<void> {
-  await prepareDatabase(variables, environment, signal);
+async function serve(configuration: Configuration, signal: AbortSignal): Promise<void> {
+  const { backend, mcpServer } = configuration;
+  await prepareDatabase(backend, signal);
   signal.throwIfAborted();
-  const backend = Backend.start(variables);
+  const { HOST, PORT } = backend.environment;
+  const { MCP_PORT } = mcpServer.environment;
+  const servers = [
+    ServerProcess.start('MCP server', 'mcp-server/dist/main.js', mcpServer.variables),
+    ServerProcess.start('backend', 'dist/main.js', backend.variables),
+  ] as const;
   try {
-    const url = localUrl(environment);
-    await backend.ready(url, signal);
+    await Promise.all([
+      servers[0].ready(`${localUrl(HOST, MCP_PORT)}/health/ready`, signal),
+      servers[1].ready(`${localUrl(HOST, PORT)}/api/health/ready`, signal),
+    ]);
+    const usage = await describeUsage(configuration);
     signal.throwIfAborted();
-    printUsage(url, variables);
-    await Promise.race([backend.ended, once(signal, 'abort')]);
-    if (!signal.aborted) throw new Error(`The backend ended by itself (${await backend.ended}).`);
+    console.log(usage);
+    const stopped = once(signal, 'abort').then(() => undefined);
+    const problem = await Promise.race([stopped, ...servers.map(({ ended }) => ended)]);
+    if (problem !== undefined) throw new Error(problem);
   } finally {
-    await backend.stop();
+    for (const server of servers) await server.stop();
   }
 }
 
 async function prepareDatabase(
-  variables: NodeJS.ProcessEnv,
-  { DATABASE_URL, NODE_ENV }: Environment,
+  { variables, environment }: Configuration['backend'],
   signal: AbortSignal,
 ): Promise<void> {
+  const { DATABASE_URL, NODE_ENV } = environment;
   if (await hasPendingMigrations(DATABASE_URL)) {
     await step('Migrate the database', signal, () =>
       runTool(
@@ -88,17 +100,4 @@ async function prepareDatabase(
   if (NODE_ENV !== 'production' && !(await hasUsers(DATABASE_URL))) {
     await step('Add demo users', signal, () => seed(DATABASE_URL));
   }
-}
-
-/** The key is taken from where it is, so that no log of this output keeps it. */
-function printUsage(url: string, { INTERNAL_API_KEY_FILE }: NodeJS.ProcessEnv): void {
-  const seconds = (performance.now() / 1000).toFixed(1);
-  let key = `$(sed -n 's/^INTERNAL_API_KEY=//p' .env)`;
-  if (INTERNAL_API_KEY_FILE) key = `$(head -n 1 '${INTERNAL_API_KEY_FILE}')`;
-  if (process.env.INTERNAL_API_KEY) key = '$INTERNAL_API_KEY';
-  console.log(`
-Latchkey serves at ${url} after ${seconds} s; Ctrl-C stops it. In another terminal, in this folder:
-
-curl -s ${url}/api/internal/users/12345 -H "X-API-Key: ${key}"
-`);
 }

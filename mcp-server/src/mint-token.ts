@@ -16,11 +16,11 @@ try {
 
 /** Makes a user's access token for development; in production they come from the issuer. */
 async function mint(): Promise<string> {
-  const { userId, scope, hours, audience } = readOptions();
-  const environment = parseEnvironment(process.env);
-  if (environment.NODE_ENV === 'production') {
+  if (process.env.NODE_ENV === 'production') {
     throw new TypeError('NODE_ENV is production: ask the issuer of the tokens for one.');
   }
+  const { userId, scope, hours, audience } = readOptions();
+  const environment = parseEnvironment(process.env);
   if (environment.JWT_SECRET === undefined) {
     throw new TypeError('JWT_SECRET is not set: the tokens are made by the owner of JWT_JWKS_URL.');
   }
