@@ -10,8 +10,8 @@ const plainConstructorTypes: Plugin = {
 export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
-    // The end-to-end tests wait for processes and time-outs more than they compute.
-    maxWorkers: 3,
+    // The end-to-end tests wait for processes and time-outs as much as they compute.
+    maxWorkers: 2,
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
       {
@@ -32,7 +32,7 @@ export default defineConfig({
           include: ['test/**/*.e2e-spec.ts', 'mcp-server/test/**/*.e2e-spec.ts'],
           globalSetup: ['test/support/database.setup.ts'],
           testTimeout: 60_000,
-          hookTimeout: 60_000,
+          hookTimeout: 150_000,
         },
       },
     ],

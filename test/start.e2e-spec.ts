@@ -113,7 +113,7 @@ class Start {
 
   async ready(): Promise<this> {
     const isOver = () => CLIENT_CONFIGURATION.test(this.output) || this.exitCode !== null;
-    await vi.waitUntil(isOver, { timeout: 60_000 });
+    await vi.waitUntil(isOver, { timeout: 120_000 });
     expect(this.output).toMatch(CLIENT_CONFIGURATION);
     return this;
   }

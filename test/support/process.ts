@@ -16,6 +16,8 @@ export class BackendProcess {
       env: { PATH: process.env.PATH, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    // A test that failed before it stopped this must leave nothing behind.
+    process.once('exit', () => this.child.kill('SIGKILL'));
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     }
