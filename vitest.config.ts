@@ -11,7 +11,7 @@ export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
     // The end-to-end tests wait for processes and time-outs as much as they compute.
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
       {

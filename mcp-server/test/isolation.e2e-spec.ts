@@ -4,20 +4,22 @@ import { type ClientKind, connect } from './support/clients.js';
 import { useStack } from './support/stack.js';
 import { token } from './support/tokens.js';
 
-const CALLS = 1000;
 const AT_ONCE = 10;
 
 const stack = useStack();
 
-it.each(['v2 pinned to 2026-07-28', 'v1'] satisfies ClientKind[])(
-  'shows each of two users 1,000 times only what is theirs, to clients of kind %s',
-  async (kind) => {
+it.each([
+  ['v2 pinned to 2026-07-28', 1000],
+  ['v1', 200],
+] satisfies [ClientKind, number][])(
+  'shows each of two users at once only what is theirs, to clients of kind %s, %i times',
+  async (kind, times) => {
     const callAs = async (name: string, balance: string) => {
       const accounts = { create: { type: 'checking', currency: 'USD', balance } } as const;
       const { id } = await addUser(stack.prisma, { name, permissions: ['read'], accounts });
       const client = await connect(stack.mcp.url, await token(id), kind);
       const seen = new Set<string>();
-      for (let done = 0; done < CALLS; done += AT_ONCE) {
+      for (let done = 0; done < times; done += AT_ONCE) {
         const calls = Array.from({ length: AT_ONCE }, () => client.callTool('get_balance'));
         for (const result of await Promise.all(calls)) seen.add(JSON.stringify(result.content[0]));
       }
