@@ -29,6 +29,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          // Loading Nest anew for each file would take a tenth of the time; no test changes a module.
+          isolate: false,
           include: ['test/**/*.e2e-spec.ts', 'mcp-server/test/**/*.e2e-spec.ts'],
           globalSetup: ['test/support/database.setup.ts'],
           testTimeout: 60_000,

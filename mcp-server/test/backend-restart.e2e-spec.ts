@@ -12,7 +12,7 @@ import { API_KEY, startBackend, startMcp } from './support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
 // It takes less than 2 s on an idle machine; tests share theirs.
-const RECOVERY_BOUND_MS = 6000;
+const RECOVERY_BOUND_MS = 5000;
 const AT_ONCE = 50;
 
 let database: TestDatabase;
@@ -51,10 +51,10 @@ describe('a backend that is killed under 50 concurrent calls and started again',
     await new Promise((resolve) => setTimeout(resolve, 1000));
 
     await backend.stop('SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     backend = await startBackend({ DATABASE_URL, PORT: new URL(BACKEND_API_URL).port });
     const backAt = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, RECOVERY_BOUND_MS + 2000));
+    await new Promise((resolve) => setTimeout(resolve, RECOVERY_BOUND_MS + 1000));
     stopping.abort();
     await Promise.all(callers);
 
