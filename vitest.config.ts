@@ -7,6 +7,14 @@ const plainConstructorTypes: Plugin = {
   transform: (code) => code.replaceAll(/typeof (\w+) === "undefined" \? Object : \1/g, '$1'),
 };
 
+const ON_REAL_DATABASE = {
+  // Loading Nest anew for each file would take a tenth of the time; no test changes a module.
+  isolate: false,
+  globalSetup: ['test/support/database.setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 150_000,
+};
+
 export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
@@ -29,12 +37,26 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          // Loading Nest anew for each file would take a tenth of the time; no test changes a module.
-          isolate: false,
-          include: ['test/**/*.e2e-spec.ts', 'mcp-server/test/**/*.e2e-spec.ts'],
-          globalSetup: ['test/support/database.setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 150_000,
+          include: ['test/*.e2e-spec.ts', 'mcp-server/test/*.e2e-spec.ts'],
+          ...ON_REAL_DATABASE,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'tooling',
+          include: ['test/tooling/*.e2e-spec.ts'],
+          ...ON_REAL_DATABASE,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          // What breaks on purpose has bounds in time, which neighbours would stretch: one file after another.
+          fileParallelism: false,
+          include: ['mcp-server/test/faults/*.e2e-spec.ts'],
+          ...ON_REAL_DATABASE,
         },
       },
     ],

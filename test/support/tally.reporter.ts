@@ -1,6 +1,10 @@
+import { appendFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Ends a run with one line of its real results, for machines that read them. */
+/**
+ * Ends a run with one line of its real results, for machines that read them. `TALLY_FILE` names a file that gets the line
+ * too, so that several runs can be added up.
+ */
 export default class TallyReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const states = modules.flatMap((module) =>
@@ -11,6 +15,7 @@ export default class TallyReporter implements Reporter {
     const broken = modules.filter((module) => module.errors().length > 0).length + errors.length;
     const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';
     const tally = `${count('passed')} passed, ${count('failed') + broken} failed${skipped}`;
+    if (process.env.TALLY_FILE) appendFileSync(process.env.TALLY_FILE, `${tally}\n`);
     // After the coverage report, which comes last.
     process.once('exit', () => process.stdout.write(`\n${tally}\n`));
   }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { createTestDatabase } from './support/database.js';
+import { createTestDatabase } from '../support/database.js';
 
 it('the migrations make exactly what the schema says', async () => {
   const database = await createTestDatabase();

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { addUser } from '../../test/support/users.js';
-import { type ClientKind, connect } from './support/clients.js';
-import { useStack } from './support/stack.js';
-import { token } from './support/tokens.js';
+import { addUser } from '../../../test/support/users.js';
+import { type ClientKind, connect } from '../support/clients.js';
+import { useStack } from '../support/stack.js';
+import { token } from '../support/tokens.js';
 
 const AT_ONCE = 10;
 

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PrismaClient } from '../../src/generated/prisma/client.js';
-import { type TestDatabase, createTestDatabase } from '../../test/support/database.js';
-import { addUser } from '../../test/support/users.js';
-import { type ToolResult, connect, sentence } from './support/clients.js';
-import { token } from './support/tokens.js';
-import { API_KEY, startBackend, startMcp } from './support/servers.js';
+import { PrismaClient } from '../../../src/generated/prisma/client.js';
+import { type TestDatabase, createTestDatabase } from '../../../test/support/database.js';
+import { addUser } from '../../../test/support/users.js';
+import { type ToolResult, connect, sentence } from '../support/clients.js';
+import { token } from '../support/tokens.js';
+import { API_KEY, startBackend, startMcp } from '../support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
 // It takes less than 2 s on an idle machine; tests share theirs.

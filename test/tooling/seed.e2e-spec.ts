@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { seedBulkUsers } from '../prisma/seed/bulk-users.js';
-import { seedDemoUsers } from '../prisma/seed/demo-users.js';
-import { PrismaClient } from '../src/generated/prisma/client.js';
-import { UTC_SESSION } from '../src/prisma/utc-session.js';
-import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { seedBulkUsers } from '../../prisma/seed/bulk-users.js';
+import { seedDemoUsers } from '../../prisma/seed/demo-users.js';
+import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { UTC_SESSION } from '../../src/prisma/utc-session.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const run = promisify(execFile);
 

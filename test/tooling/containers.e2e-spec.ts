@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { listBuildContext } from '../deploy/trial/build-context.js';
-import { type Instruction, parseCopy, parseDockerfile } from '../deploy/trial/dockerfile.js';
+import { listBuildContext } from '../../deploy/trial/build-context.js';
+import { type Instruction, parseCopy, parseDockerfile } from '../../deploy/trial/dockerfile.js';
 
 const context = listBuildContext('.', readFileSync('.dockerignore', 'utf8'));
 const compose = readFileSync('compose.yaml', 'utf8');

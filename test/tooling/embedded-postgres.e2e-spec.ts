@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { EmbeddedPostgres, temporaryClusterDirectory } from '../scripts/embedded-postgres.js';
+import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
 
 const directory = temporaryClusterDirectory();
 const running: EmbeddedPostgres[] = [];
@@ -123,7 +123,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('replaces the server that a killed process has left', async () => {
-    const module = new URL('../scripts/embedded-postgres.ts', import.meta.url).href;
+    const module = new URL('../../scripts/embedded-postgres.ts', import.meta.url).href;
     const script = `
       const { EmbeddedPostgres } = await import(${JSON.stringify(module)});
       await EmbeddedPostgres.start(${JSON.stringify({ directory, durable: false })});

@@ -25,7 +25,7 @@ import {
   clusterDirectory,
   EmbeddedPostgres,
   embeddedDatabaseUrl,
-} from '../scripts/embedded-postgres.js';
+} from '../../scripts/embedded-postgres.js';
 
 const NOT_IN_A_FRESH_CHECKOUT = new Set([
   '.git',
