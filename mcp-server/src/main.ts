@@ -1,3 +1,5 @@
+// First, since it is about all that is loaded after it.
+import './heap-growth.js';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { parseEnvironment } from './config/environment.js';
 

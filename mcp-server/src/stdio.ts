@@ -1,3 +1,5 @@
+// First, since it is about all that is loaded after it.
+import './heap-growth.js';
 import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { createLogger } from '@latchkey/logging/logger';
