@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Client } from 'pg';
-import { BackendProcess } from './support/process.js';
+import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 import { type TestDatabase, createTestDatabase } from './support/database.js';
 
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
@@ -26,7 +26,7 @@ const SECRETS = [
 
 let database: TestDatabase;
 let role: string;
-let backend: BackendProcess;
+let backend: ServerProcess;
 let url: string;
 
 beforeAll(async () => {
@@ -40,14 +40,14 @@ beforeAll(async () => {
   const databaseUrl = new URL(database.url);
   databaseUrl.username = role;
   databaseUrl.password = DATABASE_PASSWORD;
-  backend = new BackendProcess({
+  backend = await ServerProcess.start(BACKEND_MAIN, {
     DATABASE_URL: databaseUrl.href,
     INTERNAL_API_KEY: KEY,
     INTERNAL_API_KEY_PREVIOUS: PREVIOUS_KEY,
     LOG_LEVEL: 'trace',
     PORT: '0',
   });
-  url = await backend.listening();
+  url = backend.origin;
 });
 
 afterAll(async () => {

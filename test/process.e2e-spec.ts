@@ -1,15 +1,19 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { API_KEY } from './support/app.js';
-import { BackendProcess } from './support/process.js';
+import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 import { listenSilently } from './support/silent-server.js';
 
 const DATABASE_URL = 'postgresql://app:pa55word@127.0.0.1:1/none';
 
 async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
-  const backend = new BackendProcess(variables);
-  expect(await backend.ended()).toBe(1);
-  return backend.output;
+  const { code, output } = await ServerProcess.refusal(BACKEND_MAIN, variables);
+  expect(code).toBe(1);
+  return output;
+}
+
+function start(): Promise<ServerProcess> {
+  return ServerProcess.start(BACKEND_MAIN, { DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
 }
 
 describe('node dist/main.js', () => {
@@ -66,18 +70,17 @@ describe('node dist/main.js', () => {
   );
 
   it('starts without a database', async () => {
-    const backend = new BackendProcess({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
-    const url = await backend.listening();
-    expect((await fetch(`${url}/api/health/live`)).status).toBe(200);
-    expect((await fetch(`${url}/api/health/ready`)).status).toBe(503);
+    const backend = await start();
+    expect((await fetch(`${backend.origin}/api/health/live`)).status).toBe(200);
+    expect((await fetch(`${backend.origin}/api/health/ready`)).status).toBe(503);
     await backend.stop();
   });
 });
 
 describe('SIGTERM', () => {
   it('lets a request in flight finish, though another client stays connected in silence', async () => {
-    const backend = new BackendProcess({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
-    const port = Number(new URL(await backend.listening()).port);
+    const backend = await start();
+    const port = Number(new URL(backend.origin).port);
     const silent = connect(port, '127.0.0.1');
     const body = JSON.stringify({ email: 'a@example.com', name: 'A' });
     const slow = connect(port, '127.0.0.1');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from './support/clients.js';
 import { JwksServer } from './support/jwks-server.js';
 import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
-import { type ServerProcess } from './support/server-process.js';
+import type { ServerProcess } from '../../test/support/server-process.js';
 import { API_KEY, refusalOfMcp, startMcp } from './support/servers.js';
 
 // Where nothing listens: none of these tests gets as far as the backend.

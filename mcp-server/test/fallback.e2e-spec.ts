@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callTool, sentence } from './support/clients.js';
 import { ACCOUNTS, type Behaviour, FakeBackend, respond } from './support/fake-backend.js';
-import type { ServerProcess } from './support/server-process.js';
+import type { ServerProcess } from '../../test/support/server-process.js';
 import { startMcp } from './support/servers.js';
 import { token } from './support/tokens.js';
 

@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { ServerProcess } from './server-process.js';
+import { BACKEND_MAIN, ServerProcess } from '../../../test/support/server-process.js';
 import { AUDIENCE, JWT_SECRET } from './tokens.js';
 
 const MCP_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const BACKEND_MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 
 export const API_KEY = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 

@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll } from 'vitest';
 import { PrismaClient } from '../../../src/generated/prisma/client.js';
 import { createTestDatabase } from '../../../test/support/database.js';
-import type { ServerProcess } from './server-process.js';
+import type { ServerProcess } from '../../../test/support/server-process.js';
 import { startBackend, startMcp } from './servers.js';
 
 export interface Stack {

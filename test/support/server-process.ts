@@ -1,7 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const LISTENING = /Server listening at (http:\/\/[\d.:]+)/;
+
+export const BACKEND_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** Lets `usedMegabytes` work. */
 export const REPORTS_MEMORY = {
@@ -20,7 +24,9 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // A test that failed before it stopped this must leave nothing behind.
-    process.once('exit', () => this.child.kill('SIGKILL'));
+    const kill = () => void this.child.kill('SIGKILL');
+    process.once('exit', kill);
+    this.child.once('exit', () => process.off('exit', kill));
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     }
@@ -46,6 +52,11 @@ export class ServerProcess {
     return { code: started.child.exitCode, output: started.output };
   }
 
+  /** Its command line, as other users of the machine see it. */
+  get commandLine(): string {
+    return this.child.spawnargs.join(' ');
+  }
+
   get origin(): string {
     return LISTENING.exec(this.output)?.[1] ?? '';
   }
@@ -69,6 +80,14 @@ export class ServerProcess {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return Number(reports().at(-1)?.[1]) / 1024 ** 2;
+  }
+
+  /** The memory that Linux has given it, in MB: at the moment, and the most that it ever had. */
+  residentMegabytes(): { now: number; peak: number } {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    const read = (field: string) =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
+    return { now: read('VmRSS'), peak: read('VmHWM') };
   }
 
   /** Resolves when it has ended: in order, or at once with SIGKILL. */
