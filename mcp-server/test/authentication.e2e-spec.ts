@@ -1,10 +1,10 @@
 import { request } from 'node:http';
 import { UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect } from './support/clients.js';
-import { JwksServer } from './support/jwks-server.js';
-import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
+import { JwksServer } from '../../packages/access-tokens/test/jwks-server.js';
 import type { ServerProcess } from '../../test/support/server-process.js';
+import { connect } from './support/clients.js';
+import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
 import { API_KEY, refusalOfMcp, startMcp } from './support/servers.js';
 
 // Where nothing listens: none of these tests gets as far as the backend.
@@ -235,7 +235,7 @@ describe('a published key set', () => {
     'lets in tokens that are signed with %s',
     async (algorithm) => {
       await withIssuer(algorithm, async (issuer, server) => {
-        const client = await connect(server.url, await issuer.sign('12345'));
+        const client = await connect(server.url, await issuer.sign('12345', AUDIENCE));
         expect(await client.toolNames()).toHaveLength(3);
         await client.close();
       });
@@ -253,14 +253,14 @@ describe('a published key set', () => {
 
   it('keeps out an algorithm that is not on the list', async () => {
     await withIssuer('PS256', async (issuer, server) => {
-      const authorization = `Bearer ${await issuer.sign('12345')}`;
+      const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       expect((await post(server.url, { authorization })).status).toBe(401);
     });
   });
 
   it('is answered for with 503 while it can not be had', async () => {
     await withIssuer('ES256', async (issuer, server) => {
-      const authorization = `Bearer ${await issuer.sign('12345')}`;
+      const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       await issuer.stop();
       const answer = await post(server.url, { authorization });
       expect(answer.status).toBe(503);

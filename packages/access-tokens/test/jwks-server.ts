@@ -1,10 +1,11 @@
 import { type Server, createServer } from 'node:http';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
-import { AUDIENCE } from './tokens.js';
 
 /** An issuer that publishes the keys of its tokens, and can change them. */
 export class JwksServer {
   readonly issuer = 'https://issuer.example';
+  /** How often the keys were asked for. */
+  requests = 0;
   private keys: JWK[] = [];
   private privateKey: CryptoKey | undefined;
   private keyId = 0;
@@ -16,6 +17,7 @@ export class JwksServer {
 
   static async start(): Promise<JwksServer> {
     const server = createServer((_request, response) => {
+      issuer.requests += 1;
       response
         .setHeader('content-type', 'application/json')
         .end(JSON.stringify({ keys: issuer.keys }));
@@ -35,15 +37,16 @@ export class JwksServer {
     this.privateKey = privateKey;
   }
 
-  async sign(userId: string): Promise<string> {
+  /** A token for a user, good for an hour; `keyId` is the key that it claims to be signed with. */
+  async sign(userId: string, audience: string, keyId = String(this.keyId)): Promise<string> {
     const [key] = this.keys;
     if (this.privateKey === undefined || key?.alg === undefined) throw new Error('has no key');
     return new SignJWT({ scope: 'balance:read profile:read' })
-      .setProtectedHeader({ alg: key.alg, kid: String(this.keyId) })
+      .setProtectedHeader({ alg: key.alg, kid: keyId })
       .setIssuer(this.issuer)
-      .setAudience(AUDIENCE)
+      .setAudience(audience)
       .setSubject(userId)
-      .setExpirationTime('10 minutes')
+      .setExpirationTime('1 hour')
       .sign(this.privateKey);
   }
 

@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { JwksServer } from '../test/jwks-server.js';
+import { AccessTokenVerifier, PUBLIC_KEY_ALGORITHMS } from './verifier.js';
+
+const AUDIENCE = 'https://mcp.example/mcp';
+const COOLDOWN_MS = 30_000;
+const GREATEST_AGE_MS = 600_000;
+
+let issuer: JwksServer;
+let verifier: AccessTokenVerifier;
+
+beforeEach(async () => {
+  // Only the clock: timers and sockets go on as ever.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  issuer = await JwksServer.start();
+  await issuer.useNewKey('ES256');
+  verifier = new AccessTokenVerifier({
+    keys: { jwksUrl: new URL(issuer.url), algorithms: PUBLIC_KEY_ALGORITHMS },
+    issuer: issuer.issuer,
+    audience: AUDIENCE,
+  });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await issuer.stop();
+});
+
+const sign = (keyId?: string) => issuer.sign('12345', AUDIENCE, keyId);
+const pass = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
+
+describe('the published keys of an issuer', () => {
+  it('are fetched once, however many tokens come, together or one after another', async () => {
+    const token = await sign();
+    await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token)));
+    for (let count = 0; count < 50; count++) await verifier.verify(await sign());
+    expect(issuer.requests).toBe(1);
+  });
+
+  it('are followed when they change: new tokens are good, old ones no longer', async () => {
+    const old = await sign();
+    await verifier.verify(old);
+    await issuer.useNewKey('RS256');
+    pass(COOLDOWN_MS);
+    expect(await verifier.verify(await sign())).toMatchObject({ userId: '12345' });
+    await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
+    expect(issuer.requests).toBe(2);
+  });
+
+  it('are forgotten after ten minutes, although no token of a new key has come', async () => {
+    const old = await sign();
+    await verifier.verify(old);
+    await issuer.useNewKey('ES256');
+    pass(GREATEST_AGE_MS);
+    await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
+  });
+
+  it('are fetched every 30 s at most, however many unknown keys are named', async () => {
+    await verifier.verify(await sign());
+    const nameUnknownKeys = async () => {
+      const tokens = Array.from({ length: 20 }, (_, index) => sign(`unknown-${index}`));
+      for (const token of await Promise.all(tokens)) {
+        await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'signature' });
+      }
+    };
+    await nameUnknownKeys();
+    expect(issuer.requests).toBe(1);
+    pass(COOLDOWN_MS);
+    await nameUnknownKeys();
+    expect(issuer.requests).toBe(2);
+  });
+
+  it('do not let in a token that names a good key and is signed with another', async () => {
+    const [, , signature] = (await sign()).split('.');
+    await issuer.useNewKey('ES256');
+    const [header, payload] = (await sign()).split('.');
+    const forged = [header, payload, signature].join('.');
+    await expect(verifier.verify(forged)).rejects.toMatchObject({ fault: 'signature' });
+  });
+
+  it('stay good for ten minutes while the issuer is away, and are then called missing', async () => {
+    const token = await sign();
+    await verifier.verify(token);
+    await issuer.stop();
+    pass(GREATEST_AGE_MS - 1000);
+    expect(await verifier.verify(token)).toMatchObject({ userId: '12345' });
+    pass(1000);
+    await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'keys-unavailable' });
+    issuer = await JwksServer.start();
+  });
+});
