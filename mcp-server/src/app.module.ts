@@ -1,6 +1,6 @@
+import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { AuthModule } from './auth/auth.module.js';
 import { ProtectedResource } from './auth/protected-resource.js';
 import { ProtectedResourceController } from './auth/protected-resource.controller.js';
 import type { Environment } from './config/environment.js';
@@ -14,7 +14,7 @@ export class AppModule {
   static forEnvironment(environment: Environment, logger: Logger): DynamicModule {
     return {
       module: AppModule,
-      imports: [AuthModule, ToolServerModule.forEnvironment(environment, logger)],
+      imports: [AccessTokensModule, ToolServerModule.forEnvironment(environment, logger)],
       controllers: [McpController, ProtectedResourceController, HealthController],
       providers: [ProtectedResource],
     };

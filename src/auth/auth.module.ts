@@ -1,22 +1,17 @@
+import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ApiKeysModule } from '../api-keys/api-keys.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { accessTokenVerifierProvider } from './access-token-verifier.provider.js';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { AuthController } from './auth.controller.js';
 import { ClosedByDefaultGuard } from './closed-by-default.guard.js';
 import { UserGuard } from './user.guard.js';
 
 @Module({
-  imports: [ApiKeysModule, UsersModule],
+  imports: [AccessTokensModule, ApiKeysModule, UsersModule],
   controllers: [AuthController],
-  providers: [
-    ApiKeyGuard,
-    UserGuard,
-    accessTokenVerifierProvider,
-    { provide: APP_GUARD, useClass: ClosedByDefaultGuard },
-  ],
+  providers: [ApiKeyGuard, UserGuard, { provide: APP_GUARD, useClass: ClosedByDefaultGuard }],
   // A guard is made in the module of its controller, so that module needs the ring as well.
   exports: [ApiKeyGuard, ApiKeysModule],
 })

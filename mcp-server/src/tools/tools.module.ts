@@ -1,5 +1,5 @@
+import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
-import { AuthModule } from '../auth/auth.module.js';
 import { GetBalanceTool } from './get-balance.tool.js';
 import { GetProfileTool } from './get-profile.tool.js';
 import { ToolCaller } from './tool-caller.js';
@@ -8,7 +8,7 @@ import { UpdatePhoneTool } from './update-phone.tool.js';
 const TOOLS = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
 
 @Module({
-  imports: [AuthModule],
+  imports: [AccessTokensModule],
   providers: [ToolCaller, ...TOOLS],
   exports: [ToolCaller, ...TOOLS],
 })
