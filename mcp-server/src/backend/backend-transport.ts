@@ -8,6 +8,7 @@ import {
   BackendUnavailableError,
   UserNotFoundError,
 } from './backend-errors.js';
+import { DeprecationNotice } from './deprecation-notice.js';
 import type { TraceContext } from './trace-context.js';
 
 export interface BackendRequest<Answer> {
@@ -26,6 +27,8 @@ export interface Origin {
 
 /** Sends single requests with the key, and turns whatever comes back into a checked answer or a `BackendError`. */
 export class BackendTransport {
+  private readonly deprecation = new DeprecationNotice();
+
   constructor(
     private readonly http: HttpService,
     private readonly keys: ApiKeySource,
@@ -45,6 +48,10 @@ export class BackendTransport {
       if (this.keys.current !== key) {
         response = await this.request(request, origin, this.keys.current, signal);
       }
+    } else if (response.headers.deprecation !== undefined) {
+      // The file may have the key's successor already.
+      await this.keys.refresh();
+      if (this.keys.current === key) this.deprecation.give(response.headers);
     }
     return readAnswer(response, request.answer);
   }
@@ -76,8 +83,9 @@ export class BackendTransport {
   }
 }
 
+// An answer that breaks off counts as a fault of the network too: the backend may just have been stopped.
 function unavailable(error: unknown): BackendUnavailableError {
-  if (isAxiosError(error) && error.response === undefined && !isTooLarge(error.message)) {
+  if (isAxiosError(error) && !isTooLarge(error.message)) {
     return new BackendUnavailableError('network', true);
   }
   return new BackendUnavailableError('unusable-answer', false);

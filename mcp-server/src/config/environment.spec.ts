@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { describe, expect, it } from 'vitest';
 import { parseBackendEnvironment, parseEnvironment } from './environment.js';
@@ -97,6 +100,16 @@ describe('parseEnvironment in production', () => {
   ])('refuses with %s as in %j', (name, variables) => {
     const problems = problemsOf({ ...PRODUCTION, ...variables });
     expect(problems.map((line) => line.split(':')[0])).toEqual([name]);
+  });
+
+  it.each(['live', 'test', 'dev'])('takes an issued key of %s, plain or in a file', (name) => {
+    const key = `lk_${name}_9rT4eC39HqLyjWDarjtT1zdp7dcQ0vB8mXsK`;
+    expect(problemsOf({ ...PRODUCTION, INTERNAL_API_KEY: key })).toEqual([]);
+    const folder = mkdtempSync(join(tmpdir(), 'latchkey-key-'));
+    const INTERNAL_API_KEY_FILE = join(folder, 'key');
+    writeFileSync(INTERNAL_API_KEY_FILE, `${key}\n`);
+    expect(problemsOf({ ...PRODUCTION, INTERNAL_API_KEY: '', INTERNAL_API_KEY_FILE })).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 
   it('lets fallback be forced by a second variable', () => {
