@@ -5,6 +5,7 @@ import { ProtectedResource } from './auth/protected-resource.js';
 import { ProtectedResourceController } from './auth/protected-resource.controller.js';
 import type { Environment } from './config/environment.js';
 import { HealthController } from './health/health.controller.js';
+import { LimitsModule } from './limits/limits.module.js';
 import { McpController } from './mcp/mcp.controller.js';
 import { ToolServerModule } from './tool-server.module.js';
 
@@ -14,7 +15,11 @@ export class AppModule {
   static forEnvironment(environment: Environment, logger: Logger): DynamicModule {
     return {
       module: AppModule,
-      imports: [AccessTokensModule, ToolServerModule.forEnvironment(environment, logger)],
+      imports: [
+        AccessTokensModule,
+        LimitsModule,
+        ToolServerModule.forEnvironment(environment, logger),
+      ],
       controllers: [McpController, ProtectedResourceController, HealthController],
       providers: [ProtectedResource],
     };

@@ -181,6 +181,22 @@ describe('the rate limit', () => {
       await limited.stop();
     }
   });
+
+  it('counts the calls of a batch, which is a single request', async () => {
+    const limited = await startMcp({ BACKEND_API_URL, MCP_RATE_LIMIT: '5' });
+    try {
+      const batch = Array.from({ length: 8 }, (_, id) => {
+        const params = { name: 'get_balance', arguments: {} };
+        return { jsonrpc: '2.0', id, method: 'tools/call', params };
+      });
+      const authorization = `Bearer ${await token('12345')}`;
+      const { body } = await post(limited.url, { authorization }, JSON.stringify(batch));
+      expect(body.match(/The user service is unavailable/g)).toHaveLength(5);
+      expect(body.match(/Too many tool calls: try again in \d+ s/g)).toHaveLength(3);
+    } finally {
+      await limited.stop();
+    }
+  });
 });
 
 describe('the jwt_token argument', () => {

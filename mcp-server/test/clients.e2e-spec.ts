@@ -138,7 +138,7 @@ describe('update_phone', () => {
   });
 
   it.each(['020 7946 0958', '+1', '+442079460958 ', '+99912345678', ''])(
-    'refuses %j, which is no E.164 number, and does not repeat it',
+    'refuses %j, which is no E.164 number',
     async (phone) => {
       const { id } = await addCustomer({ phone: '+12025550123' });
       const result = await callTool(stack.mcp.url, await token(id), 'update_phone', { phone });
@@ -147,4 +147,11 @@ describe('update_phone', () => {
       expect(row.phone).toBe('+12025550123');
     },
   );
+
+  it('does not repeat what it refuses', async () => {
+    const phone = '+4420canary';
+    const result = await callTool(stack.mcp.url, await token('12345'), 'update_phone', { phone });
+    expect(result.isError).toBe(true);
+    expect(JSON.stringify(result)).not.toContain('canary');
+  });
 });

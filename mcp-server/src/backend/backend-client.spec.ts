@@ -247,7 +247,7 @@ describe('a key that has a successor', () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, KEY);
     const following = createClient({ INTERNAL_API_KEY: '', INTERNAL_API_KEY_FILE });
-    const successor = `lk_live_${'4eC39HqLyjWDarjtT1zdp7dcQ0vB8mXsKw2R'}`;
+    const successor = 'lk_live_9rT4eC39HqLyjWDarjtT1zdp7dcQ0vB8mXsK';
     handler = (request, response) =>
       json(
         200,
@@ -327,6 +327,35 @@ describe('the circuit breaker', () => {
     handler = json(404, {});
     for (let count = 0; count < 30; count++) await fail();
     expect(requests).toHaveLength(30);
+  });
+});
+
+describe('the bulkhead', () => {
+  it('lets 64 requests run and 256 wait, and refuses the rest at once', async () => {
+    const patient = createClient({
+      BACKEND_RESPONSE_TIMEOUT_MS: '30000',
+      BACKEND_TOTAL_TIMEOUT_MS: '30000',
+    });
+    const held: ServerResponse[] = [];
+    handler = (_request, response) => void held.push(response);
+    let refused = 0;
+    const calls = Array.from({ length: 400 }, async () => {
+      const error: unknown = await patient.getUserDetails('1').then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      if (error === undefined) return;
+      expect(error).toMatchObject({ reason: 'too-many-calls', retryable: true });
+      refused += 1;
+    });
+    await vi.waitFor(() => expect(held).toHaveLength(64));
+    expect(refused).toBe(80);
+    expect(requests).toHaveLength(64);
+    handler = json(200, { user: user('1') });
+    for (const response of held) response.end(JSON.stringify({ user: user('1') }));
+    await Promise.all(calls);
+    expect(requests).toHaveLength(320);
+    expect(refused).toBe(80);
   });
 });
 

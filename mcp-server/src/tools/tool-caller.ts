@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { type User, pseudonym, toUser } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-client.js';
+import { RateLimit } from '../limits/rate-limit.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
@@ -21,11 +22,12 @@ export interface Invocation extends CallOptions {
   readonly clientName?: string | undefined;
 }
 
-/** Calls tools: finds out the user, checks the scope, gives every failure a fixed sentence, and logs one line. */
+/** Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed sentence, and logs one line. */
 @Injectable()
 export class ToolCaller {
   constructor(
     private readonly verifier: AccessTokenVerifier,
+    private readonly rateLimit: RateLimit,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -40,12 +42,13 @@ export class ToolCaller {
     try {
       user = await this.identify(invocation);
       requireScope(user, tool.scope);
+      await this.requireRate(user);
       const { message, structured } = await tool.run(tool.input.parse(args), user, invocation);
       return answer(message, structured);
     } catch (error) {
       const failure = describeFailure(error);
       outcome = invocation.signal?.aborted ? 'cancelled' : failure.code;
-      if (failure.code === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
+      if (outcome === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
       return { isError: true, content: [{ type: 'text', text: failure.sentence }] };
     } finally {
       this.log(tool.name, invocation, user, outcome, startedAt);
@@ -62,6 +65,13 @@ export class ToolCaller {
       throw new ToolError(`token-${error.fault}`, `${error.message}. Get a new one.`);
     }
     throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
+  }
+
+  // A batch of older protocol versions is one request with up to 100 calls.
+  private async requireRate({ id }: User): Promise<void> {
+    const seconds = await this.rateLimit.consume(`calls of user:${id}`);
+    if (seconds === undefined) return;
+    throw new ToolError('rate-limited', `Too many tool calls: try again in ${seconds} s.`);
   }
 
   private log(

@@ -1,5 +1,6 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
+import { LimitsModule } from '../limits/limits.module.js';
 import { GetBalanceTool } from './get-balance.tool.js';
 import { GetProfileTool } from './get-profile.tool.js';
 import { ToolCaller } from './tool-caller.js';
@@ -8,7 +9,7 @@ import { UpdatePhoneTool } from './update-phone.tool.js';
 const TOOLS = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
 
 @Module({
-  imports: [AccessTokensModule],
+  imports: [AccessTokensModule, LimitsModule],
   providers: [ToolCaller, ...TOOLS],
   exports: [ToolCaller, ...TOOLS],
 })

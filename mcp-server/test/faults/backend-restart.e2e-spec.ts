@@ -11,7 +11,7 @@ import { token } from '../support/tokens.js';
 import { API_KEY, startBackend, startMcp } from '../support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
-// It takes less than 2 s on an idle machine; tests share theirs.
+// An open circuit lets a call try each second, so it takes about one; a slow machine's calls take longer themselves.
 const RECOVERY_BOUND_MS = 5000;
 const AT_ONCE = 50;
 
@@ -62,9 +62,10 @@ describe('a backend that is killed under 50 concurrent calls and started again',
     const bad = 'The user service is unavailable at the moment. Try again in a few seconds.';
     const said = new Set(results.map(({ result }) => sentence(result)));
     expect(said).toEqual(new Set([good, bad]));
-    const late = results.filter(({ at }) => at > backAt + RECOVERY_BOUND_MS);
-    expect(late.length).toBeGreaterThan(AT_ONCE);
-    expect(late.every(({ result }) => sentence(result) === good)).toBe(true);
+    const failures = results.filter(({ result }) => result.isError);
+    const lastFailureAt = Math.max(...failures.map(({ at }) => at));
+    expect(lastFailureAt - backAt).toBeLessThan(RECOVERY_BOUND_MS);
+    expect(results.filter(({ at }) => at > lastFailureAt).length).toBeGreaterThan(AT_ONCE);
     await client.close();
     await mcp.stop();
     await backend.stop();

@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { type ClientRequest, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { ServerProcess } from '../../test/support/server-process.js';
+import { FakeBackend } from './support/fake-backend.js';
+import { startMcp } from './support/servers.js';
+import { token } from './support/tokens.js';
+
+const MODERN_HEADERS = {
+  'mcp-protocol-version': '2026-07-28',
+  'mcp-method': 'tools/call',
+  'mcp-name': 'get_balance',
+};
+const MODERN_META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientInfo': { name: 'leaver', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+
+let backend: FakeBackend;
+let mcp: ServerProcess;
+
+beforeAll(async () => {
+  backend = await FakeBackend.start();
+  mcp = await startMcp({
+    BACKEND_API_URL: backend.url,
+    BACKEND_RESPONSE_TIMEOUT_MS: '60000',
+    BACKEND_TOTAL_TIMEOUT_MS: '60000',
+  });
+});
+afterAll(async () => {
+  await mcp.stop();
+  await backend.stop();
+});
+
+function callTool(
+  authorization: string,
+  headers: Record<string, string>,
+  meta: object | undefined,
+): ClientRequest {
+  const outgoing = request(mcp.url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      authorization,
+      ...headers,
+    },
+  });
+  const params = { name: 'get_balance', arguments: {}, _meta: meta };
+  outgoing.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }));
+  return outgoing.on('error', () => undefined);
+}
+
+it.each([
+  ['legacy', {}, undefined],
+  ['modern', MODERN_HEADERS, MODERN_META],
+])(
+  'a client of the %s era that hangs up ends the call of the backend',
+  async (era, headers, meta) => {
+    const asked = new Promise<Socket>((resolve) => backend.become(resolve));
+    const client = callTool(`Bearer ${await token('12345')}`, headers, meta);
+    const socket = await asked;
+    client.destroy();
+    await once(socket, 'close');
+    await vi.waitFor(() => {
+      const line = mcp.output.split('\n').find((text) => text.includes(`"era":"${era}"`));
+      expect(line).toContain('"outcome":"cancelled"');
+    });
+    // Nothing has failed that an operator should look into.
+    expect(mcp.output).not.toContain('"level":"error"');
+  },
+);
