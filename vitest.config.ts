@@ -63,7 +63,7 @@ export default defineConfig({
     coverage: {
       reporter: [['text', { skipFull: true }]],
       include: ['src/{auth,api-keys,users,internal-users,config}/**'],
-      exclude: ['**/*.spec.ts', '**/*.module.ts'],
+      exclude: ['mcp-server/**', '**/*.spec.ts', '**/*.module.ts'],
       thresholds: { branches: 100 },
     },
   },

@@ -3,6 +3,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { ConfigModule } from '@latchkey/environment/config-module';
 import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
+import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
 import { PrismaModule } from './prisma/prisma.module.js';
 
@@ -16,6 +17,7 @@ export class AppModule {
         PrismaModule,
         AuthModule,
         InternalUsersModule,
+        InternalApiKeysModule,
         HealthModule,
       ],
     };

@@ -18,7 +18,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   const logger = createLogger(environment.LOG_LEVEL);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment),
-    createFastifyAdapter(logger),
+    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     // Nest's body parser would take forms too; and main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );

@@ -233,7 +233,7 @@ describe('a route made carelessly', () => {
       imports: [AppModule.forEnvironment(environment), AuthModule],
       controllers: [UndeclaredController, BeyondController],
     }).compile();
-    const adapter = createFastifyAdapter(createLogger('silent'));
+    const adapter = createFastifyAdapter(createLogger('silent'), []);
     careless = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false });
     configureApp(careless, environment);
     await careless.listen(0, '127.0.0.1');

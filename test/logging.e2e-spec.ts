@@ -143,13 +143,22 @@ describe('a request’s log line', () => {
       status: 404,
       durationMs: expect.any(Number),
       keyId: expect.stringMatching(/^root_[0-9a-f]{8}$/),
+      event: 'authn_login_success',
+      outcome: 'admitted',
+      source: '127.0.0.1',
+      client: 'node',
     });
   });
 
   it('has no key id when the key was refused', async () => {
     const headers = { 'x-api-key': WRONG_KEY, 'x-request-id': 'logged-2' };
     await fetch(`${url}/api/internal/users/12345`, { headers });
-    expect(await lineOf('logged-2')).toMatchObject({ status: 401, keyId: null });
+    expect(await lineOf('logged-2')).toMatchObject({
+      status: 401,
+      keyId: null,
+      event: 'authn_login_fail',
+      outcome: 'unknown',
+    });
   });
 
   it('stands alone: one for each request', async () => {

@@ -1,5 +1,21 @@
 import { Module } from '@nestjs/common';
+import { ApiKeysService } from './api-keys.service.js';
+import { IdempotentRequests } from './idempotent-requests.js';
+import { KeyChanges } from './key-changes.js';
+import { KeyPropagation } from './key-propagation.js';
+import { LastUses } from './last-uses.js';
 import { RootKeyRing } from './root-key-ring.js';
 
-@Module({ providers: [RootKeyRing], exports: [RootKeyRing] })
+/** Keys as records: for the routes and for the command line. */
+@Module({
+  providers: [
+    RootKeyRing,
+    LastUses,
+    KeyChanges,
+    IdempotentRequests,
+    KeyPropagation,
+    ApiKeysService,
+  ],
+  exports: [RootKeyRing, LastUses, KeyChanges, ApiKeysService],
+})
 export class ApiKeysModule {}

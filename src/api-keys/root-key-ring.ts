@@ -1,25 +1,37 @@
 import { timingSafeEqual } from 'node:crypto';
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { type RootKeyFile, watchRootKeyFile } from './root-key-file.js';
-import { type RootKey, digestKey } from './root-key.js';
+import type { RootKey } from './root-key.js';
+
+/** A root key, and since when a newer one is to be used in its place, if there is one. */
+export interface RootKeyInForce extends RootKey {
+  readonly deprecatedSince: Date | undefined;
+}
 
 /**
  * The root keys that are good at this moment: `INTERNAL_API_KEY` and its predecessor, or the lines of
  * `INTERNAL_API_KEY_FILE`, which is read again whenever it changes.
  */
 @Injectable()
-export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
+export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RootKeyRing.name);
-  private keys: readonly RootKey[];
+  private keys: readonly RootKeyInForce[] = [];
   private stopWatching: (() => void) | undefined;
 
   constructor(private readonly config: ConfigService<Environment, true>) {
-    this.keys = [
-      config.get('INTERNAL_API_KEY', { infer: true }),
-      config.get('INTERNAL_API_KEY_PREVIOUS', { infer: true }),
-    ].filter((key) => key !== undefined);
+    this.keys = this.inForce(
+      [
+        config.get('INTERNAL_API_KEY', { infer: true }),
+        config.get('INTERNAL_API_KEY_PREVIOUS', { infer: true }),
+      ].filter((key) => key !== undefined),
+    );
+  }
+
+  /** All of them, the current one first. */
+  get all(): readonly RootKeyInForce[] {
+    return this.keys;
   }
 
   onModuleInit(): void {
@@ -30,19 +42,18 @@ export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
     this.stopWatching = watchRootKeyFile(path, { refuseWeak }, (file) => this.replaceKeys(file));
   }
 
-  onModuleDestroy(): void {
+  // Not before: a key that is taken out while the process drains must be refused.
+  onApplicationShutdown(): void {
     this.stopWatching?.();
   }
 
   /**
-   * Finds the root key that was presented. Costs one digest and one constant-time comparison for each root key,
-   * whatever the outcome.
+   * Finds the root key with a digest. Costs one constant-time comparison for each root key, whatever the outcome.
    */
-  match(presented: string): RootKey | undefined {
-    const digest = digestKey(presented);
-    let match: RootKey | undefined;
+  match(digest: Buffer): RootKeyInForce | undefined {
+    let match: RootKeyInForce | undefined;
     for (const key of this.keys) {
-      if (timingSafeEqual(digest, key.digest)) match = key;
+      if (timingSafeEqual(digest, key.digest)) match ??= key;
     }
     return match;
   }
@@ -53,9 +64,20 @@ export class RootKeyRing implements OnModuleInit, OnModuleDestroy {
       this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the keys read before stay in force`);
       return;
     }
-    this.keys = keys;
+    this.keys = this.inForce(keys);
     this.warnOfWeakKeys();
     this.logger.log(`Root keys in force: ${keys.map((key) => key.id).join(', ')}`);
+  }
+
+  /** The first key is the one to use; the others are there for callers that have not changed over yet. */
+  private inForce([current, ...previous]: readonly RootKey[]): RootKeyInForce[] {
+    if (current === undefined) return [];
+    const since = (key: RootKey) =>
+      this.keys.find(({ id }) => id === key.id)?.deprecatedSince ?? new Date();
+    return [
+      { ...current, deprecatedSince: undefined },
+      ...previous.map((key) => ({ ...key, deprecatedSince: since(key) })),
+    ];
   }
 
   private warnOfWeakKeys(): void {

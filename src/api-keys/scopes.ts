@@ -1,4 +1,10 @@
 /** Everything that a key can be allowed to do. A route asks for exactly one of these. */
-export const SCOPES = ['users:read', 'users:write', 'accounts:read'] as const;
+export const SCOPES = [
+  'users:read',
+  'users:write',
+  'accounts:read',
+  'keys:read',
+  'keys:write',
+] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -1,28 +1,39 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
-import { RootKeyRing } from '../api-keys/root-key-ring.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
+import { LastUses } from '../api-keys/last-uses.js';
 import { SCOPES, type Scope } from '../api-keys/scopes.js';
+import { clientNameOf } from '../http/client-name.js';
 import { ProblemException } from '../http/problem.js';
 import { DeclaredAccess } from './declared-access.js';
-import type { Principal } from './principal.js';
+import { announceRetirement } from './key-retirement.js';
+import type { Principal } from '../api-keys/principal.js';
 
 /**
  * Admits a request whose `X-API-Key` is good and holds the scope that the route declares, and sets
- * `request.principal`. Refuses everything else: 401 whatever is wrong with the key, 403 for the scope.
+ * `request.principal`. Refuses everything else: 401 whatever is wrong with the key, 403 for the scope, 503 while it
+ * can't be known whether an issued key is still good.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    private readonly rootKeys: RootKeyRing,
+    private readonly keys: KeyVerifier,
+    private readonly lastUses: LastUses,
   ) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = this.authenticate(request);
-    if (principal === undefined) throw new ProblemException('INVALID_API_KEY');
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const verdict = this.verify(request);
+    request.keyVerdict = verdict;
+    if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
+    if (verdict.outcome !== 'admitted') throw new ProblemException('INVALID_API_KEY');
+    const principal = toPrincipal(verdict);
     request.principal = principal;
+    this.lastUses.record(principal.keyId, request.ip, clientNameOf(request));
+    announceRetirement(verdict, http.getResponse<FastifyReply>());
     const requiredScope = this.requiredScope(context);
     if (!principal.scopes.includes(requiredScope)) {
       throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope });
@@ -30,12 +41,11 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 
-  private authenticate(request: FastifyRequest): Principal | undefined {
+  private verify(request: FastifyRequest): KeyVerdict {
     const header = request.headers['x-api-key'];
-    // An absent key costs the same digest and comparison as a wrong one. Repeated headers arrive joined by a
-    // comma, which no key contains, so they never match.
-    const key = this.rootKeys.match(typeof header === 'string' ? header : '');
-    return key && { keyId: key.id, scopes: SCOPES };
+    // An absent key costs the same as a wrong one. Repeated headers arrive joined by a comma, which no key contains, so
+    // they never match.
+    return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 
   private requiredScope(context: ExecutionContext): Scope {
@@ -47,4 +57,18 @@ export class ApiKeyGuard implements CanActivate {
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
     return access.scope;
   }
+}
+
+function toPrincipal({
+  rootKey,
+  issuedKey,
+}: Extract<KeyVerdict, { outcome: 'admitted' }>): Principal {
+  return rootKey === undefined
+    ? {
+        keyId: issuedKey.id,
+        isRoot: false,
+        scopes: issuedKey.scopes,
+        userFields: issuedKey.userFields,
+      }
+    : { keyId: rootKey.id, isRoot: true, scopes: SCOPES, userFields: undefined };
 }

@@ -1,7 +1,7 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { ApiKeysModule } from '../api-keys/api-keys.module.js';
+import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { AuthController } from './auth.controller.js';
@@ -9,10 +9,10 @@ import { ClosedByDefaultGuard } from './closed-by-default.guard.js';
 import { UserGuard } from './user.guard.js';
 
 @Module({
-  imports: [AccessTokensModule, ApiKeysModule, UsersModule],
+  imports: [AccessTokensModule, KeyVerificationModule, UsersModule],
   controllers: [AuthController],
   providers: [ApiKeyGuard, UserGuard, { provide: APP_GUARD, useClass: ClosedByDefaultGuard }],
-  // A guard is made in the module of its controller, so that module needs the ring as well.
-  exports: [ApiKeyGuard, ApiKeysModule],
+  // A guard is made in the module of its controller, so that module needs what it verifies with.
+  exports: [ApiKeyGuard, KeyVerificationModule],
 })
 export class AuthModule {}

@@ -43,6 +43,8 @@ describe('parseEnvironment', () => {
       LOG_LEVEL: 'info',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: 10,
+      API_KEY_ENVIRONMENT: 'dev',
+      TRUSTED_PROXIES: [],
       accessTokens: {
         keys: 'none',
         issuer: 'latchkey-development',
@@ -60,6 +62,8 @@ describe('parseEnvironment', () => {
       API_DOCS: 'on',
       DATABASE_POOL_MAX: '3',
       INTERNAL_API_KEY_PREVIOUS: OTHER_KEY,
+      API_KEY_ENVIRONMENT: 'test',
+      TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.7,2001:db8::/32',
     };
     expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
       ...given,
@@ -68,8 +72,21 @@ describe('parseEnvironment', () => {
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
       INTERNAL_API_KEY_PREVIOUS: rootKeySchema.parse(OTHER_KEY),
+      TRUSTED_PROXIES: ['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32'],
       accessTokens: expect.objectContaining({ audience: 'http://localhost:8080' }),
     });
+  });
+
+  it.each([
+    ['development', 'dev'],
+    ['test', 'test'],
+    ['production', 'live'],
+  ])('issues keys of its own kind in %s', (NODE_ENV, expected) => {
+    expect(parseEnvironment({ ...GOOD, NODE_ENV }).API_KEY_ENVIRONMENT).toBe(expected);
+  });
+
+  it('refuses a proxy that is no network', () => {
+    expect(() => parseEnvironment({ ...GOOD, TRUSTED_PROXIES: 'any' })).toThrow('TRUSTED_PROXIES');
   });
 
   it('keeps nothing that it does not know', () => {

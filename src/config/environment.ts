@@ -9,8 +9,16 @@ import {
   reportProblems,
   type VariableProblem,
 } from '@latchkey/environment/variable-problems';
-import { logLevel, nodeEnvironment, oneOf, wholeNumber } from '@latchkey/environment/variables';
+import {
+  logLevel,
+  nodeEnvironment,
+  oneOf,
+  wholeNumber,
+  wordList,
+} from '@latchkey/environment/variables';
 import { z } from 'zod';
+import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../api-keys/api-key-format.js';
+import { networkSchema } from '../api-keys/network.js';
 import { readRootKeyFile } from '../api-keys/root-key-file.js';
 import { rootKeySchema } from '../api-keys/root-key.js';
 
@@ -18,6 +26,12 @@ const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
 /** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
 const SECRETS = ['DATABASE_URL', 'INTERNAL_API_KEY_PREVIOUS', 'JWT_SECRET'] as const;
+
+const KEY_ENVIRONMENT_OF = {
+  production: 'live',
+  test: 'test',
+  development: 'dev',
+} as const satisfies Record<string, KeyEnvironment>;
 
 const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
@@ -34,6 +48,8 @@ const variables = z.object({
   INTERNAL_API_KEY: rootKeySchema.optional(),
   INTERNAL_API_KEY_PREVIOUS: rootKeySchema.optional(),
   INTERNAL_API_KEY_FILE: z.string().optional(),
+  API_KEY_ENVIRONMENT: oneOf(KEY_ENVIRONMENTS).optional(),
+  TRUSTED_PROXIES: wordList().pipe(z.array(networkSchema)).default([]),
   AUTH_TOKEN_AUDIENCE: z.string().optional(),
   ...tokenVariables,
 });
@@ -44,8 +60,9 @@ const environmentSchema = variables
     reportProblems((environment) => findTokenProblems(environment, { required: false })),
     always,
   )
-  .transform(({ API_DOCS, AUTH_TOKEN_AUDIENCE, ...environment }) => ({
+  .transform(({ API_DOCS, API_KEY_ENVIRONMENT, AUTH_TOKEN_AUDIENCE, ...environment }) => ({
     ...environment,
+    API_KEY_ENVIRONMENT: API_KEY_ENVIRONMENT ?? KEY_ENVIRONMENT_OF[environment.NODE_ENV],
     API_DOCS: API_DOCS ?? (environment.NODE_ENV === 'production' ? 'off' : 'on'),
     accessTokens: verifierSettings(
       environment,

@@ -6,6 +6,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { Public } from '../auth/public.decorator.js';
 import { DatabaseHealth } from './database-health.js';
 import {
@@ -19,7 +20,10 @@ import {
 @Public()
 @Controller('health')
 export class HealthController {
-  constructor(private readonly database: DatabaseHealth) {}
+  constructor(
+    private readonly database: DatabaseHealth,
+    private readonly keyFeed: KeyFeed,
+  ) {}
 
   @Get()
   @ApiOperation({ operationId: 'getHealth', summary: 'The same as ready' })
@@ -41,8 +45,16 @@ export class HealthController {
   @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
   @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    const status = (await this.database.isUp()) ? 'up' : 'down';
+    const checks = {
+      database: state(await this.database.isUp()),
+      apiKeys: state(this.keyFeed.isFresh()),
+    };
+    const status = state(checks.database === 'up' && checks.apiKeys === 'up');
     void reply.code(status === 'up' ? 200 : 503);
-    return { status, checks: { database: status } };
+    return { status, checks };
   }
+}
+
+function state(isUp: boolean): 'up' | 'down' {
+  return isUp ? 'up' : 'down';
 }

@@ -1,6 +1,11 @@
 import { Module } from '@nestjs/common';
+import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { DatabaseHealth } from './database-health.js';
 import { HealthController } from './health.controller.js';
 
-@Module({ controllers: [HealthController], providers: [DatabaseHealth] })
+@Module({
+  imports: [KeyVerificationModule],
+  controllers: [HealthController],
+  providers: [DatabaseHealth],
+})
 export class HealthModule {}

@@ -7,7 +7,13 @@ export const livenessSchema = z
   .meta({ id: 'Liveness', description: 'The process answers.' });
 
 export const readinessSchema = z
-  .object({ status: stateSchema, checks: z.object({ database: stateSchema }) })
+  .object({
+    status: stateSchema,
+    checks: z.object({
+      database: stateSchema,
+      apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),
+    }),
+  })
   .meta({
     id: 'Readiness',
     description: 'Whether the process can serve, and what it needs for it.',

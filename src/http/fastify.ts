@@ -22,7 +22,10 @@ const TIMEOUT_CHECK_INTERVAL_MS = 500;
 const SHUTDOWN_GRACE_MS = 5000;
 
 /** The HTTP server below Nest: limits, request ids, one log line a request, and problems where no route is reached. */
-export function createFastifyAdapter(logger: Logger): FastifyAdapter {
+export function createFastifyAdapter(
+  logger: Logger,
+  trustedProxies: readonly string[],
+): FastifyAdapter {
   const unparsed = new UnparsedRequests(logger);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -31,6 +34,8 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
       requestIdLogLabel: 'requestId',
     }),
     genReqId: requestIdOf,
+    // Forwarding headers count only from these, from right to left: anybody else can write what they like.
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.
@@ -50,6 +55,7 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
   });
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.server.on('checkExpectation', unparsed.answerExpectation);
+  fastify.decorateRequest('keyVerdict', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);

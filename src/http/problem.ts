@@ -29,9 +29,20 @@ export const PROBLEM_TYPES = {
     'Insufficient scope',
     'The API key lacks the required scope',
   ),
+  FIELD_NOT_ALLOWED: problemType(
+    403,
+    'Field not allowed',
+    'The API key may not use this field of users',
+  ),
+  GRANT_EXCEEDS_CALLER: problemType(
+    403,
+    'Grant exceeds caller',
+    'A key can only grant what it holds itself',
+  ),
   ACCESS_NOT_DECLARED: problemType(403, 'Forbidden', 'This route is open to nobody'),
   ROUTE_NOT_FOUND: problemType(404, 'Route not found', 'There is no such route'),
   USER_NOT_FOUND: problemType(404, 'User not found', 'User not found'),
+  API_KEY_NOT_FOUND: problemType(404, 'API key not found', 'There is no API key with this id'),
   METHOD_NOT_ALLOWED: problemType(
     405,
     'Method not allowed',
@@ -47,6 +58,21 @@ export const PROBLEM_TYPES = {
     'User has accounts',
     'A user with accounts cannot be deleted',
   ),
+  API_KEY_NOT_ACTIVE: problemType(
+    409,
+    'API key not active',
+    'The API key has ended, so it can have no successor',
+  ),
+  API_KEY_ALREADY_ROTATED: problemType(
+    409,
+    'API key already rotated',
+    'The API key has a successor already',
+  ),
+  LAST_WAY_IN: problemType(
+    409,
+    'Last way in',
+    'It is the last issued API key that can manage keys: revoke it with a root key',
+  ),
   BODY_TOO_LARGE: problemType(413, 'Body too large', 'The request body is too large'),
   URL_TOO_LONG: problemType(414, 'URL too long', 'The URL is too long'),
   UNSUPPORTED_MEDIA_TYPE: problemType(
@@ -55,6 +81,11 @@ export const PROBLEM_TYPES = {
     'The request body must be application/json',
   ),
   EXPECTATION_FAILED: problemType(417, 'Expectation failed', 'Only 100-continue can be expected'),
+  IDEMPOTENCY_KEY_REUSED: problemType(
+    422,
+    'Idempotency key reused',
+    'The Idempotency-Key was used before, for another request',
+  ),
   HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
   INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: problemType(
@@ -62,6 +93,12 @@ export const PROBLEM_TYPES = {
     'Token issuer unavailable',
     'The keys of the token issuer cannot be had at the moment',
     { retryable: true, headers: { 'retry-after': '5' } },
+  ),
+  KEYS_UNAVAILABLE: problemType(
+    503,
+    'Keys unavailable',
+    'It cannot be told at the moment whether the API key is still good',
+    { retryable: true, headers: { 'retry-after': '1' } },
   ),
   DATABASE_UNAVAILABLE: problemType(
     503,

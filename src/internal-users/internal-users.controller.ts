@@ -6,6 +6,8 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import type { Principal } from '../api-keys/principal.js';
+import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
 import {
@@ -19,18 +21,19 @@ import {
   type ListUsers,
   type SearchUsers,
   type UpdateUser,
-  type User,
-  type UserPage,
   type UserParameters,
+  type VisibleUser,
+  type VisibleUserPage,
   createUserSchema,
   listUsersSchema,
   searchUsersSchema,
   updateUserSchema,
-  userAnswerSchema,
-  userPageSchema,
   userParametersSchema,
+  visibleUserAnswerSchema,
+  visibleUserPageSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
+import { allowedFields, visiblePage, visibleUser } from './field-access.js';
 
 @ApiTags('users')
 @Controller('internal/users')
@@ -43,52 +46,71 @@ export class InternalUsersController {
   @Get()
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
-  @ApiOkResponse({ description: 'The users', standardSchema: userPageSchema })
+  @ApiOkResponse({ description: 'The users', standardSchema: visibleUserPageSchema })
   @ApiProblems('INVALID_REQUEST')
-  async list(@Query({ schema: listUsersSchema }) query: ListUsers): Promise<UserPage> {
-    return this.users.list(query);
+  async list(
+    @CallingPrincipal() caller: Principal,
+    @Query({ schema: listUsersSchema }) query: ListUsers,
+  ): Promise<VisibleUserPage> {
+    return visiblePage(caller, await this.users.list(query));
   }
 
   @Get(':id')
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
-  @ApiOkResponse({ description: 'The user', standardSchema: userAnswerSchema })
+  @ApiOkResponse({ description: 'The user', standardSchema: visibleUserAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
   async get(
+    @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
-  ): Promise<{ user: User }> {
-    return { user: await this.users.get(id) };
+  ): Promise<{ user: VisibleUser }> {
+    return { user: visibleUser(caller, await this.users.get(id)) };
   }
 
   @Post('search')
   @HttpCode(200)
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
-  @ApiOkResponse({ description: 'The users that match, if any', standardSchema: userPageSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async search(@Body({ schema: searchUsersSchema }) search: SearchUsers): Promise<UserPage> {
-    return this.users.search(search);
+  @ApiOkResponse({
+    description: 'The users that match, if any',
+    standardSchema: visibleUserPageSchema,
+  })
+  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED')
+  async search(
+    @CallingPrincipal() caller: Principal,
+    @Body({ schema: searchUsersSchema }) search: SearchUsers,
+  ): Promise<VisibleUserPage> {
+    return visiblePage(caller, await this.users.search(allowedFields(caller, search)));
   }
 
   @Post()
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
-  @ApiCreatedResponse({ description: 'The new user', standardSchema: userAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'USER_ID_TAKEN', 'EMAIL_TAKEN')
-  async create(@Body({ schema: createUserSchema }) user: CreateUser): Promise<{ user: User }> {
-    return { user: await this.users.create(user) };
+  @ApiCreatedResponse({ description: 'The new user', standardSchema: visibleUserAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'USER_ID_TAKEN', 'EMAIL_TAKEN')
+  async create(
+    @CallingPrincipal() caller: Principal,
+    @Body({ schema: createUserSchema }) user: CreateUser,
+  ): Promise<{ user: VisibleUser }> {
+    return { user: visibleUser(caller, await this.users.create(allowedFields(caller, user))) };
   }
 
   @Patch(':id')
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
-  @ApiOkResponse({ description: 'The user after the change', standardSchema: userAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
+  @ApiOkResponse({
+    description: 'The user after the change',
+    standardSchema: visibleUserAnswerSchema,
+  })
+  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
   async update(
+    @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
-  ): Promise<{ user: User }> {
-    return { user: await this.users.update(id, changes) };
+  ): Promise<{ user: VisibleUser }> {
+    return {
+      user: visibleUser(caller, await this.users.update(id, allowedFields(caller, changes))),
+    };
   }
 
   @Delete(':id')

@@ -23,6 +23,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addSecurity(ACCESS_TOKEN_SCHEME, ACCESS_TOKEN_SECURITY)
     .addTag('auth', 'Who is calling')
     .addTag('users', 'Users and their accounts')
+    .addTag('keys', 'The keys that callers are issued')
     .addTag('health', 'For load balancers and orchestrators')
     .build();
   const document = SwaggerModule.createDocument(app, settings);

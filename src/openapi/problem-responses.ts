@@ -25,7 +25,12 @@ const OF_EVERY_ROUTE: readonly ProblemCode[] = [
   'INTERNAL_ERROR',
 ];
 const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
-  [API_KEY_SCHEME]: ['INVALID_API_KEY', 'INSUFFICIENT_SCOPE', 'DATABASE_UNAVAILABLE'],
+  [API_KEY_SCHEME]: [
+    'INVALID_API_KEY',
+    'INSUFFICIENT_SCOPE',
+    'KEYS_UNAVAILABLE',
+    'DATABASE_UNAVAILABLE',
+  ],
   [ACCESS_TOKEN_SCHEME]: [
     'INVALID_ACCESS_TOKEN',
     'TOKEN_ISSUER_UNAVAILABLE',
@@ -43,6 +48,10 @@ const TEXT_HEADER = { schema: { type: 'string' } };
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
 const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extension']>> = {
   INVALID_REQUEST: { errors: [{ path: 'email', message: 'must be an email address' }] },
+  FIELD_NOT_ALLOWED: { errors: [{ path: 'phone', message: 'the key may not use this field' }] },
+  GRANT_EXCEEDS_CALLER: {
+    errors: [{ path: 'scopes', message: 'the caller does not hold keys:write' }],
+  },
 };
 
 /** The problem's schema, for the document's components. */

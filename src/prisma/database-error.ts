@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg';
 import { z } from 'zod';
 import { Prisma } from '../generated/prisma/client.js';
 
@@ -14,6 +15,10 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
   'P2024', // no connection of the pool
   'P2037', // too many connections
 ]);
+
+// What Node says of a server that can't be reached: https://nodejs.org/api/errors.html#common-system-errors
+const UNREACHABLE =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 // Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out).
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^25006$/;
@@ -44,7 +49,13 @@ export function isDatabaseUnavailable(error: unknown): boolean {
     const sqlState = driverError(error)?.originalCode ?? '';
     return UNAVAILABLE_PRISMA_CODES.has(error.code) || UNAVAILABLE_SQLSTATES.test(sqlState);
   }
-  return error instanceof Error && UNAVAILABLE_MESSAGES.has(error.message);
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    UNAVAILABLE_MESSAGES.has(error.message) ||
+    UNREACHABLE.test(code) ||
+    (error instanceof DatabaseError && UNAVAILABLE_SQLSTATES.test(code))
+  );
 }
 
 /** Whether a write found no row to change. */

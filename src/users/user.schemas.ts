@@ -1,8 +1,9 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js';
 import { z } from 'zod';
+import { pageLimitQuerySchema, pageLimitSchema } from '../http/page-limit.js';
+import { readableText } from '../http/readable-text.js';
 
-const PAGE_LIMIT = 100;
-const DEFAULT_PAGE_LIMIT = 50;
+const MAX_IDS = 100;
 
 const EXAMPLE_USER = {
   id: '12345',
@@ -48,18 +49,7 @@ const phoneSchema = z
   })
   .meta({ description: 'E.164, such as +12025550123.', example: EXAMPLE_USER.phone });
 
-// No control characters, lone surrogates, line separators or invisible formatting (but for the joiners that some scripts
-// need): PostgreSQL refuses some, terminals obey others, and models read what people can't see.
-const READABLE = /^(?:[^\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[\u200c\u200d])*$/u;
-const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
-
-const nameSchema = z
-  .string()
-  .trim()
-  .max(200)
-  .regex(READABLE, 'must not have control or invisible characters')
-  .regex(VISIBLE, 'must have a visible character')
-  .meta({ example: EXAMPLE_USER.name });
+const nameSchema = readableText(200).meta({ example: EXAMPLE_USER.name });
 
 const labelsSchema = z
   .array(z.string().regex(/^[a-z][a-z0-9:_-]{0,63}$/, 'must be a lower-case word'))
@@ -86,27 +76,50 @@ export const userSchema = z
   })
   .meta({ id: 'User', example: EXAMPLE_USER });
 
+/** A field of a user that a key may be kept from seeing: all but the id. */
+export const userFieldSchema = userSchema.keyof().exclude(['id']);
+export const USER_FIELDS = userFieldSchema.options;
+export type UserField = z.infer<typeof userFieldSchema>;
+
+/** A user as a caller sees one whose key may see only some of the fields. */
+export const partialUserSchema = userSchema
+  .partial()
+  .required({ id: true })
+  .meta({ id: 'PartialUser', example: { id: EXAMPLE_USER.id, name: EXAMPLE_USER.name } });
+
 export const userParametersSchema = z.strictObject({ id: userIdSchema });
+
+const nextCursorSchema = z.string().nullable().meta({
+  description: 'Ask again with this as `cursor` for what comes after; null at the end.',
+});
 
 export const userAnswerSchema = z.object({ user: userSchema }).meta({ id: 'UserAnswer' });
 
 export const userPageSchema = z
-  .object({
-    users: z.array(userSchema),
-    nextCursor: z.string().nullable().meta({
-      description: 'Ask again with this as `cursor` for the users after these; null at the end.',
-    }),
-  })
+  .object({ users: z.array(userSchema), nextCursor: nextCursorSchema })
   .meta({ id: 'UserPage' });
+
+/** The answers to a key: with whole users, unless it may see only some of their fields. */
+export const visibleUserAnswerSchema = z.union([
+  userAnswerSchema,
+  z.object({ user: partialUserSchema }).meta({ id: 'PartialUserAnswer' }),
+]);
+
+export const visibleUserPageSchema = z.union([
+  userPageSchema,
+  z
+    .object({ users: z.array(partialUserSchema), nextCursor: nextCursorSchema })
+    .meta({ id: 'PartialUserPage' }),
+]);
 
 export const createUserSchema = z
   .strictObject({
     id: userIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
     email: emailSchema,
     name: nameSchema,
-    phone: phoneSchema.nullable().default(null),
-    roles: rolesSchema.default([]),
-    permissions: permissionsSchema.default([]),
+    phone: phoneSchema.nullable().optional(),
+    roles: rolesSchema.optional(),
+    permissions: permissionsSchema.optional(),
   })
   .meta({ id: 'CreateUser' });
 
@@ -125,22 +138,6 @@ export const updateUserSchema = z
   .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
-const limitSchema = z.int().min(1).max(PAGE_LIMIT).meta({
-  description: 'How many users to answer with at the most.',
-});
-
-const limitQuerySchema = z
-  .string()
-  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
-  .pipe(limitSchema)
-  .meta({
-    description: 'How many users to answer with at the most.',
-    type: 'integer',
-    minimum: 1,
-    maximum: PAGE_LIMIT,
-    default: DEFAULT_PAGE_LIMIT,
-  });
-
 /** Where a page starts: the id of the last user before it, encoded so that nobody depends on what it is. */
 const cursorSchema = z
   .base64url('must be the nextCursor of an earlier answer')
@@ -156,10 +153,10 @@ export const listUsersSchema = z
     ids: z
       .string()
       .transform((ids) => ids.split(','))
-      .pipe(z.array(userIdSchema).max(PAGE_LIMIT))
+      .pipe(z.array(userIdSchema).max(MAX_IDS))
       .meta({ description: 'Ids, separated by commas, 100 at the most.', example: '12345,12346' })
       .optional(),
-    limit: limitQuerySchema.default(DEFAULT_PAGE_LIMIT),
+    limit: pageLimitQuerySchema,
     cursor: cursorSchema.optional(),
   })
   .refine(({ ids, cursor }) => ids === undefined || cursor === undefined, {
@@ -171,7 +168,7 @@ export const searchUsersSchema = z
   .strictObject({
     email: emailSchema.optional(),
     phone: phoneSchema.optional(),
-    limit: limitSchema.default(DEFAULT_PAGE_LIMIT),
+    limit: pageLimitSchema,
     cursor: cursorSchema.optional(),
   })
   .refine(
@@ -183,6 +180,8 @@ export const searchUsersSchema = z
 export type UserParameters = z.infer<typeof userParametersSchema>;
 export type User = z.infer<typeof userSchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
+export type VisibleUser = z.infer<typeof visibleUserAnswerSchema>['user'];
+export type VisibleUserPage = z.infer<typeof visibleUserPageSchema>;
 export type CreateUser = z.output<typeof createUserSchema>;
 export type UpdateUser = z.output<typeof updateUserSchema>;
 export type ListUsers = z.output<typeof listUsersSchema>;

@@ -60,7 +60,12 @@ export class UsersService {
   /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
   async create(user: CreateUser): Promise<User> {
     return rejectTaken(async () =>
-      toUser(await this.prisma.user.create({ data: user, select: SELECTED })),
+      toUser(
+        await this.prisma.user.create({
+          data: { roles: [], permissions: [], ...user },
+          select: SELECTED,
+        }),
+      ),
     );
   }
 

@@ -1,14 +1,10 @@
-import type { Scope } from '../api-keys/scopes.js';
-
-/** The caller that a key has identified. */
-export interface Principal {
-  /** Names the key in logs; not secret. */
-  readonly keyId: string;
-  readonly scopes: readonly Scope[];
-}
+import type { KeyVerdict } from '../api-keys/key-verifier.js';
+import type { Principal } from '../api-keys/principal.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** What `ApiKeyGuard` has found out about the key; null on other routes. */
+    keyVerdict: KeyVerdict | null;
     /** Set by `ApiKeyGuard`; null on public routes and until the key has been checked. */
     principal: Principal | null;
     /** The id of the user that `UserGuard` has verified; null on other routes. */

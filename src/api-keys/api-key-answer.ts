@@ -1,0 +1,85 @@
+import type { Prisma } from '../generated/prisma/client.js';
+import { USER_FIELDS } from '../users/user.schemas.js';
+import type { ApiKeyAnswer } from './api-key.schemas.js';
+import type { LastUse } from './last-uses.js';
+import { SCOPES } from './scopes.js';
+
+/** What of a key's row can be answered with: not the digest. */
+export const SELECTED_OF_KEY = {
+  id: true,
+  hint: true,
+  environment: true,
+  name: true,
+  note: true,
+  scopes: true,
+  userFields: true,
+  networks: true,
+  rateLimit: true,
+  createdAt: true,
+  createdBy: true,
+  expiresAt: true,
+  predecessorId: true,
+  successor: { select: { id: true } },
+  rotatedAt: true,
+  retiresAt: true,
+  retireAfterQuietSeconds: true,
+  revokedAt: true,
+  revokedBy: true,
+  revocationReason: true,
+  revision: true,
+} as const satisfies Prisma.ApiKeySelect;
+
+export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof SELECTED_OF_KEY }>;
+
+/** A key as answers show it, at a time and with what is known of its last use. */
+export function toApiKeyAnswer(
+  row: ApiKeyRow,
+  now: Date,
+  lastUse: LastUse | undefined,
+): ApiKeyAnswer {
+  const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
+  return {
+    id,
+    name,
+    hint,
+    environment,
+    status: statusOf(row, now),
+    scopes: SCOPES.filter((scope) => row.scopes.includes(scope)),
+    userFields: userFieldsOf(row) ?? null,
+    networks,
+    rateLimit,
+    note,
+    createdAt: row.createdAt.toISOString(),
+    createdBy,
+    expiresAt: row.expiresAt.toISOString(),
+    predecessorId,
+    successorId: row.successor?.id ?? null,
+    rotatedAt: row.rotatedAt?.toISOString() ?? null,
+    retiresAt: row.retiresAt?.toISOString() ?? null,
+    retireAfterQuietSeconds: row.retireAfterQuietSeconds,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+    revokedBy: row.revokedBy,
+    revocationReason: row.revocationReason,
+    lastUse: toLastUseAnswer(lastUse),
+  };
+}
+
+/** The fields of users that a key may see; undefined for all. */
+export function userFieldsOf({ userFields }: Pick<ApiKeyRow, 'userFields'>) {
+  if (userFields.length === 0) return undefined;
+  return USER_FIELDS.filter((field) => userFields.includes(field));
+}
+
+export function toLastUseAnswer(lastUse: LastUse | undefined): ApiKeyAnswer['lastUse'] {
+  return lastUse ? { ...lastUse, at: lastUse.at.toISOString() } : null;
+}
+
+export function statusOf(
+  { revokedAt, expiresAt, retiresAt }: Pick<ApiKeyRow, 'revokedAt' | 'expiresAt' | 'retiresAt'>,
+  now: Date,
+): ApiKeyAnswer['status'] {
+  if (revokedAt !== null) return 'revoked';
+  if (expiresAt <= now) return 'expired';
+  if (retiresAt === null) return 'active';
+  return retiresAt <= now ? 'retired' : 'retiring';
+}

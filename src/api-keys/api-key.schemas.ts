@@ -1,0 +1,212 @@
+import { z } from 'zod';
+import { pageLimitQuerySchema } from '../http/page-limit.js';
+import { readableText } from '../http/readable-text.js';
+import { userFieldSchema } from '../users/user.schemas.js';
+import { KEY_ENVIRONMENTS } from './api-key-format.js';
+import { networkSchema } from './network.js';
+import { SCOPES } from './scopes.js';
+
+const DAY_SECONDS = 86_400;
+const MAX_LIFETIME_DAYS = 366;
+const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
+const MIN_QUIET_SECONDS = 60;
+
+/** The default lifetime of a key. */
+export const DEFAULT_LIFETIME_DAYS = 90;
+/** The default time for which a rotated key stays good beside its successor. */
+export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
+
+const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
+
+export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
+const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
+const scopeSchema = z.enum(SCOPES);
+const secretSchema = z.string().meta({
+  description:
+    'The key itself, to be sent as X-API-Key. It is shown this once; only its digest is kept.',
+  example: 'lk_live_0A1b2C3d4E5f6G7h8I9j0K1l2M3n4O0k4pZq',
+});
+
+function distinct<Item extends z.ZodType>(item: Item) {
+  return z
+    .array(item)
+    .min(1)
+    .max(100)
+    .refine((items) => new Set(items).size === items.length, 'must not repeat an entry')
+    .meta({ uniqueItems: true });
+}
+
+/** When, from where and by which client a key was last used. It may be five seconds behind. */
+const lastUseSchema = z
+  .object({
+    at: timestampSchema,
+    source: z.string().meta({ description: 'The caller’s address.', example: '10.1.2.3' }),
+    client: z.string().nullable().meta({
+      description: 'The first word of its User-Agent.',
+      example: 'latchkey-mcp/0.1.0',
+    }),
+  })
+  .meta({ id: 'LastUse' });
+
+export const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
+
+/** An issued key as every answer shows one: everything but the secret. */
+export const apiKeySchema = z
+  .object({
+    id: apiKeyIdSchema,
+    name: z.string(),
+    hint: z
+      .string()
+      .meta({ description: 'The beginning of the secret.', example: 'lk_live_0A1b…' }),
+    environment: z.enum(KEY_ENVIRONMENTS),
+    status: z.enum(KEY_STATUSES).meta({
+      description: 'Only active and retiring keys are good; a retiring one has a successor.',
+    }),
+    scopes: z.array(scopeSchema),
+    userFields: z.array(userFieldSchema).nullable().meta({
+      description: 'The fields of users that the caller may see beside the id; null for all.',
+    }),
+    networks: z
+      .array(z.string())
+      .meta({ description: 'Where the caller must come from; empty for anywhere.' }),
+    rateLimit: z.int().nullable().meta({ description: 'Requests a minute; null for the default.' }),
+    note: z.string().nullable(),
+    createdAt: timestampSchema,
+    createdBy: z
+      .string()
+      .meta({ description: 'The id of the key, or the account at the command line.' }),
+    expiresAt: timestampSchema,
+    predecessorId: z.string().nullable(),
+    successorId: z.string().nullable(),
+    rotatedAt: timestampSchema.nullable(),
+    retiresAt: timestampSchema.nullable().meta({ description: 'The end of the grace period.' }),
+    retireAfterQuietSeconds: z.int().nullable(),
+    revokedAt: timestampSchema.nullable(),
+    revokedBy: z.string().nullable(),
+    revocationReason: z.string().nullable(),
+    lastUse: lastUseSchema.nullable(),
+  })
+  .meta({ id: 'ApiKey' });
+
+export const apiKeyAnswerSchema = z.object({ apiKey: apiKeySchema }).meta({ id: 'ApiKeyAnswer' });
+
+export const createdApiKeySchema = z
+  .object({
+    apiKey: apiKeySchema,
+    secret: secretSchema.nullable().meta({
+      description: 'Null in the answer to a repeated request: rotate the key to get a new secret.',
+    }),
+  })
+  .meta({ id: 'CreatedApiKey' });
+
+export const rotatedApiKeySchema = z
+  .object({ apiKey: apiKeySchema, secret: secretSchema, predecessor: apiKeySchema })
+  .meta({ id: 'RotatedApiKey' });
+
+export const revokedApiKeySchema = z
+  .object({
+    apiKey: apiKeySchema,
+    revocation: z.object({
+      confirmed: z.boolean().meta({
+        description:
+          'Whether every live instance has said that it refuses the key. One that has not refuses it in 5 s.',
+      }),
+      instances: z.int().meta({ description: 'How many have said so.' }),
+      silentInstances: z.int().meta({ description: 'How many live ones have not.' }),
+      effectiveAfterMs: z.number().nullable().meta({
+        description:
+          'Milliseconds from the request until the last one refused the key; null if not confirmed.',
+      }),
+    }),
+  })
+  .meta({ id: 'RevokedApiKey' });
+
+export const apiKeyPageSchema = z
+  .object({ apiKeys: z.array(apiKeySchema), nextCursor: z.string().nullable() })
+  .meta({ id: 'ApiKeyPage' });
+
+export const rootKeysAnswerSchema = z
+  .object({
+    rootKeys: z.array(
+      z
+        .object({
+          id: z.string().meta({ example: 'root_1a2b3c4d' }),
+          current: z.boolean().meta({ description: 'Whether it is the one to use.' }),
+          deprecatedSince: timestampSchema.nullable(),
+          lastUse: lastUseSchema.nullable(),
+        })
+        .meta({ id: 'RootKey' }),
+    ),
+  })
+  .meta({ id: 'RootKeysAnswer' });
+
+const expirySchema = timestampSchema
+  .transform((text) => new Date(text))
+  .refine(isWithinLifetime, `must be in the future, ${MAX_LIFETIME_DAYS} days ahead at the most`)
+  .meta({
+    type: 'string',
+    format: 'date-time',
+    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days.`,
+  });
+
+export const createApiKeySchema = z
+  .strictObject({
+    name: readableText(100).meta({ example: 'mcp-server' }),
+    scopes: distinct(scopeSchema),
+    userFields: distinct(userFieldSchema).optional(),
+    networks: distinct(networkSchema).optional(),
+    rateLimit: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .meta({ description: 'Requests a minute.' }),
+    expiresAt: expirySchema.optional(),
+    note: readableText(500).optional(),
+  })
+  .meta({ id: 'CreateApiKey' });
+
+export const rotateApiKeySchema = z
+  .strictObject({
+    gracePeriodSeconds: z.int().min(0).max(MAX_GRACE_SECONDS).default(DEFAULT_GRACE_SECONDS),
+    retireAfterQuietSeconds: z.int().min(MIN_QUIET_SECONDS).max(MAX_GRACE_SECONDS).optional().meta({
+      description:
+        'Ends the grace period once the successor is in use and the key has been quiet for so long.',
+    }),
+    expiresAt: expirySchema.optional(),
+  })
+  .prefault({})
+  .meta({ id: 'RotateApiKey' });
+
+export const revokeApiKeySchema = z
+  .strictObject({ reason: readableText(500).optional() })
+  .prefault({})
+  .meta({ id: 'RevokeApiKey' });
+
+export const apiKeyParametersSchema = z.strictObject({ id: apiKeyIdSchema });
+
+export const listApiKeysSchema = z.strictObject({
+  limit: pageLimitQuerySchema,
+  cursor: apiKeyIdSchema.optional().meta({ description: 'The `nextCursor` of the answer before.' }),
+});
+
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters');
+
+export type ApiKeyAnswer = z.infer<typeof apiKeySchema>;
+export type CreatedApiKey = z.infer<typeof createdApiKeySchema>;
+export type RotatedApiKey = z.infer<typeof rotatedApiKeySchema>;
+export type RevokedApiKey = z.infer<typeof revokedApiKeySchema>;
+export type ApiKeyPage = z.infer<typeof apiKeyPageSchema>;
+export type RootKeysAnswer = z.infer<typeof rootKeysAnswerSchema>;
+export type CreateApiKey = z.output<typeof createApiKeySchema>;
+export type RotateApiKey = z.output<typeof rotateApiKeySchema>;
+export type RevokeApiKey = z.output<typeof revokeApiKeySchema>;
+export type ListApiKeys = z.output<typeof listApiKeysSchema>;
+export type ApiKeyParameters = z.output<typeof apiKeyParametersSchema>;
+
+function isWithinLifetime(expiresAt: Date): boolean {
+  const days = (expiresAt.getTime() - Date.now()) / (DAY_SECONDS * 1000);
+  return days > 0 && days <= MAX_LIFETIME_DAYS;
+}

@@ -1,0 +1,50 @@
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { withoutArguments } from '../prisma/database-error.js';
+import { KeyChanges } from './key-changes.js';
+
+const INTERVAL_MS = 10_000;
+
+/**
+ * Ends the grace period of rotated keys that nobody uses any more: when the successor has been used, and the key itself has been
+ * quiet for the time that was set at its rotation. Every process looks; the database decides, so it happens once.
+ */
+@Injectable()
+export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(EarlyRetirement.name);
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly changes: KeyChanges) {}
+
+  onModuleInit(): void {
+    this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
+  async run(): Promise<void> {
+    try {
+      const retired = await this.retireQuietKeys();
+      for (const { id } of retired)
+        this.logger.log(`Key ${id} has retired: its successor is in use`);
+    } catch (error) {
+      this.logger.debug(withoutArguments(error));
+    }
+  }
+
+  private async retireQuietKeys(): Promise<{ id: string }[]> {
+    return this.changes.run(
+      'early-retirement',
+      ({ prisma, now }) => prisma.$queryRaw<{ id: string }[]>`
+        UPDATE api_keys AS old SET retires_at = ${now}
+        FROM api_keys AS successor
+        JOIN api_key_uses AS successor_use ON successor_use.key_id = successor.id
+        WHERE successor.predecessor_id = old.id
+          AND old.revoked_at IS NULL AND old.retires_at > ${now}
+          AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
+              < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
+        RETURNING old.id`,
+    );
+  }
+}

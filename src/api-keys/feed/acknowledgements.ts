@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { Client } from 'pg';
+import { ACKNOWLEDGEMENTS_CHANNEL } from './feed-connection.js';
+import { STALE_AFTER_MS } from './key-feed.js';
+
+const CONNECT_TIMEOUT_MS = 1000;
+const QUERY_TIMEOUT_MS = 1500;
+/** How long the answer to a change waits for silent processes. */
+const COLLECT_TIMEOUT_MS = 2000;
+// How often it is looked whether a process has left that was waited for.
+const POLL_INTERVAL_MS = 100;
+
+/** Hears which processes go by a change of a key. It has a connection of its own, so that the command line can use it too. */
+export class Acknowledgements {
+  /** What was said, and when. */
+  private readonly received = new Map<string, number>();
+
+  private constructor(private readonly client: Client) {
+    client.on('notification', ({ payload = '' }) => {
+      this.received.set(payload, performance.now());
+    });
+    // A broken connection shows in the next query.
+    client.on('error', () => undefined);
+  }
+
+  static async listen(url: string): Promise<Acknowledgements> {
+    const client = new Client({
+      connectionString: url,
+      application_name: 'latchkey-key-change',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+    });
+    const acknowledgements = new Acknowledgements(client);
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${ACKNOWLEDGEMENTS_CHANNEL}`);
+      return acknowledgements;
+    } catch (error) {
+      acknowledgements.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until every live process has taken in a key's revision, or for 2 s. `completeAt` is when the last one said so, on
+   * the clock of `performance`.
+   */
+  async collect({ id, revision }: { id: string; revision: bigint }): Promise<{
+    acknowledged: number;
+    silent: number;
+    completeAt: number;
+  }> {
+    const committedAt = performance.now();
+    const deadline = committedAt + COLLECT_TIMEOUT_MS;
+    const saidAt = (instance: string) => this.received.get(`${instance} ${id} ${revision}`);
+    const isSilent = (instance: string) => saidAt(instance) === undefined;
+    for (;;) {
+      const instances = await this.findLiveInstances();
+      // Those that say so while others are waited for need no query.
+      while (instances.some(isSilent) && (await this.hears(deadline)));
+      const silent = instances.filter(isSilent).length;
+      if (silent === 0 || performance.now() >= deadline) {
+        const times = instances.map((instance) => saidAt(instance) ?? committedAt);
+        const completeAt = Math.max(committedAt, ...times);
+        return { acknowledged: instances.length - silent, silent, completeAt };
+      }
+    }
+  }
+
+  close(): void {
+    void this.client.end().catch(() => undefined);
+  }
+
+  private async hears(deadline: number): Promise<boolean> {
+    const timeoutMs = Math.min(POLL_INTERVAL_MS, deadline - performance.now());
+    if (timeoutMs <= 0) return false;
+    try {
+      await once(this.client, 'notification', { signal: AbortSignal.timeout(timeoutMs) });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  // A process that was not heard of for longer refuses issued keys by itself.
+  private async findLiveInstances(): Promise<string[]> {
+    const { rows } = await this.client.query<{ id: string }>(
+      `SELECT id FROM instances WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
+      [STALE_AFTER_MS],
+    );
+    return rows.map(({ id }) => id);
+  }
+}

@@ -1,0 +1,111 @@
+import type { IssuedKeyRing } from '../issued-key-ring.js';
+import { FeedConnection } from './feed-connection.js';
+import { PendingChanges } from './pending-changes.js';
+
+export interface FeedOwner {
+  /** The ring has every change that was committed before a moment, on the clock of `performance`. */
+  onProven(at: number): void;
+  /** The session is over. */
+  onEnd(): void;
+}
+
+/** Keeps the ring as it is in the database for as long as one connection lasts. */
+export class FeedSession {
+  private readonly changes = new PendingChanges();
+  private isLoaded = false;
+  private isReading = false;
+
+  private constructor(
+    private readonly connection: FeedConnection,
+    private readonly ring: IssuedKeyRing,
+    private readonly owner: FeedOwner,
+  ) {
+    connection.listen({
+      onChange: (keyId) => this.noteChange(keyId),
+      onBeat: (beat) => this.noteBeat(Number(beat)),
+      onEnd: () => owner.onEnd(),
+    });
+  }
+
+  /** Connects, and listens from then on. */
+  static async open(
+    url: string,
+    instanceId: string,
+    ring: IssuedKeyRing,
+    owner: FeedOwner,
+  ): Promise<FeedSession> {
+    return new FeedSession(await FeedConnection.open(url, instanceId), ring, owner);
+  }
+
+  /** Reads all keys. Nothing is proven before. */
+  async load(): Promise<void> {
+    await this.readAll();
+    this.isLoaded = true;
+    await this.readChanges();
+  }
+
+  /** Says that this process is alive, and waits for its own voice to come back. Answers with the database's time. */
+  async beat(): Promise<number> {
+    return this.connection.beat(String(performance.now()));
+  }
+
+  /** Reads all keys again if they are not those of the database, because a notification was lost or never sent. */
+  async reconcile(): Promise<void> {
+    const there = await this.connection.readFingerprint();
+    const here = this.ring.fingerprint;
+    if (there.count !== here.count || there.revisions !== here.revisions) await this.readAll();
+  }
+
+  /** Ends the session in order. */
+  async leave(): Promise<void> {
+    await this.connection.leave().catch(() => undefined);
+    this.close();
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  private noteBeat(sentAt: number): void {
+    this.changes.mark(sentAt);
+    void this.readChanges();
+  }
+
+  private noteChange(keyId: string): void {
+    this.changes.add(keyId);
+    void this.readChanges();
+  }
+
+  private async readChanges(): Promise<void> {
+    if (!this.isLoaded || this.isReading) return;
+    this.isReading = true;
+    try {
+      for (let ids = this.changes.next(); ids.length > 0; ids = this.changes.next()) {
+        const keys = await this.connection.read(ids);
+        this.ring.put(keys);
+        this.changes.settle(ids.length);
+        await this.connection.acknowledge(keys);
+      }
+      this.owner.onProven(this.changes.settledMark());
+    } catch {
+      // The next session reads all keys.
+      this.close();
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  private async readAll(): Promise<void> {
+    const seen = new Set<string>();
+    for await (const keys of this.connection.readAll()) {
+      this.ring.put(keys);
+      for (const { id } of keys) seen.add(id);
+    }
+    // Those that were made meanwhile are not seen either.
+    const unseen = this.ring.allBut(seen);
+    if (unseen.length === 0) return;
+    const existing = await this.connection.read(unseen.map(({ id }) => id));
+    const ids = new Set(existing.map(({ id }) => id));
+    for (const key of unseen.filter(({ id }) => !ids.has(id))) this.ring.remove(key);
+  }
+}

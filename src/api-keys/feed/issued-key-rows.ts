@@ -1,0 +1,74 @@
+import { BlockList } from 'node:net';
+import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
+import type { IssuedKey } from '../issued-key.js';
+import { toBlockList } from '../network.js';
+import { SCOPES, type Scope } from '../scopes.js';
+
+/** The columns that `toIssuedKey` reads. Times are milliseconds since the epoch. */
+export const ISSUED_KEY_COLUMNS = `
+  id, encode(digest, 'hex') AS digest, revision, scopes, user_fields, networks, rate_limit,
+  revoked_at IS NOT NULL AS revoked,
+  (extract(epoch FROM least(expires_at, retires_at)) * 1000)::float8 AS expires_at,
+  (extract(epoch FROM rotated_at) * 1000)::float8 AS rotated_at`;
+
+export interface IssuedKeyRow {
+  readonly id: string;
+  readonly digest: string;
+  readonly revision: string;
+  readonly scopes: readonly string[];
+  readonly user_fields: readonly string[] | null;
+  readonly networks: readonly string[] | null;
+  readonly rate_limit: number | null;
+  readonly revoked: boolean;
+  readonly expires_at: number;
+  readonly rotated_at: number | null;
+}
+
+/** Reads rows; what many keys have in common is kept once. */
+export class IssuedKeyReader {
+  private readonly scopes = new Interned(toScopes);
+  private readonly userFields = new Interned(toUserFields);
+  private readonly networks = new Interned(toNetworks);
+
+  read(row: IssuedKeyRow): IssuedKey {
+    return {
+      id: row.id,
+      digest: row.digest,
+      revision: BigInt(row.revision),
+      scopes: this.scopes.get(row.scopes),
+      userFields: this.userFields.get(row.user_fields ?? []),
+      networks: this.networks.get(row.networks ?? []),
+      rateLimit: row.rate_limit ?? undefined,
+      revoked: row.revoked,
+      expiresAt: row.expires_at,
+      rotatedAt: row.rotated_at ?? undefined,
+    };
+  }
+}
+
+class Interned<Value> {
+  private readonly known = new Map<string, { readonly value: Value }>();
+
+  constructor(private readonly make: (words: readonly string[]) => Value) {}
+
+  get(words: readonly string[]): Value {
+    const name = words.join(' ');
+    const known = this.known.get(name) ?? { value: this.make(words) };
+    this.known.set(name, known);
+    return known.value;
+  }
+}
+
+// Words that this version doesn't know allow nothing.
+function toScopes(words: readonly string[]): readonly Scope[] {
+  return SCOPES.filter((scope) => words.includes(scope));
+}
+
+function toUserFields(words: readonly string[]): ReadonlySet<UserField> | undefined {
+  if (words.length === 0) return undefined;
+  return new Set(USER_FIELDS.filter((field) => words.includes(field)));
+}
+
+function toNetworks(words: readonly string[]): BlockList | undefined {
+  return words.length === 0 ? undefined : toBlockList(words);
+}

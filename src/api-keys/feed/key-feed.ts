@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../../config/environment.js';
+import { IssuedKeyRing } from '../issued-key-ring.js';
+import { DatabaseClock } from './database-clock.js';
+import { FeedSession } from './feed-session.js';
+
+const BEAT_INTERVAL_MS = 500;
+const BEATS_BETWEEN_RECONCILIATIONS = 20;
+const RECONNECT_DELAY_MS = 250;
+/**
+ * How long the feed may be silent before issued keys are refused: a revocation is in force everywhere after this time,
+ * even where it could not be delivered.
+ */
+export const STALE_AFTER_MS = 5000;
+
+/**
+ * Keeps the ring of issued keys as it is in the database: reads all keys at the start, listens to changes, proves every
+ * half second that it still hears, and compares the whole now and then. It connects again by itself.
+ */
+@Injectable()
+export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly clock = new DatabaseClock();
+  private readonly logger = new Logger(KeyFeed.name);
+  private readonly url: string;
+  /** Names this process among those that hold keys. */
+  private readonly instanceId = randomBytes(8).toString('hex');
+  private session: FeedSession | undefined;
+  /** When the last beat was sent that proved the ring to be complete. */
+  private provenAt = -Infinity;
+  private timer: NodeJS.Timeout | undefined;
+  private isStopped = false;
+  private wasFresh: boolean | undefined;
+
+  constructor(
+    private readonly ring: IssuedKeyRing,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.url = config.get('DATABASE_URL', { infer: true });
+  }
+
+  // Awaited, so that a process that listens has the keys, unless there is no database.
+  async onApplicationBootstrap(): Promise<void> {
+    await this.connect();
+  }
+
+  // Not before: until then requests in flight still need it.
+  async onApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+    await this.session?.leave();
+  }
+
+  /** Whether the ring can be trusted: no change of more than `STALE_AFTER_MS` ago is missing from it. */
+  isFresh(): boolean {
+    return this.lagMs < STALE_AFTER_MS;
+  }
+
+  /** Milliseconds since the last moment at which every change was known to be here. */
+  get lagMs(): number {
+    return performance.now() - this.provenAt;
+  }
+
+  private async connect(): Promise<void> {
+    try {
+      const session = await FeedSession.open(this.url, this.instanceId, this.ring, {
+        onProven: (at) => this.noteProof(at),
+        onEnd: () => this.reconnect(),
+      });
+      this.session = session;
+      // Before the reading, so that a change from now on waits for this process.
+      await this.beat(session);
+      await session.load();
+      this.schedule(() => this.follow(session, 1), 0);
+    } catch (error) {
+      this.report(error);
+      this.session?.close();
+      this.reconnect();
+    }
+  }
+
+  private async follow(session: FeedSession, beats: number): Promise<void> {
+    try {
+      await this.beat(session);
+      if (beats % BEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
+      this.schedule(() => this.follow(session, beats + 1), BEAT_INTERVAL_MS);
+    } catch (error) {
+      this.report(error);
+      session.close();
+    }
+  }
+
+  private async beat(session: FeedSession): Promise<void> {
+    const askedAt = performance.now();
+    this.clock.set(await session.beat(), askedAt);
+  }
+
+  private noteProof(at: number): void {
+    this.provenAt = Math.max(this.provenAt, at);
+    this.report();
+  }
+
+  private reconnect(): void {
+    this.session = undefined;
+    // Random, so that processes that lost the database together don't come back together.
+    this.schedule(() => this.connect(), RECONNECT_DELAY_MS * (1 + Math.random()));
+  }
+
+  private schedule(step: () => Promise<void>, delayMs: number): void {
+    clearTimeout(this.timer);
+    if (this.isStopped) return;
+    this.timer = setTimeout(() => void step(), delayMs).unref();
+  }
+
+  private report(error?: unknown): void {
+    const isFresh = this.isFresh();
+    if (isFresh === this.wasFresh) return;
+    this.wasFresh = isFresh;
+    if (isFresh) this.logger.log('The keys are those of the database');
+    else this.logger.error(`Issued keys are refused: the key feed is silent (${String(error)})`);
+  }
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { PendingChanges } from './pending-changes.js';
+
+describe('pending changes', () => {
+  it('are read oldest first, each once however often it was named', () => {
+    const changes = new PendingChanges();
+    for (const id of ['a', 'b', 'a']) changes.add(id);
+    expect(changes.next()).toEqual(['a', 'b']);
+    expect(changes.next()).toEqual([]);
+  });
+
+  it('come a thousand at a time', () => {
+    const changes = new PendingChanges();
+    for (let id = 0; id < 1500; id++) changes.add(String(id));
+    expect(changes.next()).toHaveLength(1000);
+    expect(changes.next()).toHaveLength(500);
+  });
+});
+
+describe('a mark', () => {
+  it('is settled when all that came before it has been read, and not sooner', () => {
+    const changes = new PendingChanges();
+    changes.add('a');
+    changes.mark(1);
+    changes.add('b');
+    changes.mark(2);
+    expect(changes.settledMark()).toBe(-Infinity);
+    changes.next();
+    expect(changes.settledMark()).toBe(-Infinity);
+    changes.settle(1);
+    expect(changes.settledMark()).toBe(1);
+    changes.settle(1);
+    expect(changes.settledMark()).toBe(2);
+  });
+
+  it('is settled at once when nothing is pending', () => {
+    const changes = new PendingChanges();
+    changes.mark(7);
+    expect(changes.settledMark()).toBe(7);
+  });
+
+  it('waits for a key that changed again while it was read', () => {
+    const changes = new PendingChanges();
+    changes.add('a');
+    changes.next();
+    changes.add('a');
+    changes.mark(1);
+    changes.settle(1);
+    expect(changes.settledMark()).toBe(-Infinity);
+    changes.settle(changes.next().length);
+    expect(changes.settledMark()).toBe(1);
+  });
+});

@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import type { Prisma } from '../generated/prisma/client.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+
+/** A change of keys in progress. */
+export interface KeyChange {
+  readonly prisma: Prisma.TransactionClient;
+  /** The database's time, which is the same for every process. */
+  readonly now: Date;
+}
+
+/** Changes keys: all or nothing, and with the name of who does it in the audit trail. */
+@Injectable()
+export class KeyChanges {
+  constructor(private readonly prisma: PrismaService) {}
+
+  async run<Result>(
+    actor: string,
+    change: (change: KeyChange) => Promise<Result>,
+  ): Promise<Result> {
+    return this.prisma.$transaction(async (prisma) => {
+      // The trigger that writes the audit trail reads it: prisma/migrations/*_api_keys
+      const [{ now }] = await prisma.$queryRaw<[{ now: Date }]>`
+        SELECT now() AS now, set_config('latchkey.actor', ${actor}, true)`;
+      return change({ prisma, now });
+    });
+  }
+}

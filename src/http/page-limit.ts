@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+const MAXIMUM = 100;
+const DEFAULT = 50;
+
+/** How many items a page has, in a body. */
+export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
+  description: 'How many to answer with at the most.',
+});
+
+/** The same in a query, where everything is text. */
+export const pageLimitQuerySchema = z
+  .string()
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
+  .pipe(z.int().min(1).max(MAXIMUM))
+  .meta({
+    description: 'How many to answer with at the most.',
+    type: 'integer',
+    minimum: 1,
+    maximum: MAXIMUM,
+    default: DEFAULT,
+  })
+  .default(DEFAULT);

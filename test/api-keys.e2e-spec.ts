@@ -1,0 +1,576 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseApiKey } from '../src/api-keys/api-key-format.js';
+import { LastUses } from '../src/api-keys/last-uses.js';
+import { API_KEY, useApp, withKey } from './support/app.js';
+import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
+import { addUser } from './support/users.js';
+
+const KEYS = '/api/internal/api-keys';
+const DAY_MS = 86_400_000;
+const UNKNOWN_ID = '01a2121f-9309-7787-bbd6-16f4ac6aefb1';
+
+const app = useApp();
+const root = () => withKey(app.url);
+
+function inDays(days: number): string {
+  return new Date(Date.now() + days * DAY_MS).toISOString();
+}
+
+describe('POST /api/internal/api-keys', () => {
+  it('answers with the key and, this once, its secret', async () => {
+    const { body } = await root()
+      .post(KEYS)
+      .send({
+        name: 'mcp-server',
+        scopes: ['users:read', 'accounts:read'],
+        userFields: ['name', 'email'],
+        networks: ['127.0.0.0/8', '::1'],
+        rateLimit: 600,
+        note: 'for the tests',
+      })
+      .expect(201);
+    expect(parseApiKey(body.secret)).toBe('test');
+    expect(body.apiKey).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      name: 'mcp-server',
+      hint: `${body.secret.slice(0, 'lk_test_'.length + 4)}…`,
+      environment: 'test',
+      status: 'active',
+      scopes: ['users:read', 'accounts:read'],
+      userFields: ['email', 'name'],
+      networks: ['127.0.0.0/8', '::1/128'],
+      rateLimit: 600,
+      note: 'for the tests',
+      createdAt: expect.any(String),
+      createdBy: expect.stringMatching(/^root_[0-9a-f]{8}$/),
+      expiresAt: expect.any(String),
+      predecessorId: null,
+      successorId: null,
+      rotatedAt: null,
+      retiresAt: null,
+      retireAfterQuietSeconds: null,
+      revokedAt: null,
+      revokedBy: null,
+      revocationReason: null,
+      lastUse: null,
+    });
+    const { body: shown } = await root().get(`${KEYS}/${body.apiKey.id}`).expect(200);
+    expect(shown).toEqual({ apiKey: body.apiKey });
+    expect(JSON.stringify(shown)).not.toContain(body.secret);
+  });
+
+  it('makes a key for 90 days if nothing else is said', async () => {
+    const { id } = await issueKey(app.url);
+    const { body } = await root().get(`${KEYS}/${id}`);
+    const days = (Date.parse(body.apiKey.expiresAt) - Date.parse(body.apiKey.createdAt)) / DAY_MS;
+    expect(days).toBe(90);
+  });
+
+  it('keeps only the digest', async () => {
+    const { id, secret } = await issueKey(app.url);
+    const row = await app.prisma.apiKey.findUniqueOrThrow({ where: { id } });
+    const text = JSON.stringify(row, (_, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value,
+    );
+    expect(text).not.toContain(secret.slice('lk_test_'.length + 5));
+    expect(row.digest).toHaveLength(32);
+  });
+
+  it.each([
+    ['no name', { name: undefined }],
+    ['an empty name', { name: ' ' }],
+    ['no scope', { scopes: [] }],
+    ['an unknown scope', { scopes: ['users:all'] }],
+    ['a scope twice', { scopes: ['users:read', 'users:read'] }],
+    ['an empty list of fields', { userFields: [] }],
+    ['an unknown field', { userFields: ['digest'] }],
+    ['the id among the fields', { userFields: ['id'] }],
+    ['a network that is none', { networks: ['10.0.0.0/33'] }],
+    ['a rate limit of 0', { rateLimit: 0 }],
+    ['an expiry in the past', { expiresAt: inDays(-1) }],
+    ['an expiry in more than a year', { expiresAt: inDays(367) }],
+    ['no expiry at all', { expiresAt: null }],
+    ['a field that does not exist', { digest: 'x' }],
+  ])('refuses %s', async (_case, fields) => {
+    const { body } = await root()
+      .post(KEYS)
+      .send({ name: 'bad', scopes: ['users:read'], ...fields })
+      .expect(400);
+    expect(body.code).toBe('INVALID_REQUEST');
+  });
+
+  describe('with an Idempotency-Key', () => {
+    const wanted = { name: 'once', scopes: ['users:read'] };
+    const create = (idempotencyKey: string, fields = {}, secret = API_KEY) =>
+      withKey(app.url, secret)
+        .post(KEYS)
+        .set('Idempotency-Key', idempotencyKey)
+        .send({ ...wanted, ...fields });
+
+    it('makes one key of two requests, and shows its secret once', async () => {
+      const { body: first } = await create('a').expect(201);
+      const { body: second } = await create('a').expect(201);
+      expect(second.apiKey.id).toBe(first.apiKey.id);
+      expect(first.secret).not.toBeNull();
+      expect(second.secret).toBeNull();
+    });
+
+    it('makes one key of ten requests at once', async () => {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => create('b').expect(201)));
+      expect(new Set(answers.map(({ body }) => body.apiKey.id)).size).toBe(1);
+      expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
+    });
+
+    it('refuses another request with the same one', async () => {
+      await create('c').expect(201);
+      const { body } = await create('c', { name: 'another' }).expect(422);
+      expect(body.code).toBe('IDEMPOTENCY_KEY_REUSED');
+    });
+
+    it('makes another key for another caller', async () => {
+      const manager = await issueKey(app.url, { scopes: ['users:read', 'keys:write'] });
+      const { body: first } = await create('d').expect(201);
+      const { body: second } = await create('d', {}, manager.secret).expect(201);
+      expect(second.apiKey.id).not.toBe(first.apiKey.id);
+    });
+
+    it('makes a key if the first request was refused', async () => {
+      await create('e', { scopes: [] }).expect(400);
+      await create('e').expect(201);
+    });
+
+    it('forgets it after a day', async () => {
+      const { body: first } = await create('f').expect(201);
+      await app.prisma.idempotentRequest.updateMany({
+        data: { createdAt: new Date(Date.now() - DAY_MS - 1000) },
+      });
+      const { body: second } = await create('f').expect(201);
+      expect(second.apiKey.id).not.toBe(first.apiKey.id);
+    });
+
+    it('refuses one that is empty or too long', async () => {
+      await create('').expect(400);
+      const { body } = await create('x'.repeat(256)).expect(400);
+      expect(body.errors[0].path).toBe('Idempotency-Key');
+    });
+  });
+});
+
+describe('an issued key', () => {
+  it('is admitted at once, with its own scopes only', async () => {
+    const { secret } = await issueKey(app.url);
+    expect(await statusWith(app.url, secret)).toBe(ADMITTED);
+    const { body } = await withKey(app.url, secret)
+      .get('/api/internal/users/1/accounts')
+      .expect(403);
+    expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: 'accounts:read' });
+  });
+
+  it('is refused from the moment at which it expires', async () => {
+    const expiresAt = new Date(Date.now() + 1500);
+    const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
+    expect(await statusWith(app.url, secret)).toBe(ADMITTED);
+    await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 5);
+    const { body } = await root().get(`${KEYS}/${id}`);
+    expect(body.apiKey.status).toBe('expired');
+  });
+
+  it.each([3_600_000, -3_600_000])(
+    'expires by the database’s clock, though the machine’s is off by %i ms',
+    async (offsetMs) => {
+      const alive = await issueKey(app.url, { expiresAt: inDays(0.02) });
+      const dead = await issueKey(app.url, {
+        expiresAt: new Date(Date.now() + 300).toISOString(),
+      });
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      const { now } = Date;
+      const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + offsetMs);
+      try {
+        expect(await statusWith(app.url, alive.secret)).toBe(ADMITTED);
+        expect(await statusWith(app.url, dead.secret)).toBe(REFUSED);
+      } finally {
+        clock.mockRestore();
+      }
+    },
+  );
+
+  it('of another environment is refused, though everything else is right', async () => {
+    const { secret } = await issueKey(app.url);
+    expect(await statusWith(app.url, secret.replace('lk_test', 'lk_live'))).toBe(REFUSED);
+    await app.prisma.$executeRaw`
+      INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
+      VALUES ('live', sha256('lk_live_0000000000000000000000000000002KXur2'), '', 'live', '', '{users:read}', '', '2100-01-01')`;
+    expect(await statusWith(app.url, 'lk_live_0000000000000000000000000000002KXur2')).toBe(REFUSED);
+  });
+
+  it('is refused with one character changed', async () => {
+    const { secret } = await issueKey(app.url);
+    const changed = secret.slice(0, -1) + (secret.endsWith('0') ? '1' : '0');
+    expect(await statusWith(app.url, changed)).toBe(REFUSED);
+  });
+
+  it('shows when, from where and by which client it was last used', async () => {
+    const { id, secret } = await issueKey(app.url);
+    await withKey(app.url, secret).get('/api/internal/users/1').set('User-Agent', 'tester/1.2 (x)');
+    await app.nest.get(LastUses).flush();
+    const { body } = await root().get(`${KEYS}/${id}`);
+    expect(body.apiKey.lastUse).toEqual({
+      at: expect.any(String),
+      source: '127.0.0.1',
+      client: 'tester/1.2',
+    });
+    expect(Date.now() - Date.parse(body.apiKey.lastUse.at)).toBeLessThan(10_000);
+  });
+});
+
+describe('a key with an allow-list of user fields', () => {
+  let restricted: ReturnType<typeof withKey>;
+  let userId: string;
+  beforeAll(async () => {
+    const scopes = ['users:read', 'users:write'];
+    const { secret } = await issueKey(app.url, { scopes, userFields: ['name', 'email'] });
+    restricted = withKey(app.url, secret);
+    ({ id: userId } = await addUser(app.prisma, { phone: '+12025550123', name: 'Ada' }));
+  });
+
+  it('gets no other field of a user', async () => {
+    const { body } = await restricted.get(`/api/internal/users/${userId}`).expect(200);
+    expect(body.user).toEqual({ id: userId, email: `${userId}@example.com`, name: 'Ada' });
+  });
+
+  it('gets no other field in a list or a search', async () => {
+    const { body: list } = await restricted.get(`/api/internal/users?ids=${userId}`).expect(200);
+    const { body: found } = await restricted
+      .post('/api/internal/users/search')
+      .send({ email: `${userId}@example.com` })
+      .expect(200);
+    for (const { users } of [list, found]) {
+      expect(users.map((user: object) => Object.keys(user))).toEqual([['id', 'email', 'name']]);
+    }
+  });
+
+  it('can’t search by a field that it may not see', async () => {
+    const { body } = await restricted
+      .post('/api/internal/users/search')
+      .send({ phone: '+12025550123' })
+      .expect(403);
+    expect(body.code).toBe('FIELD_NOT_ALLOWED');
+    expect(body.errors.map(({ path }: { path: string }) => path)).toEqual(['phone']);
+  });
+
+  it('can’t write a field that it may not see, and gets no other one back', async () => {
+    const path = `/api/internal/users/${userId}`;
+    await restricted.patch(path).send({ phone: null }).expect(403);
+    await restricted
+      .post('/api/internal/users')
+      .send({ email: 'new@example.com', name: 'New', roles: ['admin'] })
+      .expect(403);
+    const { body } = await restricted.patch(path).send({ name: 'Grace' }).expect(200);
+    expect(Object.keys(body.user)).toEqual(['id', 'email', 'name']);
+    await restricted
+      .post('/api/internal/users')
+      .send({ email: 'new@example.com', name: 'New' })
+      .expect(201);
+  });
+});
+
+describe('a key that may only grant', () => {
+  const scopes = ['users:read', 'keys:read', 'keys:write'];
+  const create = (secret: string, fields: object) =>
+    withKey(app.url, secret)
+      .post(KEYS)
+      .send({ name: 'granted', scopes: ['users:read'], ...fields });
+
+  it('what it holds itself can’t grant another scope', async () => {
+    const { secret } = await issueKey(app.url, { scopes });
+    await create(secret, {}).expect(201);
+    const { body } = await create(secret, { scopes: ['users:read', 'users:write'] }).expect(403);
+    expect(body.code).toBe('GRANT_EXCEEDS_CALLER');
+    expect(body.errors).toEqual([
+      { path: 'scopes', message: 'the caller does not hold users:write' },
+    ]);
+  });
+
+  it('some fields can’t grant others, or all', async () => {
+    const { secret } = await issueKey(app.url, { scopes, userFields: ['name'] });
+    await create(secret, { userFields: ['name'] }).expect(201);
+    await create(secret, { userFields: ['name', 'phone'] }).expect(403);
+    await create(secret, {}).expect(403);
+  });
+
+  it('from some networks can’t grant others, or all', async () => {
+    const { secret } = await issueKey(app.url, { scopes, networks: ['127.0.0.0/8'] });
+    await create(secret, { networks: ['127.1.0.0/16'] }).expect(201);
+    await create(secret, { networks: ['127.1.0.0/16', '10.0.0.0/8'] }).expect(403);
+    await create(secret, {}).expect(403);
+  });
+
+  it('can’t rotate a stronger one, whose secret it would get', async () => {
+    const { secret } = await issueKey(app.url, { scopes });
+    const stronger = await issueKey(app.url, { scopes: ['users:write'] });
+    const { body } = await withKey(app.url, secret)
+      .post(`${KEYS}/${stronger.id}/rotate`)
+      .expect(403);
+    expect(body.code).toBe('GRANT_EXCEEDS_CALLER');
+  });
+
+  it('nothing can’t manage keys at all', async () => {
+    const { secret } = await issueKey(app.url);
+    await withKey(app.url, secret).get(KEYS).expect(403);
+    await create(secret, {}).expect(403);
+  });
+});
+
+describe('GET /api/internal/api-keys', () => {
+  it('pages through all keys, each once', async () => {
+    for (let made = 0; made < 3; made++) await issueKey(app.url);
+    const seen: string[] = [];
+    for (let cursor = ''; ;) {
+      const { body } = await root().get(`${KEYS}?limit=2${cursor}`).expect(200);
+      seen.push(...body.apiKeys.map(({ id }: { id: string }) => id));
+      if (body.nextCursor === null) break;
+      cursor = `&cursor=${body.nextCursor}`;
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.length).toBe(await app.prisma.apiKey.count());
+  });
+
+  it('refuses a cursor that is none', async () => {
+    await root().get(`${KEYS}?cursor=x`).expect(400);
+  });
+
+  it('answers 404 and 400 for keys that don’t exist', async () => {
+    const { body } = await root().get(`${KEYS}/${UNKNOWN_ID}`).expect(404);
+    expect(body.code).toBe('API_KEY_NOT_FOUND');
+    await root().get(`${KEYS}/x`).expect(400);
+  });
+});
+
+describe('POST …/rotate', () => {
+  it('makes a successor that can do the same, and keeps the key for the grace period', async () => {
+    const old = await issueKey(app.url, { userFields: ['name'], networks: ['127.0.0.0/8'] });
+    const { body } = await root()
+      .post(`${KEYS}/${old.id}/rotate`)
+      .send({ gracePeriodSeconds: 3600, retireAfterQuietSeconds: 60 })
+      .expect(201);
+    const { apiKey, secret, predecessor } = body;
+    expect(apiKey).toMatchObject({
+      name: 'test',
+      userFields: ['name'],
+      networks: ['127.0.0.0/8'],
+      predecessorId: old.id,
+      status: 'active',
+    });
+    expect(predecessor).toMatchObject({
+      id: old.id,
+      status: 'retiring',
+      successorId: apiKey.id,
+      retireAfterQuietSeconds: 60,
+    });
+    expect(Date.parse(predecessor.retiresAt) - Date.parse(predecessor.rotatedAt)).toBe(3_600_000);
+    expect(await statusWith(app.url, old.secret)).toBe(ADMITTED);
+    expect(await statusWith(app.url, secret)).toBe(ADMITTED);
+  });
+
+  it('tells callers of the old key that it is deprecated, and until when it is good', async () => {
+    const old = await issueKey(app.url);
+    const { body } = await root().post(`${KEYS}/${old.id}/rotate`).expect(201);
+    const { rotatedAt, retiresAt } = body.predecessor;
+    await vi.waitFor(async () => {
+      const { headers } = await withKey(app.url, old.secret).get('/api/internal/users/1');
+      expect(headers.deprecation).toBe(`@${Math.floor(Date.parse(rotatedAt) / 1000)}`);
+      expect(headers.sunset).toBe(new Date(retiresAt).toUTCString());
+    });
+    const { headers } = await withKey(app.url, body.secret).get('/api/internal/users/1');
+    expect(headers.deprecation).toBeUndefined();
+    expect(headers.sunset).toBeUndefined();
+  });
+
+  it('ends the old key with the grace period', async () => {
+    const old = await issueKey(app.url);
+    await root().post(`${KEYS}/${old.id}/rotate`).send({ gracePeriodSeconds: 0 }).expect(201);
+    await vi.waitFor(async () => expect(await statusWith(app.url, old.secret)).toBe(REFUSED));
+    const { body } = await root().get(`${KEYS}/${old.id}`);
+    expect(body.apiKey.status).toBe('retired');
+  });
+
+  it('gives a key one successor, of ten requests at once', async () => {
+    const { id } = await issueKey(app.url);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => root().post(`${KEYS}/${id}/rotate`)),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    const refusals = answers.filter(({ status }) => status !== 201);
+    expect(refusals.map(({ body }) => body.code)).toEqual(
+      Array.from({ length: 9 }, () => 'API_KEY_ALREADY_ROTATED'),
+    );
+    expect(await app.prisma.apiKey.count({ where: { predecessorId: id } })).toBe(1);
+  });
+
+  it('refuses a key that has ended, or does not exist', async () => {
+    const { id } = await issueKey(app.url);
+    await root().post(`${KEYS}/${id}/revoke`).expect(200);
+    const { body } = await root().post(`${KEYS}/${id}/rotate`).expect(409);
+    expect(body.code).toBe('API_KEY_NOT_ACTIVE');
+    await root().post(`${KEYS}/${UNKNOWN_ID}/rotate`).expect(404);
+    await root().post(`${KEYS}/${id}/rotate`).send({ gracePeriodSeconds: -1 }).expect(400);
+  });
+});
+
+describe('POST …/revoke', () => {
+  it('answers when the key is refused, and says so', async () => {
+    const { id, secret } = await issueKey(app.url);
+    expect(await statusWith(app.url, secret)).toBe(ADMITTED);
+    const { body } = await root()
+      .post(`${KEYS}/${id}/revoke`)
+      .send({ reason: 'it leaked' })
+      .expect(200);
+    expect(await statusWith(app.url, secret)).toBe(REFUSED);
+    expect(body.revocation).toEqual({
+      confirmed: true,
+      instances: 1,
+      silentInstances: 0,
+      effectiveAfterMs: expect.any(Number),
+    });
+    expect(body.apiKey).toMatchObject({ status: 'revoked', revocationReason: 'it leaked' });
+  });
+
+  it('may be repeated, and confirms once more', async () => {
+    const { id } = await issueKey(app.url);
+    const { body: first } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'a' });
+    const { body: second } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'b' });
+    expect(second.apiKey).toEqual(first.apiKey);
+    expect(second.revocation).toMatchObject({ confirmed: true, instances: 1 });
+  });
+
+  it('leaves no state in which a rotation at the same time brings the key back', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { id, secret } = await issueKey(app.url);
+      await Promise.all([
+        root().post(`${KEYS}/${id}/rotate`),
+        root().post(`${KEYS}/${id}/revoke`).expect(200),
+      ]);
+      expect(await statusWith(app.url, secret)).toBe(REFUSED);
+      const { body } = await root().get(`${KEYS}/${id}`);
+      expect(body.apiKey.status).toBe('revoked');
+    }
+  });
+
+  it('answers 404 for a key that does not exist', async () => {
+    await root().post(`${KEYS}/${UNKNOWN_ID}/revoke`).expect(404);
+  });
+});
+
+describe('the last issued key that can manage keys', () => {
+  it('can be revoked by a root key, but not by an issued one', async () => {
+    await app.prisma.apiKey.updateMany({
+      where: { scopes: { has: 'keys:write' }, revokedAt: null },
+      data: { revokedAt: new Date(), revokedBy: 'the test' },
+    });
+    const first = await issueKey(app.url, { scopes: ['keys:write'] });
+    const second = await issueKey(app.url, { scopes: ['keys:write'] });
+    const asFirst = withKey(app.url, first.secret);
+    await asFirst.post(`${KEYS}/${second.id}/revoke`).expect(200);
+    const { body } = await asFirst.post(`${KEYS}/${first.id}/revoke`).expect(409);
+    expect(body.code).toBe('LAST_WAY_IN');
+    await root().post(`${KEYS}/${first.id}/revoke`).expect(200);
+  });
+
+  it('is left over when two revoke each other at once', async () => {
+    const keys = [
+      await issueKey(app.url, { scopes: ['keys:write'] }),
+      await issueKey(app.url, { scopes: ['keys:write'] }),
+    ] as const;
+    const answers = await Promise.all([
+      withKey(app.url, keys[0].secret).post(`${KEYS}/${keys[1].id}/revoke`),
+      withKey(app.url, keys[1].secret).post(`${KEYS}/${keys[0].id}/revoke`),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  });
+});
+
+describe('GET /api/internal/root-keys', () => {
+  it('shows the root key, and when it was last used', async () => {
+    await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
+    await app.nest.get(LastUses).flush();
+    const { body } = await root().get('/api/internal/root-keys').expect(200);
+    expect(body.rootKeys).toEqual([
+      {
+        id: expect.stringMatching(/^root_[0-9a-f]{8}$/),
+        current: true,
+        deprecatedSince: null,
+        lastUse: { at: expect.any(String), source: '127.0.0.1', client: 'tester/2' },
+      },
+    ]);
+  });
+});
+
+describe('a key for some networks', () => {
+  it('is admitted from there only', async () => {
+    const here = await issueKey(app.url, { networks: ['127.0.0.1/32'] });
+    const elsewhere = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
+    expect(await statusWith(app.url, here.secret)).toBe(ADMITTED);
+    expect(await statusWith(app.url, elsewhere.secret)).toBe(REFUSED);
+  });
+
+  it('takes no address from a header of just anybody', async () => {
+    const { secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
+    for (const header of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP']) {
+      const { status } = await withKey(app.url, secret)
+        .get('/api/internal/users/1')
+        .set(header, '10.1.2.3');
+      expect(status).toBe(REFUSED);
+    }
+  });
+});
+
+describe('behind a trusted proxy', () => {
+  const proxied = useApp({ TRUSTED_PROXIES: '127.0.0.0/8, 192.0.2.0/24' });
+
+  it.each([
+    ['10.1.2.3', ADMITTED],
+    ['10.1.2.3, 192.0.2.9', ADMITTED],
+    ['10.1.2.3, 198.51.100.1', REFUSED],
+    ['10.1.2.3, 198.51.100.1, 192.0.2.9', REFUSED],
+    ['198.51.100.1, 10.1.2.3', ADMITTED],
+    ['::ffff:10.1.2.3', ADMITTED],
+    ['nonsense', REFUSED],
+    ['', REFUSED],
+  ])('the address is the last one that no trusted proxy added: "%s"', async (header, status) => {
+    const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
+    const answer = await withKey(proxied.url, secret)
+      .get('/api/internal/users/nobody')
+      .set('X-Forwarded-For', header);
+    expect(answer.status).toBe(status);
+  });
+});
+
+describe('an earlier root key', () => {
+  const previous = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+  const rotated = useApp({ INTERNAL_API_KEY_PREVIOUS: previous });
+
+  it('is announced as deprecated to its callers, the current one is not', async () => {
+    const old = await withKey(rotated.url, previous).get('/api/internal/users/1');
+    expect(old.headers.deprecation).toMatch(/^@\d{10}$/);
+    expect(old.headers.sunset).toBeUndefined();
+    const current = await withKey(rotated.url).get('/api/internal/users/1');
+    expect(current.headers.deprecation).toBeUndefined();
+  });
+
+  it('is listed with the evidence of its last use', async () => {
+    await withKey(rotated.url, previous)
+      .get('/api/internal/users/1')
+      .set('User-Agent', 'laggard/1');
+    await rotated.nest.get(LastUses).flush();
+    const { body } = await withKey(rotated.url).get('/api/internal/root-keys').expect(200);
+    expect(body.rootKeys.map(({ current }: { current: boolean }) => current)).toEqual([
+      true,
+      false,
+    ]);
+    expect(body.rootKeys[1].lastUse.client).toBe('laggard/1');
+    expect(Date.parse(body.rootKeys[1].deprecatedSince)).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+afterAll(() => vi.restoreAllMocks());

@@ -1,0 +1,227 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { KeyFeed } from '../src/api-keys/feed/key-feed.js';
+import { IssuedKeyRing } from '../src/api-keys/issued-key-ring.js';
+import { LastUses } from '../src/api-keys/last-uses.js';
+import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
+import { API_KEY, startApp, withKey } from './support/app.js';
+import { DatabaseProxy } from './support/database-proxy.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
+
+const KEYS = '/api/internal/api-keys';
+const FEED = 'latchkey-key-feed';
+const UNAVAILABLE = 503;
+const STALE = { timeout: 9000, interval: 100 };
+const RECONCILED = { timeout: 20_000, interval: 200 };
+
+let database: TestDatabase;
+let proxy: DatabaseProxy;
+let superuser: Client;
+/** Two processes' worth of application on one database, the second one behind a proxy. */
+let near: NestFastifyApplication;
+let far: NestFastifyApplication;
+let nearUrl: string;
+let farUrl: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  proxy = await DatabaseProxy.start(database.url);
+  near = await startApp({ DATABASE_URL: database.url });
+  far = await startApp({ DATABASE_URL: proxy.url });
+  [nearUrl, farUrl] = [await near.getUrl(), await far.getUrl()];
+  superuser = new Client({ connectionString: database.url });
+  await superuser.connect();
+});
+afterEach(async () => {
+  proxy.restore();
+  await vi.waitFor(() => expect(far.get(KeyFeed).lagMs).toBeLessThan(1500), STALE);
+});
+afterAll(async () => {
+  await superuser.end();
+  await near.close();
+  await far.close();
+  await proxy.stop();
+  await database.drop();
+});
+
+async function revoke(url: string, id: string) {
+  const { body } = await withKey(url).post(`${KEYS}/${id}/revoke`).expect(200);
+  return body.revocation;
+}
+
+/** Changes rows without the notification that a trigger would send. */
+async function changeInSilence(statement: string): Promise<void> {
+  await superuser.query('SET session_replication_role = replica');
+  await superuser.query(statement);
+  await superuser.query('SET session_replication_role = origin');
+}
+
+describe('a key that one process has issued', () => {
+  it('is good in all of them when it is shown', async () => {
+    for (let made = 0; made < 10; made++) {
+      const { secret } = await issueKey(nearUrl);
+      expect(await statusWith(farUrl, secret)).toBe(ADMITTED);
+    }
+  });
+});
+
+describe('a key that one process has revoked', () => {
+  it('is refused by all of them when the answer comes', async () => {
+    for (let made = 0; made < 10; made++) {
+      const { id, secret } = await issueKey(nearUrl);
+      expect(await revoke(farUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
+      expect(await statusWith(nearUrl, secret)).toBe(REFUSED);
+      expect(await statusWith(farUrl, secret)).toBe(REFUSED);
+    }
+  });
+});
+
+describe('a process that hears no more of changes', () => {
+  it('makes a revocation unconfirmed, and refuses all issued keys within five seconds', async () => {
+    const { id, secret } = await issueKey(nearUrl);
+    const other = await issueKey(nearUrl);
+    proxy.silence(FEED);
+    const revocation = await revoke(nearUrl, id);
+    expect(revocation).toEqual({
+      confirmed: false,
+      instances: 1,
+      silentInstances: 1,
+      effectiveAfterMs: null,
+    });
+    expect(await statusWith(nearUrl, secret)).toBe(REFUSED);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(UNAVAILABLE), STALE);
+    const { body, headers } = await withKey(farUrl, other.secret)
+      .get('/api/internal/users/1')
+      .expect(UNAVAILABLE);
+    expect(body).toMatchObject({ code: 'KEYS_UNAVAILABLE', retryable: true });
+    expect(headers['retry-after']).toBe('1');
+    expect(await statusWith(farUrl, API_KEY)).toBe(ADMITTED);
+    await withKey(farUrl).get('/api/health/ready').expect(503);
+  });
+
+  it('knows what it has missed as soon as it hears again', async () => {
+    const { id, secret } = await issueKey(nearUrl);
+    const kept = await issueKey(nearUrl);
+    proxy.silence(FEED);
+    await revoke(nearUrl, id);
+    proxy.restore();
+    proxy.cut(FEED);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), STALE);
+    expect(await statusWith(farUrl, kept.secret)).toBe(ADMITTED);
+  });
+
+  it('does not keep a good key from being admitted while its connection is made anew', async () => {
+    const { secret } = await issueKey(nearUrl);
+    proxy.cut(FEED);
+    for (let asked = 0; asked < 40; asked++) {
+      expect(await statusWith(farUrl, secret)).toBe(ADMITTED);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+});
+
+describe('a change without a notification', () => {
+  it('is found by the comparison of the whole', async () => {
+    const { id, secret } = await issueKey(nearUrl);
+    await changeInSilence(
+      `UPDATE api_keys SET revoked_at = now(), revoked_by = 'somebody', revision = nextval('api_keys_revision') WHERE id = '${id}'`,
+    );
+    await vi.waitFor(
+      async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
+      RECONCILED,
+    );
+  });
+
+  it('is found if it has removed the row', async () => {
+    const { id, secret } = await issueKey(nearUrl);
+    const kept = await issueKey(nearUrl);
+    await changeInSilence(`DELETE FROM api_keys WHERE id = '${id}'`);
+    await vi.waitFor(
+      async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
+      RECONCILED,
+    );
+    expect(await statusWith(nearUrl, kept.secret)).toBe(ADMITTED);
+  });
+});
+
+describe('a process that starts', () => {
+  it('has all keys when it listens, also more than are read at once', async () => {
+    await changeInSilence(`
+      INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
+      SELECT 'many-' || n, sha256(n::text::bytea), '', 'test', '', '{users:read}', '', now() + interval '1 h',
+             nextval('api_keys_revision')
+      FROM generate_series(1, 5001) AS n`);
+    const { secret } = await issueKey(nearUrl);
+    const starting = await startApp({ DATABASE_URL: database.url });
+    expect(await statusWith(await starting.getUrl(), secret)).toBe(ADMITTED);
+    expect(starting.get(IssuedKeyRing, { strict: false }).fingerprint.count).toBe(
+      Number((await superuser.query('SELECT count(*) FROM api_keys')).rows[0].count),
+    );
+    await starting.close();
+  });
+});
+
+describe('a process that ends', () => {
+  it('is not waited for any more, and has written down the last uses', async () => {
+    const leaving = await startApp({ DATABASE_URL: database.url });
+    const { id, secret } = await issueKey(nearUrl);
+    await withKey(await leaving.getUrl(), secret)
+      .get('/api/internal/users/1')
+      .set('User-Agent', 'leaver/1');
+    await leaving.close();
+    const { body } = await withKey(nearUrl).get(`${KEYS}/${id}`);
+    expect(body.apiKey.lastUse.client).toBe('leaver/1');
+    expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
+  });
+
+  it('by force is waited for in vain until it would refuse issued keys by itself', async () => {
+    await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
+    const first = await issueKey(nearUrl);
+    expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
+    await superuser.query(
+      `UPDATE instances SET last_seen_at = now() - interval '5 s' WHERE id = 'killed'`,
+    );
+    const second = await issueKey(nearUrl);
+    expect(await revoke(nearUrl, second.id)).toMatchObject({ confirmed: true, instances: 2 });
+  });
+});
+
+describe('a rotated key that is to retire when it is quiet', () => {
+  async function rotated(): Promise<{ id: string; successor: string }> {
+    const { id } = await issueKey(nearUrl);
+    const { body } = await withKey(nearUrl)
+      .post(`${KEYS}/${id}/rotate`)
+      .send({ retireAfterQuietSeconds: 60 })
+      .expect(201);
+    return { id, successor: body.secret };
+  }
+  const rewind = async (id: string, seconds: number) => {
+    await superuser.query(
+      `UPDATE api_keys SET rotated_at = now() - ${seconds} * interval '1 s' WHERE id = '${id}'`,
+    );
+    await near.get(EarlyRetirement).run();
+    const { body } = await withKey(nearUrl).get(`${KEYS}/${id}`);
+    return body.apiKey.status;
+  };
+
+  it('retires once its successor is in use', async () => {
+    const { id, successor } = await rotated();
+    expect(await rewind(id, 61)).toBe('retiring');
+    await statusWith(nearUrl, successor);
+    await near.get(LastUses).flush();
+    expect(await rewind(id, 59)).toBe('retiring');
+    expect(await rewind(id, 61)).toBe('retired');
+  });
+
+  it('does not retire while it is used itself', async () => {
+    const { id, successor } = await rotated();
+    await statusWith(nearUrl, successor);
+    await near.get(LastUses).flush();
+    await superuser.query(
+      `INSERT INTO api_key_uses VALUES ('${id}', now() - interval '50 s', '127.0.0.1', NULL)`,
+    );
+    expect(await rewind(id, 61)).toBe('retiring');
+  });
+});

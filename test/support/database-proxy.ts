@@ -1,0 +1,85 @@
+import { type Server, type Socket, connect, createServer } from 'node:net';
+
+interface Link {
+  readonly name: string;
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** Stands between the application and PostgreSQL, and can fall silent or break for some of the connections. */
+export class DatabaseProxy {
+  private readonly links = new Set<Link>();
+  private isSilenced = (_name: string): boolean => false;
+
+  private constructor(
+    private readonly listener: Server,
+    private readonly target: URL,
+  ) {}
+
+  static async start(databaseUrl: string): Promise<DatabaseProxy> {
+    const listener = createServer((client) => proxy.serve(client));
+    const proxy = new DatabaseProxy(listener, new URL(databaseUrl));
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get url(): string {
+    const address = this.listener.address();
+    if (address === null || typeof address === 'string') throw new Error('has no port');
+    const url = new URL(this.target);
+    url.hostname = '127.0.0.1';
+    url.port = String(address.port);
+    return url.href;
+  }
+
+  /** Passes nothing on any more for connections of an application name, old ones and new ones, until `restore`. */
+  silence(applicationName: string): void {
+    this.isSilenced = (name) => name === applicationName;
+    this.update();
+  }
+
+  restore(): void {
+    this.isSilenced = () => false;
+    this.update();
+  }
+
+  /** Breaks the connections of an application name. */
+  cut(applicationName: string): void {
+    for (const link of this.links) if (link.name === applicationName) link.client.destroy();
+  }
+
+  async stop(): Promise<void> {
+    for (const { client } of this.links) client.destroy();
+    await new Promise((resolve) => this.listener.close(resolve));
+  }
+
+  private serve(client: Socket): void {
+    client.on('error', () => client.destroy());
+    // The first message names the application: protocol version, then names and values, each ended by a zero.
+    client.once('data', (startup) => {
+      const [, name = ''] = /application_name\0([^\0]*)\0/.exec(startup.toString('latin1')) ?? [];
+      const server = connect(Number(this.target.port), this.target.hostname);
+      const link = { name, client, server };
+      this.links.add(link);
+      server.on('error', () => client.destroy());
+      client.once('close', () => {
+        this.links.delete(link);
+        server.destroy();
+      });
+      server.once('close', () => client.destroy());
+      server.write(startup);
+      server.pipe(client);
+      client.pipe(server);
+      this.update();
+    });
+  }
+
+  private update(): void {
+    for (const { name, client, server } of this.links) {
+      for (const socket of [client, server]) {
+        if (this.isSilenced(name)) socket.pause();
+        else socket.resume();
+      }
+    }
+  }
+}

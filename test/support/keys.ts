@@ -1,0 +1,28 @@
+import { API_KEY, withKey } from './app.js';
+
+export interface IssuedTestKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** Issues a key over the API, on behalf of a caller; one that may read users, except for what a test wants otherwise. */
+export async function issueKey(
+  url: string,
+  fields: Record<string, unknown> = {},
+  caller = API_KEY,
+): Promise<IssuedTestKey> {
+  const { body } = await withKey(url, caller)
+    .post('/api/internal/api-keys')
+    .send({ name: 'test', scopes: ['users:read'], ...fields })
+    .expect(201);
+  return { id: body.apiKey.id, secret: body.secret };
+}
+
+/** What a key gets for a user that does not exist: 404 if it is admitted. */
+export async function statusWith(url: string, secret: string): Promise<number> {
+  const { status } = await withKey(url, secret).get('/api/internal/users/nobody');
+  return status;
+}
+
+export const ADMITTED = 404;
+export const REFUSED = 401;
