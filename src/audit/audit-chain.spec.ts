@@ -1,0 +1,81 @@
+import { hash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { AuditChain, type AuditEvent, GENESIS_HASH } from './audit-chain.js';
+
+/** Events as the database's trigger writes them. */
+function trail(length: number): AuditEvent[] {
+  const events: AuditEvent[] = [];
+  let previous = GENESIS_HASH;
+  for (let number = 1; number <= length; number++) {
+    const at = new Date(1_700_000_000_000 + number);
+    const fields = [number, at.toISOString(), 'root_1', 'create', `key-${number}`, '', '{"a": 1}'];
+    const digest = hash('sha256', [...fields, previous].join('\n'), 'hex');
+    events.push({
+      sequence: BigInt(number),
+      at,
+      actor: 'root_1',
+      action: 'create',
+      subject: `key-${number}`,
+      before: null,
+      after: '{"a": 1}',
+      previousHash: Buffer.from(previous, 'hex'),
+      hash: Buffer.from(digest, 'hex'),
+    });
+    previous = digest;
+  }
+  return events;
+}
+
+function verify(events: AuditEvent[], expectedHead?: string): AuditChain {
+  const chain = new AuditChain(expectedHead);
+  for (const event of events) chain.follow(event);
+  chain.end();
+  return chain;
+}
+
+const problems = (events: AuditEvent[], expectedHead?: string) =>
+  verify(events, expectedHead).faults.map(({ sequence, problem }) => `${sequence} ${problem}`);
+
+describe('an audit trail', () => {
+  it('without a fault has none', () => {
+    expect(problems(trail(5))).toEqual([]);
+    expect(problems([])).toEqual([]);
+  });
+
+  it.each([
+    ['actor', 'someone else'],
+    ['action', 'revoke'],
+    ['subject', 'another'],
+    ['before', '{}'],
+    ['after', null],
+    ['at', new Date(0)],
+  ])('shows that the %s of an event was changed', (field, value) => {
+    const events = trail(3).map((event) =>
+      event.sequence === 2n ? { ...event, [field]: value } : event,
+    );
+    expect(problems(events)).toEqual(['2 was changed']);
+  });
+
+  it('shows that an event was changed and hashed anew', () => {
+    const forged = trail(3);
+    const [event] = trail(1);
+    if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };
+    expect(problems(forged)).toEqual(['1 was changed', '2 does not follow the event before it']);
+  });
+
+  it('shows which events are missing', () => {
+    const events = trail(6);
+    expect(problems(events.filter(({ sequence }) => sequence !== 1n))).toEqual(['1 missing']);
+    expect(problems(events.filter(({ sequence }) => ![3n, 4n].includes(sequence)))).toEqual([
+      '3 missing, up to 4',
+    ]);
+  });
+
+  it('shows that it was cut off or made anew, by the head that it once had', () => {
+    const { head } = verify(trail(4));
+    const text = `${head.sequence}:${head.hash}`;
+    expect(problems(trail(6), text)).toEqual([]);
+    expect(problems(trail(3), text)).toEqual(['4 is not the one that the given head names']);
+    expect(problems(trail(6), `4:${'0'.repeat(64)}`)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,83 @@
+import { Command } from 'commander';
+import { AuditModule } from '../audit/audit.module.js';
+import { type AuditReport, AuditService } from '../audit/audit.service.js';
+import { withModule } from './application.js';
+import { CommandFailure, EXIT_CODES } from './run-command.js';
+import { renderTable } from './table.js';
+
+interface VerifyOptions {
+  readonly head?: string;
+  readonly json?: true;
+}
+
+/** `npm run audit -- …`: the trail of all changes of keys. */
+export function createAuditCommand(): Command {
+  const program = new Command('audit')
+    .description('The trail of all changes of keys.')
+    .exitOverride();
+  program
+    .command('verify')
+    .description(
+      'find events that were changed or are missing, and keys that were changed without one',
+    )
+    .option(
+      '--head <sequence:hash>',
+      'what an earlier verification has printed; it must still be there',
+    )
+    .option('--json', 'for scripts')
+    .action(verify);
+  program
+    .command('list')
+    .description('all events')
+    .option('--subject <id>', 'only those about one key')
+    .option('--json', 'for scripts')
+    .action(list);
+  return program;
+}
+
+async function verify({ head, json }: VerifyOptions): Promise<void> {
+  if (head !== undefined && !/^\d+:[0-9a-f]{64}$/.test(head)) {
+    throw new CommandFailure('--head must be what audit verify has printed.', EXIT_CODES.usage);
+  }
+  const report = await withModule(AuditModule, (application) =>
+    application.get(AuditService).verify(head),
+  );
+  if (json) console.log(JSON.stringify({ ...report, head: headText(report) }, null, 2));
+  else console.log(describe(report));
+  const isWhole = report.faults.length === 0 && report.strayKeys.length === 0;
+  if (!isWhole)
+    throw new CommandFailure('The audit trail is not what was written.', EXIT_CODES.notGood);
+}
+
+interface ListOptions {
+  readonly subject?: string;
+  readonly json?: true;
+}
+
+async function list({ subject, json }: ListOptions): Promise<void> {
+  await withModule(AuditModule, async (application) => {
+    const rows: string[][] = [];
+    for await (const event of application.get(AuditService).events()) {
+      if (subject !== undefined && event.subject !== subject) continue;
+      const { sequence, at, actor, action, before, after } = event;
+      const line = { sequence: Number(sequence), at, actor, action, subject: event.subject };
+      if (json)
+        console.log(JSON.stringify({ ...line, before: parse(before), after: parse(after) }));
+      else rows.push([String(sequence), at.toISOString(), actor, action, event.subject]);
+    }
+    if (!json) console.log(renderTable(['#', 'time', 'by', 'what', 'key'], rows));
+  });
+}
+
+function describe(report: AuditReport): string {
+  const { events, faults, strayKeys } = report;
+  return [
+    `${events} events, head ${headText(report)}`,
+    ...faults.map(({ sequence, problem }) => `event ${sequence}: ${problem}`),
+    ...strayKeys.map((id) => `key ${id}: is not what its last event says`),
+  ].join('\n');
+}
+
+const headText = ({ head }: AuditReport): string => `${head.sequence}:${head.hash}`;
+
+const parse = (text: string | null): unknown => (text === null ? null : JSON.parse(text));

@@ -1,0 +1,290 @@
+import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { Command } from 'commander';
+import { z } from 'zod';
+import {
+  type ApiKeyAnswer,
+  DEFAULT_GRACE_SECONDS,
+  DEFAULT_LIFETIME_DAYS,
+  createApiKeySchema,
+  revokeApiKeySchema,
+  rotateApiKeySchema,
+} from '../api-keys/api-key.schemas.js';
+import { ApiKeysModule } from '../api-keys/api-keys.module.js';
+import { ApiKeysService } from '../api-keys/api-keys.service.js';
+import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
+import { KeyVerifier } from '../api-keys/key-verifier.js';
+import type { Principal } from '../api-keys/principal.js';
+import { SCOPES } from '../api-keys/scopes.js';
+import { withModule } from './application.js';
+import { readSecret } from './read-secret.js';
+import { CommandFailure, EXIT_CODES } from './run-command.js';
+import { renderTable } from './table.js';
+
+const DAY_MS = 86_400_000;
+const LOCAL_ADDRESS = '127.0.0.1';
+
+// Whoever may read the database's password can do everything.
+const OPERATOR: Principal = {
+  keyId: `cli:${userInfo().username}`,
+  isRoot: true,
+  scopes: SCOPES,
+  userFields: undefined,
+};
+
+const words = (text: string): string[] => text.split(',').map((word) => word.trim());
+const wholeNumber = (text: string): number => Number(text);
+
+interface Output {
+  readonly json?: true;
+}
+
+interface SecretOutput extends Output {
+  readonly reveal?: true;
+}
+
+/** `npm run keys -- …`: keys from the command line, with the database's own password. */
+export function createKeysCommand(): Command {
+  const program = new Command('keys')
+    .description('Issues, shows, rotates and revokes the keys of callers.')
+    .exitOverride()
+    .addHelpText('after', EXIT_CODE_HELP);
+  program
+    .command('create')
+    .description('issue a key; its secret is shown once')
+    .requiredOption('--name <name>', 'who it is for')
+    .requiredOption('--scopes <scopes>', `with commas: ${SCOPES.join(',')}`, words)
+    .option(
+      '--user-fields <fields>',
+      'the only fields of users that it may see, with commas',
+      words,
+    )
+    .option(
+      '--networks <blocks>',
+      'where its caller must come from: CIDR blocks, with commas',
+      words,
+    )
+    .option('--rate-limit <number>', 'requests a minute', wholeNumber)
+    .option('--expires-in-days <days>', 'when it ends', wholeNumber, DEFAULT_LIFETIME_DAYS)
+    .option('--note <text>', 'for whoever finds it later')
+    .option('--reveal', 'show the secret although stdout is no terminal')
+    .option('--json', 'for scripts')
+    .action(create);
+  program.command('list').description('all keys').option('--json', 'for scripts').action(list);
+  program.command('show <id>').description('one key').option('--json', 'for scripts').action(show);
+  program
+    .command('rotate <id>')
+    .description('make the successor of a key, which stays good for the grace period')
+    .option('--grace-seconds <seconds>', 'the grace period', wholeNumber, DEFAULT_GRACE_SECONDS)
+    .option(
+      '--retire-after-quiet-seconds <seconds>',
+      'end it early, after so long without use, once the successor is in use',
+      wholeNumber,
+    )
+    .option(
+      '--expires-in-days <days>',
+      'when the successor ends',
+      wholeNumber,
+      DEFAULT_LIFETIME_DAYS,
+    )
+    .option('--reveal', 'show the secret although stdout is no terminal')
+    .option('--json', 'for scripts')
+    .action(rotate);
+  program
+    .command('revoke <id>')
+    .description('end a key everywhere, and wait until every process refuses it')
+    .option('--reason <text>', 'for the record')
+    .option('--json', 'for scripts')
+    .action(revoke);
+  program
+    .command('verify')
+    .description('tell whether a key is good; the key is read from stdin')
+    .option('--from <address>', 'the address that its caller has', LOCAL_ADDRESS)
+    .option('--json', 'for scripts')
+    .action(verify);
+  program
+    .command('generate')
+    .description('make a root key for INTERNAL_API_KEY; it is kept nowhere')
+    .option('--reveal', 'show it although stdout is no terminal')
+    .action(generate);
+  return program;
+}
+
+const EXIT_CODE_HELP = `
+Exit codes: 0 done, ${EXIT_CODES.failed} failed, ${EXIT_CODES.usage} wrong usage, ${EXIT_CODES.notFound} no such key,
+${EXIT_CODES.unconfirmed} revoked but not confirmed by every process, ${EXIT_CODES.notGood} the key is not good`;
+
+interface CreateOptions extends SecretOutput {
+  readonly name: string;
+  readonly scopes: string[];
+  readonly userFields?: string[];
+  readonly networks?: string[];
+  readonly rateLimit?: number;
+  readonly expiresInDays: number;
+  readonly note?: string;
+}
+
+async function create({ expiresInDays, json, reveal, ...wanted }: CreateOptions): Promise<void> {
+  refuseToLoseSecret(reveal);
+  const request = createApiKeySchema.parse({ ...wanted, expiresAt: expiryIn(expiresInDays) });
+  const { apiKey, secret } = await withKeys((keys) => keys.create(OPERATOR, request));
+  if (json) printJson({ apiKey, secret });
+  else print(`${describeKey(apiKey)}\n\nThe key, which is shown this once:\n\n${secret}`);
+}
+
+async function list({ json }: Output): Promise<void> {
+  const keys = await withKeys(readAll);
+  if (json) return printJson({ apiKeys: keys });
+  if (keys.length === 0) return print('No key has been issued yet.');
+  const rows = keys.map(({ id, name, hint, status, scopes, expiresAt, lastUse }) => [
+    id,
+    name,
+    hint,
+    status,
+    scopes.join(','),
+    expiresAt.slice(0, 10),
+    lastUse === null ? 'never' : `${lastUse.at} from ${lastUse.source}`,
+  ]);
+  print(renderTable(['id', 'name', 'key', 'status', 'scopes', 'expires', 'last used'], rows));
+}
+
+async function show(id: string, { json }: Output): Promise<void> {
+  const apiKey = await withKeys((keys) => keys.get(id));
+  if (json) printJson({ apiKey });
+  else print(describeKey(apiKey));
+}
+
+interface RotateOptions extends SecretOutput {
+  readonly graceSeconds: number;
+  readonly retireAfterQuietSeconds?: number;
+  readonly expiresInDays: number;
+}
+
+async function rotate(
+  id: string,
+  { graceSeconds, retireAfterQuietSeconds, expiresInDays, json, reveal }: RotateOptions,
+): Promise<void> {
+  refuseToLoseSecret(reveal);
+  const request = rotateApiKeySchema.parse({
+    gracePeriodSeconds: graceSeconds,
+    retireAfterQuietSeconds,
+    expiresAt: expiryIn(expiresInDays),
+  });
+  const rotated = await withKeys((keys) => keys.rotate(OPERATOR, id, request));
+  if (json) return printJson(rotated);
+  const { apiKey, secret, predecessor } = rotated;
+  print(`${describeKey(apiKey)}
+
+The key before it is good until ${predecessor.retiresAt}.
+The new key, which is shown this once:
+
+${secret}`);
+}
+
+interface RevokeOptions extends Output {
+  readonly reason?: string;
+}
+
+async function revoke(id: string, { reason, json }: RevokeOptions): Promise<void> {
+  const request = revokeApiKeySchema.parse({ reason });
+  const revoked = await withKeys((keys) => keys.revoke(OPERATOR, id, request));
+  const { confirmed, instances, silentInstances, effectiveAfterMs } = revoked.revocation;
+  if (json) printJson(revoked);
+  else if (confirmed) {
+    print(
+      `Revoked: ${instances} running processes refuse it, ${effectiveAfterMs} ms after the request.`,
+    );
+  }
+  if (confirmed) return;
+  throw new CommandFailure(
+    `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed it: they refuse it in 5 s at the latest.`,
+    EXIT_CODES.unconfirmed,
+  );
+}
+
+interface VerifyOptions extends Output {
+  readonly from: string;
+}
+
+async function verify({ from, json }: VerifyOptions): Promise<void> {
+  const presented = await readSecret('The key: ');
+  const { outcome, issuedKey, rootKey } = await withModule(
+    KeyVerificationModule,
+    async (application) => application.get(KeyVerifier).verify(presented, from),
+  );
+  const keyId = (issuedKey ?? rootKey)?.id ?? null;
+  if (json) printJson({ outcome, keyId });
+  else if (outcome === 'admitted') print(`The key is good: ${keyId}.`);
+  if (outcome === 'admitted') return;
+  const of = keyId === null ? '' : ` (${keyId})`;
+  throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
+}
+
+function generate({ reveal }: SecretOutput): void {
+  refuseToLoseSecret(reveal);
+  print(randomBytes(32).toString('hex'));
+}
+
+async function readAll(keys: ApiKeysService): Promise<ApiKeyAnswer[]> {
+  const all: ApiKeyAnswer[] = [];
+  for (let cursor: string | undefined; ;) {
+    const { apiKeys, nextCursor } = await keys.list({ limit: 100, cursor });
+    all.push(...apiKeys);
+    if (nextCursor === null) return all;
+    cursor = nextCursor;
+  }
+}
+
+function withKeys<Result>(command: (keys: ApiKeysService) => Promise<Result>): Promise<Result> {
+  return withModule(ApiKeysModule, (application) => command(application.get(ApiKeysService)));
+}
+
+/** Before anything is made: a secret in a log or a file by mistake is a leak. */
+function refuseToLoseSecret(reveal: true | undefined): void {
+  if (reveal || process.stdout.isTTY) return;
+  throw new CommandFailure(
+    'stdout is no terminal: add --reveal to write the secret there.',
+    EXIT_CODES.usage,
+  );
+}
+
+function expiryIn(days: number): string | undefined {
+  const at = z.number('expiresInDays: must be a number').parse(days) * DAY_MS + Date.now();
+  return new Date(at).toISOString();
+}
+
+function describeKey(apiKey: ApiKeyAnswer): string {
+  const { lastUse } = apiKey;
+  const lines: Record<string, string | number | null> = {
+    id: apiKey.id,
+    name: apiKey.name,
+    key: apiKey.hint,
+    status: apiKey.status,
+    scopes: apiKey.scopes.join(', '),
+    'user fields': apiKey.userFields?.join(', ') ?? 'all',
+    networks: apiKey.networks.join(', ') || 'any',
+    'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} a minute`,
+    note: apiKey.note,
+    created: `${apiKey.createdAt} by ${apiKey.createdBy}`,
+    expires: apiKey.expiresAt,
+    predecessor: apiKey.predecessorId,
+    successor: apiKey.successorId,
+    retires: apiKey.retiresAt,
+    revoked: apiKey.revokedAt && `${apiKey.revokedAt} by ${apiKey.revokedBy}`,
+    reason: apiKey.revocationReason,
+    'last used':
+      lastUse === null
+        ? 'never'
+        : `${lastUse.at} from ${lastUse.source} by ${lastUse.client ?? '?'}`,
+  };
+  const present = Object.entries(lines).filter(([, value]) => value !== null);
+  return present.map(([name, value]) => `${name.padEnd(12)} ${value}`).join('\n');
+}
+
+function print(text: string): void {
+  console.log(text);
+}
+
+function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}

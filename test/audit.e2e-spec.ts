@@ -1,0 +1,145 @@
+import { Test } from '@nestjs/testing';
+import { ConfigModule } from '@latchkey/environment/config-module';
+import { Client } from 'pg';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { AuditModule } from '../src/audit/audit.module.js';
+import { AuditService } from '../src/audit/audit.service.js';
+import { parseEnvironment } from '../src/config/environment.js';
+import { PrismaModule } from '../src/prisma/prisma.module.js';
+import { TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { issueKey } from './support/keys.js';
+
+const KEYS = '/api/internal/api-keys';
+
+let database: TestDatabase;
+let superuser: Client;
+let audit: AuditService;
+let url: string;
+let stop: () => Promise<void>;
+
+// One database a test: what is forged can't be mended.
+beforeEach(async () => {
+  await stop?.();
+  database = await createTestDatabase();
+  const variables = { DATABASE_URL: database.url };
+  const app = await startApp(variables);
+  const module = await Test.createTestingModule({
+    imports: [
+      ConfigModule.forRoot(parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
+      PrismaModule,
+      AuditModule,
+    ],
+  }).compile();
+  superuser = new Client({ connectionString: database.url });
+  await superuser.connect();
+  audit = module.get(AuditService);
+  url = await app.getUrl();
+  stop = async () => {
+    await app.close();
+    await module.close();
+    await superuser.end();
+    await database.drop();
+  };
+});
+afterAll(() => stop());
+
+/** Changes what the triggers protect, as somebody with the database's own rights can. */
+async function force(statement: string): Promise<void> {
+  await superuser.query('SET session_replication_role = replica');
+  await superuser.query(statement);
+  await superuser.query('SET session_replication_role = origin');
+}
+
+async function makeHistory(): Promise<{ id: string; successorId: string }> {
+  const { id } = await issueKey(url);
+  const { body } = await withKey(url).post(`${KEYS}/${id}/rotate`).expect(201);
+  await withKey(url).post(`${KEYS}/${id}/revoke`).send({ reason: 'test' }).expect(200);
+  return { id, successorId: body.apiKey.id };
+}
+
+describe('the audit trail', () => {
+  it('has every change, who made it, and the key before and after', async () => {
+    const { id, successorId } = await makeHistory();
+    const events = [];
+    for await (const event of audit.events()) events.push(event);
+    expect(events.map(({ action, subject }) => [action, subject])).toEqual([
+      ['create', id],
+      ['succeed', successorId],
+      ['rotate', id],
+      ['revoke', id],
+    ]);
+    expect(events.every(({ actor }) => /^root_[0-9a-f]{8}$/.test(actor))).toBe(true);
+    const { before, after } = events[3] ?? {};
+    expect(JSON.parse(before ?? '')).toMatchObject({ id, revoked_at: null });
+    expect(JSON.parse(after ?? '')).toMatchObject({ id, revocation_reason: 'test' });
+    expect(`${before}${after}`).not.toContain('digest');
+    expect(await audit.verify()).toMatchObject({ events: 4, faults: [], strayKeys: [] });
+  });
+
+  it('has changes that were made past the application, too', async () => {
+    const { id } = await issueKey(url);
+    await superuser.query(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
+    const events = [];
+    for await (const event of audit.events()) events.push(event);
+    expect(events[1]).toMatchObject({ action: 'update', subject: id });
+    expect(events[1]?.actor).toMatch(/^database:/);
+    expect(await audit.verify()).toMatchObject({ faults: [], strayKeys: [] });
+  });
+
+  it.each([
+    `UPDATE audit_events SET actor = 'nobody'`,
+    'DELETE FROM audit_events',
+    'TRUNCATE audit_events',
+    'DELETE FROM api_keys',
+    'TRUNCATE api_keys CASCADE',
+    'UPDATE api_keys SET revoked_at = NULL, revoked_by = NULL',
+    `UPDATE api_keys SET digest = sha256('another')`,
+    `UPDATE api_keys SET retires_at = now() + interval '1 year' WHERE rotated_at IS NOT NULL`,
+  ])('is protected by the database from: %s', async (statement) => {
+    await makeHistory();
+    await expect(superuser.query(statement)).rejects.toThrow(/not allowed|cannot be/);
+  });
+
+  it.each([
+    ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2n]],
+    ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2n]],
+  ])('shows by force that an event is %s', async (_case, statement, expected) => {
+    await makeHistory();
+    await force(statement);
+    const { faults } = await audit.verify();
+    expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
+  });
+
+  it('shows that the last event is missing, by the key that it was about', async () => {
+    const { id } = await makeHistory();
+    await force('DELETE FROM audit_events WHERE sequence = 4');
+    expect(await audit.verify()).toMatchObject({ faults: [], strayKeys: [id] });
+  });
+
+  it('shows that the whole trail is missing, by the keys and by an earlier head', async () => {
+    await makeHistory();
+    const { head } = await audit.verify();
+    await force('DELETE FROM audit_events');
+    const report = await audit.verify(`${head.sequence}:${head.hash}`);
+    expect(report.strayKeys).toHaveLength(2);
+    expect(report.faults).toHaveLength(1);
+  });
+
+  it('shows a key that was changed without an event, or removed', async () => {
+    const { id } = await makeHistory();
+    await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
+    expect(await audit.verify()).toMatchObject({ strayKeys: [id] });
+    const other = await issueKey(url);
+    await force(`DELETE FROM api_keys WHERE id = '${other.id}'`);
+    expect((await audit.verify()).strayKeys.toSorted()).toEqual([id, other.id].toSorted());
+  });
+
+  it('is whole after fifty changes, five at a time', async () => {
+    const issueTen = async () => {
+      for (let issued = 0; issued < 10; issued++) await issueKey(url);
+    };
+    await Promise.all(Array.from({ length: 5 }, issueTen));
+    expect(await audit.verify()).toMatchObject({ events: 50, faults: [], strayKeys: [] });
+  });
+});
