@@ -1,0 +1,44 @@
+import { Pool, type PoolConfig } from 'pg';
+import { USER_COLUMNS, type UserRow } from '../user-answer.js';
+
+interface Waiting {
+  id: string;
+  resolve: (user: UserRow | undefined) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** Look-ups that are asked for in one turn of the event loop become one query. */
+export class CoalescedUsers {
+  private readonly pool: Pool;
+  private waiting: Waiting[] = [];
+
+  constructor(database: PoolConfig) {
+    this.pool = new Pool(database);
+  }
+
+  find(id: string): Promise<UserRow | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.waiting.push({ id, resolve, reject }) === 1) setImmediate(() => void this.flush());
+    });
+  }
+
+  private async flush(): Promise<void> {
+    const batch = this.waiting;
+    this.waiting = [];
+    try {
+      const found = await this.query(batch.map(({ id }) => id));
+      for (const { id, resolve } of batch) resolve(found.get(id));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  private async query(ids: string[]): Promise<Map<string, UserRow>> {
+    const { rows } = await this.pool.query<UserRow>({
+      name: 'find-users',
+      text: `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY($1)`,
+      values: [ids],
+    });
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+}

@@ -1,0 +1,30 @@
+import Fastify from 'fastify';
+import { Pool } from 'pg';
+import { apiKeyMatcher } from '../api-key.js';
+import { settings } from '../settings.js';
+import { USER_COLUMNS, type UserRow, userAnswerSchema } from '../user-answer.js';
+
+const isGoodKey = apiKeyMatcher(settings.apiKey);
+const pool = new Pool(settings.database);
+const app = Fastify();
+
+app.addHook('onRequest', async (request, reply) => {
+  if (isGoodKey(request.headers['x-api-key'])) return undefined;
+  return reply.code(401).send({ error: 'Invalid or missing API key' });
+});
+
+app.get<{ Params: { id: string } }>(
+  '/api/internal/users/:id',
+  { schema: { response: { 200: userAnswerSchema } } },
+  async (request, reply) => {
+    const { rows } = await pool.query<UserRow>({
+      name: 'find-user',
+      text: `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`,
+      values: [request.params.id],
+    });
+    const [user] = rows;
+    return user === undefined ? reply.code(404).send({ error: 'User not found' }) : { user };
+  },
+);
+
+await app.listen(settings);
