@@ -1,0 +1,125 @@
+import type { Database, DatabaseServer } from './database.js';
+import type { Load, LoadGenerator, LoadResult, LoadTarget } from './load/load.js';
+import type { Options } from './options.js';
+import { PeerServer } from './peer-server.js';
+import type { Peer } from './peers.js';
+import { report } from './progress.js';
+
+// Time alone would not do on a machine that is busy with other things.
+const WARM_UP_REQUESTS = 10_000;
+const WARM_UP_SECONDS = 2;
+const WARM_UP_TIMES = 3;
+
+/** A peer as one measurement runs it. */
+export interface Subject {
+  readonly peer: Peer;
+  readonly database: Database;
+}
+
+export interface Turn<Result> {
+  readonly name: string;
+  readonly measure: () => Promise<Result>;
+}
+
+/** What every measurement works with: the databases, the generator, and the way to run peers in turns. */
+export class BenchRun {
+  private readonly databases = new Map<number, Database>();
+  private readonly keys = new Map<string, string>();
+
+  private errorCount = 0;
+
+  constructor(
+    readonly options: Options,
+    readonly generator: LoadGenerator,
+    readonly databaseServer: DatabaseServer,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** Requests of all measurements so far that failed. */
+  get errors(): number {
+    return this.errorCount;
+  }
+
+  /** A database with that many users, made when it is first asked for. */
+  async database(users = this.options.users): Promise<Database> {
+    const existing = this.databases.get(users);
+    if (existing !== undefined) return existing;
+    this.progress(`fill a database with ${users} users`);
+    const database = await this.databaseServer.create(users);
+    this.databases.set(users, database);
+    return database;
+  }
+
+  /** Measures every turn once a round: A B C … A B C …. A list of results for each. */
+  async inTurns<Result>(
+    turns: readonly Turn<Result>[],
+    rounds = this.options.rounds,
+  ): Promise<Result[][]> {
+    const results: Result[][] = turns.map(() => []);
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const [index, { name, measure }] of turns.entries()) {
+        this.progress(`round ${round} of ${rounds}: ${name}`);
+        results[index]?.push(await measure());
+      }
+    }
+    return results;
+  }
+
+  /** The same for peers, each a new process every time. */
+  async peersInTurns<Result>(
+    subjects: readonly Subject[],
+    measure: (server: PeerServer) => Promise<Result>,
+    rounds?: number,
+  ): Promise<Result[][]> {
+    const turns = subjects.map((subject) => ({
+      name: `${subject.peer.name}, ${subject.database.users} users`,
+      measure: () => this.withServer(subject, measure),
+    }));
+    return this.inTurns(turns, rounds);
+  }
+
+  async withServer<Result>(
+    subject: Subject,
+    use: (server: PeerServer) => Promise<Result>,
+  ): Promise<Result> {
+    const { peer, database } = subject;
+    const server = await PeerServer.start(peer, database, await this.keyFor(subject), this.signal);
+    try {
+      return await use(server);
+    } finally {
+      await server.stop();
+    }
+  }
+
+  /** So that the code is compiled and the connections are there. */
+  async warmUp(server: LoadTarget, connections = this.options.connections): Promise<void> {
+    let requests = 0;
+    for (let times = 0; times < WARM_UP_TIMES && requests < WARM_UP_REQUESTS; times += 1) {
+      requests += (await this.load(server, { connections, seconds: WARM_UP_SECONDS })).requests;
+    }
+  }
+
+  /** Random requests of the server's, as fast as they are answered unless there is a pause. */
+  async load(
+    { origin, request }: LoadTarget,
+    settings: Partial<Omit<Load, keyof LoadTarget>> = {},
+  ): Promise<LoadResult> {
+    const { connections, seconds } = this.options;
+    const load = { origin, request, connections, seconds, ...settings };
+    const result = await this.generator.run(load, this.signal);
+    this.errorCount += result.errors;
+    return result;
+  }
+
+  progress(text: string): void {
+    this.signal.throwIfAborted();
+    report(text);
+  }
+
+  private async keyFor({ peer, database }: Subject): Promise<string> {
+    const name = `${peer.name} ${database.url}`;
+    const key = this.keys.get(name) ?? (await peer.prepare(database));
+    this.keys.set(name, key);
+    return key;
+  }
+}

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { Client } from 'pg';
+import { EmbeddedPostgres, temporaryClusterDirectory } from '../scripts/embedded-postgres.js';
+import { UTC_SESSION } from '../src/prisma/utc-session.js';
+
+const MIGRATIONS = new URL('../prisma/migrations/', import.meta.url);
+
+/** A migrated database with the users `1` … `users`. */
+export interface Database {
+  readonly url: string;
+  readonly users: number;
+}
+
+/** The PostgreSQL server of `DATABASE_URL`, or else an embedded one. It only adds databases, and drops them. */
+export class DatabaseServer {
+  private readonly names: string[] = [];
+
+  private constructor(
+    private readonly url: string,
+    /** Its version, and how it was set up. */
+    readonly description: string,
+    private readonly end: () => Promise<void>,
+  ) {}
+
+  static async start(): Promise<DatabaseServer> {
+    const given = process.env.DATABASE_URL;
+    const { url, end, kind } = given
+      ? { url: given, end: async () => undefined, kind: 'of DATABASE_URL' }
+      : await startEmbedded();
+    const [row] = await query(url, 'SHOW server_version');
+    return new DatabaseServer(url, `${String(row?.server_version)} (${kind})`, end);
+  }
+
+  async create(users: number): Promise<Database> {
+    const name = `latchkey_bench_${randomBytes(6).toString('hex')}`;
+    await query(this.url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+    this.names.push(name);
+    const url = new URL(this.url);
+    url.pathname = `/${name}`;
+    for (const migration of await readMigrations()) await query(url.href, migration);
+    await fill(url.href, users);
+    // Else the server does it by itself, in the middle of a round.
+    await query(url.href, 'VACUUM ANALYZE');
+    await query(url.href, 'CHECKPOINT');
+    return { url: url.href, users };
+  }
+
+  async stop(): Promise<void> {
+    for (const name of this.names) await query(this.url, `DROP DATABASE ${name} WITH (FORCE)`);
+    await this.end();
+  }
+}
+
+/** The text that every peer must answer with for a user. */
+export async function expectedAnswer(url: string, id: string): Promise<string> {
+  const [user] = await query(
+    url,
+    `SELECT id, email, name, phone, roles, permissions,
+            created_at AS "createdAt", last_login_at AS "lastLoginAt"
+     FROM users WHERE id = $1`,
+    [id],
+  );
+  return JSON.stringify({ user });
+}
+
+async function startEmbedded(): Promise<{ url: string; end: () => Promise<void>; kind: string }> {
+  const directory = temporaryClusterDirectory();
+  const postgres = await EmbeddedPostgres.start({ directory, durable: false });
+  const end = async () => {
+    await postgres.stop();
+    await rm(directory, { recursive: true });
+  };
+  return { url: postgres.serverUrl, end, kind: 'embedded, fsync off' };
+}
+
+async function readMigrations(): Promise<string[]> {
+  const entries = await readdir(MIGRATIONS, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return Promise.all(
+    names.toSorted().map((name) => readFile(new URL(`${name}/migration.sql`, MIGRATIONS), 'utf8')),
+  );
+}
+
+async function fill(connectionString: string, users: number): Promise<void> {
+  // Not imported above: a fresh checkout has no generated client before the build.
+  const { PrismaClient } = await import('../src/generated/prisma/client.js');
+  const { seedBulkUsers } = await import('../prisma/seed/bulk-users.js');
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString, options: UTC_SESSION }),
+  });
+  try {
+    await seedBulkUsers(prisma, users);
+  } finally {
+    await prisma.$disconnect();
+  }
+}
+
+async function query(
+  connectionString: string,
+  sql: string,
+  values?: unknown[],
+): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}

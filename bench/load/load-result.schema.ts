@@ -1,0 +1,11 @@
+import { z } from 'zod';
+
+/** What the generators print. */
+export const loadResultSchema = z.object({
+  requests: z.number(),
+  requestsPerSecond: z.number(),
+  errors: z.number(),
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+  p999Ms: z.number(),
+});

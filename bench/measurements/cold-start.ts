@@ -1,0 +1,21 @@
+import { PEERS } from '../peers.js';
+import { describeRounds, formatCount, formatSpread } from '../report/format.js';
+import { markdownTable } from '../report/markdown-table.js';
+import type { Measurement } from './measurement.js';
+
+/** From the start of a process to its first right answer, which takes a connection to the database. */
+export const coldStart: Measurement = {
+  name: 'cold-start',
+  peers: () => PEERS,
+  async run(run) {
+    const database = await run.database();
+    const subjects = PEERS.map((peer) => ({ peer, database }));
+    const results = await run.peersInTurns(subjects, async (server) => server.readyAfterMs);
+    const rows = PEERS.map(({ title }, index) => [
+      title,
+      formatSpread(results[index] ?? [], formatCount),
+    ]);
+    const text = markdownTable([['', 'ms to the first answer'], ...rows]);
+    return { text, conditions: describeRounds(run.options.rounds) };
+  },
+};

@@ -1,0 +1,58 @@
+import type { BenchRun, Subject } from '../bench-run.js';
+import { type LoadResult, type LoadTarget, p50sOf, p99sOf, ratesOf } from '../load/load.js';
+import { FASTIFY_PG, LATCHKEY, type Peer } from '../peers.js';
+import { describeRounds, formatCount, formatSpread } from '../report/format.js';
+import { markdownTable } from '../report/markdown-table.js';
+import { medianOf } from '../statistics.js';
+import type { Measurement } from './measurement.js';
+
+// So many that nearly all are between two requests: requests then come at random, whether others are answered or not.
+const CALLERS = 512;
+
+/** How long requests take that arrive at random, at half of what a server can do. */
+export const halfLoad: Measurement = {
+  name: 'half-load',
+  peers: () => [FASTIFY_PG, LATCHKEY],
+  async run(run) {
+    const database = await run.database();
+    const [base, ours] = [FASTIFY_PG, LATCHKEY].map((peer) => ({ peer, database }));
+    if (base === undefined || ours === undefined) throw new Error('Nothing is compared.');
+    const [baseRate, ourRate] = [await halfOf(run, base), await halfOf(run, ours)];
+    const cases = [
+      { ...base, rate: baseRate, load: 'half of its capacity' },
+      { ...ours, rate: ourRate, load: 'half of its capacity' },
+      { ...ours, rate: baseRate, load: `as many as ${base.peer.name}` },
+    ];
+    const turns = cases.map(({ rate, load, ...subject }) => ({
+      name: `${subject.peer.name}, ${load}`,
+      measure: () => run.withServer(subject, (server) => atRate(run, server, rate)),
+    }));
+    const results = await run.inTurns(turns);
+    const rows = cases.map(({ peer, load }, index) => row(peer, load, results[index] ?? []));
+    const text = markdownTable([['', 'requests/s', 'p50, ms', 'p99, ms', 'p99.9, ms'], ...rows]);
+    return { text, conditions: describeRounds(run.options.rounds, run.options.seconds) };
+  },
+};
+
+async function halfOf(run: BenchRun, subject: Subject): Promise<number> {
+  run.progress(`capacity of ${subject.peer.name}`);
+  return run.withServer(subject, async (server) => {
+    await run.warmUp(server);
+    return (await run.load(server)).requestsPerSecond / 2;
+  });
+}
+
+async function atRate(run: BenchRun, server: LoadTarget, rate: number): Promise<LoadResult> {
+  await run.warmUp(server);
+  return run.load(server, { connections: CALLERS, pauseMs: (CALLERS / rate) * 1000 });
+}
+
+function row({ title }: Peer, load: string, rounds: readonly LoadResult[]): string[] {
+  return [
+    `${title}, ${load}`,
+    formatCount(medianOf(ratesOf(rounds))),
+    formatSpread(p50sOf(rounds)),
+    formatSpread(p99sOf(rounds)),
+    formatSpread(rounds.map(({ p999Ms }) => p999Ms)),
+  ];
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import { mintAccessToken } from '@latchkey/access-tokens/mint';
+
+const USERS = 100;
+const LIFETIME_SECONDS = 3600;
+const PUBLIC_URL = 'https://mcp.example/mcp';
+const ISSUER = 'https://issuer.example';
+const SECRET = randomBytes(32).toString('hex');
+
+/** So that the MCP server takes the tokens that are minted here, as often as they come. */
+export const MCP_SERVER_VARIABLES = {
+  MCP_PUBLIC_URL: PUBLIC_URL,
+  MCP_RATE_LIMIT: '1000000',
+  JWT_ISSUER: ISSUER,
+  JWT_SECRET: SECRET,
+};
+
+/** Access tokens of the first users. */
+export function mintTokens(): Promise<string[]> {
+  const userIds = Array.from({ length: USERS }, (_, index) => String(index + 1));
+  return Promise.all(
+    userIds.map((userId) =>
+      mintAccessToken({
+        secret: SECRET,
+        issuer: ISSUER,
+        audience: PUBLIC_URL,
+        userId,
+        clientId: 'latchkey-bench',
+        scopes: ['balance:read'],
+        lifetimeSeconds: LIFETIME_SECONDS,
+      }),
+    ),
+  );
+}

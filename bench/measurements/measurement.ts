@@ -1,0 +1,20 @@
+import type { BenchRun } from '../bench-run.js';
+import type { Options } from '../options.js';
+import type { Peer } from '../peers.js';
+
+export interface Section {
+  /** Markdown, without the heading. */
+  readonly text: string;
+  /** How often and how long was measured. */
+  readonly conditions: string;
+  /** An SVG. */
+  readonly chart?: string;
+}
+
+/** What is measured for a section of docs/performance.md, which has its name. */
+export interface Measurement {
+  readonly name: string;
+  /** Those that it runs, so that they can be built before. */
+  peers(options: Options): readonly Peer[];
+  run(run: BenchRun): Promise<Section>;
+}

@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BenchRun } from '../bench-run.js';
+import type { PeerServer } from '../peer-server.js';
+import { PEERS } from '../peers.js';
+import { describeRounds, formatCount, formatSpread } from '../report/format.js';
+import { markdownTable } from '../report/markdown-table.js';
+import type { Measurement } from './measurement.js';
+
+const SETTLE_MS = 3000;
+const SAMPLE_MS = 250;
+const ROUNDS = 3;
+
+interface Memory {
+  readonly idle: number;
+  readonly loaded: number;
+}
+
+/** The resident memory of a process that has answered a few requests, and the most that it has under load. */
+export const memory: Measurement = {
+  name: 'memory',
+  peers: () => PEERS,
+  async run(run) {
+    const database = await run.database();
+    const subjects = PEERS.map((peer) => ({ peer, database }));
+    const results = await run.peersInTurns(subjects, (server) => observe(run, server), ROUNDS);
+    const rows = PEERS.map(({ title }, index) => {
+      const rounds = results[index] ?? [];
+      const idle = rounds.map((round) => round.idle);
+      const loaded = rounds.map((round) => round.loaded);
+      return [title, formatSpread(idle, formatCount), formatSpread(loaded, formatCount)];
+    });
+    const text = markdownTable([['', 'idle, MB', 'under load, MB'], ...rows]);
+    return { text, conditions: describeRounds(ROUNDS, run.options.seconds) };
+  },
+};
+
+async function observe(run: BenchRun, server: PeerServer): Promise<Memory> {
+  await sleep(SETTLE_MS);
+  const idle = await server.residentMegabytes();
+  return { idle, loaded: await highest(server, run.load(server)) };
+}
+
+async function highest(server: PeerServer, load: Promise<unknown>): Promise<number> {
+  const over = load.then(() => 'over');
+  let most = 0;
+  while ((await Promise.race([over, sleep(SAMPLE_MS, 'running')])) === 'running') {
+    most = Math.max(most, await server.residentMegabytes());
+  }
+  return most;
+}

@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util';
+
+export const USAGE = `npm run bench -- [options]
+
+  --quick             at most three minutes: prints ratios, fails far below the recorded ones, writes nothing
+  --only A,B          these measurements
+  --peers A,B         the comparison alone, of these peers; writes nothing
+  --dry-run           print, and write nothing
+  --rounds N          default 5
+  --seconds N         of each round; default 10
+  --connections N     of the comparison; default 64
+  --users N           rows of the table; default 100000`;
+
+export interface Options {
+  readonly quick: boolean;
+  readonly only: readonly string[] | undefined;
+  readonly peers: readonly string[] | undefined;
+  /** Whether docs/performance.md is to be written. */
+  readonly writes: boolean;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly users: number;
+}
+
+const FULL = { rounds: 5, seconds: 10 };
+const QUICK = { rounds: 3, seconds: 3 };
+
+/** @throws TypeError with a sentence for what is wrong with the arguments. */
+export function parseOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      peers: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      connections: { type: 'string', default: '64' },
+      users: { type: 'string', default: '100000' },
+    },
+  });
+  const { quick } = values;
+  const defaults = quick ? QUICK : FULL;
+  return {
+    quick,
+    only: values.peers === undefined ? values.only?.split(',') : ['throughput'],
+    peers: values.peers?.split(','),
+    writes: !quick && !values['dry-run'] && values.peers === undefined,
+    rounds: wholeNumber('rounds', values.rounds, defaults.rounds),
+    seconds: wholeNumber('seconds', values.seconds, defaults.seconds),
+    connections: wholeNumber('connections', values.connections),
+    users: wholeNumber('users', values.users),
+  };
+}
+
+function wholeNumber(name: string, text: string | undefined, fallback = 0): number {
+  if (text === undefined) return fallback;
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new TypeError(`--${name} must be a whole number from 1.`);
+  return Number(text);
+}

@@ -1,0 +1,101 @@
+import { type Database, expectedAnswer } from './database.js';
+import { findFreePort } from './free-port.js';
+import type { RequestTemplate } from './load/load.js';
+import { type Peer, variablesOf } from './peers.js';
+import { PinnedProcess } from './pinned-process.js';
+
+const PATH = '/api/internal/users';
+const CHECKED_IDS = 20;
+
+/** A peer that runs on a database, and has been found to answer correctly. */
+export class PeerServer {
+  private constructor(
+    readonly origin: string,
+    /** Milliseconds from the start of the process to the first right answer. */
+    readonly readyAfterMs: number,
+    private readonly process: PinnedProcess,
+    private readonly database: Database,
+    private readonly key: string,
+  ) {}
+
+  static async start(
+    peer: Peer,
+    database: Database,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<PeerServer> {
+    const port = await findFreePort();
+    const origin = `http://127.0.0.1:${port}`;
+    const process = await PinnedProcess.start({
+      folder: peer.folder,
+      args: peer.args(port),
+      variables: variablesOf(peer, database, port),
+    });
+    try {
+      const url = `${origin}${PATH}/1`;
+      const readyAfterMs = await process.ready(async () => (await ask(url, key)).ok, signal);
+      const server = new PeerServer(origin, readyAfterMs, process, database, key);
+      if (!peer.isConstant) await server.checkAnswers(peer.name);
+      return server;
+    } catch (error) {
+      await process.stop();
+      throw error;
+    }
+  }
+
+  /** Asks for random users of the database. */
+  get request(): RequestTemplate {
+    const values = Array.from({ length: this.database.users }, (_, index) => String(index + 1));
+    return { method: 'GET', path: `${PATH}/{value}`, headers: { 'X-API-Key': this.key }, values };
+  }
+
+  cpuMicroseconds(): Promise<number> {
+    return this.process.cpuMicroseconds();
+  }
+
+  residentMegabytes(): Promise<number> {
+    return this.process.residentMegabytes();
+  }
+
+  stop(): Promise<void> {
+    return this.process.stop();
+  }
+
+  private async checkAnswers(name: string): Promise<void> {
+    for (let count = 0; count < CHECKED_IDS; count += 1) {
+      const id = String(1 + Math.floor(Math.random() * this.database.users));
+      const expected = await expectedAnswer(this.database.url, id);
+      await this.check(name, id, this.key, 200, expected);
+    }
+    await this.check(name, '1', undefined, 401);
+    await this.check(name, '1', `${this.key}x`, 401);
+    await this.check(name, 'nobody', this.key, 404);
+  }
+
+  private async check(
+    name: string,
+    id: string,
+    key: string | undefined,
+    status: number,
+    body?: string,
+  ): Promise<void> {
+    const answer = await ask(`${this.origin}${PATH}/${id}`, key);
+    if (answer.status !== status || (body !== undefined && answer.body !== body)) {
+      throw new Error(
+        `${name} answers ${answer.status} ${answer.body} for ${id}, and not ${status} ${body ?? ''}.`,
+      );
+    }
+  }
+}
+
+async function ask(url: string, key = ''): Promise<{ ok: boolean; status: number; body: string }> {
+  try {
+    const response = await fetch(url, {
+      headers: { ...(key !== '' && { 'X-API-Key': key }), connection: 'close' },
+      signal: AbortSignal.timeout(5000),
+    });
+    return { ok: response.ok, status: response.status, body: await response.text() };
+  } catch {
+    return { ok: false, status: 0, body: 'no answer' };
+  }
+}

@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import type { Database } from './database.js';
+import { CHECKOUT } from './checkout.js';
+
+const POOL_SIZE = 10;
+/** The key that all peers but better-auth are asked with. */
+export const API_KEY = randomBytes(32).toString('hex');
+
+/** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */
+export interface Peer {
+  readonly name: string;
+  /** What the table calls it. */
+  readonly title: string;
+  readonly folder: string;
+  /** Arguments of `node`. */
+  args(port: number): string[];
+  readonly variables: NodeJS.ProcessEnv;
+  /** Whether it needs what `bench/package.json` lists. */
+  readonly hasOwnDependencies: boolean;
+  /** Whether it answers everybody with the same user, without a look at the key. */
+  readonly isConstant: boolean;
+  /** Makes what it needs in the database; answers with the key to ask it with. */
+  prepare(database: Database): Promise<string>;
+}
+
+const PEER = {
+  folder: CHECKOUT,
+  variables: {},
+  hasOwnDependencies: false,
+  isConstant: false,
+  prepare: async () => API_KEY,
+};
+
+/** What this backend does that the peers don't: each part is switched off here, as soon as there is a switch. */
+const LEAN = { LOG_LEVEL: 'silent' };
+
+export const LATCHKEY: Peer = {
+  ...PEER,
+  name: 'latchkey',
+  title: 'Latchkey, all of production on',
+  args: () => ['dist/main.js'],
+  variables: { LOG_LEVEL: 'info' },
+};
+
+export const LATCHKEY_LEAN: Peer = {
+  ...LATCHKEY,
+  name: 'latchkey-lean',
+  title: 'Latchkey, the same work as the peers',
+  variables: LEAN,
+};
+
+export const FASTIFY_PG: Peer = {
+  ...PEER,
+  name: 'fastify-pg',
+  title: 'hand-written Fastify + pg, prepared statement',
+  args: () => ['bench/dist/fastify-pg/main.js'],
+};
+
+export const NESTJS_PRISMA: Peer = {
+  ...PEER,
+  name: 'nestjs-prisma',
+  title: 'NestJS + Fastify + Prisma, the usual way',
+  args: () => ['bench/dist/nestjs-prisma/main.js'],
+};
+
+export const NEXTJS_PRISMA: Peer = {
+  ...PEER,
+  name: 'nextjs-prisma',
+  title: 'Next.js route + Prisma',
+  folder: fileURLToPath(new URL('peers/nextjs-prisma', import.meta.url)),
+  args: (port) => [
+    '../../node_modules/next/dist/bin/next',
+    'start',
+    '--hostname',
+    '127.0.0.1',
+    '--port',
+    String(port),
+  ],
+  variables: { NEXT_TELEMETRY_DISABLED: '1' },
+  hasOwnDependencies: true,
+};
+
+export const BETTER_AUTH: Peer = {
+  ...PEER,
+  name: 'better-auth',
+  title: 'Fastify + pg, key verified by better-auth',
+  args: () => ['bench/dist/better-auth/main.js'],
+  hasOwnDependencies: true,
+  prepare: async (database) => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['bench/dist/better-auth/create-key.js'],
+      { cwd: CHECKOUT, env: variablesOf(BETTER_AUTH, database, 1) },
+    );
+    return stdout.trim();
+  },
+};
+
+export const FASTIFY_COALESCED: Peer = {
+  ...PEER,
+  name: 'fastify-coalesced',
+  title: 'hand-written Fastify, coalesced look-ups, compiled JSON',
+  args: () => ['bench/dist/fastify-coalesced/main.js'],
+};
+
+export const NODE_HTTP: Peer = {
+  ...PEER,
+  name: 'node-http',
+  title: 'bare node:http, constant body, no key',
+  args: () => ['bench/dist/node-http/main.js'],
+  isConstant: true,
+};
+
+export const PEERS: readonly Peer[] = [
+  LATCHKEY,
+  LATCHKEY_LEAN,
+  FASTIFY_PG,
+  NESTJS_PRISMA,
+  NEXTJS_PRISMA,
+  BETTER_AUTH,
+  FASTIFY_COALESCED,
+  NODE_HTTP,
+];
+
+export function variablesOf(peer: Peer, database: Database, port: number): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATABASE_URL: database.url,
+    DATABASE_POOL_MAX: String(POOL_SIZE),
+    INTERNAL_API_KEY: API_KEY,
+    ...peer.variables,
+  };
+}

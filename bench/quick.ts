@@ -1,0 +1,23 @@
+import type { BenchRun } from './bench-run.js';
+import { ratesOf } from './load/load.js';
+import { cpuTimesOf, measureThroughput } from './measurements/throughput.js';
+import { RECORDED, TOLERATED_SHARE } from './ratios.js';
+import { formatDecimal, formatSpread } from './report/format.js';
+import { medianOf, ratiosByRound } from './statistics.js';
+
+/** Prints the ratios of a short run; answers with those that are far below what was recorded. */
+export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
+  const ratios = RECORDED[run.generator.name];
+  const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));
+  const results = await measureThroughput(run, [...peers]);
+  return ratios.flatMap(({ of, to, recorded }) => {
+    const [ours, theirs] = [results.get(of), results.get(to)];
+    const rates = ratiosByRound(ratesOf(ours), ratesOf(theirs));
+    const perCpuSecond = ratiosByRound(cpuTimesOf(theirs), cpuTimesOf(ours));
+    const least = recorded * TOLERATED_SHARE;
+    const name = `${of.name} ÷ ${to.name}`;
+    console.log(`${name}: requests/s ${formatSpread(rates)}`);
+    console.log(`  requests/CPU second ${formatSpread(perCpuSecond)}, recorded ${recorded}`);
+    return medianOf(perCpuSecond) < least ? [`${name} is below ${formatDecimal(least)}.`] : [];
+  });
+}

@@ -1,0 +1,51 @@
+import {
+  BETTER_AUTH,
+  FASTIFY_COALESCED,
+  FASTIFY_PG,
+  LATCHKEY,
+  LATCHKEY_LEAN,
+  NESTJS_PRISMA,
+  NEXTJS_PRISMA,
+  NODE_HTTP,
+  type Peer,
+} from './peers.js';
+
+/** How many times the requests per second of another peer. */
+export interface Ratio {
+  readonly of: Peer;
+  readonly to: Peer;
+  /** What it must be at least. */
+  readonly goal?: number;
+}
+
+export const RATIOS: readonly Ratio[] = [
+  { of: LATCHKEY, to: FASTIFY_PG, goal: 1.8 },
+  { of: LATCHKEY_LEAN, to: FASTIFY_PG, goal: 2.5 },
+  { of: LATCHKEY_LEAN, to: NESTJS_PRISMA, goal: 6 },
+  { of: LATCHKEY_LEAN, to: NEXTJS_PRISMA, goal: 25 },
+  { of: LATCHKEY_LEAN, to: BETTER_AUTH },
+  { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, goal: 0.85 },
+  { of: LATCHKEY_LEAN, to: NODE_HTTP, goal: 0.5 },
+];
+
+/** A quick run fails below this share of a recorded ratio: noise is well above it, a real loss is not. */
+export const TOLERATED_SHARE = 0.7;
+
+/**
+ * Requests for a second of the server's CPU time, as a quick run has measured them on an idle machine, by generator.
+ * Other programs on the machine change them little. Record anew when the hot path changes:
+ * `npm run bench -- --quick` prints the figures.
+ */
+export const RECORDED = {
+  wrk: [
+    { of: LATCHKEY, to: FASTIFY_PG, recorded: 0.3 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 0.4 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, recorded: 0.15 },
+    { of: LATCHKEY_LEAN, to: NODE_HTTP, recorded: 0.08 },
+  ],
+  // It can't saturate the fastest servers, so they are no measure here.
+  autocannon: [
+    { of: LATCHKEY, to: FASTIFY_PG, recorded: 0.3 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 0.4 },
+  ],
+};

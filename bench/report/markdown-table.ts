@@ -1,0 +1,5 @@
+/** A table; its first row are the headings, and all columns but the first are numbers. */
+export function markdownTable([headings = [], ...rows]: readonly (readonly string[])[]): string {
+  const alignment = headings.map((_, index) => (index === 0 ? '---' : '--:'));
+  return [headings, alignment, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}

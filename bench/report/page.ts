@@ -1,0 +1,23 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { format, resolveConfig } from 'prettier';
+
+const PAGE = new URL('../../docs/performance.md', import.meta.url);
+const CHART = new URL('../../docs/performance.svg', import.meta.url);
+
+/** Replaces sections of docs/performance.md, by name; what is written by hand around them stays. */
+export async function writeSections(sections: ReadonlyMap<string, string>): Promise<void> {
+  let page = await readFile(PAGE, 'utf8');
+  for (const [name, text] of sections) page = replaceSection(page, name, text);
+  await writeFile(PAGE, await format(page, { ...(await resolveConfig(PAGE)), parser: 'markdown' }));
+}
+
+export async function writeChart(svg: string): Promise<void> {
+  await writeFile(CHART, svg);
+}
+
+function replaceSection(page: string, name: string, text: string): string {
+  const [begin, end] = [`<!-- begin ${name} -->`, `<!-- end ${name} -->`];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from === -1 || to < from) throw new Error(`docs/performance.md has no section ${name}.`);
+  return `${page.slice(0, from)}${begin}\n\n${text}\n\n${page.slice(to)}`;
+}

@@ -1,0 +1,33 @@
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  return {
+    median: percentile(sorted, 50),
+    min: sorted[0] ?? Number.NaN,
+    max: sorted.at(-1) ?? Number.NaN,
+  };
+}
+
+export function medianOf(values: readonly number[]): number {
+  return spreadOf(values).median;
+}
+
+/** Each value by the other of the same round, where both are there. */
+export function ratiosByRound(values: readonly number[], others: readonly number[]): number[] {
+  return values
+    .slice(0, others.length)
+    .map((value, round) => value / (others[round] ?? Number.NaN));
+}
+
+/** Of sorted values; between two of them, their mean weighted by distance. */
+function percentile(sorted: readonly number[], percent: number): number {
+  const position = ((sorted.length - 1) * percent) / 100;
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  const above = sorted[Math.ceil(position)] ?? Number.NaN;
+  return below + (above - below) * (position % 1);
+}
