@@ -2,18 +2,29 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PrismaClient } from '../../../src/generated/prisma/client.js';
 import { type TestDatabase, createTestDatabase } from '../../../test/support/database.js';
 import { addUser } from '../../../test/support/users.js';
-import { type ToolResult, connect, sentence } from '../support/clients.js';
+import { connect, sentence } from '../support/clients.js';
 import { token } from '../support/tokens.js';
 import { API_KEY, startBackend, startMcp } from '../support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
-// An open circuit lets a call try each second, so it takes about one; a slow machine's calls take longer themselves.
-const RECOVERY_BOUND_MS = 5000;
+// An open circuit lets a call try each second, so it takes about one; the calls of a slow machine take long themselves.
+const RECOVERY_BOUND_MS = 15_000;
 const AT_ONCE = 50;
+const GOOD = 'Hello Ada! Your checking balance is $5.00.';
+const BAD = 'The user service is unavailable at the moment. Try again in a few seconds.';
+
+// Only the circuit and the lost connections are tested: a slow machine's calls must not time out besides.
+const PATIENT = {
+  BACKEND_CONNECT_TIMEOUT_MS: '5000',
+  BACKEND_RESPONSE_TIMEOUT_MS: '10000',
+  BACKEND_TOTAL_TIMEOUT_MS: '20000',
+};
+
+const isGood = (text: string | undefined) => text === GOOD;
 
 let database: TestDatabase;
 let folder: string;
@@ -37,14 +48,13 @@ describe('a backend that is killed under 50 concurrent calls and started again',
     const DATABASE_URL = database.url;
     let backend = await startBackend({ DATABASE_URL });
     const BACKEND_API_URL = backend.origin;
-    const mcp = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off' });
+    const mcp = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off', ...PATIENT });
     const client = await connect(mcp.url, await token(userId));
-    const results: { at: number; result: ToolResult }[] = [];
+    const said: (string | undefined)[] = [];
     const stopping = new AbortController();
     const caller = async () => {
       while (!stopping.signal.aborted) {
-        const result = await client.callTool('get_balance');
-        results.push({ at: performance.now(), result });
+        said.push(sentence(await client.callTool('get_balance')));
       }
     };
     const callers = Array.from({ length: AT_ONCE }, caller);
@@ -53,19 +63,16 @@ describe('a backend that is killed under 50 concurrent calls and started again',
     await backend.stop('SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     backend = await startBackend({ DATABASE_URL, PORT: new URL(BACKEND_API_URL).port });
-    const backAt = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, RECOVERY_BOUND_MS + 1000));
+    await vi.waitUntil(() => said.length > AT_ONCE && said.slice(-AT_ONCE).every(isGood), {
+      timeout: RECOVERY_BOUND_MS,
+    });
+    const before = said.length;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     stopping.abort();
     await Promise.all(callers);
 
-    const good = 'Hello Ada! Your checking balance is $5.00.';
-    const bad = 'The user service is unavailable at the moment. Try again in a few seconds.';
-    const said = new Set(results.map(({ result }) => sentence(result)));
-    expect(said).toEqual(new Set([good, bad]));
-    const failures = results.filter(({ result }) => result.isError);
-    const lastFailureAt = Math.max(...failures.map(({ at }) => at));
-    expect(lastFailureAt - backAt).toBeLessThan(RECOVERY_BOUND_MS);
-    expect(results.filter(({ at }) => at > lastFailureAt).length).toBeGreaterThan(AT_ONCE);
+    expect(new Set(said)).toEqual(new Set([GOOD, BAD]));
+    expect(said.slice(before).every(isGood)).toBe(true);
     await client.close();
     await mcp.stop();
     await backend.stop();
