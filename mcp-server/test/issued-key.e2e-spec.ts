@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { withKey } from '../../test/support/app.js';
+import { issueKey } from '../../test/support/keys.js';
+import { addUser } from '../../test/support/users.js';
+import { connect, sentence } from './support/clients.js';
+import { API_KEY, startMcp } from './support/servers.js';
+import { useStack } from './support/stack.js';
+import { token } from './support/tokens.js';
+
+const SCOPES = ['users:read', 'users:write', 'accounts:read'];
+const GREETING = 'Hello Ada! Your checking balance is $5.00.';
+
+const stack = useStack();
+
+it('is all that the tools need, and its rotation is followed by way of the file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-issued-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const INTERNAL_API_KEY_FILE = join(folder, 'key');
+  const url = stack.backend.origin;
+  const key = await issueKey(url, { name: 'mcp-server', scopes: SCOPES }, API_KEY);
+  writeFileSync(INTERNAL_API_KEY_FILE, key.secret);
+  const mcp = await startMcp({
+    BACKEND_API_URL: url,
+    BACKEND_FALLBACK: 'off',
+    INTERNAL_API_KEY: '',
+    INTERNAL_API_KEY_FILE,
+  });
+  onTestFinished(() => mcp.stop());
+  const accounts = { create: { type: 'checking', currency: 'USD', balance: '5' } } as const;
+  const permissions = ['read', 'configure'];
+  const { id } = await addUser(stack.prisma, { name: 'Ada', permissions, accounts });
+  const client = await connect(mcp.url, await token(id));
+  const changed = await client.callTool('update_phone', { phone: '+442079460958' });
+  expect(changed.isError).toBeUndefined();
+
+  const root = withKey(url, API_KEY);
+  const path = `/api/internal/api-keys/${key.id}`;
+  const rotated = await root.post(`${path}/rotate`).expect(201);
+  expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
+  expect(mcp.output.match(/The key for the backend has been replaced on/g)).toHaveLength(1);
+
+  writeFileSync(INTERNAL_API_KEY_FILE, rotated.body.secret);
+  expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
+  await root.post(`${path}/revoke`).expect(200);
+  expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
+  expect(mcp.output).not.toContain(rotated.body.secret);
+  await client.close();
+});
