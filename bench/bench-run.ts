@@ -107,6 +107,7 @@ export class BenchRun {
     const { connections, seconds } = this.options;
     const load = { origin, request, connections, seconds, ...settings };
     const result = await this.generator.run(load, this.signal);
+    if (result.errors > 0) report(`${result.errors} of ${result.requests} requests failed`);
     this.errorCount += result.errors;
     return result;
   }

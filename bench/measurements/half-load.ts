@@ -6,8 +6,9 @@ import { markdownTable } from '../report/markdown-table.js';
 import { medianOf } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 
-// So many that nearly all are between two requests: requests then come at random, whether others are answered or not.
-const CALLERS = 512;
+// Long beside an answer, so that requests come at random whether others are answered or not; and short beside the
+// seconds after which a server closes a connection that says nothing.
+const PAUSE_MS = 200;
 
 /** How long requests take that arrive at random, at half of what a server can do. */
 export const halfLoad: Measurement = {
@@ -44,7 +45,8 @@ async function halfOf(run: BenchRun, subject: Subject): Promise<number> {
 
 async function atRate(run: BenchRun, server: LoadTarget, rate: number): Promise<LoadResult> {
   await run.warmUp(server);
-  return run.load(server, { connections: CALLERS, pauseMs: (CALLERS / rate) * 1000 });
+  const connections = Math.ceil((rate * PAUSE_MS) / 1000);
+  return run.load(server, { connections, pauseMs: PAUSE_MS });
 }
 
 function row({ title }: Peer, load: string, rounds: readonly LoadResult[]): string[] {
