@@ -55,7 +55,8 @@ export default defineConfig({
           name: 'faults',
           // What breaks on purpose has bounds in time, which neighbours would stretch: one file after another.
           fileParallelism: false,
-          include: ['mcp-server/test/faults/*.e2e-spec.ts'],
+          sequence: { groupOrder: 1 },
+          include: ['test/faults/*.e2e-spec.ts', 'mcp-server/test/faults/*.e2e-spec.ts'],
           ...ON_REAL_DATABASE,
         },
       },

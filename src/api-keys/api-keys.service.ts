@@ -107,10 +107,11 @@ export class ApiKeysService {
     const keys = this.rootKeys.all;
     const lastUses = await this.lastUses.find(keys.map(({ id }) => id));
     return {
-      rootKeys: keys.map(({ id, deprecatedSince }) => ({
+      rootKeys: keys.map(({ id, principal: { deprecatedSince } }) => ({
         id,
         current: deprecatedSince === undefined,
-        deprecatedSince: deprecatedSince?.toISOString() ?? null,
+        deprecatedSince:
+          deprecatedSince === undefined ? null : new Date(deprecatedSince).toISOString(),
         lastUse: toLastUseAnswer(lastUses.get(id)),
       })),
     };

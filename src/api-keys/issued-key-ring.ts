@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { DigestTable, type DigestWords, type Place } from './digest-table.js';
 import type { IssuedKey } from './issued-key.js';
+import { digestWords } from './key-digest.js';
 
 /** Tells whether two copies of the keys are the same: every change gives a key a greater revision. */
 export interface Fingerprint {
@@ -7,38 +9,60 @@ export interface Fingerprint {
   readonly revisions: bigint;
 }
 
-/** Every issued key there is, dead ones too, by digest: verification needs no SQL. Filled by `KeyFeed`. */
+const NO_KEY: IssuedKey = {
+  id: '',
+  digest: '',
+  revision: 0n,
+  isRevoked: true,
+  expiresAt: 0,
+  networks: undefined,
+  principal: { keyId: '', isRoot: false, scopes: [], userFields: undefined },
+};
+
+/** Every issued key there is, dead ones too: verification needs no SQL. Filled by `KeyFeed`. */
 @Injectable()
 export class IssuedKeyRing {
-  private readonly byDigest = new Map<string, IssuedKey>();
+  private readonly keys = new DigestTable<IssuedKey>(NO_KEY);
   private revisions = 0n;
 
-  find(digest: string): IssuedKey | undefined {
-    return this.byDigest.get(digest);
+  /** The place of the key with a digest, for `isPresent` and `at`. */
+  find(digest: DigestWords): Place {
+    return this.keys.find(digest);
+  }
+
+  isPresent(place: Place): boolean {
+    return this.keys.isPresent(place);
+  }
+
+  /** The key at a place; if there is none, some other one. */
+  at(place: Place): IssuedKey {
+    return this.keys.at(place);
   }
 
   /** Takes keys as they are in the database now. What is older than what is here is left out. */
   put(keys: Iterable<IssuedKey>): void {
     for (const key of keys) {
-      const known = this.byDigest.get(key.digest)?.revision ?? 0n;
+      const digest = digestWords(key.digest);
+      const place = this.keys.find(digest);
+      const known = this.keys.isPresent(place) ? this.keys.at(place).revision : 0n;
       if (key.revision <= known) continue;
-      this.byDigest.set(key.digest, key);
+      this.keys.set(digest, key);
       this.revisions += key.revision - known;
     }
   }
 
   /** The keys that are not among these. */
   allBut(ids: ReadonlySet<string>): IssuedKey[] {
-    return [...this.byDigest.values()].filter(({ id }) => !ids.has(id));
+    return [...this.keys.present()].filter(({ id }) => !ids.has(id));
   }
 
   /** Forgets a key whose row somebody has removed by force. */
   remove({ digest, revision }: IssuedKey): void {
-    this.byDigest.delete(digest);
+    this.keys.delete(digestWords(digest));
     this.revisions -= revision;
   }
 
   get fingerprint(): Fingerprint {
-    return { count: this.byDigest.size, revisions: this.revisions };
+    return { count: this.keys.size, revisions: this.revisions };
   }
 }

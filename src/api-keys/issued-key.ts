@@ -1,6 +1,5 @@
 import type { BlockList } from 'node:net';
-import type { UserField } from '../users/user.schemas.js';
-import type { Scope } from './scopes.js';
+import type { Principal } from './principal.js';
 
 /** An issued key as verification needs it: everything but the secret. Times are milliseconds since the epoch. */
 export interface IssuedKey {
@@ -9,15 +8,11 @@ export interface IssuedKey {
   readonly digest: string;
   /** Grows with every change of any key. */
   readonly revision: bigint;
-  readonly scopes: readonly Scope[];
-  /** Undefined if the caller may see every field of a user. */
-  readonly userFields: ReadonlySet<UserField> | undefined;
-  /** Where the caller must come from; undefined for anywhere. */
-  readonly networks: BlockList | undefined;
-  /** Requests a minute; undefined for the server's default. */
-  readonly rateLimit: number | undefined;
-  readonly revoked: boolean;
+  readonly isRevoked: boolean;
   /** The end of its life: that of the grace period after a rotation, if that comes first. */
   readonly expiresAt: number;
-  readonly rotatedAt: number | undefined;
+  /** Where the caller must come from; undefined for anywhere. */
+  readonly networks: BlockList | undefined;
+  /** Whom it identifies while it is good. */
+  readonly principal: Principal;
 }

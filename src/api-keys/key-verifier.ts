@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
+import { type KeyEnvironment, claimsToBeIssued, parseApiKey } from './api-key-format.js';
+import type { Place } from './digest-table.js';
 import { KeyFeed } from './feed/key-feed.js';
-import type { IssuedKey } from './issued-key.js';
 import { IssuedKeyRing } from './issued-key-ring.js';
+import { KeyDigest } from './key-digest.js';
 import { isWithin } from './network.js';
-import { RootKeyRing, type RootKeyInForce } from './root-key-ring.js';
-import { digestKey } from './root-key.js';
+import type { Principal } from './principal.js';
+import { RootKeyRing } from './root-key-ring.js';
 
 /** Why a key is not admitted. The caller is never told which. */
 export const KEY_REFUSALS = [
@@ -23,22 +24,23 @@ export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 
 /** What is known of a presented key. `unverifiable`: the keys in memory may be out of date. */
 export type KeyVerdict =
-  | {
-      readonly outcome: 'admitted';
-      readonly rootKey: RootKeyInForce;
-      readonly issuedKey?: undefined;
-    }
-  | { readonly outcome: 'admitted'; readonly issuedKey: IssuedKey; readonly rootKey?: undefined }
+  | { readonly outcome: 'admitted'; readonly principal: Principal }
   | {
       readonly outcome: KeyRefusal | 'unverifiable';
-      readonly issuedKey?: IssuedKey | undefined;
-      readonly rootKey?: undefined;
+      /** The key that it is or was, if it is known. */
+      readonly keyId: string | null;
     };
+
+/** Names the key in logs, if it is or was one. */
+export function keyIdOf(verdict: KeyVerdict): string | null {
+  return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
+}
 
 /** Tells good keys from bad ones, without SQL. */
 @Injectable()
 export class KeyVerifier {
-  private readonly environment: Environment['API_KEY_ENVIRONMENT'];
+  private readonly environment: KeyEnvironment;
+  private readonly digest = new KeyDigest();
 
   constructor(
     private readonly rootKeys: RootKeyRing,
@@ -50,35 +52,34 @@ export class KeyVerifier {
   }
 
   /**
-   * Judges a key that came from an address. Whatever the outcome, the work is one checksum's format, one digest, one
-   * look-up, and one constant-time comparison for each root key.
+   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one digest, one look-up, and one
+   * constant-time comparison for each root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
-    const digest = digestKey(presented);
-    const issuedKey = this.issuedKeys.find(digest.toString('hex'));
-    const rootKey = this.rootKeys.match(digest);
-    if (rootKey !== undefined) return { outcome: 'admitted', rootKey };
-    if (presented === '') return { outcome: 'missing' };
+    const digest = this.digest.of(presented);
+    const place = this.issuedKeys.find(digest.words);
+    const rootKey = this.rootKeys.match(digest.bytes);
+    if (rootKey !== undefined) return { outcome: 'admitted', principal: rootKey.principal };
+    if (presented === '') return { outcome: 'missing', keyId: null };
     if (environment === undefined) {
-      return { outcome: claimsToBeIssued(presented) ? 'malformed' : 'unknown' };
+      return { outcome: claimsToBeIssued(presented) ? 'malformed' : 'unknown', keyId: null };
     }
-    return this.judge(environment, issuedKey, address);
+    return this.judge(environment, place, address);
   }
 
-  private judge(
-    environment: string,
-    issuedKey: IssuedKey | undefined,
-    address: string,
-  ): KeyVerdict {
-    if (environment !== this.environment) return { outcome: 'wrong-environment', issuedKey };
-    if (!this.feed.isFresh()) return { outcome: 'unverifiable', issuedKey };
-    if (issuedKey === undefined) return { outcome: 'unknown' };
-    if (issuedKey.revoked) return { outcome: 'revoked', issuedKey };
-    if (this.feed.clock.now() >= issuedKey.expiresAt) return { outcome: 'expired', issuedKey };
-    if (issuedKey.networks !== undefined && !isWithin(issuedKey.networks, address)) {
-      return { outcome: 'foreign-network', issuedKey };
+  private judge(environment: KeyEnvironment, place: Place, address: string): KeyVerdict {
+    const isKnown = this.issuedKeys.isPresent(place);
+    // Read in any case: it takes time.
+    const { id, isRevoked, expiresAt, networks, principal } = this.issuedKeys.at(place);
+    const keyId = isKnown ? id : null;
+    if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
+    if (!this.feed.isFresh()) return { outcome: 'unverifiable', keyId };
+    if (!isKnown || isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
+    if (this.feed.clock.now() >= expiresAt) return { outcome: 'expired', keyId };
+    if (networks !== undefined && !isWithin(networks, address)) {
+      return { outcome: 'foreign-network', keyId };
     }
-    return { outcome: 'admitted', issuedKey };
+    return { outcome: 'admitted', principal };
   }
 }

@@ -3,11 +3,14 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { type RootKeyFile, watchRootKeyFile } from './root-key-file.js';
+import type { Principal } from './principal.js';
 import type { RootKey } from './root-key.js';
+import { SCOPES } from './scopes.js';
 
-/** A root key, and since when a newer one is to be used in its place, if there is one. */
+/** A root key as verification needs it. */
 export interface RootKeyInForce extends RootKey {
-  readonly deprecatedSince: Date | undefined;
+  /** Whom it identifies. */
+  readonly principal: Principal;
 }
 
 /**
@@ -70,14 +73,22 @@ export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** The first key is the one to use; the others are there for callers that have not changed over yet. */
-  private inForce([current, ...previous]: readonly RootKey[]): RootKeyInForce[] {
-    if (current === undefined) return [];
-    const since = (key: RootKey) =>
-      this.keys.find(({ id }) => id === key.id)?.deprecatedSince ?? new Date();
-    return [
-      { ...current, deprecatedSince: undefined },
-      ...previous.map((key) => ({ ...key, deprecatedSince: since(key) })),
-    ];
+  private inForce(keys: readonly RootKey[]): RootKeyInForce[] {
+    return keys.map((key, index) => ({
+      ...key,
+      principal: {
+        keyId: key.id,
+        isRoot: true,
+        scopes: SCOPES,
+        userFields: undefined,
+        deprecatedSince: index === 0 ? undefined : this.deprecatedSince(key),
+      },
+    }));
+  }
+
+  private deprecatedSince({ id }: RootKey): number {
+    const known = this.keys.find((key) => key.id === id);
+    return known?.principal.deprecatedSince ?? Date.now();
   }
 
   private warnOfWeakKeys(): void {

@@ -3,12 +3,11 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
 import { LastUses } from '../api-keys/last-uses.js';
-import { SCOPES, type Scope } from '../api-keys/scopes.js';
+import type { Scope } from '../api-keys/scopes.js';
 import { clientNameOf } from '../http/client-name.js';
 import { ProblemException } from '../http/problem.js';
 import { DeclaredAccess } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
-import type { Principal } from '../api-keys/principal.js';
 
 /**
  * Admits a request whose `X-API-Key` is good and holds the scope that the route declares, and sets
@@ -30,10 +29,10 @@ export class ApiKeyGuard implements CanActivate {
     request.keyVerdict = verdict;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
     if (verdict.outcome !== 'admitted') throw new ProblemException('INVALID_API_KEY');
-    const principal = toPrincipal(verdict);
+    const { principal } = verdict;
     request.principal = principal;
     this.lastUses.record(principal.keyId, request.ip, clientNameOf(request));
-    announceRetirement(verdict, http.getResponse<FastifyReply>());
+    announceRetirement(principal, http.getResponse<FastifyReply>());
     const requiredScope = this.requiredScope(context);
     if (!principal.scopes.includes(requiredScope)) {
       throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope });
@@ -57,18 +56,4 @@ export class ApiKeyGuard implements CanActivate {
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
     return access.scope;
   }
-}
-
-function toPrincipal({
-  rootKey,
-  issuedKey,
-}: Extract<KeyVerdict, { outcome: 'admitted' }>): Principal {
-  return rootKey === undefined
-    ? {
-        keyId: issuedKey.id,
-        isRoot: false,
-        scopes: issuedKey.scopes,
-        userFields: issuedKey.userFields,
-      }
-    : { keyId: rootKey.id, isRoot: true, scopes: SCOPES, userFields: undefined };
 }

@@ -1,17 +1,16 @@
 import type { FastifyReply } from 'fastify';
-import type { KeyVerdict } from '../api-keys/key-verifier.js';
+import type { Principal } from '../api-keys/principal.js';
 
 /**
  * Tells a caller that its key has a successor: `Deprecation`, since when (RFC 9745), and `Sunset`, until when the key
- * is still good (RFC 8594).
+ * is still good (RFC 8594). Nobody has said that of a root key.
  */
 export function announceRetirement(
-  { rootKey, issuedKey }: Extract<KeyVerdict, { outcome: 'admitted' }>,
+  { deprecatedSince, sunsetAt }: Principal,
   reply: FastifyReply,
 ): void {
-  const deprecatedSince = rootKey?.deprecatedSince?.getTime() ?? issuedKey?.rotatedAt;
-  if (deprecatedSince === undefined) return;
-  void reply.header('deprecation', `@${Math.floor(deprecatedSince / 1000)}`);
-  // Nobody has said when a root key will be taken out.
-  if (issuedKey) void reply.header('sunset', new Date(issuedKey.expiresAt).toUTCString());
+  if (deprecatedSince !== undefined) {
+    void reply.header('deprecation', `@${Math.floor(deprecatedSince / 1000)}`);
+  }
+  if (sunsetAt !== undefined) void reply.header('sunset', new Date(sunsetAt).toUTCString());
 }

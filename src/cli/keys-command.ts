@@ -13,7 +13,7 @@ import {
 import { ApiKeysModule } from '../api-keys/api-keys.module.js';
 import { ApiKeysService } from '../api-keys/api-keys.service.js';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
-import { KeyVerifier } from '../api-keys/key-verifier.js';
+import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { SCOPES } from '../api-keys/scopes.js';
 import { withModule } from './application.js';
@@ -208,11 +208,11 @@ interface VerifyOptions extends Output {
 
 async function verify({ from, json }: VerifyOptions): Promise<void> {
   const presented = await readSecret('The key: ');
-  const { outcome, issuedKey, rootKey } = await withModule(
-    KeyVerificationModule,
-    async (application) => application.get(KeyVerifier).verify(presented, from),
+  const verdict = await withModule(KeyVerificationModule, async (application) =>
+    application.get(KeyVerifier).verify(presented, from),
   );
-  const keyId = (issuedKey ?? rootKey)?.id ?? null;
+  const { outcome } = verdict;
+  const keyId = keyIdOf(verdict);
   if (json) printJson({ outcome, keyId });
   else if (outcome === 'admitted') print(`The key is good: ${keyId}.`);
   if (outcome === 'admitted') return;

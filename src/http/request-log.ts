@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
 import { clientNameOf } from './client-name.js';
 
 // nginx's status for a client that left before it was answered.
@@ -34,7 +35,7 @@ function describeAttempt(request: FastifyRequest, reply: FastifyReply) {
   // Undefined where the router has refused the URL: Fastify decorates no such request.
   if (!verdict) return undefined;
   return {
-    keyId: (verdict.issuedKey ?? verdict.rootKey)?.id ?? null,
+    keyId: keyIdOf(verdict),
     event: eventOf(verdict.outcome, reply.statusCode),
     outcome: verdict.outcome,
     source: request.ip,
@@ -42,10 +43,7 @@ function describeAttempt(request: FastifyRequest, reply: FastifyReply) {
   };
 }
 
-function eventOf(
-  outcome: NonNullable<FastifyRequest['keyVerdict']>['outcome'],
-  status: number,
-): AttemptEvent {
+function eventOf(outcome: KeyVerdict['outcome'], status: number): AttemptEvent {
   switch (outcome) {
     case 'admitted':
       return status === 403 ? 'authz_fail' : 'authn_login_success';

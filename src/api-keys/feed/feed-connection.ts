@@ -119,7 +119,7 @@ export class FeedConnection {
   }
 
   /** Tells who waits for it that this instance goes by the keys as they are now. */
-  async acknowledge(keys: readonly Pick<IssuedKey, 'id' | 'revision'>[]): Promise<void> {
+  async acknowledge(keys: readonly IssuedKey[]): Promise<void> {
     for (const { id, revision } of keys) {
       await this.client.query({
         name: 'acknowledge',

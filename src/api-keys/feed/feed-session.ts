@@ -105,7 +105,7 @@ export class FeedSession {
     const unseen = this.ring.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.connection.read(unseen.map(({ id }) => id));
-    const ids = new Set(existing.map(({ id }) => id));
-    for (const key of unseen.filter(({ id }) => !ids.has(id))) this.ring.remove(key);
+    const digests = new Set(existing.map(({ digest }) => digest));
+    for (const key of unseen.filter(({ digest }) => !digests.has(digest))) this.ring.remove(key);
   }
 }

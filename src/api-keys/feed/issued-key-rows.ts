@@ -35,13 +35,18 @@ export class IssuedKeyReader {
       id: row.id,
       digest: row.digest,
       revision: BigInt(row.revision),
-      scopes: this.scopes.get(row.scopes),
-      userFields: this.userFields.get(row.user_fields ?? []),
-      networks: this.networks.get(row.networks ?? []),
-      rateLimit: row.rate_limit ?? undefined,
-      revoked: row.revoked,
+      isRevoked: row.revoked,
       expiresAt: row.expires_at,
-      rotatedAt: row.rotated_at ?? undefined,
+      networks: this.networks.get(row.networks ?? []),
+      principal: {
+        keyId: row.id,
+        isRoot: false,
+        scopes: this.scopes.get(row.scopes),
+        userFields: this.userFields.get(row.user_fields ?? []),
+        rateLimit: row.rate_limit ?? undefined,
+        deprecatedSince: row.rotated_at ?? undefined,
+        sunsetAt: row.rotated_at === null ? undefined : row.expires_at,
+      },
     };
   }
 }
