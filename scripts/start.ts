@@ -8,6 +8,7 @@ import { buildPackages, buildServers, isBuildOutdated } from './start/build.js';
 import { configureServers, type Configuration } from './start/configuration.js';
 import { checkDatabase, hasPendingMigrations, hasUsers, seed } from './start/database.js';
 import { prepareVariables } from './start/environment.js';
+import { MCP_SERVER_KEY_FILE, hasMcpServerKey, issueMcpServerKey } from './start/mcp-server-key.js';
 import { ServerProcess } from './start/server-process.js';
 import { runTool, step } from './start/step.js';
 import { describeUsage } from './start/usage.js';
@@ -59,11 +60,22 @@ async function serveEmbedded(variables: NodeJS.ProcessEnv, signal: AbortSignal):
 async function serve(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const { backend, mcpServer } = configuration;
   await prepareDatabase(backend, signal);
+  if (!(await hasMcpServerKey(backend.environment.DATABASE_URL))) {
+    const { DATABASE_URL } = backend.environment;
+    await step('Issue the MCP server’s key', signal, () =>
+      issueMcpServerKey({ ...backend.variables, DATABASE_URL }),
+    );
+  }
   signal.throwIfAborted();
   const { HOST, PORT } = backend.environment;
   const { MCP_PORT } = mcpServer.environment;
   const servers = [
-    ServerProcess.start('MCP server', 'mcp-server/dist/main.js', mcpServer.variables),
+    ServerProcess.start('MCP server', 'mcp-server/dist/main.js', {
+      ...mcpServer.variables,
+      // Its own one, in place of the root key.
+      INTERNAL_API_KEY: '',
+      INTERNAL_API_KEY_FILE: MCP_SERVER_KEY_FILE,
+    }),
     ServerProcess.start('backend', 'dist/main.js', backend.variables),
   ] as const;
   try {

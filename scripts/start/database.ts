@@ -59,7 +59,10 @@ export async function seed(connectionString: string): Promise<void> {
   }
 }
 
-async function query(connectionString: string, sql: string): Promise<Record<string, unknown>[]> {
+export async function query(
+  connectionString: string,
+  sql: string,
+): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   try {
     await client.connect();

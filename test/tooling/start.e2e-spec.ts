@@ -262,6 +262,7 @@ describe('npm start', () => {
     it('shows no key and no token', () => {
       expect(running.output).not.toMatch(/[0-9a-f]{64}/);
       expect(running.output).not.toMatch(TOKEN);
+      expect(running.output).not.toContain('lk_dev_');
     });
 
     it('has printed a line that asks the backend for a user when pasted', async () => {
@@ -290,6 +291,19 @@ describe('npm start', () => {
 
       expect(names).toContain('BACKEND_API_URL');
       expect(names).not.toContain('DATABASE_URL');
+    });
+
+    it('gives the MCP server a key of its own, and not the root key', async () => {
+      const id = await findProcess(isMcpServer);
+      const { stdout } = await promisify(execFile)('ps', ['eww', `${id}`]);
+      expect(stdout).toContain('INTERNAL_API_KEY_FILE=.data/mcp-server-key');
+      expect(stdout).toContain('INTERNAL_API_KEY= ');
+      const { mode } = await stat(join(checkout, '.data/mcp-server-key'));
+      expect(mode & 0o777).toBe(0o600);
+      const keys = await paste('npm run -s keys -- list --json', checkout);
+      expect(JSON.parse(keys).apiKeys).toMatchObject([
+        { name: 'mcp-server', scopes: ['users:read', 'users:write', 'accounts:read'] },
+      ]);
     });
 
     it('refuses to mint a token in production', async () => {

@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { API_KEY, startApp } from './support/app.js';
+import { type TestDatabase, createTestDatabase } from './support/database.js';
+import { ADMITTED, REFUSED, statusWith } from './support/keys.js';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let database: TestDatabase;
+let app: NestFastifyApplication;
+let url: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  app = await startApp({ DATABASE_URL: database.url });
+  url = await app.getUrl();
+});
+afterAll(async () => {
+  await app.close();
+  await database.drop();
+});
+
+/** Runs a built command as a script does: no terminal, and nothing in its environment but what it needs. */
+function run(
+  command: 'keys' | 'audit',
+  args: string[],
+  { stdin = '', databaseUrl = database.url } = {},
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [`dist/cli/${command}.js`, ...args],
+      {
+        env: {
+          PATH: process.env.PATH,
+          NODE_ENV: 'test',
+          DATABASE_URL: databaseUrl,
+          INTERNAL_API_KEY: API_KEY,
+        },
+      },
+      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
+    );
+    child.stdin?.end(stdin);
+  });
+}
+
+const keys = (...args: string[]) => run('keys', args);
+
+async function create(...options: string[]): Promise<{ id: string; secret: string }> {
+  const { stdout } = await keys(
+    ...['create', '--name', 'test', '--scopes', 'users:read', '--reveal', '--json'],
+    ...options,
+  );
+  const { apiKey, secret } = JSON.parse(stdout);
+  return { id: apiKey.id, secret };
+}
+
+describe('keys create', () => {
+  it('makes a key that is good at once, and says who made it', async () => {
+    const { id, secret } = await create('--user-fields', 'name,email', '--networks', '127.0.0.1');
+    expect(await statusWith(url, secret)).toBe(ADMITTED);
+    const { stdout } = await keys('show', id, '--json');
+    expect(JSON.parse(stdout).apiKey).toMatchObject({
+      userFields: ['email', 'name'],
+      networks: ['127.0.0.1/32'],
+      createdBy: expect.stringMatching(/^cli:/),
+    });
+  });
+
+  it('makes nothing where the secret would end in a log or a file by mistake', async () => {
+    const before = JSON.parse((await keys('list', '--json')).stdout).apiKeys.length;
+    const outcome = await keys('create', '--name', 'test', '--scopes', 'users:read');
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toContain('--reveal');
+    expect(JSON.parse((await keys('list', '--json')).stdout).apiKeys).toHaveLength(before);
+  });
+
+  it('shows people the key once, with all that it allows', async () => {
+    const { code, stdout } = await keys(
+      ...['create', '--name', 'for people', '--scopes', 'users:read,accounts:read', '--reveal'],
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^scopes +users:read, accounts:read$/m);
+    const secret = stdout.trim().split('\n').at(-1) ?? '';
+    expect(await statusWith(url, secret)).toBe(ADMITTED);
+  });
+
+  it.each([
+    ['no name', ['--scopes', 'users:read']],
+    ['an unknown scope', ['--name', 'a', '--scopes', 'users:all']],
+    [
+      'a lifetime that is no number',
+      ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', 'x'],
+    ],
+    [
+      'a lifetime that is too long',
+      ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', '400'],
+    ],
+    ['an option that does not exist', ['--name', 'a', '--scopes', 'users:read', '--secret', 'x']],
+  ])('refuses %s as wrong usage', async (_case, options) => {
+    const outcome = await keys('create', '--reveal', ...options);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).not.toBe('');
+  });
+});
+
+describe('keys list', () => {
+  it('is a table for people', async () => {
+    const { id } = await create();
+    const { stdout } = await keys('list');
+    expect(stdout.split('\n')[0]).toMatch(/^id +name +key +status +scopes +expires +last used$/);
+    expect(stdout).toMatch(new RegExp(`^${id} +test +lk_test_....… +active +users:read `, 'm'));
+  });
+});
+
+describe('keys rotate', () => {
+  it('makes a successor and keeps the key for the grace period', async () => {
+    const old = await create();
+    const { stdout } = await keys('rotate', old.id, '--grace-seconds', '60', '--reveal', '--json');
+    const { secret, predecessor } = JSON.parse(stdout);
+    expect(predecessor).toMatchObject({ id: old.id, status: 'retiring' });
+    expect(await statusWith(url, old.secret)).toBe(ADMITTED);
+    expect(await statusWith(url, secret)).toBe(ADMITTED);
+    const again = await keys('rotate', old.id, '--reveal');
+    expect(again).toMatchObject({ code: 1, stdout: '' });
+    expect(again.stderr).toContain('successor');
+  });
+});
+
+describe('keys revoke', () => {
+  it('ends when the running process refuses the key', async () => {
+    const { id, secret } = await create();
+    const { code, stdout } = await keys('revoke', id, '--reason', 'test');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Revoked: 1 running processes refuse it, \d+ ms after the request\.$/m);
+    expect(await statusWith(url, secret)).toBe(REFUSED);
+  });
+
+  it('says with its exit code that there is no such key', async () => {
+    const outcome = await keys('revoke', '01a2121f-9309-7787-bbd6-16f4ac6aefb1');
+    expect(outcome).toMatchObject({ code: 3, stderr: 'There is no API key with this id.\n' });
+  });
+});
+
+describe('keys verify', () => {
+  it('reads the key from stdin, and tells what it is', async () => {
+    const { id, secret } = await create();
+    const good = await run('keys', ['verify', '--json'], { stdin: `${secret}\n` });
+    expect(JSON.parse(good.stdout)).toEqual({ outcome: 'admitted', keyId: id });
+    const bad = await run('keys', ['verify'], { stdin: secret.slice(0, -1) });
+    expect(bad).toMatchObject({ code: 5, stderr: 'The key is not good: malformed.\n' });
+    const root = await run('keys', ['verify'], { stdin: API_KEY });
+    expect(root).toMatchObject({ code: 0, stdout: expect.stringContaining('root_') });
+  });
+});
+
+describe('keys generate', () => {
+  it('makes a root key that production takes', async () => {
+    const { stdout } = await keys('generate', '--reveal');
+    expect(stdout).toMatch(/^[0-9a-f]{64}\n$/);
+    expect((await keys('generate')).code).toBe(2);
+  });
+});
+
+describe('audit', () => {
+  it('verify says that the trail is whole, and prints its head', async () => {
+    await create();
+    const { code, stdout } = await run('audit', ['verify']);
+    expect(code).toBe(0);
+    const [, head = ''] = /head (\d+:[0-9a-f]{64})/.exec(stdout) ?? [];
+    await create();
+    expect((await run('audit', ['verify', '--head', head])).code).toBe(0);
+    expect((await run('audit', ['verify', '--head', `1:${'0'.repeat(64)}`])).code).toBe(5);
+    expect((await run('audit', ['verify', '--head', 'x'])).code).toBe(2);
+  });
+
+  it('list shows what was done to a key, and by whom', async () => {
+    const { id } = await create();
+    await keys('revoke', id);
+    const { stdout } = await run('audit', ['list', '--subject', id]);
+    expect(stdout).toMatch(/^\d+ +\S+ +cli:\S+ +create /m);
+    expect(stdout).toMatch(/^\d+ +\S+ +cli:\S+ +revoke /m);
+    const lines = (await run('audit', ['list', '--json'])).stdout.trim().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ action: 'revoke', subject: id });
+  });
+});
+
+describe('every command', () => {
+  it('says in a sentence that the database can’t be reached', async () => {
+    const databaseUrl = 'postgresql://app:canary@127.0.0.1:1/none';
+    const outcome = await run('keys', ['list'], { databaseUrl });
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toContain('The database cannot be reached: check DATABASE_URL.');
+    expect(outcome.stderr).not.toContain('canary');
+  });
+});
