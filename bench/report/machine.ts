@@ -11,10 +11,15 @@ export async function describeMachine({ generator, databaseServer }: BenchRun): 
   const [cpu] = cpus();
   const versions = await Promise.all(PACKAGES.map(describePackage));
   return [
-    `- ${availableParallelism()} cores of ${cpu?.model.trim() ?? 'an unknown model'}, ${systemType()} ${release()}`,
+    `- ${availableParallelism()} cores of ${cpu?.model.trim() ?? 'an unknown model'}, ${systemType()} ${kernelVersion()}`,
     `- Node ${process.versions.node}, PostgreSQL ${databaseServer.description}, ${generator.name} ${generator.version}`,
     `- ${versions.flat().join(', ')}`,
   ].join('\n');
+}
+
+/** Without what the maker of the machine has added to it. */
+function kernelVersion(): string {
+  return release().split('.').slice(0, 2).join('.');
 }
 
 async function describePackage(name: string): Promise<string[]> {
