@@ -6,14 +6,17 @@ import { HealthModule } from './health/health.module.js';
 import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
 import { PrismaModule } from './prisma/prisma.module.js';
+import type { FinishedRequests } from './requests/finished-requests.js';
+import { FinishedRequestsModule } from './requests/finished-requests.module.js';
 
 @Module({})
 export class AppModule {
-  static forEnvironment(environment: Environment): DynamicModule {
+  static forEnvironment(environment: Environment, requests: FinishedRequests): DynamicModule {
     return {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(environment),
+        FinishedRequestsModule.forRoot(requests),
         PrismaModule,
         AuthModule,
         InternalUsersModule,

@@ -8,17 +8,21 @@ import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { logRequest } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
+import { FinishedRequests } from './requests/finished-requests.js';
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   const logger = createLogger(environment.LOG_LEVEL);
+  const requests = new FinishedRequests();
+  requests.observe((request) => logRequest(logger, request));
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forEnvironment(environment),
-    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
+    AppModule.forEnvironment(environment, requests),
+    createFastifyAdapter(logger, environment.TRUSTED_PROXIES, requests),
     // Nest's body parser would take forms too; and main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );

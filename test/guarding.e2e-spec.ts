@@ -13,6 +13,7 @@ import { Public } from '../src/auth/public.decorator.js';
 import { parseEnvironment } from '../src/config/environment.js';
 import { configureApp } from '../src/create-app.js';
 import { createFastifyAdapter } from '../src/http/fastify.js';
+import { FinishedRequests } from '../src/requests/finished-requests.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { createOpenApiDocument } from '../src/openapi/openapi-document.js';
 import { API_KEY, TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
@@ -229,11 +230,12 @@ describe('a route made carelessly', () => {
   let careless: NestFastifyApplication;
   beforeAll(async () => {
     const environment = parseEnvironment({ ...TEST_ENVIRONMENT, ...NO_DATABASE, API_DOCS: 'off' });
+    const requests = new FinishedRequests();
     const module = await Test.createTestingModule({
-      imports: [AppModule.forEnvironment(environment), AuthModule],
+      imports: [AppModule.forEnvironment(environment, requests), AuthModule],
       controllers: [UndeclaredController, BeyondController],
     }).compile();
-    const adapter = createFastifyAdapter(createLogger('silent'), []);
+    const adapter = createFastifyAdapter(createLogger('silent'), [], requests);
     careless = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false });
     configureApp(careless, environment);
     await careless.listen(0, '127.0.0.1');

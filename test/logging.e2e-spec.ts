@@ -145,6 +145,7 @@ describe('a request’s log line', () => {
       keyId: expect.stringMatching(/^root_[0-9a-f]{8}$/),
       event: 'authn_login_success',
       outcome: 'admitted',
+      limit: null,
       source: '127.0.0.1',
       client: 'node',
     });

@@ -9,8 +9,9 @@ import {
 import type { Logger } from 'pino';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
-import { logWhenOver } from './request-log.js';
+import type { FinishedRequests } from '../requests/finished-requests.js';
 import { UnparsedRequests } from './unparsed-request.js';
+import { watchRequest } from './watch-request.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const HEADERS_LIMIT_BYTES = 16 * 1024;
@@ -21,10 +22,11 @@ const REQUEST_TIMEOUT_MS = 5000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
 const SHUTDOWN_GRACE_MS = 5000;
 
-/** The HTTP server below Nest: limits, request ids, one log line a request, and problems where no route is reached. */
+/** The HTTP server below Nest: limits, request ids, the end of every request, and problems where no route is reached. */
 export function createFastifyAdapter(
   logger: Logger,
   trustedProxies: readonly string[],
+  requests: FinishedRequests,
 ): FastifyAdapter {
   const unparsed = new UnparsedRequests(logger);
   const adapter = new FastifyAdapter({
@@ -49,6 +51,7 @@ export function createFastifyAdapter(
     },
     clientErrorHandler: unparsed.answerParserError,
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      watchRequest(request, reply, requests);
       beginAnswer(request, reply);
       sendProblem(reply, new ProblemException('MALFORMED_URL'));
     },
@@ -56,10 +59,12 @@ export function createFastifyAdapter(
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.server.on('checkExpectation', unparsed.answerExpectation);
   fastify.decorateRequest('keyVerdict', null);
+  fastify.decorateRequest('exceededLimit', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
+    watchRequest(request, reply, requests);
     beginAnswer(request, reply);
     const refusal = findRefusal(request);
     if (refusal === undefined) done();
@@ -74,7 +79,6 @@ export function createFastifyAdapter(
 }
 
 function beginAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  logWhenOver(request, reply);
   void reply.headers({
     [REQUEST_ID_HEADER]: request.id,
     'cache-control': 'no-store',

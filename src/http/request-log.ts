@@ -1,56 +1,54 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
-import { clientNameOf } from './client-name.js';
-
-// nginx's status for a client that left before it was answered.
-const CLIENT_CLOSED_REQUEST = 499;
+import type { Logger } from 'pino';
+import { type Attempt, type FinishedRequest, isAttempt } from '../requests/finished-request.js';
 
 /**
- * Logs one line when the request is over, answered or not, with the route's pattern: a path may name a user. Where a key
- * was asked for, the line is the record of that attempt too.
+ * Logs one line for a request, with the route's pattern: a path may name a user. Where a key was asked for, the line is the
+ * record of that attempt too.
  */
-export function logWhenOver(request: FastifyRequest, reply: FastifyReply): void {
-  // Fastify's own onResponse is not called for a client that leaves.
-  reply.raw.once('close', () => {
-    const attempt = describeAttempt(request, reply);
-    const line = {
-      method: request.method,
-      route: request.routeOptions.url ?? null,
-      status: reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST,
-      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
-      keyId: null,
-      ...attempt,
-    };
-    // Whoever has a key that was ended may have found it where it leaked.
-    if (attempt?.event === 'authn_token_reuse') request.log.warn(line, 'request');
-    else request.log.info(line, 'request');
-  });
+export function logRequest(logger: Logger, request: FinishedRequest): void {
+  const { requestId, method, route, status, durationMs, keyId } = request;
+  const line = { requestId, method, route, status, durationMs, keyId };
+  if (!isAttempt(request)) {
+    logger.info(line, 'request');
+    return;
+  }
+  const { outcome, limit, source, client } = request;
+  const event = eventOf(request);
+  const attempt = { ...line, event, outcome, limit, source, client };
+  if (ALARMING.has(event)) logger.warn(attempt, 'request');
+  else logger.info(attempt, 'request');
 }
 
 /** Names of events: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html */
-type AttemptEvent = 'authn_login_success' | 'authn_login_fail' | 'authn_token_reuse' | 'authz_fail';
+type AttemptEvent =
+  | 'authn_login_success'
+  | 'authn_login_fail'
+  | 'authn_login_fail_max'
+  | 'authn_token_reuse'
+  | 'authz_fail'
+  | 'excess_rate_limit_exceeded'
+  | 'malicious_direct_reference';
 
-function describeAttempt(request: FastifyRequest, reply: FastifyReply) {
-  const { keyVerdict: verdict } = request;
-  // Undefined where the router has refused the URL: Fastify decorates no such request.
-  if (!verdict) return undefined;
-  return {
-    keyId: keyIdOf(verdict),
-    event: eventOf(verdict.outcome, reply.statusCode),
-    outcome: verdict.outcome,
-    source: request.ip,
-    client: clientNameOf(request),
-  };
-}
+// Whoever has a key that was ended may have found it where it leaked; whoever walks through the users may have stolen one.
+const ALARMING: ReadonlySet<AttemptEvent> = new Set([
+  'authn_token_reuse',
+  'malicious_direct_reference',
+]);
 
-function eventOf(outcome: KeyVerdict['outcome'], status: number): AttemptEvent {
+function eventOf({ outcome, limit }: Attempt): AttemptEvent {
   switch (outcome) {
     case 'admitted':
-      return status === 403 ? 'authz_fail' : 'authn_login_success';
+      return 'authn_login_success';
+    case 'forbidden':
+      return 'authz_fail';
+    case 'rate-limited':
+      return 'excess_rate_limit_exceeded';
+    case 'enumeration-limited':
+      return 'malicious_direct_reference';
     case 'revoked':
     case 'expired':
       return 'authn_token_reuse';
     default:
-      return 'authn_login_fail';
+      return limit === null ? 'authn_login_fail' : 'authn_login_fail_max';
   }
 }

@@ -1,0 +1,48 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
+import type { AttemptOutcome, FinishedRequest, LimitName } from '../requests/finished-request.js';
+import type { FinishedRequests } from '../requests/finished-requests.js';
+import { clientNameOf } from './client-name.js';
+
+// nginx's status for a client that left before it was answered.
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Announces the request when it is over, answered or not. */
+export function watchRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  requests: FinishedRequests,
+): void {
+  // Fastify's own onResponse is not called for a client that leaves.
+  reply.raw.once('close', () => requests.announce(describe(request, reply)));
+}
+
+function describe(request: FastifyRequest, reply: FastifyReply): FinishedRequest {
+  // Undefined where the router has refused the URL: Fastify decorates no such request.
+  const verdict = request.keyVerdict ?? null;
+  const limit = request.exceededLimit ?? null;
+  const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST;
+  return {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? null,
+    status,
+    durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+    source: request.ip,
+    client: clientNameOf(request),
+    keyId: verdict && keyIdOf(verdict),
+    outcome: verdict && outcomeOf(verdict.outcome, limit, reply.statusCode),
+    limit,
+  };
+}
+
+function outcomeOf(
+  verdict: KeyVerdict['outcome'],
+  limit: LimitName | null,
+  status: number,
+): AttemptOutcome {
+  if (verdict !== 'admitted') return verdict;
+  if (limit === 'key-rate') return 'rate-limited';
+  if (limit === 'key-enumeration') return 'enumeration-limited';
+  return status === 403 ? 'forbidden' : 'admitted';
+}

@@ -1,0 +1,49 @@
+import type { KeyRefusal } from '../api-keys/key-verifier.js';
+
+/** What became of an attempt to use a key. Whatever the caller was told, this is the true reason. */
+export type AttemptOutcome =
+  | KeyRefusal
+  /** A good key, and no limit or permission in its way; the answer may still be 404 or 400. */
+  | 'admitted'
+  /** The keys in memory may be out of date, so the key could not be judged. */
+  | 'unverifiable'
+  /** A good key that may not do this: answered 403. */
+  | 'forbidden'
+  /** A good key over its requests a minute. */
+  | 'rate-limited'
+  /** A good key over its distinct users, or users that don't exist, an hour. */
+  | 'enumeration-limited';
+
+/**
+ * The limit that has refused a request. `source-failures`: a wrong key from an address with too many failures; its
+ * outcome stays the key's.
+ */
+export type LimitName = 'key-rate' | 'key-enumeration' | 'source-failures';
+
+/** A request that is over, answered or not. It is made once, and holds no secret and no personal detail. */
+export interface FinishedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** The route's pattern, such as `/api/internal/users/:id`; null where no route was reached. */
+  readonly route: string | null;
+  /** Of the answer; 499 if the client left before it. */
+  readonly status: number;
+  readonly durationMs: number;
+  /** The caller's address. */
+  readonly source: string;
+  /** What the caller calls itself. */
+  readonly client: string | null;
+  /** The key that it is or was, if it is known. */
+  readonly keyId: string | null;
+  /** Null where no key was asked for; otherwise the request is an attempt. */
+  readonly outcome: AttemptOutcome | null;
+  /** Null if no limit was in the way. */
+  readonly limit: LimitName | null;
+}
+
+/** A request to a route that asks for a key. */
+export type Attempt = FinishedRequest & { readonly outcome: AttemptOutcome };
+
+export function isAttempt(request: FinishedRequest): request is Attempt {
+  return request.outcome !== null;
+}
