@@ -10,6 +10,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages/access-tokens/package.json packages/access-tokens/
 COPY packages/environment/package.json packages/environment/
 COPY packages/logging/package.json packages/logging/
+COPY packages/shutdown/package.json packages/shutdown/
 COPY mcp-server/package.json mcp-server/
 
 FROM manifests AS build
@@ -22,7 +23,7 @@ RUN find dist packages/*/dist -type f '(' -name '*.map' -o -name '*.d.ts' -o -na
 
 FROM manifests AS production-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
-    -w @latchkey/access-tokens -w @latchkey/environment -w @latchkey/logging
+    -w @latchkey/access-tokens -w @latchkey/environment -w @latchkey/logging -w @latchkey/shutdown
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
 # Prisma brings the query compilers of all databases, each twice.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
@@ -51,6 +52,7 @@ COPY --from=production-dependencies /app/packages packages
 COPY --from=build /app/packages/access-tokens/dist packages/access-tokens/dist
 COPY --from=build /app/packages/environment/dist packages/environment/dist
 COPY --from=build /app/packages/logging/dist packages/logging/dist
+COPY --from=build /app/packages/shutdown/dist packages/shutdown/dist
 COPY --from=build /app/dist dist
 COPY package.json ./
 ENV HOST=0.0.0.0 PORT=3000

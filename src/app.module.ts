@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule } from './auth/auth.module.js';
+import { DrainingModule } from '@latchkey/shutdown/draining-module';
 import { ConfigModule } from '@latchkey/environment/config-module';
 import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
@@ -17,6 +18,7 @@ export class AppModule {
       imports: [
         ConfigModule.forRoot(environment),
         FinishedRequestsModule.forRoot(requests),
+        DrainingModule,
         PrismaModule,
         AuthModule,
         InternalUsersModule,

@@ -1,6 +1,7 @@
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Draining } from '@latchkey/shutdown/draining';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
@@ -14,6 +15,8 @@ import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
+
+const KEEP_ALIVE_MARGIN_MS = 900;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
@@ -33,6 +36,9 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
 /** What holds for every route: the prefix, validation, the format of errors, and the documentation. */
 export function configureApp(app: NestFastifyApplication, environment: Environment): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  app.get(Draining).watch(fastify);
+  // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
+  fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -42,6 +48,5 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(routes));
-  app.enableShutdownHooks();
   if (environment.API_DOCS === 'on') serveDocs(app);
 }

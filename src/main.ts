@@ -1,4 +1,5 @@
 import { explainStartFailure } from '@latchkey/environment/start-failure';
+import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
 
 try {
@@ -7,6 +8,7 @@ try {
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.PORT, environment.HOST);
+  endOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'PORT'));
   process.exit(1);

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, vi } from 'vitest';
 import { API_KEY } from './support/app.js';
 import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 import { listenSilently } from './support/silent-server.js';
@@ -12,8 +15,26 @@ async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
   return output;
 }
 
-function start(): Promise<ServerProcess> {
-  return ServerProcess.start(BACKEND_MAIN, { DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' });
+function start(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+  const own = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' };
+  return ServerProcess.start(BACKEND_MAIN, { ...own, ...variables });
+}
+
+/** What one client, which keeps its connections if it may, is answered. */
+function ask(url: string, agent: Agent): Promise<{ connection: string | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent }, async (response) => {
+      resolve({ connection: response.headers.connection, body: await text(response) });
+    });
+    request.on('error', reject);
+  });
+}
+
+async function isDraining(backend: ServerProcess): Promise<void> {
+  await vi.waitUntil(async () => {
+    const { body } = await ask(`${backend.origin}/api/health/ready`, new Agent());
+    return body.includes('draining');
+  });
 }
 
 describe('node dist/main.js', () => {
@@ -95,8 +116,38 @@ describe('SIGTERM', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     slow.write(body.slice(5));
     await stopped;
-    expect(answer).toMatch(/^HTTP\/1\.1 503 .*DATABASE_UNAVAILABLE/s);
+    expect(answer).toMatch(/^HTTP\/1\.1 503 .*connection: close.*DATABASE_UNAVAILABLE/is);
     silent.destroy();
     slow.destroy();
+  });
+
+  it('says that it is not ready, sends clients away, and serves those that stay', async () => {
+    const backend = await start({ DRAIN_SECONDS: '60' });
+    const agent = new Agent({ keepAlive: true });
+    const live = `${backend.origin}/api/health/live`;
+    expect((await ask(live, agent)).connection).toBe('keep-alive');
+    backend.signal('SIGTERM');
+    await isDraining(backend);
+    expect(await ask(live, agent)).toEqual({ connection: 'close', body: '{"status":"up"}' });
+    await backend.stop('SIGKILL');
+  });
+
+  it('ends with 0 after the drain period, though clients stay connected', async () => {
+    const backend = await start({ DRAIN_SECONDS: '1' });
+    const agent = new Agent({ keepAlive: true });
+    await ask(`${backend.origin}/api/health/live`, agent);
+    const silent = connect(Number(new URL(backend.origin).port), '127.0.0.1');
+    await once(silent, 'connect');
+    await backend.stop();
+    expect(backend.exitCode).toBe(0);
+    silent.destroy();
+  });
+
+  it('ends at once at the second signal', async () => {
+    const backend = await start({ DRAIN_SECONDS: '300' });
+    backend.signal('SIGTERM');
+    await isDraining(backend);
+    await backend.stop();
+    expect(backend.exitCode).toBeNull();
   });
 });

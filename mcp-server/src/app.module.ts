@@ -1,4 +1,5 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
+import { DrainingModule } from '@latchkey/shutdown/draining-module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { ProtectedResource } from './auth/protected-resource.js';
@@ -16,6 +17,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
+        DrainingModule,
         AccessTokensModule,
         LimitsModule,
         ToolServerModule.forEnvironment(environment, logger),

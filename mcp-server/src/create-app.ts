@@ -1,5 +1,6 @@
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
+import { Draining } from '@latchkey/shutdown/draining';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
@@ -15,6 +16,6 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  app.enableShutdownHooks();
+  app.get(Draining).watch(app.getHttpAdapter().getInstance());
   return app;
 }

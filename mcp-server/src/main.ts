@@ -1,6 +1,7 @@
 // First, since it is about all that is loaded after it.
 import './heap-growth.js';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
+import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
 
 try {
@@ -9,6 +10,7 @@ try {
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.MCP_PORT, environment.HOST);
+  endOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'MCP_PORT'));
   process.exit(1);

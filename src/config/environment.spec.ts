@@ -41,6 +41,8 @@ describe('parseEnvironment', () => {
       HOST: '127.0.0.1',
       PORT: 3000,
       LOG_LEVEL: 'info',
+      DRAIN_SECONDS: 0,
+      KEEP_ALIVE_SECONDS: 5,
       API_DOCS: 'on',
       DATABASE_POOL_MAX: 10,
       API_KEY_ENVIRONMENT: 'dev',
@@ -59,6 +61,8 @@ describe('parseEnvironment', () => {
       HOST: '0.0.0.0',
       PORT: '8080',
       LOG_LEVEL: 'warn',
+      DRAIN_SECONDS: '20',
+      KEEP_ALIVE_SECONDS: '75',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: '3',
       INTERNAL_API_KEY_PREVIOUS: OTHER_KEY,
@@ -68,6 +72,8 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
       ...given,
       PORT: 8080,
+      DRAIN_SECONDS: 20,
+      KEEP_ALIVE_SECONDS: 75,
       DATABASE_POOL_MAX: 3,
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
@@ -100,6 +106,10 @@ describe('parseEnvironment', () => {
     expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: '' })[0]).toMatch(
       /^INTERNAL_API_KEY: is required/,
     );
+  });
+
+  it('drains for 5 s in production', () => {
+    expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).DRAIN_SECONDS).toBe(5);
   });
 
   it('turns the docs off in production unless they are asked for', () => {
@@ -136,6 +146,8 @@ describe('parseEnvironment', () => {
       'HOST',
       'PORT',
       'LOG_LEVEL',
+      'DRAIN_SECONDS',
+      'KEEP_ALIVE_SECONDS',
       'API_DOCS',
       'DATABASE_POOL_MAX',
       'DATABASE_URL',

@@ -10,6 +10,7 @@ import {
   type VariableProblem,
 } from '@latchkey/environment/variable-problems';
 import {
+  defaultDrainSeconds,
   logLevel,
   nodeEnvironment,
   oneOf,
@@ -42,6 +43,8 @@ const variables = z.object({
   HOST: z.string().trim().min(1, 'must be an address').default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(3000),
   LOG_LEVEL: logLevel,
+  DRAIN_SECONDS: wholeNumber(0, 300).optional(),
+  KEEP_ALIVE_SECONDS: wholeNumber(1, 3600).default(5),
   API_DOCS: oneOf(['on', 'off']).optional(),
   DATABASE_URL: postgresUrl,
   DATABASE_POOL_MAX: wholeNumber(1, 1000).default(10),
@@ -60,15 +63,18 @@ const environmentSchema = variables
     reportProblems((environment) => findTokenProblems(environment, { required: false })),
     always,
   )
-  .transform(({ API_DOCS, API_KEY_ENVIRONMENT, AUTH_TOKEN_AUDIENCE, ...environment }) => ({
-    ...environment,
-    API_KEY_ENVIRONMENT: API_KEY_ENVIRONMENT ?? KEY_ENVIRONMENT_OF[environment.NODE_ENV],
-    API_DOCS: API_DOCS ?? (environment.NODE_ENV === 'production' ? 'off' : 'on'),
-    accessTokens: verifierSettings(
-      environment,
-      AUTH_TOKEN_AUDIENCE ?? `http://localhost:${environment.PORT}`,
-    ),
-  }));
+  .transform(
+    ({ API_DOCS, API_KEY_ENVIRONMENT, AUTH_TOKEN_AUDIENCE, DRAIN_SECONDS, ...environment }) => ({
+      ...environment,
+      API_KEY_ENVIRONMENT: API_KEY_ENVIRONMENT ?? KEY_ENVIRONMENT_OF[environment.NODE_ENV],
+      DRAIN_SECONDS: DRAIN_SECONDS ?? defaultDrainSeconds(environment.NODE_ENV),
+      API_DOCS: API_DOCS ?? (environment.NODE_ENV === 'production' ? 'off' : 'on'),
+      accessTokens: verifierSettings(
+        environment,
+        AUTH_TOKEN_AUDIENCE ?? `http://localhost:${environment.PORT}`,
+      ),
+    }),
+  );
 
 /** The checked configuration. This file is the only place that knows the names of the variables. */
 export type Environment = z.output<typeof environmentSchema>;

@@ -6,6 +6,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Draining } from '@latchkey/shutdown/draining';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { Public } from '../auth/public.decorator.js';
 import { DatabaseHealth } from './database-health.js';
@@ -23,6 +24,7 @@ export class HealthController {
   constructor(
     private readonly database: DatabaseHealth,
     private readonly keyFeed: KeyFeed,
+    private readonly draining: Draining,
   ) {}
 
   @Get()
@@ -49,7 +51,8 @@ export class HealthController {
       database: state(await this.database.isUp()),
       apiKeys: state(this.keyFeed.isFresh()),
     };
-    const status = state(checks.database === 'up' && checks.apiKeys === 'up');
+    const isUp = checks.database === 'up' && checks.apiKeys === 'up';
+    const status = this.draining.isDraining ? 'draining' : state(isUp);
     void reply.code(status === 'up' ? 200 : 503);
     return { status, checks };
   }

@@ -8,7 +8,9 @@ export const livenessSchema = z
 
 export const readinessSchema = z
   .object({
-    status: stateSchema,
+    status: z.enum(['up', 'down', 'draining']).meta({
+      description: '`draining`: it is about to end, and still serves.',
+    }),
     checks: z.object({
       database: stateSchema,
       apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),

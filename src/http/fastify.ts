@@ -20,7 +20,6 @@ const URL_LIMIT_CHARACTERS = 8 * 1024;
 const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
-const SHUTDOWN_GRACE_MS = 5000;
 
 /** The HTTP server below Nest: limits, request ids, the end of every request, and problems where no route is reached. */
 export function createFastifyAdapter(
@@ -40,6 +39,8 @@ export function createFastifyAdapter(
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Drained clients that still come are served.
+    return503OnClosing: false,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.
     routerOptions: { maxParamLength: HEADERS_LIMIT_BYTES },
     http: {
@@ -69,11 +70,6 @@ export function createFastifyAdapter(
     const refusal = findRefusal(request);
     if (refusal === undefined) done();
     else sendProblem(reply, new ProblemException(refusal));
-  });
-  fastify.addHook('preClose', (done) => {
-    // Else a client that says nothing keeps the process alive.
-    setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN_GRACE_MS).unref();
-    done();
   });
   return adapter;
 }

@@ -70,6 +70,11 @@ export class ServerProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
+  /** Of a process that has ended by itself; null after a signal. */
+  get exitCode(): number | null {
+    return this.child.exitCode;
+  }
+
   /** Memory that is still in use after a garbage collection, in MB; for a process with `REPORTS_MEMORY`. */
   async usedMegabytes(): Promise<number> {
     const reports = () => [...this.output.matchAll(/memory in use: (\d+)/g)];
@@ -88,6 +93,11 @@ export class ServerProcess {
     const read = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
     return { now: read('VmRSS'), peak: read('VmHWM') };
+  }
+
+  /** Returns at once. */
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   /** Resolves when it has ended: in order, or at once with SIGKILL. */

@@ -31,6 +31,7 @@ describe('parseEnvironment', () => {
       ...GOOD,
       HOST: '127.0.0.1',
       MCP_PORT: 3001,
+      DRAIN_SECONDS: 0,
       MCP_PUBLIC_URL: 'http://localhost:3001/mcp',
       MCP_ALLOWED_HOSTS: ['localhost', '127.0.0.1', '[::1]'],
       MCP_ALLOWED_ORIGINS: ['localhost', '127.0.0.1', '[::1]'],
@@ -86,7 +87,10 @@ describe('parseEnvironment', () => {
 
 describe('parseEnvironment in production', () => {
   it('takes a good configuration, without fallback', () => {
-    expect(parseEnvironment(PRODUCTION).BACKEND_FALLBACK).toBe('off');
+    expect(parseEnvironment(PRODUCTION)).toMatchObject({
+      BACKEND_FALLBACK: 'off',
+      DRAIN_SECONDS: 5,
+    });
   });
 
   it.each([

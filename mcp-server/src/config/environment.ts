@@ -10,6 +10,7 @@ import {
   type VariableProblem,
 } from '@latchkey/environment/variable-problems';
 import {
+  defaultDrainSeconds,
   httpUrl,
   logLevel,
   nodeEnvironment,
@@ -48,6 +49,7 @@ const variables = backendVariables.extend({
   MCP_ACCESS_TOKEN: z.string().optional(),
   ...tokenVariables,
   LOG_LEVEL: logLevel,
+  DRAIN_SECONDS: wholeNumber(0, 300).optional(),
 });
 
 const backendSchema = backendVariables
@@ -64,6 +66,7 @@ const environmentSchema = variables
     const audience = environment.MCP_TOKEN_AUDIENCE ?? publicUrl;
     return {
       ...environment,
+      DRAIN_SECONDS: environment.DRAIN_SECONDS ?? defaultDrainSeconds(environment.NODE_ENV),
       MCP_PUBLIC_URL: publicUrl,
       MCP_ALLOWED_HOSTS: environment.MCP_ALLOWED_HOSTS ?? hosts,
       MCP_ALLOWED_ORIGINS: environment.MCP_ALLOWED_ORIGINS ?? hosts,

@@ -1,18 +1,23 @@
-import { Controller, Get } from '@nestjs/common';
+import { Draining } from '@latchkey/shutdown/draining';
+import { Controller, Get, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { BackendHealth } from '../backend/backend-health.js';
 
 interface Readiness {
-  readonly status: 'up';
+  readonly status: 'up' | 'draining';
   readonly checks: { readonly backend: 'up' | 'down' };
 }
 
 @Controller('health')
 export class HealthController {
-  constructor(private readonly backend: BackendHealth) {}
+  constructor(
+    private readonly backend: BackendHealth,
+    private readonly draining: Draining,
+  ) {}
 
   @Get()
-  async health(): Promise<Readiness> {
-    return this.ready();
+  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+    return this.ready(reply);
   }
 
   @Get('live')
@@ -23,7 +28,10 @@ export class HealthController {
   // 200 without the backend too: tools then answer with a clean error, which a client can't get from a server that
   // the load balancer has taken away.
   @Get('ready')
-  async ready(): Promise<Readiness> {
-    return { status: 'up', checks: { backend: (await this.backend.isUp()) ? 'up' : 'down' } };
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+    const checks = { backend: (await this.backend.isUp()) ? 'up' : 'down' } as const;
+    if (!this.draining.isDraining) return { status: 'up', checks };
+    void reply.code(503);
+    return { status: 'draining', checks };
   }
 }

@@ -1,4 +1,12 @@
-import { All, Controller, Logger, type OnModuleDestroy, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  All,
+  Controller,
+  Logger,
+  type OnApplicationShutdown,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
 import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -12,7 +20,7 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 /** Streamable HTTP, without state: every request gets a server of its own, whatever its protocol version. */
 @Controller('mcp')
 @UseGuards(HostGuard, BearerGuard, RateLimitGuard)
-export class McpController implements OnModuleDestroy {
+export class McpController implements OnApplicationShutdown {
   private readonly logger = new Logger(McpController.name);
   private readonly handler: McpHttpHandler;
   private readonly handle: NodeMcpRequestHandler;
@@ -35,7 +43,8 @@ export class McpController implements OnModuleDestroy {
     await this.handle(request.raw, reply.raw);
   }
 
-  async onModuleDestroy(): Promise<void> {
+  // Not before: closing ends the calls in progress.
+  async onApplicationShutdown(): Promise<void> {
     await this.handler.close();
   }
 }

@@ -39,6 +39,10 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
+/** So long serves a process that is told to end: nobody waits for it outside production. */
+export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
+  environment === 'production' ? 5 : 0;
+
 function isPlainHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, search, hash } = new URL(text);

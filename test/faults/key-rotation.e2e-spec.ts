@@ -1,0 +1,152 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BackendClient } from '../../mcp-server/src/backend/backend-client.js';
+import { parseBackendEnvironment } from '../../mcp-server/src/config/environment.js';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { API_KEY, withKey } from '../support/app.js';
+import { Balancer } from '../support/balancer.js';
+import { type TestDatabase, createTestDatabase } from '../support/database.js';
+import { issueKey, statusWith, ADMITTED, REFUSED } from '../support/keys.js';
+import { Load, scaled } from '../support/load.js';
+import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
+import { addUser } from '../support/users.js';
+
+const REQUESTS = scaled(100_000);
+const CONCURRENCY = 16;
+const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const KEYS = '/api/internal/api-keys';
+
+let database: TestDatabase;
+let userId: string;
+let folder: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  folder = mkdtempSync(join(tmpdir(), 'latchkey-rotation-'));
+  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  ({ id: userId } = await addUser(prisma));
+  await prisma.$disconnect();
+});
+afterAll(async () => {
+  await database.drop();
+  rmSync(folder, { recursive: true });
+});
+
+function startBackend(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
+  const common = { NODE_ENV: 'test', PORT: '0', DATABASE_URL: database.url, DRAIN_SECONDS: '1' };
+  return ServerProcess.start(BACKEND_MAIN, { ...common, ...variables });
+}
+
+/** The MCP server's own client, with time-outs that a busy machine does not meet. */
+function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
+  return BackendClient.create(
+    parseBackendEnvironment({
+      BACKEND_API_URL: url,
+      BACKEND_FALLBACK: 'off',
+      BACKEND_CONNECT_TIMEOUT_MS: '5000',
+      BACKEND_RESPONSE_TIMEOUT_MS: '10000',
+      BACKEND_TOTAL_TIMEOUT_MS: '20000',
+      ...variables,
+    }),
+  );
+}
+
+/** Replaces a file in one step, as a secret's mount or Vault Agent does. */
+function writeKey(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+/** Lets the MCP server's client ask for a user all the time, while the keys change; no request may fail. */
+async function underLoad(
+  client: () => BackendClient,
+  rotate: (load: Load) => Promise<void>,
+): Promise<void> {
+  const load = new Load(() => client().getUserDetails(userId), REQUESTS);
+  await Promise.all([load.run(CONCURRENCY), rotate(load)]);
+  expect(load.failures).toEqual([]);
+  expect(load.done).toBeGreaterThanOrEqual(REQUESTS);
+}
+
+describe(
+  `while ${REQUESTS} requests of the MCP server's client come in`,
+  { timeout: 600_000 },
+  () => {
+    it('an issued key is rotated, and none of them fails', async () => {
+      const backend = await startBackend({ INTERNAL_API_KEY: API_KEY });
+      const old = await issueKey(backend.origin);
+      const path = join(folder, 'issued');
+      writeKey(path, old.secret);
+      const client = connect(backend.origin, { INTERNAL_API_KEY_FILE: path });
+      await underLoad(
+        () => client,
+        async (load) => {
+          await load.reached(0.3);
+          const { body } = await withKey(backend.origin)
+            .post(`${KEYS}/${old.id}/rotate`)
+            .expect(201);
+          writeKey(path, body.secret);
+          await load.reached(0.6);
+          // The client reads its file again when it is refused.
+          await withKey(backend.origin).post(`${KEYS}/${old.id}/revoke`).expect(200);
+        },
+      );
+      expect(await statusWith(backend.origin, old.secret)).toBe(REFUSED);
+      await backend.stop();
+    });
+
+    it('the root key in the environment is rotated with two restarts, and none of them fails', async () => {
+      const balancer = await Balancer.start();
+      let backend = await startBackend({ INTERNAL_API_KEY: API_KEY });
+      balancer.pointAt(backend.origin);
+      const restart = async (variables: NodeJS.ProcessEnv) => {
+        const previous = backend;
+        backend = await startBackend(variables);
+        balancer.pointAt(backend.origin);
+        await previous.stop();
+      };
+      let client = connect(balancer.url, { INTERNAL_API_KEY: API_KEY });
+      await underLoad(
+        () => client,
+        async (load) => {
+          await load.reached(0.2);
+          await restart({ INTERNAL_API_KEY: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS: API_KEY });
+          await load.reached(0.5);
+          client = connect(balancer.url, { INTERNAL_API_KEY: OTHER_KEY });
+          await load.reached(0.7);
+          await restart({ INTERNAL_API_KEY: OTHER_KEY });
+        },
+      );
+      expect(await statusWith(backend.origin, API_KEY)).toBe(REFUSED);
+      expect(await statusWith(backend.origin, OTHER_KEY)).toBe(ADMITTED);
+      await backend.stop();
+      await balancer.stop();
+    });
+
+    it('the root key in a file is rotated without a restart, and none of them fails', async () => {
+      const ofBackend = join(folder, 'backend');
+      const ofClient = join(folder, 'client');
+      writeKey(ofBackend, API_KEY);
+      writeKey(ofClient, API_KEY);
+      const backend = await startBackend({ INTERNAL_API_KEY_FILE: ofBackend });
+      const client = connect(backend.origin, { INTERNAL_API_KEY_FILE: ofClient });
+      await underLoad(
+        () => client,
+        async (load) => {
+          await load.reached(0.2);
+          writeKey(ofBackend, `${OTHER_KEY}\n${API_KEY}\n`);
+          await load.reached(0.5);
+          writeKey(ofClient, OTHER_KEY);
+          await load.reached(0.7);
+          writeKey(ofBackend, OTHER_KEY);
+        },
+      );
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      expect(await statusWith(backend.origin, API_KEY)).toBe(REFUSED);
+      await backend.stop();
+    });
+  },
+);

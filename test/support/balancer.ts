@@ -1,0 +1,47 @@
+import { type Server, type Socket, connect, createServer } from 'node:net';
+
+/** Passes new connections on to the one server that it points at, as a load balancer does with a rolling restart. */
+export class Balancer {
+  private readonly sockets = new Set<Socket>();
+  private port = 0;
+
+  private constructor(private readonly listener: Server) {}
+
+  static async start(): Promise<Balancer> {
+    const listener = createServer((client) => balancer.serve(client));
+    const balancer = new Balancer(listener);
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    return balancer;
+  }
+
+  get url(): string {
+    const address = this.listener.address();
+    if (address === null || typeof address === 'string') throw new Error('has no port');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  pointAt(origin: string): void {
+    this.port = Number(new URL(origin).port);
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.listener.close(resolve));
+  }
+
+  private serve(client: Socket): void {
+    const server = connect(this.port, '127.0.0.1');
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.once('close', () => {
+        this.sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+  }
+}
