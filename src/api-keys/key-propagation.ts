@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { Acknowledgements } from './feed/acknowledgements.js';
@@ -22,11 +22,18 @@ interface ChangedKey {
 
 /** Changes of keys that are over only when every live process goes by them. */
 @Injectable()
-export class KeyPropagation {
+export class KeyPropagation implements OnApplicationShutdown {
   private readonly url: string;
+  // Kept from one change to the next: to connect takes longer than the change itself.
+  private listening: Promise<Acknowledgements> | undefined;
 
   constructor(config: ConfigService<Environment, true>) {
     this.url = config.get('DATABASE_URL', { infer: true });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const acknowledgements = await this.listening?.catch(() => undefined);
+    acknowledgements?.close();
   }
 
   /** Carries out a change, and waits until it is in force everywhere, or for 2 s. */
@@ -35,20 +42,30 @@ export class KeyPropagation {
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
     // Listens before the change, or the first answers would be missed.
-    const acknowledgements = await Acknowledgements.listen(this.url);
-    try {
-      const change = await carryOut();
-      const { acknowledged, silent, completeAt } = await acknowledgements.collect(change.row);
-      const effectiveAfterMs = Math.ceil(completeAt - startedAt);
-      const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
-      return { ...change, propagation };
-    } finally {
-      acknowledgements.close();
-    }
+    const acknowledgements = await this.listen();
+    // Also proves that the connection is good, while nothing has been changed yet.
+    const expected = await acknowledgements.findLiveInstances();
+    const change = await carryOut();
+    const { acknowledged, silent, completeAt } = await acknowledgements
+      .collect(change.row)
+      .catch(() => ({ acknowledged: 0, silent: expected.length, completeAt: startedAt }));
+    const effectiveAfterMs = Math.ceil(completeAt - startedAt);
+    const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
+    return { ...change, propagation };
   }
 
   /** Has every process look at a key again, and say so. */
   async announceAgain({ id }: ChangedKey, { prisma }: KeyChange): Promise<void> {
     await prisma.$queryRaw`SELECT pg_notify(${CHANGES_CHANNEL}, ${id})::text`;
+  }
+
+  private async listen(): Promise<Acknowledgements> {
+    this.listening ??= Acknowledgements.listen(this.url, () => (this.listening = undefined));
+    try {
+      return await this.listening;
+    } catch (error) {
+      this.listening = undefined;
+      throw error;
+    }
   }
 }

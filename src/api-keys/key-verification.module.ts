@@ -9,6 +9,6 @@ import { KeyVerifier } from './key-verifier.js';
 @Module({
   imports: [ApiKeysModule],
   providers: [IssuedKeyRing, KeyFeed, KeyVerifier, EarlyRetirement],
-  exports: [ApiKeysModule, KeyFeed, KeyVerifier],
+  exports: [ApiKeysModule, IssuedKeyRing, KeyFeed, KeyVerifier],
 })
 export class KeyVerificationModule {}

@@ -9,28 +9,33 @@ const QUERY_TIMEOUT_MS = 1500;
 const COLLECT_TIMEOUT_MS = 2000;
 // How often it is looked whether a process has left that was waited for.
 const POLL_INTERVAL_MS = 100;
+const KEPT_FOR_MS = 10_000;
 
 /** Hears which processes go by a change of a key. It has a connection of its own, so that the command line can use it too. */
 export class Acknowledgements {
   /** What was said, and when. */
   private readonly received = new Map<string, number>();
 
-  private constructor(private readonly client: Client) {
+  private constructor(
+    private readonly client: Client,
+    onEnd: () => void,
+  ) {
     client.on('notification', ({ payload = '' }) => {
       this.received.set(payload, performance.now());
     });
-    // A broken connection shows in the next query.
-    client.on('error', () => undefined);
+    client.on('error', onEnd);
+    client.on('end', onEnd);
   }
 
-  static async listen(url: string): Promise<Acknowledgements> {
+  /** @param onEnd is called when nothing can be heard any more. */
+  static async listen(url: string, onEnd: () => void): Promise<Acknowledgements> {
     const client = new Client({
       connectionString: url,
       application_name: 'latchkey-key-change',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
     });
-    const acknowledgements = new Acknowledgements(client);
+    const acknowledgements = new Acknowledgements(client, onEnd);
     try {
       await client.connect();
       await client.query(`LISTEN ${ACKNOWLEDGEMENTS_CHANNEL}`);
@@ -39,6 +44,16 @@ export class Acknowledgements {
       acknowledgements.close();
       throw error;
     }
+  }
+
+  /** The processes that a change has to wait for. One that was not heard of for longer refuses issued keys by itself. */
+  async findLiveInstances(): Promise<string[]> {
+    const { rows } = await this.client.query<{ id: string }>({
+      name: 'live-instances',
+      text: `SELECT id FROM instances WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
+      values: [STALE_AFTER_MS],
+    });
+    return rows.map(({ id }) => id);
   }
 
   /**
@@ -54,6 +69,7 @@ export class Acknowledgements {
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
     const saidAt = (instance: string) => this.received.get(`${instance} ${id} ${revision}`);
     const isSilent = (instance: string) => saidAt(instance) === undefined;
+    this.forgetBefore(committedAt - KEPT_FOR_MS);
     for (;;) {
       const instances = await this.findLiveInstances();
       // Those that say so while others are waited for need no query.
@@ -82,12 +98,9 @@ export class Acknowledgements {
     }
   }
 
-  // A process that was not heard of for longer refuses issued keys by itself.
-  private async findLiveInstances(): Promise<string[]> {
-    const { rows } = await this.client.query<{ id: string }>(
-      `SELECT id FROM instances WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
-      [STALE_AFTER_MS],
-    );
-    return rows.map(({ id }) => id);
+  private forgetBefore(time: number): void {
+    for (const [payload, receivedAt] of this.received) {
+      if (receivedAt < time) this.received.delete(payload);
+    }
   }
 }
