@@ -6,13 +6,15 @@ import { LastUses } from '../api-keys/last-uses.js';
 import type { Scope } from '../api-keys/scopes.js';
 import { clientNameOf } from '../http/client-name.js';
 import { ProblemException } from '../http/problem.js';
+import { KeyRateLimit } from '../limits/key-rate-limit.js';
+import { SourceFailureLimit } from '../limits/source-failure-limit.js';
 import { DeclaredAccess } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
 
 /**
  * Admits a request whose `X-API-Key` is good and holds the scope that the route declares, and sets
- * `request.principal`. Refuses everything else: 401 whatever is wrong with the key, 403 for the scope, 503 while it
- * can't be known whether an issued key is still good.
+ * `request.principal`. Refuses everything else: 401 whatever is wrong with the key, 403 for the scope, 429 over a limit, 503
+ * while it can't be known whether an issued key is still good.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -20,19 +22,26 @@ export class ApiKeyGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly keys: KeyVerifier,
     private readonly lastUses: LastUses,
+    private readonly rateLimit: KeyRateLimit,
+    private readonly failures: SourceFailureLimit,
   ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const verdict = this.verify(request);
     request.keyVerdict = verdict;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
-    if (verdict.outcome !== 'admitted') throw new ProblemException('INVALID_API_KEY');
+    if (verdict.outcome !== 'admitted') {
+      await this.failures.count(request.ip);
+      throw new ProblemException('INVALID_API_KEY');
+    }
     const { principal } = verdict;
     request.principal = principal;
     this.lastUses.record(principal.keyId, request.ip, clientNameOf(request));
-    announceRetirement(principal, http.getResponse<FastifyReply>());
+    const reply = http.getResponse<FastifyReply>();
+    announceRetirement(principal, reply);
+    await this.rateLimit.count(principal, reply);
     const requiredScope = this.requiredScope(context);
     if (!principal.scopes.includes(requiredScope)) {
       throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope });

@@ -43,9 +43,16 @@ describe('parseEnvironment', () => {
       LOG_LEVEL: 'info',
       DRAIN_SECONDS: 0,
       KEEP_ALIVE_SECONDS: 5,
+      METRICS_HOST: '127.0.0.1',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: 10,
       API_KEY_ENVIRONMENT: 'dev',
+      LIMITS: 'on',
+      KEY_RATE_LIMIT: 60_000,
+      KEY_USERS_LIMIT: 100_000,
+      KEY_MISSES_LIMIT: 1000,
+      SOURCE_FAILURE_LIMIT: 100,
+      USAGE_RECORDING: 'on',
       TRUSTED_PROXIES: [],
       accessTokens: {
         keys: 'none',
@@ -63,17 +70,31 @@ describe('parseEnvironment', () => {
       LOG_LEVEL: 'warn',
       DRAIN_SECONDS: '20',
       KEEP_ALIVE_SECONDS: '75',
+      METRICS_HOST: '0.0.0.0',
+      METRICS_PORT: '9464',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: '3',
       INTERNAL_API_KEY_PREVIOUS: OTHER_KEY,
       API_KEY_ENVIRONMENT: 'test',
+      LIMITS: 'off',
+      KEY_RATE_LIMIT: '1',
+      KEY_USERS_LIMIT: '2',
+      KEY_MISSES_LIMIT: '3',
+      SOURCE_FAILURE_LIMIT: '4',
+      REDIS_URL: 'rediss://:pa55word@redis:6380/1',
+      USAGE_RECORDING: 'off',
       TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.7,2001:db8::/32',
     };
     expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
       ...given,
       PORT: 8080,
+      KEY_RATE_LIMIT: 1,
+      KEY_USERS_LIMIT: 2,
+      KEY_MISSES_LIMIT: 3,
+      SOURCE_FAILURE_LIMIT: 4,
       DRAIN_SECONDS: 20,
       KEEP_ALIVE_SECONDS: 75,
+      METRICS_PORT: 9464,
       DATABASE_POOL_MAX: 3,
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
@@ -94,6 +115,15 @@ describe('parseEnvironment', () => {
   it('refuses a proxy that is no network', () => {
     expect(() => parseEnvironment({ ...GOOD, TRUSTED_PROXIES: 'any' })).toThrow('TRUSTED_PROXIES');
   });
+
+  it.each(['localhost:6379', 'http://redis', 'redis://', 'redis://:p%zz@redis'])(
+    'refuses %j as the address of Redis',
+    (REDIS_URL) => {
+      expect(problemsOf({ ...GOOD, REDIS_URL })).toEqual([
+        expect.stringMatching(/^REDIS_URL: must/),
+      ]);
+    },
+  );
 
   it('keeps nothing that it does not know', () => {
     expect(parseEnvironment({ ...GOOD, HOME: '/root' })).not.toHaveProperty('HOME');
@@ -148,9 +178,13 @@ describe('parseEnvironment', () => {
       'LOG_LEVEL',
       'DRAIN_SECONDS',
       'KEEP_ALIVE_SECONDS',
+      'METRICS_PORT',
       'API_DOCS',
       'DATABASE_POOL_MAX',
       'DATABASE_URL',
+      'LIMITS',
+      'KEY_RATE_LIMIT',
+      'REDIS_URL',
     ];
     const keys = [
       'INTERNAL_API_KEY',

@@ -26,7 +26,7 @@ import { rootKeySchema } from '../api-keys/root-key.js';
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
 /** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
-const SECRETS = ['DATABASE_URL', 'INTERNAL_API_KEY_PREVIOUS', 'JWT_SECRET'] as const;
+const SECRETS = ['DATABASE_URL', 'INTERNAL_API_KEY_PREVIOUS', 'JWT_SECRET', 'REDIS_URL'] as const;
 
 const KEY_ENVIRONMENT_OF = {
   production: 'live',
@@ -38,6 +38,13 @@ const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded');
 
+const redisUrl = z
+  .string()
+  .refine(
+    isRedisUrl,
+    'must be a redis:// or rediss:// URL with a host, its password percent-encoded',
+  );
+
 const variables = z.object({
   NODE_ENV: nodeEnvironment,
   HOST: z.string().trim().min(1, 'must be an address').default('127.0.0.1'),
@@ -46,12 +53,21 @@ const variables = z.object({
   DRAIN_SECONDS: wholeNumber(0, 300).optional(),
   KEEP_ALIVE_SECONDS: wholeNumber(1, 3600).default(5),
   API_DOCS: oneOf(['on', 'off']).optional(),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: wholeNumber(0, 65_535).optional(),
   DATABASE_URL: postgresUrl,
   DATABASE_POOL_MAX: wholeNumber(1, 1000).default(10),
   INTERNAL_API_KEY: rootKeySchema.optional(),
   INTERNAL_API_KEY_PREVIOUS: rootKeySchema.optional(),
   INTERNAL_API_KEY_FILE: z.string().optional(),
   API_KEY_ENVIRONMENT: oneOf(KEY_ENVIRONMENTS).optional(),
+  LIMITS: oneOf(['on', 'off']).default('on'),
+  KEY_RATE_LIMIT: wholeNumber(1, 10_000_000).default(60_000),
+  KEY_USERS_LIMIT: wholeNumber(1, 1_000_000_000).default(100_000),
+  KEY_MISSES_LIMIT: wholeNumber(1, 1_000_000_000).default(1000),
+  SOURCE_FAILURE_LIMIT: wholeNumber(1, 10_000_000).default(100),
+  REDIS_URL: redisUrl.optional(),
+  USAGE_RECORDING: oneOf(['on', 'off']).default('on'),
   TRUSTED_PROXIES: wordList().pipe(z.array(networkSchema)).default([]),
   AUTH_TOKEN_AUDIENCE: z.string().optional(),
   ...tokenVariables,
@@ -92,6 +108,12 @@ function isPostgresUrl(text: string): boolean {
   const { protocol, hostname, searchParams, username, password } = new URL(text);
   const hasHost = hostname !== '' || searchParams.has('host');
   return /^postgres(ql)?:$/.test(protocol) && hasHost && isPercentEncoded(username + password);
+}
+
+function isRedisUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  return /^rediss?:$/.test(protocol) && hostname !== '' && isPercentEncoded(username + password);
 }
 
 function isPercentEncoded(text: string): boolean {

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { LimitName } from '../requests/finished-request.js';
 
 /** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
 interface ProblemType {
@@ -86,6 +87,23 @@ export const PROBLEM_TYPES = {
     'Idempotency key reused',
     'The Idempotency-Key was used before, for another request',
   ),
+  RATE_LIMITED: problemType(429, 'Rate limited', 'The API key has no requests left for now', {
+    retryable: true,
+    headers: { 'retry-after': '60' },
+  }),
+  ENUMERATION_LIMITED: problemType(
+    429,
+    'Enumeration limited',
+    'The API key has asked for too many different users, or for too many that do not exist',
+    { retryable: true, headers: { 'retry-after': '3600' } },
+  ),
+  // Not retryable: the same key will be as wrong later.
+  TOO_MANY_FAILURES: problemType(
+    429,
+    'Too many failures',
+    'Too many requests with an invalid or missing API key came from this address',
+    { headers: { 'retry-after': '60' } },
+  ),
   HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
   INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: problemType(
@@ -109,6 +127,13 @@ export const PROBLEM_TYPES = {
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
+
+/** The limit that a problem tells of. */
+const EXCEEDED_LIMITS: Partial<Record<ProblemCode, LimitName>> = {
+  RATE_LIMITED: 'key-rate',
+  ENUMERATION_LIMITED: 'key-enumeration',
+  TOO_MANY_FAILURES: 'source-failures',
+};
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -172,6 +197,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
 /** Sends a problem as the answer of a request. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
+  reply.request.exceededLimit = EXCEEDED_LIMITS[problem.code] ?? null;
   void reply.code(status).headers(headers).send(body);
 }
 

@@ -9,6 +9,7 @@ import {
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
+import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
 import {
   type Account,
@@ -41,30 +42,31 @@ export class InternalUsersController {
   constructor(
     private readonly users: UsersService,
     private readonly accounts: AccountsService,
+    private readonly limit: EnumerationLimit,
   ) {}
 
   @Get()
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
   @ApiOkResponse({ description: 'The users', standardSchema: visibleUserPageSchema })
-  @ApiProblems('INVALID_REQUEST')
+  @ApiProblems('INVALID_REQUEST', 'ENUMERATION_LIMITED')
   async list(
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
   ): Promise<VisibleUserPage> {
-    return visiblePage(caller, await this.users.list(query));
+    return visiblePage(caller, this.limit.found(caller, await this.users.list(query), query.ids));
   }
 
   @Get(':id')
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
   @ApiOkResponse({ description: 'The user', standardSchema: visibleUserAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
   async get(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
   ): Promise<{ user: VisibleUser }> {
-    return { user: visibleUser(caller, await this.users.get(id)) };
+    return { user: visibleUser(caller, await this.users.get(this.limit.asked(caller, id))) };
   }
 
   @Post('search')
@@ -75,12 +77,13 @@ export class InternalUsersController {
     description: 'The users that match, if any',
     standardSchema: visibleUserPageSchema,
   })
-  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED')
+  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'ENUMERATION_LIMITED')
   async search(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<VisibleUserPage> {
-    return visiblePage(caller, await this.users.search(allowedFields(caller, search)));
+    const page = await this.users.search(allowedFields(caller, search));
+    return visiblePage(caller, this.limit.found(caller, page));
   }
 
   @Post()
@@ -102,14 +105,23 @@ export class InternalUsersController {
     description: 'The user after the change',
     standardSchema: visibleUserAnswerSchema,
   })
-  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN')
+  @ApiProblems(
+    'INVALID_REQUEST',
+    'FIELD_NOT_ALLOWED',
+    'USER_NOT_FOUND',
+    'EMAIL_TAKEN',
+    'ENUMERATION_LIMITED',
+  )
   async update(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
   ): Promise<{ user: VisibleUser }> {
     return {
-      user: visibleUser(caller, await this.users.update(id, allowedFields(caller, changes))),
+      user: visibleUser(
+        caller,
+        await this.users.update(this.limit.asked(caller, id), allowedFields(caller, changes)),
+      ),
     };
   }
 
@@ -118,9 +130,12 @@ export class InternalUsersController {
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
   @ApiNoContentResponse({ description: 'Deleted' })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS')
-  async delete(@Param({ schema: userParametersSchema }) { id }: UserParameters): Promise<void> {
-    return this.users.delete(id);
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS', 'ENUMERATION_LIMITED')
+  async delete(
+    @CallingPrincipal() caller: Principal,
+    @Param({ schema: userParametersSchema }) { id }: UserParameters,
+  ): Promise<void> {
+    return this.users.delete(this.limit.asked(caller, id));
   }
 
   @Get(':id/accounts')
@@ -130,11 +145,12 @@ export class InternalUsersController {
     description: 'The accounts, oldest first',
     standardSchema: accountsAnswerSchema,
   })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND')
+  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
   async listAccounts(
+    @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
   ): Promise<{ accounts: Account[] }> {
-    return { accounts: await this.accounts.listOf(id, type) };
+    return { accounts: await this.accounts.listOf(this.limit.asked(caller, id), type) };
   }
 }

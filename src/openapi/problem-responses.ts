@@ -28,6 +28,8 @@ const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
   [API_KEY_SCHEME]: [
     'INVALID_API_KEY',
     'INSUFFICIENT_SCOPE',
+    'RATE_LIMITED',
+    'TOO_MANY_FAILURES',
     'KEYS_UNAVAILABLE',
     'DATABASE_UNAVAILABLE',
   ],
@@ -45,6 +47,10 @@ const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
 const OF_ROUTES_WITH_PATH_PARAMETERS: readonly ProblemCode[] = ['MALFORMED_URL'];
 
 const TEXT_HEADER = { schema: { type: 'string' } };
+const RATE_LIMIT_HEADERS = {
+  'ratelimit-policy': { ...TEXT_HEADER, description: 'The limit, such as "default";q=60000;w=60' },
+  ratelimit: { ...TEXT_HEADER, description: 'What is left of it, such as "default";r=59999;t=60' },
+};
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
 const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extension']>> = {
   INVALID_REQUEST: { errors: [{ path: 'email', message: 'must be an email address' }] },
@@ -68,9 +74,15 @@ export function completeResponses(method: string, operation: Operation): void {
     // A health route answers 503 in its own format.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
-  for (const response of Object.values(operation.responses)) {
+  const takesKey = operation.security?.some((scheme) => API_KEY_SCHEME in scheme);
+  for (const [status, response] of Object.entries(operation.responses)) {
     if (response === undefined || '$ref' in response) continue;
-    response.headers = { ...response.headers, [REQUEST_ID_HEADER]: TEXT_HEADER };
+    const isLimited = takesKey && /^(2|429)/.test(status);
+    response.headers = {
+      ...response.headers,
+      ...(isLimited ? RATE_LIMIT_HEADERS : {}),
+      [REQUEST_ID_HEADER]: TEXT_HEADER,
+    };
   }
 }
 

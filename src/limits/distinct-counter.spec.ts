@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { DistinctCounter } from './distinct-counter.js';
+
+describe('the counter of distinct texts', () => {
+  it.each([10, 100, 1000, 100_000])(
+    'is within 7 % for %i, which is five standard errors',
+    (size) => {
+      const counter = new DistinctCounter();
+      for (let number = 0; number < size; number++) counter.add(`user-${number}`);
+      expect(Math.abs(counter.count - size)).toBeLessThanOrEqual(Math.ceil(size * 0.07));
+    },
+  );
+
+  it('does not count a repetition', () => {
+    const counter = new DistinctCounter();
+    for (let round = 0; round < 100; round++) counter.add('12345');
+    expect(counter.count).toBe(1);
+  });
+
+  it('tells texts apart that differ in one letter or in their order', () => {
+    const counter = new DistinctCounter();
+    for (const text of ['ab', 'ba', 'a', 'b', 'aa', 'bb', '']) counter.add(text);
+    expect(counter.count).toBe(7);
+  });
+});

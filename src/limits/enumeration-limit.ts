@@ -1,0 +1,108 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Principal } from '../api-keys/principal.js';
+import type { Environment } from '../config/environment.js';
+import { ProblemException } from '../http/problem.js';
+import { FinishedRequests } from '../requests/finished-requests.js';
+import { DistinctCounter } from './distinct-counter.js';
+import { refusalHeaders } from './rate-limit-headers.js';
+
+const WINDOW_SECONDS = 3600;
+const USER_ROUTES = '/api/internal/users';
+
+/** What a key has asked for in its hour. */
+interface Hour {
+  /** Milliseconds of the process's clock. */
+  readonly endsAt: number;
+  readonly users: DistinctCounter;
+  misses: number;
+}
+
+/**
+ * How many different users a key may ask for or be told of in an hour, and how many that don't exist: so that whoever has
+ * stolen a key can't walk through all users. An hour begins with the first request. Root keys are not limited: they could
+ * issue themselves keys without end.
+ */
+@Injectable()
+export class EnumerationLimit implements OnModuleInit {
+  private readonly isOn: boolean;
+  private readonly userQuota: number;
+  private readonly missQuota: number;
+  private readonly hours = new Map<string, Hour>();
+  private sweptAt = performance.now();
+
+  constructor(
+    private readonly requests: FinishedRequests,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.isOn = config.get('LIMITS', { infer: true }) === 'on';
+    this.userQuota = config.get('KEY_USERS_LIMIT', { infer: true });
+    this.missQuota = config.get('KEY_MISSES_LIMIT', { infer: true });
+  }
+
+  onModuleInit(): void {
+    this.requests.observe(({ keyId, route, status, outcome }) => {
+      if (status !== 404 || outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
+      const hour = this.hours.get(keyId ?? '');
+      if (hour !== undefined) hour.misses += 1;
+    });
+  }
+
+  /**
+   * Counts a user that the caller asks for; answers with its id.
+   * @throws ProblemException `ENUMERATION_LIMITED`
+   */
+  asked(caller: Principal, id: string): string {
+    const hour = this.hourOf(caller);
+    if (hour !== undefined) this.count(hour, [id]);
+    return id;
+  }
+
+  /**
+   * Counts the users that the caller is about to be told of, and as misses those that it asked for and don't exist, or a search
+   * that has found nobody; answers with the same page.
+   * @throws ProblemException `ENUMERATION_LIMITED`
+   */
+  found<Page extends { readonly users: readonly { readonly id: string }[] }>(
+    caller: Principal,
+    page: Page,
+    asked: readonly string[] = [],
+  ): Page {
+    const hour = this.hourOf(caller);
+    if (hour === undefined) return page;
+    this.count(hour, [...asked, ...page.users.map(({ id }) => id)]);
+    const missing = new Set(asked).size - page.users.length;
+    hour.misses += Math.max(missing, page.users.length === 0 ? 1 : 0);
+    return page;
+  }
+
+  private count(hour: Hour, ids: readonly string[]): void {
+    for (const id of ids) hour.users.add(id);
+    if (hour.users.count > this.userQuota) throw refusal('users', this.userQuota, hour);
+    if (hour.misses >= this.missQuota) throw refusal('misses', this.missQuota, hour);
+  }
+
+  private hourOf({ keyId, isRoot }: Principal): Hour | undefined {
+    if (!this.isOn || isRoot) return undefined;
+    const now = performance.now();
+    this.sweep(now);
+    const known = this.hours.get(keyId);
+    if (known !== undefined && now < known.endsAt) return known;
+    const begun = { endsAt: now + WINDOW_SECONDS * 1000, users: new DistinctCounter(), misses: 0 };
+    this.hours.set(keyId, begun);
+    return begun;
+  }
+
+  /** Forgets keys that have been quiet, once an hour. */
+  private sweep(now: number): void {
+    if (now - this.sweptAt < WINDOW_SECONDS * 1000) return;
+    this.sweptAt = now;
+    for (const [keyId, { endsAt }] of this.hours) if (endsAt <= now) this.hours.delete(keyId);
+  }
+}
+
+function refusal(name: string, quota: number, { endsAt }: Hour): ProblemException {
+  const policy = { name, quota, windowSeconds: WINDOW_SECONDS };
+  const headers = refusalHeaders(policy, endsAt - performance.now());
+  return new ProblemException('ENUMERATION_LIMITED', {}, headers);
+}

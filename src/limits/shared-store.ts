@@ -1,0 +1,69 @@
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { Redis } from 'ioredis';
+import type { Environment } from '../config/environment.js';
+
+const START_WAIT_MS = 1000;
+const COMMAND_TIMEOUT_MS = 250;
+const MAX_RETRY_DELAY_MS = 1000;
+
+/** Where limits are counted: for all processes together, for each by itself since the store is away, or by choice. */
+export type Sharing = 'shared' | 'degraded' | 'per-process';
+
+/** Redis, if `REDIS_URL` is set: for limits that hold for all processes together. Nothing fails when it is away. */
+@Injectable()
+export class SharedStore implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(SharedStore.name);
+  /** Undefined without `REDIS_URL`. */
+  readonly redis: Redis | undefined;
+  private wasUp = true;
+
+  constructor(config: ConfigService<Environment, true>) {
+    const url = config.get('REDIS_URL', { infer: true });
+    if (url === undefined || config.get('LIMITS', { infer: true }) === 'off') return;
+    this.redis = new Redis(url, {
+      lazyConnect: true,
+      // What can't be counted there now is counted here.
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: START_WAIT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
+    });
+    this.redis.on('ready', () => this.report(true));
+    this.redis.on('close', () => this.report(false));
+    this.redis.on('error', (error) => this.logger.debug(error.message));
+  }
+
+  get sharing(): Sharing {
+    if (this.redis === undefined) return 'per-process';
+    return this.isUp ? 'shared' : 'degraded';
+  }
+
+  get isUp(): boolean {
+    return this.redis?.status === 'ready';
+  }
+
+  async onModuleInit(): Promise<void> {
+    // It tries again by itself.
+    await this.redis?.connect().catch(() => undefined);
+  }
+
+  onApplicationShutdown(): void {
+    this.redis?.removeAllListeners('close').disconnect();
+  }
+
+  /** For whoever got no answer: a server that hangs is left until it answers again. */
+  reportFailure(error: unknown): void {
+    if (!this.isUp) return;
+    this.logger.debug(error);
+    this.redis?.disconnect(true);
+  }
+
+  private report(isUp: boolean): void {
+    if (isUp === this.wasUp) return;
+    this.wasUp = isUp;
+    if (isUp) this.logger.log('Redis answers again: limits hold for all processes together');
+    else this.logger.warn('Redis is away: each process counts limits by itself');
+  }
+}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Environment } from '../config/environment.js';
+import { ProblemException } from '../http/problem.js';
+import { refusalHeaders } from './rate-limit-headers.js';
+import { sourceOf } from './source.js';
+
+const WINDOW_SECONDS = 60;
+const MAX_SOURCES = 10_000;
+
+/**
+ * How many wrong keys a minute may come from one address. It is asked only once a key was found to be wrong, so that nobody
+ * can keep a right key out. Each process counts by itself: strangers must not be able to fill a store or keep it busy.
+ */
+@Injectable()
+export class SourceFailureLimit {
+  private readonly isOn: boolean;
+  private readonly limiter: RateLimiterMemory;
+  /** Those counted, the one that failed last at the end. */
+  private readonly sources = new Set<string>();
+
+  constructor(config: ConfigService<Environment, true>) {
+    this.isOn = config.get('LIMITS', { infer: true }) === 'on';
+    const points = config.get('SOURCE_FAILURE_LIMIT', { infer: true });
+    this.limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
+  }
+
+  /** How many sources are remembered. */
+  get size(): number {
+    return this.sources.size;
+  }
+
+  /**
+   * Counts a wrong key that came from an address.
+   * @throws ProblemException `TOO_MANY_FAILURES`
+   */
+  async count(address: string): Promise<void> {
+    if (!this.isOn) return;
+    const source = sourceOf(address);
+    this.remember(source);
+    try {
+      await this.limiter.consume(source);
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      const { points: quota } = this.limiter;
+      const policy = { name: 'failures', quota, windowSeconds: WINDOW_SECONDS };
+      const headers = refusalHeaders(policy, refusal.msBeforeNext);
+      throw new ProblemException('TOO_MANY_FAILURES', {}, headers);
+    }
+  }
+
+  private remember(source: string): void {
+    this.sources.delete(source);
+    this.sources.add(source);
+    if (this.sources.size <= MAX_SOURCES) return;
+    const [oldest = ''] = this.sources;
+    this.sources.delete(oldest);
+    void this.limiter.delete(oldest);
+  }
+}

@@ -1,0 +1,185 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY, useApp, withKey } from './support/app.js';
+import { issueKey } from './support/keys.js';
+import { addUser } from './support/users.js';
+
+const USERS = '/api/internal/users';
+const WRONG_KEY = 'lk_test_0000000000000000000000000000001tQmWD';
+
+async function statuses(times: number, ask: () => Promise<{ status: number }>): Promise<number[]> {
+  const answers: number[] = [];
+  for (let time = 0; time < times; time++) answers.push((await ask()).status);
+  return answers;
+}
+
+describe('the requests of a key', () => {
+  const app = useApp({ KEY_RATE_LIMIT: '5' });
+
+  it('are counted down in every answer', async () => {
+    const { secret } = await issueKey(app.url);
+    const { headers } = await withKey(app.url, secret).get(`${USERS}?ids=1`).expect(200);
+    expect(headers['ratelimit-policy']).toBe('"default";q=5;w=60');
+    expect(headers.ratelimit).toMatch(/^"default";r=4;t=(59|60)$/);
+  });
+
+  it('are refused with 429 when none is left, until the window ends', async () => {
+    const { secret } = await issueKey(app.url);
+    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect(await statuses(5, ask)).toEqual([200, 200, 200, 200, 200]);
+    const { headers, body } = await ask().expect(429);
+    expect(body).toMatchObject({ code: 'RATE_LIMITED', status: 429, retryable: true });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(50);
+    expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60);
+    expect(headers.ratelimit).toBe(`"default";r=0;t=${headers['retry-after']}`);
+  });
+
+  it('are counted for each key by itself', async () => {
+    const [one, other] = [await issueKey(app.url), await issueKey(app.url)];
+    await statuses(6, () => withKey(app.url, one.secret).get(`${USERS}?ids=1`));
+    await withKey(app.url, other.secret).get(`${USERS}?ids=1`).expect(200);
+  });
+
+  it('are limited by the key’s own limit where it has one', async () => {
+    const { secret } = await issueKey(app.url, { rateLimit: 7 });
+    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect((await statuses(8, ask)).filter((status) => status === 200)).toHaveLength(7);
+  });
+
+  it('count also where the key lacks the scope', async () => {
+    const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
+    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect(await statuses(6, ask)).toEqual([403, 403, 403, 403, 403, 429]);
+  });
+
+  it('are not limited for a root key', async () => {
+    const answers = await statuses(20, () => withKey(app.url).get(`${USERS}?ids=1`));
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+});
+
+describe('wrong keys from an address', () => {
+  const app = useApp({ SOURCE_FAILURE_LIMIT: '10', TRUSTED_PROXIES: '127.0.0.1' });
+  const from = (address: string, key: string) =>
+    withKey(app.url, key).get(`${USERS}?ids=1`).set('X-Forwarded-For', address);
+
+  it('are answered 429 when there were too many, whatever is wrong with them', async () => {
+    expect(await statuses(10, () => from('192.0.2.1', WRONG_KEY))).toEqual(Array(10).fill(401));
+    const { body, headers } = await from('192.0.2.1', 'nonsense').expect(429);
+    expect(body).toMatchObject({ code: 'TOO_MANY_FAILURES', retryable: false });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(50);
+    expect(headers['ratelimit-policy']).toBe('"failures";q=10;w=60');
+  });
+
+  it('never keep the right key out, from that very address', async () => {
+    const { secret } = await issueKey(app.url);
+    await statuses(11, () => from('192.0.2.2', WRONG_KEY));
+    await from('192.0.2.2', WRONG_KEY).expect(429);
+    await from('192.0.2.2', secret).expect(200);
+    await from('192.0.2.2', API_KEY).expect(200);
+  });
+
+  it('are counted for a whole /64 of IPv6', async () => {
+    let host = 0;
+    const answers = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));
+    expect(answers.at(-1)).toBe(429);
+    await from('2001:db8:0:2::1', WRONG_KEY).expect(401);
+  });
+});
+
+describe('the users that a key asks for', () => {
+  const app = useApp({ KEY_USERS_LIMIT: '10', KEY_MISSES_LIMIT: '5' });
+  let ids: string[];
+  beforeAll(async () => {
+    const users = await Promise.all(Array.from({ length: 12 }, () => addUser(app.prisma)));
+    ids = users.map(({ id }) => id);
+  });
+
+  async function freshKey() {
+    const { secret } = await issueKey(app.url, {
+      scopes: ['users:read', 'users:write', 'accounts:read'],
+    });
+    return withKey(app.url, secret);
+  }
+
+  it('are limited to so many different ones, and refused before they are read', async () => {
+    const key = await freshKey();
+    for (const id of ids.slice(0, 10)) await key.get(`${USERS}/${id}`).expect(200);
+    const { body, headers } = await key.get(`${USERS}/${ids[10]}`).expect(429);
+    expect(body).toMatchObject({ code: 'ENUMERATION_LIMITED', retryable: true });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(3590);
+    expect(headers['ratelimit-policy']).toBe('"users";q=10;w=3600');
+  });
+
+  it('may be the same ones again and again', async () => {
+    const key = await freshKey();
+    const answers = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+
+  it('count in a list of ids, in a page, and by their accounts', async () => {
+    const byIds = await freshKey();
+    await byIds.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
+    await byIds.get(`${USERS}/${ids[11]}`).expect(429);
+    const byPage = await freshKey();
+    await byPage.get(`${USERS}?limit=6`).expect(200);
+    const { body } = await byPage.get(`${USERS}?limit=12`).expect(429);
+    expect(body).not.toHaveProperty('users');
+    const byAccounts = await freshKey();
+    for (const id of ids.slice(0, 10)) await byAccounts.get(`${USERS}/${id}/accounts`).expect(200);
+    await byAccounts.get(`${USERS}/${ids[11]}/accounts`).expect(429);
+  });
+
+  it('are limited to so many that do not exist', async () => {
+    const key = await freshKey();
+    expect(await statuses(5, () => key.get(`${USERS}/nobody`))).toEqual(Array(5).fill(404));
+    await expect.poll(async () => (await key.get(`${USERS}/${ids[0]}`)).status).toBe(429);
+    const { headers } = await key.get(`${USERS}/${ids[0]}`);
+    expect(headers['ratelimit-policy']).toBe('"misses";q=5;w=3600');
+  });
+
+  it('count as missing in a list of ids and in a search too', async () => {
+    const byIds = await freshKey();
+    await byIds.get(`${USERS}?ids=a,b,c,d,e`).expect(200);
+    await byIds.get(`${USERS}?ids=${ids[0]}`).expect(429);
+    const bySearch = await freshKey();
+    const search = () => bySearch.post(`${USERS}/search`).send({ email: 'nobody@example.com' });
+    expect(await statuses(6, search)).toEqual([200, 200, 200, 200, 200, 429]);
+  });
+
+  it('are not changed or deleted over the limit', async () => {
+    const key = await freshKey();
+    await key.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
+    await key.patch(`${USERS}/${ids[11]}`).send({ name: 'Changed' }).expect(429);
+    await key.delete(`${USERS}/${ids[11]}`).expect(429);
+  });
+
+  it('are not limited for a root key', async () => {
+    const { body } = await withKey(app.url).get(`${USERS}?limit=100`).expect(200);
+    expect(body.users).toHaveLength(12);
+  });
+
+  it('are not limited where keys are managed', async () => {
+    const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
+    const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
+    const answers = await statuses(10, () => withKey(app.url, secret).get(missing));
+    expect(new Set(answers)).toEqual(new Set([404]));
+  });
+});
+
+describe('with LIMITS=off', () => {
+  const app = useApp({
+    LIMITS: 'off',
+    KEY_RATE_LIMIT: '1',
+    KEY_USERS_LIMIT: '1',
+    SOURCE_FAILURE_LIMIT: '1',
+    REDIS_URL: 'redis://127.0.0.1:1',
+  });
+
+  it('nothing is limited', async () => {
+    const { secret } = await issueKey(app.url);
+    const good = await statuses(3, () => withKey(app.url, secret).get(`${USERS}?ids=1,2,3`));
+    expect(good).toEqual([200, 200, 200]);
+    const wrong = await statuses(3, () => withKey(app.url, WRONG_KEY).get(`${USERS}?ids=1`));
+    expect(wrong).toEqual([401, 401, 401]);
+  });
+});
