@@ -6,6 +6,7 @@ import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
 import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { PrismaModule } from './prisma/prisma.module.js';
 import type { FinishedRequests } from './requests/finished-requests.js';
 import { FinishedRequestsModule } from './requests/finished-requests.module.js';
@@ -24,6 +25,7 @@ export class AppModule {
         InternalUsersModule,
         InternalApiKeysModule,
         HealthModule,
+        MetricsModule.forEnvironment(environment),
       ],
     };
   }

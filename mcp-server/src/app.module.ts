@@ -8,6 +8,7 @@ import type { Environment } from './config/environment.js';
 import { HealthController } from './health/health.controller.js';
 import { LimitsModule } from './limits/limits.module.js';
 import { McpController } from './mcp/mcp.controller.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { ToolServerModule } from './tool-server.module.js';
 
 /** The tools over HTTP. */
@@ -20,6 +21,7 @@ export class AppModule {
         DrainingModule,
         AccessTokensModule,
         LimitsModule,
+        MetricsModule.forEnvironment(environment),
         ToolServerModule.forEnvironment(environment, logger),
       ],
       controllers: [McpController, ProtectedResourceController, HealthController],

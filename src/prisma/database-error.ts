@@ -20,18 +20,39 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
 const UNREACHABLE =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
+// The server ended the connection, so nobody heard whether the statement was carried out: shut down, or crashed.
+const LOST_SQLSTATES = /^(08006|57P01|57P02)$/;
+const LOST_SOCKETS = /^(ECONNRESET|EPIPE)$/;
+
+// What adapter-pg calls an error of the driver, where that says nothing more.
+const UNAVAILABLE_KINDS = new Set([
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TlsConnectionError',
+  'TooManyConnections',
+  'AuthenticationFailed',
+  'DatabaseDoesNotExist',
+  'DatabaseAccessDenied',
+]);
+
+const READ_ONLY = '25006';
+
 // Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out).
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^25006$/;
 
 // The driver's own errors, which adapter-pg 7.10 passes on as plain `Error`s without a code.
-const UNAVAILABLE_MESSAGES = new Set([
+const LOST_MESSAGES = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
+  'Client has encountered a connection error and is not queryable',
+]);
+const UNAVAILABLE_MESSAGES = new Set([
+  ...LOST_MESSAGES,
   'Connection terminated due to connection timeout',
   'timeout exceeded when trying to connect',
   'timeout expired',
   'Query read timeout',
-  'Client has encountered a connection error and is not queryable',
 ]);
 
 const driverErrorSchema = z.object({
@@ -43,6 +64,18 @@ const driverErrorSchema = z.object({
   }),
 });
 
+const adapterErrorSchema = z.object({
+  name: z.literal('DriverAdapterError'),
+  cause: z.object({ kind: z.string(), originalCode: z.string().optional() }),
+});
+
+/** The statement was not sent, since those before it have failed. */
+export class CircuitOpenError extends Error {
+  constructor() {
+    super('The database has failed too often');
+  }
+}
+
 /** Whether the database could not serve for now, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
@@ -50,12 +83,31 @@ export function isDatabaseUnavailable(error: unknown): boolean {
     return UNAVAILABLE_PRISMA_CODES.has(error.code) || UNAVAILABLE_SQLSTATES.test(sqlState);
   }
   if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
+  const { kind, code } = describe(error);
   return (
+    error instanceof CircuitOpenError ||
+    UNAVAILABLE_KINDS.has(kind) ||
     UNAVAILABLE_MESSAGES.has(error.message) ||
     UNREACHABLE.test(code) ||
-    (error instanceof DatabaseError && UNAVAILABLE_SQLSTATES.test(code))
+    (isSqlState(error) && UNAVAILABLE_SQLSTATES.test(code))
   );
+}
+
+/** Whether the connection broke under the statement, so that a new one may be all that it needs. Not for Prisma's errors. */
+export function hasLostConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { kind, code } = describe(error);
+  return (
+    kind === 'ConnectionClosed' ||
+    LOST_MESSAGES.has(error.message) ||
+    LOST_SOCKETS.test(code) ||
+    LOST_SQLSTATES.test(code)
+  );
+}
+
+/** Whether a write met a standby. Not for Prisma's errors. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && describe(error).code === READ_ONLY;
 }
 
 /** Whether a write found no row to change. */
@@ -89,6 +141,16 @@ export function withoutArguments(error: unknown): unknown {
   const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
   safe.stack = [safe.message, ...frames].join('\n');
   return safe;
+}
+
+function describe(error: Error): { kind: string; code: string } {
+  const { cause } = adapterErrorSchema.safeParse(error).data ?? {};
+  const code = cause?.originalCode ?? ('code' in error ? String(error.code) : '');
+  return { kind: cause?.kind ?? '', code };
+}
+
+function isSqlState(error: Error): boolean {
+  return error instanceof DatabaseError || error.name === 'DriverAdapterError';
 }
 
 function driverError(error: Prisma.PrismaClientKnownRequestError) {

@@ -1,24 +1,27 @@
-import type { KeyRefusal } from '../api-keys/key-verifier.js';
+import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
 
 /** What became of an attempt to use a key. Whatever the caller was told, this is the true reason. */
-export type AttemptOutcome =
-  | KeyRefusal
+export const ATTEMPT_OUTCOMES = [
+  ...KEY_REFUSALS,
   /** A good key, and no limit or permission in its way; the answer may still be 404 or 400. */
-  | 'admitted'
+  'admitted',
   /** The keys in memory may be out of date, so the key could not be judged. */
-  | 'unverifiable'
+  'unverifiable',
   /** A good key that may not do this: answered 403. */
-  | 'forbidden'
+  'forbidden',
   /** A good key over its requests a minute. */
-  | 'rate-limited'
+  'rate-limited',
   /** A good key over its distinct users, or users that don't exist, an hour. */
-  | 'enumeration-limited';
+  'enumeration-limited',
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /**
  * The limit that has refused a request. `source-failures`: a wrong key from an address with too many failures; its
  * outcome stays the key's.
  */
-export type LimitName = 'key-rate' | 'key-enumeration' | 'source-failures';
+export const LIMIT_NAMES = ['key-rate', 'key-enumeration', 'source-failures'] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
 
 /** A request that is over, answered or not. It is made once, and holds no secret and no personal detail. */
 export interface FinishedRequest {

@@ -7,6 +7,12 @@ import { ApiKeySource } from './api-key-source.js';
 import { axiosSettings } from './axios-settings.js';
 import { BackendUnavailableError, UserNotFoundError } from './backend-errors.js';
 import {
+  outcomeOf,
+  type BackendObserver,
+  type BackendOutcome,
+  type BackendRoute,
+} from './backend-observer.js';
+import {
   accountsAnswerSchema,
   userAnswerSchema,
   userPageSchema,
@@ -32,7 +38,9 @@ export interface CallOptions extends Origin {
 /** The backend's internal user API. Every method throws a `BackendError`, or the reason of an aborted signal. */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
-  private readonly policies;
+  private readonly observers: BackendObserver[] = [];
+  private readonly capacity = new SharedCapacity();
+  private readonly policies: Readonly<Record<BackendRoute, CallPolicy>>;
   private readonly batches = new DataLoader<string, User | undefined>(
     (ids) => this.loadUsers(ids),
     {
@@ -50,12 +58,11 @@ export class BackendClient {
       responseTimeoutMs: environment.BACKEND_RESPONSE_TIMEOUT_MS,
       totalTimeoutMs: environment.BACKEND_TOTAL_TIMEOUT_MS,
     };
-    const shared = new SharedCapacity();
     this.policies = {
-      user: new CallPolicy(limits, shared),
-      users: new CallPolicy(limits, shared),
-      accounts: new CallPolicy(limits, shared),
-      update: new CallPolicy(limits, shared),
+      user: new CallPolicy(limits, this.capacity),
+      users: new CallPolicy(limits, this.capacity),
+      accounts: new CallPolicy(limits, this.capacity),
+      update: new CallPolicy(limits, this.capacity),
     };
   }
 
@@ -66,6 +73,21 @@ export class BackendClient {
     const settings = axiosSettings(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
     const http = new HttpService(axios.create(settings));
     return new BackendClient(new BackendTransport(http, keys), environment);
+  }
+
+  /** Tells an observer of all that is asked of the backend from now on. */
+  observe(observer: BackendObserver): void {
+    this.observers.push(observer);
+  }
+
+  /** Whether calls of a route are refused, because most of them failed. */
+  isCircuitOpen(route: BackendRoute): boolean {
+    return this.policies[route].isCircuitOpen;
+  }
+
+  /** How many calls run, and how many wait for others to end. */
+  get load(): Readonly<Record<'running' | 'waiting', number>> {
+    return this.capacity.load;
   }
 
   /** A user; a made-up one, with `source: 'fallback'`, if the backend is unavailable and fallback is on. */
@@ -129,15 +151,41 @@ export class BackendClient {
   }
 
   private async call<Answer>(
-    route: keyof typeof this.policies,
+    route: BackendRoute,
     request: BackendRequest<Answer>,
     { signal: left, ...origin }: CallOptions,
   ): Promise<Answer> {
-    return this.policies[route].run({
-      attempt: (signal) => this.transport.send(request, origin, signal),
-      repeatable: request.method === 'GET',
-      signal: left,
-    });
+    let requests = 0;
+    const attempt = (signal: AbortSignal) => {
+      if (requests > 0) for (const observer of this.observers) observer.onRetry(route);
+      requests += 1;
+      return this.watch(
+        () => this.transport.send(request, origin, signal),
+        (observer, outcome, durationMs) => observer.onRequest(route, outcome, durationMs),
+      );
+    };
+    const repeatable = request.method === 'GET';
+    return this.watch(
+      () => this.policies[route].run({ attempt, repeatable, signal: left }),
+      (observer, outcome) => observer.onCall(route, outcome),
+    );
+  }
+
+  private async watch<Answer>(
+    work: () => Promise<Answer>,
+    tell: (observer: BackendObserver, outcome: BackendOutcome, durationMs: number) => void,
+  ): Promise<Answer> {
+    const startedAt = performance.now();
+    let outcome: BackendOutcome = 'ok';
+    try {
+      return await work();
+    } catch (error) {
+      outcome = outcomeOf(error);
+      throw error;
+    } finally {
+      const durationMs = performance.now() - startedAt;
+      for (const observer of this.observers) tell(observer, outcome, durationMs);
+    }
   }
 }
 

@@ -42,6 +42,12 @@ export interface Call<Answer> {
 export class SharedCapacity {
   readonly bulkhead: BulkheadPolicy = bulkhead(MAX_CONCURRENT, MAX_QUEUED);
   readonly retryBudget = new RetryBudget();
+
+  /** How many calls run, and how many wait for others to end. */
+  get load(): Readonly<Record<'running' | 'waiting', number>> {
+    const { executionSlots, queueSlots } = this.bulkhead;
+    return { running: MAX_CONCURRENT - executionSlots, waiting: MAX_QUEUED - queueSlots };
+  }
 }
 
 /**
@@ -59,6 +65,11 @@ export class CallPolicy {
       handleWhen((error) => this.isFailure(error)),
       { halfOpenAfter: HALF_OPEN_AFTER_MS, breaker: new CountBreaker(BREAKER_WINDOW) },
     );
+  }
+
+  /** Whether calls are refused, or one is let through to see whether the backend is back. */
+  get isCircuitOpen(): boolean {
+    return this.breaker.state !== CircuitState.Closed;
   }
 
   /** @throws BackendError, or the reason of the caller's signal. */

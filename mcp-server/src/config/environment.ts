@@ -49,6 +49,8 @@ const variables = backendVariables.extend({
   MCP_ACCESS_TOKEN: z.string().optional(),
   ...tokenVariables,
   LOG_LEVEL: logLevel,
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  MCP_METRICS_PORT: wholeNumber(0, 65_535).optional(),
   DRAIN_SECONDS: wholeNumber(0, 300).optional(),
 });
 

@@ -9,6 +9,7 @@ import { RateLimit } from '../limits/rate-limit.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
+import { type FinishedToolCall, FinishedToolCalls } from './finished-tool-calls.js';
 import { type Tool, ToolError } from './tool.js';
 
 /** Who calls a tool, and how. */
@@ -28,6 +29,7 @@ export class ToolCaller {
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly rateLimit: RateLimit,
+    private readonly finishedCalls: FinishedToolCalls,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -51,7 +53,10 @@ export class ToolCaller {
       if (outcome === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
       return { isError: true, content: [{ type: 'text', text: failure.sentence }] };
     } finally {
-      this.log(tool.name, invocation, user, outcome, startedAt);
+      const durationMs = performance.now() - startedAt;
+      const finished = { tool: tool.name, outcome, durationMs };
+      this.finishedCalls.announce(finished);
+      this.log(finished, invocation, user);
     }
   }
 
@@ -75,17 +80,15 @@ export class ToolCaller {
   }
 
   private log(
-    tool: string,
+    { tool, outcome, durationMs }: FinishedToolCall,
     { era, clientName, requestId }: Invocation,
     user: User | undefined,
-    outcome: string,
-    startedAt: number,
   ): void {
     this.logger.info(
       {
         tool,
         outcome,
-        durationMs: Math.round(performance.now() - startedAt),
+        durationMs: Math.round(durationMs),
         user: user === undefined ? null : pseudonym(user.id),
         client: clientName === undefined ? null : displayText(clientName, 64),
         clientId: user?.clientId === undefined ? null : displayText(user.clientId, 64),

@@ -1,6 +1,7 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
 import { LimitsModule } from '../limits/limits.module.js';
+import { FinishedToolCalls } from './finished-tool-calls.js';
 import { GetBalanceTool } from './get-balance.tool.js';
 import { GetProfileTool } from './get-profile.tool.js';
 import { ToolCaller } from './tool-caller.js';
@@ -10,7 +11,7 @@ const TOOLS = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
 
 @Module({
   imports: [AccessTokensModule, LimitsModule],
-  providers: [ToolCaller, ...TOOLS],
-  exports: [ToolCaller, ...TOOLS],
+  providers: [FinishedToolCalls, ToolCaller, ...TOOLS],
+  exports: [FinishedToolCalls, ToolCaller, ...TOOLS],
 })
 export class ToolsModule {}

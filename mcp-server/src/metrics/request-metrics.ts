@@ -1,0 +1,27 @@
+import { RequestDurations } from '@latchkey/metrics/request-durations';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+import { Registry } from 'prom-client';
+
+/** Counts the HTTP requests of clients. */
+@Injectable()
+export class RequestMetrics implements OnModuleInit {
+  private readonly durations: RequestDurations;
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    registry: Registry,
+  ) {
+    this.durations = new RequestDurations(registry);
+  }
+
+  onModuleInit(): void {
+    const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
+    fastify.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
+      const { url = null } = routeOptions;
+      this.durations.observe(method, url, reply.statusCode, reply.elapsedTime);
+      done();
+    });
+  }
+}

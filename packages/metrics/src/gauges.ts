@@ -1,0 +1,36 @@
+import { Gauge, type Registry } from 'prom-client';
+
+export interface Description {
+  readonly name: string;
+  readonly help: string;
+}
+
+/** Adds a gauge that is read when somebody scrapes. */
+export function addGauge(registry: Registry, description: Description, read: () => number): void {
+  const gauge = new Gauge({
+    ...description,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+  registry.registerMetric(gauge);
+}
+
+/** Adds a gauge with one label; `read` answers with a number for each of its values. */
+export function addGaugeBy(
+  registry: Registry,
+  label: string,
+  description: Description,
+  read: () => Readonly<Record<string, number>>,
+): void {
+  const gauge = new Gauge<string>({
+    ...description,
+    labelNames: [label],
+    registers: [],
+    collect() {
+      for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number);
+    },
+  });
+  registry.registerMetric(gauge);
+}

@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { EnvironmentError } from '@latchkey/environment/read-environment';
+import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { Registry } from 'prom-client';
+
+const HEADERS_TIMEOUT_MS = 3000;
+const MAX_CONNECTIONS = 64;
+
+/**
+ * Serves `GET /metrics` on a port of its own, in the text format of Prometheus, until the process has answered its last
+ * request. It asks for no key, so the port must not be open to callers.
+ */
+export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(MetricsEndpoint.name);
+  private readonly server: Server;
+
+  constructor(
+    private readonly registry: Registry,
+    private readonly settings: {
+      readonly host: string;
+      readonly port: number;
+      /** Names the port in an explanation. */
+      readonly variable: string;
+    },
+  ) {
+    this.server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
+      void this.answer(request, response);
+    });
+    this.server.maxConnections = MAX_CONNECTIONS;
+    // A scraper's idle connection must not keep the process alive.
+    this.server.unref();
+  }
+
+  /** @throws EnvironmentError if the port can't be used. */
+  async onApplicationBootstrap(): Promise<void> {
+    const { host, port, variable } = this.settings;
+    try {
+      this.server.listen(port, host);
+      await once(this.server, 'listening');
+    } catch {
+      throw new EnvironmentError([`${variable}: that port of its host is taken or not allowed`]);
+    }
+    this.logger.log(`Metrics are at ${this.url}`);
+  }
+
+  onApplicationShutdown(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  /** Where the metrics are. */
+  get url(): string {
+    const address = this.server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    return `http://${this.settings.host}:${port}/metrics`;
+  }
+
+  private async answer({ method, url }: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (method !== 'GET' || url?.split('?', 1)[0] !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    try {
+      const text = await this.registry.metrics();
+      response.writeHead(200, { 'content-type': this.registry.contentType }).end(text);
+    } catch (error) {
+      this.logger.error(error);
+      response.writeHead(500).end();
+    }
+  }
+}

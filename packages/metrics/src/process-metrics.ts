@@ -1,0 +1,21 @@
+import { performance } from 'node:perf_hooks';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { addGauge } from './gauges.js';
+
+/** A registry with what holds for every Node process: memory, CPU, garbage collection, and the event loop. */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  let since = performance.eventLoopUtilization();
+  const description = {
+    name: 'latchkey_event_loop_utilization',
+    help: 'Part of the time since the last scrape in which the event loop was busy, from 0 to 1.',
+  };
+  addGauge(registry, description, () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, since);
+    since = now;
+    return utilization;
+  });
+  return registry;
+}

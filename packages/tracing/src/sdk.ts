@@ -1,0 +1,79 @@
+import { context, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
+import { Logger } from '@nestjs/common';
+
+const EXPORT_TIMEOUT_MS = 3000;
+const EXPORT_DELAY_MS = 1000;
+
+/**
+ * Collects spans from now on and sends them to the collector that the standard's variables name (`OTEL_EXPORTER_OTLP_ENDPOINT`
+ * and others: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). To be called before
+ * anything that makes spans is loaded. Without it, all spans are empty calls.
+ */
+export function startTracing(serviceName: string): void {
+  const exporter = new ReportingExporter(
+    new OTLPTraceExporter({ timeoutMillis: EXPORT_TIMEOUT_MS }),
+  );
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({
+      'service.name': process.env.OTEL_SERVICE_NAME ?? serviceName,
+    }),
+    spanProcessors: [
+      new BatchSpanProcessor(exporter, {
+        scheduledDelayMillis: EXPORT_DELAY_MS,
+        exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+      }),
+    ],
+  });
+  trace.setGlobalTracerProvider(provider);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  // Trace context only: baggage could carry anything, to anywhere.
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  stop = () => provider.shutdown();
+}
+
+let stop = async (): Promise<void> => undefined;
+
+/** Sends what has been collected, and ends. */
+export async function stopTracing(): Promise<void> {
+  await stop().catch(() => undefined);
+}
+
+/** Says once when the collector can't be reached, and once when it can again. */
+class ReportingExporter implements SpanExporter {
+  private readonly logger = new Logger('Tracing');
+  private isFailing = false;
+
+  constructor(private readonly exporter: SpanExporter) {}
+
+  export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
+    this.exporter.export(spans, (result) => {
+      this.report(result.code !== ExportResultCode.SUCCESS);
+      done({ code: ExportResultCode.SUCCESS });
+    });
+  }
+
+  async shutdown(): Promise<void> {
+    await this.exporter.shutdown();
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.exporter.forceFlush?.();
+  }
+
+  private report(isFailing: boolean): void {
+    if (isFailing === this.isFailing) return;
+    this.isFailing = isFailing;
+    if (isFailing) this.logger.warn('The collector takes no traces: spans are lost');
+    else this.logger.log('The collector takes traces again');
+  }
+}

@@ -1,0 +1,28 @@
+import { addGauge } from '@latchkey/metrics/gauges';
+import { Injectable } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { IssuedKeyRing } from '../api-keys/issued-key-ring.js';
+
+const LAG = {
+  name: 'latchkey_key_feed_lag_seconds',
+  help: 'Time since the keys in memory were last known to be those of the database.',
+};
+const FRESH = {
+  name: 'latchkey_key_feed_fresh',
+  help: 'Whether issued keys are admitted: 0 while the feed has been silent for too long.',
+};
+const KEYS = {
+  name: 'latchkey_issued_keys',
+  help: 'Issued keys in memory, those that have ended too.',
+};
+
+/** Tells how far the keys in memory are behind the database, and how many they are. */
+@Injectable()
+export class KeyMetrics {
+  constructor(feed: KeyFeed, ring: IssuedKeyRing, registry: Registry) {
+    addGauge(registry, LAG, () => feed.lagMs / 1000);
+    addGauge(registry, FRESH, () => Number(feed.isFresh()));
+    addGauge(registry, KEYS, () => ring.fingerprint.count);
+  }
+}

@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { Circuit } from './circuit.js';
+import {
+  CircuitOpenError,
+  hasLostConnection,
+  isDatabaseUnavailable,
+  isReadOnly,
+} from './database-error.js';
+
+// Beyond it, a second try would make the caller wait too long.
+const MAX_AGE_TO_REPEAT_MS = 300;
+
+export interface Statement {
+  /** What fails together: the table and whether it is read or written. */
+  readonly circuit: string;
+  /** Whether it may be sent again although it may have been carried out already: a read. */
+  readonly isRepeatable: boolean;
+}
+
+/**
+ * What every statement outside a transaction passes. A read whose connection broke is sent once more; and where statements
+ * keep failing or timing out, the next ones fail at once.
+ */
+@Injectable()
+export class DatabaseGate {
+  private readonly circuits = new Map<string, Circuit>();
+
+  /** @throws CircuitOpenError, or what `send` throws. */
+  async pass<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
+    const circuit = this.circuit(statement.circuit);
+    if (!circuit.admits()) throw new CircuitOpenError();
+    try {
+      const result = await this.sendRepeatedly(statement, send);
+      circuit.succeed();
+      return result;
+    } catch (error) {
+      // A standby refuses writes at once, and may be promoted at any time.
+      if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
+      else circuit.succeed();
+      throw error;
+    }
+  }
+
+  private async sendRepeatedly<Result>(
+    { isRepeatable }: Statement,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const startedAt = performance.now();
+    try {
+      return await send();
+    } catch (error) {
+      const isLate = performance.now() - startedAt > MAX_AGE_TO_REPEAT_MS;
+      if (!isRepeatable || isLate || !hasLostConnection(error)) throw error;
+      return send();
+    }
+  }
+
+  private circuit(name: string): Circuit {
+    const known = this.circuits.get(name);
+    if (known !== undefined) return known;
+    const circuit = new Circuit();
+    this.circuits.set(name, circuit);
+    return circuit;
+  }
+}

@@ -1,0 +1,26 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { Pool } from 'pg';
+import type { Environment } from '../config/environment.js';
+import { UTC_SESSION } from './utc-session.js';
+
+// The defaults wait for ever: for a connection of the pool, and for an answer.
+const CONNECTION_TIMEOUT_MS = 1000;
+const QUERY_TIMEOUT_MS = 1000;
+
+/** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */
+@Injectable()
+export class DatabasePool extends Pool {
+  constructor(config: ConfigService<Environment, true>) {
+    super({
+      connectionString: config.get('DATABASE_URL', { infer: true }),
+      max: config.get('DATABASE_POOL_MAX', { infer: true }),
+      connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
+      // PostgreSQL ends the statement itself; the client's own limit is for a server that no longer answers.
+      statement_timeout: QUERY_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS * 1.5,
+      application_name: 'latchkey',
+      options: UTC_SESSION,
+    });
+  }
+}

@@ -1,0 +1,132 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
+import request from 'supertest';
+import { describe, expect, it } from 'vitest';
+import { startApp, useApp, withKey } from './support/app.js';
+import { issueKey } from './support/keys.js';
+import { Scrape } from './support/metrics.js';
+import { addUser } from './support/users.js';
+
+const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody:pw@127.0.0.1:1/none' };
+const DURATION = 'latchkey_http_request_duration_seconds_count';
+const USER_ROUTE = { method: 'GET', route: '/api/internal/users/:id' };
+
+describe('the metrics', () => {
+  const app = useApp({ METRICS_PORT: '0' });
+  const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
+  const scrape = () => Scrape.of(endpoint());
+
+  // A request is counted when its connection is done with it, which may be after its caller has the answer.
+  const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
+    await expect
+      .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
+      .toBe(value);
+  };
+
+  it('come in the text format of Prometheus', async () => {
+    const { contentType, text } = await scrape();
+    expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(text).toMatch(/^# HELP latchkey_http_request_duration_seconds .+\n# TYPE /m);
+  });
+
+  it('are on a port that serves nothing else', async () => {
+    const origin = new URL(endpoint()).origin;
+    await request(origin).get('/').expect(404);
+    await request(origin).post('/metrics').expect(404);
+    await request(origin).get('/api/health').expect(404);
+  });
+
+  it('are not served to callers', async () => {
+    await withKey(app.url).get('/metrics').expect(404);
+    await withKey(app.url).get('/api/metrics').expect(404);
+  });
+
+  it('count requests by the pattern of their route and by status', async () => {
+    const { id } = await addUser(app.prisma);
+    const before = (await scrape()).value(DURATION, { ...USER_ROUTE, status: '200' }) ?? 0;
+    await withKey(app.url).get(`/api/internal/users/${id}`).expect(200);
+    await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
+  });
+
+  it('count every attempt by its true reason, from 0 on', async () => {
+    const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
+    const attempts = 'latchkey_auth_attempts_total';
+    const before = await scrape();
+    for (const outcome of ['forbidden', 'revoked', 'missing']) {
+      expect(before.value(attempts, { outcome })).toBeDefined();
+    }
+    await withKey(app.url, secret).get('/api/internal/users/1').expect(403);
+    await request(app.url).get('/api/internal/users/1').expect(401);
+    await expectSoon(attempts, { outcome: 'forbidden' }, 1);
+    await expectSoon(attempts, { outcome: 'missing' }, 1);
+  });
+
+  it('have labels that callers can’t make up', async () => {
+    const junk = (part: string) => withKey(app.url).get(`/${part}/${Math.random()}`).expect(404);
+    await junk('warm-up');
+    await expect.poll(async () => (await scrape()).text).toContain('route="none"');
+    const before = await scrape();
+    const missed = { method: 'GET', route: 'none', status: '404' };
+    for (let count = 0; count < 200; count++) await junk('api/internal/junk');
+    await request(app.url).trace('/api/internal/users/1');
+    await request(app.url).get('/api/internal/users/%zz').expect(400);
+    await expectSoon(DURATION, missed, (before.value(DURATION, missed) ?? 0) + 200);
+    const after = await scrape();
+    const added = after.series(DURATION).length - before.series(DURATION).length;
+    expect(added).toBeLessThanOrEqual(3);
+    expect(after.text).not.toContain('junk');
+  });
+
+  it('name no user, no key and no address', async () => {
+    const { id } = await addUser(app.prisma);
+    const key = await issueKey(app.url);
+    await withKey(app.url, key.secret).get(`/api/internal/users/${id}`).expect(200);
+    await expect
+      .poll(async () => (await scrape()).value('latchkey_issued_keys'))
+      .toBeGreaterThan(0);
+    const { text } = await scrape();
+    for (const secret of [id, key.id, key.secret, '127.0.0.1']) expect(text).not.toContain(secret);
+  });
+
+  it('tell how the key feed, the pool and the event loop are', async () => {
+    const now = await scrape();
+    expect(now.value('latchkey_key_feed_fresh')).toBe(1);
+    expect(now.value('latchkey_key_feed_lag_seconds')).toBeLessThan(5);
+    expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
+    expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
+    expect(now.value('latchkey_database_pool_waiting')).toBe(0);
+    expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
+    expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(now.names).toContain('process_resident_memory_bytes');
+  });
+});
+
+describe('without a database', () => {
+  it('the metrics are served, and say that the keys are out of date', async () => {
+    const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
+    const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
+    expect(now.value('latchkey_key_feed_fresh')).toBe(0);
+    expect(now.value('latchkey_key_feed_lag_seconds')).toBe(Infinity);
+    await app.close();
+  });
+});
+
+describe('the port of the metrics', () => {
+  it('is not opened unless it is set', async () => {
+    const app = await startApp(NO_DATABASE);
+    expect(() => app.get(MetricsEndpoint, { strict: false })).toThrow(/could not find/i);
+    await app.close();
+  });
+
+  it('is named when it is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const address = taken.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    await expect(startApp({ ...NO_DATABASE, METRICS_PORT: String(port) })).rejects.toThrow(
+      /METRICS_PORT: that port/,
+    );
+    taken.close();
+  });
+});

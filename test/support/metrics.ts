@@ -1,0 +1,32 @@
+/** What a process exports, as Prometheus reads it. */
+export class Scrape {
+  private constructor(
+    readonly contentType: string | null,
+    readonly text: string,
+  ) {}
+
+  static async of(url: string): Promise<Scrape> {
+    const response = await fetch(url);
+    return new Scrape(response.headers.get('content-type'), await response.text());
+  }
+
+  /** The value of one series, such as `latchkey_http_request_duration_seconds_count{method="GET"}`; labels in any order. */
+  value(name: string, labels: Record<string, string> = {}): number | undefined {
+    const series = this.series(name).find((each) =>
+      Object.entries(labels).every(([label, value]) => each.labels.includes(`${label}="${value}"`)),
+    );
+    return series?.value;
+  }
+
+  series(name: string): { labels: string; value: number }[] {
+    return this.text.split('\n').flatMap((line) => {
+      const [, metric, labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      return metric === name ? [{ labels, value: Number(value?.replace('Inf', 'Infinity')) }] : [];
+    });
+  }
+
+  /** The names of all metrics, as queries use them. */
+  get names(): Set<string> {
+    return new Set([...this.text.matchAll(/^(\w+)(?:\{| )/gm)].map(([, name = '']) => name));
+  }
+}
