@@ -486,7 +486,7 @@ describe('the last issued key that can manage keys', () => {
       withKey(app.url, keys[0].secret).post(`${KEYS}/${keys[1].id}/revoke`),
       withKey(app.url, keys[1].secret).post(`${KEYS}/${keys[0].id}/revoke`),
     ]);
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
   });
 });
 

@@ -52,10 +52,8 @@ function run(
 const keys = (...args: string[]) => run('keys', args);
 
 async function create(...options: string[]): Promise<{ id: string; secret: string }> {
-  const { stdout } = await keys(
-    ...['create', '--name', 'test', '--scopes', 'users:read', '--reveal', '--json'],
-    ...options,
-  );
+  const named = ['create', '--name', 'test', '--scopes', 'users:read'];
+  const { stdout } = await keys(...named, '--reveal', '--json', ...options);
   const { apiKey, secret } = JSON.parse(stdout);
   return { id: apiKey.id, secret };
 }
@@ -81,9 +79,8 @@ describe('keys create', () => {
   });
 
   it('shows people the key once, with all that it allows', async () => {
-    const { code, stdout } = await keys(
-      ...['create', '--name', 'for people', '--scopes', 'users:read,accounts:read', '--reveal'],
-    );
+    const named = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
+    const { code, stdout } = await keys(...named, '--reveal');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^scopes +users:read, accounts:read$/m);
     const secret = stdout.trim().split('\n').at(-1) ?? '';

@@ -8,7 +8,7 @@ import {
   parseApiKey,
 } from './api-key-format.js';
 
-const ALPHABET = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'];
+const ALPHABET = Array.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz');
 const CASES = { numRuns: 100_000 };
 
 const environments = fc.constantFrom(...KEY_ENVIRONMENTS);

@@ -6,7 +6,7 @@ import { digestWords } from './key-digest.js';
 
 const digestOf = (text: string) => digestWords(hash('sha256', text, 'hex'));
 
-function lookUp(table: DigestTable<string>, text: string): string | undefined {
+function lookUp(table: DigestTable<string | null>, text: string): string | null | undefined {
   const place = table.find(digestOf(text));
   return table.isPresent(place) ? table.at(place) : undefined;
 }
@@ -20,7 +20,7 @@ describe('a digest table', () => {
     });
     fc.assert(
       fc.property(steps, (changes) => {
-        const table = new DigestTable('');
+        const table = new DigestTable<string | null>(null);
         const model = new Map<string, string>();
         for (const { text, value } of changes) {
           if (value === null) {
@@ -42,7 +42,7 @@ describe('a digest table', () => {
   });
 
   it('finds every one of 100,000, and no other', () => {
-    const table = new DigestTable('');
+    const table = new DigestTable<string | null>(null);
     for (let number = 0; number < 100_000; number++) {
       table.set(digestOf(String(number)), String(number));
     }
@@ -53,7 +53,7 @@ describe('a digest table', () => {
   });
 
   it('keeps apart what differs only in words that a look-up does not choose by', () => {
-    const table = new DigestTable('');
+    const table = new DigestTable<string | null>(null);
     const first = new Uint32Array([1, 2, 3, 4, 5, 6, 7, 8]);
     const lookAlike = first.with(7, 9);
     table.set(first, 'first');
@@ -61,7 +61,7 @@ describe('a digest table', () => {
   });
 
   it('keeps apart two of a bucket with the same mark', () => {
-    const table = new DigestTable('');
+    const table = new DigestTable<string | null>(null);
     const first = new Uint32Array([1, 2, 3, 4, 5, 6, 7, 8]);
     const second = first.with(0, 1 + 64);
     table.set(first, 'first');
@@ -75,5 +75,6 @@ describe('a digest table', () => {
     const place = table.find(digestOf('a'));
     expect(table.isPresent(place)).toBe(false);
     expect(table.at(place)).toBe('nothing');
+    expect(table.at(1000)).toBe('nothing');
   });
 });

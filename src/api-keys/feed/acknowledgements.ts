@@ -1,54 +1,42 @@
-import { once } from 'node:events';
-import { Client } from 'pg';
+import { EventEmitter, once } from 'node:events';
 import { ACKNOWLEDGEMENTS_CHANNEL } from './feed-connection.js';
 import { STALE_AFTER_MS } from './key-feed.js';
+import { ListeningClient } from './listening-client.js';
 
-const CONNECT_TIMEOUT_MS = 1000;
-const QUERY_TIMEOUT_MS = 1500;
 /** How long the answer to a change waits for silent processes. */
 const COLLECT_TIMEOUT_MS = 2000;
 // How often it is looked whether a process has left that was waited for.
 const POLL_INTERVAL_MS = 100;
 const KEPT_FOR_MS = 10_000;
+const SAID = 'said';
 
 /** Hears which processes go by a change of a key. It has a connection of its own, so that the command line can use it too. */
 export class Acknowledgements {
-  /** What was said, and when. */
-  private readonly received = new Map<string, number>();
-
   private constructor(
-    private readonly client: Client,
-    onEnd: () => void,
-  ) {
-    client.on('notification', ({ payload = '' }) => {
-      this.received.set(payload, performance.now());
-    });
-    client.on('error', onEnd);
-    client.on('end', onEnd);
-  }
+    private readonly client: ListeningClient,
+    /** What was said, and when. */
+    private readonly received: Map<string, number>,
+    private readonly news: EventEmitter,
+  ) {}
 
   /** @param onEnd is called when nothing can be heard any more. */
   static async listen(url: string, onEnd: () => void): Promise<Acknowledgements> {
-    const client = new Client({
-      connectionString: url,
-      application_name: 'latchkey-key-change',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
-    });
-    const acknowledgements = new Acknowledgements(client, onEnd);
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${ACKNOWLEDGEMENTS_CHANNEL}`);
-      return acknowledgements;
-    } catch (error) {
-      acknowledgements.close();
-      throw error;
-    }
+    const received = new Map<string, number>();
+    // Any number of changes may be waiting.
+    const news = new EventEmitter().setMaxListeners(0);
+    const onNotification = (_channel: string, payload: string) => {
+      received.set(payload, performance.now());
+      news.emit(SAID);
+    };
+    const channels = [ACKNOWLEDGEMENTS_CHANNEL];
+    const listener = { onNotification, onEnd };
+    const client = await ListeningClient.open(url, 'latchkey-key-change', channels, listener);
+    return new Acknowledgements(client, received, news);
   }
 
   /** The processes that a change has to wait for. One that was not heard of for longer refuses issued keys by itself. */
   async findLiveInstances(): Promise<string[]> {
-    const { rows } = await this.client.query<{ id: string }>({
+    const rows = await this.client.query<{ id: string }>({
       name: 'live-instances',
       text: `SELECT id FROM instances WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
       values: [STALE_AFTER_MS],
@@ -84,14 +72,14 @@ export class Acknowledgements {
   }
 
   close(): void {
-    void this.client.end().catch(() => undefined);
+    this.client.close();
   }
 
   private async hears(deadline: number): Promise<boolean> {
     const timeoutMs = Math.min(POLL_INTERVAL_MS, deadline - performance.now());
     if (timeoutMs <= 0) return false;
     try {
-      await once(this.client, 'notification', { signal: AbortSignal.timeout(timeoutMs) });
+      await once(this.news, SAID, { signal: AbortSignal.timeout(timeoutMs) });
       return true;
     } catch {
       return false;

@@ -1,16 +1,14 @@
-import { Client, type Notification } from 'pg';
 import { z } from 'zod';
 import type { IssuedKey } from '../issued-key.js';
 import type { Fingerprint } from '../issued-key-ring.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
+import { ListeningClient } from './listening-client.js';
 
 /** Where the trigger on `api_keys` says that a key has changed. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
 /** Where instances say that they have taken in a change. */
 export const ACKNOWLEDGEMENTS_CHANNEL = 'latchkey_key_acknowledgements';
 
-const CONNECT_TIMEOUT_MS = 1000;
-const QUERY_TIMEOUT_MS = 1500;
 const PAGE_SIZE = 5000;
 // Also for those that were killed and could not say goodbye.
 const LEAVE = `DELETE FROM instances WHERE id = $1 OR last_seen_at < now() - interval '1 hour'`;
@@ -29,52 +27,36 @@ export interface FeedListener {
   onEnd(): void;
 }
 
-/** One connection to the database that hears of changes of keys, from its beginning to its end. */
+/** What the feed says and asks over one connection. */
 export class FeedConnection {
-  private readonly client: Client;
   private readonly reader = new IssuedKeyReader();
-  private listener: FeedListener | undefined;
-  private hasEnded = false;
 
   private constructor(
-    url: string,
+    private readonly client: ListeningClient,
     private readonly instanceId: string,
-  ) {
-    this.client = new Client({
-      connectionString: url,
-      application_name: 'latchkey-key-feed',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
-      keepAlive: true,
-    });
-    this.client.on('notification', (notification) => this.receive(notification));
-    this.client.on('error', () => undefined);
-    this.client.on('end', () => this.end());
-  }
+  ) {}
 
   /** Connects, and listens from then on. */
-  static async open(url: string, instanceId: string): Promise<FeedConnection> {
-    const connection = new FeedConnection(url, instanceId);
-    try {
-      await connection.client.connect();
-      await connection.client.query(`LISTEN ${CHANGES_CHANNEL}`);
-      await connection.client.query(`LISTEN ${connection.beatChannel}`);
-      return connection;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  }
-
-  /** To be called at once: what comes in before is nobody's. */
-  listen(listener: FeedListener): void {
-    this.listener = listener;
+  static async open(
+    url: string,
+    instanceId: string,
+    listener: FeedListener,
+  ): Promise<FeedConnection> {
+    const channels = [CHANGES_CHANNEL, beatChannel(instanceId)];
+    const client = await ListeningClient.open(url, 'latchkey-key-feed', channels, {
+      onNotification: (channel, payload) => {
+        if (channel === CHANGES_CHANNEL) listener.onChange(payload);
+        else listener.onBeat(payload);
+      },
+      onEnd: () => listener.onEnd(),
+    });
+    return new FeedConnection(client, instanceId);
   }
 
   /** Every key, a page at a time, so that requests are answered in between. */
   async *readAll(): AsyncGenerator<IssuedKey[]> {
     for (let last = ''; ;) {
-      const { rows } = await this.client.query<IssuedKeyRow>({
+      const rows = await this.client.query<IssuedKeyRow>({
         name: 'read-all-keys',
         text: `SELECT ${ISSUED_KEY_COLUMNS} FROM api_keys WHERE id > $1 ORDER BY id LIMIT ${PAGE_SIZE}`,
         values: [last],
@@ -86,7 +68,7 @@ export class FeedConnection {
   }
 
   async read(keyIds: readonly string[]): Promise<IssuedKey[]> {
-    const { rows } = await this.client.query<IssuedKeyRow>({
+    const rows = await this.client.query<IssuedKeyRow>({
       name: 'read-keys',
       text: `SELECT ${ISSUED_KEY_COLUMNS} FROM api_keys WHERE id = ANY($1)`,
       values: [keyIds],
@@ -95,9 +77,10 @@ export class FeedConnection {
   }
 
   async readFingerprint(): Promise<Fingerprint> {
-    const { rows } = await this.client.query(
-      'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
-    );
+    const rows = await this.client.query({
+      name: 'fingerprint',
+      text: 'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
+    });
     return fingerprintRows.parse(rows)[0];
   }
 
@@ -106,52 +89,38 @@ export class FeedConnection {
    * the epoch.
    */
   async beat(beat: string): Promise<number> {
-    const { rows } = await this.client.query({
+    const rows = await this.client.query({
       name: 'beat',
       text: `WITH seen AS (
                INSERT INTO instances (id, last_seen_at) VALUES ($1, now())
                ON CONFLICT (id) DO UPDATE SET last_seen_at = now()
              )
              SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, pg_notify($2, $3)`,
-      values: [this.instanceId, this.beatChannel, beat],
+      values: [this.instanceId, beatChannel(this.instanceId), beat],
     });
     return beatRows.parse(rows)[0].now;
   }
 
   /** Tells who waits for it that this instance goes by the keys as they are now. */
   async acknowledge(keys: readonly IssuedKey[]): Promise<void> {
-    for (const { id, revision } of keys) {
-      await this.client.query({
-        name: 'acknowledge',
-        text: 'SELECT pg_notify($1, $2)',
-        values: [ACKNOWLEDGEMENTS_CHANNEL, `${this.instanceId} ${id} ${revision}`],
-      });
-    }
+    const payloads = keys.map(({ id, revision }) => `${this.instanceId} ${id} ${revision}`);
+    await this.client.query({
+      name: 'acknowledge',
+      text: 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
+      values: [ACKNOWLEDGEMENTS_CHANNEL, payloads],
+    });
   }
 
   /** Says goodbye, so that nobody waits for this instance any more. */
   async leave(): Promise<void> {
-    await this.client.query(LEAVE, [this.instanceId]);
+    await this.client.query({ text: LEAVE, values: [this.instanceId] });
   }
 
-  /** Without waiting for an answer, which a frozen server would not give. */
   close(): void {
-    void this.client.end().catch(() => undefined);
-    this.end();
+    this.client.close();
   }
+}
 
-  private end(): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
-    this.listener?.onEnd();
-  }
-
-  private get beatChannel(): string {
-    return `latchkey_beat_${this.instanceId}`;
-  }
-
-  private receive({ channel, payload = '' }: Notification): void {
-    if (channel === CHANGES_CHANNEL) this.listener?.onChange(payload);
-    else this.listener?.onBeat(payload);
-  }
+function beatChannel(instanceId: string): string {
+  return `latchkey_beat_${instanceId}`;
 }

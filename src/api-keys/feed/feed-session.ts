@@ -19,13 +19,7 @@ export class FeedSession {
     private readonly connection: FeedConnection,
     private readonly ring: IssuedKeyRing,
     private readonly owner: FeedOwner,
-  ) {
-    connection.listen({
-      onChange: (keyId) => this.noteChange(keyId),
-      onBeat: (beat) => this.noteBeat(Number(beat)),
-      onEnd: () => owner.onEnd(),
-    });
-  }
+  ) {}
 
   /** Connects, and listens from then on. */
   static async open(
@@ -34,7 +28,15 @@ export class FeedSession {
     ring: IssuedKeyRing,
     owner: FeedOwner,
   ): Promise<FeedSession> {
-    return new FeedSession(await FeedConnection.open(url, instanceId), ring, owner);
+    let session: FeedSession | undefined;
+    const connection = await FeedConnection.open(url, instanceId, {
+      // What comes in before there is a session is read with all the rest.
+      onChange: (keyId) => session?.noteChange(keyId),
+      onBeat: (sentAt) => session?.noteBeat(Number(sentAt)),
+      onEnd: () => owner.onEnd(),
+    });
+    session = new FeedSession(connection, ring, owner);
+    return session;
   }
 
   /** Reads all keys. Nothing is proven before. */

@@ -1,0 +1,73 @@
+import { Client, type QueryConfig, type QueryResultRow } from 'pg';
+
+const CONNECT_TIMEOUT_MS = 1000;
+const QUERY_TIMEOUT_MS = 1500;
+
+export interface NotificationListener {
+  onNotification(channel: string, payload: string): void;
+  /** The connection is gone, and will not come back. */
+  onEnd(): void;
+}
+
+/** One connection to the database that listens to channels, from its beginning to its end. */
+export class ListeningClient {
+  private readonly client: Client;
+  private latest: Promise<unknown> = Promise.resolve();
+  private hasEnded = false;
+
+  private constructor(
+    url: string,
+    applicationName: string,
+    private readonly listener: NotificationListener,
+  ) {
+    this.client = new Client({
+      connectionString: url,
+      application_name: applicationName,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      keepAlive: true,
+    });
+    this.client.on('notification', ({ channel, payload = '' }) =>
+      listener.onNotification(channel, payload),
+    );
+    this.client.on('error', () => this.close());
+    this.client.on('end', () => this.end());
+  }
+
+  /** Connects, and listens from then on. */
+  static async open(
+    url: string,
+    applicationName: string,
+    channels: readonly string[],
+    listener: NotificationListener,
+  ): Promise<ListeningClient> {
+    const opened = new ListeningClient(url, applicationName, listener);
+    try {
+      await opened.client.connect();
+      for (const channel of channels) await opened.client.query(`LISTEN ${channel}`);
+      return opened;
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  }
+
+  /** Answers with the rows. Queries are sent one after another: the driver is about to stop queueing them. */
+  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
+    const result = this.latest.then(() => this.client.query<Row>(query));
+    this.latest = result.catch(() => undefined);
+    return (await result).rows;
+  }
+
+  /** Without waiting for an answer, which a frozen server would not give. */
+  close(): void {
+    void this.client.end().catch(() => undefined);
+    this.end();
+  }
+
+  private end(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.listener.onEnd();
+  }
+}
