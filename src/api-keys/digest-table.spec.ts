@@ -35,7 +35,7 @@ describe('a digest table', () => {
           expect(lookUp(table, String(number))).toBe(model.get(String(number)));
         }
         expect(table.size).toBe(model.size);
-        expect([...table.present()].toSorted()).toEqual([...model.values()].toSorted());
+        expect(new Set(table.present())).toEqual(new Set(model.values()));
       }),
       { numRuns: 30 },
     );

@@ -51,7 +51,7 @@ describe('an audit trail', () => {
     ['at', new Date(0)],
   ])('shows that the %s of an event was changed', (field, value) => {
     const events = trail(3).map((event) =>
-      event.sequence === 2n ? { ...event, [field]: value } : event,
+      event.sequence === 2n ? Object.assign({}, event, { [field]: value }) : event,
     );
     expect(problems(events)).toEqual(['2 was changed']);
   });
