@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startApp, useApp, withKey } from './support/app.js';
 import { listenSilently } from './support/silent-server.js';
 import { addUser } from './support/users.js';
@@ -105,6 +105,7 @@ describe('a database that comes and goes', () => {
       const answers = await Promise.all(Array.from({ length: 5 }, () => get(id)));
       expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     });
+    await vi.waitUntil(async () => (await get(id)).status === 200);
   });
 
   it('answers 503 to a write while the database is read-only', async () => {

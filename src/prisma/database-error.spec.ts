@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { DriverAdapterError } from '@prisma/driver-adapter-utils';
 import { Prisma } from '../generated/prisma/client.js';
 import {
+  CircuitOpenError,
+  hasLostConnection,
   isDatabaseUnavailable,
   isForeignKeyViolation,
+  isReadOnly,
   isRecordNotFound,
   violatedUniqueIndex,
 } from './database-error.js';
@@ -45,6 +49,60 @@ describe('isDatabaseUnavailable', () => {
     null,
   ])('leaves %o to be an internal error', (error) => {
     expect(isDatabaseUnavailable(error)).toBe(false);
+  });
+});
+
+describe('the errors of the driver and its adapter', () => {
+  const withCode = (code: string) => Object.assign(new Error('failed'), { code });
+  const postgres = (originalCode: string) =>
+    new DriverAdapterError({
+      kind: 'postgres',
+      code: originalCode,
+      severity: 'FATAL',
+      message: 'failed',
+      detail: undefined,
+      column: undefined,
+      hint: undefined,
+      originalCode,
+    });
+
+  it.each([
+    new Error('Connection terminated unexpectedly'),
+    withCode('ECONNRESET'),
+    withCode('EPIPE'),
+    new DriverAdapterError({ kind: 'ConnectionClosed' }),
+    postgres('57P01'),
+    postgres('57P02'),
+  ])('are a lost connection: %o', (error) => {
+    expect(hasLostConnection(error)).toBe(true);
+    expect(isDatabaseUnavailable(error)).toBe(true);
+  });
+
+  it.each([
+    new DriverAdapterError({ kind: 'DatabaseNotReachable' }),
+    new DriverAdapterError({ kind: 'TooManyConnections', cause: 'full' }),
+    postgres('57014'),
+    postgres('57P03'),
+    withCode('ECONNREFUSED'),
+    new Error('Query read timeout'),
+    new CircuitOpenError(),
+  ])('are unavailability, but no lost connection: %o', (error) => {
+    expect(hasLostConnection(error)).toBe(false);
+    expect(isDatabaseUnavailable(error)).toBe(true);
+  });
+
+  it.each([postgres('23505'), new DriverAdapterError({ kind: 'TableDoesNotExist' }), 'text'])(
+    'are neither: %o',
+    (error) => {
+      expect(hasLostConnection(error)).toBe(false);
+      expect(isDatabaseUnavailable(error)).toBe(false);
+    },
+  );
+
+  it('tell of a standby', () => {
+    expect(isReadOnly(postgres('25006'))).toBe(true);
+    expect(isReadOnly(postgres('57P01'))).toBe(false);
+    expect(isReadOnly('25006')).toBe(false);
   });
 });
 

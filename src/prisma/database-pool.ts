@@ -4,9 +4,11 @@ import { Pool } from 'pg';
 import type { Environment } from '../config/environment.js';
 import { UTC_SESSION } from './utc-session.js';
 
-// The defaults wait for ever: for a connection of the pool, and for an answer.
-const CONNECTION_TIMEOUT_MS = 1000;
-const QUERY_TIMEOUT_MS = 1000;
+// The defaults wait for ever: for a connection of the pool, and for an answer. Together they stay below the 1.5 s that the
+// MCP server waits for a request.
+const CONNECTION_TIMEOUT_MS = 400;
+const STATEMENT_TIMEOUT_MS = 700;
+const QUERY_TIMEOUT_MS = 800;
 
 /** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */
 @Injectable()
@@ -17,8 +19,8 @@ export class DatabasePool extends Pool {
       max: config.get('DATABASE_POOL_MAX', { infer: true }),
       connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
       // PostgreSQL ends the statement itself; the client's own limit is for a server that no longer answers.
-      statement_timeout: QUERY_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS * 1.5,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
       application_name: 'latchkey',
       options: UTC_SESSION,
     });

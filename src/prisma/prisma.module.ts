@@ -1,7 +1,11 @@
 import { Global, Module } from '@nestjs/common';
+import { DatabaseGate } from './database-gate.js';
 import { DatabasePool } from './database-pool.js';
 import { PrismaService } from './prisma.service.js';
 
 @Global()
-@Module({ providers: [DatabasePool, PrismaService], exports: [DatabasePool, PrismaService] })
+@Module({
+  providers: [DatabaseGate, DatabasePool, PrismaService],
+  exports: [DatabaseGate, DatabasePool, PrismaService],
+})
 export class PrismaModule {}

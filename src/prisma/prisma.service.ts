@@ -1,7 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../generated/prisma/client.js';
+import { DatabaseGate } from './database-gate.js';
 import { DatabasePool } from './database-pool.js';
+import { GatedPrismaPg } from './gated-adapter.js';
 
 /**
  * The database. It connects when it is first asked, and again by itself after the database was away, so the process
@@ -9,9 +10,9 @@ import { DatabasePool } from './database-pool.js';
  */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
-  constructor(pool: DatabasePool) {
+  constructor(gate: DatabaseGate, pool: DatabasePool) {
     const logger = new Logger(PrismaService.name);
-    const adapter = new PrismaPg(pool, {
+    const adapter = new GatedPrismaPg(gate, pool, {
       disposeExternalPool: true,
       onPoolError: (error) => logger.warn(`An idle database connection broke: ${error.message}`),
       onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),
