@@ -8,11 +8,19 @@ import {
   type VisibleUserPage,
 } from '../users/user.schemas.js';
 
+export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+
 /** A user without the fields that the caller's key may not see. */
 export function visibleUser({ userFields }: Principal, user: User): VisibleUser {
   if (userFields === undefined) return user;
   const visible = USER_FIELDS.filter((field) => userFields.has(field));
   return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
+}
+
+/** The answer with a user that is JSON text already: the text goes out as it is, if the caller may see all of it. */
+export function visibleUserText(caller: Principal, text: string): string {
+  if (caller.userFields === undefined) return `{"user":${text}}`;
+  return JSON.stringify({ user: visibleUser(caller, JSON.parse(text)) });
 }
 
 export function visiblePage(caller: Principal, { users, nextCursor }: UserPage): VisibleUserPage {

@@ -1,4 +1,15 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+} from '@nestjs/common';
 import {
   ApiCreatedResponse,
   ApiNoContentResponse,
@@ -34,7 +45,13 @@ import {
   visibleUserPageSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
-import { allowedFields, visiblePage, visibleUser } from './field-access.js';
+import {
+  JSON_CONTENT_TYPE,
+  allowedFields,
+  visiblePage,
+  visibleUser,
+  visibleUserText,
+} from './field-access.js';
 
 @ApiTags('users')
 @Controller('internal/users')
@@ -58,6 +75,7 @@ export class InternalUsersController {
   }
 
   @Get(':id')
+  @Header('content-type', JSON_CONTENT_TYPE)
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
   @ApiOkResponse({ description: 'The user', standardSchema: visibleUserAnswerSchema })
@@ -65,8 +83,8 @@ export class InternalUsersController {
   async get(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
-  ): Promise<{ user: VisibleUser }> {
-    return { user: visibleUser(caller, await this.users.get(this.limit.asked(caller, id))) };
+  ): Promise<string> {
+    return visibleUserText(caller, await this.users.getText(this.limit.asked(caller, id)));
   }
 
   @Post('search')

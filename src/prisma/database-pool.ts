@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { Pool } from 'pg';
 import type { Environment } from '../config/environment.js';
@@ -12,7 +12,7 @@ const QUERY_TIMEOUT_MS = 800;
 
 /** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */
 @Injectable()
-export class DatabasePool extends Pool {
+export class DatabasePool extends Pool implements OnApplicationShutdown {
   constructor(config: ConfigService<Environment, true>) {
     super({
       connectionString: config.get('DATABASE_URL', { infer: true }),
@@ -24,5 +24,13 @@ export class DatabasePool extends Pool {
       application_name: 'latchkey',
       options: UTC_SESSION,
     });
+    const logger = new Logger(DatabasePool.name);
+    // Without a listener, an idle connection that breaks would end the process.
+    this.on('error', (error) => logger.warn(`An idle database connection broke: ${error.message}`));
+  }
+
+  // Not before: until then requests in flight still need it.
+  async onApplicationShutdown(): Promise<void> {
+    await this.end();
   }
 }

@@ -13,8 +13,6 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
   constructor(gate: DatabaseGate, pool: DatabasePool) {
     const logger = new Logger(PrismaService.name);
     const adapter = new GatedPrismaPg(gate, pool, {
-      disposeExternalPool: true,
-      onPoolError: (error) => logger.warn(`An idle database connection broke: ${error.message}`),
       onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),
     });
     // Minimal: the longer formats quote the arguments, which are personal data.

@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AccountsService } from './accounts.service.js';
+import { UserLookups } from './user-lookups.js';
 import { UsersService } from './users.service.js';
 
-@Module({ providers: [UsersService, AccountsService], exports: [UsersService, AccountsService] })
+@Module({
+  providers: [UserLookups, UsersService, AccountsService],
+  exports: [UsersService, AccountsService],
+})
 export class UsersModule {}
