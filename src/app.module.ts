@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { DrainingModule } from '@latchkey/shutdown/draining-module';
 import { ConfigModule } from '@latchkey/environment/config-module';
@@ -25,6 +26,7 @@ export class AppModule {
         InternalUsersModule,
         InternalApiKeysModule,
         HealthModule,
+        AlertsModule,
         MetricsModule.forEnvironment(environment),
       ],
     };

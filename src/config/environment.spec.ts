@@ -53,6 +53,11 @@ describe('parseEnvironment', () => {
       KEY_MISSES_LIMIT: 1000,
       SOURCE_FAILURE_LIMIT: 100,
       USAGE_RECORDING: 'on',
+      ALERT_SOURCE_FAILURES: 20,
+      ALERT_FAILING_SOURCES: 20,
+      ALERT_KEY_EXPIRY_DAYS: 7,
+      ALERT_KEY_UNUSED_DAYS: 30,
+      ALERT_QUIET_SECONDS: 300,
       TRUSTED_PROXIES: [],
       accessTokens: {
         keys: 'none',
@@ -83,6 +88,9 @@ describe('parseEnvironment', () => {
       SOURCE_FAILURE_LIMIT: '4',
       REDIS_URL: 'rediss://:pa55word@redis:6380/1',
       USAGE_RECORDING: 'off',
+      ALERT_WEBHOOK_URL: 'https://hooks.example/T0/B0/x?y=z',
+      ALERT_WEBHOOK_SECRET: 'c3f1a9d27b6e4058',
+      ALERT_QUIET_SECONDS: '10',
       TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.7,2001:db8::/32',
     };
     expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
@@ -95,6 +103,11 @@ describe('parseEnvironment', () => {
       DRAIN_SECONDS: 20,
       KEEP_ALIVE_SECONDS: 75,
       METRICS_PORT: 9464,
+      ALERT_SOURCE_FAILURES: 20,
+      ALERT_FAILING_SOURCES: 20,
+      ALERT_KEY_EXPIRY_DAYS: 7,
+      ALERT_KEY_UNUSED_DAYS: 30,
+      ALERT_QUIET_SECONDS: 10,
       DATABASE_POOL_MAX: 3,
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
@@ -185,6 +198,8 @@ describe('parseEnvironment', () => {
       'LIMITS',
       'KEY_RATE_LIMIT',
       'REDIS_URL',
+      'ALERT_WEBHOOK_URL',
+      'ALERT_WEBHOOK_SECRET',
     ];
     const keys = [
       'INTERNAL_API_KEY',

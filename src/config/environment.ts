@@ -26,7 +26,14 @@ import { rootKeySchema } from '../api-keys/root-key.js';
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
 /** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
-const SECRETS = ['DATABASE_URL', 'INTERNAL_API_KEY_PREVIOUS', 'JWT_SECRET', 'REDIS_URL'] as const;
+const SECRETS = [
+  'DATABASE_URL',
+  'INTERNAL_API_KEY_PREVIOUS',
+  'JWT_SECRET',
+  'REDIS_URL',
+  'ALERT_WEBHOOK_URL',
+  'ALERT_WEBHOOK_SECRET',
+] as const;
 
 const KEY_ENVIRONMENT_OF = {
   production: 'live',
@@ -43,6 +50,14 @@ const redisUrl = z
   .refine(
     isRedisUrl,
     'must be a redis:// or rediss:// URL with a host, its password percent-encoded',
+  );
+
+// Its path and query may be secrets, so it is no plain address.
+const webhookUrl = z
+  .string()
+  .refine(
+    (text) => /^https?:\/\//.test(text) && URL.canParse(text),
+    'must be an http:// or https:// URL',
   );
 
 const variables = z.object({
@@ -68,6 +83,13 @@ const variables = z.object({
   SOURCE_FAILURE_LIMIT: wholeNumber(1, 10_000_000).default(100),
   REDIS_URL: redisUrl.optional(),
   USAGE_RECORDING: oneOf(['on', 'off']).default('on'),
+  ALERT_WEBHOOK_URL: webhookUrl.optional(),
+  ALERT_WEBHOOK_SECRET: z.string().min(16, 'must have 16 characters or more').optional(),
+  ALERT_SOURCE_FAILURES: wholeNumber(1, 1_000_000).default(20),
+  ALERT_FAILING_SOURCES: wholeNumber(1, 10_000).default(20),
+  ALERT_KEY_EXPIRY_DAYS: wholeNumber(1, 365).default(7),
+  ALERT_KEY_UNUSED_DAYS: wholeNumber(1, 365).default(30),
+  ALERT_QUIET_SECONDS: wholeNumber(1, 86_400).default(300),
   TRUSTED_PROXIES: wordList().pipe(z.array(networkSchema)).default([]),
   AUTH_TOKEN_AUDIENCE: z.string().optional(),
   ...tokenVariables,

@@ -1,4 +1,4 @@
-import { addGauge, addGaugeBy } from '@latchkey/metrics/gauges';
+import { addGauge, addGaugeBy } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { DatabasePool } from '../prisma/database-pool.js';

@@ -1,4 +1,4 @@
-import { addGauge } from '@latchkey/metrics/gauges';
+import { addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';

@@ -2,8 +2,10 @@ import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { createRegistry } from '@latchkey/metrics/process-metrics';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Registry } from 'prom-client';
+import { AlertsModule } from '../alerts/alerts.module.js';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import type { Environment } from '../config/environment.js';
+import { AlertMetrics } from './alert-metrics.js';
 import { DatabasePoolMetrics } from './database-pool-metrics.js';
 import { KeyMetrics } from './key-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -17,13 +19,14 @@ export class MetricsModule {
       new MetricsEndpoint(registry, { host, port, variable: 'METRICS_PORT' });
     return {
       module: MetricsModule,
-      imports: [KeyVerificationModule],
+      imports: [AlertsModule, KeyVerificationModule],
       providers: [
         { provide: Registry, useFactory: createRegistry },
         { provide: MetricsEndpoint, useFactory: endpoint, inject: [Registry] },
         RequestMetrics,
         KeyMetrics,
         DatabasePoolMetrics,
+        AlertMetrics,
       ],
     };
   }

@@ -1,4 +1,4 @@
-import { addGaugeBy } from '@latchkey/metrics/gauges';
+import { addGaugeBy } from '@latchkey/metrics/read-metrics';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { BackendClient } from '../backend/backend-client.js';

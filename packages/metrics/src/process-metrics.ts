@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import { addGauge } from './gauges.js';
+import { addGauge } from './read-metrics.js';
 
 /** A registry with what holds for every Node process: memory, CPU, garbage collection, and the event loop. */
 export function createRegistry(): Registry {

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 export interface Description {
   readonly name: string;
@@ -33,4 +33,23 @@ export function addGaugeBy(
     },
   });
   registry.registerMetric(gauge);
+}
+
+/** Adds a counter with one label that somebody else counts; `read` answers with a number for each of its values. */
+export function addCounterBy(
+  registry: Registry,
+  label: string,
+  description: Description,
+  read: () => Readonly<Record<string, number>>,
+): void {
+  const counter = new Counter<string>({
+    ...description,
+    labelNames: [label],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [value, number] of Object.entries(read())) this.inc({ [label]: value }, number);
+    },
+  });
+  registry.registerMetric(counter);
 }

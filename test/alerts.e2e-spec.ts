@@ -1,0 +1,205 @@
+import { ConfigService } from '@nestjs/config';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Logger } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { KeyWatch } from '../src/alerts/key-watch.js';
+import { Alerts } from '../src/alerts/alerts.js';
+import { LastUses } from '../src/api-keys/last-uses.js';
+import { FinishedRequests } from '../src/requests/finished-requests.js';
+import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
+import { startApp, useApp, withKey } from './support/app.js';
+import { issueKey } from './support/keys.js';
+
+const SECRET = 'a-secret-of-the-receiver';
+const WAIT = { timeout: 30_000 };
+
+const PATIENT: NodeJS.ProcessEnv = { ALERT_WEBHOOK_SECRET: SECRET };
+const QUICK: NodeJS.ProcessEnv = {
+  ...PATIENT,
+  ALERT_SOURCE_FAILURES: '5',
+  ALERT_FAILING_SOURCES: '1',
+  ALERT_QUIET_SECONDS: '2',
+};
+
+let receiver: AlertReceiver;
+beforeAll(async () => {
+  receiver = await AlertReceiver.start();
+  // Its port is not known before; the applications start later.
+  for (const variables of [PATIENT, QUICK]) variables.ALERT_WEBHOOK_URL = receiver.url;
+});
+afterAll(() => receiver.goDown());
+
+describe('an alert', () => {
+  const app = useApp(QUICK);
+  const fail = async (times: number) => {
+    for (let count = 0; count < times; count++) {
+      await request(app.url).get('/api/internal/users/12345').expect(401);
+    }
+  };
+
+  it('tells once of failures from one source, and once that they are over', async () => {
+    await fail(12);
+    await expect.poll(() => receiver.of('repeated-failures', 'resolved').length, WAIT).toBe(1);
+    const [begun, ...more] = receiver.of('repeated-failures', 'firing');
+    const [ended] = receiver.of('repeated-failures', 'resolved');
+    expect(more).toEqual([]);
+    expect(begun).toMatchObject({
+      subject: '127.0.0.1',
+      severity: 'warning',
+      details: { failures: 5, seconds: 60 },
+      text: 'Alert: 127.0.0.1 failed to authenticate 5 times within 60 s',
+    });
+    expect(ended).toMatchObject({ episode: begun?.episode, startedAt: begun?.startedAt });
+    expect(ended?.id).not.toBe(begun?.id);
+    expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
+  });
+
+  it('is signed, so that its receiver can tell it from a forged one', () => {
+    const { headers, body } = receiver.requests[0] ?? { headers: {}, body: '' };
+    const signature = headers['x-latchkey-signature'];
+    expect(isGenuine(SECRET, signature, body)).toBe(true);
+    expect(isGenuine(SECRET, signature, `${body} `)).toBe(false);
+    expect(isGenuine('another', signature, body)).toBe(false);
+    expect(headers['content-type']).toBe('application/json');
+  });
+
+  it('tells of a revoked key that is used, without the key', async () => {
+    const key = await issueKey(app.url);
+    await withKey(app.url).post(`/api/internal/api-keys/${key.id}/revoke`).send({}).expect(200);
+    await withKey(app.url, key.secret).get('/api/internal/users/12345').expect(401);
+    await expect.poll(() => receiver.of('revoked-key-used', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('revoked-key-used')[0]).toMatchObject({
+      subject: key.id,
+      details: { source: '127.0.0.1' },
+      event: 'authn_token_reuse',
+    });
+    for (const { body } of receiver.requests) {
+      expect(body).not.toContain(key.secret);
+      expect(body).not.toContain('12345');
+    }
+  });
+
+  it('tells of a key that walks through the users', async () => {
+    app.nest.get(FinishedRequests, { strict: false }).announce({
+      requestId: 'r',
+      method: 'GET',
+      route: '/api/internal/users/:id',
+      status: 429,
+      durationMs: 1,
+      source: '192.0.2.9',
+      client: null,
+      keyId: 'k-walks',
+      outcome: 'enumeration-limited',
+      limit: 'key-enumeration',
+    });
+    await expect.poll(() => receiver.of('enumeration', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-walks' });
+  });
+
+  it('is delivered when a receiver that refused it takes it', async () => {
+    receiver.status = 500;
+    app.nest.get(Alerts, { strict: false }).raise('enumeration', 'k-refused', { source: '::1' });
+    await expect
+      .poll(() => app.prisma.alertDelivery.count({ where: { attempts: { gt: 0 } } }), WAIT)
+      .toBeGreaterThan(0);
+    receiver.status = 204;
+    const arrived = () => receiver.alerts.some(({ subject }) => subject === 'k-refused');
+    await expect.poll(arrived, WAIT).toBe(true);
+    await expect.poll(() => app.prisma.alertDelivery.count(), WAIT).toBe(0);
+  });
+
+  it('is given up after three days, and kept', async () => {
+    receiver.status = 500;
+    const { id } = await app.prisma.alertDelivery.create({
+      data: {
+        id: '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90',
+        body: '{}',
+        createdAt: new Date(Date.now() - 4 * 86_400_000),
+      },
+    });
+    const find = () => app.prisma.alertDelivery.findUniqueOrThrow({ where: { id } });
+    await expect.poll(async () => (await find()).gaveUpAt, WAIT).not.toBeNull();
+    receiver.status = 200;
+    const { attempts } = await find();
+    expect(attempts).toBe(1);
+  });
+});
+
+describe('keys that need attention', () => {
+  const app = useApp(PATIENT);
+  let other: NestFastifyApplication;
+  beforeAll(async () => {
+    const DATABASE_URL = app.nest.get(ConfigService).getOrThrow<string>('DATABASE_URL');
+    other = await startApp({ ...PATIENT, DATABASE_URL });
+  });
+  afterAll(() => other.close());
+  const watch = () =>
+    Promise.all([app.nest, other].map((nest) => nest.get(KeyWatch, { strict: false }).run()));
+  const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
+
+  it('are told of once, however many processes look, and once that it is over', async () => {
+    const key = await issueKey(app.url, { name: '<!channel>', expiresAt: inDays(3) });
+    await issueKey(app.url, { expiresAt: inDays(30) });
+    await watch();
+    await watch();
+    await expect.poll(() => receiver.of('key-near-expiry').length, WAIT).toBe(1);
+    expect(receiver.of('key-near-expiry')[0]).toMatchObject({ subject: key.id, status: 'firing' });
+    expect(receiver.of('key-near-expiry')[0]?.text).toContain('(&lt;!channel&gt;)');
+    await withKey(app.url).post(`/api/internal/api-keys/${key.id}/rotate`).send({}).expect(201);
+    await watch();
+    await expect.poll(() => receiver.of('key-near-expiry', 'resolved').length, WAIT).toBe(1);
+    expect(receiver.of('key-near-expiry')).toHaveLength(2);
+  });
+
+  it('are told of when nobody has used them for long, until somebody does', async () => {
+    const key = await issueKey(app.url);
+    await app.prisma.$executeRaw`ALTER TABLE api_keys DISABLE TRIGGER USER`;
+    await app.prisma.apiKey.update({
+      where: { id: key.id },
+      data: { createdAt: inDays(-40) },
+    });
+    await app.prisma.$executeRaw`ALTER TABLE api_keys ENABLE TRIGGER USER`;
+    await watch();
+    await expect.poll(() => receiver.of('key-unused', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('key-unused')[0]).toMatchObject({ subject: key.id, details: { days: 30 } });
+    await withKey(app.url, key.secret).get('/api/internal/users/nobody').expect(404);
+    await app.nest.get(LastUses, { strict: false }).flush();
+    await watch();
+    await expect.poll(() => receiver.of('key-unused', 'resolved').length, WAIT).toBe(1);
+  });
+});
+
+describe('without a database', () => {
+  it('alerts go straight to the receiver', async () => {
+    const app = await startApp({
+      ...PATIENT,
+      DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    });
+    await expect.poll(() => receiver.of('key-feed-stale', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('key-feed-stale')[0]?.subject).toContain(`/${process.pid}`);
+    await app.close();
+  });
+});
+
+describe('the configuration of alerts', () => {
+  it('is never quoted by a failing delivery', async () => {
+    const lines: string[] = [];
+    const logger = {
+      log: () => undefined,
+      error: () => undefined,
+      warn: (line: string) => lines.push(line),
+    };
+    const app = await startApp({
+      ...PATIENT,
+      ALERT_WEBHOOK_URL: 'http://127.0.0.1:1/s3cret-path',
+      DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    });
+    Logger.overrideLogger(logger);
+    await expect
+      .poll(() => lines.join(' '), WAIT)
+      .toContain('does not confirm them: DeliveryError: ECONNREFUSED');
+    expect(lines.join(' ')).not.toContain('s3cret-path');
+    await app.close();
+  });
+});
