@@ -5,12 +5,14 @@ import { DrainingModule } from '@latchkey/shutdown/draining-module';
 import { ConfigModule } from '@latchkey/environment/config-module';
 import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
+import { LoadShedding } from './http/load-shedding.js';
 import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PrismaModule } from './prisma/prisma.module.js';
 import type { FinishedRequests } from './requests/finished-requests.js';
 import { FinishedRequestsModule } from './requests/finished-requests.module.js';
+import { UsageRecordingModule } from './usage/usage-recording.module.js';
 
 @Module({})
 export class AppModule {
@@ -25,10 +27,12 @@ export class AppModule {
         AuthModule,
         InternalUsersModule,
         InternalApiKeysModule,
+        UsageRecordingModule,
         HealthModule,
         AlertsModule,
         MetricsModule.forEnvironment(environment),
       ],
+      providers: [LoadShedding],
     };
   }
 }

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
+import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { logRequest } from './http/request-log.js';
@@ -39,6 +40,7 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   app.get(Draining).watch(fastify);
   // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
+  app.get(LoadShedding).protect(fastify.server);
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -34,6 +34,14 @@ describe('GET /api/internal/users/:id', () => {
     expect(body.user).toMatchObject({ phone: null, lastLoginAt: null });
   });
 
+  it('shows no roles and no permissions as empty, also where the database has null', async () => {
+    const { id } = await addUser(app.prisma);
+    await app.prisma
+      .$executeRaw`UPDATE users SET roles = NULL, permissions = NULL WHERE id = ${id}`;
+    const { body } = await api().get(`/api/internal/users/${id}`).expect(200);
+    expect(body.user).toMatchObject({ roles: [], permissions: [] });
+  });
+
   it('says 404 for an id that nobody has', async () => {
     const { body } = await api().get('/api/internal/users/nobody').expect(404);
     expect(body).toMatchObject({

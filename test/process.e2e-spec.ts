@@ -23,8 +23,9 @@ function start(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
 /** What one client, which keeps its connections if it may, is answered. */
 function ask(url: string, agent: Agent): Promise<{ connection: string | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent }, async (response) => {
-      resolve({ connection: response.headers.connection, body: await text(response) });
+    const request = get(url, { agent }, (response) => {
+      const { connection } = response.headers;
+      text(response).then((body) => resolve({ connection, body }), reject);
     });
     request.on('error', reject);
   });

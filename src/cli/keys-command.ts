@@ -6,6 +6,7 @@ import {
   type ApiKeyAnswer,
   DEFAULT_GRACE_SECONDS,
   DEFAULT_LIFETIME_DAYS,
+  apiKeyIdSchema,
   createApiKeySchema,
   revokeApiKeySchema,
   rotateApiKeySchema,
@@ -16,12 +17,18 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { SCOPES } from '../api-keys/scopes.js';
+import { usageQuerySchema } from '../usage/usage.schemas.js';
+import { UsageModule } from '../usage/usage.module.js';
+import { UsageService } from '../usage/usage.service.js';
 import { withModule } from './application.js';
 import { readSecret } from './read-secret.js';
 import { CommandFailure, EXIT_CODES } from './run-command.js';
 import { renderTable } from './table.js';
+import { renderUsage } from './usage-report.js';
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DEFAULT_USAGE_HOURS = 24;
 const LOCAL_ADDRESS = '127.0.0.1';
 
 // Whoever may read the database's password can do everything.
@@ -72,6 +79,12 @@ export function createKeysCommand(): Command {
     .action(create);
   program.command('list').description('all keys').option('--json', 'for scripts').action(list);
   program.command('show <id>').description('one key').option('--json', 'for scripts').action(show);
+  program
+    .command('usage <id>')
+    .description('how often a key was used, a root key too; `none`: requests with no known key')
+    .option('--hours <number>', 'until now', wholeNumber, DEFAULT_USAGE_HOURS)
+    .option('--json', 'for scripts')
+    .action(usage);
   program
     .command('rotate <id>')
     .description('make the successor of a key, which stays good for the grace period')
@@ -152,6 +165,23 @@ async function show(id: string, { json }: Output): Promise<void> {
   const apiKey = await withKeys((keys) => keys.get(id));
   if (json) printJson({ apiKey });
   else print(describeKey(apiKey));
+}
+
+interface UsageOptions extends Output {
+  readonly hours: number;
+}
+
+async function usage(id: string, { hours, json }: UsageOptions): Promise<void> {
+  // The hour that has begun is one of them.
+  const from = timeAgo((hours - 1) * HOUR_MS);
+  const query = usageQuerySchema.parse({ from });
+  const isIssued = apiKeyIdSchema.safeParse(id).success;
+  const found = await withModule(UsageModule, (application) => {
+    const service = application.get(UsageService);
+    return isIssued ? service.ofIssuedKey(id, query) : service.of(id, query);
+  });
+  if (json) printJson({ usage: found });
+  else print(renderUsage(found));
 }
 
 interface RotateOptions extends SecretOutput {
@@ -246,6 +276,11 @@ function refuseToLoseSecret(reveal: true | undefined): void {
     'stdout is no terminal: add --reveal to write the secret there.',
     EXIT_CODES.usage,
   );
+}
+
+function timeAgo(milliseconds: number): string {
+  const at = Date.now() - z.number('hours: must be a number').parse(milliseconds);
+  return new Date(at).toISOString();
 }
 
 function expiryIn(days: number): string | undefined {

@@ -118,6 +118,10 @@ export const PROBLEM_TYPES = {
     'It cannot be told at the moment whether the API key is still good',
     { retryable: true, headers: { 'retry-after': '1' } },
   ),
+  OVERLOADED: problemType(503, 'Overloaded', 'There are more requests than can be answered soon', {
+    retryable: true,
+    headers: { 'retry-after': '1' },
+  }),
   DATABASE_UNAVAILABLE: problemType(
     503,
     'Database unavailable',

@@ -35,12 +35,24 @@ import {
   rotatedApiKeySchema,
 } from '../api-keys/api-key.schemas.js';
 import { ApiKeysService } from '../api-keys/api-keys.service.js';
+import {
+  type RootKeyParameters,
+  type Usage,
+  type UsageQuery,
+  rootKeyParametersSchema,
+  usageAnswerSchema,
+  usageQuerySchema,
+} from '../usage/usage.schemas.js';
+import { UsageService } from '../usage/usage.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 
 @ApiTags('keys')
 @Controller('internal')
 export class InternalApiKeysController {
-  constructor(private readonly keys: ApiKeysService) {}
+  constructor(
+    private readonly keys: ApiKeysService,
+    private readonly usage: UsageService,
+  ) {}
 
   @Get('api-keys')
   @RequiresApiKey('keys:read')
@@ -74,6 +86,33 @@ export class InternalApiKeysController {
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
   ): Promise<{ apiKey: ApiKeyAnswer }> {
     return { apiKey: await this.keys.get(id) };
+  }
+
+  @Get('api-keys/:id/usage')
+  @RequiresApiKey('keys:read')
+  @ApiOperation({ operationId: 'getApiKeyUsage', summary: 'How often a key was used, by hour' })
+  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
+  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
+  async usageOf(
+    @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
+    @Query({ schema: usageQuerySchema }) query: UsageQuery,
+  ): Promise<{ usage: Usage }> {
+    return { usage: await this.usage.ofIssuedKey(id, query) };
+  }
+
+  @Get('root-keys/:id/usage')
+  @RequiresApiKey('keys:read')
+  @ApiOperation({
+    operationId: 'getRootKeyUsage',
+    summary: 'How often a root key was used, by hour',
+  })
+  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
+  @ApiProblems('INVALID_REQUEST')
+  async usageOfRootKey(
+    @Param({ schema: rootKeyParametersSchema }) { id }: RootKeyParameters,
+    @Query({ schema: usageQuerySchema }) query: UsageQuery,
+  ): Promise<{ usage: Usage }> {
+    return { usage: await this.usage.of(id, query) };
   }
 
   @Post('api-keys')

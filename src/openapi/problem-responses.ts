@@ -23,6 +23,7 @@ const OF_EVERY_ROUTE: readonly ProblemCode[] = [
   'URL_TOO_LONG',
   'HEADERS_TOO_LARGE',
   'INTERNAL_ERROR',
+  'OVERLOADED',
 ];
 const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
   [API_KEY_SCHEME]: [

@@ -2,8 +2,8 @@ const MAX_BATCH_SIZE = 256;
 
 interface Waiting<Value> {
   readonly id: string;
-  resolve(value: Value | undefined): void;
-  reject(reason: unknown): void;
+  readonly resolve: (value: Value | undefined) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 /**

@@ -7,7 +7,9 @@ import { Coalescer } from './coalescer.js';
 const FIND_USERS = `
   SELECT users.id, row_to_json(answer)::text
   FROM users, LATERAL (
-    SELECT id, email, name, phone, roles, permissions,
+    SELECT id, email, name, phone,
+           -- Null in rows that were written past the API.
+           coalesce(roles, '{}') AS roles, coalesce(permissions, '{}') AS permissions,
            to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt",
            to_char(last_login_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "lastLoginAt"
   ) AS answer

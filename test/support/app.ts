@@ -15,6 +15,8 @@ export const TEST_ENVIRONMENT = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
   INTERNAL_API_KEY: API_KEY,
+  // Tests try many wrong keys from one address.
+  SOURCE_FAILURE_LIMIT: '10000',
 };
 
 export interface TestApp {

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { renderUsage } from './usage-report.js';
+
+const GET = 'GET /api/internal/users/:id';
+const USAGE = {
+  keyId: 'k1',
+  from: '2026-11-25T10:00:00.000Z',
+  to: '2026-11-25T12:30:00.000Z',
+  requests: 2044,
+  outcomes: [],
+  hours: [
+    { hour: '2026-11-25T10:00:00.000Z', route: GET, outcome: 'admitted', requests: 2000 },
+    { hour: '2026-11-25T10:00:00.000Z', route: GET, outcome: 'rate-limited', requests: 43 },
+    { hour: '2026-11-25T12:00:00.000Z', route: GET, outcome: 'admitted', requests: 1 },
+  ],
+};
+
+describe('a report of usage', () => {
+  it('has a bar for each hour, and what was asked for', () => {
+    expect(renderUsage(USAGE)).toBe(
+      `k1: 2,044 requests from 2026-11-25T10:00:00.000Z to 2026-11-25T12:30:00.000Z
+
+hour (UTC)        requests  refused
+2026-11-25 10:00  2,043     43       ${'█'.repeat(40)}
+2026-11-25 11:00  0
+2026-11-25 12:00  1                  ▏
+
+route                        outcome       requests
+GET /api/internal/users/:id  admitted      2,001
+GET /api/internal/users/:id  rate-limited  43`,
+    );
+  });
+
+  it('is a line where there was no request', () => {
+    expect(renderUsage({ ...USAGE, requests: 0, hours: [] })).toBe(
+      'k1: 0 requests from 2026-11-25T10:00:00.000Z to 2026-11-25T12:30:00.000Z',
+    );
+  });
+});

@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { type Server, type ServerResponse, createServer } from 'node:http';
+import { Agent, get } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { Draining } from '@latchkey/shutdown/draining';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LoadShedding } from './load-shedding.js';
+
+const LIMIT = 128;
+
+let server: Server;
+let shedding: LoadShedding;
+let handled: ServerResponse[];
+let agent: Agent;
+
+beforeEach(async () => {
+  handled = [];
+  agent = new Agent({ keepAlive: true });
+  server = createServer((_request, response) => void handled.push(response));
+  shedding = new LoadShedding(new Draining());
+  shedding.protect(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(() => {
+  shedding.onApplicationShutdown();
+  agent.destroy();
+  server.closeAllConnections();
+  server.close();
+});
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly body: string;
+}
+
+function ask(
+  path = '/api/internal/users/1',
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return new Promise((resolve, reject) => {
+    const request = get({ port, host: '127.0.0.1', path, agent, headers }, (response) => {
+      const { statusCode: status } = response;
+      text(response).then((body) => resolve({ status, headers: response.headers, body }), reject);
+    });
+    request.on('error', reject);
+  });
+}
+
+/** As many requests in progress as there may be. */
+async function fill(): Promise<Promise<Answer>[]> {
+  const asked = Array.from({ length: LIMIT }, () => ask());
+  await vi.waitUntil(() => handled.length === LIMIT);
+  return asked;
+}
+
+function answerAll(): void {
+  for (const response of handled.splice(0)) response.end('done');
+}
+
+describe('LoadShedding', () => {
+  it('refuses what is beyond the limit, with a problem and when to come again', async () => {
+    const asked = await fill();
+    const { status, headers, body } = await ask(undefined, { 'x-request-id': 'mine' });
+    expect(status).toBe(503);
+    expect(headers).toMatchObject({
+      'content-type': 'application/problem+json; charset=utf-8',
+      'retry-after': '1',
+      'x-request-id': 'mine',
+      'cache-control': 'no-store',
+      connection: 'keep-alive',
+    });
+    expect(JSON.parse(body)).toMatchObject({
+      code: 'OVERLOADED',
+      retryable: true,
+      requestId: 'mine',
+      instance: 'urn:latchkey:request:mine',
+    });
+    expect(handled).toHaveLength(LIMIT);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('admits again what comes when the others are answered', async () => {
+    const asked = await fill();
+    answerAll();
+    await Promise.all(asked);
+    await vi.waitUntil(() => shedding.inFlight === 0);
+    const next = ask();
+    await vi.waitUntil(() => handled.length === 1);
+    answerAll();
+    expect((await next).status).toBe(200);
+  });
+
+  it('always answers health', async () => {
+    const asked = await fill();
+    const health = ['/api/health', '/api/health/live', '/api/health?x'].map((path) => ask(path));
+    await vi.waitUntil(() => handled.length === LIMIT + health.length);
+    answerAll();
+    await Promise.all([...asked, ...health]);
+    expect(shedding.refused).toBe(0);
+  });
+
+  it('forgets requests whose client has left', async () => {
+    const asked = Promise.allSettled(await fill());
+    agent.destroy();
+    await asked;
+    await vi.waitUntil(() => shedding.inFlight === 0);
+    expect(shedding.refused).toBe(0);
+  });
+
+  it('closes the connection of a refused request that brings a body', async () => {
+    const asked = await fill();
+    const { headers } = await ask(undefined, { 'content-length': '5' });
+    expect(headers.connection).toBe('close');
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('sends refusals at a bounded rate', async () => {
+    const asked = await fill();
+    const startedAt = performance.now();
+    const refusals = await Promise.all(Array.from({ length: 500 }, () => ask()));
+    expect(new Set(refusals.map(({ status }) => status))).toEqual(new Set([503]));
+    // A hundred at once, and the others at 2,000 a second.
+    expect(performance.now() - startedAt).toBeGreaterThan(190);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('lets more be in progress where more are answered', async () => {
+    const ended = performance.now() + 600;
+    while (performance.now() < ended) {
+      const asked = await fill();
+      answerAll();
+      await Promise.all(asked);
+    }
+    // Whatever this machine's rate is, the limit is what it answers in 50 ms, and never less than two MCP servers send.
+    expect(shedding.limit).toBeGreaterThanOrEqual(LIMIT);
+    expect(shedding.refused).toBe(0);
+  });
+});

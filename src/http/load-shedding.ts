@@ -1,0 +1,117 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
+import { Draining } from '@latchkey/shutdown/draining';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { ProblemException, renderProblem } from './problem.js';
+
+// Two MCP servers at full stretch.
+const MIN_LIMIT = 128;
+const TARGET_LATENCY_SECONDS = 0.05;
+const WINDOW_MS = 250;
+
+// A refusal costs 17 µs: so many are a thirtieth of a core.
+const REFUSALS_PER_SECOND = 2000;
+const REFUSAL_TICK_MS = 5;
+const REFUSALS_PER_TICK = (REFUSALS_PER_SECOND * REFUSAL_TICK_MS) / 1000;
+const REFUSAL_BURST = 100;
+
+const HEALTH = /^\/api\/health(?:[/?]|$)/;
+const ID_PLACE = 'REQUEST-ID';
+
+/**
+ * Refuses requests that could not be answered soon, with 503 and before they cost anything: when more are in progress than
+ * are answered in 50 ms at the rate of late. Refusals are sent at a bounded rate, since a client that asks again and
+ * again would otherwise take the time that the others' answers need. Health is always answered.
+ */
+@Injectable()
+export class LoadShedding implements OnApplicationShutdown {
+  /** Requests that have been refused since the start. */
+  refused = 0;
+  /** Requests in progress. */
+  inFlight = 0;
+  /** How many may be in progress. */
+  limit = MIN_LIMIT;
+  private answered = 0;
+  private reported = 0;
+  private readonly logger = new Logger(LoadShedding.name);
+  private readonly refusal = renderProblem(new ProblemException('OVERLOADED'), ID_PLACE);
+  private readonly waiting: (() => void)[] = [];
+  private allowance = REFUSAL_BURST;
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(private readonly draining: Draining) {}
+
+  /** Stands before all that handles the server's requests so far. */
+  protect(server: Server): void {
+    const handlers = server.listeners('request');
+    server.removeAllListeners('request');
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (!this.admits(request, response)) this.refuse(request, response);
+      else for (const handle of handlers) handle.call(server, request, response);
+    });
+    this.timers.push(
+      setInterval(() => this.adapt(), WINDOW_MS).unref(),
+      setInterval(() => this.sendRefusals(), REFUSAL_TICK_MS).unref(),
+    );
+  }
+
+  onApplicationShutdown(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private admits(request: IncomingMessage, response: ServerResponse): boolean {
+    if (HEALTH.test(request.url ?? '')) return true;
+    if (this.inFlight >= this.limit) return false;
+    this.inFlight += 1;
+    response.once('close', () => {
+      this.inFlight -= 1;
+      this.answered += 1;
+    });
+    return true;
+  }
+
+  private refuse(request: IncomingMessage, response: ServerResponse): void {
+    this.refused += 1;
+    const send = () => this.sendRefusal(request, response);
+    if (this.allowance > 0 && this.waiting.length === 0) {
+      this.allowance -= 1;
+      send();
+    } else this.waiting.push(send);
+  }
+
+  private sendRefusals(): void {
+    this.allowance = Math.min(REFUSAL_BURST, this.allowance + REFUSALS_PER_TICK);
+    const due = this.waiting.splice(0, this.allowance);
+    this.allowance -= due.length;
+    for (const send of due) send();
+  }
+
+  private sendRefusal(request: IncomingMessage, response: ServerResponse): void {
+    const id = requestIdOf(request);
+    const { status, headers, body } = this.refusal;
+    const text = body.replaceAll(ID_PLACE, id);
+    // The body that was announced is not read.
+    const hasBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
+    if (hasBody || this.draining.isDraining) response.shouldKeepAlive = false;
+    response.writeHead(status, {
+      ...headers,
+      [REQUEST_ID_HEADER]: id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'content-length': String(Buffer.byteLength(text)),
+    });
+    response.end(text);
+  }
+
+  /** Little's law: what is in progress is the rate times the time that it takes. */
+  private adapt(): void {
+    const perSecond = (this.answered * 1000) / WINDOW_MS;
+    this.answered = 0;
+    this.limit = Math.max(MIN_LIMIT, Math.round(perSecond * TARGET_LATENCY_SECONDS));
+    if (this.refused > this.reported) {
+      const refused = this.refused - this.reported;
+      this.reported = this.refused;
+      this.logger.warn(`Overloaded: ${refused} requests refused, ${this.inFlight} in progress`);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { HOUR_MS, UsageCounts } from './usage-counts.js';
+
+const NOON = Date.UTC(2026, 10, 25, 12);
+const ROUTE = 'GET /api/internal/users/:id';
+
+function countsOf(...times: number[]): UsageCounts {
+  const counts = new UsageCounts(3);
+  for (const time of times) counts.add('k1', ROUTE, 'admitted', time);
+  return counts;
+}
+
+describe('counts of usage', () => {
+  it('add up for key, hour, route and outcome', () => {
+    const counts = countsOf(NOON, NOON + 1, NOON + HOUR_MS);
+    counts.add('k2', ROUTE, 'admitted', NOON);
+    const of = { keyId: 'k1', route: ROUTE, outcome: 'admitted' };
+    expect(counts.unwritten()).toEqual([
+      { ...of, hour: NOON, requests: 2 },
+      { ...of, hour: NOON + HOUR_MS, requests: 1 },
+      { ...of, keyId: 'k2', hour: NOON, requests: 1 },
+    ]);
+  });
+
+  it('are written once, and again as a whole when they have grown', () => {
+    const counts = countsOf(NOON, NOON);
+    counts.confirm(counts.unwritten(), NOON);
+    expect(counts.unwritten()).toEqual([]);
+    counts.add('k1', ROUTE, 'admitted', NOON);
+    expect(counts.unwritten()).toMatchObject([{ requests: 3 }]);
+  });
+
+  it('are not lost when they grow while they are being written', () => {
+    const counts = countsOf(NOON);
+    const written = counts.unwritten();
+    counts.add('k1', ROUTE, 'admitted', NOON);
+    counts.confirm(written, NOON + HOUR_MS);
+    expect(counts.unwritten()).toMatchObject([{ requests: 2 }]);
+  });
+
+  it('are kept after their hour until they are written, and then forgotten', () => {
+    const counts = countsOf(NOON);
+    counts.confirm([], NOON + HOUR_MS);
+    expect(counts.unwritten()).toHaveLength(1);
+    counts.confirm(counts.unwritten(), NOON + HOUR_MS);
+    counts.add('k1', ROUTE, 'admitted', NOON);
+    expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
+  });
+
+  it('never take more room than they may, and say what found none', () => {
+    const counts = countsOf(NOON);
+    for (const key of ['a', 'b', 'c', 'd']) counts.add(key, ROUTE, 'admitted', NOON);
+    counts.add('k1', ROUTE, 'admitted', NOON);
+    expect(counts.unwritten()).toHaveLength(3);
+    expect(counts.takeLost()).toBe(2);
+    expect(counts.takeLost()).toBe(0);
+  });
+});

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../config/environment.js';
+import { withoutArguments } from '../prisma/database-error.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+import { type FinishedRequest, isAttempt } from '../requests/finished-request.js';
+import { FinishedRequests } from '../requests/finished-requests.js';
+import { HOUR_MS, type UsageCount, UsageCounts } from './usage-counts.js';
+
+const FLUSH_INTERVAL_MS = 5000;
+const MAX_ROWS_A_STATEMENT = 1000;
+// 20 MB.
+const MAX_COUNTS = 50_000;
+const RETENTION_DAYS = 90;
+const MAX_ROWS_A_CLEANUP = 10_000;
+
+/** Stands for the key of requests whose key was missing or not known. */
+export const NO_KEY = 'none';
+
+/**
+ * Counts how often each key is used, and writes it down every five seconds and at the end: never a write for a request. It
+ * writes its whole count of the hour, so that a write that may have failed can be repeated without counting twice. A
+ * crash loses five seconds.
+ */
+@Injectable()
+export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(UsageRecorder.name);
+  private readonly recorder = randomUUID();
+  private readonly counts = new UsageCounts(MAX_COUNTS);
+  private timer: NodeJS.Timeout | undefined;
+  private flushing = Promise.resolve();
+  private cleanedAt = 0;
+
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly requests: FinishedRequests,
+    private readonly config: ConfigService<Environment, true>,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.get('USAGE_RECORDING', { infer: true }) === 'off') return;
+    this.requests.observe((request) => this.record(request));
+    this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.flush();
+  }
+
+  /** Writes down what has not been written. What can't be is kept for the next time. */
+  async flush(): Promise<void> {
+    this.flushing = this.flushing.then(() => this.write());
+    await this.flushing;
+  }
+
+  private record(request: FinishedRequest): void {
+    if (!isAttempt(request)) return;
+    const { keyId, method, route, outcome } = request;
+    this.counts.add(keyId ?? NO_KEY, `${method} ${route}`, outcome, Date.now());
+  }
+
+  private async write(): Promise<void> {
+    const lost = this.counts.takeLost();
+    if (lost > 0) this.logger.warn(`${lost} requests were not counted: too many counts wait`);
+    const counts = this.counts.unwritten();
+    try {
+      for (let from = 0; from < counts.length; from += MAX_ROWS_A_STATEMENT) {
+        const batch = counts.slice(from, from + MAX_ROWS_A_STATEMENT);
+        await this.writeBatch(batch);
+        this.counts.confirm(batch, Date.now());
+      }
+      await this.forgetOldHours();
+    } catch (error) {
+      this.logger.warn(withoutArguments(error));
+    }
+  }
+
+  private async writeBatch(counts: readonly UsageCount[]): Promise<void> {
+    const keys = counts.map(({ keyId }) => keyId);
+    const hours = counts.map(({ hour }) => new Date(hour));
+    const routes = counts.map(({ route }) => route);
+    const outcomes = counts.map(({ outcome }) => outcome);
+    const requests = counts.map((count) => count.requests);
+    await this.prisma.$executeRaw`
+      INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
+      SELECT key_id, hour, route, outcome, ${this.recorder}::uuid, requests
+      FROM unnest(${keys}::text[], ${hours}::timestamptz[], ${routes}::text[], ${outcomes}::text[],
+        ${requests}::int8[]) AS counted (key_id, hour, route, outcome, requests)
+      ON CONFLICT (key_id, hour, route, outcome, recorder) DO UPDATE
+        SET requests = greatest(known.requests, excluded.requests)`;
+  }
+
+  private async forgetOldHours(): Promise<void> {
+    if (Date.now() - this.cleanedAt < HOUR_MS) return;
+    this.cleanedAt = Date.now();
+    await this.prisma.$executeRaw`
+      DELETE FROM api_key_usage WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM api_key_usage WHERE hour < now() - ${RETENTION_DAYS} * interval '1 day'
+        LIMIT ${MAX_ROWS_A_CLEANUP}))`;
+  }
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+
+const HOUR_MS = 3_600_000;
+const DEFAULT_HOURS = 24;
+const MAX_DAYS = 31;
+
+const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
+const timeSchema = timestampSchema.transform((text) => new Date(text));
+
+/** The time that usage is asked for, whole hours. Default: the last 24 hours. */
+export const usageQuerySchema = z
+  .strictObject({
+    from: timeSchema.optional().meta({
+      type: 'string',
+      format: 'date-time',
+      description: `From the hour that has this time. Default: ${DEFAULT_HOURS} hours before \`to\`.`,
+    }),
+    to: timeSchema
+      .optional()
+      .meta({ type: 'string', format: 'date-time', description: 'Until this time. Default: now.' }),
+  })
+  .transform(({ from, to = new Date() }) => ({
+    from: startOfHour(from ?? new Date(to.getTime() - DEFAULT_HOURS * HOUR_MS)),
+    to,
+  }))
+  .refine(isWithinBounds, {
+    path: ['from'],
+    message: `must be before to, and no more than ${MAX_DAYS} days`,
+  });
+
+const countSchema = z.int().min(0);
+const outcomeSchema = z.string().meta({
+  description: 'What became of the request, such as admitted, revoked, forbidden or rate-limited.',
+  example: 'admitted',
+});
+
+export const usageAnswerSchema = z
+  .object({
+    usage: z
+      .object({
+        keyId: z.string(),
+        from: timestampSchema,
+        to: timestampSchema,
+        requests: countSchema.meta({ description: 'All of them. It may be five seconds behind.' }),
+        outcomes: z.array(z.object({ outcome: outcomeSchema, requests: countSchema })),
+        hours: z
+          .array(
+            z
+              .object({
+                hour: timestampSchema.meta({ description: 'Its beginning.' }),
+                route: z.string().meta({ example: 'GET /api/internal/users/:id' }),
+                outcome: outcomeSchema,
+                requests: countSchema,
+              })
+              .meta({ id: 'UsageOfHour' }),
+          )
+          .meta({ description: 'What is zero is left out.' }),
+      })
+      .meta({ id: 'Usage' }),
+  })
+  .meta({ id: 'UsageAnswer' });
+
+export const rootKeyParametersSchema = z.strictObject({
+  id: z
+    .string()
+    .regex(/^root_[0-9a-f]{8}$/, 'must be the id of a root key')
+    .meta({ example: 'root_1a2b3c4d' }),
+});
+
+export type UsageQuery = z.output<typeof usageQuerySchema>;
+export type Usage = z.infer<typeof usageAnswerSchema>['usage'];
+export type RootKeyParameters = z.output<typeof rootKeyParametersSchema>;
+
+function startOfHour(time: Date): Date {
+  return new Date(time.getTime() - (time.getTime() % HOUR_MS));
+}
+
+function isWithinBounds({ from, to }: { from: Date; to: Date }): boolean {
+  const days = (to.getTime() - from.getTime()) / (24 * HOUR_MS);
+  // A part of an hour more, since the beginning is that of an hour.
+  return days > 0 && days < MAX_DAYS + 1 / 24;
+}

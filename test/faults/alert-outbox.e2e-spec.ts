@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { AlertReceiver } from '../support/alert-receiver.js';
+import { API_KEY, withKey } from '../support/app.js';
+import { type TestDatabase, createTestDatabase } from '../support/database.js';
+import { type IssuedTestKey, REFUSED, issueKey, statusWith } from '../support/keys.js';
+import { scaled } from '../support/load.js';
+import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
+
+const KEYS = 30;
+const WAIT = { timeout: 50_000, interval: 200 };
+const TOLD = /"episode":"([0-9a-f-]{36})"/g;
+
+let database: TestDatabase;
+let receiver: AlertReceiver;
+const processes: ServerProcess[] = [];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  receiver = await AlertReceiver.start();
+});
+afterAll(async () => {
+  for (const each of processes) await each.stop('SIGKILL');
+  await receiver.goDown();
+  await database.drop();
+});
+
+async function start(): Promise<ServerProcess> {
+  const started = await ServerProcess.start(BACKEND_MAIN, {
+    NODE_ENV: 'test',
+    PORT: '0',
+    INTERNAL_API_KEY: API_KEY,
+    DATABASE_URL: database.url,
+    ALERT_WEBHOOK_URL: receiver.url,
+  });
+  processes.push(started);
+  return started;
+}
+
+async function revokedKeys(origin: string): Promise<IssuedTestKey[]> {
+  const keys: IssuedTestKey[] = [];
+  for (let count = 0; count < KEYS; count++) keys.push(await issueKey(origin));
+  for (const { id } of keys) {
+    await withKey(origin).post(`/api/internal/api-keys/${id}/revoke`).send({}).expect(200);
+  }
+  return keys;
+}
+
+/** Tries revoked keys, and waits until the alerts are told: from then on they must not be lost. */
+async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): Promise<void> {
+  for (const { secret } of keys) expect(await statusWith(process.origin, secret)).toBe(REFUSED);
+  const told = () => keys.every(({ id }) => process.output.includes(`revoked key ${id}`));
+  await expect.poll(told, WAIT).toBe(true);
+}
+
+it(
+  'every alert arrives, with the same id each time, though receiver and processes fail',
+  { timeout: 200_000 },
+  async () => {
+    const first = await start();
+    const keys = await revokedKeys(first.origin);
+    await receiver.goDown();
+    await tryKeys(first, keys.slice(0, 10));
+    await first.stop('SIGKILL');
+
+    const second = await start();
+    await tryKeys(second, keys.slice(10, 20));
+    await sleep(scaled(60_000));
+    // What it takes now it takes again from the next process, which can't know.
+    receiver.isMute = true;
+    await receiver.listen();
+    await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);
+    await second.stop('SIGKILL');
+    const unconfirmed = receiver.alerts.map(({ id }) => id);
+
+    receiver.isMute = false;
+    const third = await start();
+    await tryKeys(third, keys.slice(20));
+    const arrived = () =>
+      new Set(receiver.of('revoked-key-used').map(({ subject }) => subject)).size;
+    await expect.poll(arrived, WAIT).toBe(KEYS);
+    const repeated = () =>
+      unconfirmed.every((id) => receiver.alerts.filter((alert) => alert.id === id).length > 1);
+    await expect.poll(repeated, WAIT).toBe(true);
+
+    const toldOf = processes.flatMap(({ output }) =>
+      [...output.matchAll(TOLD)].map(([, id]) => id),
+    );
+    expect(new Set(receiver.alerts.map(({ episode }) => episode))).toEqual(new Set(toldOf));
+    const ids = new Set(receiver.alerts.map(({ id }) => id));
+    const beginnings = new Set(
+      receiver.alerts.map(({ episode, status }) => `${episode} ${status}`),
+    );
+    expect(ids.size).toBe(beginnings.size);
+  },
+);

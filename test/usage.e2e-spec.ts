@@ -1,0 +1,193 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { UsageRecorder } from '../src/usage/usage-recorder.js';
+import { API_KEY, startApp, useApp, withKey } from './support/app.js';
+import { type TestDatabase, createTestDatabase } from './support/database.js';
+import { issueKey, statusWith } from './support/keys.js';
+import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
+
+const KEYS = '/api/internal/api-keys';
+const USER = 'GET /api/internal/users/:id';
+const HOUR_MS = 3_600_000;
+
+const app = useApp();
+
+async function databaseUrl(): Promise<string> {
+  const [{ name }] = await app.prisma.$queryRaw<
+    [{ name: string }]
+  >`SELECT current_database() AS name`;
+  return new URL(`/${name}`, inject('databaseServerUrl')).href;
+}
+
+/** Of a key, once so many requests have been counted. */
+async function usageOf(id: string, requests: number, path = KEYS) {
+  return expect
+    .poll(
+      async () => {
+        await app.nest.get(UsageRecorder).flush();
+        const { body } = await withKey(app.url).get(`${path}/${id}/usage`).expect(200);
+        return body.usage;
+      },
+      { timeout: 10_000 },
+    )
+    .toMatchObject({ requests });
+}
+
+async function readUsage(id: string, query = ''): Promise<Record<string, unknown>> {
+  const { body } = await withKey(app.url).get(`${KEYS}/${id}/usage${query}`).expect(200);
+  return body.usage;
+}
+
+describe('the usage of a key', () => {
+  it('has every request, by hour, route and outcome', async () => {
+    const { id, secret } = await issueKey(app.url);
+    for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
+    await withKey(app.url, secret).get(KEYS).expect(403);
+    await usageOf(id, 4);
+    const { outcomes, hours } = await readUsage(id);
+    expect(outcomes).toEqual([
+      { outcome: 'admitted', requests: 3 },
+      { outcome: 'forbidden', requests: 1 },
+    ]);
+    // Another hour may have begun in between.
+    const hour = expect.stringMatching(/:00:00\.000Z$/);
+    const forbidden = { hour, route: `GET ${KEYS}`, outcome: 'forbidden', requests: 1 };
+    expect(hours).toContainEqual(forbidden);
+    expect(hours).toContainEqual(
+      expect.objectContaining({ hour, route: USER, outcome: 'admitted' }),
+    );
+  });
+
+  it('has refused requests too, also after its revocation', async () => {
+    const { id, secret } = await issueKey(app.url, { rateLimit: 2 });
+    for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
+    await withKey(app.url).post(`${KEYS}/${id}/revoke`).expect(200);
+    await statusWith(app.url, secret);
+    await usageOf(id, 4);
+    const { outcomes } = await readUsage(id);
+    expect(outcomes).toEqual([
+      { outcome: 'admitted', requests: 2 },
+      { outcome: 'rate-limited', requests: 1 },
+      { outcome: 'revoked', requests: 1 },
+    ]);
+  });
+
+  it('is that of the time that is asked for', async () => {
+    const { id, secret } = await issueKey(app.url);
+    await statusWith(app.url, secret);
+    await usageOf(id, 1);
+    expect(await readUsage(id, '?to=2026-01-02T00:00:00Z')).toMatchObject({
+      from: '2026-01-01T00:00:00.000Z',
+      to: '2026-01-02T00:00:00.000Z',
+      requests: 0,
+      hours: [],
+    });
+  });
+
+  it.each([
+    '?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z',
+    '?from=2020-01-01T00:00:00Z',
+    '?from=yesterday',
+    '?hours=3',
+  ])('is refused for %s', async (query) => {
+    const { id } = await issueKey(app.url);
+    const { body } = await withKey(app.url).get(`${KEYS}/${id}/usage${query}`).expect(400);
+    expect(body.code).toBe('INVALID_REQUEST');
+  });
+
+  it('is 404 for a key that does not exist', async () => {
+    const unknown = `${KEYS}/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90/usage`;
+    const { body } = await withKey(app.url).get(unknown).expect(404);
+    expect(body.code).toBe('API_KEY_NOT_FOUND');
+  });
+
+  it('is there for a root key too', async () => {
+    const { body } = await withKey(app.url).get('/api/internal/root-keys').expect(200);
+    const [{ id }] = body.rootKeys;
+    await app.nest.get(UsageRecorder).flush();
+    const { body: answer } = await withKey(app.url).get(`/api/internal/root-keys/${id}/usage`);
+    expect(answer.usage.keyId).toBe(id);
+    expect(answer.usage.requests).toBeGreaterThan(0);
+  });
+
+  it('is forgotten after 90 days', async () => {
+    const { id } = await issueKey(app.url);
+    const recorder = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
+    const row = { keyId: id, route: USER, outcome: 'admitted', recorder, requests: 1n };
+    const old = new Date(Date.now() - 91 * 24 * HOUR_MS);
+    await app.prisma.apiKeyUsage.create({ data: { ...row, hour: old } });
+    const url = await databaseUrl();
+    // A process cleans up when it first writes.
+    const other = await startApp({ DATABASE_URL: url });
+    await other.get(UsageRecorder).flush();
+    await other.close();
+    expect(await app.prisma.apiKeyUsage.count({ where: { keyId: id } })).toBe(0);
+  });
+});
+
+describe('npm run keys -- usage', () => {
+  let database: TestDatabase;
+  let backend: ServerProcess;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    backend = await ServerProcess.start(BACKEND_MAIN, {
+      NODE_ENV: 'test',
+      PORT: '0',
+      DATABASE_URL: database.url,
+      INTERNAL_API_KEY: API_KEY,
+    });
+  });
+  afterAll(async () => {
+    await backend.stop('SIGKILL');
+    await database.drop();
+  });
+
+  async function keys(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, ['dist/cli/keys.js', ...args], {
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'test',
+        DATABASE_URL: database.url,
+        INTERNAL_API_KEY: API_KEY,
+      },
+    });
+    return stdout;
+  }
+
+  it('shows what was counted until the process ended, in order', async () => {
+    const { id, secret } = await issueKey(backend.origin);
+    for (let time = 0; time < 5; time++) await statusWith(backend.origin, secret);
+    await statusWith(backend.origin, 'wrong');
+    await backend.stop();
+    const report = await keys('usage', id);
+    expect(report).toContain(`${id}: 5 requests from`);
+    expect(report).toMatch(/\d\d:00 +5 +█+\n/);
+    expect(report).toMatch(/GET \/api\/internal\/users\/:id +admitted +5\n/);
+    const { usage } = JSON.parse(await keys('usage', id, '--json', '--hours', '2'));
+    expect(usage.outcomes).toEqual([{ outcome: 'admitted', requests: 5 }]);
+    expect(JSON.parse(await keys('usage', 'none', '--json')).usage.requests).toBe(1);
+  });
+
+  it('ends with 3 for a key that does not exist', async () => {
+    const unknown = keys('usage', '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90');
+    await expect(unknown).rejects.toMatchObject({ code: 3 });
+  });
+
+  it('ends with 2 for a time that is too long', async () => {
+    await expect(keys('usage', 'none', '--hours', '1000')).rejects.toMatchObject({ code: 2 });
+  });
+});
+
+describe('usage that can’t be written', () => {
+  it('is kept until it can, and counts once', async () => {
+    const { id, secret } = await issueKey(app.url);
+    await statusWith(app.url, secret);
+    await usageOf(id, 1);
+    await app.prisma.$executeRaw`ALTER TABLE api_key_usage RENAME TO away`;
+    await statusWith(app.url, secret);
+    await app.nest.get(UsageRecorder).flush();
+    await app.prisma.$executeRaw`ALTER TABLE away RENAME TO api_key_usage`;
+    await usageOf(id, 2);
+  });
+});
