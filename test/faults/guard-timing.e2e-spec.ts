@@ -14,7 +14,8 @@ const SAMPLES = 100_000;
 const RUNS = 5;
 // Of Node's own test of timingSafeEqual: above it, the means differ with a certainty of 99.99 %.
 const CRITICAL_T = 3.892;
-const KEYS_OF_A_CLASS = 50;
+// Enough that no single key's own time counts, and few enough that all are in the processor's cache.
+const KEYS_OF_A_CLASS = 100;
 const ADDRESS = '127.0.0.1';
 
 let database: TestDatabase;
@@ -56,11 +57,11 @@ function measure(check: Check, first: readonly string[], second: readonly string
   return times;
 }
 
-/** Welch's t of two samples, without the slowest tenth: garbage collections and other processes say nothing of the key. */
+/** Welch's t of two samples, without the slowest hundredth: garbage collections and other processes say nothing of the key. */
 function statistic([first, second]: [number[], number[]]): number {
   const limit =
     [...first, ...second].toSorted((a, b) => a - b)[
-      Math.floor((first.length + second.length) * 0.9)
+      Math.floor((first.length + second.length) * 0.99)
     ] ?? 0;
   const [a, b] = [first, second].map((times) => describeSample(times.filter((t) => t <= limit)));
   if (!a || !b) return 0;
@@ -83,7 +84,8 @@ function distinction(check: Check, first: readonly string[], second: readonly st
 
 const unknown = Array.from({ length: KEYS_OF_A_CLASS }, () => generateApiKey('test'));
 
-describe('the time of a check', { timeout: 300_000 }, () => {
+// Once in a while a busy machine tells classes apart that are alike; what is not alike is told apart every time.
+describe('the time of a check', { timeout: 300_000, retry: 2 }, () => {
   it('does not tell an unknown key from a revoked one', () => {
     expect(verifier.verify(revoked[0] ?? '', ADDRESS).outcome).toBe('revoked');
     expect(verifier.verify(unknown[0] ?? '', ADDRESS).outcome).toBe('unknown');
@@ -98,8 +100,10 @@ describe('the time of a check', { timeout: 300_000 }, () => {
   });
 
   it('tells where a wrong key differs if it is compared with ===: the control', () => {
-    const early = [`0${API_KEY.slice(1)}`];
-    const late = [`${API_KEY.slice(0, -1)}0`];
+    // Many of each: one key alone has a time of its own, by where it happens to lead.
+    const letters = Array.from('ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ');
+    const early = letters.map((letter) => letter + API_KEY.slice(1));
+    const late = letters.map((letter) => API_KEY.slice(0, -1) + letter);
     const plain: Check = (presented) => presented === API_KEY;
     expect(distinction(plain, early, late)).toBeGreaterThan(CRITICAL_T);
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
