@@ -5,7 +5,7 @@ import { Webhook } from './webhook.js';
 
 const INTERVAL_MS = 1000;
 const FIRST_DELAY_S = 1;
-const LONGEST_DELAY_S = 300;
+const LONGEST_DELAY_S = 60;
 
 /** Sends what is in the outbox, each alert until it is confirmed or too old. */
 @Injectable()

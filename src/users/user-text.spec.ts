@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type UserColumns, toUserText } from './user-text.js';
+
+const label = fc.stringMatching(/^[a-z][a-z0-9:_-]{0,20}$/);
+const text = fc.string({ unit: 'grapheme' });
+const time = fc.date({
+  min: new Date('1970-01-01T00:00:00Z'),
+  max: new Date('9999-12-31T23:59:59Z'),
+  noInvalidDate: true,
+});
+
+/** As PostgreSQL writes an array: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+function writeArray(elements: readonly string[]): string {
+  const written = elements.map((element) =>
+    /^[a-z0-9:_-]+$/.test(element) ? element : `"${element.replaceAll(/["\\]/g, '\\$&')}"`,
+  );
+  return `{${written.join(',')}}`;
+}
+
+/** As PostgreSQL writes a time: without zeros at the end of the fraction. */
+function writeTime(at: Date): string {
+  const [date = '', clock = ''] = at.toISOString().split('T');
+  const fraction = String(at.getUTCMilliseconds()).padStart(3, '0').replace(/0+$/, '');
+  return `${date} ${clock.slice(0, 8)}${fraction === '' ? '' : `.${fraction}`}+00`;
+}
+
+function columns(fields: Partial<Record<number, string | null>> = {}): UserColumns {
+  const row: UserColumns = [
+    '12345',
+    'user@example.com',
+    'John Doe',
+    '+12025550123',
+    '{customer}',
+    '{read,transact}',
+    '2025-01-01 00:00:00+00',
+    '2025-01-15 10:30:00.5+00',
+  ];
+  return Object.assign(row, fields);
+}
+
+describe('the text of a user', () => {
+  it('is what JSON.stringify would write', () => {
+    expect(toUserText(columns())).toBe(
+      JSON.stringify({
+        id: '12345',
+        email: 'user@example.com',
+        name: 'John Doe',
+        phone: '+12025550123',
+        roles: ['customer'],
+        permissions: ['read', 'transact'],
+        createdAt: '2025-01-01T00:00:00.000Z',
+        lastLoginAt: '2025-01-15T10:30:00.500Z',
+      }),
+    );
+  });
+
+  it('has null for what is absent, and empty arrays, also in place of null', () => {
+    const row = columns({ 3: null, 4: '{}', 5: null, 7: null });
+    expect(JSON.parse(toUserText(row))).toMatchObject({
+      phone: null,
+      roles: [],
+      permissions: [],
+      lastLoginAt: null,
+    });
+  });
+
+  it('keeps every name and email', () => {
+    fc.assert(
+      fc.property(text, text, (email, name) => {
+        expect(JSON.parse(toUserText(columns({ 1: email, 2: name })))).toMatchObject({
+          email,
+          name,
+        });
+      }),
+    );
+  });
+
+  it('keeps every array, plain or quoted', () => {
+    const arrays = fc.array(
+      fc.oneof(
+        label,
+        text.filter((element) => element !== ''),
+      ),
+    );
+    fc.assert(
+      fc.property(arrays, (roles) => {
+        expect(JSON.parse(toUserText(columns({ 4: writeArray(roles) }))).roles).toEqual(roles);
+      }),
+    );
+  });
+
+  it('keeps every time to the millisecond', () => {
+    fc.assert(
+      fc.property(time, (at) => {
+        const { createdAt } = JSON.parse(toUserText(columns({ 6: writeTime(at) })));
+        expect(createdAt).toBe(at.toISOString());
+      }),
+    );
+  });
+});
