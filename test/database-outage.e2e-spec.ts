@@ -22,7 +22,7 @@ describe('health with a database', () => {
 
   it.each(['', '/ready'])('is up at /api/health%s', async (path) => {
     const { body } = await request(app.url).get(`/api/health${path}`).expect(200);
-    expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up' } });
+    expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up', limits: 'up' } });
   });
 
   it('is live', async () => {
@@ -51,7 +51,10 @@ describe('without a database', () => {
     await request(url).get('/api/health/live').expect(200);
     for (const path of ['/api/health', '/api/health/ready']) {
       const { body } = await request(url).get(path).expect(503);
-      expect(body).toEqual({ status: 'down', checks: { database: 'down', apiKeys: 'down' } });
+      expect(body).toEqual({
+        status: 'down',
+        checks: { database: 'down', apiKeys: 'down', limits: 'up' },
+      });
     }
   });
 });

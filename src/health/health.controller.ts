@@ -9,6 +9,7 @@ import type { FastifyReply } from 'fastify';
 import { Draining } from '@latchkey/shutdown/draining';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { Public } from '../auth/public.decorator.js';
+import { SharedStore } from '../limits/shared-store.js';
 import { DatabaseHealth } from './database-health.js';
 import {
   type Liveness,
@@ -25,6 +26,7 @@ export class HealthController {
     private readonly database: DatabaseHealth,
     private readonly keyFeed: KeyFeed,
     private readonly draining: Draining,
+    private readonly limits: SharedStore,
   ) {}
 
   @Get()
@@ -47,9 +49,10 @@ export class HealthController {
   @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
   @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    const checks = {
+    const checks: Readiness['checks'] = {
       database: state(await this.database.isUp()),
       apiKeys: state(this.keyFeed.isFresh()),
+      limits: this.limits.sharing === 'degraded' ? 'degraded' : 'up',
     };
     const isUp = checks.database === 'up' && checks.apiKeys === 'up';
     const status = this.draining.isDraining ? 'draining' : state(isUp);

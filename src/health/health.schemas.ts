@@ -14,6 +14,10 @@ export const readinessSchema = z
     checks: z.object({
       database: stateSchema,
       apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),
+      limits: z.enum(['up', 'degraded']).meta({
+        description:
+          '`degraded`: Redis is away, so each process counts by itself. It still serves.',
+      }),
     }),
   })
   .meta({

@@ -6,12 +6,14 @@ import { ProblemException } from '../http/problem.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 import { DistinctCounter } from './distinct-counter.js';
 import { refusalHeaders } from './rate-limit-headers.js';
+import { SharedHours } from './shared-hours.js';
 
 const WINDOW_SECONDS = 3600;
 const USER_ROUTES = '/api/internal/users';
 
-/** What a key has asked for in its hour. */
+/** What a key has asked this process for in its hour. */
 interface Hour {
+  readonly keyId: string;
   /** Milliseconds of the process's clock. */
   readonly endsAt: number;
   readonly users: DistinctCounter;
@@ -33,6 +35,7 @@ export class EnumerationLimit implements OnModuleInit {
 
   constructor(
     private readonly requests: FinishedRequests,
+    private readonly shared: SharedHours,
     config: ConfigService<Environment, true>,
   ) {
     this.isOn = config.get('LIMITS', { infer: true }) === 'on';
@@ -44,7 +47,7 @@ export class EnumerationLimit implements OnModuleInit {
     this.requests.observe(({ keyId, route, status, outcome }) => {
       if (status !== 404 || outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
       const hour = this.hours.get(keyId ?? '');
-      if (hour !== undefined) hour.misses += 1;
+      if (hour !== undefined) this.miss(hour, 1);
     });
   }
 
@@ -72,14 +75,27 @@ export class EnumerationLimit implements OnModuleInit {
     if (hour === undefined) return page;
     this.count(hour, [...asked, ...page.users.map(({ id }) => id)]);
     const missing = new Set(asked).size - page.users.length;
-    hour.misses += Math.max(missing, page.users.length === 0 ? 1 : 0);
+    this.miss(hour, Math.max(missing, page.users.length === 0 ? 1 : 0));
     return page;
+  }
+
+  private miss(hour: Hour, misses: number): void {
+    if (misses === 0) return;
+    hour.misses += misses;
+    this.shared.add(hour.keyId, [], misses);
   }
 
   private count(hour: Hour, ids: readonly string[]): void {
     for (const id of ids) hour.users.add(id);
-    if (hour.users.count > this.userQuota) throw refusal('users', this.userQuota, hour);
-    if (hour.misses >= this.missQuota) throw refusal('misses', this.missQuota, hour);
+    this.shared.add(hour.keyId, ids, 0);
+    this.check(hour.users.count, hour.misses, hour.endsAt);
+    const shared = this.shared.find(hour.keyId, performance.now());
+    if (shared !== undefined) this.check(shared.users, shared.misses, shared.endsAt);
+  }
+
+  private check(users: number, misses: number, endsAt: number): void {
+    if (users > this.userQuota) throw refusal('users', this.userQuota, endsAt);
+    if (misses >= this.missQuota) throw refusal('misses', this.missQuota, endsAt);
   }
 
   private hourOf({ keyId, isRoot }: Principal): Hour | undefined {
@@ -88,7 +104,12 @@ export class EnumerationLimit implements OnModuleInit {
     this.sweep(now);
     const known = this.hours.get(keyId);
     if (known !== undefined && now < known.endsAt) return known;
-    const begun = { endsAt: now + WINDOW_SECONDS * 1000, users: new DistinctCounter(), misses: 0 };
+    const begun = {
+      keyId,
+      endsAt: now + WINDOW_SECONDS * 1000,
+      users: new DistinctCounter(),
+      misses: 0,
+    };
     this.hours.set(keyId, begun);
     return begun;
   }
@@ -101,7 +122,7 @@ export class EnumerationLimit implements OnModuleInit {
   }
 }
 
-function refusal(name: string, quota: number, { endsAt }: Hour): ProblemException {
+function refusal(name: string, quota: number, endsAt: number): ProblemException {
   const policy = { name, quota, windowSeconds: WINDOW_SECONDS };
   const headers = refusalHeaders(policy, endsAt - performance.now());
   return new ProblemException('ENUMERATION_LIMITED', {}, headers);

@@ -1,0 +1,94 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { z } from 'zod';
+import { SharedStore } from './shared-store.js';
+
+const WINDOW_SECONDS = 3600;
+const FLUSH_INTERVAL_MS = 100;
+const MAX_IDS_A_FLUSH = 1000;
+
+/** What all processes together know of a key's hour. */
+export interface SharedHour {
+  readonly users: number;
+  readonly misses: number;
+  /** Milliseconds of the process's clock. */
+  readonly endsAt: number;
+}
+
+interface Unsent {
+  readonly ids: Set<string>;
+  misses: number;
+}
+
+const answerSchema = z.tuple([z.number(), z.number(), z.number()]);
+
+const SCRIPT = `
+  if #ARGV > 2 then redis.call('PFADD', KEYS[1], unpack(ARGV, 3)) end
+  local misses = redis.call('INCRBY', KEYS[2], ARGV[2])
+  for _, key in ipairs(KEYS) do
+    if redis.call('PTTL', key) == -1 then redis.call('EXPIRE', key, ARGV[1]) end
+  end
+  return {redis.call('PFCOUNT', KEYS[1]), misses, redis.call('PTTL', KEYS[2])}`;
+
+/**
+ * Adds up in the shared store which users a key asks for in its hour. No request waits for it: what was asked for is sent ten
+ * times a second, and what the others have sent is known from then on.
+ */
+@Injectable()
+export class SharedHours implements OnModuleInit, OnApplicationShutdown {
+  private readonly known = new Map<string, SharedHour>();
+  private unsent = new Map<string, Unsent>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly store: SharedStore) {}
+
+  onModuleInit(): void {
+    if (this.store.redis === undefined) return;
+    this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  find(keyId: string, now: number): SharedHour | undefined {
+    const hour = this.known.get(keyId);
+    if (hour === undefined || now < hour.endsAt) return hour;
+    this.known.delete(keyId);
+    return undefined;
+  }
+
+  add(keyId: string, ids: readonly string[], misses: number): void {
+    if (!this.store.isUp) return;
+    const unsent = this.unsent.get(keyId) ?? { ids: new Set(), misses: 0 };
+    this.unsent.set(keyId, unsent);
+    for (const id of ids) unsent.ids.add(id);
+    unsent.misses += misses;
+    if (unsent.ids.size >= MAX_IDS_A_FLUSH) void this.flush();
+  }
+
+  private async flush(): Promise<void> {
+    const { unsent } = this;
+    this.unsent = new Map();
+    await Promise.all([...unsent].map(async ([keyId, each]) => this.send(keyId, each)));
+  }
+
+  private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
+    // In one slot of a cluster.
+    const names = ['users', 'misses'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
+    try {
+      const answer = await this.store.redis?.eval(
+        SCRIPT,
+        2,
+        ...names,
+        WINDOW_SECONDS,
+        misses,
+        ...ids,
+      );
+      const [users, allMisses, msUntilEnd] = answerSchema.parse(answer);
+      this.known.set(keyId, { users, misses: allMisses, endsAt: performance.now() + msUntilEnd });
+    } catch (error) {
+      // Each process has its own count of what it was asked.
+      this.store.reportFailure(error);
+    }
+  }
+}
