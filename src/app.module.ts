@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { TracingModule } from '@latchkey/tracing/tracing-module';
 import { DrainingModule } from '@latchkey/shutdown/draining-module';
 import { ConfigModule } from '@latchkey/environment/config-module';
 import type { Environment } from './config/environment.js';
@@ -31,6 +32,7 @@ export class AppModule {
         HealthModule,
         AlertsModule,
         MetricsModule.forEnvironment(environment),
+        ...(environment.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? [] : [TracingModule]),
       ],
       providers: [LoadShedding],
     };

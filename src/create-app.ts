@@ -2,6 +2,7 @@ import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Draining } from '@latchkey/shutdown/draining';
+import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
@@ -30,6 +31,9 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     // Nest's body parser would take forms too; and main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    traceRequests(app.getHttpAdapter().getInstance());
+  }
   configureApp(app, environment);
   return app;
 }

@@ -78,6 +78,17 @@ describe('the metrics', () => {
     expect(after.text).not.toContain('junk');
   });
 
+  it('count how many look-ups share a statement', async () => {
+    const batches = 'latchkey_user_lookup_batch_size';
+    const before = (await scrape()).value(`${batches}_sum`) ?? 0;
+    const get = (id: number) =>
+      withKey(app.url).get(`/api/internal/users/nobody-${id}`).expect(404);
+    await Promise.all([get(1), get(2), get(3)]);
+    const after = await scrape();
+    expect(after.value(`${batches}_sum`)).toBe(before + 3);
+    expect(after.value(`${batches}_count`)).toBeGreaterThan(0);
+  });
+
   it('name no user, no key and no address', async () => {
     const { id } = await addUser(app.prisma);
     const key = await issueKey(app.url);
@@ -96,6 +107,11 @@ describe('the metrics', () => {
     expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
     expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
     expect(now.value('latchkey_database_pool_waiting')).toBe(0);
+    expect(now.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
+    expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
+    expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
+    expect(now.value('latchkey_alert_firing', { rule: 'key-feed-stale' })).toBe(0);
+    expect(now.value('latchkey_alert_outbox_pending')).toBe(0);
     expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
     expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
     expect(now.names).toContain('process_resident_memory_bytes');

@@ -1,6 +1,7 @@
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { Draining } from '@latchkey/shutdown/draining';
+import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
@@ -16,6 +17,9 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    traceRequests(app.getHttpAdapter().getInstance());
+  }
   app.get(Draining).watch(app.getHttpAdapter().getInstance());
   return app;
 }

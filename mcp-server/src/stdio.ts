@@ -22,6 +22,10 @@ try {
 /** The tools over stdin and stdout, for the one user of MCP_ACCESS_TOKEN. Stdout is the protocol's: logs are on stderr. */
 async function serve(): Promise<void> {
   const environment = parseEnvironment(process.env);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    const { startTracing } = await import('@latchkey/tracing/sdk');
+    startTracing('latchkey-mcp-server');
+  }
   const logger = createLogger(environment.LOG_LEVEL, 'stderr');
   const app = await NestFactory.createApplicationContext(
     ToolServerModule.forEnvironment(environment, logger),

@@ -1,4 +1,5 @@
 import { ConfigModule } from '@latchkey/environment/config-module';
+import { TracingModule } from '@latchkey/tracing/tracing-module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { BackendModule } from './backend/backend.module.js';
@@ -17,6 +18,7 @@ export class ToolServerModule {
         LoggingModule.forLogger(logger),
         BackendModule.forEnvironment(environment),
         McpModule,
+        ...(environment.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? [] : [TracingModule]),
       ],
       exports: [McpModule, BackendModule],
     };

@@ -15,6 +15,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   /** Alerts that are not confirmed yet, of all processes. */
   pending = 0;
   private readonly logger = new Logger(Deliveries.name);
+  private readonly ending = new AbortController();
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isFailing = false;
@@ -28,8 +29,10 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     if (this.webhook.isSet) this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
   }
 
+  // What is on its way is sent again by the next process: the end does not wait for a slow receiver.
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
+    this.ending.abort();
     await this.running;
   }
 
@@ -66,6 +69,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
       await this.outbox.remove(id);
       return;
     }
+    if (this.ending.signal.aborted) return;
     if (!(await this.outbox.postpone(id, delaySeconds(attempts)))) return;
     this.counts['given-up'] += 1;
     this.logger.error(`Alert ${id} was given up: its receiver has not confirmed it for days`);
@@ -73,11 +77,12 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async isConfirmed(body: string): Promise<boolean> {
     try {
-      await this.webhook.send(body);
+      await this.webhook.send(body, this.ending.signal);
       this.counts.delivered += 1;
       this.report(false, '');
       return true;
     } catch (error) {
+      if (this.ending.signal.aborted) return false;
       this.counts.failed += 1;
       this.report(true, String(error));
       return false;

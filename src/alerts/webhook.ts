@@ -31,8 +31,8 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /** Resolves when the receiver has confirmed the alert with any 2xx. @throws DeliveryError */
-  async send(body: string): Promise<void> {
+  /** Resolves when the receiver has confirmed the alert with any 2xx. @throws DeliveryError, also when it is left */
+  async send(body: string, left: AbortSignal): Promise<void> {
     try {
       const { status } = await this.http.axiosRef.request<string>({
         method: 'POST',
@@ -43,8 +43,7 @@ export class Webhook {
           'user-agent': 'latchkey',
           ...this.signature(body),
         },
-        timeout: TIMEOUT_MS,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.any([left, AbortSignal.timeout(TIMEOUT_MS)]),
         maxRedirects: 0,
         maxContentLength: MAX_ANSWER_BYTES,
         responseType: 'text',

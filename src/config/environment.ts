@@ -11,6 +11,7 @@ import {
 } from '@latchkey/environment/variable-problems';
 import {
   defaultDrainSeconds,
+  httpUrl,
   logLevel,
   nodeEnvironment,
   oneOf,
@@ -68,6 +69,7 @@ const variables = z.object({
   DRAIN_SECONDS: wholeNumber(0, 300).optional(),
   KEEP_ALIVE_SECONDS: wholeNumber(1, 3600).default(5),
   API_DOCS: oneOf(['on', 'off']).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
   METRICS_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: wholeNumber(0, 65_535).optional(),
   DATABASE_URL: postgresUrl,

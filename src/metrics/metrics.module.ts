@@ -5,9 +5,13 @@ import { Registry } from 'prom-client';
 import { AlertsModule } from '../alerts/alerts.module.js';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import type { Environment } from '../config/environment.js';
+import { LimitsModule } from '../limits/limits.module.js';
+import { UsersModule } from '../users/users.module.js';
 import { AlertMetrics } from './alert-metrics.js';
 import { DatabasePoolMetrics } from './database-pool-metrics.js';
 import { KeyMetrics } from './key-metrics.js';
+import { LoadMetrics } from './load-metrics.js';
+import { LookupMetrics } from './lookup-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
 /** What Prometheus can scrape, if METRICS_PORT is set; without it nothing is counted. */
@@ -19,7 +23,7 @@ export class MetricsModule {
       new MetricsEndpoint(registry, { host, port, variable: 'METRICS_PORT' });
     return {
       module: MetricsModule,
-      imports: [AlertsModule, KeyVerificationModule],
+      imports: [AlertsModule, KeyVerificationModule, LimitsModule, UsersModule],
       providers: [
         { provide: Registry, useFactory: createRegistry },
         { provide: MetricsEndpoint, useFactory: endpoint, inject: [Registry] },
@@ -27,6 +31,8 @@ export class MetricsModule {
         KeyMetrics,
         DatabasePoolMetrics,
         AlertMetrics,
+        LoadMetrics,
+        LookupMetrics,
       ],
     };
   }

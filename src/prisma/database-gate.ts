@@ -1,3 +1,4 @@
+import { type SpanDescription, inSpan } from '@latchkey/tracing/spans';
 import { Injectable } from '@nestjs/common';
 import { Circuit } from './circuit.js';
 import {
@@ -9,6 +10,7 @@ import {
 
 // Beyond it, a second try would make the caller wait too long.
 const MAX_AGE_TO_REPEAT_MS = 300;
+const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
 export interface Statement {
   /** What fails together: the table and whether it is read or written. */
@@ -30,7 +32,9 @@ export class DatabaseGate {
     const circuit = this.circuit(statement.circuit);
     if (!circuit.admits()) throw new CircuitOpenError();
     try {
-      const result = await this.sendRepeatedly(statement, send);
+      const result = await inSpan(describeSpan(statement), () =>
+        this.sendRepeatedly(statement, send),
+      );
       circuit.succeed();
       return result;
     } catch (error) {
@@ -62,4 +66,9 @@ export class DatabaseGate {
     this.circuits.set(name, circuit);
     return circuit;
   }
+}
+
+// Neither the statement nor its values: they are about users.
+function describeSpan({ circuit }: Statement): SpanDescription {
+  return { name: `database ${circuit}`, kind: 'client', attributes: POSTGRESQL };
 }

@@ -11,10 +11,16 @@ interface Waiting<Value> {
  * committed is part of a query that begins later still, so it sees the write.
  */
 export class Coalescer<Value> {
+  private readonly observers: ((size: number) => void)[] = [];
   private waiting: Waiting<Value>[] = [];
 
   /** @param read answers for ids that differ, 256 at the most; what is missing in the answer does not exist. */
   constructor(private readonly read: (ids: string[]) => Promise<ReadonlyMap<string, Value>>) {}
+
+  /** Tells how many look-ups share each query from now on. */
+  observe(observer: (size: number) => void): void {
+    this.observers.push(observer);
+  }
 
   /** What there is for an id; undefined if there is nothing. Throws what the query throws. */
   find(id: string): Promise<Value | undefined> {
@@ -29,7 +35,9 @@ export class Coalescer<Value> {
   private flush(): void {
     const batch = this.waiting;
     this.waiting = [];
-    if (batch.length > 0) void this.answer(batch);
+    if (batch.length === 0) return;
+    for (const observer of this.observers) observer(batch.length);
+    void this.answer(batch);
   }
 
   private async answer(batch: readonly Waiting<Value>[]): Promise<void> {

@@ -20,6 +20,11 @@ export class UserLookups {
     private readonly gate: DatabaseGate,
   ) {}
 
+  /** Tells how many look-ups share each statement from now on. */
+  observeBatches(observer: (size: number) => void): void {
+    this.users.observe(observer);
+  }
+
   /** A user as every answer shows one; undefined if there is none. */
   find(id: string): Promise<string | undefined> {
     return this.users.find(id);

@@ -5,6 +5,6 @@ import { UsersService } from './users.service.js';
 
 @Module({
   providers: [UserLookups, UsersService, AccountsService],
-  exports: [UsersService, AccountsService],
+  exports: [UserLookups, UsersService, AccountsService],
 })
 export class UsersModule {}

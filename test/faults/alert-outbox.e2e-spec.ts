@@ -8,7 +8,8 @@ import { scaled } from '../support/load.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const KEYS = 30;
-const WAIT = { timeout: 50_000, interval: 200 };
+// The longest pause between two attempts, and a margin.
+const WAIT = { timeout: 80_000, interval: 200 };
 const TOLD = /"episode":"([0-9a-f-]{36})"/g;
 
 let database: TestDatabase;
@@ -54,7 +55,7 @@ async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): 
 
 it(
   'every alert arrives, with the same id each time, though receiver and processes fail',
-  { timeout: 200_000 },
+  { timeout: 500_000 },
   async () => {
     const first = await start();
     const keys = await revokedKeys(first.origin);

@@ -1,3 +1,4 @@
+import { inSpan } from '@latchkey/tracing/spans';
 import { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
 import axios from 'axios';
@@ -160,7 +161,10 @@ export class BackendClient {
       if (requests > 0) for (const observer of this.observers) observer.onRetry(route);
       requests += 1;
       return this.watch(
-        () => this.transport.send(request, origin, signal),
+        () =>
+          inSpan({ name: `backend ${route}`, kind: 'client' }, () =>
+            this.transport.send(request, origin, signal),
+          ),
         (observer, outcome, durationMs) => observer.onRequest(route, outcome, durationMs),
       );
     };

@@ -1,3 +1,4 @@
+import { traceHeaders } from '@latchkey/tracing/spans';
 import type { HttpService } from '@nestjs/axios';
 import { isAxiosError, type AxiosResponse } from 'axios';
 import type { z } from 'zod';
@@ -72,6 +73,8 @@ export class BackendTransport {
           'x-api-key': key,
           ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
           ...trace,
+          // Below this server's own span, where spans are made.
+          ...traceHeaders(),
         },
         signal,
       });

@@ -1,11 +1,10 @@
+import type { TraceHeaders } from '@latchkey/tracing/spans';
+
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 
-/** W3C trace context, passed on as it came. */
-export interface TraceContext {
-  readonly traceparent: string;
-  readonly tracestate?: string;
-}
+/** W3C trace context, passed on as it came unless this server makes spans of its own. */
+export type TraceContext = TraceHeaders;
 
 /** Reads what a client sent as trace context; what is malformed counts as absent, as the standard says. */
 export function readTraceContext(

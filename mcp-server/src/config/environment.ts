@@ -49,6 +49,7 @@ const variables = backendVariables.extend({
   MCP_ACCESS_TOKEN: z.string().optional(),
   ...tokenVariables,
   LOG_LEVEL: logLevel,
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
   METRICS_HOST: z.string().default('127.0.0.1'),
   MCP_METRICS_PORT: wholeNumber(0, 65_535).optional(),
   DRAIN_SECONDS: wholeNumber(0, 300).optional(),

@@ -1,4 +1,5 @@
 import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { inSpan } from '@latchkey/tracing/spans';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
@@ -34,6 +35,17 @@ export class ToolCaller {
   ) {}
 
   async call<Input extends z.ZodObject, Output extends z.ZodObject>(
+    tool: Tool<Input, Output>,
+    args: unknown,
+    invocation: Invocation,
+  ): Promise<CallToolResult> {
+    const attributes = { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': tool.name };
+    const name = `tools/call ${tool.name}`;
+    const span = { name, kind: 'internal', attributes, parent: invocation.trace } as const;
+    return inSpan(span, () => this.run(tool, args, invocation));
+  }
+
+  private async run<Input extends z.ZodObject, Output extends z.ZodObject>(
     tool: Tool<Input, Output>,
     args: unknown,
     invocation: Invocation,

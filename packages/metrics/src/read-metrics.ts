@@ -35,6 +35,19 @@ export function addGaugeBy(
   registry.registerMetric(gauge);
 }
 
+/** Adds a counter that somebody else counts. */
+export function addCounter(registry: Registry, description: Description, read: () => number): void {
+  const counter = new Counter({
+    ...description,
+    registers: [],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+  registry.registerMetric(counter);
+}
+
 /** Adds a counter with one label that somebody else counts; `read` answers with a number for each of its values. */
 export function addCounterBy(
   registry: Registry,

@@ -10,9 +10,13 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { enableSpans } from './spans.js';
 
 const EXPORT_TIMEOUT_MS = 3000;
 const EXPORT_DELAY_MS = 1000;
+// The end of the process must not wait for it.
+const STOP_LIMIT_MS = 300;
 
 /**
  * Collects spans from now on and sends them to the collector that the standard's variables name (`OTEL_EXPORTER_OTLP_ENDPOINT`
@@ -39,13 +43,15 @@ export function startTracing(serviceName: string): void {
   // Trace context only: baggage could carry anything, to anywhere.
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   stop = () => provider.shutdown();
+  enableSpans();
 }
 
 let stop = async (): Promise<void> => undefined;
 
-/** Sends what has been collected, and ends. */
+/** Sends what has been collected, unless the collector takes too long. */
 export async function stopTracing(): Promise<void> {
-  await stop().catch(() => undefined);
+  const limit = sleep(STOP_LIMIT_MS, undefined, { ref: false });
+  await Promise.race([stop().catch(() => undefined), limit]);
 }
 
 /** Says once when the collector can't be reached, and once when it can again. */

@@ -1,0 +1,71 @@
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  context,
+  propagation,
+  trace,
+} from '@opentelemetry/api';
+
+let isTracing = false;
+
+/** Called by `startTracing`: until then nothing here costs more than a look at a boolean. */
+export function enableSpans(): void {
+  isTracing = true;
+}
+
+/** W3C trace context, as headers carry it. */
+export interface TraceHeaders {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+}
+
+export interface SpanDescription {
+  /** One of few words: no id, path or query. */
+  readonly name: string;
+  /** `client` for what another process does. */
+  readonly kind: 'internal' | 'client';
+  readonly attributes?: Attributes;
+  /** The caller's, if it came another way than in the HTTP request's headers. */
+  readonly parent?: TraceHeaders | undefined;
+}
+
+/** Does work in a span of its own, which is marked where the work throws: with the error's name, never its text. */
+export async function inSpan<Result>(
+  { name, kind, attributes = {}, parent }: SpanDescription,
+  work: (span?: Span) => Promise<Result>,
+): Promise<Result> {
+  if (!isTracing) return work();
+  const options = { kind: SpanKind[kind === 'client' ? 'CLIENT' : 'INTERNAL'], attributes };
+  const tracer = trace.getTracer('@latchkey/tracing');
+  return tracer.startActiveSpan(name, options, contextBelow(parent), async (span) => {
+    try {
+      return await work(span);
+    } catch (error) {
+      span.setAttribute('error.type', error instanceof Error ? error.name : typeof error);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Headers that tell another process which span its work belongs to; none where nothing is traced. */
+export function traceHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (isTracing) propagation.inject(context.active(), headers);
+  return headers;
+}
+
+function contextBelow(parent: TraceHeaders | undefined): Context {
+  const active = context.active();
+  if (parent === undefined) return active;
+  const [, traceId] = parent.traceparent.split('-');
+  // The request's own span is below it already.
+  if (trace.getSpanContext(active)?.traceId === traceId) return active;
+  return propagation.extract(ROOT_CONTEXT, parent);
+}

@@ -1,0 +1,33 @@
+import { addCounter, addGauge } from '@latchkey/metrics/read-metrics';
+import { Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { Registry } from 'prom-client';
+import { LoadShedding } from '../http/load-shedding.js';
+import { SharedStore } from '../limits/shared-store.js';
+
+const IN_FLIGHT = { name: 'latchkey_http_requests_in_flight', help: 'Requests in progress.' };
+const LIMIT = {
+  name: 'latchkey_http_requests_in_flight_limit',
+  help: 'Requests that may be in progress; more are refused with 503.',
+};
+const SHED = {
+  name: 'latchkey_http_requests_shed_total',
+  help: 'Requests that were refused with 503 because too many were in progress.',
+};
+const DEGRADED = {
+  name: 'latchkey_limit_store_degraded',
+  help: 'Whether limits are counted by each process for itself because Redis is away.',
+};
+
+/** Tells how much is asked at once, and what is refused because of it. */
+@Injectable()
+export class LoadMetrics {
+  constructor(modules: ModuleRef, store: SharedStore, registry: Registry) {
+    // The application's own, which no module exports.
+    const load = () => modules.get(LoadShedding, { strict: false });
+    addGauge(registry, IN_FLIGHT, () => load().inFlight);
+    addGauge(registry, LIMIT, () => load().limit);
+    addCounter(registry, SHED, () => load().refused);
+    addGauge(registry, DEGRADED, () => Number(store.sharing === 'degraded'));
+  }
+}
