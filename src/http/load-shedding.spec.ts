@@ -125,8 +125,8 @@ describe('LoadShedding', () => {
     const startedAt = performance.now();
     const refusals = await Promise.all(Array.from({ length: 500 }, () => ask()));
     expect(new Set(refusals.map(({ status }) => status))).toEqual(new Set([503]));
-    // A hundred at once, and the others at 2,000 a second.
-    expect(performance.now() - startedAt).toBeGreaterThan(190);
+    // A hundred at once, and the others at 3,000 a second.
+    expect(performance.now() - startedAt).toBeGreaterThan(120);
     answerAll();
     await Promise.all(asked);
   });
