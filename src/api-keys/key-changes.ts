@@ -12,9 +12,21 @@ export interface KeyChange {
 /** Changes keys: all or nothing, and with the name of who does it in the audit trail. */
 @Injectable()
 export class KeyChanges {
+  private latest: Promise<unknown> = Promise.resolve();
+
   constructor(private readonly prisma: PrismaService) {}
 
+  /** One after another: the audit trail has it so anyway, and waiting here holds no connection that requests need. */
   async run<Result>(
+    actor: string,
+    change: (change: KeyChange) => Promise<Result>,
+  ): Promise<Result> {
+    const result = this.latest.then(() => this.carryOut(actor, change));
+    this.latest = result.catch(() => undefined);
+    return result;
+  }
+
+  private async carryOut<Result>(
     actor: string,
     change: (change: KeyChange) => Promise<Result>,
   ): Promise<Result> {
