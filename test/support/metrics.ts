@@ -25,8 +25,11 @@ export class Scrape {
     });
   }
 
-  /** The names of all metrics, as queries use them. */
+  /** The names of all series, as queries use them; those too that have no value yet. */
   get names(): Set<string> {
-    return new Set([...this.text.matchAll(/^(\w+)(?:\{| )/gm)].map(([, name = '']) => name));
+    const names = [...this.text.matchAll(/^# TYPE (\w+) (\w+)/gm)].flatMap(([, name = '', type]) =>
+      type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    );
+    return new Set(names);
   }
 }

@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type MetricsStack, metricsOf, startMetricsStack } from '../support/metrics-stack.js';
+import { Scrape } from '../support/metrics.js';
+import { hasProgram } from '../support/programs.js';
+import type { ServerProcess } from '../support/server-process.js';
+
+const FOLDER = fileURLToPath(new URL('../../deploy/observability/', import.meta.url));
+const scrape = (server: ServerProcess) => Scrape.of(metricsOf(server));
+const read = (name: string) => readFileSync(`${FOLDER}${name}`, 'utf8');
+
+const dashboardSchema = z.object({
+  panels: z.array(
+    z.object({
+      title: z.string(),
+      targets: z.array(z.object({ expr: z.string() })).optional(),
+    }),
+  ),
+});
+
+/** The names of metrics in a query: ours, Node's and the process's. */
+function metricsIn(query: string): string[] {
+  return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
+}
+
+/** The expressions of the rules: YAML is read only as far as it takes. */
+function ruleExpressions(): string[] {
+  return read('alerts.yml')
+    .split(/^ +- alert: /m)
+    .slice(1)
+    .map((rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '');
+}
+
+describe('the dashboard and the rules', () => {
+  let stack: MetricsStack;
+  let exported: Set<string>;
+  beforeAll(async () => {
+    stack = await startMetricsStack();
+    const [backend, mcp] = [await scrape(stack.backend), await scrape(stack.mcp)];
+    exported = new Set([...backend.names, ...mcp.names]);
+  });
+  afterAll(() => stack.stop());
+
+  it('have panels that ask only for metrics that are exported', () => {
+    const { panels } = dashboardSchema.parse(JSON.parse(read('dashboard.json')));
+    const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    expect(queries.length).toBeGreaterThan(20);
+    expect(queries.filter((query) => metricsIn(query).length === 0)).toEqual([]);
+    for (const metric of queries.flatMap(metricsIn)) expect(exported).toContain(metric);
+  });
+
+  it('have rules that ask only for metrics that are exported', () => {
+    const expressions = ruleExpressions();
+    expect(expressions.length).toBeGreaterThan(10);
+    expect(expressions).not.toContain('');
+    for (const metric of expressions.flatMap(metricsIn)) expect(exported).toContain(metric);
+  });
+
+  it('leave none of our own metrics out', () => {
+    const asked = new Set([read('dashboard.json'), read('alerts.yml')].flatMap(metricsIn));
+    const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
+    expect(ours.filter((name) => !asked.has(name) && !asked.has(bucketOf(name)))).toEqual([]);
+  });
+
+  it('are told of in the documentation', () => {
+    const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+    const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
+    const missing = ours.filter((name) => !page.includes(`\`${name.replace(/_count$/, '')}\``));
+    expect(missing).toEqual([]);
+  });
+});
+
+const bucketOf = (name: string) => name.replace(/_count$/, '_bucket');
+
+describe.skipIf(!hasProgram('promtool'))('promtool, where it is installed,', () => {
+  const promtool = (...words: string[]) => execFileSync('promtool', words, { cwd: FOLDER });
+
+  it('accepts the configuration', () => {
+    expect(promtool('check', 'config', 'prometheus.yml').toString()).toContain('SUCCESS');
+  });
+
+  it('finds that every rule fires when it should, and not before', () => {
+    promtool('test', 'rules', 'alerts.test.yml');
+    for (const [, name] of read('alerts.yml').matchAll(/^ +- alert: (\w+)/gm)) {
+      expect(read('alerts.test.yml')).toContain(`alertname: ${name}`);
+    }
+  });
+});
