@@ -3,12 +3,12 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
 import { LastUses } from '../api-keys/last-uses.js';
-import type { Scope } from '../api-keys/scopes.js';
+import type { Principal } from '../api-keys/principal.js';
 import { clientNameOf } from '../http/client-name.js';
 import { ProblemException } from '../http/problem.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { SourceFailureLimit } from '../limits/source-failure-limit.js';
-import { DeclaredAccess } from './declared-access.js';
+import { AccessDeclarations } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
 
 /**
@@ -18,35 +18,34 @@ import { announceRetirement } from './key-retirement.js';
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
+  private readonly declarations: AccessDeclarations;
+
   constructor(
-    private readonly reflector: Reflector,
+    reflector: Reflector,
     private readonly keys: KeyVerifier,
     private readonly lastUses: LastUses,
     private readonly rateLimit: KeyRateLimit,
     private readonly failures: SourceFailureLimit,
-  ) {}
+  ) {
+    this.declarations = new AccessDeclarations(reflector);
+  }
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  // A promise only where something has to be waited for: it costs more than the check of a key.
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const verdict = this.verify(request);
     request.keyVerdict = verdict;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
-    if (verdict.outcome !== 'admitted') {
-      await this.failures.count(request.ip);
-      throw new ProblemException('INVALID_API_KEY');
-    }
+    if (verdict.outcome !== 'admitted') return this.refuse(request);
     const { principal } = verdict;
     request.principal = principal;
     this.lastUses.record(principal.keyId, request.ip, clientNameOf(request));
     const reply = http.getResponse<FastifyReply>();
     announceRetirement(principal, reply);
-    await this.rateLimit.count(principal, reply);
-    const requiredScope = this.requiredScope(context);
-    if (!principal.scopes.includes(requiredScope)) {
-      throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope });
-    }
-    return true;
+    const counted = this.rateLimit.count(principal, reply);
+    if (counted === undefined) return this.authorize(principal, context);
+    return counted.then(() => this.authorize(principal, context));
   }
 
   private verify(request: FastifyRequest): KeyVerdict {
@@ -56,13 +55,16 @@ export class ApiKeyGuard implements CanActivate {
     return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 
-  private requiredScope(context: ExecutionContext): Scope {
-    const access = this.reflector.getAllAndOverride(DeclaredAccess, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+  private async refuse(request: FastifyRequest): Promise<never> {
+    await this.failures.count(request.ip);
+    throw new ProblemException('INVALID_API_KEY');
+  }
+
+  private authorize({ scopes }: Principal, context: ExecutionContext): true {
+    const access = this.declarations.of(context);
     // A guard on a route that another declaration has opened or left undeclared is a mistake: stay closed.
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
-    return access.scope;
+    if (scopes.includes(access.scope)) return true;
+    throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: access.scope });
   }
 }

@@ -1,3 +1,4 @@
+import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Scope } from '../api-keys/scopes.js';
 
@@ -9,3 +10,22 @@ export type Access =
 
 /** Marks a controller or handler; use `@Public()`, `@RequiresApiKey(scope)` or `@RequiresUser()`, which set it. */
 export const DeclaredAccess = Reflector.createDecorator<Access>();
+
+/** What the route's handler or else its controller declares. Looked up once for each handler: it takes as long as a guard. */
+export class AccessDeclarations {
+  private readonly known = new WeakMap<object, Access | 'none'>();
+
+  constructor(private readonly reflector: Reflector) {}
+
+  of(context: ExecutionContext): Access | undefined {
+    const handler = context.getHandler();
+    const access = this.known.get(handler) ?? this.read(context);
+    this.known.set(handler, access);
+    return access === 'none' ? undefined : access;
+  }
+
+  private read(context: ExecutionContext): Access | 'none' {
+    const targets = [context.getHandler(), context.getClass()];
+    return this.reflector.getAllAndOverride(DeclaredAccess, targets) ?? 'none';
+  }
+}

@@ -25,7 +25,7 @@ export class ProblemFilter implements ExceptionFilter {
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
     if (isDatabaseUnavailable(exception)) {
-      request.log.warn({ err: withoutArguments(exception) }, 'database unavailable');
+      request.log.warn(describe(exception, request), 'database unavailable');
       return new ProblemException('DATABASE_UNAVAILABLE');
     }
     // Nobody is left to read the answer.
@@ -36,7 +36,11 @@ export class ProblemFilter implements ExceptionFilter {
     if (status === 404 || status === 403) return this.routes.explainMiss(request);
     const code = FRAMEWORK_PROBLEMS[status];
     if (code !== undefined) return new ProblemException(code);
-    request.log.error({ err: withoutArguments(exception) }, 'unexpected error');
+    request.log.error(describe(exception, request), 'unexpected error');
     return new ProblemException('INTERNAL_ERROR');
   }
+}
+
+function describe(exception: unknown, { id: requestId }: FastifyRequest) {
+  return { requestId, err: withoutArguments(exception) };
 }

@@ -26,11 +26,14 @@ export class KeyRateLimit {
   }
 
   /**
-   * Counts a request, and tells the caller what it has left.
+   * Counts a request, and tells the caller what it has left. Undefined where nothing is limited.
    * @throws ProblemException `RATE_LIMITED`
    */
-  async count({ keyId, isRoot, rateLimit }: Principal, reply: FastifyReply): Promise<void> {
-    if (!this.isOn || isRoot) return;
+  count(principal: Principal, reply: FastifyReply): Promise<void> | undefined {
+    return this.isOn && !principal.isRoot ? this.countOf(principal, reply) : undefined;
+  }
+
+  private async countOf({ keyId, rateLimit }: Principal, reply: FastifyReply): Promise<void> {
     const quota = rateLimit ?? this.defaultQuota;
     const { isExceeded, remaining, msUntilReset } = await this.windowOf(quota).count(keyId);
     const policy = { name: 'default', quota, windowSeconds: WINDOW_SECONDS };
