@@ -9,6 +9,8 @@ import { LastUses } from '../src/api-keys/last-uses.js';
 import { FinishedRequests } from '../src/requests/finished-requests.js';
 import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
 import { startApp, useApp, withKey } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
+import { DatabaseProxy } from './support/database-proxy.js';
 import { issueKey } from './support/keys.js';
 
 const SECRET = 'a-secret-of-the-receiver';
@@ -167,6 +169,57 @@ describe('keys that need attention', () => {
     await app.nest.get(LastUses, { strict: false }).flush();
     await watch();
     await expect.poll(() => receiver.of('key-unused', 'resolved').length, WAIT).toBe(1);
+  });
+});
+
+describe('an episode that several processes see', () => {
+  const app = useApp(PATIENT);
+  let other: NestFastifyApplication;
+  beforeAll(async () => {
+    const DATABASE_URL = app.nest.get(ConfigService).getOrThrow<string>('DATABASE_URL');
+    other = await startApp({ ...PATIENT, DATABASE_URL });
+  });
+  afterAll(() => other.close());
+  const alertsOf = (nest: NestFastifyApplication) => nest.get(Alerts, { strict: false });
+
+  it('is told once, and counts in all of them', async () => {
+    const both = [app.nest, other].map(alertsOf);
+    for (const alerts of both) alerts.raise('revoked-key-used', 'k-shared', { source: '::1' });
+    const told = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
+    await expect.poll(() => told().length, WAIT).toBe(1);
+    for (const alerts of both) await alerts.tick();
+    expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([1, 1]);
+    await both[0]?.end({ rule: 'revoked-key-used', subject: 'k-shared' });
+    await both[1]?.tick();
+    await expect.poll(() => told().length, WAIT).toBe(2);
+    expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([0, 0]);
+  });
+
+  it('is one of a hundred of its rule at the most: an attack from everywhere is no storm', async () => {
+    const alerts = alertsOf(app.nest);
+    for (let source = 0; source < 150; source++) {
+      alerts.raise('repeated-failures', `s${source}`, { failures: 20, seconds: 60 });
+    }
+    const told = () => receiver.alerts.filter(({ subject }) => /^s\d/.test(subject)).length;
+    await expect.poll(told, WAIT).toBe(100);
+    expect(alerts.suppressed.get('repeated-failures')).toBe(50);
+  });
+});
+
+describe('a key feed that falls silent', () => {
+  it('is told of, and so is that it is heard again', async () => {
+    const database = await createTestDatabase();
+    const proxy = await DatabaseProxy.start(database.url);
+    const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });
+    const told = (status: 'firing' | 'resolved') =>
+      receiver.of('key-feed-stale', status).length > 0;
+    proxy.silence('latchkey-key-feed');
+    await expect.poll(() => told('firing'), WAIT).toBe(true);
+    proxy.restore();
+    await expect.poll(() => told('resolved'), WAIT).toBe(true);
+    await app.close();
+    await proxy.stop();
+    await database.drop();
   });
 });
 
