@@ -86,6 +86,17 @@ describe('wrong keys from an address', () => {
   });
 });
 
+describe('an address that is forged', () => {
+  const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
+
+  it('is counted as the one that it comes from', async () => {
+    let number = 0;
+    const ask = () =>
+      withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);
+    expect((await statuses(11, ask)).at(-1)).toBe(429);
+  });
+});
+
 describe('the users that a key asks for', () => {
   const app = useApp({ KEY_USERS_LIMIT: '10', KEY_MISSES_LIMIT: '5' });
   let ids: string[];

@@ -8,6 +8,8 @@ import { sourceOf } from './source.js';
 
 const WINDOW_SECONDS = 60;
 const MAX_SOURCES = 10_000;
+// The first entries of a set are slow to find where many before them were deleted, so not one by one.
+const EVICTED_AT_ONCE = 1000;
 
 /**
  * How many wrong keys a minute may come from one address. It is asked only once a key was found to be wrong, so that nobody
@@ -53,9 +55,16 @@ export class SourceFailureLimit {
   private remember(source: string): void {
     this.sources.delete(source);
     this.sources.add(source);
-    if (this.sources.size <= MAX_SOURCES) return;
-    const [oldest = ''] = this.sources;
-    this.sources.delete(oldest);
-    void this.limiter.delete(oldest);
+    if (this.sources.size > MAX_SOURCES) this.forgetOldest();
+  }
+
+  private forgetOldest(): void {
+    let evicted = 0;
+    for (const source of this.sources) {
+      this.sources.delete(source);
+      void this.limiter.delete(source);
+      evicted += 1;
+      if (evicted === EVICTED_AT_ONCE) return;
+    }
   }
 }

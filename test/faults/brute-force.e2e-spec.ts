@@ -1,0 +1,97 @@
+import { Agent, type IncomingMessage, get } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY, withKey } from '../support/app.js';
+import { type TestDatabase, createTestDatabase } from '../support/database.js';
+import { issueKey } from '../support/keys.js';
+import { Load, scaled } from '../support/load.js';
+import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
+
+const WRONG_KEYS = scaled(100_000);
+const CALLERS = 8;
+const SOURCES = 250;
+const USERS = '/api/internal/users';
+const PATH = `${USERS}/ada`;
+// Neighbours on the machine make the slowest calls slower than what is measured.
+const SHARE = process.env.FULL === '1' ? 0.99 : 0.5;
+
+describe(`${WRONG_KEYS} wrong keys`, { timeout: 600_000 }, () => {
+  let database: TestDatabase;
+  let backend: ServerProcess;
+  let secret: string;
+  const agent = new Agent({ keepAlive: true });
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    backend = await ServerProcess.start(BACKEND_MAIN, {
+      NODE_ENV: 'test',
+      PORT: '0',
+      DATABASE_URL: database.url,
+      SOURCE_FAILURE_LIMIT: '20',
+      INTERNAL_API_KEY: API_KEY,
+    });
+    const ada = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
+    await withKey(backend.origin).post(USERS).send(ada).expect(201);
+    ({ secret } = await issueKey(backend.origin, { rateLimit: 10_000_000 }));
+  });
+  afterAll(async () => {
+    agent.destroy();
+    await backend.stop();
+    await database.drop();
+  });
+
+  function statusOf(key: string, localAddress = '127.0.0.1'): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const headers = { 'x-api-key': key };
+      const answered = (answer: IncomingMessage) => {
+        answer.resume().once('end', () => resolve(answer.statusCode ?? 0));
+      };
+      get(`${backend.origin}${PATH}`, { agent, headers, localAddress }, answered).on(
+        'error',
+        reject,
+      );
+    });
+  }
+
+  /** What the right key gets, again and again, and after how many milliseconds, while something else goes on. */
+  async function watchRightKey(call: () => Promise<unknown>, total: number) {
+    const other = new Load(call, total);
+    const times: number[] = [];
+    const statuses = new Set<number>();
+    const running = other.run(CALLERS);
+    while (other.done < total) {
+      const began = performance.now();
+      statuses.add(await statusOf(secret));
+      times.push(performance.now() - began);
+    }
+    await running;
+    expect(other.failures).toEqual([]);
+    return { statuses: [...statuses], times };
+  }
+
+  it.each([
+    ['one address, that of the caller', () => '127.0.0.1'],
+    [`${SOURCES} addresses`, (turn: number) => `127.0.1.${(turn % SOURCES) + 1}`],
+  ])(
+    'from %s neither open anything nor keep the right key out or slow it down',
+    async (_, from) => {
+      const usual = await watchRightKey(() => statusOf(secret), WRONG_KEYS / 10);
+      const answers: Record<number, number> = {};
+      let turn = 0;
+      const attacked = await watchRightKey(async () => {
+        const status = await statusOf(`wrong-${turn}`, from(turn++));
+        answers[status] = (answers[status] ?? 0) + 1;
+      }, WRONG_KEYS);
+      console.log(
+        `${JSON.stringify(answers)}; right key: p99 ${percentile(attacked.times, 0.99).toFixed(1)} ms, beside other callers ${percentile(usual.times, 0.99).toFixed(1)} ms`,
+      );
+      expect(Object.keys(answers).filter((status) => !/^4(01|29)$/.test(status))).toEqual([]);
+      expect(answers[429]).toBeGreaterThan(0);
+      expect(attacked.statuses).toEqual([200]);
+      expect(percentile(attacked.times, SHARE)).toBeLessThan(2 * percentile(usual.times, SHARE));
+    },
+  );
+});
+
+function percentile(values: number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Infinity;
+}

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY, withKey } from '../support/app.js';
+import { type TestDatabase, createTestDatabase } from '../support/database.js';
+import { issueKey } from '../support/keys.js';
+import { Load } from '../support/load.js';
+import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
+import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
+
+// So few that ten times as many are asked well within a window.
+const LIMIT = 500;
+const CONCURRENCY = 16;
+const PROCESSES = 2;
+const USERS_LIMIT = 200;
+// Admitted, and answered without the database.
+const PATH = '/api/internal/users?limit=0';
+const ADMITTED = 400;
+
+describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }, () => {
+  let database: TestDatabase;
+  let redis: RedisServer;
+  let backends: ServerProcess[];
+
+  beforeAll(async () => {
+    [database, redis] = await Promise.all([createTestDatabase(), RedisServer.start()]);
+    backends = await Promise.all(Array.from({ length: PROCESSES }, start));
+  });
+  afterAll(async () => {
+    for (const backend of backends) await backend.stop();
+    await redis.kill();
+    await database.drop();
+  });
+
+  function start(): Promise<ServerProcess> {
+    return ServerProcess.start(BACKEND_MAIN, {
+      NODE_ENV: 'test',
+      PORT: '0',
+      DATABASE_URL: database.url,
+      INTERNAL_API_KEY: API_KEY,
+      REDIS_URL: redis.url,
+      KEY_USERS_LIMIT: String(USERS_LIMIT),
+    });
+  }
+
+  const origins = () => backends.map(({ origin }) => origin);
+
+  /** How many requests of a key, made to all processes in turn, had each status. */
+  async function ask(secret: string, total: number, path: (turn: number) => string) {
+    const counts: Record<number, number> = {};
+    let turn = 0;
+    const load = new Load(async () => {
+      const mine = turn++;
+      const origin = origins()[mine % PROCESSES];
+      const headers = { 'x-api-key': secret };
+      const answer = await fetch(`${origin}${path(mine)}`, { headers });
+      await answer.arrayBuffer();
+      counts[answer.status] = (counts[answer.status] ?? 0) + 1;
+    }, total);
+    await load.run(CONCURRENCY);
+    expect(load.failures).toEqual([]);
+    return counts;
+  }
+
+  const askOften = (secret: string, total: number) => ask(secret, total, () => PATH);
+
+  async function sharing(): Promise<string[]> {
+    const answers = origins().map(async (origin) => {
+      const { body } = await withKey(origin).get('/api/health/ready').expect(200);
+      return body.checks.limits;
+    });
+    return [...new Set(await Promise.all(answers))];
+  }
+
+  async function becomes(state: string): Promise<void> {
+    await expect.poll(sharing, { timeout: 20_000 }).toEqual([state]);
+  }
+
+  it('admit everything at 0.9 times the limit', async () => {
+    await becomes('up');
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    expect(await askOften(secret, 0.9 * LIMIT)).toEqual({ [ADMITTED]: 0.9 * LIMIT });
+  });
+
+  it('admit exactly the limit at 10 times the limit', async () => {
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    const counts = await askOften(secret, 10 * LIMIT);
+    expect(counts).toEqual({ [ADMITTED]: LIMIT, 429: 9 * LIMIT });
+  });
+
+  it('add up the users that a key asks for', async () => {
+    const { secret } = await issueKey(origins()[0] ?? '');
+    // Each process is asked for less than the limit.
+    const missing = (turn: number) => `/api/internal/users?ids=user-${turn}`;
+    const counts = await ask(secret, 1.5 * USERS_LIMIT, missing);
+    expect(counts[200]).toBeGreaterThan(0.9 * USERS_LIMIT);
+    await expect.poll(() => fetchStatus(secret, missing(0))).toEqual([429, 429]);
+  });
+
+  async function fetchStatus(secret: string, path: string): Promise<number[]> {
+    const asked = origins().map(async (origin) => (await withKey(origin, secret).get(path)).status);
+    return Promise.all(asked);
+  }
+
+  it('let strangers leave nothing in Redis', async () => {
+    const before = await redis.keys();
+    for (let count = 0; count < 200; count++) await fetchStatus(`wrong-${count}`, PATH);
+    expect(await redis.keys()).toEqual(before);
+  });
+
+  it('go on when Redis is killed under load, each with the limit for itself, and share it again', async () => {
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    const load = askOften(secret, 10 * LIMIT);
+    await sleep(300);
+    await redis.kill();
+    const counts = await load;
+    // No 500; and never more than what was counted in Redis and what each process may count.
+    expect(Object.keys(counts).toSorted()).toEqual([String(ADMITTED), '429']);
+    expect(counts[ADMITTED]).toBeGreaterThanOrEqual(LIMIT);
+    expect(counts[ADMITTED]).toBeLessThanOrEqual(LIMIT * (1 + PROCESSES));
+    await becomes('degraded');
+    for (const { output } of backends) expect(output).toContain('Redis is away');
+    await redis.start();
+    await becomes('up');
+    const { secret: next } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    expect(await askOften(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
+  });
+
+  it('do not wait for a Redis that hangs', async () => {
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    redis.freeze();
+    try {
+      const began = performance.now();
+      const counts = await askOften(secret, 5 * LIMIT);
+      const seconds = (performance.now() - began) / 1000;
+      expect(counts).toEqual({ [ADMITTED]: PROCESSES * LIMIT, 429: (5 - PROCESSES) * LIMIT });
+      // If each request waited for the time-out, it would be 39.
+      expect(seconds).toBeLessThan(30);
+      await becomes('degraded');
+    } finally {
+      redis.thaw();
+    }
+    await becomes('up');
+  });
+});

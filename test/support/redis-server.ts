@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+/** Whether Debian's redis-server is on the PATH; without it, what needs it is skipped. */
+export const HAS_REDIS = spawnSync('redis-server', ['--version']).error === undefined;
+
+/** A real Redis on a port of its own, that keeps nothing. */
+export class RedisServer {
+  private child: ChildProcess | undefined;
+
+  private constructor(private readonly port: number) {}
+
+  static async start(): Promise<RedisServer> {
+    const server = new RedisServer(await freePort());
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Also again, on the same port, after `kill`. */
+  async start(): Promise<void> {
+    const settings = { port: String(this.port), bind: '127.0.0.1', save: '', appendonly: 'no' };
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    this.child = spawn('redis-server', args, { stdio: 'ignore', cwd: '/tmp' });
+    await this.answers();
+  }
+
+  async kill(): Promise<void> {
+    if (this.child === undefined || this.child.exitCode !== null || this.child.signalCode !== null)
+      return;
+    this.child.kill('SIGKILL');
+    await once(this.child, 'exit');
+  }
+
+  /** It keeps its connections and answers nothing. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  /** The names of everything that it holds. */
+  async keys(): Promise<string[]> {
+    const client = new Redis(this.url);
+    try {
+      return await client.keys('*');
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  private async answers(): Promise<void> {
+    const client = new Redis(this.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+    client.on('error', () => undefined);
+    await Promise.race([client.ping(), sleep(10_000)]);
+    client.disconnect();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  return address.port;
+}
