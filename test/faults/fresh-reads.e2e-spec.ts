@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { useApp } from '../support/app.js';
+import { UsersService } from '../../src/users/users.service.js';
+import { scaled } from '../support/load.js';
+import { addUser } from '../support/users.js';
+
+const ROUNDS = scaled(100_000);
+const AT_ONCE = 20;
+
+const app = useApp();
+
+describe(`${ROUNDS} writes, each read at once, among other reads`, { timeout: 600_000 }, () => {
+  it('are seen by every read that begins after them', async () => {
+    const users = app.nest.get(UsersService, { strict: false });
+    const ids = await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => (await addUser(app.prisma)).id),
+    );
+    const stale: string[] = [];
+    const writer = async (id: string, other: string) => {
+      for (let round = 0; round < ROUNDS / AT_ONCE; round++) {
+        const name = `Name ${round}`;
+        // Other look-ups of the same user are under way all the time.
+        const [, neighbour] = await Promise.all([users.update(id, { name }), users.get(other)]);
+        const [read, again] = await Promise.all([users.get(id), users.get(id)]);
+        if (read.name !== name || again.name !== name || neighbour.id !== other) stale.push(id);
+      }
+    };
+    await Promise.all(ids.map((id, index) => writer(id, ids[(index + 1) % AT_ONCE] ?? '')));
+    expect(stale).toEqual([]);
+  });
+});
