@@ -5,7 +5,12 @@ import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 
 /** Parts of the backend that can be switched off, one after another. */
-const PARTS = [{ title: 'request log', off: { LOG_LEVEL: 'silent' } }];
+const PARTS = [
+  { title: 'request log', off: { LOG_LEVEL: 'silent' } },
+  { title: 'usage', off: { USAGE_RECORDING: 'off' } },
+  { title: 'limits', off: { LIMITS: 'off' } },
+  { title: 'usage and limits', off: { USAGE_RECORDING: 'off', LIMITS: 'off' } },
+];
 
 const WITHOUT = PARTS.map(({ title, off }) => ({
   ...LATCHKEY,

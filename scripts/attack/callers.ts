@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import {
+  type KeyEnvironment,
+  KEY_ENVIRONMENTS,
+  generateApiKey,
+} from '../../src/api-keys/api-key-format.js';
+import type { KeyRefusal } from '../../src/api-keys/key-verifier.js';
+import type { HttpCaller } from './http-caller.js';
+
+const KEYS = '/api/internal/api-keys';
+const USERS = '/api/internal/users';
+const LIFETIME_MS = 1500;
+const NO_LIMIT = 10_000_000;
+
+const createdSchema = z.object({ apiKey: z.object({ id: z.string() }), secret: z.string() });
+
+/** Somebody who calls again and again in the same way. */
+export interface Caller {
+  /** Why its key is refused; undefined for a good one. */
+  readonly refusal: KeyRefusal | undefined;
+  readonly keyId: string | null;
+  readonly headers: Record<string, string>;
+  readonly path: (turn: number) => string;
+}
+
+/** Callers for every outcome that an attempt can have, with keys that are made for them. */
+export async function makeCallers(
+  http: HttpCaller,
+  rootKey: string,
+  environment: KeyEnvironment,
+): Promise<Caller[]> {
+  const issue = async (fields: Record<string, unknown>) => {
+    const wanted = { name: 'demo-attack', scopes: ['users:read'], rateLimit: NO_LIMIT, ...fields };
+    const { body } = await http.call('POST', KEYS, { 'x-api-key': rootKey }, wanted);
+    return createdSchema.parse(body);
+  };
+  const expiresAt = new Date(Date.now() + LIFETIME_MS).toISOString();
+  const [good, forbidden, hasty, curious, revoked, expired, foreign] = await Promise.all([
+    issue({}),
+    issue({ scopes: ['accounts:read'] }),
+    issue({ rateLimit: 100 }),
+    issue({}),
+    issue({}),
+    issue({ expiresAt }),
+    issue({ networks: ['192.0.2.0/24'] }),
+  ]);
+  await revoke(http, rootKey, revoked.apiKey.id);
+  await sleep(LIFETIME_MS);
+  const elsewhere = KEY_ENVIRONMENTS.find((each) => each !== environment) ?? 'test';
+  return [
+    caller(undefined, good),
+    caller(undefined, forbidden),
+    caller(undefined, hasty),
+    { ...caller(undefined, curious), path: (turn) => `${USERS}/nobody-${turn}` },
+    caller('revoked', revoked),
+    caller('expired', expired),
+    caller('foreign-network', foreign),
+    stranger('missing', undefined),
+    stranger('malformed', 'lk_live_guessed'),
+    stranger('unknown', generateApiKey(environment)),
+    stranger('wrong-environment', generateApiKey(elsewhere)),
+  ];
+}
+
+/** Ends the keys that were made. */
+export async function retireCallers(
+  http: HttpCaller,
+  rootKey: string,
+  callers: readonly Caller[],
+): Promise<void> {
+  for (const { keyId } of callers) if (keyId !== null) await revoke(http, rootKey, keyId);
+}
+
+async function revoke(http: HttpCaller, rootKey: string, id: string): Promise<void> {
+  await http.call('POST', `${KEYS}/${id}/revoke`, { 'x-api-key': rootKey }, {});
+}
+
+function caller(
+  refusal: KeyRefusal | undefined,
+  { apiKey, secret }: z.infer<typeof createdSchema>,
+): Caller {
+  return {
+    refusal,
+    keyId: apiKey.id,
+    headers: { 'x-api-key': secret },
+    path: () => `${USERS}?limit=1`,
+  };
+}
+
+function stranger(refusal: KeyRefusal, key: string | undefined): Caller {
+  const headers: Record<string, string> = key === undefined ? {} : { 'x-api-key': key };
+  return { refusal, keyId: null, headers, path: () => `${USERS}/12345` };
+}

@@ -1,0 +1,47 @@
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { z } from 'zod';
+
+const CONNECTIONS = 16;
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
+
+const problemSchema = z.object({ code: z.string() });
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  /** The problem's code, if it is one. */
+  readonly code: string | undefined;
+}
+
+/** Calls a backend of this machine over a few connections. */
+export class HttpCaller {
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+
+  constructor(private readonly origin: string) {
+    if (!LOOPBACK.test(new URL(origin).hostname)) {
+      throw new Error('Only a backend on this machine may be attacked.');
+    }
+  }
+
+  async call(
+    method: 'GET' | 'POST',
+    path: string,
+    headers: Record<string, string>,
+    body?: unknown,
+  ): Promise<Answer> {
+    const sent = body === undefined ? '' : JSON.stringify(body);
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { method, agent: this.agent, headers: { ...headers, ...type } };
+      request(`${this.origin}${path}`, options, resolve).on('error', reject).end(sent);
+    });
+    const parsed: unknown = JSON.parse(await text(answer));
+    const { data } = problemSchema.safeParse(parsed);
+    return { status: answer.statusCode ?? 0, body: parsed, code: data?.code };
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+}
