@@ -3,22 +3,19 @@
  * attempt is in the log once and adds up in the usage. It starts a backend of its own on the database of `npm start`,
  * which must be running, or on that of DATABASE_URL.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { config } from 'dotenv';
 import { parseEnvironment } from '../src/config/environment.js';
 import { renderTable } from '../src/cli/table.js';
 import { attack } from './attack/attack.js';
 import { makeCallers, retireCallers } from './attack/callers.js';
 import { HttpCaller } from './attack/http-caller.js';
+import { LoggingBackend } from './attack/logging-backend.js';
 import { compareCounts, compareWithLog, countAttempts, readUsage } from './attack/records.js';
 import { embeddedDatabaseUrl } from './embedded-postgres.js';
 
 const DEFAULT_ATTEMPTS = 100_000;
 const MAX_ATTEMPTS = 1_000_000;
-const BACKEND = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const USAGE_WAIT_MS = 15_000;
 
 try {
@@ -96,39 +93,4 @@ function describe(counts: ReadonlyMap<string, number>): string {
 
 function showProgress(done: number): void {
   if (process.stdout.isTTY) process.stdout.write(`\r${done} attempts …`);
-}
-
-/** A backend whose log is kept. */
-class LoggingBackend {
-  private readonly chunks: string[] = [];
-  private readonly child: ChildProcess;
-
-  constructor() {
-    const own = { HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '', LOG_LEVEL: 'info' };
-    this.child = spawn(process.execPath, [BACKEND], {
-      env: { ...process.env, ...own },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    process.once('exit', () => this.child.kill());
-    this.child.stdout?.on('data', (chunk: Buffer) => this.chunks.push(chunk.toString()));
-  }
-
-  get log(): string {
-    return this.chunks.join('');
-  }
-
-  async origin(): Promise<string> {
-    for (;;) {
-      const [, origin] = /Server listening at (http:\/\/[\d.:]+)/.exec(this.log) ?? [];
-      if (origin !== undefined) return origin;
-      if (this.child.exitCode !== null) throw new Error(`The backend ended:\n${this.log}`);
-      await sleep(20);
-    }
-  }
-
-  async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
-    this.child.kill();
-    await once(this.child, 'exit');
-  }
 }
