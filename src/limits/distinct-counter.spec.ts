@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DistinctCounter } from './distinct-counter.js';
 
 describe('the counter of distinct texts', () => {
-  it.each([10, 100, 1000, 100_000])(
+  it.each([257, 1000, 10_000, 100_000])(
     'is within 7 % for %i, which is five standard errors',
     (size) => {
       const counter = new DistinctCounter();
@@ -10,6 +10,12 @@ describe('the counter of distinct texts', () => {
       expect(Math.abs(counter.count - size)).toBeLessThanOrEqual(Math.ceil(size * 0.07));
     },
   );
+
+  it.each([1, 12, 256])('is exact for %i', (size) => {
+    const counter = new DistinctCounter();
+    for (let number = 0; number < size; number++) counter.add(`user-${number}`);
+    expect(counter.count).toBe(size);
+  });
 
   it('does not count a repetition', () => {
     const counter = new DistinctCounter();
