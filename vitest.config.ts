@@ -60,6 +60,18 @@ export default defineConfig({
           ...ON_REAL_DATABASE,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'chaos',
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          include: ['test/chaos/*.e2e-spec.ts'],
+          ...ON_REAL_DATABASE,
+          globalSetup: ['test/chaos/support/results.setup.ts'],
+          testTimeout: 300_000,
+        },
+      },
     ],
     coverage: {
       reporter: [['text', { skipFull: true }]],

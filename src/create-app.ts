@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
+import { connectionLimit } from './http/connection-limit.js';
 import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -45,6 +46,7 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
   app.get(LoadShedding).protect(fastify.server);
+  fastify.server.maxConnections = connectionLimit();
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -1,4 +1,5 @@
 import { type SpanDescription, inSpan } from '@latchkey/tracing/spans';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Circuit } from './circuit.js';
 import {
@@ -8,6 +9,8 @@ import {
   isReadOnly,
 } from './database-error.js';
 
+// What broke one connection breaks the others of the pool too, and they are to be found broken first.
+const DELAY_TO_REPEAT_MS = 20;
 // Beyond it, a second try would make the caller wait too long.
 const MAX_AGE_TO_REPEAT_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
@@ -55,6 +58,7 @@ export class DatabaseGate {
     } catch (error) {
       const isLate = performance.now() - startedAt > MAX_AGE_TO_REPEAT_MS;
       if (!isRepeatable || isLate || !hasLostConnection(error)) throw error;
+      await sleep(DELAY_TO_REPEAT_MS);
       return send();
     }
   }

@@ -6,9 +6,9 @@ import { UTC_SESSION } from './utc-session.js';
 
 // The defaults wait for ever: for a connection of the pool, and for an answer. Together they stay below the 1.5 s that the
 // MCP server waits for a request.
-const CONNECTION_TIMEOUT_MS = 400;
-const STATEMENT_TIMEOUT_MS = 700;
-const QUERY_TIMEOUT_MS = 800;
+const CONNECTION_TIMEOUT_MS = 700;
+const STATEMENT_TIMEOUT_MS = 600;
+const QUERY_TIMEOUT_MS = 700;
 
 /** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */
 @Injectable()

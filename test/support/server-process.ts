@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const LISTENING = /Server listening at (http:\/\/[\d.:]+)/;
@@ -73,6 +73,15 @@ export class ServerProcess {
   /** Of a process that has ended by itself; null after a signal. */
   get exitCode(): number | null {
     return this.child.exitCode;
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Files, sockets and the like that it has open. */
+  openFiles(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   /** Memory that is still in use after a garbage collection, in MB; for a process with `REPORTS_MEMORY`. */

@@ -1,0 +1,56 @@
+import { API_KEY } from '../../support/app.js';
+import { BACKEND_MAIN, ServerProcess } from '../../support/server-process.js';
+import { type Question, ask } from './callers.js';
+import { until } from './chaos-database.js';
+
+type Protection = 'load-shedding' | 'database-gate' | 'draining' | 'time-outs';
+
+/** A backend as in production, but for a short drain period. */
+export function startBackend(
+  databaseUrl: string,
+  variables: NodeJS.ProcessEnv = {},
+): Promise<ServerProcess> {
+  return ServerProcess.start(BACKEND_MAIN, {
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'info',
+    PORT: '0',
+    DRAIN_SECONDS: '1',
+    DATABASE_URL: databaseUrl,
+    INTERNAL_API_KEY: API_KEY,
+    ...variables,
+  });
+}
+
+/** For the controls: the same test must fail where the protection is taken out. */
+export function without(protection: Protection): NodeJS.ProcessEnv {
+  return {
+    WITHOUT: protection,
+    NODE_OPTIONS: `--import=${new URL('without.mjs', import.meta.url).href}`,
+  };
+}
+
+export async function isReady({ origin }: ServerProcess): Promise<boolean> {
+  return (await ask(origin, { path: '/api/health/ready' })).status === 200;
+}
+
+export async function ready(backend: ServerProcess): Promise<void> {
+  await until(() => isReady(backend));
+}
+
+/** Adds a user and answers with the question for it. */
+export async function addUser(backend: ServerProcess, id: string): Promise<Question> {
+  await ready(backend);
+  const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
+  const { status, body: answer } = await ask(backend.origin, {
+    method: 'POST',
+    path: '/api/internal/users',
+    body,
+  });
+  if (status !== 201) throw new Error(`No user was added: ${answer}`);
+  return { path: `/api/internal/users/${id}` };
+}
+
+/** Errors that nobody expected, as the log tells them. */
+export function unexpectedErrors({ output }: ServerProcess): string[] {
+  return output.split('\n').filter((line) => /unexpected error|Unhandled|uncaught/i.test(line));
+}

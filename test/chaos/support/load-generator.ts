@@ -1,0 +1,147 @@
+/**
+ * Sends requests at a rate that does not depend on the answers, in a process of its own, and reports what came back. Its
+ * one argument is a `LoadPlan`; it writes a `LoadReport` to stdout.
+ */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LoadPlan, type LoadReport, loadPlanSchema } from './load-plan.js';
+
+const TICK_MS = 2;
+const HEAD_END = '\r\n\r\n';
+
+class Connection {
+  private socket: Socket | undefined;
+  private received = '';
+  private sentAt = 0;
+
+  constructor(
+    private readonly plan: LoadPlan,
+    private readonly request: string,
+    private readonly over: (status: number, latencyMs: number, connection: Connection) => void,
+  ) {}
+
+  send(): void {
+    this.sentAt = performance.now();
+    this.socket ??= this.open();
+    this.socket.write(this.request);
+  }
+
+  close(): void {
+    this.socket?.destroy();
+  }
+
+  private open(): Socket {
+    const socket = connect({ host: this.plan.host, port: this.plan.port, noDelay: true });
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => this.receive(text));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      if (this.socket !== socket) return;
+      this.socket = undefined;
+      if (this.sentAt > 0) this.finish(0);
+    });
+    return socket;
+  }
+
+  private receive(text: string): void {
+    this.received = this.received === '' ? text : this.received + text;
+    const end = this.received.indexOf(HEAD_END);
+    if (end === -1) return;
+    const head = this.received.slice(0, end).toLowerCase();
+    const length = parseInt(valueOf(head, 'content-length'), 10);
+    if (this.received.length < end + HEAD_END.length + length) return;
+    if (valueOf(head, 'connection') === 'close') {
+      this.socket?.destroy();
+      this.socket = undefined;
+    }
+    this.finish(Number(head.slice(9, 12)));
+  }
+
+  private finish(status: number): void {
+    const latency = performance.now() - this.sentAt;
+    this.received = '';
+    this.sentAt = 0;
+    this.over(status, latency, this);
+  }
+}
+
+/** Of a header in lower case; empty if there is none. */
+function valueOf(head: string, name: string): string {
+  const at = head.indexOf(`\r\n${name}: `);
+  if (at === -1) return '';
+  const from = at + name.length + 4;
+  const to = head.indexOf('\r\n', from);
+  return to === -1 ? head.slice(from) : head.slice(from, to);
+}
+
+async function run(plan: LoadPlan): Promise<LoadReport> {
+  const headers = Object.entries({ host: plan.host, ...plan.headers });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const request = `GET ${plan.path} HTTP/1.1\r\n${lines}\r\n`;
+  const latencies = new Map<number, number[]>();
+  const goodBySecond: number[] = [];
+  let good = 0;
+  let unsent = 0;
+  const startedAt = performance.now();
+  const over = (status: number, latencyMs: number, connection: Connection) => {
+    const known = latencies.get(status) ?? [];
+    known.push(latencyMs);
+    latencies.set(status, known);
+    if (status >= 200 && status < 300 && latencyMs <= plan.goodWithinMs) {
+      good += 1;
+      const second = Math.floor((performance.now() - startedAt) / 1000);
+      goodBySecond[second] = (goodBySecond[second] ?? 0) + 1;
+    }
+    if (plan.ratePerSecond === 'closed') {
+      if (performance.now() - startedAt < plan.seconds * 1000) connection.send();
+      else idle.push(connection);
+    } else idle.push(connection);
+  };
+  const connections = Array.from(
+    { length: plan.connections },
+    () => new Connection(plan, request, over),
+  );
+  const idle = [...connections];
+  if (plan.ratePerSecond === 'closed') {
+    for (const connection of idle.splice(0)) connection.send();
+    await sleep(plan.seconds * 1000);
+  } else {
+    let sent = 0;
+    for (;;) {
+      const elapsed = performance.now() - startedAt;
+      if (elapsed >= plan.seconds * 1000) break;
+      const due = Math.floor((elapsed / 1000) * plan.ratePerSecond) - sent;
+      sent += due;
+      for (let next = 0; next < due; next++) {
+        const connection = idle.shift();
+        if (connection === undefined) unsent += 1;
+        else connection.send();
+      }
+      await sleep(TICK_MS);
+    }
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  const deadline = performance.now() + 3000;
+  while (idle.length < connections.length && performance.now() < deadline) await sleep(10);
+  const pending = connections.length - idle.length;
+  for (const connection of connections) connection.close();
+  return {
+    goodPerSecond: good / seconds,
+    goodBySecond,
+    unsent,
+    pending,
+    statuses: Object.fromEntries(
+      [...latencies].map(([status, values]) => [status, describe(values)]),
+    ),
+  };
+}
+
+function describe(values: number[]) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+const report = await run(loadPlanSchema.parse(JSON.parse(process.argv[2] ?? '{}')));
+process.stdout.write(JSON.stringify(report));

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+
+export const loadPlanSchema = z.object({
+  host: z.string().default('127.0.0.1'),
+  port: z.int(),
+  path: z.string(),
+  headers: z.record(z.string(), z.string()).default({}),
+  connections: z.int(),
+  /** `closed`: each connection sends its next request when it has its answer. */
+  ratePerSecond: z.union([z.number(), z.literal('closed')]),
+  seconds: z.number(),
+  /** A later answer is worth nothing. */
+  goodWithinMs: z.number().default(250),
+});
+
+export const loadReportSchema = z.object({
+  goodPerSecond: z.number(),
+  goodBySecond: z.array(z.number().nullable()),
+  /** Requests for which no connection was free. */
+  unsent: z.number(),
+  /** Requests without an answer three seconds after the end. */
+  pending: z.number(),
+  /** By status; 0 where the connection broke. Times in milliseconds. */
+  statuses: z.record(
+    z.string(),
+    z.object({ count: z.number(), p50: z.number(), p99: z.number(), max: z.number() }),
+  ),
+});
+
+export type LoadPlan = z.output<typeof loadPlanSchema>;
+export type LoadReport = z.output<typeof loadReportSchema>;
