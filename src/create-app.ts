@@ -12,7 +12,7 @@ import { connectionLimit } from './http/connection-limit.js';
 import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { logRequest } from './http/request-log.js';
+import { createRequestLogger, logRequest } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
@@ -25,7 +25,8 @@ const KEEP_ALIVE_MARGIN_MS = 900;
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   const logger = createLogger(environment.LOG_LEVEL);
   const requests = new FinishedRequests();
-  requests.observe((request) => logRequest(logger, request));
+  const requestLogger = createRequestLogger(logger);
+  requests.observe((request) => logRequest(requestLogger, request));
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment, requests),
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES, requests),

@@ -1,8 +1,10 @@
+import { ratesOf } from '../load/load.js';
 import { LATCHKEY } from '../peers.js';
 import { describeRounds, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
+import { cpuTimesOf, measureThroughput } from './throughput.js';
 
 /** Parts of the backend that can be switched off, one after another. */
 const PARTS = [
@@ -23,19 +25,22 @@ export const optionalParts: Measurement = {
   name: 'optional-parts',
   peers: () => [LATCHKEY],
   async run(run) {
-    const database = await run.database();
-    const subjects = [LATCHKEY, ...WITHOUT].map((peer) => ({ peer, database }));
-    const [all = [], ...others] = await run.peersInTurns(subjects, async (server) => {
-      await run.warmUp(server);
-      return (await run.load(server)).requestsPerSecond;
+    const results = await measureThroughput(run, [LATCHKEY, ...WITHOUT]);
+    const all = results.get(LATCHKEY);
+    const rows = WITHOUT.map((peer, index) => {
+      const without = results.get(peer);
+      return [
+        PARTS[index]?.title ?? '',
+        formatSpread(ratiosByRound(ratesOf(without), ratesOf(all))),
+        formatSpread(ratiosByRound(cpuTimesOf(all), cpuTimesOf(without))),
+      ];
     });
-    const rows = PARTS.map(({ title }, index) => [
-      title,
-      formatSpread(ratiosByRound(others[index] ?? [], all)),
-    ]);
     const { rounds, seconds } = run.options;
     return {
-      text: markdownTable([['switched off', 'requests/s ÷ all on'], ...rows]),
+      text: markdownTable([
+        ['switched off', 'requests/s ÷ all on', 'requests/CPU second ÷ all on'],
+        ...rows,
+      ]),
       conditions: describeRounds(rounds, seconds),
     };
   },
