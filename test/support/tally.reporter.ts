@@ -11,8 +11,9 @@ export default class TallyReporter implements Reporter {
       [...module.children.allTests()].map((test) => test.result().state),
     );
     const count = (state: string) => states.filter((each) => each === state).length;
-    // A file that could not even be loaded has no tests to fail.
-    const broken = modules.filter((module) => module.errors().length > 0).length + errors.length;
+    // A file that could not be loaded, or a hook that failed, leaves tests that never ran: none of them has failed.
+    const groups = modules.flatMap((module) => [module, ...module.children.allSuites()]);
+    const broken = groups.filter((group) => group.errors().length > 0).length + errors.length;
     const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';
     const tally = `${count('passed')} passed, ${count('failed') + broken} failed${skipped}`;
     if (process.env.TALLY_FILE) appendFileSync(process.env.TALLY_FILE, `${tally}\n`);

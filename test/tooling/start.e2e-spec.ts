@@ -236,7 +236,7 @@ describe('npm start', () => {
   beforeAll(async () => {
     checkout = await makeCheckout();
     await (await start()).signal('SIGINT');
-  }, 90_000);
+  }, 300_000);
 
   afterAll(() => removeCheckout(checkout));
 
