@@ -26,13 +26,16 @@ async function endInOrder(
 ): Promise<void> {
   const logger = new Logger('Shutdown');
   logger.log(`${signal}: draining for ${drainMs / 1000} s`);
-  app.get(Draining).begin();
+  const draining = app.get(Draining);
+  draining.begin();
   await sleep(drainMs);
   const impatience = setTimeout(() => {
     logger.error('The end took too long');
     process.exit(1);
   }, CLOSING_LIMIT_MS + SHUTDOWN_HOOKS_LIMIT_MS);
   try {
+    // First, since Nest destroys the connections that come in while it closes.
+    await draining.finish();
     await app.close();
     clearTimeout(impatience);
     process.exit(0);

@@ -12,7 +12,7 @@ export interface Outcome {
   readonly endedAt: number;
   /** 0 if the connection broke. */
   readonly status: number;
-  /** Of a problem. */
+  /** Of a problem, or of what the system says of a connection. */
   readonly code: string | undefined;
   readonly body: string;
 }
@@ -29,12 +29,14 @@ const problemSchema = z.object({ code: z.string() });
 /** Asks once; resolves whatever comes of it. */
 export async function ask(origin: string, question: Question, agent?: Agent): Promise<Outcome> {
   const startedAt = performance.now();
-  const { status, body } = await send(origin, question, agent).catch(() => ({
-    status: 0,
-    body: '',
-  }));
-  const code = status >= 400 ? problemSchema.safeParse(parse(body)).data?.code : undefined;
-  return { startedAt, endedAt: performance.now(), status, code, body };
+  try {
+    const { status, body } = await send(origin, question, agent);
+    const code = status >= 400 ? problemSchema.safeParse(parse(body)).data?.code : undefined;
+    return { startedAt, endedAt: performance.now(), status, code, body };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+    return { startedAt, endedAt: performance.now(), status: 0, code, body: '' };
+  }
 }
 
 function send(

@@ -120,7 +120,8 @@ export class ChaosDatabase {
   }
 }
 
-async function queryOnce<Row extends object>(url: string, sql: string): Promise<Row[]> {
+/** Over a connection of its own. */
+export async function queryOnce<Row extends object>(url: string, sql: string): Promise<Row[]> {
   const client = new Client({ connectionString: url });
   client.on('error', () => undefined);
   await client.connect();

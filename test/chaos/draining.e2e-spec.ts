@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY } from '../support/app.js';
+import type { ServerProcess } from '../support/server-process.js';
+import { addUser, ready, startBackend, without } from './support/backend.js';
+import { Callers, type Question, ask, tally } from './support/callers.js';
+import { ChaosDatabase, until } from './support/chaos-database.js';
+import { ms, record, scaled } from './support/results.js';
+
+const HAS_HAPROXY = spawnSync('haproxy', ['-v']).status === 0;
+
+let database: ChaosDatabase;
+let user: Question;
+
+beforeAll(async () => {
+  database = await ChaosDatabase.start();
+  const backend = await startBackend(database.url);
+  user = await addUser(backend, 'ada');
+  await backend.stop();
+});
+afterAll(() => database.remove());
+
+describe('SIGTERM with clients that stay', () => {
+  it('is not ready at once, answers all that was asked, and ends with 0 within 10 s', async () => {
+    const backend = await startBackend(database.url, { DRAIN_SECONDS: '' });
+    await ready(backend);
+    const port = Number(new URL(backend.origin).port);
+    const silent = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+    const idle = new Agent({ keepAlive: true });
+    await Promise.all(Array.from({ length: 20 }, () => ask(backend.origin, user, idle)));
+    const callers = new Callers(backend.origin, () => user);
+    await sleep(300);
+    const signalledAt = performance.now();
+    backend.signal('SIGTERM');
+    await until(
+      async () => (await ask(backend.origin, { path: '/api/health/ready' })).status === 503,
+    );
+    const notReadyAfter = performance.now() - signalledAt;
+    // As long as a balancer takes to see it, at the most.
+    await sleep(3000);
+    await callers.stop();
+    const question = slowly(backend.origin);
+    await until(() => backend.hasEnded);
+    const ended = performance.now() - signalledAt;
+    expect(await question).toMatch(/^HTTP\/1\.1 201 /);
+    idle.destroy();
+    for (const socket of silent) socket.destroy();
+    const good = callers.outcomes.length;
+    expect(tally(callers.outcomes)).toEqual({ '200': good });
+    expect(backend.exitCode).toBe(0);
+    expect(ended).toBeLessThan(10_000);
+    expect(notReadyAfter).toBeLessThan(1000);
+    record({
+      promise: 'A stop loses no request and ends in time',
+      broken: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
+      figure: `not ready after ${ms(notReadyAfter)}; ${good + 1} answered, one of them half sent when the drain period was over, 0 lost; exit 0 after ${ms(ended)}`,
+      anchor: 'Envoy drains, then closes; Docker kills after 10 s',
+    });
+  });
+});
+
+/** Sends half a request, and the other half when the drain period is over. */
+async function slowly(origin: string): Promise<string> {
+  const body = JSON.stringify({ id: 'slow', email: 'slow@example.com', name: 'Ada Lovelace' });
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+  socket.write(
+    `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+  );
+  await sleep(3000);
+  socket.write(body.slice(5));
+  return text(socket);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+/** HAProxy before two backends. It never tries a request again, so that each failure shows. */
+class LoadBalancer {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'latchkey-haproxy-'));
+  private readonly process: ChildProcess;
+
+  constructor(
+    private readonly port: number,
+    backendPorts: readonly number[],
+  ) {
+    const file = join(this.folder, 'haproxy.cfg');
+    const servers = backendPorts.map(
+      (each, index) => `  server b${index} 127.0.0.1:${each} check inter 200ms fall 1 rise 1`,
+    );
+    writeFileSync(
+      file,
+      `defaults
+  mode http
+  retries 0
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+listen latchkey
+  bind 127.0.0.1:${port}
+  option httpchk GET /api/health/ready
+${servers.join('\n')}
+`,
+    );
+    this.process = spawn('haproxy', ['-f', file, '-q'], { stdio: 'ignore' });
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
+  const RESTARTS = scaled(20, 5);
+  const REQUESTS = scaled(1_000_000, 50);
+
+  async function restartUnderLoad(
+    restarts: number,
+    requests: number,
+    variables: NodeJS.ProcessEnv,
+  ): Promise<Callers> {
+    const ports = [await freePort(), await freePort()];
+    const start = (port: number | undefined) =>
+      startBackend(database.url, { PORT: String(port), LOG_LEVEL: 'info', ...variables });
+    const backends: ServerProcess[] = [];
+    for (const port of ports) backends.push(await start(port));
+    for (const backend of backends) await ready(backend);
+    const balancer = new LoadBalancer(await freePort(), ports);
+    await until(async () => (await ask(balancer.origin, user)).status === 200);
+    const callers = new Callers(balancer.origin, () => user, 16, 1);
+    for (let restart = 0; restart < restarts || callers.outcomes.length < requests; restart++) {
+      const turn = restart % backends.length;
+      await backends[turn]?.stop();
+      const again = await start(ports[turn]);
+      backends[turn] = again;
+      await ready(again);
+      // HAProxy has to see it too.
+      await sleep(1000);
+    }
+    await callers.stop();
+    await balancer.stop();
+    for (const backend of backends) await backend.stop('SIGKILL');
+    return callers;
+  }
+
+  const failed = ({ outcomes }: Callers) => outcomes.filter(({ status }) => status !== 200).length;
+
+  it('lose no request', async () => {
+    const control = await restartUnderLoad(2, 0, { DRAIN_SECONDS: '0', ...without('draining') });
+    const callers = await restartUnderLoad(RESTARTS, REQUESTS, { DRAIN_SECONDS: '2' });
+    record({
+      promise: 'Rolling restarts lose no request',
+      broken: `two backends behind HAProxy, which tries nothing again; ${RESTARTS} restarts or more under load`,
+      figure: `${failed(callers)} failed of ${callers.outcomes.length}`,
+      control: `${failed(control)} failed of ${control.outcomes.length}`,
+      anchor: 'HAProxy: not acceptable that any single connection is lost',
+    });
+    expect(tally(callers.outcomes)).toEqual({ '200': callers.outcomes.length });
+    expect(failed(control)).toBeGreaterThan(0);
+  }, 3_600_000);
+});
