@@ -5,7 +5,7 @@ import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 import { DistinctCounter } from './distinct-counter.js';
-import { refusalHeaders } from './rate-limit-headers.js';
+import { QuotaPolicy } from './quota-policy.js';
 import { SharedHours } from './shared-hours.js';
 
 const WINDOW_SECONDS = 3600;
@@ -28,8 +28,8 @@ interface Hour {
 @Injectable()
 export class EnumerationLimit implements OnModuleInit {
   private readonly isOn: boolean;
-  private readonly userQuota: number;
-  private readonly missQuota: number;
+  private readonly users: QuotaPolicy;
+  private readonly misses: QuotaPolicy;
   private readonly hours = new Map<string, Hour>();
   private sweptAt = performance.now();
 
@@ -39,8 +39,10 @@ export class EnumerationLimit implements OnModuleInit {
     config: ConfigService<Environment, true>,
   ) {
     this.isOn = config.get('LIMITS', { infer: true }) === 'on';
-    this.userQuota = config.get('KEY_USERS_LIMIT', { infer: true });
-    this.missQuota = config.get('KEY_MISSES_LIMIT', { infer: true });
+    const users = config.get('KEY_USERS_LIMIT', { infer: true });
+    const misses = config.get('KEY_MISSES_LIMIT', { infer: true });
+    this.users = new QuotaPolicy('users', users, WINDOW_SECONDS);
+    this.misses = new QuotaPolicy('misses', misses, WINDOW_SECONDS);
   }
 
   onModuleInit(): void {
@@ -94,8 +96,8 @@ export class EnumerationLimit implements OnModuleInit {
   }
 
   private check(users: number, misses: number, endsAt: number): void {
-    if (users > this.userQuota) throw refusal('users', this.userQuota, endsAt);
-    if (misses >= this.missQuota) throw refusal('misses', this.missQuota, endsAt);
+    if (users > this.users.quota) throw refusal(this.users, endsAt);
+    if (misses >= this.misses.quota) throw refusal(this.misses, endsAt);
   }
 
   private hourOf({ keyId, isRoot }: Principal): Hour | undefined {
@@ -122,8 +124,7 @@ export class EnumerationLimit implements OnModuleInit {
   }
 }
 
-function refusal(name: string, quota: number, endsAt: number): ProblemException {
-  const policy = { name, quota, windowSeconds: WINDOW_SECONDS };
-  const headers = refusalHeaders(policy, endsAt - performance.now());
+function refusal(policy: QuotaPolicy, endsAt: number): ProblemException {
+  const headers = policy.refusalHeaders(endsAt - performance.now());
   return new ProblemException('ENUMERATION_LIMITED', {}, headers);
 }

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { RateLimiterRes } from 'rate-limiter-flexible';
 import type { FastifyReply } from 'fastify';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
-import { rateLimitHeaders, refusalHeaders } from './rate-limit-headers.js';
+import { QuotaPolicy } from './quota-policy.js';
 import { RequestWindow } from './request-window.js';
 import { SharedStore } from './shared-store.js';
 
@@ -34,18 +35,24 @@ export class KeyRateLimit {
   }
 
   private async countOf({ keyId, rateLimit }: Principal, reply: FastifyReply): Promise<void> {
-    const quota = rateLimit ?? this.defaultQuota;
-    const { isExceeded, remaining, msUntilReset } = await this.windowOf(quota).count(keyId);
-    const policy = { name: 'default', quota, windowSeconds: WINDOW_SECONDS };
-    if (isExceeded)
-      throw new ProblemException('RATE_LIMITED', {}, refusalHeaders(policy, msUntilReset));
-    void reply.headers(rateLimitHeaders(policy, remaining, msUntilReset));
+    const window = this.windowOf(rateLimit ?? this.defaultQuota);
+    const { policy } = window;
+    try {
+      const { remainingPoints, msBeforeNext } = await window.consume(keyId);
+      void reply.header('ratelimit-policy', policy.header);
+      void reply.header('ratelimit', policy.allowance(remainingPoints, msBeforeNext));
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      const headers = policy.refusalHeaders(refusal.msBeforeNext);
+      throw new ProblemException('RATE_LIMITED', {}, headers);
+    }
   }
 
   private windowOf(quota: number): RequestWindow {
     const known = this.windows.get(quota);
     if (known !== undefined) return known;
-    const added = new RequestWindow(this.store, 'key-rate', quota, WINDOW_SECONDS);
+    const policy = new QuotaPolicy('default', quota, WINDOW_SECONDS);
+    const added = new RequestWindow(this.store, 'key-rate', policy);
     this.windows.set(quota, added);
     return added;
   }

@@ -1,12 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { QuotaPolicy } from './quota-policy.js';
 import type { SharedStore } from './shared-store.js';
-
-/** What a caller has left of its window. */
-export interface Allowance {
-  readonly isExceeded: boolean;
-  readonly remaining: number;
-  readonly msUntilReset: number;
-}
 
 /**
  * Counts what callers do in a window, which opens with the first request and closes after its duration, whatever comes in
@@ -19,9 +13,9 @@ export class RequestWindow {
   constructor(
     private readonly store: SharedStore,
     name: string,
-    points: number,
-    duration: number,
+    readonly policy: QuotaPolicy,
   ) {
+    const { quota: points, windowSeconds: duration } = policy;
     this.local = new RateLimiterMemory({ points, duration });
     if (store.redis === undefined) return;
     this.shared = new RateLimiterRedis({
@@ -34,23 +28,13 @@ export class RequestWindow {
     });
   }
 
-  async count(caller: string): Promise<Allowance> {
-    if (this.shared === undefined || !this.store.isUp) return allowance(this.local.consume(caller));
-    try {
-      return await allowance(this.shared.consume(caller));
-    } catch (error) {
+  /** Counts one; throws a `RateLimiterRes` if that was one too many. */
+  consume(caller: string): Promise<RateLimiterRes> {
+    if (this.shared === undefined || !this.store.isUp) return this.local.consume(caller);
+    return this.shared.consume(caller).catch((error: unknown) => {
+      if (error instanceof RateLimiterRes) throw error;
       this.store.reportFailure(error);
-      return allowance(this.local.consume(caller));
-    }
-  }
-}
-
-async function allowance(consumed: Promise<RateLimiterRes>): Promise<Allowance> {
-  try {
-    const { remainingPoints, msBeforeNext } = await consumed;
-    return { isExceeded: false, remaining: remainingPoints, msUntilReset: msBeforeNext };
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    return { isExceeded: true, remaining: 0, msUntilReset: refusal.msBeforeNext };
+      return this.local.consume(caller);
+    });
   }
 }

@@ -3,7 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
-import { refusalHeaders } from './rate-limit-headers.js';
+import { QuotaPolicy } from './quota-policy.js';
 import { sourceOf } from './source.js';
 
 const WINDOW_SECONDS = 60;
@@ -18,6 +18,7 @@ const EVICTED_AT_ONCE = 1000;
 @Injectable()
 export class SourceFailureLimit {
   private readonly isOn: boolean;
+  private readonly policy: QuotaPolicy;
   private readonly limiter: RateLimiterMemory;
   /** Those counted, the one that failed last at the end. */
   private readonly sources = new Set<string>();
@@ -25,6 +26,7 @@ export class SourceFailureLimit {
   constructor(config: ConfigService<Environment, true>) {
     this.isOn = config.get('LIMITS', { infer: true }) === 'on';
     const points = config.get('SOURCE_FAILURE_LIMIT', { infer: true });
+    this.policy = new QuotaPolicy('failures', points, WINDOW_SECONDS);
     this.limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
   }
 
@@ -45,9 +47,7 @@ export class SourceFailureLimit {
       await this.limiter.consume(source);
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      const { points: quota } = this.limiter;
-      const policy = { name: 'failures', quota, windowSeconds: WINDOW_SECONDS };
-      const headers = refusalHeaders(policy, refusal.msBeforeNext);
+      const headers = this.policy.refusalHeaders(refusal.msBeforeNext);
       throw new ProblemException('TOO_MANY_FAILURES', {}, headers);
     }
   }
