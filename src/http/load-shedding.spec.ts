@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { type Server, type ServerResponse, createServer } from 'node:http';
 import { Agent, get } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Draining } from '@latchkey/shutdown/draining';
+import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LoadShedding } from './load-shedding.js';
 
 const LIMIT = 128;
 
 let server: Server;
+let draining: Draining;
 let shedding: LoadShedding;
 let handled: ServerResponse[];
 let agent: Agent;
@@ -17,7 +20,9 @@ beforeEach(async () => {
   handled = [];
   agent = new Agent({ keepAlive: true });
   server = createServer((_request, response) => void handled.push(response));
-  shedding = new LoadShedding(new Draining());
+  draining = new Draining();
+  draining.watch(Fastify({ serverFactory: () => server }));
+  shedding = new LoadShedding(draining);
   shedding.protect(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -35,14 +40,19 @@ interface Answer {
   readonly body: string;
 }
 
+function port(): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening');
+  return address.port;
+}
+
 function ask(
   path = '/api/internal/users/1',
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
   return new Promise((resolve, reject) => {
-    const request = get({ port, host: '127.0.0.1', path, agent, headers }, (response) => {
+    const options = { port: port(), host: '127.0.0.1', path, agent, headers };
+    const request = get(options, (response) => {
       const { statusCode: status } = response;
       text(response).then((body) => resolve({ status, headers: response.headers, body }), reject);
     });
@@ -88,7 +98,7 @@ describe('LoadShedding', () => {
     const asked = await fill();
     answerAll();
     await Promise.all(asked);
-    await vi.waitUntil(() => shedding.inFlight === 0);
+    await vi.waitUntil(() => draining.inFlight === 0);
     const next = ask();
     await vi.waitUntil(() => handled.length === 1);
     answerAll();
@@ -108,8 +118,16 @@ describe('LoadShedding', () => {
     const asked = Promise.allSettled(await fill());
     agent.destroy();
     await asked;
-    await vi.waitUntil(() => shedding.inFlight === 0);
+    await vi.waitUntil(() => draining.inFlight === 0);
     expect(shedding.refused).toBe(0);
+  });
+
+  it('forgets requests that were pipelined by a client that has left', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
+    await vi.waitUntil(() => handled.length === 10);
+    client.destroy();
+    await vi.waitUntil(() => draining.inFlight === 0);
   });
 
   it('closes the connection of a refused request that brings a body', async () => {

@@ -26,11 +26,9 @@ const ID_PLACE = 'REQUEST-ID';
 export class LoadShedding implements OnApplicationShutdown {
   /** Requests that have been refused since the start. */
   refused = 0;
-  /** Requests in progress. */
-  inFlight = 0;
   /** How many may be in progress. */
   limit = MIN_LIMIT;
-  private answered = 0;
+  private finished = 0;
   private reported = 0;
   private readonly logger = new Logger(LoadShedding.name);
   private readonly refusal = renderProblem(new ProblemException('OVERLOADED'), ID_PLACE);
@@ -46,7 +44,7 @@ export class LoadShedding implements OnApplicationShutdown {
     const handlers = server.listeners('request');
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (!this.admits(request, response)) this.refuse(request, response);
+      if (!this.admits(request)) this.refuse(request, response);
       else for (const handle of handlers) handle.call(server, request, response);
     });
     this.timers.push(
@@ -59,15 +57,8 @@ export class LoadShedding implements OnApplicationShutdown {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  private admits(request: IncomingMessage, response: ServerResponse): boolean {
-    if (HEALTH.test(request.url ?? '')) return true;
-    if (this.inFlight >= this.limit) return false;
-    this.inFlight += 1;
-    response.once('close', () => {
-      this.inFlight -= 1;
-      this.answered += 1;
-    });
-    return true;
+  private admits({ url = '' }: IncomingMessage): boolean {
+    return this.draining.inFlight < this.limit || HEALTH.test(url);
   }
 
   private refuse(request: IncomingMessage, response: ServerResponse): void {
@@ -108,13 +99,14 @@ export class LoadShedding implements OnApplicationShutdown {
 
   /** Little's law: what is in progress is the rate times the time that it takes. */
   private adapt(): void {
-    const perSecond = (this.answered * 1000) / WINDOW_MS;
-    this.answered = 0;
+    const { inFlight, finished } = this.draining;
+    const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
+    this.finished = finished;
     this.limit = Math.max(MIN_LIMIT, Math.round(perSecond * TARGET_LATENCY_SECONDS));
     if (this.refused > this.reported) {
       const refused = this.refused - this.reported;
       this.reported = this.refused;
-      this.logger.warn(`Overloaded: ${refused} requests refused, ${this.inFlight} in progress`);
+      this.logger.warn(`Overloaded: ${refused} requests refused, ${inFlight} in progress`);
     }
   }
 }

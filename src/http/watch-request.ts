@@ -1,3 +1,4 @@
+import { onResponseEnd } from '@latchkey/shutdown/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
 import type { AttemptOutcome, FinishedRequest, LimitName } from '../requests/finished-request.js';
@@ -14,7 +15,7 @@ export function watchRequest(
   requests: FinishedRequests,
 ): void {
   // Fastify's own onResponse is not called for a client that leaves.
-  reply.raw.once('close', () => requests.announce(describe(request, reply)));
+  onResponseEnd(reply.raw, () => requests.announce(describe(request, reply)));
 }
 
 function describe(request: FastifyRequest, reply: FastifyReply): FinishedRequest {

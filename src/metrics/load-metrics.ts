@@ -1,3 +1,4 @@
+import { Draining } from '@latchkey/shutdown/draining';
 import { addCounter, addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
@@ -22,10 +23,10 @@ const DEGRADED = {
 /** Tells how much is asked at once, and what is refused because of it. */
 @Injectable()
 export class LoadMetrics {
-  constructor(modules: ModuleRef, store: SharedStore, registry: Registry) {
+  constructor(modules: ModuleRef, draining: Draining, store: SharedStore, registry: Registry) {
     // The application's own, which no module exports.
     const load = () => modules.get(LoadShedding, { strict: false });
-    addGauge(registry, IN_FLIGHT, () => load().inFlight);
+    addGauge(registry, IN_FLIGHT, () => draining.inFlight);
     addGauge(registry, LIMIT, () => load().limit);
     addCounter(registry, SHED, () => load().refused);
     addGauge(registry, DEGRADED, () => Number(store.sharing === 'degraded'));

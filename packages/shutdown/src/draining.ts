@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setImmediate as afterPolling } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { onResponseEnd } from './response-end.js';
 
 const CHECK_INTERVAL_MS = 50;
 // For clients that have only just connected to send their request.
@@ -9,9 +10,16 @@ const SILENCE_LIMIT_MS = 500;
 /** How long requests in flight may take to finish once no more are accepted. */
 export const CLOSING_LIMIT_MS = 4000;
 
-/** Whether a server is about to end, and the requests that it is answering until then. */
+/** Whether a server is about to end, and how many requests it is answering until then. */
 export class Draining {
-  private readonly open = new Set<ServerResponse>();
+  /** Requests in progress. */
+  inFlight = 0;
+  /** Requests that are over, since the start. */
+  finished = 0;
+  // Places that are used again, and not a set: what has passed through a set that lives on outlives its own time in the heap, which
+  // takes a tenth of all time under load.
+  private readonly open: (ServerResponse | undefined)[] = [];
+  private readonly freePlaces: number[] = [];
   private hasBegun = false;
   private server: Server | undefined;
 
@@ -22,13 +30,13 @@ export class Draining {
 
   /** To be called before the server listens. */
   watch(fastify: FastifyInstance): void {
-    this.server = fastify.server;
-    fastify.addHook('onRequest', (_request, reply, done) => {
-      this.track(reply.raw);
-      done();
-    });
+    const { server } = fastify;
+    this.server = server;
+    server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) =>
+      this.track(response),
+    );
     fastify.addHook('preClose', (done) => {
-      this.closeConnections(fastify.server);
+      this.closeConnections(server);
       done();
     });
   }
@@ -36,7 +44,7 @@ export class Draining {
   /** From now on every answer, also to requests in flight, has `Connection: close`. */
   begin(): void {
     this.hasBegun = true;
-    for (const response of this.open) response.shouldKeepAlive = false;
+    for (const response of this.open) if (response) response.shouldKeepAlive = false;
   }
 
   /** Accepts no more connections; resolves when everybody has been answered. */
@@ -52,9 +60,16 @@ export class Draining {
   }
 
   private track(response: ServerResponse): void {
-    this.open.add(response);
-    response.once('close', () => this.open.delete(response));
+    const place = this.freePlaces.pop() ?? this.open.length;
+    this.open[place] = response;
+    this.inFlight += 1;
     if (this.hasBegun) response.shouldKeepAlive = false;
+    onResponseEnd(response, () => {
+      this.open[place] = undefined;
+      this.freePlaces.push(place);
+      this.inFlight -= 1;
+      this.finished += 1;
+    });
   }
 
   /** Closes the connections of a server that accepts no more, as soon as nobody waits for an answer on them. */
@@ -63,7 +78,7 @@ export class Draining {
     const closedAt = performance.now();
     const timer = setInterval(() => {
       const elapsed = performance.now() - closedAt;
-      const isQuiet = this.open.size === 0 && elapsed > SILENCE_LIMIT_MS;
+      const isQuiet = this.inFlight === 0 && elapsed > SILENCE_LIMIT_MS;
       // Node counts a connection that never sent anything as busy.
       if (isQuiet || elapsed > CLOSING_LIMIT_MS) server.closeAllConnections();
       else server.closeIdleConnections();

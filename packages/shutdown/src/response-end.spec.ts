@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { type Server, type ServerResponse, createServer } from 'node:http';
+import { type Socket, connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { onResponseEnd } from './response-end.js';
+
+let server: Server;
+let client: Socket;
+let responses: ServerResponse[];
+/** The places of the responses that are over, in the order of their ends. */
+let ended: number[];
+
+beforeEach(async () => {
+  responses = [];
+  // A response of the test before may end only now.
+  const places: number[] = [];
+  ended = places;
+  server = createServer((_request, response) => {
+    const place = responses.push(response) - 1;
+    onResponseEnd(response, () => places.push(place));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  client = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1');
+});
+afterEach(async () => {
+  client.destroy();
+  server.close();
+  await once(server, 'close');
+});
+
+async function send(requests: number): Promise<void> {
+  const expected = responses.length + requests;
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(requests));
+  await vi.waitUntil(() => responses.length === expected);
+}
+
+describe('the end of a response', () => {
+  it('is announced when it was sent', async () => {
+    await send(1);
+    expect(ended).toEqual([]);
+    responses[0]?.end('done');
+    await vi.waitUntil(() => ended.length > 0);
+    await send(1);
+    expect(ended).toEqual([0]);
+  });
+
+  it('is announced when the client leaves', async () => {
+    await send(1);
+    client.destroy();
+    await vi.waitUntil(() => ended.length > 0);
+    responses[0]?.end('in vain');
+    expect(ended).toEqual([0]);
+  });
+
+  it('is announced once for each of several that were asked for at once', async () => {
+    await send(3);
+    for (const response of responses.toReversed()) response.end('done');
+    await vi.waitUntil(() => ended.length === 3);
+    client.destroy();
+    await once(client, 'close');
+    expect(ended).toEqual([0, 1, 2]);
+  });
+
+  it('is announced once for each of several whose client leaves, whether or not they were begun', async () => {
+    await send(4);
+    responses[0]?.end('done');
+    await vi.waitUntil(() => ended.length === 1);
+    client.destroy();
+    await vi.waitUntil(() => ended.length === 4);
+    for (const response of responses.slice(1)) response.end('in vain');
+    expect(ended.toSorted((one, other) => one - other)).toEqual([0, 1, 2, 3]);
+  });
+});
