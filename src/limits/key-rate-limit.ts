@@ -6,7 +6,7 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
 import { QuotaPolicy } from './quota-policy.js';
-import { RequestWindow } from './request-window.js';
+import { type Allowance, RequestWindow } from './request-window.js';
 import { SharedStore } from './shared-store.js';
 
 const WINDOW_SECONDS = 60;
@@ -27,23 +27,29 @@ export class KeyRateLimit {
   }
 
   /**
-   * Counts a request, and tells the caller what it has left. Undefined where nothing is limited.
+   * Counts a request, and tells the caller what it has left. A promise only where that has to be waited for.
    * @throws ProblemException `RATE_LIMITED`
    */
   count(principal: Principal, reply: FastifyReply): Promise<void> | undefined {
-    return this.isOn && !principal.isRoot ? this.countOf(principal, reply) : undefined;
+    if (!this.isOn || principal.isRoot) return undefined;
+    const { keyId, rateLimit } = principal;
+    const window = this.windowOf(rateLimit ?? this.defaultQuota);
+    const allowance = window.take(keyId);
+    if (allowance === undefined) return this.countNext(window, keyId, reply);
+    tell(window.policy, allowance, reply);
+    return undefined;
   }
 
-  private async countOf({ keyId, rateLimit }: Principal, reply: FastifyReply): Promise<void> {
-    const window = this.windowOf(rateLimit ?? this.defaultQuota);
-    const { policy } = window;
+  private async countNext(
+    window: RequestWindow,
+    keyId: string,
+    reply: FastifyReply,
+  ): Promise<void> {
     try {
-      const { remainingPoints, msBeforeNext } = await window.consume(keyId);
-      void reply.header('ratelimit-policy', policy.header);
-      void reply.header('ratelimit', policy.allowance(remainingPoints, msBeforeNext));
+      tell(window.policy, await window.takeNext(keyId), reply);
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      const headers = policy.refusalHeaders(refusal.msBeforeNext);
+      const headers = window.policy.refusalHeaders(refusal.msBeforeNext);
       throw new ProblemException('RATE_LIMITED', {}, headers);
     }
   }
@@ -56,4 +62,9 @@ export class KeyRateLimit {
     this.windows.set(quota, added);
     return added;
   }
+}
+
+function tell(policy: QuotaPolicy, allowance: Allowance, reply: FastifyReply): void {
+  void reply.header('ratelimit-policy', policy.header);
+  void reply.header('ratelimit', policy.allowance(allowance.remaining, allowance.msUntilReset));
 }
