@@ -1,3 +1,4 @@
+import { LinesOfTurn } from './lines-of-turn.js';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
@@ -24,7 +25,7 @@ export function createLogger(level: string, stream: 'stdout' | 'stderr' = 'stdou
 
 function destination(stream: 'stdout' | 'stderr'): DestinationStream {
   const descriptor = DESCRIPTORS[stream];
-  if (!process[stream].isTTY) return pino.destination(descriptor);
+  if (!process[stream].isTTY) return LinesOfTurn.ofDescriptor(descriptor);
   return pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { requestIdOf } from './request-id.js';
 
 const idFor = (given?: string) => requestIdOf({ headers: { 'x-request-id': given } });
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MADE = /^[0-9a-f]{16}-[0-9a-z]+$/;
 
 describe('requestIdOf', () => {
   it.each(['a', '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10', 'A.b_c~d-9', 'x'.repeat(128)])(
@@ -15,7 +15,11 @@ describe('requestIdOf', () => {
   it.each([undefined, '', 'x'.repeat(129), 'a b', 'a\nb', 'a"b', 'a, b', 'é'])(
     'makes one instead of %j',
     (id) => {
-      expect(idFor(id)).toMatch(UUID);
+      expect(idFor(id)).toMatch(MADE);
     },
   );
+
+  it('makes a new one each time', () => {
+    expect(new Set([idFor(), idFor(), idFor()]).size).toBe(3);
+  });
 });
