@@ -30,7 +30,7 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root 
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
 # Prisma brings the query compilers of all databases, each twice.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
-    ! -name 'query_compiler_fast_bg.postgresql.*' -delete
+    ! -name 'query_compiler_small_bg.postgresql.*' -delete
 
 FROM base AS migration-dependencies
 COPY package.json package-lock.json .npmrc deploy/migration/select-dependencies.mjs ./
@@ -65,4 +65,4 @@ USER 65534:65534
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/api/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/main.js"]
+CMD ["node", "--max-semi-space-size=8", "dist/main.js"]

@@ -43,7 +43,8 @@ export const LATCHKEY: Peer = {
   ...PEER,
   name: 'latchkey',
   title: 'Latchkey, all of production on',
-  args: () => ['dist/main.js'],
+  // As in the Dockerfile.
+  args: () => ['--max-semi-space-size=8', 'dist/main.js'],
   // Counted, but never exceeded.
   variables: { LOG_LEVEL: 'info', KEY_USERS_LIMIT: '1000000000' },
   prepare: issueKey,

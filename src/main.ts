@@ -1,3 +1,4 @@
+import './heap.js';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
 import { parseEnvironment } from './config/environment.js';

@@ -5,7 +5,7 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { KeyWatch } from '../src/alerts/key-watch.js';
 import { Alerts } from '../src/alerts/alerts.js';
-import { LastUses } from '../src/api-keys/last-uses.js';
+import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { FinishedRequests } from '../src/requests/finished-requests.js';
 import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
 import { startApp, useApp, withKey } from './support/app.js';
@@ -166,7 +166,7 @@ describe('keys that need attention', () => {
     await expect.poll(() => receiver.of('key-unused', 'firing').length, WAIT).toBe(1);
     expect(receiver.of('key-unused')[0]).toMatchObject({ subject: key.id, details: { days: 30 } });
     await withKey(app.url, key.secret).get('/api/internal/users/nobody').expect(404);
-    await app.nest.get(LastUses, { strict: false }).flush();
+    await app.nest.get(LastUseRecorder, { strict: false }).flush();
     await watch();
     await expect.poll(() => receiver.of('key-unused', 'resolved').length, WAIT).toBe(1);
   });

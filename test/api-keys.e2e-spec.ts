@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseApiKey } from '../src/api-keys/api-key-format.js';
-import { LastUses } from '../src/api-keys/last-uses.js';
+import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { API_KEY, useApp, withKey } from './support/app.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 import { addUser } from './support/users.js';
@@ -213,7 +213,7 @@ describe('an issued key', () => {
   it('shows when, from where and by which client it was last used', async () => {
     const { id, secret } = await issueKey(app.url);
     await withKey(app.url, secret).get('/api/internal/users/1').set('User-Agent', 'tester/1.2 (x)');
-    await app.nest.get(LastUses).flush();
+    await app.nest.get(LastUseRecorder).flush();
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.lastUse).toEqual({
       at: expect.any(String),
@@ -493,7 +493,7 @@ describe('the last issued key that can manage keys', () => {
 describe('GET /api/internal/root-keys', () => {
   it('shows the root key, and when it was last used', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
-    await app.nest.get(LastUses).flush();
+    await app.nest.get(LastUseRecorder).flush();
     const { body } = await root().get('/api/internal/root-keys').expect(200);
     expect(body.rootKeys).toEqual([
       {
@@ -562,7 +562,7 @@ describe('an earlier root key', () => {
     await withKey(rotated.url, previous)
       .get('/api/internal/users/1')
       .set('User-Agent', 'laggard/1');
-    await rotated.nest.get(LastUses).flush();
+    await rotated.nest.get(LastUseRecorder).flush();
     const { body } = await withKey(rotated.url).get('/api/internal/root-keys').expect(200);
     expect(body.rootKeys.map(({ current }: { current: boolean }) => current)).toEqual([
       true,

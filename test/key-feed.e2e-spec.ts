@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeyFeed } from '../src/api-keys/feed/key-feed.js';
 import { IssuedKeyRing } from '../src/api-keys/issued-key-ring.js';
-import { LastUses } from '../src/api-keys/last-uses.js';
+import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
 import { DatabaseProxy } from './support/database-proxy.js';
@@ -210,7 +210,7 @@ describe('a rotated key that is to retire when it is quiet', () => {
     const { id, successor } = await rotated();
     expect(await rewind(id, 61)).toBe('retiring');
     await statusWith(nearUrl, successor);
-    await near.get(LastUses).flush();
+    await near.get(LastUseRecorder).flush();
     expect(await rewind(id, 59)).toBe('retiring');
     expect(await rewind(id, 61)).toBe('retired');
   });
@@ -218,7 +218,7 @@ describe('a rotated key that is to retire when it is quiet', () => {
   it('does not retire while it is used itself', async () => {
     const { id, successor } = await rotated();
     await statusWith(nearUrl, successor);
-    await near.get(LastUses).flush();
+    await near.get(LastUseRecorder).flush();
     await superuser.query(
       `INSERT INTO api_key_uses VALUES ('${id}', now() - interval '50 s', '127.0.0.1', NULL)`,
     );

@@ -2,9 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
-import { LastUses } from '../api-keys/last-uses.js';
 import type { Principal } from '../api-keys/principal.js';
-import { clientNameOf } from '../http/client-name.js';
 import { ProblemException } from '../http/problem.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { SourceFailureLimit } from '../limits/source-failure-limit.js';
@@ -23,7 +21,6 @@ export class ApiKeyGuard implements CanActivate {
   constructor(
     reflector: Reflector,
     private readonly keys: KeyVerifier,
-    private readonly lastUses: LastUses,
     private readonly rateLimit: KeyRateLimit,
     private readonly failures: SourceFailureLimit,
   ) {
@@ -40,7 +37,6 @@ export class ApiKeyGuard implements CanActivate {
     if (verdict.outcome !== 'admitted') return this.refuse(request);
     const { principal } = verdict;
     request.principal = principal;
-    this.lastUses.record(principal.keyId, request.ip, clientNameOf(request));
     const reply = http.getResponse<FastifyReply>();
     announceRetirement(principal, reply);
     const counted = this.rateLimit.count(principal, reply);

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { KeyVerdict } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import type { LimitName } from '../requests/finished-request.js';
@@ -14,3 +15,6 @@ declare module 'fastify' {
     userId: string | null;
   }
 }
+
+/** A request that `ApiKeyGuard` has admitted. */
+export type KeyedRequest = FastifyRequest & { readonly principal: Principal };

@@ -35,6 +35,8 @@ export function createFastifyAdapter(
     // A logger of its own for each request costs more than its line, which names the request anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     genReqId: requestIdOf,
+    // There is no Nest middleware here, whose hook every request would pass.
+    skipMiddie: true,
     // Forwarding headers count only from these, from right to left: anybody else can write what they like.
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,

@@ -9,6 +9,7 @@ import {
   Patch,
   Post,
   Query,
+  Req,
 } from '@nestjs/common';
 import {
   ApiCreatedResponse,
@@ -19,6 +20,7 @@ import {
 } from '@nestjs/swagger';
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
+import type { KeyedRequest } from '../auth/request.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
@@ -81,7 +83,8 @@ export class InternalUsersController {
   @ApiOkResponse({ description: 'The user', standardSchema: visibleUserAnswerSchema })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
   async get(
-    @CallingPrincipal() caller: Principal,
+    // Not `@CallingPrincipal()`: Nest sends what such decorators find through the pipes, which takes a twentieth of the request.
+    @Req() { principal: caller }: KeyedRequest,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
   ): Promise<string> {
     return visibleUserText(caller, await this.users.getText(this.limit.asked(caller, id)));

@@ -1,0 +1,73 @@
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
+import { withoutArguments } from '../prisma/database-error.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+import type { FinishedRequest } from '../requests/finished-request.js';
+import { FinishedRequests } from '../requests/finished-requests.js';
+
+const FLUSH_INTERVAL_MS = 5000;
+const MAX_ROWS_A_STATEMENT = 1000;
+// Whoever was not admitted has not used the key.
+const REFUSALS: ReadonlySet<string | null> = new Set([...KEY_REFUSALS, 'unverifiable', null]);
+
+interface Use {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly source: string;
+  readonly client: string | null;
+}
+
+/** Remembers the last use of each key and writes it down every five seconds: never a write for a request. */
+@Injectable()
+export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(LastUseRecorder.name);
+  private unwritten = new Map<string, Use>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly requests: FinishedRequests,
+  ) {}
+
+  onModuleInit(): void {
+    this.requests.observe((request) => this.record(request));
+    this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.flush();
+  }
+
+  /** Writes down what has not been written. What can't be is kept for the next time. */
+  async flush(): Promise<void> {
+    const uses = [...this.unwritten];
+    this.unwritten = new Map();
+    try {
+      for (let from = 0; from < uses.length; from += MAX_ROWS_A_STATEMENT) {
+        await this.write(uses.slice(from, from + MAX_ROWS_A_STATEMENT));
+      }
+    } catch (error) {
+      this.unwritten = new Map([...uses, ...this.unwritten]);
+      this.logger.warn(withoutArguments(error));
+    }
+  }
+
+  private record({ keyId, outcome, source, client }: FinishedRequest): void {
+    if (keyId === null || REFUSALS.has(outcome)) return;
+    this.unwritten.set(keyId, { at: Date.now(), source, client });
+  }
+
+  private async write(uses: [keyId: string, use: Use][]): Promise<void> {
+    const ids = uses.map(([keyId]) => keyId);
+    const times = uses.map(([, { at }]) => new Date(at));
+    const sources = uses.map(([, { source }]) => source);
+    const clients = uses.map(([, { client }]) => client);
+    await this.prisma.$executeRaw`
+      INSERT INTO api_key_uses (key_id, last_used_at, source, client_name)
+      SELECT * FROM unnest(${ids}::text[], ${times}::timestamptz[], ${sources}::text[], ${clients}::text[])
+      ON CONFLICT (key_id) DO UPDATE
+        SET last_used_at = excluded.last_used_at, source = excluded.source, client_name = excluded.client_name
+        WHERE excluded.last_used_at > api_key_uses.last_used_at`;
+  }
+}
