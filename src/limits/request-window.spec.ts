@@ -11,7 +11,10 @@ function createWindow(quota: number): RequestWindow {
 
 /** How many of so many requests at once were admitted. */
 async function ask(window: RequestWindow, caller: string, times: number): Promise<number> {
-  const asked = Array.from({ length: times }, () => window.take(caller) ?? window.takeNext(caller));
+  const asked = Array.from(
+    { length: times },
+    async () => window.take(caller) ?? window.takeNext(caller),
+  );
   const answers = await Promise.allSettled(asked);
   return answers.filter(({ status }) => status === 'fulfilled').length;
 }
