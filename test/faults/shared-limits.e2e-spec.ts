@@ -87,6 +87,15 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
     expect(counts).toEqual({ [ADMITTED]: LIMIT, 429: 9 * LIMIT });
   });
 
+  it('admit 99 % of a limit at least and all of it at most, though each takes many requests at once', async () => {
+    const limit = 16 * LIMIT;
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: limit });
+    const counts = await askOften(secret, 1.2 * limit);
+    expect(counts[ADMITTED]).toBeGreaterThanOrEqual(0.99 * limit);
+    expect(counts[ADMITTED]).toBeLessThanOrEqual(limit);
+    expect(await askOften(secret, 100)).toEqual({ 429: 100 });
+  });
+
   it('add up the users that a key asks for', async () => {
     const { secret } = await issueKey(origins()[0] ?? '');
     // Each process is asked for less than the limit.
