@@ -23,7 +23,7 @@ export interface Turn<Result> {
 
 /** What every measurement works with: the databases, the generator, and the way to run peers in turns. */
 export class BenchRun {
-  private readonly databases = new Map<number, Database>();
+  private readonly databases = new Map<string, Database>();
   private readonly keys = new Map<string, string>();
 
   private errorCount = 0;
@@ -40,13 +40,14 @@ export class BenchRun {
     return this.errorCount;
   }
 
-  /** A database with that many users, made when it is first asked for. */
-  async database(users = this.options.users): Promise<Database> {
-    const existing = this.databases.get(users);
+  /** A database with that many users and issued keys, made when it is first asked for. */
+  async database(users = this.options.users, keys = 0): Promise<Database> {
+    const name = `${users} ${keys}`;
+    const existing = this.databases.get(name);
     if (existing !== undefined) return existing;
     this.progress(`fill a database with ${users} users`);
-    const database = await this.databaseServer.create(users);
-    this.databases.set(users, database);
+    const database = await this.databaseServer.create(users, keys);
+    this.databases.set(name, database);
     return database;
   }
 
@@ -117,7 +118,8 @@ export class BenchRun {
     report(text);
   }
 
-  private async keyFor({ peer, database }: Subject): Promise<string> {
+  /** The key that a peer is asked with. */
+  async keyFor({ peer, database }: Subject): Promise<string> {
     const name = `${peer.name} ${database.url}`;
     const key = this.keys.get(name) ?? (await peer.prepare(database));
     this.keys.set(name, key);

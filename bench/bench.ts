@@ -8,6 +8,7 @@ import type { LoadGenerator } from './load/load.js';
 import { Wrk } from './load/wrk.js';
 import { coldStart } from './measurements/cold-start.js';
 import { halfLoad } from './measurements/half-load.js';
+import { keys } from './measurements/keys.js';
 import { latency } from './measurements/latency.js';
 import { mcpToolCall } from './measurements/mcp-tool-call.js';
 import { memory } from './measurements/memory.js';
@@ -28,6 +29,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   latency,
   halfLoad,
   tableSize,
+  keys,
   mcpToolCall,
   coldStart,
   memory,

@@ -7,10 +7,11 @@ import { UTC_SESSION } from '../src/prisma/utc-session.js';
 
 const MIGRATIONS = new URL('../prisma/migrations/', import.meta.url);
 
-/** A migrated database with the users `1` … `users`. */
+/** A migrated database with the users `1` … `users`, and so many issued keys that nobody has. */
 export interface Database {
   readonly url: string;
   readonly users: number;
+  readonly keys: number;
 }
 
 /** The PostgreSQL server of `DATABASE_URL`, or else an embedded one. It only adds databases, and drops them. */
@@ -33,7 +34,7 @@ export class DatabaseServer {
     return new DatabaseServer(url, `${String(row?.server_version)} (${kind})`, end);
   }
 
-  async create(users: number): Promise<Database> {
+  async create(users: number, keys: number): Promise<Database> {
     const name = `latchkey_bench_${randomBytes(6).toString('hex')}`;
     await query(this.url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
     this.names.push(name);
@@ -41,10 +42,11 @@ export class DatabaseServer {
     url.pathname = `/${name}`;
     for (const migration of await readMigrations()) await query(url.href, migration);
     await fill(url.href, users);
+    await addKeys(url.href, keys);
     // Else the server does it by itself, in the middle of a round.
     await query(url.href, 'VACUUM ANALYZE');
     await query(url.href, 'CHECKPOINT');
-    return { url: url.href, users };
+    return { url: url.href, users, keys };
   }
 
   async stop(): Promise<void> {
@@ -95,6 +97,20 @@ async function fill(connectionString: string, users: number): Promise<void> {
   } finally {
     await prisma.$disconnect();
   }
+}
+
+/** Past the triggers, which would write an event of the audit trail for each. */
+async function addKeys(url: string, keys: number): Promise<void> {
+  const past = new URL(url);
+  past.searchParams.set('options', '-c session_replication_role=replica');
+  await query(
+    past.href,
+    `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
+     SELECT 'key-' || number, sha256(number::text::bytea), 'lk_live_', 'live', 'bench', '{users:read}', 'bench',
+       now() + interval '1 year', nextval('api_keys_revision')
+     FROM generate_series(1, $1::int) AS number`,
+    [keys],
+  );
 }
 
 async function query(

@@ -37,16 +37,25 @@ const PEER = {
 };
 
 /** What this backend does that the peers don't: each part is switched off here, as soon as there is a switch. */
-const LEAN = { LOG_LEVEL: 'silent', USAGE_RECORDING: 'off', LIMITS: 'off' };
+const LEAN = {
+  MALLOC_ARENA_MAX: '2',
+  LOG_LEVEL: 'silent',
+  USAGE_RECORDING: 'off',
+  LIMITS: 'off',
+};
 
 export const LATCHKEY: Peer = {
   ...PEER,
   name: 'latchkey',
   title: 'Latchkey, all of production on',
   // As in the Dockerfile.
-  args: () => ['--max-semi-space-size=8', 'dist/main.js'],
-  // Counted, but never exceeded.
-  variables: { LOG_LEVEL: 'info', KEY_USERS_LIMIT: '1000000000' },
+  args: () => ['--max-semi-space-size=8', '--v8-pool-size=1', 'dist/main.js'],
+  variables: {
+    MALLOC_ARENA_MAX: '2',
+    LOG_LEVEL: 'info',
+    // Counted, but never exceeded.
+    KEY_USERS_LIMIT: '1000000000',
+  },
   prepare: issueKey,
 };
 

@@ -7,7 +7,8 @@ export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const DIGIT_VALUES = new Uint8Array(128);
-for (const [value, digit] of [...ALPHABET].entries()) DIGIT_VALUES[digit.charCodeAt(0)] = value;
+for (let value = 0; value < ALPHABET.length; value++)
+  DIGIT_VALUES[ALPHABET.charCodeAt(value)] = value;
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
 // The largest multiple of 62 that fits in a byte: bytes beyond would make the first letters more likely.
