@@ -64,7 +64,7 @@ describe.skipIf(obstacle !== '')('without rights', () => {
         LOG_LEVEL: 'info',
         PORT: '0',
         DRAIN_SECONDS: '0',
-        DATABASE_URL: database.url,
+        DATABASE_URL: database.runTimeUrl,
         INTERNAL_API_KEY: API_KEY,
       },
       launcher('backend'),
