@@ -43,11 +43,12 @@ COPY --from=migration-dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY prisma prisma
 COPY deploy/migration/prisma.config.mjs deploy/migration/
+COPY deploy/database deploy/database
 # Prisma asks its vendor's host for news otherwise.
 ENV CHECKPOINT_DISABLE=1
 USER 65534:65534
 HEALTHCHECK NONE
-CMD ["node", "node_modules/prisma/build/index.js", "migrate", "deploy", "--config", "deploy/migration/prisma.config.mjs"]
+CMD ["node", "deploy/database/migrate.mjs"]
 
 FROM base AS backend
 COPY --from=production-dependencies /app/node_modules node_modules

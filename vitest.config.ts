@@ -30,6 +30,7 @@ export default defineConfig({
             'src/**/*.spec.ts',
             'packages/*/src/**/*.spec.ts',
             'mcp-server/{src,scripts}/**/*.spec.ts',
+            'scripts/**/*.spec.ts',
           ],
         },
       },

@@ -12,11 +12,13 @@ mcp_port=${MCP_PORT:-39601}
 work=$(mktemp -d)
 secrets=$work/secrets
 database=latchkey_trial_$$
+account=${database}_backend
 pids=()
 
 clean_up() {
   for pid in "${pids[@]}"; do stop "$pid"; done
-  psql -q "$DATABASE_URL" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+  psql -q "$DATABASE_URL" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "DROP ROLE IF EXISTS $account"
+  psql -q "$DATABASE_URL" -c 'DROP ROLE IF EXISTS latchkey_run_time' || echo 'another database has the run-time role, too'
   rm -rf "$work"
   [[ -z ${MEMORY_GROUP:-} ]] || rmdir "$MEMORY_GROUP"
 }
@@ -56,7 +58,9 @@ build() {
 
 make_secrets() {
   mkdir "$secrets"
-  node -p "const url = new URL(process.env.DATABASE_URL); url.pathname = '$database'; url.href" > "$secrets/database-url"
+  node -p "const url = new URL(process.env.DATABASE_URL); url.pathname = '$database'; url.href" > "$secrets/owner-database-url"
+  node -p "const url = new URL(process.env.DATABASE_URL); url.pathname = '$database'; url.username = '$account';
+    url.password = '$(openssl rand -hex 32)'; url.href" > "$secrets/database-url"
   openssl rand -hex 32 > "$secrets/internal-api-key"
   openssl rand -hex 32 > "$secrets/jwt-secret"
   chmod 444 "$secrets"/*
@@ -108,7 +112,8 @@ done
 limit_memory
 make_secrets
 psql -q "$DATABASE_URL" -c "CREATE DATABASE $database"
-(run_image migrate command DATABASE_URL_FILE=/run/secrets/database-url)
+(run_image migrate command DATABASE_URL_FILE=/run/secrets/owner-database-url \
+  RUN_TIME_DATABASE_URL_FILE=/run/secrets/database-url)
 
 issuer=https://issuer.example.test
 public_url=https://mcp.example.test/mcp
@@ -119,7 +124,7 @@ serve backend "${common[@]}" "PORT=$backend_port" DATABASE_URL_FILE=/run/secrets
 serve mcp-server "${common[@]}" "MCP_PORT=$mcp_port" "MCP_PUBLIC_URL=$public_url" \
   "BACKEND_API_URL=http://127.0.0.1:$backend_port"
 
-psql -q "$(cat "$secrets/database-url")" << 'SQL'
+psql -q "$(cat "$secrets/owner-database-url")" << 'SQL'
 INSERT INTO users (id, email, name, permissions, updated_at)
   VALUES ('12345', 'user@example.com', 'John Doe', '{read}', now());
 INSERT INTO accounts (id, user_id, type, currency, balance, updated_at)

@@ -17,7 +17,7 @@ let url: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  app = await startApp({ DATABASE_URL: database.url });
+  app = await startApp({ DATABASE_URL: database.runTimeUrl });
   url = await app.getUrl();
 });
 afterAll(async () => {
@@ -29,7 +29,7 @@ afterAll(async () => {
 function run(
   command: 'keys' | 'audit',
   args: string[],
-  { stdin = '', databaseUrl = database.url } = {},
+  { stdin = '', databaseUrl = database.runTimeUrl } = {},
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = execFile(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Response } from 'supertest';
 import { describe, expect, it } from 'vitest';
 import { userPageSchema } from '../src/users/user.schemas.js';
@@ -275,6 +276,14 @@ describe('POST /api/internal/users', () => {
       expect(body.user.name).toBe(name);
     }
   });
+
+  it.each([`Robert'); DROP TABLE users; --`, `' OR '1'='1`, '$1; SELECT 1', '\\'])(
+    'keeps a name that reads as SQL: %s',
+    async (name) => {
+      const { body } = await create({ email: `${randomUUID()}@example.com`, name }).expect(201);
+      expect(body.user.name).toBe(name);
+    },
+  );
 
   it('says 400 for an email that only looks like one of ASCII', async () => {
     await create({ email: '\u212Aate@example.com', name: 'A' }).expect(400);

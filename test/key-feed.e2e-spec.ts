@@ -28,7 +28,7 @@ let farUrl: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   proxy = await DatabaseProxy.start(database.url);
-  near = await startApp({ DATABASE_URL: database.url });
+  near = await startApp({ DATABASE_URL: database.runTimeUrl });
   far = await startApp({ DATABASE_URL: proxy.url });
   [nearUrl, farUrl] = [await near.getUrl(), await far.getUrl()];
   superuser = new Client({ connectionString: database.url });
@@ -154,7 +154,7 @@ describe('a process that starts', () => {
              nextval('api_keys_revision')
       FROM generate_series(1, 5001) AS n`);
     const { secret } = await issueKey(nearUrl);
-    const starting = await startApp({ DATABASE_URL: database.url });
+    const starting = await startApp({ DATABASE_URL: database.runTimeUrl });
     expect(await statusWith(await starting.getUrl(), secret)).toBe(ADMITTED);
     expect(starting.get(IssuedKeyRing, { strict: false }).fingerprint.count).toBe(
       Number((await superuser.query('SELECT count(*) FROM api_keys')).rows[0].count),
@@ -165,7 +165,7 @@ describe('a process that starts', () => {
 
 describe('a process that ends', () => {
   it('is not waited for any more, and has written down the last uses', async () => {
-    const leaving = await startApp({ DATABASE_URL: database.url });
+    const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { id, secret } = await issueKey(nearUrl);
     await withKey(await leaving.getUrl(), secret)
       .get('/api/internal/users/1')

@@ -10,7 +10,7 @@ it('keeps times as they are on a server of another time zone', async () => {
   const client = new Client({ connectionString: database.url });
   await client.connect();
   await client.query(`ALTER DATABASE "${client.database}" SET timezone = 'Asia/Tokyo'`);
-  const app = await startApp({ DATABASE_URL: database.url });
+  const app = await startApp({ DATABASE_URL: database.runTimeUrl });
   const api = withKey(await app.getUrl());
   await api
     .post('/api/internal/users')

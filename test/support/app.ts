@@ -39,7 +39,7 @@ export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   let running: TestApp & { stop(): Promise<void> };
   beforeAll(async () => {
     const database = await createTestDatabase();
-    const nest = await startApp({ DATABASE_URL: database.url, ...variables });
+    const nest = await startApp({ DATABASE_URL: database.runTimeUrl, ...variables });
     const prisma = new PrismaClient({
       adapter: new PrismaPg({ connectionString: database.url, options: UTC_SESSION }),
     });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import type { ProvidedContext } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
 
@@ -11,6 +12,8 @@ declare module 'vitest' {
     databaseServerUrl: string;
     /** The migrated, empty database that every test database is a copy of; its copies begin with its name. */
     templateDatabase: string;
+    /** The account that the backend serves with: it has the rights of `deploy/database/roles.sql` in each database. */
+    runTimeAccount: { name: string; password: string };
   }
 }
 
@@ -18,16 +21,22 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const server = await findServer();
   const templateDatabase = `latchkey_test_${randomBytes(6).toString('hex')}`;
+  const runTimeAccount = {
+    name: `${templateDatabase}_run_time`,
+    password: randomBytes(16).toString('hex'),
+  };
   try {
-    await createTemplate(server.url, templateDatabase);
+    await createTemplate(server.url, templateDatabase, runTimeAccount);
   } catch (error) {
     await server.stop();
     throw error;
   }
   project.provide('databaseServerUrl', server.url);
   project.provide('templateDatabase', templateDatabase);
+  project.provide('runTimeAccount', runTimeAccount);
   return async () => {
     await dropDatabases(server.url, templateDatabase);
+    await run(server.url, [`DROP ROLE ${runTimeAccount.name}`]);
     await server.stop();
   };
 }
@@ -46,10 +55,18 @@ async function findServer(): Promise<{ url: string; stop(): Promise<void> }> {
   };
 }
 
-async function createTemplate(serverUrl: string, name: string): Promise<void> {
+async function createTemplate(
+  serverUrl: string,
+  name: string,
+  account: ProvidedContext['runTimeAccount'],
+): Promise<void> {
   // From template0, so that the result is the same whatever the server's own encoding is.
   await run(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
-  await run(databaseUrl(serverUrl, name), await readMigrations());
+  await run(databaseUrl(serverUrl, name), [
+    ...(await readMigrations()),
+    await readRoles(account.name),
+    `ALTER ROLE ${account.name} LOGIN PASSWORD ${escapeLiteral(account.password)}`,
+  ]);
   // CREATE DATABASE … TEMPLATE fails while anybody is connected to the template.
   await run(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
 }
@@ -61,6 +78,12 @@ async function readMigrations(): Promise<string[]> {
   return Promise.all(
     names.toSorted().map((name) => readFile(new URL(join(name, 'migration.sql'), folder), 'utf8')),
   );
+}
+
+/** Under another name: roles are the whole server's, which others may use too. */
+async function readRoles(name: string): Promise<string> {
+  const file = new URL('../../deploy/database/roles.sql', import.meta.url);
+  return (await readFile(file, 'utf8')).replaceAll('latchkey_run_time', name);
 }
 
 async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {

@@ -3,7 +3,10 @@ import { Client } from 'pg';
 import { inject } from 'vitest';
 
 export interface TestDatabase {
+  /** As its owner, for what a test prepares and looks at. */
   url: string;
+  /** As the backend. */
+  runTimeUrl: string;
   /** Closes the connections that are left, and deletes it. */
   drop(): Promise<void>;
 }
@@ -15,7 +18,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await runOnServer(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = new URL(inject('databaseServerUrl'));
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => runOnServer(`DROP DATABASE ${name} WITH (FORCE)`) };
+  const runTimeUrl = new URL(url);
+  const account = inject('runTimeAccount');
+  runTimeUrl.username = account.name;
+  runTimeUrl.password = account.password;
+  return {
+    url: url.href,
+    runTimeUrl: runTimeUrl.href,
+    drop: () => runOnServer(`DROP DATABASE ${name} WITH (FORCE)`),
+  };
 }
 
 async function runOnServer(statement: string): Promise<void> {

@@ -18,8 +18,13 @@ export class ServerProcess {
   output = '';
   private readonly child: ChildProcess;
 
-  private constructor(main: string, variables: NodeJS.ProcessEnv) {
-    this.child = spawn(process.execPath, [main], {
+  private constructor(
+    main: string,
+    variables: NodeJS.ProcessEnv,
+    launcher: readonly string[] = [],
+  ) {
+    const [program, ...args] = [...launcher, process.execPath, main];
+    this.child = spawn(program, args, {
       env: { PATH: process.env.PATH, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -32,9 +37,13 @@ export class ServerProcess {
     }
   }
 
-  /** Starts one and waits until it listens. */
-  static async start(main: string, variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
-    const started = new ServerProcess(main, variables);
+  /** Starts one and waits until it listens. The launcher is a command that becomes the one that follows it. */
+  static async start(
+    main: string,
+    variables: NodeJS.ProcessEnv,
+    launcher: readonly string[] = [],
+  ): Promise<ServerProcess> {
+    const started = new ServerProcess(main, variables, launcher);
     while (LISTENING.exec(started.output) === null) {
       if (started.hasEnded) throw new Error(`The server ended:\n${started.output}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

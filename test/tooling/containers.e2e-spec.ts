@@ -119,13 +119,26 @@ describe('compose.yaml', () => {
         "security_opt: ['no-new-privileges:true']",
         'tmpfs: [/tmp]',
         'mem_limit: 256m',
+        'pids_limit: 128',
       ]),
     );
   });
 
   it.each(serviceBlocks)('hardens %s and takes nothing of it back', (_name, block) => {
     expect(block).toContain('\n    <<: *hardened\n');
-    expect(block).not.toMatch(/^ {4}(read_only|cap_drop|cap_add|security_opt|privileged):/m);
+    expect(block).not.toMatch(
+      /^ {4}(read_only|cap_drop|cap_add|security_opt|privileged|mem_limit|pids_limit):/m,
+    );
+  });
+
+  it.each(serviceBlocks)('runs %s as an account without rights', (name, block) => {
+    const [, user] = /^ {4}user: (.+)$/m.exec(block) ?? [];
+    expect(user).toBe(name === 'postgres' ? 'postgres' : "'65534:65534'");
+  });
+
+  it("keeps the owner's account of the database from what serves", () => {
+    const holders = serviceBlocks.filter(([, block]) => block.includes('owner-database-url'));
+    expect(holders.map(([name]) => name)).toEqual(['migrate']);
   });
 
   it.each(serviceBlocks)('publishes %s on loopback at the most', (_name, block) => {

@@ -15,8 +15,11 @@ const MCP_VARIABLES = {
   JWT_SECRET,
 };
 
-export function startMcp(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
-  return ServerProcess.start(MCP_MAIN, { ...MCP_VARIABLES, ...variables });
+export function startMcp(
+  variables: NodeJS.ProcessEnv,
+  launcher: readonly string[] = [],
+): Promise<ServerProcess> {
+  return ServerProcess.start(MCP_MAIN, { ...MCP_VARIABLES, ...variables }, launcher);
 }
 
 /** What the MCP server says when it refuses to start. */

@@ -21,7 +21,7 @@ export function useStack(
   beforeAll(async () => {
     const database = await createTestDatabase();
     const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
-    const backend = await startBackend({ DATABASE_URL: database.url, ...backendVariables });
+    const backend = await startBackend({ DATABASE_URL: database.runTimeUrl, ...backendVariables });
     const mcp = await startMcp({ BACKEND_API_URL: backend.origin, ...mcpVariables });
     const stop = async () => {
       await mcp.stop();

@@ -1,0 +1,26 @@
+// Brings the database up to date, then gives the backend's account its rights.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { setUpRoles } from './set-up-roles.mjs';
+
+const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+function readUrl(name) {
+  const file = process.env[`${name}_FILE`];
+  const url = file ? readFileSync(file, 'utf8').trim() : process.env[name];
+  if (!url) throw new Error(`${name} or ${name}_FILE is required.`);
+  return url;
+}
+
+const ownerUrl = readUrl('DATABASE_URL');
+const runTimeUrl = readUrl('RUN_TIME_DATABASE_URL');
+const config = pathOf('deploy/migration/prisma.config.mjs');
+const args = ['migrate', 'deploy', '--config', config];
+const { status } = spawnSync(
+  process.execPath,
+  [pathOf('node_modules/prisma/build/index.js'), ...args],
+  { stdio: 'inherit' },
+);
+if (status === 0) await setUpRoles(ownerUrl, runTimeUrl);
+else process.exitCode = 1;

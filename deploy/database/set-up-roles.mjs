@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import { scramVerifier } from './scram-verifier.mjs';
+
+// Several migrations at once wait for one another: changing a role twice at the same moment fails.
+const LOCK = 7_205_014;
+
+/**
+ * Gives the run-time role its rights, and the backend an account that has them and no others.
+ * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
+ * @param {string} runTimeUrl what the backend connects with; its account is made, or given this password
+ */
+export async function setUpRoles(ownerUrl, runTimeUrl) {
+  const account = readAccount(ownerUrl, runTimeUrl);
+  const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+    await client.query(await readFile(new URL('roles.sql', import.meta.url), 'utf8'));
+    await setUpAccount(client, account);
+    await client.query('COMMIT');
+  } finally {
+    await client.end();
+  }
+}
+
+/** @param {string} ownerUrl @param {string} runTimeUrl */
+function readAccount(ownerUrl, runTimeUrl) {
+  const { username, password } = new URL(runTimeUrl);
+  const name = decodeURIComponent(username);
+  if (name === '' || name === decodeURIComponent(new URL(ownerUrl).username)) {
+    throw new Error('The backend needs an account of its own, not that of the owner.');
+  }
+  return { name, password: decodeURIComponent(password) };
+}
+
+/** @param {pg.Client} client @param {{ name: string, password: string }} account */
+async function setUpAccount(client, { name, password }) {
+  const identifier = pg.escapeIdentifier(name);
+  const verifier = pg.escapeLiteral(scramVerifier(password));
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
+  if (rowCount === 0) await client.query(`CREATE ROLE ${identifier}`);
+  else await refusePowers(client, name);
+  await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
+  await client.query(`GRANT latchkey_run_time TO ${identifier}`);
+  await refuseLoopholes(client, name);
+}
+
+/**
+ * An account that was there before may have more rights than it must have.
+ * @param {pg.Client} client @param {string} name
+ */
+async function refusePowers(client, name) {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_roles AS role
+     WHERE rolname = $1 AND (
+       rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+       OR EXISTS (SELECT FROM pg_auth_members
+                  WHERE member = role.oid AND roleid <> 'latchkey_run_time'::regrole)
+       OR EXISTS (SELECT FROM pg_class WHERE relowner = role.oid))`,
+    [name],
+  );
+  if (rowCount !== 0) {
+    throw new Error(`The account ${name} has other rights, too: give the backend one of its own.`);
+  }
+}
+
+/**
+ * Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else who tries.
+ * @param {pg.Client} client @param {string} name
+ */
+async function refuseLoopholes(client, name) {
+  const { rows } = await client.query(
+    `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
+         OR has_schema_privilege($1, 'public', 'CREATE') AS is_open`,
+    [name],
+  );
+  if (rows[0].is_open) {
+    throw new Error('Everybody may make tables in this database: let its owner migrate.');
+  }
+}

@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { HttpService } from '@nestjs/axios';
+import { ConfigService } from '@nestjs/config';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Environment } from '../config/environment.js';
+import { DeliveryError, Webhook } from './webhook.js';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  return `http://127.0.0.1:${address.port}/`;
+}
+
+function send(url: string): Promise<void> {
+  const config = new ConfigService<Environment, true>({ ALERT_WEBHOOK_URL: url });
+  return new Webhook(new HttpService(), config).send('{}', new AbortController().signal);
+}
+
+describe('a receiver of alerts', () => {
+  it.each([301, 302, 303, 307, 308])('sends them nowhere else with %i', async (status) => {
+    let visits = 0;
+    const internal = await serve((_request, response) => {
+      visits += 1;
+      response.end();
+    });
+    const receiver = await serve((_request, response) => {
+      response.writeHead(status, { location: internal }).end();
+    });
+
+    await expect(send(receiver)).rejects.toThrow(new DeliveryError(`status ${status}`));
+    expect(visits).toBe(0);
+    await send(internal);
+    expect(visits).toBe(1);
+  });
+
+  it('can fill no memory with its answer', async () => {
+    const receiver = await serve((_request, response) => response.end('x'.repeat(100_000)));
+
+    await expect(send(receiver)).rejects.toThrow(DeliveryError);
+  });
+});

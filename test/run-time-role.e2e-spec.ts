@@ -1,0 +1,272 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { UsageRecorder } from '../src/usage/usage-recorder.js';
+import { AlertReceiver } from './support/alert-receiver.js';
+import { API_KEY, startApp, withKey } from './support/app.js';
+import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
+import {
+  type DividedDatabase,
+  accountOf,
+  createDividedDatabase,
+  migrate,
+  outcomeOf,
+  run,
+  runOnServer,
+} from './support/run-time-role.js';
+
+const KEYS = '/api/internal/api-keys';
+const USERS = '/api/internal/users';
+const NOT_ALLOWED = '42501';
+
+let database: DividedDatabase;
+let receiver: AlertReceiver;
+let app: NestFastifyApplication;
+let url: string;
+
+beforeAll(async () => {
+  database = await createDividedDatabase();
+  receiver = await AlertReceiver.start();
+  app = await startApp({
+    DATABASE_URL: database.runTimeUrl,
+    ALERT_WEBHOOK_URL: receiver.url,
+    ALERT_WEBHOOK_SECRET: 'a-secret-of-the-receiver',
+    ALERT_SOURCE_FAILURES: '5',
+    ALERT_QUIET_SECONDS: '2',
+  });
+  url = await app.getUrl();
+});
+afterAll(async () => {
+  await app.close();
+  await receiver.goDown();
+  await database.drop();
+});
+
+describe('the backend, with the run-time role', () => {
+  it('is ready', async () => {
+    await request(url).get('/api/health/ready').expect(200);
+  });
+
+  it('issues keys, once for a repeated request', async () => {
+    const create = () =>
+      withKey(url)
+        .post(KEYS)
+        .set('Idempotency-Key', 'a-repeated-request')
+        .send({ name: 'test', scopes: ['users:read'] });
+    const first = await create().expect(201);
+    const second = await create();
+    expect(second.body.apiKey.id).toBe(first.body.apiKey.id);
+    expect(await statusWith(url, first.body.secret)).toBe(ADMITTED);
+  });
+
+  it('rotates and revokes them', async () => {
+    const { id, secret } = await issueKey(url);
+    const { body } = await withKey(url).post(`${KEYS}/${id}/rotate`).expect(201);
+    expect(await statusWith(url, body.secret)).toBe(ADMITTED);
+    await withKey(url).post(`${KEYS}/${id}/revoke`).send({ reason: 'test' }).expect(200);
+    expect(await statusWith(url, secret)).toBe(REFUSED);
+  });
+
+  it('lists them', async () => {
+    const { body } = await withKey(url).get(KEYS).expect(200);
+    expect(body.apiKeys.length).toBeGreaterThan(0);
+  });
+
+  it('creates, finds, changes and deletes users', async () => {
+    const user = { email: 'ada@example.com', name: 'Ada Lovelace' };
+    const { body } = await withKey(url).post(USERS).send(user).expect(201);
+    const path = `${USERS}/${body.user.id}`;
+    await withKey(url).post(`${USERS}/search`).send({ email: user.email }).expect(200);
+    await withKey(url).patch(path).send({ name: 'Ada King' }).expect(200);
+    await withKey(url).get(`${path}/accounts`).expect(200);
+    await withKey(url).delete(path).expect(204);
+    await withKey(url).get(path).expect(404);
+  });
+
+  it('counts the use of keys', async () => {
+    const { id, secret } = await issueKey(url);
+    await statusWith(url, secret);
+    await app.get(UsageRecorder).flush();
+    const { body } = await withKey(url).get(`${KEYS}/${id}/usage`).expect(200);
+    expect(body.usage).toMatchObject({ requests: 1 });
+  });
+
+  it('keeps alerts until their receiver has them', async () => {
+    for (let time = 0; time < 6; time++) await request(url).get(`${USERS}/1`).expect(401);
+    const told = (status: 'firing' | 'resolved') => receiver.of('repeated-failures', status).length;
+    await expect.poll(() => told('firing'), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => told('resolved'), { timeout: 30_000 }).toBe(1);
+  });
+
+  it('finds the audit trail whole', async () => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['dist/cli/audit.js', 'verify', '--json'],
+      {
+        env: {
+          PATH: process.env.PATH,
+          NODE_ENV: 'test',
+          DATABASE_URL: database.runTimeUrl,
+          INTERNAL_API_KEY: API_KEY,
+        },
+      },
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ faults: [], strayKeys: [] });
+    expect(JSON.parse(stdout).events).toBeGreaterThan(3);
+  });
+});
+
+const AN_EVENT = `INSERT INTO audit_events (sequence, at, actor, action, subject, previous_hash, hash)
+  VALUES (1000000, now(), 'nobody', 'create', 'k', '', '')`;
+
+describe('the run-time role', () => {
+  it.each([
+    ['add a column', 'ALTER TABLE users ADD COLUMN spare TEXT'],
+    ['drop a table', 'DROP TABLE accounts'],
+    ['make a table', 'CREATE TABLE spare (id INT)'],
+    ['make a temporary table', 'CREATE TEMPORARY TABLE audit_events (id INT)'],
+    ['make a schema', 'CREATE SCHEMA spare'],
+    ['make a function', `CREATE FUNCTION spare() RETURNS INT LANGUAGE sql AS 'SELECT 1'`],
+    ['replace a trigger', 'DROP TRIGGER api_keys_audit ON api_keys'],
+    [
+      'add a trigger',
+      'CREATE TRIGGER spare AFTER INSERT ON users EXECUTE FUNCTION refuse_change()',
+    ],
+    ['disable triggers', 'ALTER TABLE api_keys DISABLE TRIGGER USER'],
+    ['empty the users', 'TRUNCATE users CASCADE'],
+    ['write the audit trail', AN_EVENT],
+    ['reset the revisions of keys', `SELECT setval('api_keys_revision', 1)`],
+    ['read the checksums of migrations', 'SELECT checksum FROM _prisma_migrations'],
+  ])('cannot %s, and the owner can', async (_what, statement) => {
+    expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
+    expect(await outcomeOf(database.ownerUrl, statement)).toBe('done');
+  });
+
+  it.each([
+    ['empty the audit trail', 'TRUNCATE audit_events'],
+    ['change the audit trail', `UPDATE audit_events SET actor = 'nobody'`],
+    ['delete from the audit trail', 'DELETE FROM audit_events'],
+    ['delete a key', `DELETE FROM api_keys WHERE id NOT IN (SELECT predecessor_id FROM api_keys)`],
+    ['change the digest of a key', `UPDATE api_keys SET digest = sha256(id::bytea)`],
+    ['give a key more scopes', `UPDATE api_keys SET scopes = '{keys:write}'`],
+    ['prolong the life of a key', 'UPDATE api_keys SET expires_at = now()'],
+  ])('cannot %s, and the owner can without its triggers', async (_what, statement) => {
+    const withoutTriggers = ['api_keys', 'audit_events'].map(
+      (table) => `ALTER TABLE ${table} DISABLE TRIGGER USER`,
+    );
+    expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
+    expect(await outcomeOf(database.ownerUrl, ...withoutTriggers, statement)).toBe('done');
+  });
+
+  it.each([
+    ['the digests of the passwords', 'SELECT rolpassword FROM pg_authid'],
+    ['files of the server', `SELECT pg_read_file('PG_VERSION')`],
+  ])('cannot read %s', async (_what, statement) => {
+    expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
+  });
+
+  it.each(['SET session_replication_role = replica', `COPY users TO PROGRAM 'cat'`])(
+    'cannot run: %s',
+    async (statement) => {
+      expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
+    },
+  );
+
+  it('reads and writes the tables of later migrations, and cannot empty them', async () => {
+    await run(database.ownerUrl, 'CREATE TABLE later (id INT GENERATED BY DEFAULT AS IDENTITY)');
+    const { runTimeUrl } = database;
+    expect(
+      await outcomeOf(
+        runTimeUrl,
+        'INSERT INTO later DEFAULT VALUES',
+        'UPDATE later SET id = 2',
+        'DELETE FROM later',
+      ),
+    ).toBe('done');
+    expect(await outcomeOf(runTimeUrl, 'TRUNCATE later')).toBe(NOT_ALLOWED);
+    await run(database.ownerUrl, 'DROP TABLE later');
+  });
+});
+
+describe('a temporary table named as the audit trail', () => {
+  /** Whether the revocation of a key gets into the trail if the one who revokes has made such a table before. */
+  async function isRecorded(...before: string[]): Promise<boolean> {
+    const { id } = await issueKey(url);
+    const outcome = await outcomeOf(
+      database.ownerUrl,
+      ...before,
+      'CREATE TEMPORARY TABLE audit_events (LIKE public.audit_events)',
+      `UPDATE api_keys SET revoked_at = now(), revoked_by = 'nobody' WHERE id = '${id}'`,
+      `SELECT 1 / (count(*) - 1)::int FROM public.audit_events WHERE subject = '${id}'`,
+    );
+    expect(outcome).toMatch(/^(done|22012)$/);
+    return outcome === 'done';
+  }
+
+  it('takes nothing from it, even from those who may make one', async () => {
+    expect(await isRecorded()).toBe(true);
+  });
+
+  it('would, if the trigger looked for temporary tables first', async () => {
+    expect(await isRecorded('ALTER FUNCTION api_keys_audit() SET search_path TO public')).toBe(
+      false,
+    );
+  });
+});
+
+describe('the set-up of the roles', () => {
+  it('can be repeated, by several at once', async () => {
+    const { ownerUrl, runTimeUrl } = database;
+    await Promise.all([migrate(ownerUrl, runTimeUrl), migrate(ownerUrl, runTimeUrl)]);
+    expect(await outcomeOf(runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
+    expect(await statusWith(url, API_KEY)).toBe(ADMITTED);
+  });
+
+  it('changes the password of the account that serves', async () => {
+    const renewed = new URL(database.runTimeUrl);
+    renewed.password = 'another-password-of-it';
+    await migrate(database.ownerUrl, renewed.href);
+    expect(await outcomeOf(renewed.href, 'SELECT FROM users')).toBe('done');
+    await migrate(database.ownerUrl, database.runTimeUrl);
+  });
+
+  it("refuses the owner's account as the one that serves", async () => {
+    const { ownerUrl } = database;
+    await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs an account of its own/);
+  });
+
+  it('refuses an account that has other rights', async () => {
+    const account = accountOf(database.runTimeUrl);
+    await runOnServer(`ALTER ROLE ${account} CREATEDB`);
+    try {
+      await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(/other rights/);
+    } finally {
+      await runOnServer(`ALTER ROLE ${account} NOCREATEDB`);
+    }
+  });
+
+  it('refuses a password that is soon guessed', async () => {
+    const weak = new URL(database.runTimeUrl);
+    weak.password = 'latchkey';
+    await expect(migrate(database.ownerUrl, weak.href)).rejects.toThrow(/16 characters or more/);
+  });
+
+  it('refuses a database whose owner somebody else is', async () => {
+    const name = new URL(database.ownerUrl).pathname.slice(1);
+    const owner = accountOf(database.ownerUrl);
+    await run(database.ownerUrl, `GRANT ALL ON SCHEMA public TO ${owner}`);
+    await runOnServer(
+      `ALTER DATABASE ${name} OWNER TO ${accountOf(inject('databaseServerUrl'))}`,
+      `GRANT CONNECT, TEMPORARY ON DATABASE ${name} TO PUBLIC`,
+    );
+    try {
+      await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(
+        /let its owner migrate/,
+      );
+    } finally {
+      await runOnServer(`ALTER DATABASE ${name} OWNER TO ${owner}`);
+    }
+  });
+});

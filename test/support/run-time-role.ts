@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Client, escapeIdentifier } from 'pg';
+import { inject } from 'vitest';
+
+// Another database of the server may have it, too.
+const DROP_UNUSED_ROLE = `
+  DO $$ BEGIN
+    DROP ROLE latchkey_run_time;
+  EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
+  END $$`;
+
+/** A database with two accounts, made and migrated as an installation's is. */
+export interface DividedDatabase {
+  /** Who migrates: owns the tables, and is no superuser. */
+  ownerUrl: string;
+  /** Who serves. */
+  runTimeUrl: string;
+  drop(): Promise<void>;
+}
+
+export async function createDividedDatabase(): Promise<DividedDatabase> {
+  const name = `latchkey_test_${randomBytes(6).toString('hex')}`;
+  const accounts = { owner: `${name}_owner`, runTime: `${name}_run_time` };
+  const ownerUrl = urlOf(name, accounts.owner);
+  const runTimeUrl = urlOf(name, accounts.runTime);
+  await runOnServer(
+    `CREATE ROLE ${accounts.owner} LOGIN CREATEROLE PASSWORD '${new URL(ownerUrl).password}'`,
+    `CREATE DATABASE ${name} OWNER ${accounts.owner} TEMPLATE template0 ENCODING 'UTF8'`,
+  );
+  await migrate(ownerUrl, runTimeUrl);
+  const drop = () =>
+    runOnServer(
+      `DROP DATABASE ${name} WITH (FORCE)`,
+      `DROP ROLE ${accounts.runTime}`,
+      `DROP ROLE ${accounts.owner}`,
+      DROP_UNUSED_ROLE,
+    );
+  return { ownerUrl, runTimeUrl, drop };
+}
+
+/** What the container `migrate` does. */
+export async function migrate(ownerUrl: string, runTimeUrl: string): Promise<void> {
+  await promisify(execFile)(process.execPath, ['deploy/database/migrate.mjs'], {
+    env: {
+      PATH: process.env.PATH,
+      CHECKPOINT_DISABLE: '1',
+      DATABASE_URL: ownerUrl,
+      RUN_TIME_DATABASE_URL: runTimeUrl,
+    },
+  });
+}
+
+/** What PostgreSQL answers to a statement: `done`, or the code of its error. Nothing of it stays. */
+export async function outcomeOf(url: string, ...statements: string[]): Promise<string> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    for (const statement of statements) await client.query(statement);
+    return 'done';
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  } finally {
+    await client.query('ROLLBACK');
+    await client.end();
+  }
+}
+
+export function accountOf(url: string): string {
+  return escapeIdentifier(new URL(url).username);
+}
+
+function urlOf(database: string, account: string): string {
+  const url = new URL(inject('databaseServerUrl'));
+  url.pathname = `/${database}`;
+  url.username = account;
+  url.password = randomBytes(16).toString('hex');
+  return url.href;
+}
+
+export function runOnServer(...statements: string[]): Promise<void> {
+  return run(inject('databaseServerUrl'), ...statements);
+}
+
+export async function run(url: string, ...statements: string[]): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
