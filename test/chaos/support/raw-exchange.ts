@@ -4,6 +4,7 @@ import { type Answer, HANG_MS } from './contract.js';
 // An answer is one write: when nothing follows it, the server waits for a next request.
 const QUIET_MS = 50;
 const CLOSE_LIMIT_MS = 1000;
+const ANNOUNCES_END = /\r\nconnection: close\r\n/i;
 const HEAD_END = '\r\n\r\n';
 
 export interface Exchange {
@@ -44,7 +45,7 @@ export function exchange(port: number, bytes: string): Promise<Exchange> {
       received += text;
       if (hasSaidAll) return;
       clearTimeout(timer);
-      timer = setTimeout(sayAll, QUIET_MS);
+      timer = setTimeout(sayAll, ANNOUNCES_END.test(received) ? HANG_MS : QUIET_MS);
     });
     socket.on('end', () => {
       isRefused = !hasSaidAll;
