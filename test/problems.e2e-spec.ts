@@ -187,10 +187,18 @@ describe('a request that the HTTP parser refuses', () => {
     expect(answer.headers).toContain(`x-request-id: ${problem.requestId}`);
   });
 
-  it('is the last one of its connection, whatever follows it', async () => {
+  it.each([
+    ['without a host', 'GET / HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    ['of a malformed URL and without a host', 'GET /%zz HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    [
+      'with an odd Expect',
+      'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
+      'EXPECTATION_FAILED',
+    ],
+  ])('is the last one of its connection, whatever follows it: %s', async (_case, bytes, code) => {
     const next = `GET /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n\r\n`;
-    const [answer, ...others] = await sendPipelined(`GET / HTTP/1.1\r\n\r\n${next}${next}`);
-    expect(answer).toContain('MALFORMED_HTTP');
+    const [answer, ...others] = await sendPipelined(bytes + next + next);
+    expect(answer).toContain(code);
     expect(others).toEqual([]);
   });
 
