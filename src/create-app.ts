@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Draining } from '@latchkey/shutdown/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { AppModule } from './app.module.js';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
@@ -51,11 +51,18 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) sendProblem(reply, routes.explainMiss(request));
+    if (request.is404 || hasEmptyParameter(request))
+      sendProblem(reply, routes.explainMiss(request));
     else done();
   });
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(routes));
   if (environment.API_DOCS === 'on') serveDocs(app);
+}
+
+/** Nest refuses these too, but reads the body before. */
+function hasEmptyParameter({ params }: FastifyRequest): boolean {
+  if (typeof params !== 'object' || params === null) return false;
+  return Object.entries(params).some(([name, value]) => value === '' && name !== '*');
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/http/problem.js';
 import { API_KEY, useApp, withKey } from './support/app.js';
 
@@ -16,16 +17,31 @@ interface RawAnswer {
 
 /** Sends bytes that no HTTP client would, and reads until the server closes the connection. */
 async function sendRaw(bytes: string): Promise<RawAnswer> {
+  const text = await exchangeRaw(bytes);
+  const [headers = '', body = ''] = text.split('\r\n\r\n');
+  return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
+}
+
+/** Sends several requests at once, and answers with the text of each answer. */
+async function sendPipelined(bytes: string): Promise<string[]> {
+  return (await exchangeRaw(bytes)).split(/(?=HTTP\/1\.1 \d)/);
+}
+
+function exchangeRaw(bytes: string): Promise<string> {
   const { port } = new URL(app.url);
-  const text = await new Promise<string>((resolve, reject) => {
+  return new Promise<string>((resolve, reject) => {
     let received = '';
     const socket = connect(Number(port), '127.0.0.1', () => socket.write(bytes));
     socket.on('data', (chunk) => (received += chunk.toString()));
     socket.on('close', () => resolve(received));
     socket.on('error', reject);
   });
-  const [headers = '', body = ''] = text.split('\r\n\r\n');
-  return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
+}
+
+function countConnections(): Promise<number> {
+  return new Promise((resolve) => {
+    app.nest.getHttpServer().getConnections((_error: unknown, count: number) => resolve(count));
+  });
 }
 
 describe('an error answer', () => {
@@ -83,6 +99,12 @@ describe('a request that the framework refuses', () => {
     [
       'malformed JSON to nowhere',
       () => api().post('/api/nowhere').type('json').send('{'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
+    [
+      'malformed JSON to an empty id',
+      () => api().patch('/api/internal/users/').type('json').send('{'),
       404,
       'ROUTE_NOT_FOUND',
     ],
@@ -146,6 +168,15 @@ describe('a request that the HTTP parser refuses', () => {
       400,
       'MALFORMED_HTTP',
     ],
+    ['a tunnel', 'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['another version', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'a GET whose content has no end',
+      'GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
     ['headers that do not end', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
   ])('gets a problem: %s', async (_case, bytes, status, code) => {
     const answer = await sendRaw(bytes);
@@ -154,6 +185,30 @@ describe('a request that the HTTP parser refuses', () => {
     const problem = problemSchema.parse(JSON.parse(answer.body));
     expect(problem).toMatchObject({ status, code });
     expect(answer.headers).toContain(`x-request-id: ${problem.requestId}`);
+  });
+
+  it.each([
+    ['without a host', 'GET / HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    ['of a malformed URL and without a host', 'GET /%zz HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    [
+      'with an odd Expect',
+      'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
+      'EXPECTATION_FAILED',
+    ],
+  ])('is the last one of its connection, whatever follows it: %s', async (_case, bytes, code) => {
+    const next = `GET /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n\r\n`;
+    const [answer, ...others] = await sendPipelined(bytes + next + next);
+    expect(answer).toContain(code);
+    expect(others).toEqual([]);
+  });
+
+  it('leaves no connection open when it is a tunnel whose client stays', async () => {
+    const { port } = new URL(app.url);
+    const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    socket.resume().write('CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(socket, 'end');
+    await vi.waitFor(async () => expect(await countConnections()).toBe(0));
+    socket.destroy();
   });
 
   it('is closed when its body stays away', async () => {

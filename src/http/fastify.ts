@@ -8,7 +8,7 @@ import {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
-import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
+import { ProblemException, sendProblem } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { UnparsedRequests } from './unparsed-request.js';
@@ -29,6 +29,14 @@ export function createFastifyAdapter(
   requests: FinishedRequests,
 ): FastifyAdapter {
   const unparsed = new UnparsedRequests(logger);
+  const admits = (request: FastifyRequest, reply: FastifyReply): boolean => {
+    watchRequest(request, reply, requests);
+    beginAnswer(request, reply);
+    if (!unparsed.distrusts(request.raw)) return true;
+    void reply.header('connection', 'close');
+    sendProblem(reply, new ProblemException('MALFORMED_HTTP'));
+    return false;
+  };
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -49,29 +57,27 @@ export function createFastifyAdapter(
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_LIMIT_BYTES,
-      // Node would answer without a body; `findRefusal` asks for it instead.
+      // Node would answer without a body; `isMalformed` asks for it instead.
       requireHostHeader: false,
     },
     clientErrorHandler: unparsed.answerParserError,
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      watchRequest(request, reply, requests);
-      beginAnswer(request, reply);
-      sendProblem(reply, new ProblemException('MALFORMED_URL'));
+      if (admits(request, reply)) sendProblem(reply, new ProblemException('MALFORMED_URL'));
     },
   });
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.server.on('checkExpectation', unparsed.answerExpectation);
+  fastify.server.on('connect', unparsed.answerConnect);
   fastify.decorateRequest('keyVerdict', null);
   fastify.decorateRequest('exceededLimit', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
-    watchRequest(request, reply, requests);
-    beginAnswer(request, reply);
-    const refusal = findRefusal(request);
-    if (refusal === undefined) done();
-    else sendProblem(reply, new ProblemException(refusal));
+    if (!admits(request, reply)) return;
+    if (request.url.length > URL_LIMIT_CHARACTERS) {
+      sendProblem(reply, new ProblemException('URL_TOO_LONG'));
+    } else done();
   });
   return adapter;
 }
@@ -82,13 +88,6 @@ function beginAnswer(request: FastifyRequest, reply: FastifyReply): void {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
   });
-}
-
-function findRefusal({ raw, url }: FastifyRequest): ProblemCode | undefined {
-  if (url.length > URL_LIMIT_CHARACTERS) return 'URL_TOO_LONG';
-  // RFC 9112, section 3.2.
-  if (raw.headers.host === undefined && raw.httpVersion === '1.1') return 'MALFORMED_HTTP';
-  return undefined;
 }
 
 function acceptOnlyJson(fastify: FastifyInstance): void {

@@ -19,8 +19,10 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
 };
 
 const OF_EVERY_ROUTE: readonly ProblemCode[] = [
+  'MALFORMED_HTTP',
   'REQUEST_TIMEOUT',
   'URL_TOO_LONG',
+  'EXPECTATION_FAILED',
   'HEADERS_TOO_LARGE',
   'INTERNAL_ERROR',
   'OVERLOADED',

@@ -1,0 +1,48 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { isMalformed } from './malformed-request.js';
+
+interface Changes {
+  readonly method?: string;
+  readonly httpVersion?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly rawHeaders?: readonly string[];
+}
+
+function request({ headers = {}, rawHeaders = [], ...changes }: Changes): IncomingMessage {
+  const message = new IncomingMessage(new Socket());
+  const base = { method: 'POST', httpVersion: '1.1' };
+  message.headers = { host: 'localhost:3000', ...headers };
+  message.rawHeaders = ['Host', 'localhost:3000', ...rawHeaders];
+  return Object.assign(message, base, changes);
+}
+
+describe('isMalformed', () => {
+  it.each<[string, Changes]>([
+    ['a plain one', {}],
+    ['HTTP/1.0', { httpVersion: '1.0' }],
+    ['an IPv6 host', { headers: { host: '[::1]:3000' } }],
+    ['an empty host', { headers: { host: '' } }],
+    ['a body in chunks', { headers: { 'transfer-encoding': 'Chunked' } }],
+    ['a body', { headers: { 'content-length': '5' } }],
+    ['a GET that says that it has no body', { method: 'GET', headers: { 'content-length': '0' } }],
+  ])('lets pass %s', (_case, changes) => {
+    expect(isMalformed(request(changes))).toBe(false);
+  });
+
+  it.each<[string, Changes]>([
+    ['HTTP/0.9', { httpVersion: '0.9' }],
+    ['HTTP/2.0 without its frames', { httpVersion: '2.0' }],
+    ['a second Host', { rawHeaders: ['hOST', 'other'] }],
+    ['a host with a path', { headers: { host: 'a/b' } }],
+    ['a host with a user', { headers: { host: 'a@b' } }],
+    ['chunks in HTTP/1.0', { httpVersion: '1.0', headers: { 'transfer-encoding': 'chunked' } }],
+    ['another coding below the chunks', { headers: { 'transfer-encoding': 'gzip, chunked' } }],
+    ['chunks in chunks', { headers: { 'transfer-encoding': 'chunked, chunked' } }],
+    ['a GET with content', { method: 'GET', headers: { 'content-length': '5' } }],
+    ['a HEAD with chunks', { method: 'HEAD', headers: { 'transfer-encoding': 'chunked' } }],
+  ])('tells %s', (_case, changes) => {
+    expect(isMalformed(request(changes))).toBe(true);
+  });
+});

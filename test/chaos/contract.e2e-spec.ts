@@ -1,0 +1,389 @@
+import { mintAccessToken } from '@latchkey/access-tokens/mint';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type fc from 'fast-check';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
+import { digestKey } from '../../src/api-keys/root-key.js';
+import { LoadShedding } from '../../src/http/load-shedding.js';
+import { UsersService } from '../../src/users/users.service.js';
+import { API_KEY, startApp, withKey } from '../support/app.js';
+import { issueKey } from '../support/keys.js';
+import { type ApiRequest, type Credentials, apiRequests } from './support/api-requests.js';
+import { ChaosDatabase, until } from './support/chaos-database.js';
+import {
+  type Answer,
+  Contract,
+  HANG_MS,
+  type OpenApi,
+  codeOf,
+  readOpenApi,
+} from './support/contract.js';
+import { SEED, findFault } from './support/fuzzing.js';
+import { type Exchange, exchange } from './support/raw-exchange.js';
+import { type RawRequest, keyedRequests, unkeyedRequests } from './support/raw-requests.js';
+import { smugglingRequests } from './support/smuggling-requests.js';
+import { record, scaled } from './support/results.js';
+import { USER_IDS } from './support/schema-values.js';
+
+const CASES_IN_PROCESS = scaled(100_000, 5);
+const CASES_OVER_SOCKETS = scaled(20_000, 5);
+const BATCH = 50;
+// Enough for each control to be found.
+const CASES_OF_CONTROL = 2000;
+const TIMEOUT_MS = 900_000;
+const KEYS_TO_END = 100;
+const MAX_SHOWN = 2000;
+const JWT_SECRET = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
+const AUDIENCE = 'http://backend.test';
+
+let database: ChaosDatabase;
+let app: NestFastifyApplication;
+let credentials: Credentials;
+
+beforeAll(async () => {
+  database = await ChaosDatabase.start();
+  app = await startApp({
+    DATABASE_URL: database.url,
+    API_DOCS: 'off',
+    JWT_SECRET,
+    JWT_ISSUER: 'issuer',
+    AUTH_TOKEN_AUDIENCE: AUDIENCE,
+    // What is counted of strangers and of the root key would be the only answer else.
+    SOURCE_FAILURE_LIMIT: '10000000',
+    KEY_RATE_LIMIT: '10000000',
+    KEY_USERS_LIMIT: '1000000000',
+    KEY_MISSES_LIMIT: '1000000000',
+  });
+  await addUsers();
+  credentials = await makeCredentials(await app.getUrl());
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+afterAll(async () => {
+  await app.close();
+  await database.remove();
+});
+
+async function addUsers(): Promise<void> {
+  const ids = USER_IDS.map((id) => `('${id}')`).join(', ');
+  await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
+    SELECT id, id || '@example.com', 'Ada Lovelace', '{}', '{}', now() FROM (VALUES ${ids}) AS ids (id)`);
+}
+
+async function makeCredentials(url: string): Promise<Credentials> {
+  await until(async () => (await withKey(url).get('/api/health/ready')).status === 200);
+  const revoked = await issueKey(url);
+  await withKey(url).post(`/api/internal/api-keys/${revoked.id}/revoke`).send({}).expect(200);
+  const ended = Array.from({ length: KEYS_TO_END }, () => issueKey(url));
+  const keys = [
+    issueKey(url, { userFields: ['name'] }),
+    issueKey(url, { scopes: ['keys:read', 'keys:write'] }),
+    issueKey(url, { scopes: ['users:read', 'users:write', 'accounts:read'] }),
+    issueKey(url, { rateLimit: 1 }),
+    issueKey(url, { networks: ['127.0.0.0/8'] }),
+  ];
+  return {
+    rootKey: API_KEY,
+    issuedKeys: (await Promise.all(keys)).map(({ secret }) => secret),
+    badKeys: ['', ' ', 'wrong', `${API_KEY}0`, API_KEY.toUpperCase(), revoked.secret],
+    accessTokens: await Promise.all(['u0', 'u1', 'nobody'].map((userId) => mint(userId))),
+    badTokens: ['', 'nonsense', await mint('u0', -60)],
+    keyIds: (await Promise.all(ended)).map(({ id }) => id),
+    rootKeyId: `root_${digestKey(API_KEY).toString('hex', 0, 4)}`,
+  };
+}
+
+function mint(userId: string, lifetimeSeconds = 3600): Promise<string> {
+  const grant = { secret: JWT_SECRET, issuer: 'issuer', audience: AUDIENCE, scopes: [] };
+  return mintAccessToken({ ...grant, userId, clientId: 'test', lifetimeSeconds });
+}
+
+/** How often which answer came. */
+class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(answer: Answer): void {
+    const name = [answer.status, codeOf(answer)].filter(Boolean).join(' ');
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+  }
+
+  get total(): number {
+    return [...this.counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  print(): void {
+    console.log(`seed ${SEED}`, Object.fromEntries(this.counts));
+  }
+
+  byStatus(): string {
+    const sums = new Map<string, number>();
+    for (const [name, count] of this.counts) {
+      const status = name.slice(0, 3);
+      sums.set(status, (sums.get(status) ?? 0) + count);
+    }
+    const sorted = [...sums].toSorted(([a], [b]) => a.localeCompare(b));
+    return sorted.map(([status, count]) => `${status}: ${count}`).join(', ');
+  }
+}
+
+/** Makes every key as good as the root key. */
+function takeAnyKey(): void {
+  const verifier = app.get(KeyVerifier);
+  vi.spyOn(verifier, 'verify').mockReturnValue(verifier.verify(API_KEY, '127.0.0.1'));
+}
+
+/** The document without one of its members. */
+function openApiWithout(remove: (document: OpenApi) => void): OpenApi {
+  const document = readOpenApi();
+  remove(document);
+  return document;
+}
+
+const secondsSince = (moment: number) => ((performance.now() - moment) / 1000).toFixed(0);
+
+describe('requests that the API describes, and ever further from that', () => {
+  async function send({ method, target, headers, payload }: ApiRequest): Promise<Answer> {
+    const startedAt = performance.now();
+    const content = payload === undefined ? {} : { payload };
+    const answer = await app.inject({ method, url: target, headers, ...content });
+    return {
+      status: answer.statusCode,
+      contentType: answer.headers['content-type']?.toString(),
+      body: answer.body,
+      ms: performance.now() - startedAt,
+    };
+  }
+
+  function fuzz(document: OpenApi, count: number, tally = new Tally()) {
+    const contract = new Contract(document);
+    const examine = async (request: ApiRequest): Promise<string[]> => {
+      const answer = await send(request);
+      tally.add(answer);
+      // As `inject` understands it.
+      const { pathname, search } = new URL(request.target, 'http://localhost');
+      const violation = contract.findViolation({ ...request, target: pathname + search }, answer);
+      return violation === undefined ? [] : [describeFault(violation, { ...request, answer })];
+    };
+    const requests = apiRequests(document, contract, credentials);
+    return findFault(requests, count, BATCH, async (batch) =>
+      (await Promise.all(batch.map(examine))).flat(),
+    );
+  }
+
+  it(
+    'get documented answers within a second, none of 5xx, and none of 2xx without a key',
+    async () => {
+      const tally = new Tally();
+      const startedAt = performance.now();
+      const fault = await fuzz(readOpenApi(), CASES_IN_PROCESS, tally);
+      tally.print();
+      expect(fault).toBeUndefined();
+      record({
+        promise: 'every answer is documented; no 5xx, no hang, nobody let in without a key',
+        broken: `${tally.total} generated requests in process, seed ${SEED}`,
+        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        control: 'found: any key taken, a service that fails or hangs, whatever is not documented',
+        anchor: 'Schemathesis: status, content type and schema conform',
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each<[string, string, () => OpenApi]>([
+    [
+      'any key is taken',
+      'let in without a key',
+      () => {
+        takeAnyKey();
+        return readOpenApi();
+      },
+    ],
+    [
+      'a service fails',
+      'a server error',
+      () => {
+        vi.spyOn(app.get(UsersService), 'list').mockRejectedValue(new Error('a bug'));
+        return readOpenApi();
+      },
+    ],
+    [
+      'a service hangs',
+      'answered after',
+      () => {
+        vi.spyOn(app.get(UsersService), 'list').mockImplementation(async () => {
+          await sleep(HANG_MS + 100);
+          return { users: [], nextCursor: null };
+        });
+        return readOpenApi();
+      },
+    ],
+    [
+      'a status is not documented',
+      'an undocumented status',
+      () =>
+        openApiWithout(({ paths }) => delete paths['/api/internal/users']?.post?.responses[400]),
+    ],
+    [
+      'a content type is not documented',
+      'an undocumented content type',
+      () =>
+        openApiWithout(
+          ({ paths }) => delete paths['/api/internal/users/{id}']?.get?.responses[404]?.content,
+        ),
+    ],
+    [
+      'a member of a body is not documented',
+      'an undocumented body',
+      () =>
+        openApiWithout(({ components }) => {
+          for (const name of ['User', 'PartialUser', 'ApiKey']) {
+            Object.assign(components.schemas[name] ?? {}, { properties: {} });
+          }
+        }),
+    ],
+  ])('are found to break the contract when %s', async (_case, violation, breakIt) => {
+    expect(await fuzz(breakIt(), CASES_OF_CONTROL)).toContain(violation);
+  });
+});
+
+describe('bytes that no client would send', () => {
+  type Judge = (request: RawRequest, exchange: Exchange) => string | undefined;
+
+  async function fuzz(
+    requests: fc.Arbitrary<RawRequest>,
+    count: number,
+    judge: Judge,
+    { mayRunSql = false, tally = new Tally() } = {},
+  ): Promise<string | undefined> {
+    const port = Number(new URL(await app.getUrl()).port);
+    const takeStatements = watchStatements();
+    const examine = async (request: RawRequest): Promise<string[]> => {
+      const result = await exchange(port, request.bytes);
+      for (const answer of result.answers) tally.add(answer);
+      const violation = judge(request, result);
+      return violation === undefined ? [] : [describeFault(violation, { ...request, ...result })];
+    };
+    return findFault(requests, count, BATCH, async (batch) => {
+      const violations = (await Promise.all(batch.map(examine))).flat();
+      const statements = takeStatements();
+      if (mayRunSql || statements.length === 0) return violations;
+      return [...violations, `SQL was run: ${statements[0]}`];
+    });
+  }
+
+  const contract = new Contract(readOpenApi());
+  const keepsContract: Judge = (request, { answers, rest, isStuck }) => {
+    const [answer] = answers;
+    if (isStuck) return 'a connection that is never closed';
+    if (answer === undefined) return 'no answer';
+    if (answers.length > 1 || rest !== '') return 'more than an answer';
+    return contract.findViolation(request, answer);
+  };
+  const isRefused: Judge = (request, result) => {
+    const [answer] = result.answers;
+    if (answer !== undefined && ![400, 417].includes(answer.status)) return 'not refused';
+    const violation = keepsContract(request, result);
+    return violation ?? (result.isRefused ? undefined : 'a connection that stays open');
+  };
+
+  const PROMISES: [string, (key: string) => fc.Arbitrary<RawRequest>, Judge, boolean, string][] = [
+    [
+      'get documented answers within a second, and neither 2xx nor SQL without a key',
+      unkeyedRequests,
+      keepsContract,
+      false,
+      'disguised paths, request forms and headers, with no key where it must be',
+    ],
+    [
+      'get documented answers within a second with a key, and none of 5xx',
+      keyedRequests,
+      keepsContract,
+      true,
+      'disguised paths, request forms and headers, with a good key',
+    ],
+    [
+      'are refused once, without SQL, and with the end of the connection where it is not clear where they end',
+      smugglingRequests,
+      isRefused,
+      false,
+      'request smuggling with a good key: lengths, codings, chunks, ends of lines',
+    ],
+  ];
+
+  it.each(PROMISES)(
+    '%s',
+    async (promise, requestsWith, judge, mayRunSql, broken) => {
+      const tally = new Tally();
+      const startedAt = performance.now();
+      const shedding = app.get(LoadShedding);
+      const refusedBefore = shedding.refused;
+      const count = CASES_OVER_SOCKETS / PROMISES.length;
+      const fault = await fuzz(requestsWith(API_KEY), count, judge, { mayRunSql, tally });
+      tally.print();
+      expect(fault).toBeUndefined();
+      expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(shedding.refused - refusedBefore);
+      record({
+        promise: `bytes that no client would send ${promise}`,
+        broken: `${broken}: ${tally.total} over sockets, seed ${SEED}`,
+        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        control: 'found: any key taken, a lenient parser',
+        anchor: 'RFC 9112: refuse what is ambiguous, and close',
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  const overlooks: Judge = () => undefined;
+
+  it('are found to be let in, and to run SQL, when any key is taken', async () => {
+    takeAnyKey();
+    const requests = unkeyedRequests(API_KEY);
+    const isLetIn = await fuzz(requests, CASES_OF_CONTROL, keepsContract, { mayRunSql: true });
+    expect(isLetIn).toContain('let in without a key');
+    expect(await fuzz(requests, CASES_OF_CONTROL, overlooks)).toContain('SQL was run');
+  });
+
+  it('are found not to be refused, and to run SQL, where the parser is a lenient one', async () => {
+    const server = app.getHttpServer();
+    Object.assign(server, { insecureHTTPParser: true });
+    const requests = smugglingRequests(API_KEY);
+    const isTaken = await fuzz(requests, CASES_OF_CONTROL, isRefused, { mayRunSql: true });
+    const runsSql = await fuzz(requests, CASES_OF_CONTROL, overlooks);
+    Object.assign(server, { insecureHTTPParser: false });
+    expect(isTaken).toContain('not refused');
+    expect(runsSql).toContain('SQL was run');
+  });
+
+  it('are found to get no answer from a server that is slow', async () => {
+    vi.spyOn(app.get(UsersService), 'list').mockImplementation(async () => {
+      await sleep(HANG_MS + 100);
+      return { users: [], nextCursor: null };
+    });
+    const options = { mayRunSql: true };
+    const fault = await fuzz(keyedRequests(API_KEY), CASES_OF_CONTROL, keepsContract, options);
+    expect(fault).toContain('no answer');
+  });
+});
+
+/** Notes the statements on users, which are of requests: nothing else in the process asks for them. */
+function watchStatements(): () => string[] {
+  const query = vi.spyOn(Client.prototype, 'query');
+  return () => {
+    const texts = query.mock.calls.map(([statement]) => textOf(statement));
+    query.mockClear();
+    return texts.filter((text) => /\b(users|accounts)\b/.test(text));
+  };
+}
+
+function textOf(statement: unknown): string {
+  if (typeof statement === 'string') return statement;
+  const isQuery = typeof statement === 'object' && statement !== null && 'text' in statement;
+  return isQuery ? String(statement.text) : '';
+}
+
+function describeFault(violation: string, exchanged: object): string {
+  return `${violation}: ${JSON.stringify(exchanged).slice(0, MAX_SHOWN)}`;
+}
