@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startApp, useApp, withKey } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
+import { DatabaseProxy } from './support/database-proxy.js';
 import { listenSilently } from './support/silent-server.js';
 import { addUser } from './support/users.js';
 
@@ -72,6 +75,26 @@ describe('a database that takes connections and says nothing', () => {
     for (const { body } of await Promise.all(answers)) expect(body).toMatchObject(UNAVAILABLE);
     await app.close();
     silent.close();
+  });
+});
+
+describe('a database that falls silent', () => {
+  it('is given up also by connections that nobody has used for a while, and served again when it speaks', async () => {
+    const database = await createTestDatabase();
+    const proxy = await DatabaseProxy.start(database.url);
+    const app = await startApp({ DATABASE_URL: proxy.url });
+    const get = async () => withKey(await app.getUrl()).get('/api/internal/users/1');
+    await get().then(({ status }) => expect(status).toBe(404));
+    await sleep(1500);
+    proxy.silence('latchkey');
+    const askedAt = performance.now();
+    expect((await get()).body).toMatchObject(UNAVAILABLE);
+    expect(performance.now() - askedAt).toBeLessThan(1400);
+    proxy.restore();
+    await vi.waitUntil(async () => (await get()).status === 404, { timeout: 5000 });
+    await app.close();
+    await proxy.stop();
+    await database.drop();
   });
 });
 

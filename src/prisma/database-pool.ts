@@ -47,7 +47,9 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     if (!(client instanceof Client)) return;
     const { stream } = client.connection;
     if (!(stream instanceof Socket)) return;
-    stream.setTimeout(SILENCE_LIMIT_MS, () => {
+    stream.setTimeout(SILENCE_LIMIT_MS);
+    // Not as an argument of setTimeout, which would call it only for the first silence.
+    stream.on('timeout', () => {
       if (this.isLent.get(client) === true) stream.destroy(new Error('Query read timeout'));
     });
   }
