@@ -12,9 +12,9 @@ import { connectionLimit } from './http/connection-limit.js';
 import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { createRequestLogger, logRequest } from './http/request-log.js';
+import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
-import { createLogger } from '@latchkey/logging/logger';
+import { createLogger, logStream } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
@@ -25,8 +25,8 @@ const KEEP_ALIVE_MARGIN_MS = 900;
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   const logger = createLogger(environment.LOG_LEVEL);
   const requests = new FinishedRequests();
-  const requestLogger = createRequestLogger(logger);
-  requests.observe((request) => logRequest(requestLogger, request));
+  const requestLog = new RequestLog(logger, logStream());
+  requests.observe((request) => requestLog.write(request));
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment, requests),
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES, requests),

@@ -1,8 +1,7 @@
-import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { FinishedRequest } from '../requests/finished-request.js';
-import { logRequest } from './request-log.js';
+import { RequestLog } from './request-log.js';
 
 const REQUEST: FinishedRequest = {
   requestId: 'r1',
@@ -17,18 +16,16 @@ const REQUEST: FinishedRequest = {
   limit: null,
 };
 
-function lineOf(fields: Partial<FinishedRequest>): Record<string, unknown> {
-  let text = '';
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString();
-      done();
-    },
-  });
-  const logger = pino({ base: null, formatters: { level: (level) => ({ level }) } }, stream);
-  logRequest(logger, { ...REQUEST, ...fields });
-  return JSON.parse(text);
+function linesOf(
+  ...requests: readonly Partial<FinishedRequest>[]
+): readonly Record<string, unknown>[] {
+  const lines: string[] = [];
+  const log = new RequestLog(pino(), { write: (line) => void lines.push(line) });
+  for (const fields of requests) log.write({ ...REQUEST, ...fields });
+  return lines.map((line) => JSON.parse(line));
 }
+
+const lineOf = (fields: Partial<FinishedRequest>) => linesOf(fields)[0];
 
 describe('the line of a request', () => {
   it.each([
@@ -51,7 +48,7 @@ describe('the line of a request', () => {
   it('names no event, source or client where no key was asked for', () => {
     expect(lineOf({ outcome: null, keyId: null })).toEqual({
       level: 'info',
-      time: expect.any(Number),
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       msg: 'request',
       requestId: 'r1',
       method: 'GET',
@@ -60,5 +57,36 @@ describe('the line of a request', () => {
       durationMs: 1.5,
       keyId: null,
     });
+  });
+
+  it.each([
+    { method: 'POST' },
+    { route: null },
+    { status: 404 },
+    { source: '192.0.2.2' },
+    { client: null },
+    { client: 'a"b\\c' },
+    { keyId: 'k2' },
+    { outcome: 'forbidden' },
+    { outcome: 'rate-limited', limit: 'key-rate' },
+    { requestId: 'r2', durationMs: 2 },
+  ] as const)('says what is new since the line before: %j', (fields) => {
+    const [before, after, again] = linesOf({}, fields, {});
+    expect(before).toMatchObject(REQUEST);
+    expect(after).toMatchObject({ ...REQUEST, ...fields });
+    expect(again).toMatchObject(REQUEST);
+  });
+
+  it('is not written where its level is off', () => {
+    const lines: string[] = [];
+    const log = new RequestLog(pino({ level: 'warn' }), { write: (line) => void lines.push(line) });
+    log.write(REQUEST);
+    log.write({ ...REQUEST, outcome: 'revoked' });
+    expect(lines).toHaveLength(1);
+  });
+
+  it('remembers a thousand keys at the most', () => {
+    const many = Array.from({ length: 2500 }, (_, number) => ({ keyId: `k${number}` }));
+    expect(linesOf(...many).map(({ keyId }) => keyId)).toEqual(many.map(({ keyId }) => keyId));
   });
 });

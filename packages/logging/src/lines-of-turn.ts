@@ -3,8 +3,6 @@ import { type DestinationStream, pino } from 'pino';
 // What waits while nobody reads the log, in bytes; later lines are dropped.
 const MAX_WAITING = 16 * 1024 * 1024;
 
-const STREAMS = new Map<number, LinesOfTurn>();
-
 /**
  * Writes the lines of a turn of the event loop at once, since a write for each costs more than the line, and without waiting for
  * whoever reads them. At the end of the process nothing is left.
@@ -13,17 +11,10 @@ export class LinesOfTurn implements DestinationStream {
   private readonly stream: ReturnType<typeof pino.destination>;
   private lines: string[] = [];
 
-  private constructor(descriptor: number) {
+  constructor(descriptor: number) {
     this.stream = pino.destination({ dest: descriptor, sync: false, maxLength: MAX_WAITING });
     // Before the stream's own listener, which writes what the stream has.
     process.prependOnceListener('exit', () => this.flush());
-  }
-
-  /** The one of this process, however many loggers it has. */
-  static ofDescriptor(descriptor: number): LinesOfTurn {
-    const stream = STREAMS.get(descriptor) ?? new LinesOfTurn(descriptor);
-    STREAMS.set(descriptor, stream);
-    return stream;
   }
 
   write(line: string): void {

@@ -9,9 +9,12 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
 ]);
 
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
+type LogTarget = keyof typeof DESCRIPTORS;
 
-/** A process's logger: JSON lines on `stream`, or readable ones when that is a terminal. */
-export function createLogger(level: string, stream: 'stdout' | 'stderr' = 'stdout'): Logger {
+const STREAMS = new Map<LogTarget, DestinationStream>();
+
+/** A process's logger: JSON lines, or readable ones where the target is a terminal. */
+export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
   const options = {
     level,
     base: null,
@@ -20,12 +23,19 @@ export function createLogger(level: string, stream: 'stdout' | 'stderr' = 'stdou
     redact: SECRET_PATHS,
     serializers: { err: describeError },
   };
-  return pino(options, destination(stream));
+  return pino(options, logStream(target));
 }
 
-function destination(stream: 'stdout' | 'stderr'): DestinationStream {
-  const descriptor = DESCRIPTORS[stream];
-  if (!process[stream].isTTY) return LinesOfTurn.ofDescriptor(descriptor);
+/** Takes the lines of the log. A process has one for each target, however many loggers it has. */
+export function logStream(target: LogTarget = 'stdout'): DestinationStream {
+  const stream = STREAMS.get(target) ?? openStream(target);
+  STREAMS.set(target, stream);
+  return stream;
+}
+
+function openStream(target: LogTarget): DestinationStream {
+  const descriptor = DESCRIPTORS[target];
+  if (!process[target].isTTY) return new LinesOfTurn(descriptor);
   return pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',

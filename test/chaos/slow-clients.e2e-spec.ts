@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY } from '../support/app.js';
+import type { ServerProcess } from '../support/server-process.js';
+import { addUser, startBackend, without } from './support/backend.js';
+import { Callers, type Question, percentile, tally } from './support/callers.js';
+import { ChaosDatabase } from './support/chaos-database.js';
+import { IS_FULL, ms, record } from './support/results.js';
+
+const CLIENTS_OF_A_KIND = 50;
+const DRIP_INTERVAL_MS = 300;
+const PATIENCE_MS = 9000;
+// In CI, neighbours delay the checks.
+const CLOSED_WITHIN_MS = IS_FULL ? 6000 : 7000;
+
+const HEAD = `Host: a\r\nX-API-Key: ${API_KEY}\r\n`;
+const JSON_BODY = 'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n';
+/** What each kind sends at once, and what again and again. */
+const KINDS = {
+  'headers that never end': [`GET /api/health/live HTTP/1.1\r\n${HEAD}X: `, 'x'],
+  'a body that never ends': [
+    `POST /api/internal/users HTTP/1.1\r\n${HEAD}${JSON_BODY}{"id":"`,
+    'x',
+  ],
+  silence: ['', ''],
+  'a kept connection that is not used': [`GET /api/health/live HTTP/1.1\r\n${HEAD}\r\n`, ''],
+} as const;
+
+let database: ChaosDatabase;
+beforeAll(async () => {
+  database = await ChaosDatabase.start();
+});
+afterAll(() => database.remove());
+
+/** Milliseconds until the server closes the connection; the end of our patience if it doesn't. */
+async function closedAfter(
+  port: number,
+  [first, drip]: readonly [string, string],
+): Promise<number> {
+  const startedAt = performance.now();
+  const socket = connect(port, '127.0.0.1');
+  // A server that closes while we write resets the connection.
+  socket.on('error', () => undefined).resume();
+  socket.write(first);
+  const dripping = setInterval(() => drip !== '' && socket.write(drip), DRIP_INTERVAL_MS);
+  const patience = setTimeout(() => socket.destroy(), PATIENCE_MS);
+  await once(socket, 'close');
+  clearInterval(dripping);
+  clearTimeout(patience);
+  return performance.now() - startedAt;
+}
+
+async function besiege(backend: ServerProcess, user: Question) {
+  const callers = new Callers(backend.origin, () => user);
+  const port = Number(new URL(backend.origin).port);
+  const clients = Object.values(KINDS).flatMap((kind) =>
+    Array.from({ length: CLIENTS_OF_A_KIND }, () => closedAfter(port, kind)),
+  );
+  const times = await Promise.all(clients);
+  await callers.stop();
+  return { callers, times };
+}
+
+describe('clients that are slow or idle', () => {
+  it('are closed within 6 s, and keep nobody waiting', async () => {
+    const careless = await startBackend(database.url, without('time-outs'));
+    const user = await addUser(careless, 'ada');
+    const control = await besiege(careless, user);
+    await careless.stop('SIGKILL');
+    const isOpen = (time: number) => time >= PATIENCE_MS;
+    expect(control.times.filter(isOpen).length).toBeGreaterThan(0);
+
+    const backend = await startBackend(database.url);
+    const { callers, times } = await besiege(backend, user);
+    await backend.stop('SIGKILL');
+    expect(tally(callers.outcomes)).toEqual({ '200': callers.outcomes.length });
+    expect(Math.max(...times)).toBeLessThan(CLOSED_WITHIN_MS);
+    record({
+      promise: 'Slow and idle clients are closed, and keep nobody waiting',
+      broken: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
+      figure: `the last one closed after ${ms(Math.max(...times))}; ${callers.outcomes.length} others answered, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
+      control: `${control.times.filter(isOpen).length} open after ${ms(PATIENCE_MS)}`,
+      anchor: 'Envoy: time-outs for slow clients are a must at the edge',
+    });
+  });
+});
