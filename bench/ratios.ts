@@ -38,14 +38,14 @@ export const TOLERATED_SHARE = 0.7;
  */
 export const RECORDED = {
   wrk: [
-    { of: LATCHKEY, to: FASTIFY_PG, recorded: 0.23 },
-    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 0.27 },
-    { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, recorded: 0.11 },
-    { of: LATCHKEY_LEAN, to: NODE_HTTP, recorded: 0.055 },
+    { of: LATCHKEY, to: FASTIFY_PG, recorded: 1.56 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 1.61 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, recorded: 0.74 },
+    { of: LATCHKEY_LEAN, to: NODE_HTTP, recorded: 0.37 },
   ],
   // It can't saturate the fastest servers, so they are no measure here.
   autocannon: [
-    { of: LATCHKEY, to: FASTIFY_PG, recorded: 0.23 },
-    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 0.27 },
+    { of: LATCHKEY, to: FASTIFY_PG, recorded: 1.56 },
+    { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 1.61 },
   ],
 };
