@@ -6,9 +6,6 @@ export const KEY_ENVIRONMENTS = ['live', 'test', 'dev'] as const;
 export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const DIGIT_VALUES = new Uint8Array(128);
-for (let value = 0; value < ALPHABET.length; value++)
-  DIGIT_VALUES[ALPHABET.charCodeAt(value)] = value;
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
 // The largest multiple of 62 that fits in a byte: bytes beyond would make the first letters more likely.
@@ -64,7 +61,7 @@ function checksum(text: string): string {
 function parseChecksum(text: string, from: number): number {
   let value = 0;
   for (let position = from; position < text.length; position++) {
-    value = value * 62 + (DIGIT_VALUES[text.charCodeAt(position)] ?? 0);
+    value = value * 62 + ALPHABET.indexOf(text.charAt(position));
   }
   return value;
 }
