@@ -5,6 +5,7 @@ import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import type { ProvidedContext } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
+import { runStatements } from './run-statements.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -36,7 +37,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   project.provide('runTimeAccount', runTimeAccount);
   return async () => {
     await dropDatabases(server.url, templateDatabase);
-    await run(server.url, [`DROP ROLE ${runTimeAccount.name}`]);
+    await runStatements(server.url, [`DROP ROLE ${runTimeAccount.name}`]);
     await server.stop();
   };
 }
@@ -61,14 +62,14 @@ async function createTemplate(
   account: ProvidedContext['runTimeAccount'],
 ): Promise<void> {
   // From template0, so that the result is the same whatever the server's own encoding is.
-  await run(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
-  await run(databaseUrl(serverUrl, name), [
+  await runStatements(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
+  await runStatements(databaseUrl(serverUrl, name), [
     ...(await readMigrations()),
     await readRoles(account.name),
     `ALTER ROLE ${account.name} LOGIN PASSWORD ${escapeLiteral(account.password)}`,
   ]);
   // CREATE DATABASE … TEMPLATE fails while anybody is connected to the template.
-  await run(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
+  await runStatements(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
 }
 
 async function readMigrations(): Promise<string[]> {
@@ -96,16 +97,6 @@ async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
     await client.query(`DROP DATABASE ${escapeIdentifier(datname)} WITH (FORCE)`);
   }
   await client.end();
-}
-
-async function run(url: string, statements: string[]): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }
 
 function databaseUrl(serverUrl: string, database: string): string {

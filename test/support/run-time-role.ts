@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Client, escapeIdentifier } from 'pg';
 import { inject } from 'vitest';
+import { runStatements } from './run-statements.js';
 
 // Another database of the server may have it, too.
 const DROP_UNUSED_ROLE = `
@@ -81,15 +82,5 @@ function urlOf(database: string, account: string): string {
 }
 
 export function runOnServer(...statements: string[]): Promise<void> {
-  return run(inject('databaseServerUrl'), ...statements);
-}
-
-export async function run(url: string, ...statements: string[]): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  return runStatements(inject('databaseServerUrl'), statements);
 }

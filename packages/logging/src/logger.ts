@@ -1,6 +1,6 @@
-import { LinesOfTurn } from './lines-of-turn.js';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { LinesOfTurn } from './lines-of-turn.js';
 
 // Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
 const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) => [

@@ -12,8 +12,6 @@ export const CLOSING_LIMIT_MS = 4000;
 
 /** Whether a server is about to end, and how many requests it is answering until then. */
 export class Draining {
-  /** Requests in progress. */
-  inFlight = 0;
   /** Requests that are over, since the start. */
   finished = 0;
   // Places that are used again, and not a set: what has passed through a set that lives on outlives its own time in the heap, which
@@ -22,6 +20,11 @@ export class Draining {
   private readonly freePlaces: number[] = [];
   private hasBegun = false;
   private server: Server | undefined;
+
+  /** Requests in progress. */
+  get inFlight(): number {
+    return this.open.length - this.freePlaces.length;
+  }
 
   /** Whether clients should go elsewhere. Those that stay are served still. */
   get isDraining(): boolean {
@@ -62,12 +65,10 @@ export class Draining {
   private track(response: ServerResponse): void {
     const place = this.freePlaces.pop() ?? this.open.length;
     this.open[place] = response;
-    this.inFlight += 1;
     if (this.hasBegun) response.shouldKeepAlive = false;
     onResponseEnd(response, () => {
       this.open[place] = undefined;
       this.freePlaces.push(place);
-      this.inFlight -= 1;
       this.finished += 1;
     });
   }
