@@ -3,12 +3,19 @@ import { type Server, type ServerResponse, createServer } from 'node:http';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Draining } from '@latchkey/shutdown/draining';
 import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LoadShedding } from './load-shedding.js';
 
-const LIMIT = 128;
+// Of an idle process, and of one on which requests have piled up.
+const BURST_LIMIT = 256;
+const MIN_LIMIT = 32;
+const WINDOW_MS = 250;
+
+// Of the system, and not that of the tests.
+const { setInterval: every } = globalThis;
 
 let server: Server;
 let draining: Draining;
@@ -17,6 +24,8 @@ let handled: ServerResponse[];
 let agent: Agent;
 
 beforeEach(async () => {
+  // A slow machine must not change the limit in the middle of a test.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   handled = [];
   agent = new Agent({ keepAlive: true });
   server = createServer((_request, response) => void handled.push(response));
@@ -28,6 +37,7 @@ beforeEach(async () => {
   await once(server, 'listening');
 });
 afterEach(() => {
+  vi.useRealTimers();
   shedding.onApplicationShutdown();
   agent.destroy();
   server.closeAllConnections();
@@ -60,10 +70,15 @@ function ask(
   });
 }
 
+// Not that of Vitest, which makes the timers that it has faked go on.
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
 /** As many requests in progress as there may be. */
-async function fill(): Promise<Promise<Answer>[]> {
-  const asked = Array.from({ length: LIMIT }, () => ask());
-  await vi.waitUntil(() => handled.length === LIMIT);
+async function fill(requests = BURST_LIMIT): Promise<Promise<Answer>[]> {
+  const asked = Array.from({ length: requests }, () => ask());
+  await until(() => handled.length === requests);
   return asked;
 }
 
@@ -89,7 +104,7 @@ describe('LoadShedding', () => {
       requestId: 'mine',
       instance: 'urn:latchkey:request:mine',
     });
-    expect(handled).toHaveLength(LIMIT);
+    expect(handled).toHaveLength(BURST_LIMIT);
     answerAll();
     await Promise.all(asked);
   });
@@ -98,9 +113,9 @@ describe('LoadShedding', () => {
     const asked = await fill();
     answerAll();
     await Promise.all(asked);
-    await vi.waitUntil(() => draining.inFlight === 0);
+    await until(() => draining.inFlight === 0);
     const next = ask();
-    await vi.waitUntil(() => handled.length === 1);
+    await until(() => handled.length === 1);
     answerAll();
     expect((await next).status).toBe(200);
   });
@@ -108,7 +123,7 @@ describe('LoadShedding', () => {
   it('always answers health', async () => {
     const asked = await fill();
     const health = ['/api/health', '/api/health/live', '/api/health?x'].map((path) => ask(path));
-    await vi.waitUntil(() => handled.length === LIMIT + health.length);
+    await until(() => handled.length === BURST_LIMIT + health.length);
     answerAll();
     await Promise.all([...asked, ...health]);
     expect(shedding.refused).toBe(0);
@@ -118,16 +133,16 @@ describe('LoadShedding', () => {
     const asked = Promise.allSettled(await fill());
     agent.destroy();
     await asked;
-    await vi.waitUntil(() => draining.inFlight === 0);
+    await until(() => draining.inFlight === 0);
     expect(shedding.refused).toBe(0);
   });
 
   it('forgets requests that were pipelined by a client that has left', async () => {
     const client = connect(port(), '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
-    await vi.waitUntil(() => handled.length === 10);
+    await until(() => handled.length === 10);
     client.destroy();
-    await vi.waitUntil(() => draining.inFlight === 0);
+    await until(() => draining.inFlight === 0);
   });
 
   it('closes the connection of a refused request that brings a body', async () => {
@@ -141,7 +156,9 @@ describe('LoadShedding', () => {
   it('sends refusals at a bounded rate', async () => {
     const asked = await fill();
     const startedAt = performance.now();
+    const ticking = every(() => vi.advanceTimersByTime(5), 5);
     const refusals = await Promise.all(Array.from({ length: 500 }, () => ask()));
+    clearInterval(ticking);
     expect(new Set(refusals.map(({ status }) => status))).toEqual(new Set([503]));
     // A hundred at once, and the others at 3,000 a second.
     expect(performance.now() - startedAt).toBeGreaterThan(120);
@@ -149,15 +166,31 @@ describe('LoadShedding', () => {
     await Promise.all(asked);
   });
 
-  it('lets more be in progress where more are answered', async () => {
-    const ended = performance.now() + 600;
-    while (performance.now() < ended) {
+  it('takes fewer at once while they pile up, and a burst again when they are answered', async () => {
+    const asked = await fill();
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(shedding.limit).toBe(MIN_LIMIT);
+    answerAll();
+    await Promise.all(asked);
+    await until(() => draining.inFlight === 0);
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(shedding.limit).toBe(BURST_LIMIT);
+    const again = await fill();
+    answerAll();
+    await Promise.all(again);
+    expect(shedding.refused).toBe(0);
+  });
+
+  it('lets as many be in progress as are answered in 50 ms', async () => {
+    const answered = 2000;
+    for (let round = 0; round < answered / BURST_LIMIT; round++) {
       const asked = await fill();
       answerAll();
       await Promise.all(asked);
+      await until(() => draining.inFlight === 0);
     }
-    // Whatever this machine's rate is, the limit is what it answers in 50 ms, and never less than two MCP servers send.
-    expect(shedding.limit).toBeGreaterThanOrEqual(LIMIT);
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(shedding.limit).toBe(Math.round((draining.finished * 50) / WINDOW_MS));
     expect(shedding.refused).toBe(0);
   });
 });

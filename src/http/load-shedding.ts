@@ -4,8 +4,10 @@ import { Draining } from '@latchkey/shutdown/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ProblemException, renderProblem } from './problem.js';
 
-// Two MCP servers at full stretch.
-const MIN_LIMIT = 128;
+// Three for each connection of the pool: more wait for one another anyway, and whatever waits is copied by each garbage collection.
+const MIN_LIMIT = 32;
+// While nothing piles up: that so many come at once says nothing of what can be answered.
+const BURST_LIMIT = 256;
 const TARGET_LATENCY_SECONDS = 0.05;
 const WINDOW_MS = 250;
 
@@ -18,8 +20,8 @@ const HEALTH = /^\/api\/health(?:[/?]|$)/;
 const ID_PLACE = 'REQUEST-ID';
 
 /**
- * Refuses requests that could not be answered soon, with 503 and before they cost anything: when more are in progress than
- * are answered in 50 ms at the rate of late. Refusals are sent at a bounded rate, since a client that asks again and
+ * Refuses requests that could not be answered soon, with 503 and before they cost anything: when they pile up, and more are in
+ * progress than are answered in 50 ms at the rate of late. Refusals are sent at a bounded rate, since a client that asks again and
  * again would otherwise take the time that the others' answers need. Health is always answered.
  */
 @Injectable()
@@ -27,7 +29,7 @@ export class LoadShedding implements OnApplicationShutdown {
   /** Requests that have been refused since the start. */
   refused = 0;
   /** How many may be in progress. */
-  limit = MIN_LIMIT;
+  limit = BURST_LIMIT;
   private finished = 0;
   private reported = 0;
   private readonly logger = new Logger(LoadShedding.name);
@@ -102,7 +104,8 @@ export class LoadShedding implements OnApplicationShutdown {
     const { inFlight, finished } = this.draining;
     const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
     this.finished = finished;
-    this.limit = Math.max(MIN_LIMIT, Math.round(perSecond * TARGET_LATENCY_SECONDS));
+    const least = inFlight < MIN_LIMIT ? BURST_LIMIT : MIN_LIMIT;
+    this.limit = Math.max(least, Math.round(perSecond * TARGET_LATENCY_SECONDS));
     if (this.refused > this.reported) {
       const refused = this.refused - this.reported;
       this.reported = this.refused;

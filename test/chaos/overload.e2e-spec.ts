@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY } from '../support/app.js';
 import type { ServerProcess } from '../support/server-process.js';
-import { ready, startBackend, without } from './support/backend.js';
+import { ready, startQuietBackend, without } from './support/backend.js';
 import { Callers, tally } from './support/callers.js';
 import { ChaosDatabase } from './support/chaos-database.js';
 import { load } from './support/load.js';
@@ -12,8 +12,8 @@ import { IS_FULL, ms, percent, record, scaled } from './support/results.js';
 const ROUTE = '/api/internal/users?limit=100';
 const CALLERS = 600;
 const SECONDS = scaled(60);
-// In CI, neighbours take their part of two cores while it is measured.
-const GOODPUT_BOUND = IS_FULL ? 0.9 : 0.5;
+// The generator and the database take their part of the two cores, and in CI neighbours do too.
+const GOODPUT_BOUND = IS_FULL ? 0.7 : 0.5;
 
 let database: ChaosDatabase;
 
@@ -44,16 +44,13 @@ async function knee(backend: ServerProcess): Promise<number> {
 
 describe('more requests than can be answered', () => {
   it.each([3, 5])('%i times as many: the good answers stay as many as before', async (factor) => {
-    const careless = await startBackend(database.url, {
-      LOG_LEVEL: 'warn',
-      ...without('load-shedding'),
-    });
+    const careless = await startQuietBackend(database.url, without('load-shedding'));
     await ready(careless);
     const control = await press(careless, CALLERS, factor * (await knee(careless)), SECONDS);
     const controlKnee = await knee(careless);
     await careless.stop('SIGKILL');
 
-    const backend = await startBackend(database.url, { LOG_LEVEL: 'warn' });
+    const backend = await startQuietBackend(database.url);
     await ready(backend);
     const most = await knee(backend);
     const residentBefore = backend.residentMegabytes().now;
