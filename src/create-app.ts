@@ -63,6 +63,7 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
 
 /** Nest refuses these too, but reads the body before. */
 function hasEmptyParameter({ params }: FastifyRequest): boolean {
-  if (typeof params !== 'object' || params === null) return false;
-  return Object.entries(params).some(([name, value]) => value === '' && name !== '*');
+  const values: Readonly<Record<string, unknown>> = Object(params);
+  for (const name in values) if (values[name] === '' && name !== '*') return true;
+  return false;
 }

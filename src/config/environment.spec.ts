@@ -42,7 +42,7 @@ describe('parseEnvironment', () => {
       PORT: 3000,
       LOG_LEVEL: 'info',
       DRAIN_SECONDS: 0,
-      KEEP_ALIVE_SECONDS: 5,
+      KEEP_ALIVE_SECONDS: 4,
       METRICS_HOST: '127.0.0.1',
       API_DOCS: 'on',
       DATABASE_POOL_MAX: 10,

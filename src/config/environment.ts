@@ -67,7 +67,7 @@ const variables = z.object({
   PORT: wholeNumber(0, 65_535).default(3000),
   LOG_LEVEL: logLevel,
   DRAIN_SECONDS: wholeNumber(0, 300).optional(),
-  KEEP_ALIVE_SECONDS: wholeNumber(1, 3600).default(5),
+  KEEP_ALIVE_SECONDS: wholeNumber(1, 3600).default(4),
   API_DOCS: oneOf(['on', 'off']).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
   METRICS_HOST: z.string().default('127.0.0.1'),

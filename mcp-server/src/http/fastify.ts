@@ -6,8 +6,8 @@ import type { Logger } from 'pino';
 const HEADERS_LIMIT_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
-// Announced as 5 s, so that the client gives the connection up before it is closed under a request.
-const KEEP_ALIVE_TIMEOUT_MS = 5900;
+// Announced as 4 s, so that the client gives the connection up before it is closed under a request. Node may add a second.
+const KEEP_ALIVE_TIMEOUT_MS = 4900;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
 
 /** The HTTP server below Nest: limits, request ids, and one log line a request. Bodies are left to the MCP SDK. */
