@@ -2,23 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { HOUR_MS, UsageCounts } from './usage-counts.js';
 
 const NOON = Date.UTC(2026, 10, 25, 12);
-const ROUTE = 'GET /api/internal/users/:id';
+const USE = { keyId: 'k1', method: 'GET', route: '/api/internal/users/:id', outcome: 'admitted' };
 
 function countsOf(...times: number[]): UsageCounts {
   const counts = new UsageCounts(3);
-  for (const time of times) counts.add('k1', ROUTE, 'admitted', time);
+  for (const time of times) counts.add(USE, time);
   return counts;
 }
 
 describe('counts of usage', () => {
   it('add up for key, hour, route and outcome', () => {
     const counts = countsOf(NOON, NOON + 1, NOON + HOUR_MS);
-    counts.add('k2', ROUTE, 'admitted', NOON);
-    const of = { keyId: 'k1', route: ROUTE, outcome: 'admitted' };
+    counts.add({ ...USE, keyId: 'k2' }, NOON);
     expect(counts.unwritten()).toEqual([
-      { ...of, hour: NOON, requests: 2 },
-      { ...of, hour: NOON + HOUR_MS, requests: 1 },
-      { ...of, keyId: 'k2', hour: NOON, requests: 1 },
+      { ...USE, hour: NOON, requests: 2 },
+      { ...USE, hour: NOON + HOUR_MS, requests: 1 },
+      { ...USE, keyId: 'k2', hour: NOON, requests: 1 },
     ]);
   });
 
@@ -26,14 +25,14 @@ describe('counts of usage', () => {
     const counts = countsOf(NOON, NOON);
     counts.confirm(counts.unwritten(), NOON);
     expect(counts.unwritten()).toEqual([]);
-    counts.add('k1', ROUTE, 'admitted', NOON);
+    counts.add(USE, NOON);
     expect(counts.unwritten()).toMatchObject([{ requests: 3 }]);
   });
 
   it('are not lost when they grow while they are being written', () => {
     const counts = countsOf(NOON);
     const written = counts.unwritten();
-    counts.add('k1', ROUTE, 'admitted', NOON);
+    counts.add(USE, NOON);
     counts.confirm(written, NOON + HOUR_MS);
     expect(counts.unwritten()).toMatchObject([{ requests: 2 }]);
   });
@@ -43,14 +42,14 @@ describe('counts of usage', () => {
     counts.confirm([], NOON + HOUR_MS);
     expect(counts.unwritten()).toHaveLength(1);
     counts.confirm(counts.unwritten(), NOON + HOUR_MS);
-    counts.add('k1', ROUTE, 'admitted', NOON);
+    counts.add(USE, NOON);
     expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
   });
 
   it('never take more room than they may, and say what found none', () => {
     const counts = countsOf(NOON);
-    for (const key of ['a', 'b', 'c', 'd']) counts.add(key, ROUTE, 'admitted', NOON);
-    counts.add('k1', ROUTE, 'admitted', NOON);
+    for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, NOON);
+    counts.add(USE, NOON);
     expect(counts.unwritten()).toHaveLength(3);
     expect(counts.takeLost()).toBe(2);
     expect(counts.takeLost()).toBe(0);

@@ -1,12 +1,17 @@
 export const HOUR_MS = 3_600_000;
 
-/** How many requests came with a key in an hour, for a route and an outcome. */
-export interface UsageCount {
+/** What a request with a key was for, and what became of it. */
+export interface KeyUse {
   readonly keyId: string;
+  readonly method: string;
+  readonly route: string | null;
+  readonly outcome: string;
+}
+
+/** How many such requests there were in an hour. */
+export interface UsageCount extends KeyUse {
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
-  readonly route: string;
-  readonly outcome: string;
   readonly requests: number;
 }
 
@@ -21,38 +26,38 @@ interface Count extends UsageCount {
  * `maximum`; what would need one more is only counted as lost.
  */
 export class UsageCounts {
-  private readonly counts = new Map<string, Count>();
+  // A list for each key, since a key is used in few ways: to look through it costs less than to make a name for each way.
+  private readonly counts = new Map<string, Count[]>();
+  private size = 0;
   private lost = 0;
 
   constructor(private readonly maximum: number) {}
 
-  add(keyId: string, route: string, outcome: string, now: number): void {
+  add(use: KeyUse, now: number): void {
     const hour = now - (now % HOUR_MS);
-    const name = `${hour} ${keyId} ${outcome} ${route}`;
-    const count = this.counts.get(name);
+    const count = this.find(use, hour);
     if (count !== undefined) count.requests += 1;
-    else if (this.counts.size >= this.maximum) this.lost += 1;
-    else this.counts.set(name, { keyId, hour, route, outcome, requests: 1, written: 0 });
+    else if (this.size >= this.maximum) this.lost += 1;
+    else this.begin(use, hour);
   }
 
   /** Copies of those that have changed since they were written down. */
   unwritten(): UsageCount[] {
-    const changed = [...this.counts.values()].filter((count) => count.requests > count.written);
-    return changed.map(({ keyId, hour, route, outcome, requests }) => {
-      return { keyId, hour, route, outcome, requests };
+    const changed = [...this.counts.values()]
+      .flat()
+      .filter((count) => count.requests > count.written);
+    return changed.map(({ keyId, method, route, outcome, hour, requests }) => {
+      return { keyId, method, route, outcome, hour, requests };
     });
   }
 
   /** Notes what has been written down; forgets it if its hour is over. */
   confirm(counts: readonly UsageCount[], now: number): void {
-    for (const { hour, keyId, outcome, route, requests } of counts) {
-      const name = `${hour} ${keyId} ${outcome} ${route}`;
-      const count = this.counts.get(name);
-      if (count !== undefined) count.written = requests;
+    for (const written of counts) {
+      const count = this.find(written, written.hour);
+      if (count !== undefined) count.written = written.requests;
     }
-    for (const [name, { hour, requests, written }] of this.counts) {
-      if (hour + HOUR_MS <= now && requests === written) this.counts.delete(name);
-    }
+    for (const [keyId, ofKey] of this.counts) this.forget(keyId, ofKey, now);
   }
 
   /** How many requests found no room since this was last asked. */
@@ -60,5 +65,33 @@ export class UsageCounts {
     const { lost } = this;
     this.lost = 0;
     return lost;
+  }
+
+  private find({ keyId, method, route, outcome }: KeyUse, hour: number): Count | undefined {
+    return this.counts
+      .get(keyId)
+      ?.find(
+        (count) =>
+          count.hour === hour &&
+          count.outcome === outcome &&
+          count.route === route &&
+          count.method === method,
+      );
+  }
+
+  private begin({ keyId, method, route, outcome }: KeyUse, hour: number): void {
+    const ofKey = this.counts.get(keyId) ?? [];
+    this.counts.set(keyId, ofKey);
+    ofKey.push({ keyId, method, route, outcome, hour, requests: 1, written: 0 });
+    this.size += 1;
+  }
+
+  private forget(keyId: string, ofKey: Count[], now: number): void {
+    const kept = ofKey.filter(
+      ({ hour, requests, written }) => hour + HOUR_MS > now || requests > written,
+    );
+    this.size -= ofKey.length - kept.length;
+    if (kept.length > 0) this.counts.set(keyId, kept);
+    else this.counts.delete(keyId);
   }
 }

@@ -58,7 +58,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   private record(request: FinishedRequest): void {
     if (!isAttempt(request)) return;
     const { keyId, method, route, outcome } = request;
-    this.counts.add(keyId ?? NO_KEY, `${method} ${route}`, outcome, Date.now());
+    this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, Date.now());
   }
 
   private async write(): Promise<void> {
@@ -80,7 +80,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   private async writeBatch(counts: readonly UsageCount[]): Promise<void> {
     const keys = counts.map(({ keyId }) => keyId);
     const hours = counts.map(({ hour }) => new Date(hour));
-    const routes = counts.map(({ route }) => route);
+    const routes = counts.map(({ method, route }) => `${method} ${route}`);
     const outcomes = counts.map(({ outcome }) => outcome);
     const requests = counts.map((count) => count.requests);
     await this.prisma.$executeRaw`

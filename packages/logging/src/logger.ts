@@ -1,6 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import { LinesOfTurn } from './lines-of-turn.js';
+import { LineBatches } from './line-batches.js';
 
 // Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
 const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) => [
@@ -35,7 +35,7 @@ export function logStream(target: LogTarget = 'stdout'): DestinationStream {
 
 function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
-  if (!process[target].isTTY) return new LinesOfTurn(descriptor);
+  if (!process[target].isTTY) return new LineBatches(descriptor);
   return pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',
