@@ -1,5 +1,5 @@
 import { type Database, expectedAnswer } from './database.js';
-import { findFreePort } from './free-port.js';
+import { findFreePort } from '../scripts/free-port.js';
 import type { RequestTemplate } from './load/load.js';
 import { type Peer, variablesOf } from './peers.js';
 import { PinnedProcess } from './pinned-process.js';

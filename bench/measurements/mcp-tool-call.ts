@@ -1,7 +1,7 @@
 import type { BenchRun } from '../bench-run.js';
 import { CHECKOUT } from '../checkout.js';
 import type { Database } from '../database.js';
-import { findFreePort } from '../free-port.js';
+import { findFreePort } from '../../scripts/free-port.js';
 import { type LoadResult, type LoadTarget, p50sOf, p99sOf, ratesOf } from '../load/load.js';
 import { type ToolCall, toolCallRequest } from '../mcp-call.js';
 import { API_KEY, LATCHKEY } from '../peers.js';

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { findFreePort } from '../../scripts/free-port.js';
 import { callTool } from '../../mcp-server/test/support/clients.js';
 import { token } from '../../mcp-server/test/support/tokens.js';
 import { type MetricsStack, metricsOf, startMetricsStack } from '../support/metrics-stack.js';
@@ -46,7 +46,7 @@ class Prometheus {
         target('latchkey-backend', metricsOf(stack.backend)) +
         target('latchkey-mcp-server', metricsOf(stack.mcp)),
     );
-    const address = `127.0.0.1:${await freePort()}`;
+    const address = `127.0.0.1:${await findFreePort()}`;
     const child = spawn(
       'prometheus',
       [
@@ -96,16 +96,6 @@ class Prometheus {
   private async get(path: string): Promise<unknown> {
     return (await fetch(this.url + path)).json();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('has no port');
-  return address.port;
 }
 
 describe.skipIf(!hasProgram('prometheus'))('Prometheus, where it is installed,', () => {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { findFreePort } from '../../scripts/free-port.js';
 
 /** Whether Debian's redis-server is on the PATH; without it, what needs it is skipped. */
 export const HAS_REDIS = spawnSync('redis-server', ['--version']).error === undefined;
@@ -14,7 +14,7 @@ export class RedisServer {
   private constructor(private readonly port: number) {}
 
   static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort());
+    const server = new RedisServer(await findFreePort());
     await server.start();
     return server;
   }
@@ -63,14 +63,4 @@ export class RedisServer {
     await Promise.race([client.ping(), sleep(10_000)]);
     client.disconnect();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('has no port');
-  return address.port;
 }

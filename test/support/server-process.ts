@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const LISTENING = /Server listening at (http:\/\/[\d.:]+)/;
+const START_TIMEOUT_MS = 30_000;
 
 export const BACKEND_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -20,7 +23,7 @@ export class ServerProcess {
 
   private constructor(
     main: string,
-    variables: NodeJS.ProcessEnv,
+    private readonly variables: NodeJS.ProcessEnv,
     launcher: readonly string[] = [],
   ) {
     const [program, ...args] = [...launcher, process.execPath, main];
@@ -44,9 +47,12 @@ export class ServerProcess {
     launcher: readonly string[] = [],
   ): Promise<ServerProcess> {
     const started = new ServerProcess(main, variables, launcher);
-    while (LISTENING.exec(started.output) === null) {
-      if (started.hasEnded) throw new Error(`The server ended:\n${started.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (!(await started.listens())) {
+      if (started.hasEnded || performance.now() > deadline) {
+        throw new Error(`The server did not start:\n${started.output}`);
+      }
+      await sleep(20);
     }
     return started;
   }
@@ -67,7 +73,8 @@ export class ServerProcess {
   }
 
   get origin(): string {
-    return LISTENING.exec(this.output)?.[1] ?? '';
+    const { PORT = '0' } = this.variables;
+    return PORT === '0' ? (LISTENING.exec(this.output)?.[1] ?? '') : `http://127.0.0.1:${PORT}`;
   }
 
   /** Where an MCP server takes its clients. */
@@ -100,7 +107,7 @@ export class ServerProcess {
     this.child.kill('SIGWINCH');
     while (reports().length === seen) {
       if (this.hasEnded) throw new Error(`The server ended:\n${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     return Number(reports().at(-1)?.[1]) / 1024 ** 2;
   }
@@ -111,6 +118,15 @@ export class ServerProcess {
     const read = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
     return { now: read('VmRSS'), peak: read('VmHWM') };
+  }
+
+  /** Without a line in its log if it was told its port. */
+  private async listens(): Promise<boolean> {
+    if (this.origin === '') return false;
+    const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');
+    const connected = await once(socket, 'connect').catch(() => undefined);
+    socket.destroy();
+    return connected !== undefined;
   }
 
   /** Returns at once. */

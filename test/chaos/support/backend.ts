@@ -1,3 +1,4 @@
+import { findFreePort } from '../../../scripts/free-port.js';
 import { API_KEY } from '../../support/app.js';
 import { BACKEND_MAIN, ServerProcess } from '../../support/server-process.js';
 import { type Question, ask } from './callers.js';
@@ -19,6 +20,15 @@ export function startBackend(
     INTERNAL_API_KEY: API_KEY,
     ...variables,
   });
+}
+
+/** One that writes no line for a request: for loads whose log would be gigabytes. */
+export async function startQuietBackend(
+  databaseUrl: string,
+  variables: NodeJS.ProcessEnv = {},
+): Promise<ServerProcess> {
+  const PORT = String(await findFreePort());
+  return startBackend(databaseUrl, { LOG_LEVEL: 'warn', PORT, ...variables });
 }
 
 /** For the controls: the same test must fail where the protection is taken out. */

@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { API_KEY } from '../../support/app.js';
 
 const PAUSE_MS = 10;
+// Beyond every bound that is promised: whoever waits so long was forgotten.
+const PATIENCE_MS = 15_000;
 
 export interface Outcome {
   /** On the clock of `performance`. */
@@ -12,7 +14,7 @@ export interface Outcome {
   readonly endedAt: number;
   /** 0 if the connection broke. */
   readonly status: number;
-  /** Of a problem, or of what the system says of a connection. */
+  /** Of a problem, or of what the system says of a connection; `NO_ANSWER` after 15 s. */
   readonly code: string | undefined;
   readonly body: string;
 }
@@ -57,6 +59,9 @@ function send(
       },
     );
     sent.on('error', reject);
+    sent.setTimeout(PATIENCE_MS, () =>
+      sent.destroy(Object.assign(new Error('No answer'), { code: 'NO_ANSWER' })),
+    );
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -12,9 +12,11 @@ declare module 'vitest' {
 }
 
 const PAGE = new URL('../../../docs/reliability.md', import.meta.url);
+const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
+const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
-/** Prints the table of results after a run; a full run writes it into docs/reliability.md too. */
+/** Prints the table of results after a run; a full run puts its rows into that of docs/reliability.md too. */
 export default function setUp(project: TestProject): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
   const file = join(folder, 'results');
@@ -22,28 +24,37 @@ export default function setUp(project: TestProject): () => void {
   project.provide('chaosResults', file);
   return () => {
     const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-    const table = toTable(lines.map((line) => resultSchema.parse(JSON.parse(line))));
+    const rows = lines.map((line) => toRow(resultSchema.parse(JSON.parse(line))));
     rmSync(folder, { recursive: true });
-    console.log(table);
-    if (process.env.FULL !== '1') return;
-    const text = `${machine()}\n\n${table}\n`;
-    writeFileSync(
-      PAGE,
-      readFileSync(PAGE, 'utf8').replace(TABLE, () => `\n${text}\n`),
-    );
+    console.log([...HEAD, ...rows].join('\n'));
+    if (process.env.FULL === '1') writeRows(rows);
   };
 }
 
-function toTable(results: Result[]): string {
-  const rows = results.map(({ promise, broken, figure, control = '', anchor }) => [
-    promise,
-    broken,
-    figure,
-    control,
-    anchor,
-  ]);
-  const head = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+function toRow({ promise, broken, figure, control = '', anchor }: Result): string {
+  return rowOf([promise, broken, figure, control, anchor]);
+}
+
+function rowOf(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** Each promise has one row: what was not broken this time stays as it was. */
+function writeRows(rows: readonly string[]): void {
+  const page = readFileSync(PAGE, 'utf8');
+  const known = (TABLE.exec(page)?.[0] ?? '').split('\n').filter((line) => line.startsWith('| '));
+  const byPromise = new Map(
+    [...known.slice(HEAD.length), ...rows].map((row) => [promiseOf(row), row]),
+  );
+  const text = [machine(), '', ...HEAD, ...byPromise.values()].join('\n');
+  writeFileSync(
+    PAGE,
+    page.replace(TABLE, () => `\n${text}\n\n`),
+  );
+}
+
+function promiseOf(row: string): string {
+  return row.split('|')[1]?.trim() ?? '';
 }
 
 function machine(): string {

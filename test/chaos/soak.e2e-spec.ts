@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY } from '../support/app.js';
+import { REPORTS_MEMORY, type ServerProcess } from '../support/server-process.js';
+import { addUser, ready, startQuietBackend, unexpectedErrors } from './support/backend.js';
+import { ChaosDatabase } from './support/chaos-database.js';
+import { load } from './support/load.js';
+import type { LoadReport } from './support/load-plan.js';
+import { IS_FULL, record } from './support/results.js';
+
+const POOL = 10;
+const CONNECTIONS = 32;
+/** Five minutes each for a release: six make half an hour. */
+const PERIODS = IS_FULL ? 6 : 3;
+const PERIOD_SECONDS = IS_FULL ? 300 : 10;
+const RESTART_SECONDS = 6;
+const MINUTES = (PERIODS * PERIOD_SECONDS) / 60;
+const MAX_GROWTH_MEGABYTES_A_MINUTE = 0.05;
+
+interface Sample {
+  readonly minute: number;
+  readonly usedMegabytes: number;
+  readonly openFiles: number;
+  readonly connections: number;
+}
+
+let database: ChaosDatabase;
+let backend: ServerProcess;
+
+beforeAll(async () => {
+  database = await ChaosDatabase.start();
+  backend = await startQuietBackend(database.url, REPORTS_MEMORY);
+  await addUser(backend, 'ada');
+});
+afterAll(async () => {
+  await backend.stop('SIGKILL');
+  await database.remove();
+});
+
+function press(ratePerSecond: number | 'closed', seconds: number): Promise<LoadReport> {
+  const port = Number(new URL(backend.origin).port);
+  const headers = { 'x-api-key': API_KEY };
+  const path = '/api/internal/users/ada';
+  return load({ port, path, headers, connections: CONNECTIONS, ratePerSecond, seconds });
+}
+
+async function sample(minute: number): Promise<Sample> {
+  // Until the load's connections are gone, and the pool is as it was.
+  await sleep(1000);
+  return {
+    minute,
+    usedMegabytes: await backend.usedMegabytes(),
+    openFiles: backend.openFiles(),
+    connections: await database.connections(),
+  };
+}
+
+/** A crash of the database and its return, under the same load. */
+async function crashUnderLoad(ratePerSecond: number): Promise<LoadReport> {
+  const report = press(ratePerSecond, RESTART_SECONDS);
+  await sleep(1000);
+  await database.crash();
+  await database.startAgain();
+  await ready(backend);
+  return report;
+}
+
+/** Megabytes a minute, by least squares. */
+function slope(samples: readonly Sample[]): number {
+  const mean = (of: (each: Sample) => number) =>
+    samples.reduce((total, each) => total + of(each), 0) / samples.length;
+  const [minute, used] = [mean((each) => each.minute), mean((each) => each.usedMegabytes)];
+  const covariance = mean((each) => (each.minute - minute) * (each.usedMegabytes - used));
+  return covariance / mean((each) => (each.minute - minute) ** 2);
+}
+
+describe('half of what it can do, for a long time, with crashes of the database', () => {
+  it('leaks nothing, and fails nobody between the crashes', async () => {
+    await press('closed', 3);
+    const { goodPerSecond } = await press('closed', 5);
+    const rate = goodPerSecond / 2;
+    // All that is made once has been made.
+    await crashUnderLoad(rate);
+    const samples = [await sample(0)];
+    let answered = 0;
+    for (let period = 1; period <= PERIODS; period++) {
+      const steady = await press(rate, PERIOD_SECONDS - RESTART_SECONDS);
+      expect(Object.keys(steady.statuses)).toEqual(['200']);
+      expect(steady.pending).toBe(0);
+      answered += steady.statuses['200']?.count ?? 0;
+      const broken = await crashUnderLoad(rate);
+      expect(['200', '503']).toEqual(expect.arrayContaining(Object.keys(broken.statuses)));
+      samples.push(await sample((period * PERIOD_SECONDS) / 60));
+    }
+    const growth = slope(samples);
+    const files = samples.map(({ openFiles }) => openFiles);
+    const connections = samples.map((each) => each.connections);
+    const used = samples.map(({ usedMegabytes }) => usedMegabytes.toFixed(1)).join(', ');
+    record({
+      promise: 'Nothing leaks, and nobody is failed between crashes of the database',
+      broken: `${MINUTES.toFixed(1)} minutes at ${Math.round(rate)} requests a second, half of what it can do; the database crashes every ${PERIOD_SECONDS} s`,
+      figure: `0 of ${answered} failed; heap after collection ${(growth * 10).toFixed(2)} MB more in 10 minutes (${used} MB); open files ${Math.min(...files)} to ${Math.max(...files)}, connections ${Math.min(...connections)} to ${Math.max(...connections)}`,
+      anchor: 'none found',
+    });
+    // So short a run tells only of large leaks.
+    expect(growth).toBeLessThan(IS_FULL ? MAX_GROWTH_MEGABYTES_A_MINUTE : 10);
+    expect(Math.max(...files) - Math.min(...files)).toBeLessThanOrEqual(POOL);
+    expect(Math.max(...connections)).toBeLessThanOrEqual(POOL);
+    expect(unexpectedErrors(backend)).toEqual([]);
+  }, 3_600_000);
+});
