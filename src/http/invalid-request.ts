@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { z } from 'zod';
 import { ProblemException } from './problem.js';
 
 /** Turns what a schema found wrong with a request into a problem that names every place. */
@@ -8,6 +9,16 @@ export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): Probl
     message,
   }));
   return new ProblemException('INVALID_REQUEST', { errors });
+}
+
+/**
+ * A value as a schema has it, for a handler that takes the request without Nest's decorators and pipes.
+ * @throws ProblemException `INVALID_REQUEST`
+ */
+export function validated<Output>(schema: z.ZodType<Output>, value: unknown): Output {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data;
+  throw invalidRequest(error.issues);
 }
 
 function segment(part: PropertyKey | StandardSchemaV1.PathSegment): string {

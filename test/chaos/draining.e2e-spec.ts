@@ -19,8 +19,8 @@ import { ms, record, scaled } from './support/results.js';
 
 const HAS_HAPROXY = spawnSync('haproxy', ['-v']).status === 0;
 const RESTARTS = scaled(20, 5);
-const REQUESTS = scaled(1_000_000, 100);
-const SECONDS = scaled(300);
+const REQUESTS = scaled(1_000_000, 200);
+const SECONDS = scaled(300, 30);
 const LOAD_SECONDS = 15;
 
 let database: ChaosDatabase;
