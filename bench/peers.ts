@@ -36,7 +36,7 @@ const PEER = {
   prepare: async () => API_KEY,
 };
 
-/** What this backend does that the peers don't: each part is switched off here, as soon as there is a switch. */
+/** What this backend does that the peers don't is switched off here. */
 const LEAN = {
   MALLOC_ARENA_MAX: '2',
   LOG_LEVEL: 'silent',
@@ -53,6 +53,7 @@ export const LATCHKEY: Peer = {
   variables: {
     MALLOC_ARENA_MAX: '2',
     LOG_LEVEL: 'info',
+    METRICS_PORT: '0',
     // Counted, but never exceeded.
     KEY_USERS_LIMIT: '1000000000',
   },

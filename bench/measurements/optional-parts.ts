@@ -1,47 +1,92 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { BenchRun } from '../bench-run.js';
 import { ratesOf } from '../load/load.js';
-import { LATCHKEY } from '../peers.js';
+import { LATCHKEY, LATCHKEY_LEAN, type Peer } from '../peers.js';
 import { describeRounds, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { cpuTimesOf, measureThroughput } from './throughput.js';
 
-/** Parts of the backend that can be switched off, one after another. */
-const PARTS = [
-  { title: 'request log', off: { LOG_LEVEL: 'silent' } },
-  { title: 'usage', off: { USAGE_RECORDING: 'off' } },
-  { title: 'limits', off: { LIMITS: 'off' } },
-  { title: 'usage and limits', off: { USAGE_RECORDING: 'off', LIMITS: 'off' } },
-];
+interface Part {
+  readonly title: string;
+  readonly on: Peer;
+  readonly off: Peer;
+}
 
-const WITHOUT = PARTS.map(({ title, off }) => ({
-  ...LATCHKEY,
-  name: `latchkey without ${title}`,
-  variables: { ...LATCHKEY.variables, ...off },
-}));
-
-/** How much faster the backend is without a part. */
+/** What throughput is with each part of the backend that can be switched, of what it is without. */
 export const optionalParts: Measurement = {
   name: 'optional-parts',
   peers: () => [LATCHKEY],
   async run(run) {
-    const results = await measureThroughput(run, [LATCHKEY, ...WITHOUT]);
-    const all = results.get(LATCHKEY);
-    const rows = WITHOUT.map((peer, index) => {
-      const without = results.get(peer);
-      return [
-        PARTS[index]?.title ?? '',
-        formatSpread(ratiosByRound(ratesOf(without), ratesOf(all))),
-        formatSpread(ratiosByRound(cpuTimesOf(all), cpuTimesOf(without))),
-      ];
-    });
-    const { rounds, seconds } = run.options;
-    return {
-      text: markdownTable([
-        ['switched off', 'requests/s ÷ all on', 'requests/CPU second ÷ all on'],
-        ...rows,
-      ]),
-      conditions: describeRounds(rounds, seconds),
-    };
+    const collector = await startCollector();
+    try {
+      return await measure(run, partsOf(collector.url));
+    } finally {
+      collector.stop();
+    }
   },
 };
+
+function partsOf(collectorUrl: string): readonly Part[] {
+  const without = (title: string, variables: NodeJS.ProcessEnv): Part => ({
+    title,
+    on: LATCHKEY,
+    off: variant(`latchkey without ${title}`, variables),
+  });
+  return [
+    without('request log', { LOG_LEVEL: 'silent' }),
+    without('usage', { USAGE_RECORDING: 'off' }),
+    without('metrics', { METRICS_PORT: '' }),
+    without('limits', { LIMITS: 'off' }),
+    { title: 'all of these', on: LATCHKEY, off: LATCHKEY_LEAN },
+    {
+      title: 'traces, of every request',
+      on: variant('latchkey with traces', { OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl }),
+      off: LATCHKEY,
+    },
+  ];
+}
+
+function variant(name: string, variables: NodeJS.ProcessEnv): Peer {
+  return { ...LATCHKEY, name, variables: { ...LATCHKEY.variables, ...variables } };
+}
+
+async function measure(run: BenchRun, parts: readonly Part[]) {
+  const peers = new Set(parts.flatMap(({ on, off }) => [on, off]));
+  const results = await measureThroughput(run, [...peers]);
+  const rows = parts.map(({ title, on, off }) => {
+    const [withPart, without] = [results.get(on), results.get(off)];
+    return [
+      title,
+      formatSpread(ratiosByRound(ratesOf(withPart), ratesOf(without))),
+      formatSpread(ratiosByRound(cpuTimesOf(without), cpuTimesOf(withPart))),
+    ];
+  });
+  const { rounds, seconds } = run.options;
+  return {
+    text: markdownTable([
+      ['', 'requests/s, with it ÷ without', 'requests/CPU second, with it ÷ without'],
+      ...rows,
+    ]),
+    conditions: describeRounds(rounds, seconds),
+  };
+}
+
+/** Takes traces, and does nothing with them. */
+async function startCollector(): Promise<{ url: string; stop: () => void }> {
+  const server = createServer((request, response) => {
+    request
+      .resume()
+      .on('end', () => response.setHeader('content-type', 'application/json').end('{}'));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const stop = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${port}`, stop };
+}

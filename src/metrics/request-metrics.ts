@@ -3,42 +3,38 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Registry } from 'prom-client';
 import {
   ATTEMPT_OUTCOMES,
+  type AttemptOutcome,
   type FinishedRequest,
   LIMIT_NAMES,
+  type LimitName,
 } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
+
+/** Requests since the last scrape, for a counter that is asked only then: prom-client's own way takes longer than a key's check. */
+interface Unreported {
+  requests: number;
+}
 
 /** Counts requests, what became of the keys that came with them, and the limits in their way. */
 @Injectable()
 export class RequestMetrics implements OnModuleInit {
   private readonly durations: RequestDurations;
-  private readonly attempts;
-  private readonly refusals;
+  private readonly attempts: ReadonlyMap<AttemptOutcome, Unreported>;
+  private readonly refusals: ReadonlyMap<LimitName, Unreported>;
 
   constructor(
     private readonly requests: FinishedRequests,
     registry: Registry,
   ) {
     this.durations = new RequestDurations(registry);
-    const attempts = new Counter({
+    this.attempts = addCounter(registry, ATTEMPT_OUTCOMES, 'outcome', {
       name: 'latchkey_auth_attempts_total',
       help: 'Requests to routes that ask for a key, by the true reason of what became of the key.',
-      labelNames: ['outcome'] as const,
-      registers: [registry],
     });
-    // Each from 0 on, so that the first one is an increase.
-    this.attempts = new Map(
-      ATTEMPT_OUTCOMES.map((outcome) => [outcome, startAtZero(attempts.labels(outcome))]),
-    );
-    const refusals = new Counter({
+    this.refusals = addCounter(registry, LIMIT_NAMES, 'limit', {
       name: 'latchkey_limit_refusals_total',
       help: 'Requests that a limit has refused.',
-      labelNames: ['limit'] as const,
-      registers: [registry],
     });
-    this.refusals = new Map(
-      LIMIT_NAMES.map((limit) => [limit, startAtZero(refusals.labels(limit))]),
-    );
   }
 
   onModuleInit(): void {
@@ -46,13 +42,36 @@ export class RequestMetrics implements OnModuleInit {
   }
 
   private count({ method, route, status, durationMs, outcome, limit }: FinishedRequest): void {
-    this.durations.observe(method, route, status, durationMs);
-    if (outcome !== null) this.attempts.get(outcome)?.inc();
-    if (limit !== null) this.refusals.get(limit)?.inc();
+    this.durations.count(method, route, status, durationMs);
+    if (outcome !== null) increase(this.attempts.get(outcome));
+    if (limit !== null) increase(this.refusals.get(limit));
   }
 }
 
-function startAtZero<Child extends { inc(value?: number): void }>(child: Child): Child {
-  child.inc(0);
-  return child;
+/** A counter with each value of its label from 0 on, so that the first one is an increase. */
+function addCounter<Value extends string>(
+  registry: Registry,
+  values: readonly Value[],
+  label: string,
+  { name, help }: { name: string; help: string },
+): ReadonlyMap<Value, Unreported> {
+  const unreported = new Map(values.map((value) => [value, { requests: 0 }]));
+  const counter = new Counter({
+    name,
+    help,
+    labelNames: [label],
+    registers: [],
+    collect() {
+      for (const [value, since] of unreported) {
+        this.inc({ [label]: value }, since.requests);
+        since.requests = 0;
+      }
+    },
+  });
+  registry.registerMetric(counter);
+  return unreported;
+}
+
+function increase(unreported: Unreported | undefined): void {
+  if (unreported !== undefined) unreported.requests += 1;
 }
