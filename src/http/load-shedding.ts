@@ -4,10 +4,10 @@ import { Draining } from '@latchkey/shutdown/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ProblemException, renderProblem } from './problem.js';
 
+// So many at once say nothing of what can be answered: they may be all that comes.
+const BURST_LIMIT = 256;
 // Three for each connection of the pool: more wait for one another anyway, and whatever waits is copied by each garbage collection.
 const MIN_LIMIT = 32;
-// While nothing piles up: that so many come at once says nothing of what can be answered.
-const BURST_LIMIT = 256;
 const TARGET_LATENCY_SECONDS = 0.05;
 const WINDOW_MS = 250;
 
@@ -20,8 +20,8 @@ const HEALTH = /^\/api\/health(?:[/?]|$)/;
 const ID_PLACE = 'REQUEST-ID';
 
 /**
- * Refuses requests that could not be answered soon, with 503 and before they cost anything: when they pile up, and more are in
- * progress than are answered in 50 ms at the rate of late. Refusals are sent at a bounded rate, since a client that asks again and
+ * Refuses requests that could not be answered soon, with 503 and before they cost anything: when more are in progress than a burst,
+ * and than are answered in 50 ms at the rate of late; the longer that goes on, the fewer make a burst. Refusals are sent at a bounded rate, since a client that asks again and
  * again would otherwise take the time that the others' answers need. Health is always answered.
  */
 @Injectable()
@@ -30,6 +30,8 @@ export class LoadShedding implements OnApplicationShutdown {
   refused = 0;
   /** How many may be in progress. */
   limit = BURST_LIMIT;
+  /** What may be in progress however slow the answers are. */
+  private floor = BURST_LIMIT;
   private finished = 0;
   private reported = 0;
   private readonly logger = new Logger(LoadShedding.name);
@@ -104,11 +106,13 @@ export class LoadShedding implements OnApplicationShutdown {
     const { inFlight, finished } = this.draining;
     const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
     this.finished = finished;
-    const least = inFlight < MIN_LIMIT ? BURST_LIMIT : MIN_LIMIT;
-    this.limit = Math.max(least, Math.round(perSecond * TARGET_LATENCY_SECONDS));
-    if (this.refused > this.reported) {
-      const refused = this.refused - this.reported;
-      this.reported = this.refused;
+    const refused = this.refused - this.reported;
+    this.reported = this.refused;
+    // A process that has just started is slow for a moment; one that has to refuse again and again stays so.
+    this.floor =
+      refused > 0 ? Math.max(MIN_LIMIT, this.floor / 2) : Math.min(BURST_LIMIT, this.floor * 2);
+    this.limit = Math.max(this.floor, Math.round(perSecond * TARGET_LATENCY_SECONDS));
+    if (refused > 0) {
       this.logger.warn(`Overloaded: ${refused} requests refused, ${inFlight} in progress`);
     }
   }
