@@ -6,9 +6,9 @@ import type { Peer } from './peers.js';
 import { report } from './progress.js';
 
 // Time alone would not do on a machine that is busy with other things.
-const WARM_UP_REQUESTS = 50_000;
+const WARM_UP_REQUESTS = 150_000;
 const WARM_UP_SECONDS = 2;
-const WARM_UP_TIMES = 5;
+const WARM_UP_TIMES = 6;
 
 /** A peer as one measurement runs it. */
 export interface Subject {

@@ -4,8 +4,8 @@ import { Draining } from '@latchkey/shutdown/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ProblemException, renderProblem } from './problem.js';
 
-// So many at once say nothing of what can be answered: they may be all that comes.
-const BURST_LIMIT = 256;
+// So many at once say nothing of what can be answered: they may be all that comes, or what has come while the process stood still.
+const BURST_LIMIT = 1024;
 // Three for each connection of the pool: more wait for one another anyway, and whatever waits is copied by each garbage collection.
 const MIN_LIMIT = 32;
 const TARGET_LATENCY_SECONDS = 0.05;
@@ -13,15 +13,15 @@ const WINDOW_MS = 250;
 
 // A refusal costs 17 µs: so many are a twentieth of a core.
 const REFUSALS_PER_SECOND = 3000;
-const REFUSAL_TICK_MS = 5;
+const TICK_MS = 5;
 const REFUSAL_BURST = 100;
 
 const HEALTH = /^\/api\/health(?:[/?]|$)/;
 const ID_PLACE = 'REQUEST-ID';
 
 /**
- * Refuses requests that could not be answered soon, with 503 and before they cost anything: when more are in progress than a burst,
- * and than are answered in 50 ms at the rate of late; the longer that goes on, the fewer make a burst. Refusals are sent at a bounded rate, since a client that asks again and
+ * Refuses requests that could not be answered soon, with 503 and before they cost anything: when more are in progress than are
+ * answered in 50 ms at the rate of late, and than may be a burst. Refusals are sent at a bounded rate, since a client that asks again and
  * again would otherwise take the time that the others' answers need. Health is always answered.
  */
 @Injectable()
@@ -32,6 +32,8 @@ export class LoadShedding implements OnApplicationShutdown {
   limit = BURST_LIMIT;
   /** What may be in progress however slow the answers are. */
   private floor = BURST_LIMIT;
+  /** The fewest that were in progress since the limit was last adapted. */
+  private fewest = 0;
   private finished = 0;
   private reported = 0;
   private readonly logger = new Logger(LoadShedding.name);
@@ -53,7 +55,7 @@ export class LoadShedding implements OnApplicationShutdown {
     });
     this.timers.push(
       setInterval(() => this.adapt(), WINDOW_MS).unref(),
-      setInterval(() => this.sendRefusals(), REFUSAL_TICK_MS).unref(),
+      setInterval(() => this.tick(), TICK_MS).unref(),
     );
   }
 
@@ -72,6 +74,11 @@ export class LoadShedding implements OnApplicationShutdown {
       this.allowance -= 1;
       send();
     } else this.waiting.push(send);
+  }
+
+  private tick(): void {
+    this.fewest = Math.min(this.fewest, this.draining.inFlight);
+    this.sendRefusals();
   }
 
   private sendRefusals(): void {
@@ -101,17 +108,21 @@ export class LoadShedding implements OnApplicationShutdown {
     response.end(text);
   }
 
-  /** Little's law: what is in progress is the rate times the time that it takes. */
+  /**
+   * Little's law: what is in progress is the rate times the time that it takes. A burst is gone before the next window; what stays is
+   * a queue, of which less and less is let in (as CoDel does, RFC 8289).
+   */
   private adapt(): void {
     const { inFlight, finished } = this.draining;
     const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
-    this.finished = finished;
+    const answerable = Math.round(perSecond * TARGET_LATENCY_SECONDS);
     const refused = this.refused - this.reported;
+    if (this.fewest > answerable) this.floor = Math.max(MIN_LIMIT, this.floor / 2);
+    else if (refused === 0) this.floor = Math.min(BURST_LIMIT, this.floor * 2);
+    this.limit = Math.max(this.floor, answerable);
+    this.finished = finished;
+    this.fewest = inFlight;
     this.reported = this.refused;
-    // A process that has just started is slow for a moment; one that has to refuse again and again stays so.
-    this.floor =
-      refused > 0 ? Math.max(MIN_LIMIT, this.floor / 2) : Math.min(BURST_LIMIT, this.floor * 2);
-    this.limit = Math.max(this.floor, Math.round(perSecond * TARGET_LATENCY_SECONDS));
     if (refused > 0) {
       this.logger.warn(`Overloaded: ${refused} requests refused, ${inFlight} in progress`);
     }

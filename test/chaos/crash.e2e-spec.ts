@@ -1,13 +1,16 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, sentence } from '../../mcp-server/test/support/clients.js';
 import { startMcp } from '../../mcp-server/test/support/servers.js';
 import { token } from '../../mcp-server/test/support/tokens.js';
-import { ready, startBackend } from './support/backend.js';
+import { ready, startBackend, without } from './support/backend.js';
 import { Callers } from './support/callers.js';
 import { ChaosDatabase, migrate, queryOnce, until } from './support/chaos-database.js';
 import { ms, record, scaled } from './support/results.js';
 
+const MIGRATIONS = new URL('../../prisma/migrations/', import.meta.url);
 const KILLS = scaled(20, 5);
 // Three seconds are promised to a machine of its own.
 const START_BOUND_MS = 9000;
@@ -20,42 +23,46 @@ afterAll(() => database.remove());
 
 const worst = (values: readonly number[]) => Math.max(...values);
 
+/** Kills the backend again and again under writes. */
+async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {}) {
+  const starts: number[] = [];
+  const acknowledged: string[] = [];
+  for (let kill = 0; kill < kills; kill++) {
+    const startedAt = performance.now();
+    const backend = await startBackend(database.url, variables);
+    await ready(backend);
+    starts.push(performance.now() - startedAt);
+    const newUser = () => {
+      const id = randomUUID();
+      const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
+      return { method: 'POST', path: '/api/internal/users', body };
+    };
+    const callers = new Callers(backend.origin, newUser, 8, 0);
+    await sleep(300 + kill * 7);
+    await backend.stop('SIGKILL');
+    await callers.stop();
+    for (const { status, body } of callers.outcomes) {
+      if (status === 201) acknowledged.push(JSON.parse(body).user.id);
+    }
+  }
+  const rows = await database.query<{ id: string }>('SELECT id FROM users');
+  const written = new Set(rows.map(({ id }) => id));
+  return { starts, acknowledged, lost: acknowledged.filter((id) => !written.has(id)) };
+}
+
 describe('kill -9 of the backend', () => {
   it('loses nothing that was acknowledged, and it is ready again soon', async () => {
-    const starts: number[] = [];
-    const acknowledged: string[] = [];
-    let next = 0;
-    for (let kill = 0; kill < KILLS; kill++) {
-      const startedAt = performance.now();
-      const backend = await startBackend(database.url);
-      await ready(backend);
-      starts.push(performance.now() - startedAt);
-      const callers = new Callers(
-        backend.origin,
-        () => {
-          const id = `user-${next++}`;
-          const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
-          return { method: 'POST', path: '/api/internal/users', body };
-        },
-        8,
-        0,
-      );
-      await sleep(300 + kill * 7);
-      await backend.stop('SIGKILL');
-      await callers.stop();
-      for (const { status, body } of callers.outcomes) {
-        if (status === 201) acknowledged.push(JSON.parse(body).user.id);
-      }
-    }
-    const rows = await database.query<{ id: string }>('SELECT id FROM users');
-    const written = new Set(rows.map(({ id }) => id));
+    const control = await killUnderWrites(1, without('durability'));
+    const { starts, acknowledged, lost } = await killUnderWrites(KILLS);
     expect(acknowledged.length).toBeGreaterThan(0);
-    expect(acknowledged.filter((id) => !written.has(id))).toEqual([]);
+    expect(lost).toEqual([]);
     expect(worst(starts)).toBeLessThan(START_BOUND_MS);
+    expect(control.lost.length).toBeGreaterThan(0);
     record({
       promise: 'kill -9 of the backend loses nothing that was acknowledged',
       broken: `${KILLS} times under writes`,
       figure: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
+      control: `${control.lost.length} of ${control.acknowledged.length} lost`,
       anchor: 'crash-only: the one way to stop that is always there',
     });
   });
@@ -106,11 +113,31 @@ describe('kill -9 of the MCP server', () => {
   });
 });
 
+async function emptyDatabase(name: string): Promise<URL> {
+  await database.administer(`CREATE DATABASE ${name}`);
+  const url = new URL(database.url);
+  url.pathname = `/${name}`;
+  return url;
+}
+
+/** How many of three fail that run the same migrations without a look at each other. */
+async function failuresWithoutLock(): Promise<number> {
+  const url = await emptyDatabase('careless');
+  const folders = readdirSync(MIGRATIONS, { withFileTypes: true }).filter((each) =>
+    each.isDirectory(),
+  );
+  const names = folders.map(({ name }) => name).toSorted();
+  const files = names.map((name) => new URL(`${name}/migration.sql`, MIGRATIONS));
+  const sql = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+  const runs = await Promise.allSettled([1, 2, 3].map(() => queryOnce(url.href, sql)));
+  return runs.filter(({ status }) => status === 'rejected').length;
+}
+
 describe('migrations that several replicas run at once', () => {
   it('are applied once', async () => {
-    await database.administer('CREATE DATABASE several');
-    const url = new URL(database.url);
-    url.pathname = '/several';
+    const control = await failuresWithoutLock();
+    expect(control).toBeGreaterThan(0);
+    const url = await emptyDatabase('several');
     await Promise.all([migrate(url.href), migrate(url.href), migrate(url.href)]);
     const applied = await queryOnce<{ names: number; rows: number; unfinished: number }>(
       url.href,
@@ -125,6 +152,7 @@ describe('migrations that several replicas run at once', () => {
       promise: 'Migrations may be run by several replicas at once',
       broken: 'three times at once on an empty database',
       figure: 'each applied once, none failed',
+      control: `${control} of 3 failed`,
       anchor: 'Prisma’s advisory lock',
     });
   });

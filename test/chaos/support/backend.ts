@@ -4,7 +4,8 @@ import { BACKEND_MAIN, ServerProcess } from '../../support/server-process.js';
 import { type Question, ask } from './callers.js';
 import { until } from './chaos-database.js';
 
-type Protection = 'load-shedding' | 'database-gate' | 'draining' | 'time-outs';
+type Protection =
+  'load-shedding' | 'database-gate' | 'draining' | 'time-outs' | 'tidiness' | 'durability';
 
 /** A backend as in production, but for a short drain period. */
 export function startBackend(

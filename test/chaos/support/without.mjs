@@ -12,6 +12,33 @@ const REMOVALS = {
     const { Draining } = await import('@latchkey/shutdown/draining');
     Draining.prototype.begin = () => undefined;
   },
+  // What a request leaves behind is never given back.
+  tidiness: async () => {
+    const { ServerResponse } = await import('node:http');
+    const kept = [];
+    const end = Reflect.get(ServerResponse.prototype, 'end');
+    ServerResponse.prototype.end = function (...given) {
+      kept.push(new Array(16).fill(kept.length));
+      return end.apply(this, given);
+    };
+  },
+  // A new user is acknowledged at once, and written when there is time.
+  durability: async () => {
+    const { UsersService } = await import('../../../dist/users/users.service.js');
+    const create = Reflect.get(UsersService.prototype, 'create');
+    UsersService.prototype.create = async function (user) {
+      setTimeout(() => create.call(this, user).catch(() => undefined), 100);
+      const now = new Date().toISOString();
+      return {
+        phone: null,
+        roles: [],
+        permissions: [],
+        ...user,
+        createdAt: now,
+        lastLoginAt: null,
+      };
+    };
+  },
   'time-outs': async () => {
     const { Server } = await import('node:http');
     const listen = Reflect.get(Server.prototype, 'listen');
