@@ -40,6 +40,11 @@ function partsOf(collectorUrl: string): readonly Part[] {
     without('usage', { USAGE_RECORDING: 'off' }),
     without('metrics', { METRICS_PORT: '' }),
     without('limits', { LIMITS: 'off' }),
+    without('usage, metrics and limits', {
+      USAGE_RECORDING: 'off',
+      METRICS_PORT: '',
+      LIMITS: 'off',
+    }),
     { title: 'all of these', on: LATCHKEY, off: LATCHKEY_LEAN },
     {
       title: 'traces, of every request',

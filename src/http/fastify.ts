@@ -49,6 +49,8 @@ export function createFastifyAdapter(
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Also for clients that do not take their answer.
+    connectionTimeout: REQUEST_TIMEOUT_MS,
     // Drained clients that still come are served.
     return503OnClosing: false,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.

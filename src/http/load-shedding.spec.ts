@@ -11,6 +11,7 @@ import { LoadShedding } from './load-shedding.js';
 
 const BURST_LIMIT = 1024;
 const WINDOW_MS = 250;
+const TICK_MS = 5;
 
 // Of the system, and not that of the tests.
 const { setInterval: every } = globalThis;
@@ -139,6 +140,31 @@ describe('LoadShedding', () => {
     const client = connect(port(), '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
     await until(() => handled.length === 10);
+    client.destroy();
+    await until(() => draining.inFlight === 0);
+  });
+
+  it('does not count those that wait for the rest of a body', async () => {
+    const slow = Array.from({ length: BURST_LIMIT }, () =>
+      ask(undefined, { 'content-length': '5' }),
+    );
+    await until(() => handled.length === BURST_LIMIT);
+    vi.advanceTimersByTime(TICK_MS);
+    const next = ask();
+    await until(() => handled.length === BURST_LIMIT + 1);
+    answerAll();
+    expect((await next).status).toBe(200);
+    await Promise.allSettled(slow);
+    expect(shedding.refused).toBe(0);
+  });
+
+  it('does not count those whose client does not take the answer', async () => {
+    const client = connect(port(), '127.0.0.1').pause();
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => handled.length === 1);
+    handled[0]?.end(Buffer.alloc(50_000_000));
+    expect(draining.inFlight).toBe(1);
+    expect(draining.waitingForClients).toBe(1);
     client.destroy();
     await until(() => draining.inFlight === 0);
   });

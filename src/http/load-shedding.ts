@@ -32,8 +32,10 @@ export class LoadShedding implements OnApplicationShutdown {
   limit = BURST_LIMIT;
   /** What may be in progress however slow the answers are. */
   private floor = BURST_LIMIT;
-  /** The fewest that were in progress since the limit was last adapted. */
+  /** The fewest that were being worked on since the limit was last adapted. */
   private fewest = 0;
+  /** Who sends slowly or takes no answer would otherwise fill the place of everybody. */
+  private waitingForClients = 0;
   private finished = 0;
   private reported = 0;
   private readonly logger = new Logger(LoadShedding.name);
@@ -64,7 +66,12 @@ export class LoadShedding implements OnApplicationShutdown {
   }
 
   private admits({ url = '' }: IncomingMessage): boolean {
-    return this.draining.inFlight < this.limit || HEALTH.test(url);
+    return this.worked < this.limit || HEALTH.test(url);
+  }
+
+  /** Requests that are being worked on. */
+  private get worked(): number {
+    return this.draining.inFlight - this.waitingForClients;
   }
 
   private refuse(request: IncomingMessage, response: ServerResponse): void {
@@ -77,7 +84,9 @@ export class LoadShedding implements OnApplicationShutdown {
   }
 
   private tick(): void {
-    this.fewest = Math.min(this.fewest, this.draining.inFlight);
+    const isSuspect = this.draining.inFlight >= MIN_LIMIT;
+    this.waitingForClients = isSuspect ? this.draining.waitingForClients : 0;
+    this.fewest = Math.min(this.fewest, this.worked);
     this.sendRefusals();
   }
 
@@ -113,7 +122,8 @@ export class LoadShedding implements OnApplicationShutdown {
    * a queue, of which less and less is let in (as CoDel does, RFC 8289).
    */
   private adapt(): void {
-    const { inFlight, finished } = this.draining;
+    const { worked } = this;
+    const { finished } = this.draining;
     const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
     const answerable = Math.round(perSecond * TARGET_LATENCY_SECONDS);
     const refused = this.refused - this.reported;
@@ -121,10 +131,10 @@ export class LoadShedding implements OnApplicationShutdown {
     else if (refused === 0) this.floor = Math.min(BURST_LIMIT, this.floor * 2);
     this.limit = Math.max(this.floor, answerable);
     this.finished = finished;
-    this.fewest = inFlight;
+    this.fewest = worked;
     this.reported = this.refused;
     if (refused > 0) {
-      this.logger.warn(`Overloaded: ${refused} requests refused, ${inFlight} in progress`);
+      this.logger.warn(`Overloaded: ${refused} requests refused, ${worked} in progress`);
     }
   }
 }

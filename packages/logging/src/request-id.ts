@@ -17,5 +17,5 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
 
 function makeId(): string {
   made += 1;
-  return `${PROCESS}-${made.toString(36)}`;
+  return `${PROCESS}-${made}`;
 }

@@ -26,6 +26,15 @@ export class Draining {
     return this.open.length - this.freePlaces.length;
   }
 
+  /** Of these, how many wait for their client: to send the rest of a body, or to take the answer. It looks at each. */
+  get waitingForClients(): number {
+    let waiting = 0;
+    for (const response of this.open) {
+      if (response && (!response.req.complete || response.writableEnded)) waiting += 1;
+    }
+    return waiting;
+  }
+
   /** Whether clients should go elsewhere. Those that stay are served still. */
   get isDraining(): boolean {
     return this.hasBegun;
