@@ -1,6 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import type { TestProject } from 'vitest/node';
 import { type Result, resultSchema } from './results.js';
 
@@ -17,17 +19,17 @@ const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
 /** Prints the table of results after a run; a full run puts its rows into that of docs/reliability.md too. */
-export default function setUp(project: TestProject): () => void {
+export default function setUp(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
   const file = join(folder, 'results');
   writeFileSync(file, '');
   project.provide('chaosResults', file);
-  return () => {
+  return async () => {
     const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
     const rows = lines.map((line) => toRow(resultSchema.parse(JSON.parse(line))));
     rmSync(folder, { recursive: true });
     console.log([...HEAD, ...rows].join('\n'));
-    if (process.env.FULL === '1') writeRows(rows);
+    if (process.env.FULL === '1') await writeRows(rows);
   };
 }
 
@@ -40,17 +42,16 @@ function rowOf(cells: readonly string[]): string {
 }
 
 /** Each promise has one row: what was not broken this time stays as it was. */
-function writeRows(rows: readonly string[]): void {
+async function writeRows(rows: readonly string[]): Promise<void> {
   const page = readFileSync(PAGE, 'utf8');
   const known = (TABLE.exec(page)?.[0] ?? '').split('\n').filter((line) => line.startsWith('| '));
   const byPromise = new Map(
     [...known.slice(HEAD.length), ...rows].map((row) => [promiseOf(row), row]),
   );
   const text = [machine(), '', ...HEAD, ...byPromise.values()].join('\n');
-  writeFileSync(
-    PAGE,
-    page.replace(TABLE, () => `\n${text}\n\n`),
-  );
+  const written = page.replace(TABLE, () => `\n${text}\n\n`);
+  const filepath = fileURLToPath(PAGE);
+  writeFileSync(PAGE, await format(written, { ...(await resolveConfig(filepath)), filepath }));
 }
 
 function promiseOf(row: string): string {
