@@ -18,7 +18,7 @@ const REMOVALS = {
     const kept = [];
     const end = Reflect.get(ServerResponse.prototype, 'end');
     ServerResponse.prototype.end = function (...given) {
-      kept.push(new Array(16).fill(kept.length));
+      kept.push(Array.from({ length: 16 }, () => kept.length));
       return end.apply(this, given);
     };
   },
@@ -27,7 +27,7 @@ const REMOVALS = {
     const { UsersService } = await import('../../../dist/users/users.service.js');
     const create = Reflect.get(UsersService.prototype, 'create');
     UsersService.prototype.create = async function (user) {
-      setTimeout(() => create.call(this, user).catch(() => undefined), 100);
+      setTimeout(() => void create.call(this, user).catch(() => undefined), 100);
       const now = new Date().toISOString();
       return {
         phone: null,
