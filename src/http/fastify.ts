@@ -21,6 +21,8 @@ const URL_LIMIT_CHARACTERS = 8 * 1024;
 const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
+// For clients that do not take their answer. Later than the time-outs that have one.
+const SILENCE_TIMEOUT_MS = 5900;
 
 /** The HTTP server below Nest: limits, request ids, the end of every request, and problems where no route is reached. */
 export function createFastifyAdapter(
@@ -49,8 +51,7 @@ export function createFastifyAdapter(
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Also for clients that do not take their answer.
-    connectionTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_TIMEOUT_MS,
     // Drained clients that still come are served.
     return503OnClosing: false,
     // Beyond the URL limit, so that the key is asked for before anything is said of an id.
