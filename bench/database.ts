@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Client } from 'pg';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../scripts/embedded-postgres.js';
+import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
-
-const MIGRATIONS = new URL('../prisma/migrations/', import.meta.url);
 
 /** A migrated database with the users `1` … `users`, and so many issued keys that nobody has. */
 export interface Database {
@@ -40,7 +39,7 @@ export class DatabaseServer {
     this.names.push(name);
     const url = new URL(this.url);
     url.pathname = `/${name}`;
-    for (const migration of await readMigrations()) await query(url.href, migration);
+    for (const { sql } of await readMigrations()) await query(url.href, sql);
     await fill(url.href, users);
     await addKeys(url.href, keys);
     // Else the server does it by itself, in the middle of a round.
@@ -75,14 +74,6 @@ async function startEmbedded(): Promise<{ url: string; end: () => Promise<void>;
     await rm(directory, { recursive: true });
   };
   return { url: postgres.serverUrl, end, kind: 'embedded, fsync off' };
-}
-
-async function readMigrations(): Promise<string[]> {
-  const entries = await readdir(MIGRATIONS, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  return Promise.all(
-    names.toSorted().map((name) => readFile(new URL(`${name}/migration.sql`, MIGRATIONS), 'utf8')),
-  );
 }
 
 async function fill(connectionString: string, users: number): Promise<void> {

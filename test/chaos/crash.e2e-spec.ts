@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, sentence } from '../../mcp-server/test/support/clients.js';
 import { startMcp } from '../../mcp-server/test/support/servers.js';
 import { token } from '../../mcp-server/test/support/tokens.js';
+import { readMigrations } from '../../scripts/migrations.js';
 import { ready, startBackend, without } from './support/backend.js';
 import { Callers } from './support/callers.js';
 import { ChaosDatabase, migrate, queryOnce, until } from './support/chaos-database.js';
 import { ms, record, scaled } from './support/results.js';
 
-const MIGRATIONS = new URL('../../prisma/migrations/', import.meta.url);
 const KILLS = scaled(20, 5);
 // Three seconds are promised to a machine of its own.
 const START_BOUND_MS = 9000;
@@ -123,12 +122,7 @@ async function emptyDatabase(name: string): Promise<URL> {
 /** How many of three fail that run the same migrations without a look at each other. */
 async function failuresWithoutLock(): Promise<number> {
   const url = await emptyDatabase('careless');
-  const folders = readdirSync(MIGRATIONS, { withFileTypes: true }).filter((each) =>
-    each.isDirectory(),
-  );
-  const names = folders.map(({ name }) => name).toSorted();
-  const files = names.map((name) => new URL(`${name}/migration.sql`, MIGRATIONS));
-  const sql = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+  const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');
   const runs = await Promise.allSettled([1, 2, 3].map(() => queryOnce(url.href, sql)));
   return runs.filter(({ status }) => status === 'rejected').length;
 }

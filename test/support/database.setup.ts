@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import type { ProvidedContext } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
+import { readMigrations } from '../../scripts/migrations.js';
 import { runStatements } from './run-statements.js';
 
 declare module 'vitest' {
@@ -64,21 +64,12 @@ async function createTemplate(
   // From template0, so that the result is the same whatever the server's own encoding is.
   await runStatements(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
   await runStatements(databaseUrl(serverUrl, name), [
-    ...(await readMigrations()),
+    ...(await readMigrations()).map(({ sql }) => sql),
     await readRoles(account.name),
     `ALTER ROLE ${account.name} LOGIN PASSWORD ${escapeLiteral(account.password)}`,
   ]);
   // CREATE DATABASE … TEMPLATE fails while anybody is connected to the template.
   await runStatements(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
-}
-
-async function readMigrations(): Promise<string[]> {
-  const folder = new URL('../../prisma/migrations/', import.meta.url);
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  return Promise.all(
-    names.toSorted().map((name) => readFile(new URL(join(name, 'migration.sql'), folder), 'utf8')),
-  );
 }
 
 /** Under another name: roles are the whole server's, which others may use too. */

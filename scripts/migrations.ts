@@ -1,0 +1,21 @@
+import { readFile, readdir } from 'node:fs/promises';
+
+const FOLDER = new URL('../prisma/migrations/', import.meta.url);
+
+/** A step of the schema. */
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** All migrations, in their order. */
+export async function readMigrations(): Promise<Migration[]> {
+  const entries = await readdir(FOLDER, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return Promise.all(
+    names.toSorted().map(async (name) => ({
+      name,
+      sql: await readFile(new URL(`${name}/migration.sql`, FOLDER), 'utf8'),
+    })),
+  );
+}
