@@ -14,6 +14,7 @@ import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
+import { writeAnswersAtOnce } from './http/single-write.js';
 import { createLogger, logStream } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
@@ -47,6 +48,7 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
   app.get(LoadShedding).protect(fastify.server);
+  writeAnswersAtOnce(fastify.server);
   fastify.server.maxConnections = connectionLimit();
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
