@@ -109,6 +109,7 @@ describe('the metrics', () => {
     expect(now.value('latchkey_database_pool_waiting')).toBe(0);
     expect(now.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
     expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
+    expect(now.value('latchkey_http_requests_waiting')).toBe(0);
     expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
     expect(now.value('latchkey_alert_firing', { rule: 'key-feed-stale' })).toBe(0);
     expect(now.value('latchkey_alert_outbox_pending')).toBe(0);

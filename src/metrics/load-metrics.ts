@@ -9,11 +9,15 @@ import { SharedStore } from '../limits/shared-store.js';
 const IN_FLIGHT = { name: 'latchkey_http_requests_in_flight', help: 'Requests in progress.' };
 const LIMIT = {
   name: 'latchkey_http_requests_in_flight_limit',
-  help: 'Requests that may be in progress; more are refused with 503.',
+  help: 'Requests that may be in progress; more wait, or are refused with 503.',
+};
+const WAITING = {
+  name: 'latchkey_http_requests_waiting',
+  help: 'Requests that wait until fewer are in progress.',
 };
 const SHED = {
   name: 'latchkey_http_requests_shed_total',
-  help: 'Requests that were refused with 503 because too many were in progress.',
+  help: 'Requests that were refused with 503 because too many waited.',
 };
 const DEGRADED = {
   name: 'latchkey_limit_store_degraded',
@@ -28,6 +32,7 @@ export class LoadMetrics {
     const load = () => modules.get(LoadShedding, { strict: false });
     addGauge(registry, IN_FLIGHT, () => draining.inFlight);
     addGauge(registry, LIMIT, () => load().limit);
+    addGauge(registry, WAITING, () => load().waiting);
     addCounter(registry, SHED, () => load().refused);
     addGauge(registry, DEGRADED, () => Number(store.sharing === 'degraded'));
   }

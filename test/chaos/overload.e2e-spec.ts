@@ -8,79 +8,114 @@ import { load } from './support/load.js';
 import type { LoadReport } from './support/load-plan.js';
 import { IS_FULL, ms, percent, record, scaled } from './support/results.js';
 
-// A page of users takes a millisecond, so that a few hundred callers are far more than can be answered in time.
-const ROUTE = '/api/internal/users?limit=100';
 const CALLERS = 600;
 const SECONDS = scaled(60);
-// The generator and the database take their part of the two cores, and in CI neighbours do too.
-const GOODPUT_BOUND = IS_FULL ? 0.7 : 0.4;
+const KNEE_SECONDS = IS_FULL ? 3 : 2;
 
-let database: ChaosDatabase;
+interface Bottleneck {
+  readonly name: string;
+  readonly path: string;
+  /** What makes the database slow. */
+  readonly sql: string;
+  /** The part of the knee's good answers that there must be at least. In CI the neighbours of the machine take theirs. */
+  readonly goodput: number;
+  readonly refusedWithinMs: number;
+}
 
-beforeAll(async () => {
-  database = await ChaosDatabase.start();
-  await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
-    SELECT n, n || '@example.com', 'Ada Lovelace', '{}', '{}', now() FROM generate_series(1, 500) n`);
-});
-afterAll(() => database.remove());
+const BOTTLENECKS: readonly Bottleneck[] = [
+  {
+    name: 'the database, which takes 10 ms for each statement',
+    path: '/api/internal/users?limit=1',
+    sql: `ALTER TABLE users RENAME TO stored_users;
+      CREATE VIEW users AS
+        SELECT stored_users.* FROM (SELECT pg_sleep(0.01) OFFSET 0) AS delay CROSS JOIN stored_users`,
+    goodput: IS_FULL ? 0.9 : 0.6,
+    refusedWithinMs: 20,
+  },
+  {
+    // A page takes a millisecond of the process, which has to read and refuse what is too much in the same time.
+    name: 'the process itself, with pages of 100 users',
+    path: '/api/internal/users?limit=100',
+    sql: '',
+    goodput: IS_FULL ? 0.7 : 0.4,
+    refusedWithinMs: 200,
+  },
+];
 
 function press(
   { origin }: ServerProcess,
+  path: string,
   connections: number,
   ratePerSecond: number | 'closed',
   seconds: number,
 ): Promise<LoadReport> {
   const port = Number(new URL(origin).port);
   const headers = { 'x-api-key': API_KEY };
-  return load({ port, path: ROUTE, headers, connections, ratePerSecond, seconds });
+  return load({ port, path, headers, connections, ratePerSecond, seconds });
 }
 
 /** Requests a second where more callers bring no more. */
-async function knee(backend: ServerProcess): Promise<number> {
-  await press(backend, 16, 'closed', 3);
-  const reports = [await press(backend, 16, 'closed', 3), await press(backend, 48, 'closed', 3)];
+async function knee(backend: ServerProcess, path: string): Promise<number> {
+  await press(backend, path, 16, 'closed', KNEE_SECONDS);
+  const reports = [
+    await press(backend, path, 16, 'closed', KNEE_SECONDS),
+    await press(backend, path, 48, 'closed', KNEE_SECONDS),
+  ];
   return Math.max(...reports.map(({ goodPerSecond }) => goodPerSecond));
 }
 
-describe('more requests than can be answered', () => {
+describe.each(BOTTLENECKS)('more requests than can be answered by $name', (bottleneck) => {
+  const { name, path, sql, refusedWithinMs } = bottleneck;
+  let database: ChaosDatabase;
+
+  beforeAll(async () => {
+    database = await ChaosDatabase.start();
+    await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
+      SELECT n, n || '@example.com', 'Ada Lovelace', '{}', '{}', now() FROM generate_series(1, 500) n`);
+    await database.query(sql);
+  });
+  afterAll(() => database.remove());
+
   it.each(IS_FULL ? [3, 5] : [5])(
     '%i times as many: the good answers stay as many as before',
     async (factor) => {
       const careless = await startQuietBackend(database.url, without('load-shedding'));
       await ready(careless);
-      const control = await press(careless, CALLERS, factor * (await knee(careless)), SECONDS);
-      const controlKnee = await knee(careless);
+      const carelessKnee = await knee(careless, path);
+      const control = await press(careless, path, CALLERS, factor * carelessKnee, SECONDS);
       await careless.stop('SIGKILL');
 
       const backend = await startQuietBackend(database.url);
       await ready(backend);
-      const most = await knee(backend);
+      const most = await knee(backend, path);
       const residentBefore = backend.residentMegabytes().now;
       const live = new Callers(backend.origin, () => ({ path: '/api/health/live' }), 1, 50);
-      const report = await press(backend, CALLERS, factor * most, SECONDS);
+      const report = await press(backend, path, CALLERS, factor * most, SECONDS);
       await live.stop();
       const residentGrowth = backend.residentMegabytes().now / residentBefore - 1;
-      const after = await press(backend, 32, 0.3 * most, 4);
+      const after = await press(backend, path, 32, 0.3 * most, 4);
       await backend.stop('SIGKILL');
 
       const refused = report.statuses['503'];
       const accepted = report.statuses['200'];
       const goodput = report.goodPerSecond / most;
       record({
-        promise: `${factor} × the requests that it can answer: the good answers stay as many`,
-        broken: `${Math.round(factor * most)} requests a second by ${CALLERS} callers, for ${SECONDS} s; ${Math.round(most)} can be answered`,
+        promise: `${factor} × the requests that can be answered: the good answers stay as many`,
+        broken: `${Math.round(factor * most)} requests a second by ${CALLERS} callers, for ${SECONDS} s; ${Math.round(most)} can be answered, by ${name}`,
         figure: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory ${percent(residentGrowth)} more; health answered always`,
-        control: `goodput ${percent(control.goodPerSecond / controlKnee)}`,
+        control: `goodput ${percent(control.goodPerSecond / carelessKnee)}`,
         anchor: 'SRE: no fewer successes past the knee; Vault: 503 and Retry-After',
       });
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);
-      expect(goodput).toBeGreaterThan(GOODPUT_BOUND);
+      expect(goodput).toBeGreaterThan(bottleneck.goodput);
+      // In the first second it may be a burst, so that nobody is refused before the end of it: in CI that is a tenth of all.
+      expect(IS_FULL ? refused?.p99 : refused?.p50).toBeLessThan(refusedWithinMs);
       expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
       // From the third second on.
       const [, , ...settled] = after.goodBySecond.slice(0, 4);
       for (const good of settled) expect(good).toBeGreaterThan(0.3 * most * 0.8);
-      expect(control.goodPerSecond / controlKnee).toBeLessThan(goodput);
+      expect(control.goodPerSecond / carelessKnee).toBeLessThan(goodput);
     },
   );
 });
