@@ -6,7 +6,7 @@ import type { Peer } from './peers.js';
 import { report } from './progress.js';
 
 // Time alone would not do on a machine that is busy with other things.
-const WARM_UP_REQUESTS = { full: 150_000, quick: 30_000 };
+const WARM_UP_REQUESTS = 150_000;
 const WARM_UP_SECONDS = 2;
 const WARM_UP_TIMES = 6;
 
@@ -92,11 +92,22 @@ export class BenchRun {
     }
   }
 
+  /** Several at once, for measurements that have no time for a new process each. */
+  async withServers<Result>(
+    subjects: readonly Subject[],
+    use: (servers: readonly PeerServer[]) => Promise<Result>,
+  ): Promise<Result> {
+    const [first, ...others] = subjects;
+    if (first === undefined) return use([]);
+    return this.withServer(first, (server) =>
+      this.withServers(others, (servers) => use([server, ...servers])),
+    );
+  }
+
   /** So that the code is compiled and the connections are there. */
   async warmUp(server: LoadTarget, connections = this.options.connections): Promise<void> {
-    const enough = this.options.quick ? WARM_UP_REQUESTS.quick : WARM_UP_REQUESTS.full;
     let requests = 0;
-    for (let times = 0; times < WARM_UP_TIMES && requests < enough; times += 1) {
+    for (let times = 0; times < WARM_UP_TIMES && requests < WARM_UP_REQUESTS; times += 1) {
       requests += (await this.load(server, { connections, seconds: WARM_UP_SECONDS })).requests;
     }
   }

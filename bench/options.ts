@@ -24,7 +24,7 @@ export interface Options {
 }
 
 const FULL = { rounds: 5, seconds: 10 };
-const QUICK = { rounds: 3, seconds: 3 };
+const QUICK = { rounds: 10, seconds: 1 };
 
 /** @throws TypeError with a sentence for what is wrong with the arguments. */
 export function parseOptions(args: string[]): Options {

@@ -10,6 +10,7 @@ const CHECKED_IDS = 20;
 /** A peer that runs on a database, and has been found to answer correctly. */
 export class PeerServer {
   private constructor(
+    readonly peer: Peer,
     readonly origin: string,
     /** Milliseconds from the start of the process to the first right answer. */
     readonly readyAfterMs: number,
@@ -34,7 +35,7 @@ export class PeerServer {
     try {
       const url = `${origin}${PATH}/1`;
       const readyAfterMs = await process.ready(async () => (await ask(url, key)).ok, signal);
-      const server = new PeerServer(origin, readyAfterMs, process, database, key);
+      const server = new PeerServer(peer, origin, readyAfterMs, process, database, key);
       if (!peer.isConstant) await server.checkAnswers(peer.name);
       return server;
     } catch (error) {

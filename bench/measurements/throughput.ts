@@ -43,12 +43,14 @@ export async function measureThroughput(
 ): Promise<Throughputs> {
   const database = await run.database();
   const subjects = peers.map((peer) => ({ peer, database }));
-  const results = await run.peersInTurns(subjects, (server) => measure(run, server));
+  const results = await run.peersInTurns(subjects, async (server) => {
+    await run.warmUp(server);
+    return measureWarm(run, server);
+  });
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-async function measure(run: BenchRun, server: PeerServer): Promise<Throughput> {
-  await run.warmUp(server);
+export async function measureWarm(run: BenchRun, server: PeerServer): Promise<Throughput> {
   const before = await server.cpuMicroseconds();
   const result = await run.load(server);
   const spent = (await server.cpuMicroseconds()) - before;
