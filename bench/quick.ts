@@ -1,7 +1,6 @@
 import type { BenchRun } from './bench-run.js';
 import { ratesOf } from './load/load.js';
-import { type Throughputs, cpuTimesOf, measureWarm } from './measurements/throughput.js';
-import type { PeerServer } from './peer-server.js';
+import { type Throughputs, cpuTimesOf, withWarmServers } from './measurements/throughput.js';
 import { report } from './progress.js';
 import { RECORDED, TOLERATED_SHARE } from './ratios.js';
 import { formatDecimal, formatSpread } from './report/format.js';
@@ -9,37 +8,16 @@ import { medianOf, ratiosByRound } from './statistics.js';
 
 type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 
-/**
- * Prints the ratios of a short run; answers with those that are far below what was recorded, twice. Every server runs, and is
- * warmed up, once: most of the time of a full run goes there.
- */
+/** Prints the ratios of a short run; answers with those that are far below what was recorded, twice. */
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];
-  const database = await run.database();
   const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));
-  const subjects = Array.from(peers, (peer) => ({ peer, database }));
-  return run.withServers(subjects, async (servers) => {
-    for (const server of servers) {
-      run.progress(`warm up ${server.peer.name}`);
-      await run.warmUp(server);
-    }
-    const problems = compare(ratios, await measureTogether(run, servers));
+  return withWarmServers(run, [...peers], async (measure) => {
+    const problems = compare(ratios, await measure());
     if (problems.length === 0) return problems;
     report(`once more: ${problems.join(' ')}`);
-    return compare(ratios, await measureTogether(run, servers));
+    return compare(ratios, await measure());
   });
-}
-
-async function measureTogether(
-  run: BenchRun,
-  servers: readonly PeerServer[],
-): Promise<Throughputs> {
-  const turns = servers.map((server) => ({
-    name: server.peer.name,
-    measure: () => measureWarm(run, server),
-  }));
-  const results = await run.inTurns(turns);
-  return new Map(servers.map(({ peer }, index) => [peer, results[index] ?? []]));
 }
 
 function compare(ratios: RecordedRatios, results: Throughputs): string[] {

@@ -1,10 +1,12 @@
 import type { BenchRun, Subject } from '../bench-run.js';
-import { type LoadResult, type LoadTarget, p50sOf, p99sOf, ratesOf } from '../load/load.js';
+import { p50sOf, p99sOf, ratesOf } from '../load/load.js';
+import type { PeerServer } from '../peer-server.js';
 import { FASTIFY_PG, LATCHKEY, type Peer } from '../peers.js';
 import { describeRounds, formatCount, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import { medianOf } from '../statistics.js';
 import type { Measurement } from './measurement.js';
+import { type Throughput, measureWarm } from './throughput.js';
 
 // Long beside an answer, so that requests come at random whether others are answered or not; and so short that hundreds of
 // connections do: Node accepts one a turn of its event loop, so that with thousands the first answers would tell of that alone.
@@ -30,7 +32,10 @@ export const halfLoad: Measurement = {
     }));
     const results = await run.inTurns(turns);
     const rows = cases.map(({ peer, load }, index) => row(peer, load, results[index] ?? []));
-    const text = markdownTable([['', 'requests/s', 'p50, ms', 'p99, ms', 'p99.9, ms'], ...rows]);
+    const text = markdownTable([
+      ['', 'requests/s', 'CPU', 'p50, ms', 'p99, ms', 'p99.9, ms'],
+      ...rows,
+    ]);
     return { text, conditions: describeRounds(run.options.rounds, run.options.seconds) };
   },
 };
@@ -43,18 +48,25 @@ async function halfOf(run: BenchRun, subject: Subject): Promise<number> {
   });
 }
 
-async function atRate(run: BenchRun, server: LoadTarget, rate: number): Promise<LoadResult> {
+async function atRate(run: BenchRun, server: PeerServer, rate: number): Promise<Throughput> {
   await run.warmUp(server);
   const connections = Math.ceil((rate * PAUSE_MS) / 1000);
-  return run.load(server, { connections, pauseMs: PAUSE_MS });
+  return measureWarm(run, server, { connections, pauseMs: PAUSE_MS });
 }
 
-function row({ title }: Peer, load: string, rounds: readonly LoadResult[]): string[] {
+function row({ title }: Peer, load: string, rounds: readonly Throughput[]): string[] {
   return [
     `${title}, ${load}`,
     formatCount(medianOf(ratesOf(rounds))),
+    // Half of the requests are more than half of the time: the fewer come in a turn of the event loop, the more each costs.
+    `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),
     formatSpread(rounds.map(({ p999Ms }) => p999Ms)),
   ];
+}
+
+/** Of the server's core. */
+function busyPercent({ requestsPerSecond, cpuMicrosecondsPerRequest }: Throughput): number {
+  return (requestsPerSecond * cpuMicrosecondsPerRequest) / 10_000;
 }

@@ -1,13 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { BenchRun } from '../bench-run.js';
-import { ratesOf } from '../load/load.js';
 import { LATCHKEY, LATCHKEY_LEAN, type Peer } from '../peers.js';
 import { describeRounds, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
-import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
-import { cpuTimesOf, measureThroughput } from './throughput.js';
+import { sideBySide } from './side-by-side.js';
 
 interface Part {
   readonly title: string;
@@ -59,23 +57,24 @@ function variant(name: string, variables: NodeJS.ProcessEnv): Peer {
 }
 
 async function measure(run: BenchRun, parts: readonly Part[]) {
-  const peers = new Set(parts.flatMap(({ on, off }) => [on, off]));
-  const results = await measureThroughput(run, [...peers]);
-  const rows = parts.map(({ title, on, off }) => {
-    const [withPart, without] = [results.get(on), results.get(off)];
-    return [
-      title,
-      formatSpread(ratiosByRound(ratesOf(withPart), ratesOf(without))),
-      formatSpread(ratiosByRound(cpuTimesOf(without), cpuTimesOf(withPart))),
-    ];
-  });
+  const database = await run.database();
+  const turns = parts.map(({ title, on, off }) => ({
+    name: title,
+    measure: sideBySide(run, { peer: on, database }, { peer: off, database }),
+  }));
+  const results = await run.inTurns(turns);
+  const rows = parts.map(({ title }, index) => [
+    title,
+    formatSpread(
+      (results[index] ?? []).map(
+        ([on, off]) => off.cpuMicrosecondsPerRequest / on.cpuMicrosecondsPerRequest,
+      ),
+    ),
+  ]);
   const { rounds, seconds } = run.options;
   return {
-    text: markdownTable([
-      ['', 'requests/s, with it ÷ without', 'requests/CPU second, with it ÷ without'],
-      ...rows,
-    ]),
-    conditions: describeRounds(rounds, seconds),
+    text: markdownTable([['', 'requests/CPU second, with it ÷ without'], ...rows]),
+    conditions: `both at once on one core; ${describeRounds(rounds, seconds)}`,
   };
 }
 

@@ -1,38 +1,43 @@
 import { LATCHKEY_LEAN } from '../peers.js';
 import { describeRounds, formatCount, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
-import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
+import { sideBySide } from './side-by-side.js';
 
-const SIZES = [1000, 100_000, 1_000_000];
+const FEW = 1000;
+const MANY = [100_000, 1_000_000];
 
 /** What a larger table of users costs. */
 export const tableSize: Measurement = {
   name: 'table-size',
   peers: () => [LATCHKEY_LEAN],
   async run(run) {
-    const subjects = [];
-    for (const users of SIZES) {
-      subjects.push({ peer: LATCHKEY_LEAN, database: await run.database(users) });
+    const subject = async (users: number) => ({
+      peer: LATCHKEY_LEAN,
+      database: await run.database(users),
+    });
+    const few = await subject(FEW);
+    const turns = [];
+    for (const users of MANY) {
+      const measure = sideBySide(run, await subject(users), few);
+      turns.push({ name: `${users} users and ${FEW}`, measure });
     }
-    const results = await run.peersInTurns(subjects, async (server) => {
-      await run.warmUp(server);
-      return (await run.load(server)).requestsPerSecond;
-    });
-    const [smallest = []] = results;
-    const rows = SIZES.map((users, index) => {
-      const rates = results[index] ?? [];
-      return [
-        formatCount(users),
-        formatSpread(rates, formatCount),
-        formatSpread(ratiosByRound(rates, smallest)),
-      ];
-    });
-    const to = `÷ ${formatCount(SIZES[0] ?? 0)} users`;
+    const results = await run.inTurns(turns);
+    const rows = MANY.map((users, index) => [
+      formatCount(users),
+      formatSpread(
+        (results[index] ?? []).map(
+          ([many, fewer]) => many.requestsPerSecond / fewer.requestsPerSecond,
+        ),
+      ),
+    ]);
     const { rounds, seconds } = run.options;
     return {
-      text: markdownTable([['users', 'requests/s', to], ...rows]),
-      conditions: describeRounds(rounds, seconds),
+      text: markdownTable([
+        ['users', `requests/s ÷ those with ${formatCount(FEW)} users`],
+        ...rows,
+      ]),
+      conditions: `both at once on one core; ${describeRounds(rounds, seconds)}`,
     };
   },
 };

@@ -50,9 +50,45 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-export async function measureWarm(run: BenchRun, server: PeerServer): Promise<Throughput> {
+/**
+ * In little time: the peers run all the while, are warmed up once, and are loaded in turns of a second. `measure` may be called
+ * several times.
+ */
+export async function withWarmServers<Result>(
+  run: BenchRun,
+  peers: readonly Peer[],
+  use: (measure: () => Promise<Throughputs>) => Promise<Result>,
+): Promise<Result> {
+  const database = await run.database();
+  const subjects = peers.map((peer) => ({ peer, database }));
+  return run.withServers(subjects, async (servers) => {
+    for (const server of servers) {
+      run.progress(`warm up ${server.peer.name}`);
+      await run.warmUp(server);
+    }
+    return use(() => measureTogether(run, servers));
+  });
+}
+
+async function measureTogether(
+  run: BenchRun,
+  servers: readonly PeerServer[],
+): Promise<Throughputs> {
+  const turns = servers.map((server) => ({
+    name: server.peer.name,
+    measure: () => measureWarm(run, server, { seconds: 1 }),
+  }));
+  const results = await run.inTurns(turns, run.options.rounds * run.options.seconds);
+  return new Map(servers.map(({ peer }, index) => [peer, results[index] ?? []]));
+}
+
+export async function measureWarm(
+  run: BenchRun,
+  server: PeerServer,
+  settings?: Parameters<BenchRun['load']>[1],
+): Promise<Throughput> {
   const before = await server.cpuMicroseconds();
-  const result = await run.load(server);
+  const result = await run.load(server, settings);
   const spent = (await server.cpuMicroseconds()) - before;
   return { ...result, cpuMicrosecondsPerRequest: spent / result.requests };
 }

@@ -242,12 +242,12 @@ describe('LoadShedding', () => {
       refused += 1;
     });
     await until(() => shedding.refused === 1 + refusals.length);
-    await until(() => refused >= 100);
-    // A hundred at once, and then 20 in each 5 ms.
+    await until(() => refused >= 200);
+    // Two hundred at once, and then 30 in each 5 ms.
     for (let ticks = 0; refused < refusals.length; ticks++) {
-      expect(refused).toBeLessThanOrEqual(100 + ticks * 20);
+      expect(refused).toBeLessThanOrEqual(200 + ticks * 30);
       vi.advanceTimersByTime(TICK_MS);
-      const due = Math.min(refusals.length, 100 + ticks * 20);
+      const due = Math.min(refusals.length, 200 + ticks * 30);
       await until(() => refused >= due);
     }
     answerAll();

@@ -1,0 +1,31 @@
+import type { BenchRun, Subject } from '../bench-run.js';
+import { type Throughput, measureWarm } from './throughput.js';
+
+export type Pair = readonly [Throughput, Throughput];
+
+/**
+ * Measures two that are nearly alike, at the same time and on the same core: one after the other the machine's own speed differs by more
+ * than what is compared. Whoever is started first is a percent slower, so that it is the other one every time.
+ */
+export function sideBySide(run: BenchRun, one: Subject, other: Subject): () => Promise<Pair> {
+  let isSwapped = true;
+  return async () => {
+    isSwapped = !isSwapped;
+    if (!isSwapped) return measureBoth(run, one, other);
+    const [second, first] = await measureBoth(run, other, one);
+    return [first, second];
+  };
+}
+
+function measureBoth(run: BenchRun, one: Subject, other: Subject): Promise<Pair> {
+  const connections = run.options.connections / 2;
+  return run.withServer(one, (first) =>
+    run.withServer(other, async (second) => {
+      for (const server of [first, second]) await run.warmUp(server, connections);
+      return Promise.all([
+        measureWarm(run, first, { connections }),
+        measureWarm(run, second, { connections }),
+      ]);
+    }),
+  );
+}
