@@ -14,6 +14,7 @@ const KNEE_SECONDS = IS_FULL ? 3 : 2;
 
 interface Bottleneck {
   readonly name: string;
+  readonly detail: string;
   readonly path: string;
   /** What makes the database slow. */
   readonly sql: string;
@@ -24,7 +25,8 @@ interface Bottleneck {
 
 const BOTTLENECKS: readonly Bottleneck[] = [
   {
-    name: 'the database, which takes 10 ms for each statement',
+    name: 'the database',
+    detail: '10 ms for each statement',
     path: '/api/internal/users?limit=1',
     sql: `ALTER TABLE users RENAME TO stored_users;
       CREATE VIEW users AS
@@ -34,7 +36,8 @@ const BOTTLENECKS: readonly Bottleneck[] = [
   },
   {
     // A page takes a millisecond of the process, which has to read and refuse what is too much in the same time.
-    name: 'the process itself, with pages of 100 users',
+    name: 'the process itself',
+    detail: 'pages of 100 users',
     path: '/api/internal/users?limit=100',
     sql: '',
     goodput: IS_FULL ? 0.6 : 0.4,
@@ -65,7 +68,7 @@ async function knee(backend: ServerProcess, path: string): Promise<number> {
 }
 
 describe.each(BOTTLENECKS)('more requests than can be answered by $name', (bottleneck) => {
-  const { name, path, sql, refusedWithinMs } = bottleneck;
+  const { name, detail, path, sql, refusedWithinMs } = bottleneck;
   let database: ChaosDatabase;
 
   beforeAll(async () => {
@@ -100,8 +103,8 @@ describe.each(BOTTLENECKS)('more requests than can be answered by $name', (bottl
       const accepted = report.statuses['200'];
       const goodput = report.goodPerSecond / most;
       record({
-        promise: `${factor} × the requests that can be answered: the good answers stay as many`,
-        broken: `${Math.round(factor * most)} requests a second by ${CALLERS} callers, for ${SECONDS} s; ${Math.round(most)} can be answered, by ${name}`,
+        promise: `${factor} × the requests that ${name} can answer: the good answers stay as many`,
+        broken: `${Math.round(factor * most)} requests a second by ${CALLERS} callers, for ${SECONDS} s; ${Math.round(most)} can be answered (${detail})`,
         figure: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory ${percent(residentGrowth)} more; health answered always`,
         control: `goodput ${percent(control.goodPerSecond / carelessKnee)}`,
         anchor: 'SRE: no fewer successes past the knee; Vault: 503 and Retry-After',
