@@ -1,7 +1,7 @@
 import type { BenchRun, Subject } from '../bench-run.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-export type Pair = readonly [Throughput, Throughput];
+type Pair = readonly [Throughput, Throughput];
 
 /**
  * Measures two that are nearly alike, at the same time and on the same core: one after the other the machine's own speed differs by more

@@ -12,7 +12,7 @@ export type DigestWords = Uint32Array;
  * A map from digests to values whose look-up does the same work whether the digest is there or not, so that its time tells
  * nothing: it reads all slots of one bucket, compares one digest in full, never stops early, and where there is nothing to
  * find leads to some other value, so that as much memory is read. With a `Map`, a key that is there takes 9 ns longer.
- * Digests are random, so their first word is as good as any hash of them.
+ * Digests are random, so their first word chooses the bucket.
  */
 export class DigestTable<Value> {
   /** The number of the entry in each slot; 0 for none. */

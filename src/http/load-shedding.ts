@@ -32,12 +32,14 @@ export class LoadShedding implements OnApplicationShutdown {
   private finished = 0;
   private reported = 0;
   private readonly queue: { request: IncomingMessage; response: ServerResponse }[] = [];
-  private readonly refusals = new Refusals();
+  private readonly refusals: Refusals;
   private readonly logger = new Logger(LoadShedding.name);
   private readonly timers: NodeJS.Timeout[] = [];
   private handle: Handle = () => undefined;
 
-  constructor(private readonly draining: Draining) {}
+  constructor(private readonly draining: Draining) {
+    this.refusals = new Refusals(draining);
+  }
 
   /** How many wait for their turn. */
   get waiting(): number {
@@ -59,7 +61,7 @@ export class LoadShedding implements OnApplicationShutdown {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (this.worked < this.limit || HEALTH.test(request.url ?? '')) {
         this.handle(request, response);
-      } else if (this.isOverloaded) this.refuse(request, response);
+      } else if (this.isOverloaded) this.refusals.refuse(request, response);
       else this.queue.push({ request, response });
     });
     this.draining.whenFinished = () => this.beginWaiting();
@@ -76,10 +78,6 @@ export class LoadShedding implements OnApplicationShutdown {
   /** Requests that are being worked on. */
   private get worked(): number {
     return this.draining.inFlight - this.waitingForClients;
-  }
-
-  private refuse(request: IncomingMessage, response: ServerResponse): void {
-    this.refusals.refuse(request, response, !this.draining.isDraining);
   }
 
   private beginWaiting(): void {
@@ -99,7 +97,9 @@ export class LoadShedding implements OnApplicationShutdown {
     if (this.queue.length === 0) this.nobodyWaitedAt = now;
     else if (now - this.nobodyWaitedAt > LONGEST_BURST_MS) this.isOverloaded = true;
     if (this.isOverloaded) {
-      for (const { request, response } of this.queue.splice(0)) this.refuse(request, response);
+      for (const { request, response } of this.queue.splice(0)) {
+        this.refusals.refuse(request, response);
+      }
     }
     this.refusals.sendPending();
   }

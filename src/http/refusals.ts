@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
+import type { Draining } from '@latchkey/shutdown/draining';
 import { ProblemException, renderProblem } from './problem.js';
 
 // With the reading of the request a refusal costs 33 µs: so many are a fifth of a core.
@@ -23,16 +24,16 @@ export class Refusals {
   /** Between them is the request's id. */
   private readonly bodyParts: readonly string[];
 
-  constructor() {
+  constructor(private readonly draining: Draining) {
     const { status, headers, body } = renderProblem(new ProblemException('OVERLOADED'), ID_PLACE);
     this.status = status;
     this.headers = headers;
     this.bodyParts = body.split(ID_PLACE);
   }
 
-  refuse(request: IncomingMessage, response: ServerResponse, keepsConnection: boolean): void {
+  refuse(request: IncomingMessage, response: ServerResponse): void {
     this.count += 1;
-    const send = () => this.send(request, response, keepsConnection);
+    const send = () => this.send(request, response);
     if (this.allowance >= 1 && this.pending.length === 0) {
       this.allowance -= 1;
       send();
@@ -50,12 +51,12 @@ export class Refusals {
     for (const send of due) send();
   }
 
-  private send(request: IncomingMessage, response: ServerResponse, keepsConnection: boolean): void {
+  private send(request: IncomingMessage, response: ServerResponse): void {
     const id = requestIdOf(request);
     const text = this.bodyParts.join(id);
     // The body that was announced is not read.
     const hasBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
-    if (hasBody || !keepsConnection) response.shouldKeepAlive = false;
+    if (hasBody || this.draining.isDraining) response.shouldKeepAlive = false;
     response.writeHead(this.status, {
       ...this.headers,
       [REQUEST_ID_HEADER]: id,

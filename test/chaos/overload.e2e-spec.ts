@@ -40,7 +40,7 @@ const BOTTLENECKS: readonly Bottleneck[] = [
     detail: 'pages of 100 users',
     path: '/api/internal/users?limit=100',
     sql: '',
-    goodput: IS_FULL ? 0.6 : 0.4,
+    goodput: IS_FULL ? 0.7 : 0.4,
     refusedWithinMs: 200,
   },
 ];
