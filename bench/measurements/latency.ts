@@ -1,6 +1,6 @@
 import type { BenchRun } from '../bench-run.js';
-import { type LoadResult, type LoadTarget, p50sOf, p99sOf } from '../load/load.js';
-import type { Options } from '../options.js';
+import { type LoadResult, p50sOf, p99sOf } from '../load/load.js';
+import type { PeerServer } from '../peer-server.js';
 import { FASTIFY_PG, LATCHKEY, LATCHKEY_LEAN, type Peer } from '../peers.js';
 import { describeRounds, formatDecimal, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
@@ -17,31 +17,36 @@ export const latency: Measurement = {
   async run(run) {
     const database = await run.database();
     const subjects = COMPARED.map((peer) => ({ peer, database }));
-    const results = await run.peersInTurns(subjects, async (server) => {
-      await run.warmUp(server);
-      const rounds: LoadResult[] = [];
-      for (const connections of CONNECTIONS) rounds.push(await measure(run, server, connections));
-      return rounds;
+    const results = await run.withServers(subjects, async (servers) => {
+      for (const server of servers) await run.warmUp(server);
+      const byConnections: LoadResult[][][] = [];
+      for (const connections of CONNECTIONS)
+        byConnections.push(await measureInTurns(run, servers, connections));
+      return byConnections;
     });
-    const conditions = describeRounds(run.options.rounds, secondsOf(run.options));
-    return { text: latencyTable(results), conditions };
+    const { rounds, seconds } = run.options;
+    return { text: latencyTable(results), conditions: describeRounds(rounds, seconds) };
   },
 };
 
-function measure(run: BenchRun, server: LoadTarget, connections: number): Promise<LoadResult> {
-  return run.load(server, { connections, seconds: secondsOf(run.options) });
+/** All of them run all the while, so that what is compared is seconds apart: what else the machine does is in every long answer. */
+function measureInTurns(
+  run: BenchRun,
+  servers: readonly PeerServer[],
+  connections: number,
+): Promise<LoadResult[][]> {
+  const turns = servers.map((server) => ({
+    name: `${server.peer.name}, ${connections} connections`,
+    measure: () => run.load(server, { connections }),
+  }));
+  return run.inTurns(turns);
 }
 
-/** There are many numbers of connections to get through. */
-function secondsOf({ seconds }: Options): number {
-  return Math.ceil(seconds / 2);
-}
-
+/** `results` by number of connections, server and round. */
 function latencyTable(results: readonly LoadResult[][][]): string {
-  const [base = []] = results;
   const rows = CONNECTIONS.flatMap((connections, index) =>
     COMPARED.map((peer, position) =>
-      latencyRow(connections, peer, at(results[position] ?? [], index), at(base, index)),
+      latencyRow(connections, peer, results[index]?.[position] ?? [], results[index]?.[0] ?? []),
     ),
   );
   const to = FASTIFY_PG.name;
@@ -65,9 +70,4 @@ function latencyRow(
     formatSpread(ratiosByRound(p50sOf(rounds), p50sOf(base))),
     formatSpread(ratiosByRound(p99sOf(rounds), p99sOf(base))),
   ];
-}
-
-/** The results of all rounds at one number of connections. */
-function at(rounds: readonly LoadResult[][], index: number): LoadResult[] {
-  return rounds.flatMap((round) => round[index] ?? []);
 }

@@ -34,7 +34,8 @@ export class LoadShedding implements OnApplicationShutdown {
   private readonly queue: { request: IncomingMessage; response: ServerResponse }[] = [];
   private readonly refusals: Refusals;
   private readonly logger = new Logger(LoadShedding.name);
-  private readonly timers: NodeJS.Timeout[] = [];
+  private adapting: NodeJS.Timeout | undefined;
+  private ticking: NodeJS.Timeout | undefined;
   private handle: Handle = () => undefined;
 
   constructor(private readonly draining: Draining) {
@@ -61,18 +62,19 @@ export class LoadShedding implements OnApplicationShutdown {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (this.worked < this.limit || HEALTH.test(request.url ?? '')) {
         this.handle(request, response);
-      } else if (this.isOverloaded) this.refusals.refuse(request, response);
+        return;
+      }
+      this.beginTicking();
+      if (this.isOverloaded) this.refusals.refuse(request, response);
       else this.queue.push({ request, response });
     });
     this.draining.whenFinished = () => this.beginWaiting();
-    this.timers.push(
-      setInterval(() => this.adapt(), WINDOW_MS).unref(),
-      setInterval(() => this.tick(), TICK_MS).unref(),
-    );
+    this.adapting = setInterval(() => this.adapt(), WINDOW_MS).unref();
   }
 
   onApplicationShutdown(): void {
-    for (const timer of this.timers) clearInterval(timer);
+    clearInterval(this.adapting);
+    clearInterval(this.ticking);
   }
 
   /** Requests that are being worked on. */
@@ -89,6 +91,13 @@ export class LoadShedding implements OnApplicationShutdown {
     }
   }
 
+  /** Only while there is something to do, since to wake an idle process 200 times a second costs its host time. */
+  private beginTicking(): void {
+    if (this.ticking !== undefined) return;
+    this.nobodyWaitedAt = performance.now();
+    this.ticking = setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
   private tick(): void {
     const isSuspect = this.draining.inFlight >= MIN_LIMIT;
     this.waitingForClients = isSuspect ? this.draining.waitingForClients : 0;
@@ -102,6 +111,13 @@ export class LoadShedding implements OnApplicationShutdown {
       }
     }
     this.refusals.sendPending();
+    const isOver = !isSuspect && !this.isOverloaded && this.queue.length === 0;
+    if (isOver && this.refusals.pending === 0) this.endTicking();
+  }
+
+  private endTicking(): void {
+    clearInterval(this.ticking);
+    this.ticking = undefined;
   }
 
   /** Little's law: what is in progress is the rate times the time that it takes. */

@@ -18,7 +18,7 @@ export class Refusals {
   count = 0;
   private allowance = AT_ONCE;
   private allowedAt = performance.now();
-  private readonly pending: (() => void)[] = [];
+  private readonly unsent: (() => void)[] = [];
   private readonly status: number;
   private readonly headers: Readonly<Record<string, string>>;
   /** Between them is the request's id. */
@@ -31,13 +31,18 @@ export class Refusals {
     this.bodyParts = body.split(ID_PLACE);
   }
 
+  /** How many of them are still to be sent. */
+  get pending(): number {
+    return this.unsent.length;
+  }
+
   refuse(request: IncomingMessage, response: ServerResponse): void {
     this.count += 1;
     const send = () => this.send(request, response);
-    if (this.allowance >= 1 && this.pending.length === 0) {
+    if (this.allowance >= 1 && this.unsent.length === 0) {
       this.allowance -= 1;
       send();
-    } else this.pending.push(send);
+    } else this.unsent.push(send);
   }
 
   /** To be called every few milliseconds. */
@@ -46,7 +51,7 @@ export class Refusals {
     const earned = ((now - this.allowedAt) / 1000) * PER_SECOND;
     this.allowedAt = now;
     this.allowance = Math.min(AT_ONCE, this.allowance + earned);
-    const due = this.pending.splice(0, this.allowance);
+    const due = this.unsent.splice(0, this.allowance);
     this.allowance -= due.length;
     for (const send of due) send();
   }

@@ -38,11 +38,24 @@ export function toUserText([
 }
 
 const PLAIN_ARRAY = /^\{[a-z0-9:_,-]*\}$/;
+// Few sets of roles and permissions are had by many users: to look one up takes a fifth of the time that writing it does.
+const MAX_KNOWN_ARRAYS = 1000;
+const knownArrays = new Map<string, string>();
 
 /** `{read,transact}` as `["read","transact"]`. */
 function arrayText(array: string | null): string {
   // Null in rows that were written past the API.
-  if (array === null || array === '{}') return '[]';
+  if (array === null) return '[]';
+  const known = knownArrays.get(array);
+  if (known !== undefined) return known;
+  if (knownArrays.size >= MAX_KNOWN_ARRAYS) knownArrays.clear();
+  const text = toArrayText(array);
+  knownArrays.set(array, text);
+  return text;
+}
+
+function toArrayText(array: string): string {
+  if (array === '{}') return '[]';
   if (PLAIN_ARRAY.test(array)) return `["${array.slice(1, -1).replaceAll(',', '","')}"]`;
   return JSON.stringify(parseArray(array));
 }

@@ -65,9 +65,16 @@ async function expectNothingWrong(
   expect(await database.connections()).toBeLessThanOrEqual(POOL);
 }
 
+function internalErrors(outcomes: readonly Outcome[]): number {
+  return outcomes.filter(({ status }) => status === 500).length;
+}
+
 describe('a database that is down at the start', () => {
   it('is waited for: the backend is up, live, not ready, and heals by itself within 2 s', async () => {
     await database.shutDown();
+    await expect(startBackend(database.url, without('late-connection'))).rejects.toThrow(
+      'did not start',
+    );
     const early = await startBackend(database.url);
     expect((await ask(early.origin, { path: '/api/health/live' })).status).toBe(200);
     expect(await isReady(early)).toBe(false);
@@ -81,30 +88,42 @@ describe('a database that is down at the start', () => {
       promise: 'It starts without a database, and heals by itself',
       broken: 'PostgreSQL is started after the backend',
       figure: `ready ${ms(healed)} after it`,
+      control: 'it does not start',
       anchor: 'Kubernetes practice: live, not ready',
     });
   });
 });
 
+async function whileCrashed(by: ServerProcess) {
+  const callers = new Callers(by.origin, () => user);
+  await sleep(500);
+  const crashedAt = performance.now();
+  await database.crash();
+  await sleep(1000);
+  const backAt = await database.startAgain();
+  await sleep(1500);
+  await callers.stop();
+  const down = callers.since(crashedAt).filter(({ endedAt }) => endedAt < backAt);
+  return { callers, down, recovered: recovery(callers.outcomes, backAt) };
+}
+
 describe('a database that crashes under load', () => {
   it('is a 503 until it is back, and full service within 500 ms of its return', async () => {
-    const callers = new Callers(backend.origin, () => user);
-    await sleep(500);
-    const crashedAt = performance.now();
-    await database.crash();
-    await sleep(1000);
-    const backAt = await database.startAgain();
-    await sleep(1500);
-    await callers.stop();
-    const down = callers.since(crashedAt).filter(({ endedAt }) => endedAt < backAt);
-    const recovered = recovery(callers.outcomes, backAt);
+    const careless = await startBackend(database.url, without('error-codes'));
+    const control = internalErrors((await whileCrashed(careless)).callers.outcomes);
+    await careless.stop('SIGKILL');
+    await ready(backend);
+
+    const { callers, down, recovered } = await whileCrashed(backend);
     await expectNothingWrong(callers.outcomes, backend);
     expect(percentile(down, 0.99)).toBeLessThan(FAST_BOUND_MS);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
+    expect(control).toBeGreaterThan(0);
     record({
       promise: 'A crash of the database is a 503 at once, and over soon after its return',
       broken: 'SIGQUIT to PostgreSQL under load, started again after a second',
       figure: `no 500, no wrong answer; 503 in p99 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
+      control: `${control} × 500`,
       anchor: 'Envoy: fails closed in 200 ms',
     });
   });
@@ -140,41 +159,58 @@ describe('connections that break under load', () => {
       anchor: 'none found',
     });
   });
+});
 
-  it('never repeat a write: each that was acknowledged is there once, the others once or not at all', async () => {
-    const acknowledged: string[] = [];
-    let next = 0;
-    const statuses = new Set<string>();
-    const callers = new Callers(
-      backend.origin,
-      () => {
-        const id = `written-${next++}`;
-        const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
-        return { method: 'POST', path: '/api/internal/users', body };
-      },
-      8,
-      0,
-    );
+describe('answers to writes that are lost with their connections', () => {
+  const ROUNDS = scaled(200);
+  let nextId = 0;
+
+  function newUser(): Question {
+    const id = `written-${nextId++}`;
+    const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
+    return { method: 'POST', path: '/api/internal/users', body };
+  }
+
+  async function writesOf(variables: NodeJS.ProcessEnv = {}): Promise<readonly Outcome[]> {
+    const balancer = await Balancer.start();
+    balancer.pointAt(`http://127.0.0.1:${new URL(database.url).port}`);
+    const by = await startBackend(through(balancer, database.url), variables);
+    await ready(by);
+    const callers = new Callers(by.origin, newUser, 8, 0);
     for (let round = 0; round < ROUNDS; round++) {
-      await database.breakConnections();
-      await sleep(50);
+      await sleep(100);
+      balancer.loseNextAnswers();
     }
     await callers.stop();
-    for (const { status, code, body } of callers.outcomes) {
-      statuses.add(String(code ?? status));
-      if (status === 201) acknowledged.push(JSON.parse(body).user.id);
-    }
+    await by.stop('SIGKILL');
+    await balancer.stop();
+    return callers.outcomes;
+  }
+
+  it('make nobody repeat the write: it is there once, and none is lost that was acknowledged', async () => {
+    const control = tally(await writesOf(without('single-writes')))['409 USER_ID_TAKEN'] ?? 0;
+    nextId = 0;
+    await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
+    const outcomes = await writesOf();
     // A repeated write would have met its own first try: USER_ID_TAKEN.
-    expect(['201', 'DATABASE_UNAVAILABLE']).toEqual(expect.arrayContaining([...statuses]));
+    const answers = ['201', '503 DATABASE_UNAVAILABLE'];
+    expect(answers).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
+    const acknowledged = outcomes.flatMap(({ status, body }): string[] =>
+      status === 201 ? [JSON.parse(body).user.id] : [],
+    );
     const rows = await database.query<{ id: string }>(
       `SELECT id FROM users WHERE id LIKE 'written-%'`,
     );
     const written = new Set(rows.map(({ id }) => id));
     expect(acknowledged.filter((id) => !written.has(id))).toEqual([]);
+    const unheard = written.size - acknowledged.length;
+    expect(unheard).toBeGreaterThan(0);
+    expect(control).toBeGreaterThan(0);
     record({
       promise: 'A write is never repeated, and none is lost that was acknowledged',
-      broken: `the same, under ${acknowledged.length} writes`,
-      figure: '0 lost, 0 repeated',
+      broken: `connections are cut when the database answers, ${ROUNDS} times under writes`,
+      figure: `0 of ${acknowledged.length} lost, 0 of the ${unheard} repeated whose answer was`,
+      control: `${control} repeated`,
       anchor: 'AWS: retry at one layer, only what is safe',
     });
   });
@@ -277,94 +313,137 @@ describe('a locked table', () => {
   });
 });
 
+async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
+  await database.query('ALTER SYSTEM SET max_connections = 12');
+  await database.shutDown();
+  await database.startAgain();
+  // Beside the connections of the other backend there is room for so many.
+  const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
+  await ready(by);
+  const callers = new Callers(by.origin, () => user, 100);
+  const hoarders = await Promise.allSettled(
+    Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(3)')),
+  );
+  await sleep(1500);
+  await callers.stop();
+  expect(hoarders.some(({ status }) => status === 'rejected')).toBe(true);
+  await database.query('ALTER SYSTEM RESET max_connections');
+  await database.shutDown();
+  await database.startAgain();
+  return { by, callers };
+}
+
 describe('a database without a connection left', () => {
   it('is a 503 within 1.4 s, never a 500, and nothing leaks', async () => {
-    await database.query('ALTER SYSTEM SET max_connections = 12');
-    await database.shutDown();
-    await database.startAgain();
-    await ready(backend);
-    const callers = new Callers(backend.origin, () => user, 100);
-    const hoarders = await Promise.allSettled(
-      Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(3)')),
-    );
-    await sleep(1500);
-    await callers.stop();
-    expect(hoarders.some(({ status }) => status === 'rejected')).toBe(true);
-    await database.query('ALTER SYSTEM RESET max_connections');
-    await database.shutDown();
-    await database.startAgain();
-    await ready(backend);
+    const careless = await whileUsedUp(without('error-codes'));
+    await careless.by.stop('SIGKILL');
+    const control = internalErrors(careless.callers.outcomes);
+
+    const { by, callers } = await whileUsedUp();
+    await ready(by);
     // So many that wait are too many.
     const statuses = [...READ_STATUSES, '503 OVERLOADED'];
-    await expectNothingWrong(callers.outcomes, backend, statuses);
+    await expectNothingWrong(callers.outcomes, by, statuses);
+    await by.stop('SIGKILL');
     expect(percentile(callers.outcomes, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    expect(control).toBeGreaterThan(0);
+    const answers = Object.entries(tally(callers.outcomes)).map(
+      ([name, count]) => `${count} × ${name}`,
+    );
     record({
       promise: 'A database without a free connection is a 503, and nothing leaks',
       broken: 'max_connections 12, all taken by others; 100 callers',
-      figure: `slowest answer ${ms(percentile(callers.outcomes, 1))}; ${Object.entries(
-        tally(callers.outcomes),
-      )
-        .map(([name, count]) => `${count} × ${name}`)
-        .join(', ')}`,
+      figure: `slowest answer ${ms(percentile(callers.outcomes, 1))}; ${answers.join(', ')}`,
+      control: `${control} × 500`,
       anchor: 'SRE: bounded queues',
     });
   });
 });
 
+/** The address of a database as the balancer has it. */
+function through(balancer: Balancer, databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.port = new URL(balancer.url).port;
+  return url.href;
+}
+
+async function duringFailover(variables: NodeJS.ProcessEnv = {}) {
+  const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
+  const { port, password } = new URL(database.url);
+  await standby.query(`
+    INSERT INTO users (id, email, name, roles, permissions, updated_at)
+      VALUES ('ada', 'ada@example.com', 'Ada Lovelace', '{}', '{}', now());
+    ALTER USER postgres PASSWORD '${password}'`);
+  balancer.pointAt(`http://127.0.0.1:${port}`);
+  const by = await startBackend(through(balancer, database.url), variables);
+  await ready(by);
+  const callers = new Callers(by.origin, () => user, CALLERS, 0);
+  await sleep(500);
+  balancer.pointAt(`http://127.0.0.1:${new URL(standby.url).port}`);
+  const movedAt = performance.now();
+  await database.crash();
+  await sleep(1500);
+  await callers.stop();
+  const errors = unexpectedErrors(by);
+  await by.stop('SIGKILL');
+  await balancer.stop();
+  await standby.remove();
+  await database.startAgain();
+  const failed = callers.outcomes.filter(({ status }) => status !== 200);
+  return { outcomes: callers.outcomes, errors, failed, recovered: recovery(failed, movedAt) };
+}
+
 describe('a failover to another address', () => {
   it('is followed within 500 ms', async () => {
-    const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
-    const { port, password } = new URL(database.url);
-    await standby.query(`
-      INSERT INTO users (id, email, name, roles, permissions, updated_at)
-        VALUES ('ada', 'ada@example.com', 'Ada Lovelace', '{}', '{}', now());
-      ALTER USER postgres PASSWORD '${password}'`);
-    balancer.pointAt(`http://127.0.0.1:${port}`);
-    const url = new URL(database.url);
-    url.port = new URL(balancer.url).port;
-    const moving = await startBackend(url.href);
-    await ready(moving);
-    const callers = new Callers(moving.origin, () => user);
-    await sleep(500);
-    balancer.pointAt(`http://127.0.0.1:${new URL(standby.url).port}`);
-    const movedAt = performance.now();
-    await database.crash();
-    await sleep(1500);
-    await callers.stop();
-    const recovered = recovery(callers.outcomes, movedAt);
-    expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(callers.outcomes))));
-    expect(unexpectedErrors(moving)).toEqual([]);
+    const control = await duringFailover(without('database-gate'));
+    const { outcomes, errors, failed, recovered } = await duringFailover();
+    expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
+    expect(errors).toEqual([]);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
-    await moving.stop('SIGKILL');
-    await balancer.stop();
-    await standby.remove();
-    await database.startAgain();
+    expect(control.failed.length).toBeGreaterThan(failed.length);
     record({
       promise: 'A failover of the database is followed',
-      broken: 'its address leads to another server, and the first one crashes',
-      figure: `full service after ${ms(recovered)}`,
+      broken: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
+      figure: `${failed.length} failed, full service after ${ms(recovered)}`,
+      control: `${control.failed.length} failed, ${ms(control.recovered)}`,
       anchor: 'none found',
     });
   });
 });
 
+async function whileReadOnly(by: ServerProcess) {
+  const write = { method: 'PATCH', path: user.path, body: { name: 'Ada Lovelace' } };
+  await database.administer('ALTER DATABASE latchkey SET default_transaction_read_only = on');
+  await database.breakConnections();
+  const writes: Outcome[] = [];
+  const reads: Outcome[] = [];
+  for (let round = 0; round < 20; round++) {
+    writes.push(await ask(by.origin, write));
+    reads.push(await ask(by.origin, user));
+  }
+  await database.administer('ALTER DATABASE latchkey RESET default_transaction_read_only');
+  await database.breakConnections();
+  await until(async () => (await ask(by.origin, write)).status === 200);
+  return { writes: tally(writes), reads: tally(reads) };
+}
+
 describe('a database that takes no writes', () => {
   it('refuses writes with 503, serves reads, and takes writes again by itself', async () => {
-    const write = { method: 'PATCH', path: user.path, body: { name: 'Ada Lovelace' } };
-    await database.administer('ALTER DATABASE latchkey SET default_transaction_read_only = on');
-    await database.breakConnections();
-    for (let round = 0; round < 20; round++) {
-      expect((await ask(backend.origin, write)).code).toBe('DATABASE_UNAVAILABLE');
-      expect((await ask(backend.origin, user)).status).toBe(200);
-    }
-    await database.administer('ALTER DATABASE latchkey RESET default_transaction_read_only');
-    await database.breakConnections();
-    await until(async () => (await ask(backend.origin, write)).status === 200);
+    const careless = await startBackend(database.url, without('error-codes'));
+    await ready(careless);
+    const control = (await whileReadOnly(careless)).writes;
+    await careless.stop('SIGKILL');
+
+    const { writes, reads } = await whileReadOnly(backend);
+    expect(writes).toEqual({ '503 DATABASE_UNAVAILABLE': 20 });
+    expect(reads).toEqual({ '200': 20 });
     expect(unexpectedErrors(backend)).toEqual([]);
+    expect(control).toEqual({ '500 INTERNAL_ERROR': 20 });
     record({
       promise: 'While the database takes no writes, reads are served',
       broken: 'default_transaction_read_only',
       figure: '20 of 20 reads answered, 20 of 20 writes refused with 503',
+      control: '20 of 20 writes answered with 500',
       anchor: 'none found',
     });
   });

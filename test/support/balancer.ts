@@ -3,6 +3,7 @@ import { type Server, type Socket, connect, createServer } from 'node:net';
 /** Passes new connections on to the one server that it points at, as a load balancer does with a rolling restart. */
 export class Balancer {
   private readonly sockets = new Set<Socket>();
+  private readonly connections = new Set<{ readonly client: Socket; readonly server: Socket }>();
   private port = 0;
 
   private constructor(private readonly listener: Server) {}
@@ -24,6 +25,15 @@ export class Balancer {
     this.port = Number(new URL(origin).port);
   }
 
+  /** Cuts each connection as soon as its server answers: what was asked for has been done, and nobody hears of it. */
+  loseNextAnswers(): void {
+    for (const { client, server } of this.connections) {
+      server.unpipe(client);
+      server.once('data', () => server.destroy());
+      server.resume();
+    }
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.listener.close(resolve));
@@ -31,6 +41,9 @@ export class Balancer {
 
   private serve(client: Socket): void {
     const server = connect(this.port, '127.0.0.1');
+    const connection = { client, server };
+    this.connections.add(connection);
+    server.once('close', () => this.connections.delete(connection));
     for (const [socket, other] of [
       [client, server],
       [server, client],

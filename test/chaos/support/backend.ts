@@ -5,7 +5,16 @@ import { type Question, ask } from './callers.js';
 import { until } from './chaos-database.js';
 
 type Protection =
-  'load-shedding' | 'database-gate' | 'draining' | 'time-outs' | 'tidiness' | 'durability';
+  | 'load-shedding'
+  | 'late-connection'
+  | 'database-gate'
+  | 'single-writes'
+  | 'error-codes'
+  | 'draining'
+  | 'time-outs'
+  | 'tidiness'
+  | 'durability'
+  | 'mcp-durability';
 
 /** A backend as in production, but for a short drain period. */
 export function startBackend(

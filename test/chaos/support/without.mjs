@@ -1,4 +1,4 @@
-// Loaded into a backend under test: takes out the protection that WITHOUT names, for the controls.
+// Loaded into a server under test: takes out the protection that WITHOUT names, for the controls.
 const REMOVALS = {
   'load-shedding': async () => {
     const { LoadShedding } = await import('../../../dist/http/load-shedding.js');
@@ -7,6 +7,31 @@ const REMOVALS = {
   'database-gate': async () => {
     const { DatabaseGate } = await import('../../../dist/prisma/database-gate.js');
     DatabaseGate.prototype.pass = (_statement, send) => send();
+  },
+  // The database is asked while the process starts.
+  'late-connection': async () => {
+    const { PrismaService } = await import('../../../dist/prisma/prisma.service.js');
+    PrismaService.prototype.onModuleInit = function () {
+      return this.$queryRaw`SELECT 1`;
+    };
+  },
+  // A write may be sent again as if it were a read.
+  'single-writes': async () => {
+    const { DatabaseGate } = await import('../../../dist/prisma/database-gate.js');
+    const pass = Reflect.get(DatabaseGate.prototype, 'pass');
+    DatabaseGate.prototype.pass = function (statement, send) {
+      return pass.call(this, { ...statement, isRepeatable: true }, send);
+    };
+  },
+  // What the driver says of an error is lost on its way.
+  'error-codes': async () => {
+    const { DatabasePool } = await import('../../../dist/prisma/database-pool.js');
+    const query = Reflect.get(DatabasePool.prototype, 'query');
+    DatabasePool.prototype.query = function (...given) {
+      return query.apply(this, given).catch(() => {
+        throw new Error('The query failed');
+      });
+    };
   },
   draining: async () => {
     const { Draining } = await import('@latchkey/shutdown/draining');
@@ -37,6 +62,15 @@ const REMOVALS = {
         createdAt: now,
         lastLoginAt: null,
       };
+    };
+  },
+  // The same of the MCP server, for a new phone number.
+  'mcp-durability': async () => {
+    const { BackendClient } = await import('../../../mcp-server/dist/backend/backend-client.js');
+    const updatePhone = Reflect.get(BackendClient.prototype, 'updatePhone');
+    BackendClient.prototype.updatePhone = async function (id, phone, options) {
+      setTimeout(() => void updatePhone.call(this, id, phone).catch(() => undefined), 100);
+      return { ...(await this.getUserDetails(id, options)), phone };
     };
   },
   'time-outs': async () => {
