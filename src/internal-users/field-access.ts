@@ -1,12 +1,7 @@
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../http/problem.js';
-import {
-  USER_FIELDS,
-  type User,
-  type UserPage,
-  type VisibleUser,
-  type VisibleUserPage,
-} from '../users/user.schemas.js';
+import { USER_FIELDS, type User, type VisibleUser } from '../users/user.schemas.js';
+import type { UserTextPage } from '../users/users.service.js';
 
 export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
 
@@ -17,14 +12,21 @@ export function visibleUser({ userFields }: Principal, user: User): VisibleUser 
   return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
 }
 
-/** The answer with a user that is JSON text already: the text goes out as it is, if the caller may see all of it. */
+/** The answer with a user that is JSON text already. */
 export function visibleUserText(caller: Principal, text: string): string {
-  if (caller.userFields === undefined) return `{"user":${text}}`;
-  return JSON.stringify({ user: visibleUser(caller, JSON.parse(text)) });
+  return `{"user":${visibleText(caller, text)}}`;
 }
 
-export function visiblePage(caller: Principal, { users, nextCursor }: UserPage): VisibleUserPage {
-  return { users: users.map((user) => visibleUser(caller, user)), nextCursor };
+/** The answer with a page of such users. */
+export function visiblePageText(caller: Principal, { users, nextCursor }: UserTextPage): string {
+  const texts = users.map(({ text }) => visibleText(caller, text));
+  return `{"users":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+}
+
+/** The text goes out as it is, if the caller may see all of it. */
+function visibleText(caller: Principal, text: string): string {
+  if (caller.userFields === undefined) return text;
+  return JSON.stringify(visibleUser(caller, JSON.parse(text)));
 }
 
 /**

@@ -39,7 +39,6 @@ import {
   type UpdateUser,
   type UserParameters,
   type VisibleUser,
-  type VisibleUserPage,
   createUserSchema,
   listUsersSchema,
   searchUsersSchema,
@@ -53,7 +52,7 @@ import { UsersService } from '../users/users.service.js';
 import {
   JSON_CONTENT_TYPE,
   allowedFields,
-  visiblePage,
+  visiblePageText,
   visibleUser,
   visibleUserText,
 } from './field-access.js';
@@ -68,6 +67,7 @@ export class InternalUsersController {
   ) {}
 
   @Get()
+  @Header('content-type', JSON_CONTENT_TYPE)
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
   @ApiOkResponse({ description: 'The users', standardSchema: visibleUserPageSchema })
@@ -75,8 +75,9 @@ export class InternalUsersController {
   async list(
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
-  ): Promise<VisibleUserPage> {
-    return visiblePage(caller, this.limit.found(caller, await this.users.list(query), query.ids));
+  ): Promise<string> {
+    const page = await this.users.list(query);
+    return visiblePageText(caller, this.limit.found(caller, page, query.ids));
   }
 
   @Get(':id')
@@ -94,6 +95,7 @@ export class InternalUsersController {
 
   @Post('search')
   @HttpCode(200)
+  @Header('content-type', JSON_CONTENT_TYPE)
   @RequiresApiKey('users:read')
   @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
   @ApiOkResponse({
@@ -104,9 +106,9 @@ export class InternalUsersController {
   async search(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
-  ): Promise<VisibleUserPage> {
+  ): Promise<string> {
     const page = await this.users.search(allowedFields(caller, search));
-    return visiblePage(caller, this.limit.found(caller, page));
+    return visiblePageText(caller, this.limit.found(caller, page));
   }
 
   @Post()

@@ -179,9 +179,7 @@ export const searchUsersSchema = z
 
 export type UserParameters = z.infer<typeof userParametersSchema>;
 export type User = z.infer<typeof userSchema>;
-export type UserPage = z.infer<typeof userPageSchema>;
 export type VisibleUser = z.infer<typeof visibleUserAnswerSchema>['user'];
-export type VisibleUserPage = z.infer<typeof visibleUserPageSchema>;
 export type CreateUser = z.output<typeof createUserSchema>;
 export type UpdateUser = z.output<typeof updateUserSchema>;
 export type ListUsers = z.output<typeof listUsersSchema>;

@@ -7,14 +7,13 @@ import {
   violatedUniqueIndex,
 } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { UserLookups } from './user-lookups.js';
+import { UserLookups, type UserText } from './user-lookups.js';
 import {
   type CreateUser,
   type ListUsers,
   type SearchUsers,
   type UpdateUser,
   type User,
-  type UserPage,
   encodeCursor,
 } from './user.schemas.js';
 
@@ -29,6 +28,12 @@ const SELECTED = {
   createdAt: true,
   lastLoginAt: true,
 } as const satisfies Prisma.UserSelect;
+
+/** A page of users. */
+export interface UserTextPage {
+  readonly users: readonly UserText[];
+  readonly nextCursor: string | null;
+}
 
 type UserRow = Prisma.UserGetPayload<{ select: typeof SELECTED }>;
 
@@ -52,19 +57,20 @@ export class UsersService {
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<User> {
-    return parseUser(await this.getText(id));
+    // Made by our own statement: to check it again would take longer than to read it.
+    return JSON.parse(await this.getText(id));
   }
 
   /** Users by `ids`, in the order asked for and without those that don't exist; or a page of all, by id. */
-  async list({ ids, limit, cursor }: ListUsers): Promise<UserPage> {
+  async list({ ids, limit, cursor }: ListUsers): Promise<UserTextPage> {
     if (ids === undefined) return this.page({}, limit, cursor);
-    const texts = await Promise.all(Array.from(new Set(ids), (id) => this.lookups.find(id)));
-    return { users: texts.flatMap((text) => (text ? parseUser(text) : [])), nextCursor: null };
+    const found = await Promise.all(Array.from(new Set(ids), (id) => this.findIfAny(id)));
+    return { users: found.flat(), nextCursor: null };
   }
 
   /** A page of the users with an email or a phone. */
-  async search({ limit, cursor, ...where }: SearchUsers): Promise<UserPage> {
-    return this.page(where, limit, cursor);
+  async search({ limit, cursor, email, phone }: SearchUsers): Promise<UserTextPage> {
+    return this.page({ email, phone }, limit, cursor);
   }
 
   /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
@@ -104,23 +110,22 @@ export class UsersService {
     }
   }
 
-  private async page(where: Prisma.UserWhereInput, limit: number, cursor = ''): Promise<UserPage> {
-    const rows = await this.prisma.user.findMany({
-      where: { ...where, id: { gt: cursor } },
-      orderBy: { id: 'asc' },
-      // One more than asked for tells whether there is a next page.
-      take: limit + 1,
-      select: SELECTED,
-    });
-    const users = rows.slice(0, limit).map(toUser);
-    const last = users.at(-1);
-    return { users, nextCursor: rows.length > limit && last ? encodeCursor(last.id) : null };
+  private async findIfAny(id: string): Promise<UserText[]> {
+    const text = await this.lookups.find(id);
+    return text === undefined ? [] : [{ id, text }];
   }
-}
 
-// Made by our own statement: to check it again would take longer than to read it.
-function parseUser(text: string): User {
-  return JSON.parse(text);
+  private async page(
+    criterion: Pick<SearchUsers, 'email' | 'phone'>,
+    limit: number,
+    cursor = '',
+  ): Promise<UserTextPage> {
+    // One more than asked for tells whether there is a next page.
+    const found = await this.lookups.findAfter(cursor, limit + 1, criterion);
+    const users = found.slice(0, limit);
+    const last = users.at(-1);
+    return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+  }
 }
 
 function toUser(row: UserRow): User {
