@@ -2,17 +2,21 @@ import { once } from 'node:events';
 import { type Server, type ServerResponse, createServer } from 'node:http';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
+import { performance as nodePerformance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Draining } from '@latchkey/shutdown/draining';
 import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LoadShedding } from './load-shedding.js';
+import { waitingTimeOf } from './waiting-time.js';
 
 const MIN_LIMIT = 32;
 const WINDOW_MS = 250;
 const TICK_MS = 5;
 const LONGEST_BURST_MS = 1000;
+/** One more than may wait for 100 ms. */
+const TOO_MANY = 33;
 
 const ID = 'x-request-id';
 
@@ -37,6 +41,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   shedding.onApplicationShutdown();
   agent.destroy();
   server.closeAllConnections();
@@ -85,37 +90,76 @@ function answerAll(): void {
   for (const response of handled.splice(0)) response.end('done');
 }
 
-/** Somebody has waited for so long that it is no burst. */
+/** So many that the last of them has to wait for too long. */
+async function crowd(requests = TOO_MANY): Promise<Promise<Answer>[]> {
+  const asked = Array.from({ length: requests }, () => ask());
+  await until(() => shedding.waiting === requests);
+  return asked;
+}
+
+/** Too many have waited for so long that it is no burst. */
 async function overload(): Promise<Promise<Answer>[]> {
   const asked = await fill();
-  const unlucky = ask();
-  await until(() => shedding.waiting === 1);
+  const unlucky = await crowd();
   vi.advanceTimersByTime(LONGEST_BURST_MS + 2 * TICK_MS);
-  expect((await unlucky).status).toBe(503);
+  for (const answer of unlucky) expect((await answer).status).toBe(503);
   return asked;
 }
 
 describe('LoadShedding', () => {
-  it('lets a burst wait, and begins those first that came last', async () => {
+  it('lets what is beyond the limit wait, and begins it in its order', async () => {
     const asked = await fill();
     for (const id of ['first', 'second', 'third']) {
       asked.push(ask(undefined, { [ID]: id }));
       const waiting = asked.length - MIN_LIMIT;
       await until(() => shedding.waiting === waiting);
     }
-    handled.shift()?.end();
-    await until(() => handled.length === MIN_LIMIT);
-    handled.shift()?.end();
-    await until(() => handled.length === MIN_LIMIT && shedding.waiting === 1);
-    expect(handled.slice(-2).map(({ req }) => req.headers[ID])).toEqual(['third', 'second']);
-    handled.shift()?.end();
-    await until(() => shedding.waiting === 0);
+    for (let waiting = 2; waiting >= 0; waiting--) {
+      handled.shift()?.end();
+      await until(() => shedding.waiting === waiting);
+    }
+    expect(handled.slice(-3).map(({ req }) => req.headers[ID])).toEqual([
+      'first',
+      'second',
+      'third',
+    ]);
     answerAll();
     await Promise.all(asked);
     expect(shedding.refused).toBe(0);
   });
 
-  it('refuses at once what is beyond the limit when somebody has waited for a second on end', async () => {
+  it('begins those first that came last where too many wait', async () => {
+    const asked = [...(await fill()), ...(await crowd())];
+    asked.push(ask(undefined, { [ID]: 'last' }));
+    await until(() => shedding.waiting === TOO_MANY + 1);
+    handled.shift()?.end();
+    await until(() => shedding.waiting === TOO_MANY);
+    expect(handled.at(-1)?.req.headers[ID]).toBe('last');
+    while (shedding.waiting > 0) {
+      const { waiting } = shedding;
+      handled.shift()?.end();
+      await until(() => shedding.waiting < waiting);
+    }
+    answerAll();
+    await Promise.all(asked);
+    expect(shedding.refused).toBe(0);
+  });
+
+  it('tells how long a request has waited', async () => {
+    const asked = await fill();
+    asked.push(ask());
+    await until(() => shedding.waiting === 1);
+    vi.advanceTimersByTime(40);
+    handled.shift()?.end();
+    await until(() => shedding.waiting === 0);
+    const times = handled.map(({ req }) => waitingTimeOf(req));
+    expect(times.at(-1)).toBeGreaterThanOrEqual(40);
+    expect(times.slice(0, -1)).toEqual(times.slice(1).map(() => 0));
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('refuses at once what is beyond the limit when too many have waited for a second on end', async () => {
     const asked = await overload();
     const { status, headers, body } = await ask(undefined, { [ID]: 'mine' });
     expect(status).toBe(503);
@@ -148,14 +192,16 @@ describe('LoadShedding', () => {
     await Promise.all(asked);
   });
 
-  it('does not take for overload that somebody waits every now and then', async () => {
+  it('does not take for overload that too many wait every now and then', async () => {
     for (let times = 0; times < 4; times++) {
-      const asked = await fill();
-      asked.push(ask());
-      await until(() => shedding.waiting === 1);
+      const asked = [...(await fill()), ...(await crowd())];
       vi.advanceTimersByTime(LONGEST_BURST_MS / 2);
       answerAll();
-      await until(() => handled.length === 1);
+      await until(() => shedding.waiting === TOO_MANY - MIN_LIMIT);
+      vi.advanceTimersByTime(LONGEST_BURST_MS);
+      await until(() => handled.length === MIN_LIMIT);
+      answerAll();
+      await until(() => handled.length === TOO_MANY - MIN_LIMIT);
       answerAll();
       await Promise.all(asked);
       vi.advanceTimersByTime(TICK_MS);
@@ -169,7 +215,7 @@ describe('LoadShedding', () => {
     await until(() => handled.length === MIN_LIMIT + health.length);
     answerAll();
     await Promise.all([...asked, ...health]);
-    expect(shedding.refused).toBe(1);
+    expect(shedding.refused).toBe(TOO_MANY);
   });
 
   it('forgets requests whose client has left', async () => {
@@ -234,29 +280,45 @@ describe('LoadShedding', () => {
     await Promise.all(asked);
   });
 
-  it('sends refusals at a bounded rate', async () => {
+  it.each([
+    { load: 'has time', utilization: 0.5, aTick: 30 },
+    { load: 'has none to spare', utilization: 0.95, aTick: 10 },
+  ])('sends $aTick refusals each 5 ms where the process $load', async ({ utilization, aTick }) => {
+    const measured = { idle: 0, active: 0, utilization };
+    vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
     const asked = await overload();
+    // Until the two hundred that are sent at once may be sent again.
+    vi.advanceTimersByTime(5 * TICK_MS);
     let refused = 0;
     const refusals = Array.from({ length: 500 }, async () => {
       await ask();
       refused += 1;
     });
-    await until(() => shedding.refused === 1 + refusals.length);
+    await until(() => shedding.refused === TOO_MANY + refusals.length);
     await until(() => refused >= 200);
-    // Two hundred at once, and then 30 in each 5 ms.
     for (let ticks = 0; refused < refusals.length; ticks++) {
-      expect(refused).toBeLessThanOrEqual(200 + ticks * 30);
+      expect(refused).toBeLessThanOrEqual(200 + ticks * aTick);
       vi.advanceTimersByTime(TICK_MS);
-      const due = Math.min(refusals.length, 200 + ticks * 30);
+      const due = Math.min(refusals.length, 200 + ticks * aTick);
       await until(() => refused >= due);
     }
     answerAll();
     await Promise.all([...asked, ...refusals]);
   });
 
-  it('lets as many be in progress as are answered in 50 ms', () => {
-    draining.finished = 10_000;
-    vi.advanceTimersByTime(WINDOW_MS);
-    expect(shedding.limit).toBe(2000);
-  });
+  it.each([
+    { load: 'has none to spare', utilization: 0.95, windows: 4, limit: 200 },
+    { load: 'has time to spare', utilization: 0.5, windows: 1, limit: 2000 },
+  ])(
+    'lets $limit be in progress of 40,000 a second where the process $load',
+    ({ utilization, windows, limit }) => {
+      const measured = { idle: 0, active: 0, utilization };
+      vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+      for (let window = 0; window < windows; window++) {
+        draining.finished += 10_000;
+        vi.advanceTimersByTime(WINDOW_MS);
+      }
+      expect(shedding.limit).toBe(limit);
+    },
+  );
 });

@@ -3,8 +3,10 @@ import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { Draining } from '@latchkey/shutdown/draining';
 import { ProblemException, renderProblem } from './problem.js';
 
-// With the reading of the request a refusal costs 33 µs: so many are a fifth of a core.
+// With the reading of the request a refusal costs 33 µs at least: so many are a fifth of a core.
 const PER_SECOND = 6000;
+// Where the process itself is what there is too little of, the time is that of the others' answers.
+const PER_SECOND_WHEN_BUSY = 2000;
 const AT_ONCE = 200;
 
 const ID_PLACE = 'REQUEST-ID';
@@ -16,6 +18,7 @@ const ID_PLACE = 'REQUEST-ID';
 export class Refusals {
   /** Requests that have been refused since the start. */
   count = 0;
+  private perSecond = PER_SECOND;
   private allowance = AT_ONCE;
   private allowedAt = performance.now();
   private readonly unsent: (() => void)[] = [];
@@ -45,10 +48,15 @@ export class Refusals {
     } else this.unsent.push(send);
   }
 
+  /** @param isBusy whether the event loop has no time to spare. */
+  adapt(isBusy: boolean): void {
+    this.perSecond = isBusy ? PER_SECOND_WHEN_BUSY : PER_SECOND;
+  }
+
   /** To be called every few milliseconds. */
   sendPending(): void {
     const now = performance.now();
-    const earned = ((now - this.allowedAt) / 1000) * PER_SECOND;
+    const earned = ((now - this.allowedAt) / 1000) * this.perSecond;
     this.allowedAt = now;
     this.allowance = Math.min(AT_ONCE, this.allowance + earned);
     const due = this.unsent.splice(0, this.allowance);

@@ -4,6 +4,7 @@ import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
 import type { AttemptOutcome, FinishedRequest, LimitName } from '../requests/finished-request.js';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { clientNameOf } from './client-name.js';
+import { waitingTimeOf } from './waiting-time.js';
 
 // nginx's status for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST = 499;
@@ -28,7 +29,7 @@ function describe(request: FastifyRequest, reply: FastifyReply): FinishedRequest
     method: request.method,
     route: request.routeOptions.url ?? null,
     status,
-    durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+    durationMs: Math.round((waitingTimeOf(request.raw) + reply.elapsedTime) * 1000) / 1000,
     source: request.ip,
     client: clientNameOf(request),
     keyId: verdict && keyIdOf(verdict),
