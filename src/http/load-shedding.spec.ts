@@ -321,4 +321,20 @@ describe('LoadShedding', () => {
       expect(shedding.limit).toBe(limit);
     },
   );
+
+  it('remembers what it was able to do when it is asked for less, until somebody has to wait', async () => {
+    const measured = { idle: 0, active: 0, utilization: 0.5 };
+    vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+    draining.finished += 1000;
+    vi.advanceTimersByTime(10 * WINDOW_MS);
+    const most = shedding.limit;
+    expect(most).toBe(200);
+    const asked = [...(await fill(most)), ...(await crowd(1))];
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(shedding.limit).toBe(MIN_LIMIT);
+    answerAll();
+    await until(() => handled.length === 1);
+    answerAll();
+    await Promise.all(asked);
+  });
 });

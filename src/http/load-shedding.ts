@@ -48,6 +48,9 @@ export class LoadShedding implements OnApplicationShutdown {
   /** Who sends slowly or takes no answer would otherwise fill the place of everybody. */
   private waitingForClients = 0;
   private workedOnSeconds = MAX_WORKED_ON_SECONDS;
+  /** Answers per second when there was last more to do than may be worked on, or more than that. */
+  private capacity = 0;
+  private hasDelayed = false;
   private finished = 0;
   private reported = 0;
   private utilization: EventLoopUtilization = nodePerformance.eventLoopUtilization();
@@ -99,6 +102,7 @@ export class LoadShedding implements OnApplicationShutdown {
   }
 
   private delay(request: IncomingMessage, response: ServerResponse): void {
+    this.hasDelayed = true;
     this.beginTicking();
     if (this.isOverloaded) this.refusals.refuse(request, response);
     else this.queue.push({ request, response, since: performance.now() });
@@ -152,8 +156,11 @@ export class LoadShedding implements OnApplicationShutdown {
     const { finished } = this.draining;
     const perSecond = ((finished - this.finished) * 1000) / WINDOW_MS;
     this.finished = finished;
-    this.limit = Math.max(MIN_LIMIT, Math.round(perSecond * this.workedOnSeconds));
-    this.patience = Math.max(MIN_LIMIT, Math.round(perSecond * PATIENCE_SECONDS));
+    // A rate below it says nothing where nobody had to wait: less was asked for.
+    if (this.hasDelayed || perSecond > this.capacity) this.capacity = perSecond;
+    this.hasDelayed = false;
+    this.limit = Math.max(MIN_LIMIT, Math.round(this.capacity * this.workedOnSeconds));
+    this.patience = Math.max(MIN_LIMIT, Math.round(this.capacity * PATIENCE_SECONDS));
     const refused = this.refused - this.reported;
     this.reported = this.refused;
     if (refused === 0) this.isOverloaded = false;
