@@ -31,7 +31,7 @@ const BOTTLENECKS: readonly Bottleneck[] = [
     sql: `ALTER TABLE users RENAME TO stored_users;
       CREATE VIEW users AS
         SELECT stored_users.* FROM (SELECT pg_sleep(0.01) OFFSET 0) AS delay CROSS JOIN stored_users`,
-    goodput: IS_FULL ? 0.9 : 0.6,
+    goodput: IS_FULL ? 0.95 : 0.6,
     refusedWithinMs: 20,
   },
   {
@@ -40,8 +40,8 @@ const BOTTLENECKS: readonly Bottleneck[] = [
     detail: 'pages of 100 users',
     path: '/api/internal/users?limit=100',
     sql: '',
-    goodput: IS_FULL ? 0.7 : 0.5,
-    refusedWithinMs: 1000,
+    goodput: IS_FULL ? 0.8 : 0.5,
+    refusedWithinMs: 500,
   },
 ];
 

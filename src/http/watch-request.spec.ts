@@ -1,0 +1,24 @@
+import Fastify from 'fastify';
+import { expect, it } from 'vitest';
+import type { FinishedRequest } from '../requests/finished-request.js';
+import { FinishedRequests } from '../requests/finished-requests.js';
+import { noteWaiting } from './waiting-time.js';
+import { watchRequest } from './watch-request.js';
+
+it('counts the time that a request has waited for its turn as part of its duration', async () => {
+  const finished: FinishedRequest[] = [];
+  const requests = new FinishedRequests();
+  requests.observe((request) => finished.push(request));
+  const fastify = Fastify();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.url === '/late') noteWaiting(request.raw, 60_000);
+    watchRequest(request, reply, requests);
+    done();
+  });
+  fastify.get('/:name', () => 'done');
+  await fastify.inject('/late');
+  await fastify.inject('/prompt');
+  const [late, prompt] = finished.map(({ durationMs }) => durationMs);
+  expect(late).toBeGreaterThanOrEqual(60_000);
+  expect(prompt).toBeLessThan(60_000);
+});
