@@ -249,6 +249,27 @@ describe('LoadShedding', () => {
     await until(() => draining.inFlight === 0);
   });
 
+  it.each([
+    { state: 'has to wait', prepare: () => fill() },
+    { state: 'is refused', prepare: () => overload() },
+  ])(
+    'closes the connection of a client that sends on before it is answered, where each request $state',
+    async ({ prepare }) => {
+      const asked = await prepare();
+      const refused = shedding.refused;
+      const client = connect(port(), '127.0.0.1').resume();
+      let isClosed = false;
+      client.on('error', () => undefined).once('close', () => (isClosed = true));
+      client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20_000));
+      await until(() => isClosed);
+      expect(shedding.waiting + shedding.refused - refused).toBe(1);
+      answerAll();
+      await until(() => shedding.waiting === 0);
+      answerAll();
+      await Promise.all(asked);
+    },
+  );
+
   it('does not count those that wait for the rest of a body', async () => {
     const slow = Array.from({ length: MIN_LIMIT }, () => ask(undefined, { 'content-length': '5' }));
     await until(() => handled.length === MIN_LIMIT);

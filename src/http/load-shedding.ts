@@ -104,7 +104,9 @@ export class LoadShedding implements OnApplicationShutdown {
   private delay(request: IncomingMessage, response: ServerResponse): void {
     this.hasDelayed = true;
     this.beginTicking();
-    if (this.isOverloaded) this.refusals.refuse(request, response);
+    // Behind another one on its connection (pipelining). Who sends so, without a key, could send without end.
+    if (response.socket === null) request.socket.destroy();
+    else if (this.isOverloaded) this.refusals.refuse(request, response);
     else this.queue.push({ request, response, since: performance.now() });
   }
 

@@ -7,9 +7,12 @@ const MAX_LATEST = 1000;
 /** What a line says besides when, which and how long, of the latest request of a key. */
 interface Latest {
   readonly request: FinishedRequest;
-  readonly level: 'info' | 'warn';
+  readonly level: Level;
+  /** From the request's id to its duration. */
   readonly text: string;
 }
+
+type Level = 'info' | 'warn';
 
 /**
  * Writes a line for each request, with the route's pattern: a path may name a user. Where a key was asked for, the line is the
@@ -18,8 +21,9 @@ interface Latest {
  */
 export class RequestLog {
   private readonly latest = new Map<string | null, Latest>();
-  private time = '';
-  private timeMs = 0;
+  private head = '';
+  private headLevel: Level = 'info';
+  private headTimeMs = 0;
 
   constructor(
     private readonly logger: Pick<Logger, 'isLevelEnabled'>,
@@ -31,9 +35,7 @@ export class RequestLog {
     if (!this.logger.isLevelEnabled(level)) return;
     const { requestId, durationMs } = request;
     // A request id has no character that JSON escapes, whoever made it.
-    this.stream.write(
-      `{"level":"${level}","time":"${this.now()}","requestId":"${requestId}",${text},"durationMs":${durationMs},"msg":"request"}\n`,
-    );
+    this.stream.write(`${this.headOf(level)}${requestId}${text}${durationMs},"msg":"request"}\n`);
   }
 
   private describe(request: FinishedRequest): Latest {
@@ -45,13 +47,15 @@ export class RequestLog {
     return latest;
   }
 
-  private now(): string {
+  /** Up to the request's id: the same for all of a millisecond. */
+  private headOf(level: Level): string {
     const now = Date.now();
-    if (now !== this.timeMs) {
-      this.timeMs = now;
-      this.time = new Date(now).toISOString();
+    if (now !== this.headTimeMs || level !== this.headLevel) {
+      this.headTimeMs = now;
+      this.headLevel = level;
+      this.head = `{"level":"${level}","time":"${new Date(now).toISOString()}","requestId":"`;
     }
-    return this.time;
+    return this.head;
   }
 }
 
@@ -71,16 +75,15 @@ function isAlike(one: FinishedRequest, other: FinishedRequest): boolean {
 function render(request: FinishedRequest): Latest {
   const { method, route, status, keyId } = request;
   const line = { method, route, status, keyId };
-  if (!isAttempt(request)) return { request, level: 'info', text: membersOf(line) };
+  if (!isAttempt(request)) return { request, level: 'info', text: textOf(line) };
   const { outcome, limit, source, client } = request;
   const event = eventOf(request);
   const level = ALARMING.has(event) ? 'warn' : 'info';
-  return { request, level, text: membersOf({ ...line, event, outcome, limit, source, client }) };
+  return { request, level, text: textOf({ ...line, event, outcome, limit, source, client }) };
 }
 
-/** The JSON of an object, without its brackets. */
-function membersOf(line: object): string {
-  return JSON.stringify(line).slice(1, -1);
+function textOf(line: object): string {
+  return `",${JSON.stringify(line).slice(1, -1)},"durationMs":`;
 }
 
 /** Names of events: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html */
