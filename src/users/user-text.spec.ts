@@ -99,3 +99,10 @@ describe('the text of a user', () => {
     );
   });
 });
+
+it('has the right roles however many sets of them there are', () => {
+  for (let index = 0; index < 2500; index++) {
+    const { roles }: { roles: unknown } = JSON.parse(toUserText(columns({ 4: `{role-${index}}` })));
+    expect(roles).toEqual([`role-${index}`]);
+  }
+});
