@@ -92,8 +92,23 @@ export class BenchRun {
     }
   }
 
-  /** Several at once, for measurements that have no time for a new process each. */
-  async withServers<Result>(
+  /** Several at once, warm, for measurements that have no time for a new process each or compare what is seconds apart. */
+  async withWarmServers<Result>(
+    peers: readonly Peer[],
+    use: (servers: readonly PeerServer[]) => Promise<Result>,
+  ): Promise<Result> {
+    const database = await this.database();
+    const subjects = peers.map((peer) => ({ peer, database }));
+    return this.withServers(subjects, async (servers) => {
+      for (const server of servers) {
+        this.progress(`warm up ${server.peer.name}`);
+        await this.warmUp(server);
+      }
+      return use(servers);
+    });
+  }
+
+  private async withServers<Result>(
     subjects: readonly Subject[],
     use: (servers: readonly PeerServer[]) => Promise<Result>,
   ): Promise<Result> {

@@ -1,6 +1,6 @@
 import type { BenchRun } from './bench-run.js';
 import { ratesOf } from './load/load.js';
-import { type Throughputs, cpuTimesOf, withWarmServers } from './measurements/throughput.js';
+import { type Throughputs, cpuTimesOf, measureTogether } from './measurements/throughput.js';
 import { report } from './progress.js';
 import { RECORDED, TOLERATED_SHARE } from './ratios.js';
 import { formatDecimal, formatSpread } from './report/format.js';
@@ -12,11 +12,11 @@ type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];
   const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));
-  return withWarmServers(run, [...peers], async (measure) => {
-    const problems = compare(ratios, await measure());
+  return run.withWarmServers([...peers], async (servers) => {
+    const problems = compare(ratios, await measureTogether(run, servers));
     if (problems.length === 0) return problems;
     report(`once more: ${problems.join(' ')}`);
-    return compare(ratios, await measure());
+    return compare(ratios, await measureTogether(run, servers));
   });
 }
 

@@ -15,10 +15,7 @@ export const latency: Measurement = {
   name: 'latency',
   peers: () => COMPARED,
   async run(run) {
-    const database = await run.database();
-    const subjects = COMPARED.map((peer) => ({ peer, database }));
-    const results = await run.withServers(subjects, async (servers) => {
-      for (const server of servers) await run.warmUp(server);
+    const results = await run.withWarmServers(COMPARED, async (servers) => {
       const byConnections: LoadResult[][][] = [];
       for (const connections of CONNECTIONS)
         byConnections.push(await measureInTurns(run, servers, connections));

@@ -50,27 +50,8 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-/**
- * In little time: the peers run all the while, are warmed up once, and are loaded in turns of a second. `measure` may be called
- * several times.
- */
-export async function withWarmServers<Result>(
-  run: BenchRun,
-  peers: readonly Peer[],
-  use: (measure: () => Promise<Throughputs>) => Promise<Result>,
-): Promise<Result> {
-  const database = await run.database();
-  const subjects = peers.map((peer) => ({ peer, database }));
-  return run.withServers(subjects, async (servers) => {
-    for (const server of servers) {
-      run.progress(`warm up ${server.peer.name}`);
-      await run.warmUp(server);
-    }
-    return use(() => measureTogether(run, servers));
-  });
-}
-
-async function measureTogether(
+/** In little time: servers that are warm, in turns of a second. */
+export async function measureTogether(
   run: BenchRun,
   servers: readonly PeerServer[],
 ): Promise<Throughputs> {

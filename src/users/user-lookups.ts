@@ -17,7 +17,7 @@ export interface UserText {
 const PAGE = 'id > $1 ORDER BY id LIMIT $2';
 
 /**
- * Reads users past Prisma, whose builder takes longer than all the rest: 0.6 ms for a page. All look-ups by id of a turn of the event
+ * Reads users past Prisma, whose builder takes longer than all the rest. All look-ups by id of a turn of the event
  * loop are one statement: docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
@@ -40,11 +40,20 @@ export class UserLookups {
   }
 
   /** The first users whose ids come after one, by id: all, or those with an email or a phone. */
-  findAfter(
+  async findAfter(
+    id: string,
+    count: number,
+    criterion: Pick<SearchUsers, 'email' | 'phone'>,
+  ): Promise<UserText[]> {
+    const rows = await this.readAfter(id, count, criterion);
+    return rows.map((row) => ({ id: row[0], text: toUserText(row) }));
+  }
+
+  private readAfter(
     id: string,
     count: number,
     { email, phone }: Pick<SearchUsers, 'email' | 'phone'>,
-  ): Promise<UserText[]> {
+  ): Promise<UserColumns[]> {
     if (email !== undefined) {
       return this.query('find-users-by-email', `email = $3 AND ${PAGE}`, [id, count, email]);
     }
@@ -55,24 +64,20 @@ export class UserLookups {
   }
 
   private async read(ids: string[]): Promise<Map<string, string>> {
-    const users = await this.query('find-users', 'id = ANY($1)', [ids]);
-    return new Map(users.map(({ id, text }) => [id, text]));
+    const rows = await this.query('find-users', 'id = ANY($1)', [ids]);
+    return new Map(rows.map((row) => [row[0], toUserText(row)]));
   }
 
-  private async query(
-    name: string,
-    condition: string,
-    values: readonly unknown[],
-  ): Promise<UserText[]> {
+  private async query(name: string, condition: string, values: unknown[]): Promise<UserColumns[]> {
     const { rows } = await this.gate.pass(READ, () =>
       this.pool.query<UserColumns>({
         name,
         text: `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`,
-        values: [...values],
+        values,
         rowMode: 'array',
         types: asText,
       }),
     );
-    return rows.map((row) => ({ id: row[0], text: toUserText(row) }));
+    return rows;
   }
 }

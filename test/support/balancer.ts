@@ -2,7 +2,6 @@ import { type Server, type Socket, connect, createServer } from 'node:net';
 
 /** Passes new connections on to the one server that it points at, as a load balancer does with a rolling restart. */
 export class Balancer {
-  private readonly sockets = new Set<Socket>();
   private readonly connections = new Set<{ readonly client: Socket; readonly server: Socket }>();
   private port = 0;
 
@@ -35,7 +34,7 @@ export class Balancer {
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
+    for (const { client } of this.connections) client.destroy();
     await new Promise((resolve) => this.listener.close(resolve));
   }
 
@@ -48,12 +47,8 @@ export class Balancer {
       [client, server],
       [server, client],
     ] as const) {
-      this.sockets.add(socket);
       socket.on('error', () => socket.destroy());
-      socket.once('close', () => {
-        this.sockets.delete(socket);
-        other.destroy();
-      });
+      socket.once('close', () => other.destroy());
       socket.pipe(other);
     }
   }
