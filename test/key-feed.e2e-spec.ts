@@ -122,6 +122,26 @@ describe('a process that hears no more of changes', () => {
   });
 });
 
+describe('a connection that breaks while a change is read that came during the start', () => {
+  it('is made anew', async () => {
+    await superuser.query('BEGIN');
+    await superuser.query('LOCK TABLE api_keys');
+    const waitsForLock = proxy.isAsked(FEED, 'FROM api_keys WHERE id > $1');
+    proxy.cut(FEED);
+    await waitsForLock;
+    await superuser.query(`
+      INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
+      VALUES ('meanwhile', sha256('meanwhile'), '', 'test', '', '{users:read}', '', now() + interval '1 h')`);
+    const readsChange = proxy.isAsked(FEED, 'FROM api_keys WHERE id = ANY');
+    await superuser.query('COMMIT');
+    await readsChange;
+    proxy.cut(FEED);
+    const cutAt = performance.now();
+    const provenAt = () => performance.now() - far.get(KeyFeed).lagMs;
+    await vi.waitFor(() => expect(provenAt()).toBeGreaterThan(cutAt), STALE);
+  });
+});
+
 describe('a change without a notification', () => {
   it('is found by the comparison of the whole', async () => {
     const { id, secret } = await issueKey(nearUrl);

@@ -10,6 +10,7 @@ interface Link {
 export class DatabaseProxy {
   private readonly links = new Set<Link>();
   private isSilenced = (_name: string): boolean => false;
+  private onAsked: ((name: string, chunk: Buffer) => void) | undefined;
 
   private constructor(
     private readonly listener: Server,
@@ -48,6 +49,16 @@ export class DatabaseProxy {
     for (const link of this.links) if (link.name === applicationName) link.client.destroy();
   }
 
+  /** Waits until a connection of an application name asks for something for the first time. Nothing is answered before. */
+  async isAsked(applicationName: string, text: string): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.onAsked = (name, chunk) => {
+        if (name === applicationName && chunk.includes(text)) resolve();
+      };
+    });
+    this.onAsked = undefined;
+  }
+
   async stop(): Promise<void> {
     for (const { client } of this.links) client.destroy();
     await new Promise((resolve) => this.listener.close(resolve));
@@ -68,6 +79,7 @@ export class DatabaseProxy {
       });
       server.once('close', () => client.destroy());
       server.write(startup);
+      client.on('data', (chunk) => this.onAsked?.(name, chunk));
       server.pipe(client);
       client.pipe(server);
       this.update();

@@ -2,12 +2,8 @@ import type { IssuedKeyRing } from '../issued-key-ring.js';
 import { FeedConnection } from './feed-connection.js';
 import { PendingChanges } from './pending-changes.js';
 
-export interface FeedOwner {
-  /** The ring has every change that was committed before a moment, on the clock of `performance`. */
-  onProven(at: number): void;
-  /** The session is over. */
-  onEnd(): void;
-}
+/** The ring has every change that was committed before a moment, on the clock of `performance`. */
+type ProofListener = (at: number) => void;
 
 /** Keeps the ring as it is in the database for as long as one connection lasts. */
 export class FeedSession {
@@ -18,7 +14,9 @@ export class FeedSession {
   private constructor(
     private readonly connection: FeedConnection,
     private readonly ring: IssuedKeyRing,
-    private readonly owner: FeedOwner,
+    private readonly onProven: ProofListener,
+    /** Aborted when the connection is gone. */
+    readonly ended: AbortSignal,
   ) {}
 
   /** Connects, and listens from then on. */
@@ -26,16 +24,17 @@ export class FeedSession {
     url: string,
     instanceId: string,
     ring: IssuedKeyRing,
-    owner: FeedOwner,
+    onProven: ProofListener,
   ): Promise<FeedSession> {
     let session: FeedSession | undefined;
+    const end = new AbortController();
     const connection = await FeedConnection.open(url, instanceId, {
       // What comes in before there is a session is read with all the rest.
       onChange: (keyId) => session?.noteChange(keyId),
       onBeat: (sentAt) => session?.noteBeat(Number(sentAt)),
-      onEnd: () => owner.onEnd(),
+      onEnd: () => end.abort(),
     });
-    session = new FeedSession(connection, ring, owner);
+    session = new FeedSession(connection, ring, onProven, end.signal);
     return session;
   }
 
@@ -88,7 +87,7 @@ export class FeedSession {
         this.changes.settle(ids.length);
         await this.connection.acknowledge(keys);
       }
-      this.owner.onProven(this.changes.settledMark());
+      this.onProven(this.changes.settledMark());
     } catch {
       // The next session reads all keys.
       this.close();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Injectable,
   Logger,
@@ -34,8 +35,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private session: FeedSession | undefined;
   /** When the last beat was sent that proved the ring to be complete. */
   private provenAt = -Infinity;
-  private timer: NodeJS.Timeout | undefined;
-  private isStopped = false;
+  private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
 
   constructor(
@@ -47,13 +47,12 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
 
   // Awaited, so that a process that listens has the keys, unless there is no database.
   async onApplicationBootstrap(): Promise<void> {
-    await this.connect();
+    void this.run(await this.connect());
   }
 
   // Not before: until then requests in flight still need it.
   async onApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
+    this.stop.abort();
     await this.session?.leave();
   }
 
@@ -67,29 +66,44 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     return performance.now() - this.provenAt;
   }
 
-  private async connect(): Promise<void> {
+  /** One session after another: the end of one, for whatever cause, is where this function goes on. */
+  private async run(first: FeedSession | undefined): Promise<void> {
+    let session = first;
+    while (!this.stop.signal.aborted) {
+      if (session) await this.follow(session);
+      // Random, so that processes that lost the database together don't come back together.
+      await pause(RECONNECT_DELAY_MS * (1 + Math.random()), this.stop.signal);
+      session = await this.connect();
+    }
+    await session?.leave();
+  }
+
+  private async connect(): Promise<FeedSession | undefined> {
+    if (this.stop.signal.aborted) return undefined;
     try {
-      const session = await FeedSession.open(this.url, this.instanceId, this.ring, {
-        onProven: (at) => this.noteProof(at),
-        onEnd: () => this.reconnect(),
-      });
+      const session = await FeedSession.open(this.url, this.instanceId, this.ring, (at) =>
+        this.noteProof(at),
+      );
       this.session = session;
       // Before the reading, so that a change from now on waits for this process.
       await this.beat(session);
       await session.load();
-      this.schedule(() => this.follow(session, 1), 0);
+      return session;
     } catch (error) {
       this.report(error);
       this.session?.close();
-      this.reconnect();
+      return undefined;
     }
   }
 
-  private async follow(session: FeedSession, beats: number): Promise<void> {
+  /** Ends when the session does. */
+  private async follow(session: FeedSession): Promise<void> {
     try {
-      await this.beat(session);
-      if (beats % BEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
-      this.schedule(() => this.follow(session, beats + 1), BEAT_INTERVAL_MS);
+      for (let beats = 1; ; beats++) {
+        await this.beat(session);
+        if (beats % BEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
+        await pause(BEAT_INTERVAL_MS, session.ended);
+      }
     } catch (error) {
       this.report(error);
       session.close();
@@ -106,18 +120,6 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     this.report();
   }
 
-  private reconnect(): void {
-    this.session = undefined;
-    // Random, so that processes that lost the database together don't come back together.
-    this.schedule(() => this.connect(), RECONNECT_DELAY_MS * (1 + Math.random()));
-  }
-
-  private schedule(step: () => Promise<void>, delayMs: number): void {
-    clearTimeout(this.timer);
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => void step(), delayMs).unref();
-  }
-
   private report(error?: unknown): void {
     const isFresh = this.isFresh();
     if (isFresh === this.wasFresh) return;
@@ -125,4 +127,9 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     if (isFresh) this.logger.log('The keys are those of the database');
     else this.logger.error(`Issued keys are refused: the key feed is silent (${String(error)})`);
   }
+}
+
+/** Ends at once when the signal says that there is nothing more to wait for. */
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined);
 }
