@@ -49,12 +49,18 @@ export function without(protection: Protection): NodeJS.ProcessEnv {
   };
 }
 
+const READINESS: Question = { path: '/api/health/ready' };
+
 export async function isReady({ origin }: ServerProcess): Promise<boolean> {
-  return (await ask(origin, { path: '/api/health/ready' })).status === 200;
+  return (await ask(origin, READINESS)).status === 200;
 }
 
 export async function ready(backend: ServerProcess): Promise<void> {
-  await until(() => isReady(backend));
+  try {
+    await until(() => isReady(backend));
+  } catch {
+    throw new Error(`Not ready: ${(await ask(backend.origin, READINESS)).body}`);
+  }
 }
 
 /** Adds a user and answers with the question for it. */
