@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { FinishedRequest } from '../requests/finished-request.js';
@@ -75,6 +76,16 @@ describe('the line of a request', () => {
     expect(before).toMatchObject(REQUEST);
     expect(after).toMatchObject({ ...REQUEST, ...fields });
     expect(again).toMatchObject(REQUEST);
+  });
+
+  it('has every duration to the microsecond', () => {
+    const microseconds = fc.nat({ max: 20_000_000 });
+    fc.assert(
+      fc.property(microseconds, (us) => {
+        const durationMs = us / 1000;
+        expect(lineOf({ durationMs })).toMatchObject({ durationMs });
+      }),
+    );
   });
 
   it('is not written where its level is off', () => {

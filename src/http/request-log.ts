@@ -4,6 +4,9 @@ import { type Attempt, type FinishedRequest, isAttempt } from '../requests/finis
 // One for each key, and for those without.
 const MAX_LATEST = 1000;
 
+// From '.000' to '.999'.
+const THOUSANDTHS = Array.from({ length: 1000 }, (_, n) => `.${String(n).padStart(3, '0')}`);
+
 /** What a line says besides when, which and how long, of the latest request of a key. */
 interface Latest {
   readonly request: FinishedRequest;
@@ -35,7 +38,9 @@ export class RequestLog {
     if (!this.logger.isLevelEnabled(level)) return;
     const { requestId, durationMs } = request;
     // A request id has no character that JSON escapes, whoever made it.
-    this.stream.write(`${this.headOf(level)}${requestId}${text}${durationMs},"msg":"request"}\n`);
+    this.stream.write(
+      `${this.headOf(level)}${requestId}${text}${decimal(durationMs)},"msg":"request"}\n`,
+    );
   }
 
   private describe(request: FinishedRequest): Latest {
@@ -57,6 +62,12 @@ export class RequestLog {
     }
     return this.head;
   }
+}
+
+/** A number of milliseconds, to the microsecond: in half the time that JavaScript takes to find the shortest text of a fraction. */
+function decimal(milliseconds: number): string {
+  const whole = Math.trunc(milliseconds);
+  return `${whole}${THOUSANDTHS[Math.round((milliseconds - whole) * 1000)] ?? ''}`;
 }
 
 function isAlike(one: FinishedRequest, other: FinishedRequest): boolean {

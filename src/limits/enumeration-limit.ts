@@ -91,7 +91,7 @@ export class EnumerationLimit implements OnModuleInit {
     for (const id of ids) hour.users.add(id);
     this.shared.add(hour.keyId, ids, 0);
     this.check(hour.users.count, hour.misses, hour.endsAt);
-    const shared = this.shared.find(hour.keyId, performance.now());
+    const shared = this.shared.find(hour.keyId);
     if (shared !== undefined) this.check(shared.users, shared.misses, shared.endsAt);
   }
 

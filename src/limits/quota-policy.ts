@@ -5,18 +5,28 @@
 export class QuotaPolicy {
   /** The value of `RateLimit-Policy`. */
   readonly header: string;
+  private readonly start: string;
+  // The same for all of a second: such texts take as long as the count itself.
+  private seconds = 0;
+  private end = '';
 
   constructor(
-    private readonly name: string,
+    name: string,
     readonly quota: number,
     readonly windowSeconds: number,
   ) {
     this.header = `"${name}";q=${quota};w=${windowSeconds}`;
+    this.start = `"${name}";r=`;
   }
 
   /** The value of `RateLimit`: what is left. */
   allowance(remaining: number, msUntilReset: number): string {
-    return `"${this.name}";r=${remaining};t=${inSeconds(msUntilReset)}`;
+    const seconds = inSeconds(msUntilReset);
+    if (seconds !== this.seconds) {
+      this.seconds = seconds;
+      this.end = `;t=${seconds}`;
+    }
+    return this.start + remaining + this.end;
   }
 
   /** The headers of an answer to a caller who has nothing left. */

@@ -50,9 +50,9 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
     clearInterval(this.timer);
   }
 
-  find(keyId: string, now: number): SharedHour | undefined {
+  find(keyId: string): SharedHour | undefined {
     const hour = this.known.get(keyId);
-    if (hour === undefined || now < hour.endsAt) return hour;
+    if (hour === undefined || performance.now() < hour.endsAt) return hour;
     this.known.delete(keyId);
     return undefined;
   }
