@@ -5,6 +5,7 @@ import { startApp, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { listenSilently } from './support/silent-server.js';
+import { issueKey } from './support/keys.js';
 import { addUser } from './support/users.js';
 
 const UNAVAILABLE = { status: 503, code: 'DATABASE_UNAVAILABLE', retryable: true };
@@ -93,6 +94,45 @@ describe('a database that falls silent', () => {
     proxy.restore();
     await vi.waitUntil(async () => (await get()).status === 404, { timeout: 5000 });
     await app.close();
+    await proxy.stop();
+    await database.drop();
+  });
+});
+
+describe('changes of keys', () => {
+  const app = useApp();
+  const MANY = 10;
+  const BOUND_MS = 2500;
+
+  /** Of many that are asked for at once, how long the last one takes. */
+  async function slowest(url: string): Promise<number> {
+    const askedAt = performance.now();
+    const body = { name: 'test', scopes: ['users:read'] };
+    const issue = async () => withKey(url).post('/api/internal/api-keys').send(body);
+    const answers = await Promise.all(Array.from({ length: MANY }, issue));
+    for (const answer of answers) expect(answer.body).toMatchObject(UNAVAILABLE);
+    return performance.now() - askedAt;
+  }
+
+  it('fail together while the table is locked, and not one after another', async () => {
+    await app.prisma.$transaction(async (transaction) => {
+      await transaction.$executeRaw`LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE`;
+      expect(await slowest(app.url)).toBeLessThan(BOUND_MS);
+    });
+    await issueKey(app.url);
+  });
+
+  it('fail together while the database says nothing, and not one after another', async () => {
+    const database = await createTestDatabase();
+    const proxy = await DatabaseProxy.start(database.url);
+    const behind = await startApp({ DATABASE_URL: proxy.url });
+    const url = await behind.getUrl();
+    await issueKey(url);
+    proxy.silence('latchkey-key-change');
+    expect(await slowest(url)).toBeLessThan(BOUND_MS);
+    proxy.restore();
+    await issueKey(url);
+    await behind.close();
     await proxy.stop();
     await database.drop();
   });

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Prisma } from '../generated/prisma/client.js';
+import { ProblemException } from '../http/problem.js';
+import { isDatabaseUnavailable } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
 /** A change of keys in progress. */
@@ -13,6 +15,8 @@ export interface KeyChange {
 @Injectable()
 export class KeyChanges {
   private latest: Promise<unknown> = Promise.resolve();
+  /** When one has failed for want of the database, on the clock of `performance`. */
+  private failedAt = -Infinity;
 
   constructor(private readonly prisma: PrismaService) {}
 
@@ -21,8 +25,15 @@ export class KeyChanges {
     actor: string,
     change: (change: KeyChange) => Promise<Result>,
   ): Promise<Result> {
-    const result = this.latest.then(() => this.carryOut(actor, change));
-    this.latest = result.catch(() => undefined);
+    const askedAt = performance.now();
+    const result = this.latest.then(() => {
+      // Those that waited for it would fail as it did, one after another.
+      if (this.failedAt > askedAt) throw new ProblemException('DATABASE_UNAVAILABLE');
+      return this.carryOut(actor, change);
+    });
+    this.latest = result.catch((error: unknown) => {
+      if (isDatabaseUnavailable(error)) this.failedAt = performance.now();
+    });
     return result;
   }
 

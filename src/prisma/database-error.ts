@@ -49,6 +49,7 @@ const LOST_MESSAGES = new Set([
 ]);
 const UNAVAILABLE_MESSAGES = new Set([
   ...LOST_MESSAGES,
+  'Client was closed and is not queryable',
   'Connection terminated due to connection timeout',
   'timeout exceeded when trying to connect',
   'timeout expired',

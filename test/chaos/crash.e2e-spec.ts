@@ -9,11 +9,11 @@ import { readMigrations } from '../../scripts/migrations.js';
 import { ready, startBackend, without } from './support/backend.js';
 import { Callers } from './support/callers.js';
 import { ChaosDatabase, migrate, queryOnce, until } from './support/chaos-database.js';
-import { ms, record, scaled } from './support/results.js';
+import { IS_FULL, ms, record, scaled } from './support/results.js';
 
 const KILLS = scaled(20, 5);
-// Three seconds are promised to a machine of its own.
-const START_BOUND_MS = 9000;
+// In CI other work has the two cores too.
+const START_BOUND_MS = IS_FULL ? 3000 : 9000;
 
 let database: ChaosDatabase;
 beforeAll(async () => {

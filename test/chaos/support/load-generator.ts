@@ -88,9 +88,10 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const latencies = new Map<number, number[]>();
   const goodBySecond: number[] = [];
   let good = 0;
-  let unsent = 0;
+  let answered = 0;
   let startedAt = performance.now();
   const over = (status: number, latencyMs: number, connection: Connection) => {
+    answered += 1;
     const known = latencies.get(status) ?? [];
     known.push(latencyMs);
     latencies.set(status, known);
@@ -117,17 +118,13 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     for (const connection of idle.splice(0)) connection.send();
     await sleep(plan.seconds * 1000);
   } else {
-    let sent = 0;
+    let planned = 0;
     for (;;) {
       const elapsed = performance.now() - startedAt;
       if (elapsed >= plan.seconds * 1000) break;
-      const due = Math.floor((elapsed / 1000) * plan.ratePerSecond) - sent;
-      sent += due;
-      for (let next = 0; next < due; next++) {
-        const connection = idle.shift();
-        if (connection === undefined) unsent += 1;
-        else connection.send();
-      }
+      const due = Math.floor((elapsed / 1000) * plan.ratePerSecond) - planned;
+      planned += due;
+      for (const connection of idle.splice(0, due)) connection.send();
       await sleep(TICK_MS);
     }
   }
@@ -139,7 +136,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   return {
     goodPerSecond: good / seconds,
     goodBySecond,
-    unsent,
+    sentPerSecond: (answered + pending) / seconds,
     pending,
     statuses: Object.fromEntries(
       [...latencies].map(([status, values]) => [status, describe(values)]),

@@ -16,8 +16,8 @@ export const loadPlanSchema = z.object({
 export const loadReportSchema = z.object({
   goodPerSecond: z.number(),
   goodBySecond: z.array(z.number().nullable()),
-  /** Requests for which no connection was free. */
-  unsent: z.number(),
+  /** Fewer than the plan's rate where no connection was free for them. */
+  sentPerSecond: z.number(),
   /** Requests without an answer three seconds after the end. */
   pending: z.number(),
   /** By status; 0 where the connection broke. Times in milliseconds. */
