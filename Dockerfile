@@ -8,6 +8,7 @@ ENV NODE_ENV=production
 FROM base AS manifests
 COPY package.json package-lock.json .npmrc ./
 COPY packages/access-tokens/package.json packages/access-tokens/
+COPY packages/connections/package.json packages/connections/
 COPY packages/environment/package.json packages/environment/
 COPY packages/logging/package.json packages/logging/
 COPY packages/metrics/package.json packages/metrics/
@@ -25,8 +26,8 @@ RUN find dist packages/*/dist -type f '(' -name '*.map' -o -name '*.d.ts' -o -na
 
 FROM manifests AS production-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
-    -w @latchkey/access-tokens -w @latchkey/environment -w @latchkey/logging \
-    -w @latchkey/metrics -w @latchkey/shutdown -w @latchkey/tracing
+    -w @latchkey/access-tokens -w @latchkey/connections -w @latchkey/environment \
+    -w @latchkey/logging -w @latchkey/metrics -w @latchkey/shutdown -w @latchkey/tracing
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
 # Prisma brings the query compilers of all databases, each twice.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
@@ -54,6 +55,7 @@ FROM base AS backend
 COPY --from=production-dependencies /app/node_modules node_modules
 COPY --from=production-dependencies /app/packages packages
 COPY --from=build /app/packages/access-tokens/dist packages/access-tokens/dist
+COPY --from=build /app/packages/connections/dist packages/connections/dist
 COPY --from=build /app/packages/environment/dist packages/environment/dist
 COPY --from=build /app/packages/logging/dist packages/logging/dist
 COPY --from=build /app/packages/metrics/dist packages/metrics/dist

@@ -1,3 +1,4 @@
+import { limitConnections } from '@latchkey/connections/connections';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -8,7 +9,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './http/invalid-request.js';
-import { connectionLimit } from './http/connection-limit.js';
 import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -49,7 +49,7 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
   app.get(LoadShedding).protect(fastify.server);
   writeAnswersAtOnce(fastify.server);
-  fastify.server.maxConnections = connectionLimit();
+  limitConnections(fastify.server);
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DatabasePool } from '../src/prisma/database-pool.js';
 import { startApp, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { DatabaseProxy } from './support/database-proxy.js';
@@ -95,6 +96,18 @@ describe('a database that falls silent', () => {
     await vi.waitUntil(async () => (await get()).status === 404, { timeout: 5000 });
     await app.close();
     await proxy.stop();
+    await database.drop();
+  });
+});
+
+describe('a connection of the pool', () => {
+  it('may break just when it is lent, and ends no process', async () => {
+    const database = await createTestDatabase();
+    const app = await startApp({ DATABASE_URL: database.url });
+    const client = await app.get(DatabasePool, { strict: false }).connect();
+    expect(() => client.emit('error', new Error('terminated'))).not.toThrow();
+    client.release(true);
+    await app.close();
     await database.drop();
   });
 });

@@ -1,9 +1,11 @@
+import { limitConnections } from '@latchkey/connections/connections';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { Draining } from '@latchkey/shutdown/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
@@ -20,6 +22,8 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     traceRequests(app.getHttpAdapter().getInstance());
   }
-  app.get(Draining).watch(app.getHttpAdapter().getInstance());
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  app.get(Draining).watch(fastify);
+  limitConnections(fastify.server);
   return app;
 }

@@ -1,7 +1,7 @@
+import { sourceOf } from '@latchkey/connections/source';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { sourceOf } from '../limits/source.js';
 import { type FinishedRequest } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 import { Alerts } from './alerts.js';

@@ -1,10 +1,16 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { HttpService } from '@nestjs/axios';
 import { ConfigService } from '@nestjs/config';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Environment } from '../config/environment.js';
 import { DeliveryError, Webhook } from './webhook.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -47,4 +53,13 @@ describe('a receiver of alerts', () => {
 
     await expect(send(receiver)).rejects.toThrow(DeliveryError);
   });
+
+  it('is given up after five seconds if it does not answer, whatever the garbage collector does', async () => {
+    const receiver = await serve(() => undefined);
+    await Promise.all([
+      expect(send(receiver)).rejects.toThrow(new DeliveryError('no answer in time')),
+      sleep(1000).then(collectGarbage),
+      sleep(2000).then(collectGarbage),
+    ]);
+  }, 10_000);
 });

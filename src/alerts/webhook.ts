@@ -33,6 +33,7 @@ export class Webhook {
 
   /** Resolves when the receiver has confirmed the alert with any 2xx. @throws DeliveryError, also when it is left */
   async send(body: string, left: AbortSignal): Promise<void> {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
     try {
       const { status } = await this.http.axiosRef.request<string>({
         method: 'POST',
@@ -43,7 +44,7 @@ export class Webhook {
           'user-agent': 'latchkey',
           ...this.signature(body),
         },
-        signal: AbortSignal.any([left, AbortSignal.timeout(TIMEOUT_MS)]),
+        signal: AbortSignal.any([left, limit]),
         maxRedirects: 0,
         maxContentLength: MAX_ANSWER_BYTES,
         responseType: 'text',
@@ -52,6 +53,8 @@ export class Webhook {
       if (status < 200 || status > 299) throw new DeliveryError(`status ${status}`);
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
+      // To ask it keeps it: Node 20 forgets a time-out that only `AbortSignal.any` knows (nodejs/node#57736).
+      if (limit.aborted) throw new DeliveryError('no answer in time');
       // A new error: axios's own one holds the URL.
       throw new DeliveryError((isAxiosError(error) && error.code) || 'no answer');
     }

@@ -6,6 +6,8 @@ import type { Environment } from '../config/environment.js';
 const START_WAIT_MS = 1000;
 const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
+/** How long it is left alone after a failure. */
+const PAUSE_MS = 1000;
 
 /** Where limits are counted: for all processes together, for each by itself since the store is away, or by choice. */
 export type Sharing = 'shared' | 'degraded' | 'per-process';
@@ -17,6 +19,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   /** Undefined without `REDIS_URL`. */
   readonly redis: Redis | undefined;
   private wasUp = true;
+  private leftUntil = 0;
 
   constructor(config: ConfigService<Environment, true>) {
     const url = config.get('REDIS_URL', { infer: true });
@@ -30,7 +33,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
       commandTimeout: COMMAND_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
     });
-    this.redis.on('ready', () => this.report(true));
+    this.redis.on('ready', () => this.report(this.isUp));
     this.redis.on('close', () => this.report(false));
     this.redis.on('error', (error) => this.logger.debug(error.message));
   }
@@ -41,7 +44,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   }
 
   get isUp(): boolean {
-    return this.redis?.status === 'ready';
+    return this.redis?.status === 'ready' && performance.now() >= this.leftUntil;
   }
 
   async onModuleInit(): Promise<void> {
@@ -53,11 +56,15 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** For whoever got no answer: a server that hangs is left until it answers again. */
+  /** For whoever got no good answer: the server is left for a second, and one that hangs until it answers again. */
   reportFailure(error: unknown): void {
     if (!this.isUp) return;
+    this.leftUntil = performance.now() + PAUSE_MS;
     this.logger.debug(error);
-    this.redis?.disconnect(true);
+    this.report(false);
+    setTimeout(() => this.report(this.isUp), PAUSE_MS).unref();
+    // One that is full or does not write answers all the same: a new connection would be refused as well.
+    if (!isReply(error)) this.redis?.disconnect(true);
   }
 
   private report(isUp: boolean): void {
@@ -66,4 +73,9 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     if (isUp) this.logger.log('Redis answers again: limits hold for all processes together');
     else this.logger.warn('Redis is away: each process counts limits by itself');
   }
+}
+
+/** Whether the server itself has said what is wrong. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }

@@ -1,10 +1,10 @@
+import { sourceOf } from '@latchkey/connections/source';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
 import { QuotaPolicy } from './quota-policy.js';
-import { sourceOf } from './source.js';
 
 const WINDOW_SECONDS = 60;
 const MAX_SOURCES = 10_000;

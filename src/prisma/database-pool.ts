@@ -28,7 +28,12 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     const logger = new Logger(DatabasePool.name);
     // Without a listener, an idle connection that breaks would end the process.
     this.on('error', (error) => logger.warn(`An idle database connection broke: ${error.message}`));
-    this.on('connect', (client) => this.limitSilence(client));
+    this.on('connect', (client) => {
+      this.limitSilence(client);
+      // The pool listens only while it is idle, and who borrows it only in the next microtask: an error between the two would end the
+      // process. The statement tells what is wrong.
+      client.on('error', () => undefined);
+    });
     this.on('acquire', (client) => this.isLent.set(client, true));
     this.on('release', (_error, client) => this.isLent.set(client, false));
     this.on('remove', (client) => this.isLent.delete(client));

@@ -134,6 +134,19 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
     expect(await askOften(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
   });
 
+  it('leave a Redis that refuses writes alone, and share the limits again when it takes them', async () => {
+    await redis.refuseWrites();
+    const connectionsBefore = await redis.connectionsSoFar();
+    const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    const counts = await askOften(secret, 4 * LIMIT);
+    expect(Object.keys(counts).toSorted()).toEqual([String(ADMITTED), '429']);
+    expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
+    await redis.takeWrites();
+    await becomes('up');
+    const { secret: next } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
+    expect(await askOften(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
+  });
+
   it('do not wait for a Redis that hangs', async () => {
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     redis.freeze();

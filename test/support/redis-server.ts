@@ -47,11 +47,30 @@ export class RedisServer {
     this.child?.kill('SIGCONT');
   }
 
+  /** From now on it answers writes with an error, until `takeWrites`. */
+  async refuseWrites(): Promise<void> {
+    await this.ask((client) => client.config('SET', 'maxmemory', '1'));
+  }
+
+  async takeWrites(): Promise<void> {
+    await this.ask((client) => client.config('SET', 'maxmemory', '0'));
+  }
+
+  /** How many connections it has had. */
+  async connectionsSoFar(): Promise<number> {
+    const info = await this.ask((client) => client.info('stats'));
+    return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
+  }
+
   /** The names of everything that it holds. */
   async keys(): Promise<string[]> {
+    return this.ask((client) => client.keys('*'));
+  }
+
+  private async ask<Answer>(question: (client: Redis) => Promise<Answer>): Promise<Answer> {
     const client = new Redis(this.url);
     try {
-      return await client.keys('*');
+      return await question(client);
     } finally {
       client.disconnect();
     }

@@ -15,6 +15,8 @@ export class LineBatches implements DestinationStream {
 
   constructor(descriptor: number) {
     this.stream = pino.destination({ dest: descriptor, sync: false, maxLength: MAX_WAITING });
+    // A full disk must not end the process. The lines wait, and are tried again with the next ones.
+    this.stream.on('error', () => undefined);
     // Before the stream's own listener, which writes what the stream has.
     process.prependOnceListener('exit', () => this.flush());
   }

@@ -25,7 +25,11 @@ export class Acknowledgements {
     // Any number of changes may be waiting.
     const news = new EventEmitter().setMaxListeners(0);
     const onNotification = (_channel: string, payload: string) => {
-      received.set(payload, performance.now());
+      const now = performance.now();
+      forgetBefore(received, now - KEPT_FOR_MS);
+      // To the end, so that the oldest stay in front.
+      received.delete(payload);
+      received.set(payload, now);
       news.emit(SAID);
     };
     const channels = [ACKNOWLEDGEMENTS_CHANNEL];
@@ -57,7 +61,6 @@ export class Acknowledgements {
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
     const saidAt = (instance: string) => this.received.get(`${instance} ${id} ${revision}`);
     const isSilent = (instance: string) => saidAt(instance) === undefined;
-    this.forgetBefore(committedAt - KEPT_FOR_MS);
     for (;;) {
       const instances = await this.findLiveInstances();
       // Those that say so while others are waited for need no query.
@@ -76,7 +79,7 @@ export class Acknowledgements {
   }
 
   private async hears(deadline: number): Promise<boolean> {
-    const timeoutMs = Math.min(POLL_INTERVAL_MS, deadline - performance.now());
+    const timeoutMs = Math.min(POLL_INTERVAL_MS, Math.ceil(deadline - performance.now()));
     if (timeoutMs <= 0) return false;
     try {
       await once(this.news, SAID, { signal: AbortSignal.timeout(timeoutMs) });
@@ -85,10 +88,12 @@ export class Acknowledgements {
       return false;
     }
   }
+}
 
-  private forgetBefore(time: number): void {
-    for (const [payload, receivedAt] of this.received) {
-      if (receivedAt < time) this.received.delete(payload);
-    }
+/** Also what others have changed is said to everybody. */
+function forgetBefore(received: Map<string, number>, time: number): void {
+  for (const [payload, receivedAt] of received) {
+    if (receivedAt >= time) return;
+    received.delete(payload);
   }
 }

@@ -32,7 +32,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly url: string;
   /** Names this process among those that hold keys. */
   private readonly instanceId = randomBytes(8).toString('hex');
-  private session: FeedSession | undefined;
+  private running: Promise<void> | undefined;
   /** When the last beat was sent that proved the ring to be complete. */
   private provenAt = -Infinity;
   private readonly stop = new AbortController();
@@ -47,13 +47,13 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
 
   // Awaited, so that a process that listens has the keys, unless there is no database.
   async onApplicationBootstrap(): Promise<void> {
-    void this.run(await this.connect());
+    this.running = this.run(await this.connect());
   }
 
   // Not before: until then requests in flight still need it.
   async onApplicationShutdown(): Promise<void> {
     this.stop.abort();
-    await this.session?.leave();
+    await this.running;
   }
 
   /** Whether the ring can be trusted: no change of more than `STALE_AFTER_MS` ago is missing from it. */
@@ -69,8 +69,9 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   /** One session after another: the end of one, for whatever cause, is where this function goes on. */
   private async run(first: FeedSession | undefined): Promise<void> {
     let session = first;
-    while (!this.stop.signal.aborted) {
+    for (;;) {
       if (session) await this.follow(session);
+      if (this.stop.signal.aborted) break;
       // Random, so that processes that lost the database together don't come back together.
       await pause(RECONNECT_DELAY_MS * (1 + Math.random()), this.stop.signal);
       session = await this.connect();
@@ -79,30 +80,30 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   private async connect(): Promise<FeedSession | undefined> {
-    if (this.stop.signal.aborted) return undefined;
+    let session: FeedSession | undefined;
     try {
-      const session = await FeedSession.open(this.url, this.instanceId, this.ring, (at) =>
+      session = await FeedSession.open(this.url, this.instanceId, this.ring, (at) =>
         this.noteProof(at),
       );
-      this.session = session;
       // Before the reading, so that a change from now on waits for this process.
       await this.beat(session);
       await session.load();
       return session;
     } catch (error) {
       this.report(error);
-      this.session?.close();
+      session?.close();
       return undefined;
     }
   }
 
-  /** Ends when the session does. */
+  /** Ends with the session or the process. */
   private async follow(session: FeedSession): Promise<void> {
+    const over = AbortSignal.any([session.ended, this.stop.signal]);
     try {
-      for (let beats = 1; ; beats++) {
+      for (let beats = 1; !this.stop.signal.aborted; beats++) {
         await this.beat(session);
         if (beats % BEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
-        await pause(BEAT_INTERVAL_MS, session.ended);
+        await pause(BEAT_INTERVAL_MS, over);
       }
     } catch (error) {
       this.report(error);

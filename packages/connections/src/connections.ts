@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
+import type { Server, Socket } from 'node:net';
 
 const MOST = 10_000;
 // For the database, files and the log.
 const RESERVED = 100;
+
+/** Caps the connections of a server, and takes none whose other end is gone already. */
+export function limitConnections(server: Server): void {
+  server.maxConnections = connectionLimit();
+  server.on('connection', (socket: Socket) => {
+    // A client that resets at once leaves its request behind, but no address: who counts by address would fail. To ask for it now
+    // also keeps it, should the reset come later: nodejs/node#23858.
+    if (socket.remoteAddress === undefined) socket.destroy();
+  });
+}
 
 /** How many connections clients may have: less than the files that the process may open, so that the database always gets one. */
 export function connectionLimit(limitsFile = '/proc/self/limits'): number {
