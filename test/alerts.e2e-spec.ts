@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigService } from '@nestjs/config';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -203,6 +204,24 @@ describe('an episode that several processes see', () => {
     const told = () => receiver.alerts.filter(({ subject }) => /^s\d/.test(subject)).length;
     await expect.poll(told, WAIT).toBe(100);
     expect(alerts.suppressed.get('repeated-failures')).toBe(50);
+  });
+});
+
+describe('failures from many sources', () => {
+  const app = useApp({ TRUSTED_PROXIES: '127.0.0.1', ALERT_FAILING_SOURCES: '3' });
+  const failFrom = (address: string) =>
+    request(app.url).get('/api/internal/users/1').set('X-Forwarded-For', address).expect(401);
+  const open = () =>
+    app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
+
+  it('are told of by the number of sources, not of failures', async () => {
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
+      await failFrom(address);
+    }
+    await sleep(100);
+    expect(open()).toBe(0);
+    await failFrom('192.0.2.3');
+    await expect.poll(open, WAIT).toBe(1);
   });
 });
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
@@ -10,6 +11,7 @@ import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 const KEYS = '/api/internal/api-keys';
 const USER = 'GET /api/internal/users/:id';
 const HOUR_MS = 3_600_000;
+const FLUSH_INTERVAL_MS = 5000;
 
 const app = useApp();
 
@@ -123,6 +125,24 @@ describe('the usage of a key', () => {
     await other.get(UsageRecorder).flush();
     await other.close();
     expect(await app.prisma.apiKeyUsage.count({ where: { keyId: id } })).toBe(0);
+  });
+});
+
+describe('a process that is killed', () => {
+  it('loses the usage of its last five seconds at the most', async () => {
+    const doomed = await ServerProcess.start(BACKEND_MAIN, {
+      NODE_ENV: 'test',
+      PORT: '0',
+      DATABASE_URL: await databaseUrl(),
+      INTERNAL_API_KEY: API_KEY,
+    });
+    const { id, secret } = await issueKey(doomed.origin);
+    for (let time = 0; time < 7; time++) await statusWith(doomed.origin, secret);
+    await sleep(FLUSH_INTERVAL_MS + 500);
+    await statusWith(doomed.origin, secret);
+    await doomed.stop('SIGKILL');
+    const { requests } = await readUsage(id);
+    expect(requests).toBeGreaterThanOrEqual(7);
   });
 });
 

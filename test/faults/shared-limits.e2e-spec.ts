@@ -4,6 +4,7 @@ import { API_KEY, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';
 import { issueKey } from '../support/keys.js';
 import { Load } from '../support/load.js';
+import { Scrape } from '../support/metrics.js';
 import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
@@ -35,6 +36,7 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
     return ServerProcess.start(BACKEND_MAIN, {
       NODE_ENV: 'test',
       PORT: '0',
+      METRICS_PORT: '0',
       DATABASE_URL: database.url,
       INTERNAL_API_KEY: API_KEY,
       REDIS_URL: redis.url,
@@ -69,6 +71,14 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
       return body.checks.limits;
     });
     return [...new Set(await Promise.all(answers))];
+  }
+
+  async function degradedMetric(): Promise<(number | undefined)[]> {
+    const values = backends.map(async ({ output }) => {
+      const [, url = ''] = /Metrics are at (http:[^"]+)/.exec(output) ?? [];
+      return (await Scrape.of(url)).value('latchkey_limit_store_degraded');
+    });
+    return Promise.all(values);
   }
 
   async function becomes(state: string): Promise<void> {
@@ -128,6 +138,7 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
     expect(counts[ADMITTED]).toBeLessThanOrEqual(LIMIT * (1 + PROCESSES));
     await becomes('degraded');
     for (const { output } of backends) expect(output).toContain('Redis is away');
+    expect(await degradedMetric()).toEqual([1, 1]);
     await redis.start();
     await becomes('up');
     const { secret: next } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
