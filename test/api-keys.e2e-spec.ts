@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseApiKey } from '../src/api-keys/api-key-format.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
@@ -462,7 +463,42 @@ describe('POST …/revoke', () => {
   });
 });
 
+describe('a key that ends while a change that it asked for waits', () => {
+  it.each(['', '/rotate', '/revoke'])('makes no change any more: %s', async (action) => {
+    const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
+    const other = await issueKey(app.url);
+    const change = withKey(app.url, caller.secret);
+    const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
+    const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
+    const answer = await app.prisma.$transaction(async (transaction) => {
+      await transaction.apiKey.update({
+        where: { id: caller.id },
+        data: { revokedAt: new Date(), revokedBy: 'the test' },
+      });
+      // It is admitted, since the revocation is not committed, and waits for it.
+      const asked = Promise.resolve(change.post(path).send(body));
+      await sleep(200);
+      return { asked };
+    });
+    expect((await answer.asked).body.code).toBe('INVALID_API_KEY');
+    expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
+  });
+});
+
 describe('the last issued key that can manage keys', () => {
+  it('is not one that retires soon', async () => {
+    await app.prisma.apiKey.updateMany({
+      where: { scopes: { has: 'keys:write' }, revokedAt: null },
+      data: { revokedAt: new Date(), revokedBy: 'the test' },
+    });
+    const { id } = await issueKey(app.url, { scopes: ['keys:write'] });
+    const { body: rotated } = await root().post(`${KEYS}/${id}/rotate`).send({}).expect(201);
+    const asSuccessor = withKey(app.url, rotated.secret);
+    const { body } = await asSuccessor.post(`${KEYS}/${rotated.apiKey.id}/revoke`).expect(409);
+    expect(body.code).toBe('LAST_WAY_IN');
+    await asSuccessor.post(`${KEYS}/${id}/revoke`).expect(200);
+  });
+
   it('can be revoked by a root key, but not by an issued one', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
@@ -486,7 +522,7 @@ describe('the last issued key that can manage keys', () => {
       withKey(app.url, keys[0].secret).post(`${KEYS}/${keys[1].id}/revoke`),
       withKey(app.url, keys[1].secret).post(`${KEYS}/${keys[0].id}/revoke`),
     ]);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 401]));
   });
 });
 

@@ -176,6 +176,14 @@ describe('audit', () => {
     expect((await run('audit', ['verify', '--head', 'x'])).code).toBe(2);
   });
 
+  it('verify tells scripts what is wrong too', async () => {
+    await create();
+    const wrong = ['verify', '--json', '--head', `1:${'0'.repeat(64)}`];
+    const { code, stdout } = await run('audit', wrong);
+    expect(code).toBe(5);
+    expect(JSON.parse(stdout).faults).toMatchObject([{ sequence: '1' }]);
+  });
+
   it('list shows what was done to a key, and by whom', async () => {
     const { id } = await create();
     await keys('revoke', id);

@@ -211,6 +211,47 @@ describe('a request that the HTTP parser refuses', () => {
     socket.destroy();
   });
 
+  it('ends nothing but its connection when it is a tunnel whose client resets it', async () => {
+    const port = Number(new URL(app.url).port);
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      // After an answer, when the server knows whose connection it is.
+      socket.write('GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n');
+      await once(socket, 'data');
+      socket.write('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', () => socket.resetAndDestroy());
+      await once(socket, 'close');
+    }
+    await withKey(app.url).get('/api/health/live').expect(200);
+  });
+
+  it('ends nothing but its connection when its client resets it before it is taken', async () => {
+    const port = Number(new URL(app.url).port);
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write('GET /api/internal/users/1 HTTP/1.1\r\nHost: a\r\n\r\n', () =>
+        socket.resetAndDestroy(),
+      );
+      await once(socket, 'close');
+    }
+    await withKey(app.url).get('/api/health/live').expect(200);
+  });
+
+  it('is not carried out after it was told to be too late', async () => {
+    const port = Number(new URL(app.url).port);
+    const body = JSON.stringify({ id: 'too-late', email: 'late@example.com', name: 'Late' });
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write(
+      `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, -1)}`,
+    );
+    const [answer] = await once(socket.setEncoding('latin1'), 'data');
+    expect(answer).toContain('REQUEST_TIMEOUT');
+    socket.write(body.slice(-1));
+    await once(socket, 'close');
+    await withKey(app.url).get('/api/internal/users/too-late').expect(404);
+  });
+
   it('is closed when its body stays away', async () => {
     const head = `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n`;
     const answer = await sendRaw(

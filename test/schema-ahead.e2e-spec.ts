@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { AuditService } from '../src/audit/audit.service.js';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { useApp, withKey } from './support/app.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
@@ -11,6 +12,8 @@ const app = useApp();
 
 /** What the next migration may do before the code that needs it is there: docs/decisions/0031-expand-and-contract.md. */
 beforeAll(async () => {
+  // From before the migration.
+  await issueKey(app.url);
   const tables = await app.prisma.$queryRaw<{ name: string }[]>`
     SELECT table_name AS name FROM information_schema.tables
     WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_prisma%'`;
@@ -53,5 +56,9 @@ describe('a schema that a migration of the next release has extended', () => {
     expect(body.usage).toMatchObject({ requests: 1 });
     const events = await app.prisma.auditEvent.count();
     expect(events).toBeGreaterThan(0);
+    expect(await app.nest.get(AuditService, { strict: false }).verify()).toMatchObject({
+      faults: [],
+      strayKeys: [],
+    });
   });
 });

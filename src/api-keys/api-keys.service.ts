@@ -27,7 +27,7 @@ import {
   userFieldsOf,
 } from './api-key-answer.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
-import { checkGrant } from './grants.js';
+import { checkGrant, holdKeys } from './grants.js';
 import { IdempotentRequests } from './idempotent-requests.js';
 import { type KeyChange, KeyChanges } from './key-changes.js';
 import { KeyPropagation } from './key-propagation.js';
@@ -68,6 +68,7 @@ export class ApiKeysService {
     idempotencyKey?: string,
   ): Promise<CreatedApiKey> {
     const { row, secret } = await this.propagate(caller, async (change) => {
+      await holdKeys(caller, { ids: [], managersToo: false }, change);
       await checkGrant(caller, wanted, change);
       const insert = () => this.insert(caller, wanted, change);
       if (idempotencyKey === undefined) return insert();
@@ -125,7 +126,8 @@ export class ApiKeysService {
   async rotate(caller: Principal, id: string, wanted: RotateApiKey): Promise<RotatedApiKey> {
     const { row, secret, predecessor } = await this.propagate(caller, async (change) => {
       const { prisma, now } = change;
-      const old = await this.lockedRow(id, change);
+      await holdKeys(caller, { ids: [id], managersToo: false }, change);
+      const old = await this.row(id, prisma);
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const successor = describe(old);
@@ -157,8 +159,9 @@ export class ApiKeysService {
    */
   async revoke(caller: Principal, id: string, { reason }: RevokeApiKey): Promise<RevokedApiKey> {
     const { row, propagation } = await this.propagate(caller, async (change) => {
+      await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
       if (!caller.isRoot) await refuseLastWayIn(id, change);
-      const known = await this.lockedRow(id, change);
+      const known = await this.row(id, change.prisma);
       if (known.revokedAt !== null) return this.announced(id, change);
       const revoked = await change.prisma.apiKey.update({
         where: { id },
@@ -224,12 +227,6 @@ export class ApiKeysService {
     return row;
   }
 
-  /** Two changes of one key happen one after the other. */
-  private async lockedRow(id: string, { prisma }: KeyChange): Promise<ApiKeyRow> {
-    await prisma.$queryRaw`SELECT FROM api_keys WHERE id = ${id} FOR UPDATE`;
-    return this.row(id, prisma);
-  }
-
   private async answer(row: ApiKeyRow): Promise<ApiKeyAnswer> {
     return toApiKeyAnswer(row, new Date(), (await this.lastUses.find([row.id])).get(row.id));
   }
@@ -248,11 +245,10 @@ function describe(row: ApiKeyRow) {
   };
 }
 
-/** Keys that can manage keys must not end one another until none is left. */
+/** Keys that can manage keys must not end one another until none is left. One that retires soon, and can't be rotated again, is none. */
 async function refuseLastWayIn(id: string, { prisma, now }: KeyChange): Promise<void> {
   const managers = await prisma.$queryRaw<{ id: string }[]>`
     SELECT id FROM api_keys
-    WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL AND least(expires_at, retires_at) > ${now}
-    ORDER BY id FOR UPDATE`;
+    WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL AND retires_at IS NULL AND expires_at > ${now}`;
   if (managers.length === 1 && managers[0]?.id === id) throw new ProblemException('LAST_WAY_IN');
 }

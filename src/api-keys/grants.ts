@@ -14,6 +14,26 @@ export interface Grant {
 }
 
 /**
+ * Holds the caller's key and those that a change is about until it is over, and all keys that can manage keys if it may end one.
+ * The caller's may have ended since it was verified, while the change waited for others: what is answered as revoked makes no more keys.
+ * @throws ProblemException `INVALID_API_KEY`
+ */
+export async function holdKeys(
+  caller: Principal,
+  { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
+  { prisma, now }: KeyChange,
+): Promise<void> {
+  // All at once and in one order, or two changes would wait for each other.
+  const held = await prisma.$queryRaw<{ id: string; isInForce: boolean }[]>`
+    SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isInForce"
+    FROM api_keys
+    WHERE id = ANY(${[caller.keyId, ...ids]}::text[]) OR (${managersToo} AND 'keys:write' = ANY(scopes))
+    ORDER BY id FOR UPDATE`;
+  const isInForce = held.some((key) => key.id === caller.keyId && key.isInForce);
+  if (!caller.isRoot && !isInForce) throw new ProblemException('INVALID_API_KEY');
+}
+
+/**
  * Refuses a grant of more than the caller holds: else a key could make itself a stronger one.
  * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the places.
  */

@@ -39,13 +39,13 @@ export class IssuedKeyRing {
     return this.keys.at(place);
   }
 
-  /** Takes keys as they are in the database now. What is older than what is here is left out. */
+  /** Takes keys as they are in the database now, also where that is an older state: it may have been restored. */
   put(keys: Iterable<IssuedKey>): void {
     for (const key of keys) {
       const digest = digestWords(key.digest);
       const place = this.keys.find(digest);
       const known = this.keys.isPresent(place) ? this.keys.at(place).revision : 0n;
-      if (key.revision <= known) continue;
+      if (key.revision === known) continue;
       this.keys.set(digest, key);
       this.revisions += key.revision - known;
     }

@@ -51,7 +51,7 @@ export class AuditService {
     };
   }
 
-  // Also finds events that were cut off at the end, which the chain alone can't tell.
+  // Also finds events that were cut off at the end, which the chain alone can't tell. Columns that came later are in no event.
   private async findStrayKeys(): Promise<string[]> {
     const rows = await this.prisma.$queryRaw<{ id: string }[]>`
       SELECT coalesce(key.id, event.subject) AS id
@@ -59,7 +59,10 @@ export class AuditService {
       FULL JOIN (
         SELECT DISTINCT ON (subject) subject, after FROM audit_events ORDER BY subject, sequence DESC
       ) AS event ON event.subject = key.id
-      WHERE event.after::jsonb IS DISTINCT FROM to_jsonb(key) - 'digest'
+      WHERE (key.id IS NULL) IS DISTINCT FROM (event.after IS NULL) OR EXISTS (
+        SELECT FROM jsonb_each(event.after::jsonb) AS said
+        WHERE to_jsonb(key) -> said.key IS DISTINCT FROM said.value
+      )
       ORDER BY 1`;
     return rows.map(({ id }) => id);
   }

@@ -42,8 +42,10 @@ async function verify({ head, json }: VerifyOptions): Promise<void> {
   const report = await withModule(AuditModule, (application) =>
     application.get(AuditService).verify(head),
   );
-  if (json) console.log(JSON.stringify({ ...report, head: headText(report) }, null, 2));
-  else console.log(describe(report));
+  if (json) {
+    const faults = report.faults.map((fault) => ({ ...fault, sequence: String(fault.sequence) }));
+    console.log(JSON.stringify({ ...report, faults, head: headText(report) }, null, 2));
+  } else console.log(describe(report));
   const isWhole = report.faults.length === 0 && report.strayKeys.length === 0;
   if (!isWhole)
     throw new CommandFailure('The audit trail is not what was written.', EXIT_CODES.notGood);

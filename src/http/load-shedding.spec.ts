@@ -249,6 +249,15 @@ describe('LoadShedding', () => {
     await until(() => draining.inFlight === 0);
   });
 
+  it('closes the connection of a client that sends on and on before it is answered, also where nobody has to wait', async () => {
+    const client = connect(port(), '127.0.0.1').resume();
+    let isClosed = false;
+    client.on('error', () => undefined).once('close', () => (isClosed = true));
+    client.write('GET /api/health/live HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20_000));
+    await until(() => isClosed);
+    expect(handled.length).toBeLessThanOrEqual(1 + 16);
+  });
+
   it.each([
     { state: 'has to wait', prepare: () => fill() },
     { state: 'is refused', prepare: () => overload() },
@@ -288,6 +297,16 @@ describe('LoadShedding', () => {
     await until(() => handled.length === 1);
     handled[0]?.end(Buffer.alloc(50_000_000));
     expect(draining.inFlight).toBe(1);
+    expect(draining.waitingForClients).toBe(1);
+    client.destroy();
+    await until(() => draining.inFlight === 0);
+  });
+
+  it('does not count those whose client takes an answer slowly that is still made', async () => {
+    const client = connect(port(), '127.0.0.1').pause();
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => handled.length === 1);
+    handled[0]?.write(Buffer.alloc(50_000_000));
     expect(draining.waitingForClients).toBe(1);
     client.destroy();
     await until(() => draining.inFlight === 0);

@@ -4,6 +4,7 @@ import { type EventLoopUtilization, performance as nodePerformance } from 'node:
 import { Draining } from '@latchkey/shutdown/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Refusals } from './refusals.js';
+import { Pipelines } from './pipelines.js';
 import { noteWaiting } from './waiting-time.js';
 
 // Three for each connection of the pool: more wait for one another anyway.
@@ -61,6 +62,7 @@ export class LoadShedding implements OnApplicationShutdown {
   private adapting: NodeJS.Timeout | undefined;
   private ticking: NodeJS.Timeout | undefined;
   private handle: Handle = () => undefined;
+  private readonly pipelines = new Pipelines();
 
   constructor(private readonly draining: Draining) {
     this.refusals = new Refusals(draining);
@@ -84,6 +86,10 @@ export class LoadShedding implements OnApplicationShutdown {
     };
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (this.pipelines.isTooLong(request, response)) {
+        request.socket.destroy();
+        return;
+      }
       const isNext = this.worked < this.limit && this.queue.length === 0;
       if (isNext || HEALTH.test(request.url ?? '')) this.handle(request, response);
       else this.delay(request, response);

@@ -8,6 +8,8 @@ const PER_SECOND = 6000;
 // Where the process itself is what there is too little of, the time is that of the others' answers.
 const PER_SECOND_WHEN_BUSY = 2000;
 const AT_ONCE = 200;
+// More would wait for a second and longer.
+const MOST_UNSENT = 2000;
 
 const ID_PLACE = 'REQUEST-ID';
 
@@ -21,7 +23,7 @@ export class Refusals {
   private perSecond = PER_SECOND;
   private allowance = AT_ONCE;
   private allowedAt = performance.now();
-  private readonly unsent: (() => void)[] = [];
+  private readonly unsent: { request: IncomingMessage; response: ServerResponse }[] = [];
   private readonly status: number;
   private readonly headers: Readonly<Record<string, string>>;
   /** Between them is the request's id. */
@@ -41,11 +43,11 @@ export class Refusals {
 
   refuse(request: IncomingMessage, response: ServerResponse): void {
     this.count += 1;
-    const send = () => this.send(request, response);
     if (this.allowance >= 1 && this.unsent.length === 0) {
       this.allowance -= 1;
-      send();
-    } else this.unsent.push(send);
+      this.send(request, response);
+    } else if (this.unsent.length < MOST_UNSENT) this.unsent.push({ request, response });
+    else request.socket.destroy();
   }
 
   /** @param isBusy whether the event loop has no time to spare. */
@@ -59,9 +61,16 @@ export class Refusals {
     const earned = ((now - this.allowedAt) / 1000) * this.perSecond;
     this.allowedAt = now;
     this.allowance = Math.min(AT_ONCE, this.allowance + earned);
-    const due = this.unsent.splice(0, this.allowance);
-    this.allowance -= due.length;
-    for (const send of due) send();
+    let taken = 0;
+    for (const { request, response } of this.unsent) {
+      if (this.allowance < 1) break;
+      taken += 1;
+      // Who has left meanwhile takes nobody's turn.
+      if (request.socket.destroyed) continue;
+      this.allowance -= 1;
+      this.send(request, response);
+    }
+    this.unsent.splice(0, taken);
   }
 
   private send(request: IncomingMessage, response: ServerResponse): void {

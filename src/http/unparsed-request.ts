@@ -11,6 +11,8 @@ const PARSER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
+const FAREWELL_LIMIT_MS = 1000;
+
 /** Answers what Node refuses before Fastify sees it, in the format of every other error, and logs it likewise. */
 export class UnparsedRequests {
   /** Connections with a request that was refused for its form: what follows on them may be a part of it. */
@@ -27,6 +29,8 @@ export class UnparsedRequests {
     // It has its answer, which closes the connection.
     if (this.distrusted.has(socket)) return;
     const code = PARSER_PROBLEMS[error.code ?? ''] ?? 'MALFORMED_HTTP';
+    // Or the rest would still be read, as slowly as it comes, and the request carried out that was told to be too late.
+    if (code === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, code, requestIdOf({ headers: {} }));
   };
 
@@ -41,8 +45,11 @@ export class UnparsedRequests {
 
   /** For the server's `connect`: this is no proxy. Node would close the connection without a word. */
   readonly answerConnect = (request: IncomingMessage, socket: Duplex): void => {
-    // The server has given the connection up, so that a client that never ends it would hold it for ever.
+    // The server has given the connection up, with its listeners: a client that resets it would end the process, and one that never
+    // ends it or takes no answer would hold it for ever.
+    socket.on('error', () => socket.destroy());
     socket.once('finish', () => socket.destroy());
+    setTimeout(() => socket.destroy(), FAREWELL_LIMIT_MS).unref();
     this.end(socket, 'MALFORMED_HTTP', requestIdOf(request));
   };
 

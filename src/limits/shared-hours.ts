@@ -24,10 +24,10 @@ const answerSchema = z.tuple([z.number(), z.number(), z.number()]);
 const SCRIPT = `
   if #ARGV > 2 then redis.call('PFADD', KEYS[1], unpack(ARGV, 3)) end
   local misses = redis.call('INCRBY', KEYS[2], ARGV[2])
-  for _, key in ipairs(KEYS) do
-    if redis.call('PTTL', key) == -1 then redis.call('EXPIRE', key, ARGV[1]) end
-  end
-  return {redis.call('PFCOUNT', KEYS[1]), misses, redis.call('PTTL', KEYS[2])}`;
+  if redis.call('PTTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
+  local left = redis.call('PTTL', KEYS[2])
+  if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], left) end
+  return {redis.call('PFCOUNT', KEYS[1]), misses, left}`;
 
 /**
  * Adds up in the shared store which users a key asks for in its hour. No request waits for it: what was asked for is sent ten

@@ -3,7 +3,7 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { Client, Pool, type PoolClient } from 'pg';
 import type { Environment } from '../config/environment.js';
-import { UTC_SESSION } from './utc-session.js';
+import { inUtc } from './utc-session.js';
 
 // The defaults wait for ever: for a connection of the pool, and for an answer. Together they stay below the 1.5 s that the
 // MCP server waits for a request.
@@ -18,12 +18,11 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
 
   constructor(config: ConfigService<Environment, true>) {
     super({
-      connectionString: config.get('DATABASE_URL', { infer: true }),
+      connectionString: inUtc(config.get('DATABASE_URL', { infer: true })),
       max: config.get('DATABASE_POOL_MAX', { infer: true }),
       connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       application_name: 'latchkey',
-      options: UTC_SESSION,
     });
     const logger = new Logger(DatabasePool.name);
     // Without a listener, an idle connection that breaks would end the process.

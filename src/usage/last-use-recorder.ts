@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
@@ -27,6 +28,8 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly requests: FinishedRequests,
+    /** Its clock is the database's, by which quiet keys are found. */
+    private readonly feed: KeyFeed,
   ) {}
 
   onModuleInit(): void {
@@ -55,7 +58,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private record({ keyId, outcome, source, client }: FinishedRequest): void {
     if (keyId === null || REFUSALS.has(outcome)) return;
-    this.unwritten.set(keyId, { at: Date.now(), source, client });
+    this.unwritten.set(keyId, { at: this.feed.clock.now(), source, client });
   }
 
   private async write(uses: [keyId: string, use: Use][]): Promise<void> {

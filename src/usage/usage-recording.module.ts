@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
+import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { LastUseRecorder } from './last-use-recorder.js';
 import { UsageRecorder } from './usage-recorder.js';
 
 /** Writes down how keys are used: for processes that serve. */
-@Module({ providers: [UsageRecorder, LastUseRecorder] })
+@Module({ imports: [KeyVerificationModule], providers: [UsageRecorder, LastUseRecorder] })
 export class UsageRecordingModule {}

@@ -33,6 +33,12 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _body, done) => done(null));
   fastify.addHook('onRequest', (request, reply, done) => {
+    // Before an earlier request of its connection was answered (pipelining), which no client of MCP does: who never reads the answers
+    // would fill the memory, and nobody would learn that he has left.
+    if (reply.raw.socket === null) {
+      request.raw.socket.destroy();
+      return;
+    }
     void reply.headers({
       [REQUEST_ID_HEADER]: request.id,
       'cache-control': 'no-store',

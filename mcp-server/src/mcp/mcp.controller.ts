@@ -7,6 +7,7 @@ import {
   Res,
   UseGuards,
 } from '@nestjs/common';
+import { onResponseEnd } from '@latchkey/shutdown/response-end';
 import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -16,6 +17,8 @@ import { RateLimitGuard } from '../limits/rate-limit.guard.js';
 import { McpServerFactory } from './mcp-server.factory.js';
 
 const MAX_REQUEST_BYTES = 256 * 1024;
+// Far beyond what a call may take.
+const EXCHANGE_LIMIT_MS = 60_000;
 
 /** Streamable HTTP, without state: every request gets a server of its own, whatever its protocol version. */
 @Controller('mcp')
@@ -40,6 +43,9 @@ export class McpController implements OnApplicationShutdown {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }
     reply.hijack();
+    // The SDK never ends an exchange whose calls were all cancelled.
+    const limit = setTimeout(() => request.raw.socket.destroy(), EXCHANGE_LIMIT_MS).unref();
+    onResponseEnd(reply.raw, () => clearTimeout(limit));
     await this.handle(request.raw, reply.raw);
   }
 

@@ -87,4 +87,17 @@ describe('the published keys of an issuer', () => {
     await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'keys-unavailable' });
     issuer = await JwksServer.start();
   });
+
+  it('are not asked for again within five seconds of a failure, and those that are known stay good', async () => {
+    const token = await sign();
+    await verifier.verify(token);
+    pass(COOLDOWN_MS);
+    issuer.isBroken = true;
+    const unknown = await sign('unknown');
+    for (let count = 0; count < 20; count++) {
+      await expect(verifier.verify(unknown)).rejects.toMatchObject({ fault: 'keys-unavailable' });
+      expect(await verifier.verify(token)).toMatchObject({ userId: '12345' });
+    }
+    expect(issuer.requests).toBe(2);
+  });
 });

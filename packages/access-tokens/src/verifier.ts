@@ -1,4 +1,5 @@
 import {
+  createLocalJWKSet,
   createRemoteJWKSet,
   errors,
   jwtVerify,
@@ -9,6 +10,7 @@ import {
 
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
+const PAUSE_AFTER_FAILURE_MS = 5000;
 const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 // RFC 6749: a scope is of visible ASCII characters without " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
@@ -119,9 +121,37 @@ function secretKey(secret: string): JWTVerifyGetKey {
   return async () => key;
 }
 
-// Cached and fetched again for an unknown key id, but not more often than every 30 s (jose's defaults).
+/**
+ * Cached and fetched again for an unknown key id, but not more often than every 30 s (jose's defaults). An issuer that did not answer is
+ * left alone for a while: else each token that nobody has signed would have its request wait for it anew.
+ */
 function remoteKeys(url: URL): JWTVerifyGetKey {
-  return createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
+  const remote = createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
+  let failedAt = -Infinity;
+  return async (header, token) => {
+    if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS) {
+      return cachedKey(remote, header, token);
+    }
+    try {
+      return await remote(header, token);
+    } catch (error) {
+      if (findFault(error) === 'keys-unavailable') failedAt = performance.now();
+      throw error;
+    }
+  };
+}
+
+async function cachedKey(
+  remote: ReturnType<typeof createRemoteJWKSet>,
+  ...[header, token]: Parameters<JWTVerifyGetKey>
+) {
+  const known = remote.fresh ? remote.jwks() : undefined;
+  try {
+    return await createLocalJWKSet(known ?? { keys: [] })(header, token);
+  } catch (cause) {
+    // It may be a new one, of which nobody can be asked now.
+    throw new Error('The key is not known yet', { cause });
+  }
 }
 
 function findFault(error: unknown): AccessTokenFault {

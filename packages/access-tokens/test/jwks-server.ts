@@ -6,6 +6,8 @@ export class JwksServer {
   readonly issuer = 'https://issuer.example';
   /** How often the keys were asked for. */
   requests = 0;
+  /** Whether it answers with 500. */
+  isBroken = false;
   private keys: JWK[] = [];
   private privateKey: CryptoKey | undefined;
   private keyId = 0;
@@ -18,6 +20,7 @@ export class JwksServer {
   static async start(): Promise<JwksServer> {
     const server = createServer((_request, response) => {
       issuer.requests += 1;
+      response.statusCode = issuer.isBroken ? 500 : 200;
       response
         .setHeader('content-type', 'application/json')
         .end(JSON.stringify({ keys: issuer.keys }));

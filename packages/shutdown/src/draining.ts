@@ -32,7 +32,7 @@ export class Draining {
   get waitingForClients(): number {
     let waiting = 0;
     for (const response of this.open) {
-      if (response && (!response.req.complete || response.writableEnded)) waiting += 1;
+      if (response && isWithClient(response)) waiting += 1;
     }
     return waiting;
   }
@@ -98,4 +98,8 @@ export class Draining {
     }, CHECK_INTERVAL_MS).unref();
     server.once('close', () => clearInterval(timer));
   }
+}
+
+function isWithClient({ req, writableEnded, writableNeedDrain }: ServerResponse): boolean {
+  return !req.complete || writableEnded || writableNeedDrain;
 }
