@@ -248,7 +248,8 @@ describe('a request that the HTTP parser refuses', () => {
     const [answer] = await once(socket.setEncoding('latin1'), 'data');
     expect(answer).toContain('REQUEST_TIMEOUT');
     socket.write(body.slice(-1));
-    await once(socket, 'close');
+    await vi.waitFor(async () => expect(await countConnections()).toBe(0));
+    socket.destroy();
     await withKey(app.url).get('/api/internal/users/too-late').expect(404);
   });
 

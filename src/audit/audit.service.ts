@@ -60,8 +60,8 @@ export class AuditService {
         SELECT DISTINCT ON (subject) subject, after FROM audit_events ORDER BY subject, sequence DESC
       ) AS event ON event.subject = key.id
       WHERE (key.id IS NULL) IS DISTINCT FROM (event.after IS NULL) OR EXISTS (
-        SELECT FROM jsonb_each(event.after::jsonb) AS said
-        WHERE to_jsonb(key) -> said.key IS DISTINCT FROM said.value
+        SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
+        WHERE to_jsonb(key) -> said.name IS DISTINCT FROM said.value
       )
       ORDER BY 1`;
     return rows.map(({ id }) => id);

@@ -64,6 +64,7 @@ export class ListeningClient {
 
   /** Without waiting for an answer, which a frozen server would not give. */
   close(): void {
+    if (this.hasEnded) return;
     void this.client.end().catch(() => undefined);
     this.end();
   }
