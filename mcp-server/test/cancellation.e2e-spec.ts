@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientRequest, request } from 'node:http';
-import type { Socket } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { ServerProcess } from '../../test/support/server-process.js';
 import { FakeBackend } from './support/fake-backend.js';
@@ -72,3 +72,33 @@ it.each([
     expect(mcp.output).not.toContain('"level":"error"');
   },
 );
+
+it('a client that sends on before it is answered, without a token, is cut off', async () => {
+  const { hostname, port } = new URL(mcp.url);
+  const client = connect(Number(port), hostname).on('error', () => undefined);
+  let received = '';
+  client.on('data', (chunk) => (received += String(chunk)));
+  client.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100));
+  await once(client, 'close');
+  expect(received.split('HTTP/1.1 ').length - 1).toBeLessThanOrEqual(1);
+});
+
+it('an exchange whose only call was cancelled ends, though it has no answer', async () => {
+  const hasty = await startMcp({ BACKEND_API_URL: backend.url, BACKEND_TOTAL_TIMEOUT_MS: '1' });
+  const startedAt = performance.now();
+  const answer = fetch(hasty.url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      authorization: `Bearer ${await token('12345')}`,
+    },
+    body: JSON.stringify([
+      { jsonrpc: '2.0', id: 1, method: 'ping' },
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } },
+    ]),
+  });
+  await expect(answer).rejects.toThrow('fetch failed');
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  await hasty.stop();
+});

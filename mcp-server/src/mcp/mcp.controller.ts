@@ -10,15 +10,18 @@ import {
 import { onResponseEnd } from '@latchkey/shutdown/response-end';
 import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
+import { ConfigService } from '@nestjs/config';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BearerGuard } from '../auth/bearer.guard.js';
 import { HostGuard } from '../auth/host.guard.js';
+import type { Environment } from '../config/environment.js';
 import { RateLimitGuard } from '../limits/rate-limit.guard.js';
 import { McpServerFactory } from './mcp-server.factory.js';
 
 const MAX_REQUEST_BYTES = 256 * 1024;
-// Far beyond what a call may take.
-const EXCHANGE_LIMIT_MS = 60_000;
+// Of an exchange: calls of the backend, one after another, and the time for all else.
+const MOST_CALLS = 3;
+const ALL_ELSE_MS = 10_000;
 
 /** Streamable HTTP, without state: every request gets a server of its own, whatever its protocol version. */
 @Controller('mcp')
@@ -27,8 +30,11 @@ export class McpController implements OnApplicationShutdown {
   private readonly logger = new Logger(McpController.name);
   private readonly handler: McpHttpHandler;
   private readonly handle: NodeMcpRequestHandler;
+  private readonly limitMs: number;
 
-  constructor(factory: McpServerFactory) {
+  constructor(factory: McpServerFactory, config: ConfigService<Environment, true>) {
+    this.limitMs =
+      MOST_CALLS * config.get('BACKEND_TOTAL_TIMEOUT_MS', { infer: true }) + ALL_ELSE_MS;
     const onerror = (error: Error) => this.logger.debug(`Refused by the MCP SDK: ${error.name}`);
     const limits = { maxRequestBodySize: MAX_REQUEST_BYTES, onerror };
     this.handler = createMcpHandler((connection) => factory.create(connection), limits);
@@ -44,7 +50,7 @@ export class McpController implements OnApplicationShutdown {
     }
     reply.hijack();
     // The SDK never ends an exchange whose calls were all cancelled.
-    const limit = setTimeout(() => request.raw.socket.destroy(), EXCHANGE_LIMIT_MS).unref();
+    const limit = setTimeout(() => request.raw.socket.destroy(), this.limitMs).unref();
     onResponseEnd(reply.raw, () => clearTimeout(limit));
     await this.handle(request.raw, reply.raw);
   }

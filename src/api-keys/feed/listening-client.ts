@@ -1,4 +1,4 @@
-import { Client, DatabaseError, type QueryConfig, type QueryResultRow } from 'pg';
+import { Client, type QueryConfig, type QueryResultRow } from 'pg';
 
 const CONNECT_TIMEOUT_MS = 1000;
 const QUERY_TIMEOUT_MS = 1500;
@@ -55,10 +55,8 @@ export class ListeningClient {
   /** Answers with the rows. Queries are sent one after another: the driver is about to stop queueing them. */
   async query<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
     const result = this.latest.then(() => this.client.query<Row>(query));
-    this.latest = result.catch((error: unknown) => {
-      // It is the connection, and not the query: those behind must not wait in vain one after another.
-      if (!(error instanceof DatabaseError)) this.close();
-    });
+    // Those behind must not wait in vain one after another, and a new connection is soon made.
+    this.latest = result.catch(() => this.close());
     return (await result).rows;
   }
 

@@ -1,0 +1,29 @@
+import { hash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { IssuedKey } from './issued-key.js';
+import { IssuedKeyRing } from './issued-key-ring.js';
+import { digestWords } from './key-digest.js';
+
+const digest = hash('sha256', 'a key', 'hex');
+
+function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
+  return {
+    id: 'k',
+    digest,
+    revision,
+    isRevoked,
+    expiresAt: Infinity,
+    networks: undefined,
+    principal: { keyId: 'k', isRoot: false, scopes: [], userFields: undefined },
+  };
+}
+
+describe('the ring of issued keys', () => {
+  it('follows a database that was restored to an older state', () => {
+    const ring = new IssuedKeyRing();
+    ring.put([keyOf(102n, true)]);
+    ring.put([keyOf(40n, false)]);
+    expect(ring.at(ring.find(digestWords(digest))).isRevoked).toBe(false);
+    expect(ring.fingerprint).toEqual({ count: 1, revisions: 40n });
+  });
+});
