@@ -64,7 +64,11 @@ export class Acknowledgements {
     for (;;) {
       const instances = await this.findLiveInstances();
       // Those that say so while others are waited for need no query.
-      while (instances.some(isSilent) && (await this.hears(deadline)));
+      while (
+        instances.some(isSilent) &&
+        performance.now() < deadline &&
+        (await this.hears(deadline))
+      );
       const silent = instances.filter(isSilent).length;
       if (silent === 0 || performance.now() >= deadline) {
         const times = instances.map((instance) => saidAt(instance) ?? committedAt);
@@ -79,8 +83,8 @@ export class Acknowledgements {
   }
 
   private async hears(deadline: number): Promise<boolean> {
-    const timeoutMs = Math.min(POLL_INTERVAL_MS, Math.ceil(deadline - performance.now()));
-    if (timeoutMs <= 0) return false;
+    const leftMs = Math.max(0, Math.ceil(deadline - performance.now()));
+    const timeoutMs = Math.min(POLL_INTERVAL_MS, leftMs);
     try {
       await once(this.news, SAID, { signal: AbortSignal.timeout(timeoutMs) });
       return true;
