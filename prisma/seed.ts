@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { embeddedDatabaseUrl } from '../scripts/embedded-postgres.js';
 import { PrismaClient } from '../src/generated/prisma/client.js';
-import { UTC_SESSION } from '../src/prisma/utc-session.js';
+import { inUtc } from '../src/prisma/utc-session.js';
 import { seedBulkUsers } from './seed/bulk-users.js';
 import { seedDemoUsers } from './seed/demo-users.js';
 
@@ -22,7 +22,7 @@ async function seed(): Promise<void> {
     throw new Error('There is no database yet: run npm start first, or set DATABASE_URL.');
   }
   const prisma = new PrismaClient({
-    adapter: new PrismaPg({ connectionString, options: UTC_SESSION }),
+    adapter: new PrismaPg({ connectionString: inUtc(connectionString) }),
     errorFormat: 'minimal',
   });
   try {

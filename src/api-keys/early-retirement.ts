@@ -37,13 +37,18 @@ export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
     return this.changes.run(
       'early-retirement',
       ({ prisma, now }) => prisma.$queryRaw<{ id: string }[]>`
-        UPDATE api_keys AS old SET retires_at = ${now}
-        FROM api_keys AS successor
-        JOIN api_key_uses AS successor_use ON successor_use.key_id = successor.id
-        WHERE successor.predecessor_id = old.id
-          AND old.revoked_at IS NULL AND old.retires_at > ${now}
-          AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
-              < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
+        WITH quiet AS (
+          SELECT old.id
+          FROM api_keys AS old
+          JOIN api_keys AS successor ON successor.predecessor_id = old.id
+          JOIN api_key_uses AS successor_use ON successor_use.key_id = successor.id
+          WHERE old.revoked_at IS NULL AND old.retires_at > ${now}
+            AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
+                < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
+          -- In the order in which other changes hold keys.
+          ORDER BY old.id FOR UPDATE OF old
+        )
+        UPDATE api_keys AS old SET retires_at = ${now} FROM quiet WHERE old.id = quiet.id
         RETURNING old.id`,
     );
   }

@@ -15,7 +15,8 @@ export interface KeyChange {
 @Injectable()
 export class KeyChanges {
   private latest: Promise<unknown> = Promise.resolve();
-  /** When one has failed for want of the database, on the clock of `performance`. */
+  /** How many have failed one after another for want of the database, and when the last one did, on the clock of `performance`. */
+  private failures = 0;
   private failedAt = -Infinity;
 
   constructor(private readonly prisma: PrismaService) {}
@@ -27,14 +28,23 @@ export class KeyChanges {
   ): Promise<Result> {
     const askedAt = performance.now();
     const result = this.latest.then(() => {
-      // Those that waited for it would fail as it did, one after another.
-      if (this.failedAt > askedAt) throw new ProblemException('DATABASE_UNAVAILABLE');
+      // Those that waited for it would fail as it did, one after another; but one alone may have waited for a row that is locked.
+      if (this.failures > 1 && this.failedAt > askedAt) {
+        throw new ProblemException('DATABASE_UNAVAILABLE');
+      }
       return this.carryOut(actor, change);
     });
-    this.latest = result.catch((error: unknown) => {
-      if (isDatabaseUnavailable(error)) this.failedAt = performance.now();
-    });
+    this.latest = result.then(
+      () => (this.failures = 0),
+      (error: unknown) => this.noteFailure(error),
+    );
     return result;
+  }
+
+  private noteFailure(error: unknown): void {
+    if (!isDatabaseUnavailable(error)) return;
+    this.failures += 1;
+    this.failedAt = performance.now();
   }
 
   private async carryOut<Result>(

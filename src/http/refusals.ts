@@ -8,8 +8,8 @@ const PER_SECOND = 6000;
 // Where the process itself is what there is too little of, the time is that of the others' answers.
 const PER_SECOND_WHEN_BUSY = 2000;
 const AT_ONCE = 200;
-// More would wait for a second and longer.
-const MOST_UNSENT = 2000;
+// As many as there may be connections: beyond are clients that have left.
+const MOST_UNSENT = 10_000;
 
 const ID_PLACE = 'REQUEST-ID';
 
@@ -23,7 +23,7 @@ export class Refusals {
   private perSecond = PER_SECOND;
   private allowance = AT_ONCE;
   private allowedAt = performance.now();
-  private readonly unsent: { request: IncomingMessage; response: ServerResponse }[] = [];
+  private unsent: { request: IncomingMessage; response: ServerResponse }[] = [];
   private readonly status: number;
   private readonly headers: Readonly<Record<string, string>>;
   /** Between them is the request's id. */
@@ -46,8 +46,7 @@ export class Refusals {
     if (this.allowance >= 1 && this.unsent.length === 0) {
       this.allowance -= 1;
       this.send(request, response);
-    } else if (this.unsent.length < MOST_UNSENT) this.unsent.push({ request, response });
-    else request.socket.destroy();
+    } else this.postpone(request, response);
   }
 
   /** @param isBusy whether the event loop has no time to spare. */
@@ -71,6 +70,14 @@ export class Refusals {
       this.send(request, response);
     }
     this.unsent.splice(0, taken);
+  }
+
+  private postpone(request: IncomingMessage, response: ServerResponse): void {
+    if (this.unsent.length >= MOST_UNSENT) {
+      this.unsent = this.unsent.filter((each) => !each.request.socket.destroyed);
+    }
+    if (this.unsent.length < MOST_UNSENT) this.unsent.push({ request, response });
+    else request.socket.destroy();
   }
 
   private send(request: IncomingMessage, response: ServerResponse): void {

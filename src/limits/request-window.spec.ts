@@ -3,7 +3,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { QuotaPolicy } from './quota-policy.js';
 import { RequestWindow } from './request-window.js';
 
-const HERE = { redis: undefined, isUp: false, reportFailure: () => undefined };
+const HERE = {
+  redis: undefined,
+  isUp: false,
+  reportFailure: () => undefined,
+  reportSuccess: () => undefined,
+};
 
 function createWindow(quota: number): RequestWindow {
   return new RequestWindow(HERE, 'test', new QuotaPolicy('default', quota, 60));

@@ -32,7 +32,7 @@ export class RequestWindow {
   private readonly refills = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly store: Pick<SharedStore, 'redis' | 'isUp' | 'reportFailure'>,
+    private readonly store: Pick<SharedStore, 'redis' | 'isUp' | 'reportFailure' | 'reportSuccess'>,
     name: string,
     readonly policy: QuotaPolicy,
   ) {
@@ -92,12 +92,16 @@ export class RequestWindow {
     return Math.max(1, Math.min(Math.floor(quota * ALLOTMENT_SHARE), available));
   }
 
-  private consume(caller: string, points: number): Promise<RateLimiterRes> {
+  private async consume(caller: string, points: number): Promise<RateLimiterRes> {
     if (this.shared === undefined || !this.store.isUp) return this.local.consume(caller, points);
-    return this.shared.consume(caller, points).catch((error: unknown) => {
+    try {
+      const result = await this.shared.consume(caller, points);
+      this.store.reportSuccess();
+      return result;
+    } catch (error) {
       if (error instanceof RateLimiterRes) throw error;
       this.store.reportFailure(error);
       return this.local.consume(caller, points);
-    });
+    }
   }
 }

@@ -84,6 +84,7 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
         misses,
         ...ids,
       );
+      this.store.reportSuccess();
       const [users, allMisses, msUntilEnd] = answerSchema.parse(answer);
       this.known.set(keyId, { users, misses: allMisses, endsAt: performance.now() + msUntilEnd });
     } catch (error) {

@@ -19,7 +19,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   /** Undefined without `REDIS_URL`. */
   readonly redis: Redis | undefined;
   private wasUp = true;
-  private leftUntil = 0;
+  private isLeftAlone = false;
 
   constructor(config: ConfigService<Environment, true>) {
     const url = config.get('REDIS_URL', { infer: true });
@@ -40,11 +40,11 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
 
   get sharing(): Sharing {
     if (this.redis === undefined) return 'per-process';
-    return this.isUp ? 'shared' : 'degraded';
+    return this.isUp && this.wasUp ? 'shared' : 'degraded';
   }
 
   get isUp(): boolean {
-    return this.redis?.status === 'ready' && performance.now() >= this.leftUntil;
+    return this.redis?.status === 'ready' && !this.isLeftAlone;
   }
 
   async onModuleInit(): Promise<void> {
@@ -59,12 +59,22 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   /** For whoever got no good answer: the server is left for a second, and one that hangs until it answers again. */
   reportFailure(error: unknown): void {
     if (!this.isUp) return;
-    this.leftUntil = performance.now() + PAUSE_MS;
+    this.isLeftAlone = true;
     this.logger.debug(error);
     this.report(false);
-    setTimeout(() => this.report(this.isUp), PAUSE_MS).unref();
-    // One that is full or does not write answers all the same: a new connection would be refused as well.
+    // One that is full or does not write answers all the same: a new connection would be refused as well, and only a good answer
+    // tells that it is over.
+    const isOver = isReply(error) ? () => undefined : () => this.report(this.isUp);
     if (!isReply(error)) this.redis?.disconnect(true);
+    setTimeout(() => {
+      this.isLeftAlone = false;
+      isOver();
+    }, PAUSE_MS).unref();
+  }
+
+  /** For whoever got a good answer. */
+  reportSuccess(): void {
+    this.report(true);
   }
 
   private report(isUp: boolean): void {

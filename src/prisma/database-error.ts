@@ -38,8 +38,8 @@ const UNAVAILABLE_KINDS = new Set([
 
 const READ_ONLY = '25006';
 
-// Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out).
-const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^25006$/;
+// Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out); and locks, deadlocks, standbys.
+const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^40P01$|^25006$/;
 
 // The driver's own errors, which adapter-pg 7.10 passes on as plain `Error`s without a code.
 const LOST_MESSAGES = new Set([

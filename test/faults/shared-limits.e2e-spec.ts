@@ -152,8 +152,12 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
     const counts = await askOften(secret, 4 * LIMIT);
     expect(Object.keys(counts).toSorted()).toEqual([String(ADMITTED), '429']);
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
+    await becomes('degraded');
     await redis.takeWrites();
-    await becomes('up');
+    // They hear of it with the next request.
+    await expect
+      .poll(() => askOften(secret, 2 * PROCESSES).then(sharing), { timeout: 20_000 })
+      .toEqual(['up']);
     const { secret: next } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     expect(await askOften(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
   });

@@ -128,6 +128,8 @@ export class CallPolicy {
   }
 
   private async attemptInTime<Answer>(call: Call<Answer>, signal: AbortSignal): Promise<Answer> {
+    // It may have waited once more, for the call that tries whether the backend is back.
+    signal.throwIfAborted();
     const limit = AbortSignal.timeout(this.limits.responseTimeoutMs);
     try {
       return await call.attempt(AbortSignal.any([signal, limit]));
