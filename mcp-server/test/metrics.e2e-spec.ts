@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { metricsOf } from '../../test/support/metrics-stack.js';
 import { Scrape } from '../../test/support/metrics.js';
 import type { ServerProcess } from '../../test/support/server-process.js';
 import { callTool } from './support/clients.js';
 import { FakeBackend, healthy, respond } from './support/fake-backend.js';
 import { startMcp } from './support/servers.js';
 import { token } from './support/tokens.js';
-
-const METRICS_AT = /Metrics are at (http:[^"]+)/;
 
 describe('the metrics of the MCP server', () => {
   let backend: FakeBackend;
@@ -24,7 +23,7 @@ describe('the metrics of the MCP server', () => {
     await backend.stop();
   });
 
-  const scrape = () => Scrape.of(METRICS_AT.exec(mcp.output)?.[1] ?? '');
+  const scrape = () => Scrape.of(metricsOf(mcp));
   const value = async (name: string, labels?: Record<string, string>) =>
     (await scrape()).value(name, labels);
   const call = async () => callTool(mcp.url, await token('user-31337'), 'get_profile');

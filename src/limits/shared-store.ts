@@ -64,11 +64,11 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.report(false);
     // One that is full or does not write answers all the same: a new connection would be refused as well, and only a good answer
     // tells that it is over.
-    const isOver = isReply(error) ? () => undefined : () => this.report(this.isUp);
-    if (!isReply(error)) this.redis?.disconnect(true);
+    const isSilent = !isReply(error);
+    if (isSilent) this.redis?.disconnect(true);
     setTimeout(() => {
       this.isLeftAlone = false;
-      isOver();
+      if (isSilent) this.report(this.isUp);
     }, PAUSE_MS).unref();
   }
 

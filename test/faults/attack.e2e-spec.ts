@@ -12,6 +12,7 @@ import { ATTEMPT_OUTCOMES } from '../../src/requests/finished-request.js';
 import { API_KEY, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';
 import { scaled } from '../support/load.js';
+import { metricsOf } from '../support/metrics-stack.js';
 import { Scrape } from '../support/metrics.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
@@ -49,8 +50,7 @@ afterAll(async () => {
 });
 
 async function readMetrics(): Promise<ReadonlyMap<string, number>> {
-  const [, url = ''] = /Metrics are at (http:[^"]+)/.exec(backend.output) ?? [];
-  const scrape = await Scrape.of(url);
+  const scrape = await Scrape.of(metricsOf(backend));
   return new Map(
     ATTEMPT_OUTCOMES.map((each) => [each, scrape.value(METRIC, { outcome: each }) ?? 0]),
   );

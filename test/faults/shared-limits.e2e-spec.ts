@@ -4,6 +4,7 @@ import { API_KEY, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';
 import { issueKey } from '../support/keys.js';
 import { Load } from '../support/load.js';
+import { metricsOf } from '../support/metrics-stack.js';
 import { Scrape } from '../support/metrics.js';
 import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
@@ -74,10 +75,9 @@ describe.skipIf(!HAS_REDIS)('two processes with one Redis', { timeout: 120_000 }
   }
 
   async function degradedMetric(): Promise<(number | undefined)[]> {
-    const values = backends.map(async ({ output }) => {
-      const [, url = ''] = /Metrics are at (http:[^"]+)/.exec(output) ?? [];
-      return (await Scrape.of(url)).value('latchkey_limit_store_degraded');
-    });
+    const values = backends.map(async (backend) =>
+      (await Scrape.of(metricsOf(backend))).value('latchkey_limit_store_degraded'),
+    );
     return Promise.all(values);
   }
 
