@@ -11,8 +11,10 @@ const CALLERS = 8;
 const SOURCES = 250;
 const USERS = '/api/internal/users';
 const PATH = `${USERS}/ada`;
-// Neighbours on the machine make the slowest calls slower than what is measured.
-const SHARE = process.env.FULL === '1' ? 0.99 : 0.5;
+// A ratio says something on a quiet machine only; what punishes a caller on purpose makes it wait far longer than this.
+const IS_FULL = process.env.FULL === '1';
+const SHARE = IS_FULL ? 0.99 : 0.5;
+const allowed = (usualMs: number): number => (IS_FULL ? 2 * usualMs : usualMs + 100);
 
 describe(`${WRONG_KEYS} wrong keys`, { timeout: 600_000 }, () => {
   let database: TestDatabase;
@@ -87,7 +89,9 @@ describe(`${WRONG_KEYS} wrong keys`, { timeout: 600_000 }, () => {
       expect(Object.keys(answers).filter((status) => !/^4(01|29)$/.test(status))).toEqual([]);
       expect(answers[429]).toBeGreaterThan(0);
       expect(attacked.statuses).toEqual([200]);
-      expect(percentile(attacked.times, SHARE)).toBeLessThan(2 * percentile(usual.times, SHARE));
+      expect(percentile(attacked.times, SHARE)).toBeLessThan(
+        allowed(percentile(usual.times, SHARE)),
+      );
     },
   );
 });
