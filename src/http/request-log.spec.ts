@@ -21,7 +21,7 @@ function linesOf(
   ...requests: readonly Partial<FinishedRequest>[]
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
-  const log = new RequestLog(pino(), { write: (line) => void lines.push(line) });
+  const log = new RequestLog(pino(), { writeLatin1: (line) => void lines.push(line) });
   for (const fields of requests) log.write({ ...REQUEST, ...fields });
   return lines.map((line) => JSON.parse(line));
 }
@@ -90,7 +90,9 @@ describe('the line of a request', () => {
 
   it('is not written where its level is off', () => {
     const lines: string[] = [];
-    const log = new RequestLog(pino({ level: 'warn' }), { write: (line) => void lines.push(line) });
+    const log = new RequestLog(pino({ level: 'warn' }), {
+      writeLatin1: (line) => void lines.push(line),
+    });
     log.write(REQUEST);
     log.write({ ...REQUEST, outcome: 'revoked' });
     expect(lines).toHaveLength(1);

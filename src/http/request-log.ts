@@ -1,4 +1,5 @@
-import type { DestinationStream, Logger } from 'pino';
+import type { LineStream } from '@latchkey/logging/line-batches';
+import type { Logger } from 'pino';
 import { type Attempt, type FinishedRequest, isAttempt } from '../requests/finished-request.js';
 
 // One for each key, and for those without.
@@ -30,15 +31,15 @@ export class RequestLog {
 
   constructor(
     private readonly logger: Pick<Logger, 'isLevelEnabled'>,
-    private readonly stream: DestinationStream,
+    private readonly stream: Pick<LineStream, 'writeLatin1'>,
   ) {}
 
   write(request: FinishedRequest): void {
     const { level, text } = this.describe(request);
     if (!this.logger.isLevelEnabled(level)) return;
     const { requestId, durationMs } = request;
-    // A request id has no character that JSON escapes, whoever made it.
-    this.stream.write(
+    // A request id has no character that JSON escapes, whoever made it; and headers are Latin-1.
+    this.stream.writeLatin1(
       `${this.headOf(level)}${requestId}${text}${decimal(durationMs)},"msg":"request"}\n`,
     );
   }

@@ -1,7 +1,46 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LineBatches } from './line-batches.js';
+
+function openLines(): { lines: LineBatches; read: () => string } {
+  const directory = mkdtempSync(join(tmpdir(), 'lines-'));
+  const file = join(directory, 'log');
+  const descriptor = openSync(file, 'w');
+  onTestFinished(() => {
+    closeSync(descriptor);
+    rmSync(directory, { recursive: true });
+  });
+  return { lines: new LineBatches(descriptor), read: () => readFileSync(file, 'utf8') };
+}
+
+describe('lines of both kinds', () => {
+  it('keep their order and their characters', async () => {
+    const { lines, read } = openLines();
+    lines.writeLatin1('one Ärger\n');
+    lines.write('two — ✓\n');
+    lines.writeLatin1('three\n');
+    lines.write('four\n');
+    await vi.waitFor(() => expect(read()).toBe('one Ärger\ntwo — ✓\nthree\nfour\n'));
+  });
+
+  it('are whole, however long and however many', async () => {
+    const { lines, read } = openLines();
+    const written = Array.from({ length: 50 }, (_, number) => `${'x'.repeat(9000 * number)}\n`);
+    for (const line of written) lines.writeLatin1(line);
+    await vi.waitFor(() => expect(read()).toBe(written.join('')));
+  });
+
+  it('are written again after a batch', async () => {
+    const { lines, read } = openLines();
+    lines.writeLatin1('first\n');
+    await vi.waitFor(() => expect(read()).toBe('first\n'));
+    lines.writeLatin1('second\n');
+    await vi.waitFor(() => expect(read()).toBe('first\nsecond\n'));
+  });
+});
 
 describe('lines for a disk that is full', () => {
   it('do not end the process', async () => {

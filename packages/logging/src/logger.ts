@@ -1,6 +1,6 @@
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import { LineBatches } from './line-batches.js';
+import { LineBatches, type LineStream } from './line-batches.js';
 
 // Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
 const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) => [
@@ -11,7 +11,7 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 type LogTarget = keyof typeof DESCRIPTORS;
 
-const STREAMS = new Map<LogTarget, DestinationStream>();
+const STREAMS = new Map<LogTarget, LineStream>();
 
 /** A process's logger: JSON lines, or readable ones where the target is a terminal. */
 export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
@@ -27,22 +27,23 @@ export function createLogger(level: string, target: LogTarget = 'stdout'): Logge
 }
 
 /** Takes the lines of the log. A process has one for each target, however many loggers it has. */
-export function logStream(target: LogTarget = 'stdout'): DestinationStream {
+export function logStream(target: LogTarget = 'stdout'): LineStream {
   const stream = STREAMS.get(target) ?? openStream(target);
   STREAMS.set(target, stream);
   return stream;
 }
 
-function openStream(target: LogTarget): DestinationStream {
+function openStream(target: LogTarget): LineStream {
   const descriptor = DESCRIPTORS[target];
   if (!process[target].isTTY) return new LineBatches(descriptor);
-  return pretty({
+  const stream = pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',
     ignore: 'context',
     messageFormat: '{if context}{context}: {end}{msg}',
     singleLine: true,
   });
+  return Object.assign(stream, { writeLatin1: (line: string) => void stream.write(line) });
 }
 
 // An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.
