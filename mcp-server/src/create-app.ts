@@ -15,7 +15,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   const logger = createLogger(environment.LOG_LEVEL);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment, logger),
-    createFastifyAdapter(logger),
+    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );

@@ -1,5 +1,6 @@
 // First, since it is about all that is loaded after it.
 import './heap-growth.js';
+import { addressOf } from '@latchkey/connections/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
@@ -13,7 +14,7 @@ try {
   // Loaded only now, so that a mistake in the environment is told at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
-  await app.listen(environment.MCP_PORT, environment.HOST);
+  await app.listen(environment.MCP_PORT, await addressOf(environment.HOST));
   endOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'MCP_PORT'));

@@ -38,5 +38,7 @@ async function serve(): Promise<void> {
   const findUser = async (): Promise<User> =>
     toUser(await verifier.verify(environment.MCP_ACCESS_TOKEN ?? ''));
   await findUser();
+  // A client ends it by closing stdin, and then nothing is left to do but this.
+  process.once('beforeExit', () => void app.close());
   serveStdio((connection) => factory.create(connection, findUser));
 }

@@ -49,12 +49,15 @@ describe('when only the user’s details can not be had', () => {
     expect(JSON.stringify(result)).not.toContain('2,543');
   });
 
-  it.each([401, 403, 404])('tells nothing after %i, although fallback is on', async (status) => {
-    backend.become(failUsers(status));
-    const result = await call(falling, 'get_balance');
-    expect(result.isError).toBe(true);
-    expect(JSON.stringify(result)).not.toContain('Customer');
-  });
+  it.each([401, 403, 404, 429])(
+    'tells nothing after %i, although fallback is on',
+    async (status) => {
+      backend.become(failUsers(status));
+      const result = await call(falling, 'get_balance');
+      expect(result.isError).toBe(true);
+      expect(JSON.stringify(result)).not.toContain('Customer');
+    },
+  );
 
   it('changes nothing', async () => {
     backend.become(failUsers(503));

@@ -1,15 +1,10 @@
 import { BlockList, isIP } from 'node:net';
-import { z } from 'zod';
+import { networkBlock } from '@latchkey/environment/variables';
 
-const FULL_PREFIX = { ipv4: 32, ipv6: 128 } as const;
-
-/** A CIDR block, IPv4 or IPv6; a single address is a block of its own. */
-export const networkSchema = z
-  .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
-    error: 'must be a CIDR block or an address, such as 10.0.0.0/8 or 2001:db8::/32',
-  })
-  .transform((text) => (text.includes('/') ? text : `${text}/${FULL_PREFIX[familyOf(text)]}`))
-  .meta({ description: 'A CIDR block, IPv4 or IPv6.', example: '10.0.0.0/8' });
+export const networkSchema = networkBlock.meta({
+  description: 'A CIDR block, IPv4 or IPv6.',
+  example: '10.0.0.0/8',
+});
 
 export function toBlockList(networks: readonly string[]): BlockList {
   const list = new BlockList();

@@ -13,6 +13,7 @@ import {
   defaultDrainSeconds,
   httpUrl,
   logLevel,
+  networkBlock,
   nodeEnvironment,
   oneOf,
   wholeNumber,
@@ -20,7 +21,6 @@ import {
 } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../api-keys/api-key-format.js';
-import { networkSchema } from '../api-keys/network.js';
 import { readRootKeyFile } from '../api-keys/root-key-file.js';
 import { rootKeySchema } from '../api-keys/root-key.js';
 
@@ -92,7 +92,7 @@ const variables = z.object({
   ALERT_KEY_EXPIRY_DAYS: wholeNumber(1, 365).default(7),
   ALERT_KEY_UNUSED_DAYS: wholeNumber(1, 365).default(30),
   ALERT_QUIET_SECONDS: wholeNumber(1, 86_400).default(300),
-  TRUSTED_PROXIES: wordList().pipe(z.array(networkSchema)).default([]),
+  TRUSTED_PROXIES: wordList().pipe(z.array(networkBlock)).default([]),
   AUTH_TOKEN_AUDIENCE: z.string().optional(),
   ...tokenVariables,
 });

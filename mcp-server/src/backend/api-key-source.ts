@@ -11,6 +11,7 @@ export class ApiKeySource {
   constructor(
     key: string | undefined,
     private readonly file: string | undefined,
+    private readonly production: boolean,
   ) {
     this.key = file === undefined ? (key ?? '') : (firstKey(readFileSync(file, 'utf8')) ?? '');
   }
@@ -23,7 +24,7 @@ export class ApiKeySource {
   ): string | undefined {
     let current: string;
     try {
-      ({ current } = new ApiKeySource(key, file));
+      ({ current } = new ApiKeySource(key, file, production));
     } catch {
       return 'names a file that cannot be read';
     }
@@ -31,7 +32,7 @@ export class ApiKeySource {
     if (!HEADER_VALUE.test(current)) {
       return 'must be visible ASCII characters without spaces and commas';
     }
-    const weakness = production ? findKeyWeakness(current) : undefined;
+    const weakness = findWeakness(current, production);
     return weakness && `is ${weakness}: refused in production`;
   }
 
@@ -44,8 +45,13 @@ export class ApiKeySource {
     if (this.file === undefined) return;
     const text = await readFile(this.file, 'utf8').catch(() => '');
     const key = firstKey(text);
-    if (key !== undefined && HEADER_VALUE.test(key)) this.key = key;
+    if (key === undefined || !HEADER_VALUE.test(key)) return;
+    if (findWeakness(key, this.production) === undefined) this.key = key;
   }
+}
+
+function findWeakness(key: string, production: boolean): string | undefined {
+  return production ? findKeyWeakness(key) : undefined;
 }
 
 // The backend's own key file may hold several keys, and digests, which are of no use for a caller.

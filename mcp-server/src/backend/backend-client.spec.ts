@@ -274,6 +274,13 @@ describe('getUsers', () => {
     expect(second.map(({ id }) => id)).toEqual(['2', '1']);
   });
 
+  it('leaves out what can be no id, and fails as a whole when the backend does', async () => {
+    handler = json(200, { users: [user('1')], nextCursor: null });
+    expect((await client.getUsers(['1', 'bad id!'])).map(({ id }) => id)).toEqual(['1']);
+    handler = json(400, {});
+    await expect(client.getUsers(['1', 'bad id!'])).rejects.toThrow(BackendRejectedError);
+  });
+
   it('keeps each URL within what the backend takes', async () => {
     handler = json(200, { users: [], nextCursor: null });
     await client.getUsers(Array.from({ length: 100 }, (_, index) => String(index).padEnd(64, 'x')));

@@ -6,7 +6,11 @@ import DataLoader from 'dataloader';
 import type { BackendEnvironment } from '../config/environment.js';
 import { ApiKeySource } from './api-key-source.js';
 import { axiosSettings } from './axios-settings.js';
-import { BackendUnavailableError, UserNotFoundError } from './backend-errors.js';
+import {
+  BackendUnavailableError,
+  type UnavailableReason,
+  UserNotFoundError,
+} from './backend-errors.js';
 import {
   outcomeOf,
   type BackendObserver,
@@ -26,6 +30,12 @@ import { createFallbackUser } from './fallback-user.js';
 
 // So many ids of the greatest length fit in the 2048 characters of a URL that the backend takes.
 const MAX_IDS_IN_URL = 28;
+const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
+  'network',
+  'timeout',
+  'status',
+  'circuit-open',
+]);
 const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A user, and whether the backend said so or it was made up because the backend is unavailable. */
@@ -69,8 +79,13 @@ export class BackendClient {
 
   /** Makes a client with connections of its own. */
   static create(environment: BackendEnvironment): BackendClient {
-    const { BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS } = environment;
-    const keys = new ApiKeySource(environment.INTERNAL_API_KEY, environment.INTERNAL_API_KEY_FILE);
+    const { BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS, NODE_ENV } = environment;
+    const { INTERNAL_API_KEY, INTERNAL_API_KEY_FILE } = environment;
+    const keys = new ApiKeySource(
+      INTERNAL_API_KEY,
+      INTERNAL_API_KEY_FILE,
+      NODE_ENV === 'production',
+    );
     const settings = axiosSettings(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
     const http = new HttpService(axios.create(settings));
     return new BackendClient(new BackendTransport(http, keys), environment);
@@ -98,8 +113,7 @@ export class BackendClient {
       const { user } = await this.call('user', request, options);
       return { ...user, source: 'backend' };
     } catch (error) {
-      const mayFallBack = this.environment.BACKEND_FALLBACK === 'mock';
-      if (!mayFallBack || !(error instanceof BackendUnavailableError)) throw error;
+      if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage(error)) throw error;
       this.logger.warn(`Answering with fallback data: ${error.message}`);
       return { ...createFallbackUser(id), source: 'fallback' };
     }
@@ -107,7 +121,8 @@ export class BackendClient {
 
   /** Users in the order of `ids`, without those that don't exist. Calls of the same turn share a request. */
   async getUsers(ids: readonly string[]): Promise<User[]> {
-    const users = await Promise.all(ids.map((id) => this.batches.load(checkedId(id))));
+    const possible = ids.filter((id) => USER_ID.test(id));
+    const users = await Promise.all(possible.map((id) => this.batches.load(id)));
     return users.filter((user) => user !== undefined);
   }
 
@@ -191,6 +206,11 @@ export class BackendClient {
       for (const observer of this.observers) tell(observer, outcome, durationMs);
     }
   }
+}
+
+/** Not what the backend refuses or answers in a way of its own, nor what this process has no room for. */
+function isOutage(error: unknown): error is BackendUnavailableError {
+  return error instanceof BackendUnavailableError && OUTAGES.has(error.reason);
 }
 
 // Checked before it becomes part of a URL: no id can lead to another route.

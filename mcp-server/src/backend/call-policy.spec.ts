@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { type Call, CallPolicy, SharedCapacity } from './call-policy.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { BackendUnavailableError } from './backend-errors.js';
+import { type Call, CallPolicy, HALF_OPEN_AFTER_MS, SharedCapacity } from './call-policy.js';
 
 const LIMITS = { responseTimeoutMs: 1000, totalTimeoutMs: 2000 };
 
@@ -23,8 +25,33 @@ describe('calls that were left while they waited', () => {
     await Promise.allSettled(waiting);
     answer('answer');
     await Promise.all(running);
-    expect(shared.load).toEqual({ running: 0, waiting: 0 });
+    await vi.waitFor(() => expect(shared.load).toEqual({ running: 0, waiting: 0 }));
     const later = Array.from({ length: 100 }, () => policy.run(callOf(async () => 'later')));
     expect(new Set(await Promise.all(later))).toEqual(new Set(['later']));
+  });
+});
+
+describe('calls of a route that hangs', () => {
+  const fail = callOf(async () => {
+    throw new BackendUnavailableError('status', false);
+  });
+  const hang = callOf(() => new Promise<string>(() => undefined));
+
+  it('take no places from other routes while one of them tries whether it is back', async () => {
+    const shared = new SharedCapacity();
+    const broken = new CallPolicy(LIMITS, shared);
+    const good = new CallPolicy(LIMITS, shared);
+    for (let failed = 0; failed < 5; failed++) await broken.run(fail).catch(() => undefined);
+    expect(broken.isCircuitOpen).toBe(true);
+    await sleep(HALF_OPEN_AFTER_MS + 50);
+    const hanging = Promise.allSettled(Array.from({ length: 300 }, () => broken.run(hang)));
+    await sleep(10);
+    expect(shared.load).toEqual({ running: 1, waiting: 0 });
+    expect(await good.run(callOf(async () => 'answer'))).toBe('answer');
+    const reasons = (await hanging).map((each) =>
+      each.status === 'rejected' ? each.reason.reason : '',
+    );
+    // The one that tried, those that waited for it, and those that were too many.
+    expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
   });
 });

@@ -55,6 +55,9 @@ export class SharedCapacity {
  */
 export class CallPolicy {
   private readonly breaker: CircuitBreakerPolicy;
+  /** The call that tries whether the backend is back, while it does. */
+  private probe: Promise<unknown> | undefined;
+  private waitingForProbe = 0;
 
   constructor(
     private readonly limits: CallLimits,
@@ -110,12 +113,11 @@ export class CallPolicy {
     signal: AbortSignal,
   ): Promise<Answer> {
     try {
-      return await this.shared.bulkhead.execute(() => {
-        // A call that waited until nobody wants its answer must not reach the backend. Not the policy's own way, to give it the
-        // signal: it then starts nothing in the place of a call that it leaves out.
-        signal.throwIfAborted();
-        return this.breaker.execute(attempt);
-      });
+      for (;;) {
+        if (this.probe !== undefined) await this.wait(this.probe);
+        const begun = await this.shared.bulkhead.execute(() => this.begin(attempt, signal));
+        if (begun !== undefined) return begun.answer;
+      }
     } catch (error) {
       if (error instanceof BrokenCircuitError) {
         throw new BackendUnavailableError('circuit-open', true);
@@ -127,9 +129,32 @@ export class CallPolicy {
     }
   }
 
-  private async attemptInTime<Answer>(call: Call<Answer>, signal: AbortSignal): Promise<Answer> {
-    // It may have waited once more, for the call that tries whether the backend is back.
+  // Not in a place of the bulkhead, as the breaker does it: calls of a broken route would fill them all.
+  private async wait(probe: Promise<unknown>): Promise<void> {
+    if (this.waitingForProbe >= MAX_QUEUED) throw new BrokenCircuitError();
+    this.waitingForProbe += 1;
+    await probe;
+    this.waitingForProbe -= 1;
+  }
+
+  /** Undefined where the probe has begun since; it is to be waited for first. */
+  private async begin<Answer>(
+    attempt: () => Promise<Answer>,
+    signal: AbortSignal,
+  ): Promise<{ answer: Answer } | undefined> {
+    // A call that waited until nobody wants its answer must not reach the backend. Not the bulkhead's own way, to give it the
+    // signal: it then starts nothing in the place of a call that it leaves out.
     signal.throwIfAborted();
+    if (this.probe !== undefined) return undefined;
+    const answer = this.breaker.execute(attempt);
+    if (this.breaker.state === CircuitState.HalfOpen) {
+      const forget = () => void (this.probe = undefined);
+      this.probe = answer.then(forget, forget);
+    }
+    return { answer: await answer };
+  }
+
+  private async attemptInTime<Answer>(call: Call<Answer>, signal: AbortSignal): Promise<Answer> {
     const limit = AbortSignal.timeout(this.limits.responseTimeoutMs);
     try {
       return await call.attempt(AbortSignal.any([signal, limit]));

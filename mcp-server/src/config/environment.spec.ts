@@ -100,10 +100,15 @@ describe('parseEnvironment in production', () => {
     ['JWT_SECRET', { JWT_SECRET: 'change-me-change-me-change-me-change-me' }],
     ['JWT_JWKS_URL', { JWT_SECRET: '', JWT_JWKS_URL: 'http://issuer.example/jwks' }],
     ['INTERNAL_API_KEY', { INTERNAL_API_KEY: 'test-api-key-12345' }],
+    ['MCP_ALLOWED_HOSTS', { MCP_ALLOWED_HOSTS: ' , ' }],
+    ['MCP_ALLOWED_HOSTS', { MCP_ALLOWED_HOSTS: 'mcp.example:3001' }],
+    ['MCP_ALLOWED_HOSTS', { MCP_ALLOWED_HOSTS: 'MCP.example' }],
+    ['MCP_ALLOWED_ORIGINS', { MCP_ALLOWED_ORIGINS: 'https://app.example' }],
+    ['TRUSTED_PROXIES', { TRUSTED_PROXIES: 'any' }],
     ['BACKEND_FALLBACK', { BACKEND_FALLBACK: 'mock' }],
   ])('refuses with %s as in %j', (name, variables) => {
     const problems = problemsOf({ ...PRODUCTION, ...variables });
-    expect(problems.map((line) => line.split(':')[0])).toEqual([name]);
+    expect(problems.map((line) => line.split(/[.:]/)[0])).toEqual([name]);
   });
 
   it.each(['live', 'test', 'dev'])('takes an issued key of %s, plain or in a file', (name) => {

@@ -13,6 +13,7 @@ import {
   defaultDrainSeconds,
   httpUrl,
   logLevel,
+  networkBlock,
   nodeEnvironment,
   oneOf,
   wholeNumber,
@@ -22,6 +23,16 @@ import { z } from 'zod';
 import { ApiKeySource } from '../backend/api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
+
+// As the SDK compares them with what a request names; anything else would match none.
+const hostNames = () =>
+  wordList().pipe(
+    z
+      .array(
+        z.string().refine(isHostName, 'must be host names in lower case, without scheme and port'),
+      )
+      .min(1, 'must name a host'),
+  );
 
 const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
 
@@ -41,8 +52,9 @@ const variables = backendVariables.extend({
   HOST: z.string().default('127.0.0.1'),
   MCP_PORT: wholeNumber(0, 65_535).default(3001),
   MCP_PUBLIC_URL: httpUrl().optional(),
-  MCP_ALLOWED_HOSTS: wordList().optional(),
-  MCP_ALLOWED_ORIGINS: wordList().optional(),
+  TRUSTED_PROXIES: wordList().pipe(z.array(networkBlock)).default([]),
+  MCP_ALLOWED_HOSTS: hostNames().optional(),
+  MCP_ALLOWED_ORIGINS: hostNames().optional(),
   MCP_TOKEN_AUDIENCE: z.string().optional(),
   MCP_TOKEN_ARGUMENT: oneOf(['deny', 'allow']).default('deny'),
   MCP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(600),
@@ -102,6 +114,11 @@ function withBackendDefaults<Given extends BackendVariables>({
 }: Given) {
   const byDefault: 'off' | 'mock' = environment.NODE_ENV === 'production' ? 'off' : 'mock';
   return { ...environment, BACKEND_FALLBACK: BACKEND_FALLBACK ?? byDefault };
+}
+
+function isHostName(word: string): boolean {
+  const url = `http://${word}`;
+  return URL.canParse(url) && new URL(url).hostname === word;
 }
 
 function* backendProblems(environment: BackendVariables): Generator<VariableProblem> {

@@ -11,7 +11,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 4900;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
 
 /** The HTTP server below Nest: limits, request ids, and one log line a request. Bodies are left to the MCP SDK. */
-export function createFastifyAdapter(logger: Logger): FastifyAdapter {
+export function createFastifyAdapter(
+  logger: Logger,
+  trustedProxies: readonly string[],
+): FastifyAdapter {
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     genReqId: requestIdOf,
@@ -19,6 +22,8 @@ export function createFastifyAdapter(logger: Logger): FastifyAdapter {
       disableRequestLogging: true,
       requestIdLogLabel: 'requestId',
     }),
+    // Forwarding headers count only from these, from right to left: anybody else can write what they like.
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // Drained clients that still come are served.

@@ -79,7 +79,9 @@ export class ToolCaller {
       if (tokenArgument === undefined) return user;
     } catch (error) {
       if (!(error instanceof AccessTokenError)) throw error;
-      throw new ToolError(`token-${error.fault}`, `${error.message}. Get a new one.`);
+      const advice =
+        error.fault === 'keys-unavailable' ? 'Try again in a few seconds' : 'Get a new one';
+      throw new ToolError(`token-${error.fault}`, `${error.message}. ${advice}.`);
     }
     throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
   }

@@ -21,6 +21,16 @@ export const wordList = () =>
       .filter((word) => word !== ''),
   );
 
+/** A CIDR block, IPv4 or IPv6; a single address becomes a block of its own. */
+export const networkBlock = z
+  .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
+    error: 'must be a CIDR block or an address, such as 10.0.0.0/8 or 2001:db8::/32',
+  })
+  .transform((text) => {
+    if (text.includes('/')) return text;
+    return `${text}/${text.includes(':') ? 128 : 32}`;
+  });
+
 /** An http:// or https:// URL without a user name, password, query or fragment. */
 export const httpUrl = () =>
   z
