@@ -1,4 +1,5 @@
 import './heap.js';
+import { addressOf } from '@latchkey/connections/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
@@ -12,7 +13,7 @@ try {
   // Loaded only now, so that a mistake in the environment is told at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
-  await app.listen(environment.PORT, environment.HOST);
+  await app.listen(environment.PORT, await addressOf(environment.HOST));
   endOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'PORT'));

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectionLimit, limitConnections } from './connections.js';
+import { addressOf, connectionLimit, limitConnections } from './connections.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'latchkey-limits-'))));
@@ -57,5 +57,15 @@ describe('limitConnections', () => {
 
   it('would take them otherwise: the control', async () => {
     expect(await addressesOfLeavers(() => undefined)).toContain(undefined);
+  });
+});
+
+describe('the address to listen on', () => {
+  it.each([
+    ['0.0.0.0', '0.0.0.0'],
+    ['::1', '::1'],
+    ['localhost', expect.stringMatching(/^(127\.0\.0\.1|::1)$/)],
+  ])('of %s is one', async (host, address) => {
+    expect(await addressOf(host)).toEqual(address);
   });
 });

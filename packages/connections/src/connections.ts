@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 
@@ -13,6 +14,14 @@ export function limitConnections(server: Server): void {
     // also keeps it, should the reset come later: nodejs/node#23858.
     if (socket.remoteAddress === undefined) socket.destroy();
   });
+}
+
+/**
+ * The one address of a host name to listen on. `localhost` may have two, for which Fastify opens a second server that nobody limits or
+ * drains.
+ */
+export async function addressOf(host: string): Promise<string> {
+  return (await lookup(host)).address;
 }
 
 /** How many connections clients may have: less than the files that the process may open, so that the database always gets one. */

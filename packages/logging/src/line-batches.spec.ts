@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,5 +58,23 @@ describe('lines for a disk that is full', () => {
       await sleep(30);
     }
     expect(uncaught).toEqual([]);
+  });
+});
+
+describe('lines that nobody reads', () => {
+  it('do not keep the process from ending', async () => {
+    const module = new URL('../dist/line-batches.js', import.meta.url).href;
+    const program = `
+      const { LineBatches } = await import('${module}');
+      const lines = new LineBatches(1);
+      process.stdout.isTTY;
+      for (let line = 0; line < 2000; line++) lines.writeLatin1('x'.repeat(1000) + '\\n');
+      setTimeout(() => process.exit(7), 100);`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [code] = await once(child, 'exit');
+    child.stdout.destroy();
+    expect(code).toBe(7);
   });
 });

@@ -4,6 +4,8 @@ import { type DestinationStream, pino } from 'pino';
 const MAX_WAITING = 16 * 1024 * 1024;
 const BATCH_BYTES = 128 * 1024;
 const INTERVAL_MS = 10;
+// At the end, for a reader that does not read.
+const LAST_WAIT_MS = 500;
 
 /** Takes lines of the log. */
 export interface LineStream extends DestinationStream {
@@ -21,13 +23,18 @@ export class LineBatches implements LineStream {
   private readonly batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
   private used = 0;
   private isScheduled = false;
+  private retriesUntil = Infinity;
 
   constructor(descriptor: number) {
-    this.stream = pino.destination({ dest: descriptor, sync: false, maxLength: MAX_WAITING });
+    this.stream = pino.destination({
+      dest: descriptor,
+      sync: false,
+      maxLength: MAX_WAITING,
+      retryEAGAIN: () => performance.now() < this.retriesUntil,
+    });
     // A full disk must not end the process. The lines wait, and are tried again with the next ones.
     this.stream.on('error', () => undefined);
-    // Before the stream's own listener, which writes what the stream has.
-    process.prependOnceListener('exit', () => this.flush());
+    process.prependOnceListener('exit', () => this.end());
   }
 
   /** Any text; not in batches, since such lines are few. */
@@ -50,6 +57,19 @@ export class LineBatches implements LineStream {
     if (!this.isScheduled) return;
     this.flush();
     setTimeout(() => this.writeBatch(), INTERVAL_MS).unref();
+  }
+
+  /** In place of the stream's own end, which waits for the reader for ever. */
+  private end(): void {
+    this.retriesUntil = performance.now() + LAST_WAIT_MS;
+    try {
+      this.flush();
+      this.stream.flushSync();
+    } catch {
+      // Nobody can be told.
+    } finally {
+      this.stream.destroy();
+    }
   }
 
   private flush(): void {
