@@ -4,6 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { embeddedDatabaseUrl } from '../scripts/embedded-postgres.js';
 import { PrismaClient } from '../src/generated/prisma/client.js';
 import { inUtc } from '../src/prisma/utc-session.js';
+import { readDatabaseUrl } from './database-url.mjs';
 import { seedBulkUsers } from './seed/bulk-users.js';
 import { seedDemoUsers } from './seed/demo-users.js';
 
@@ -17,7 +18,7 @@ async function seed(): Promise<void> {
       'NODE_ENV is production: add --force to put invented users there all the same.',
     );
   }
-  const connectionString = process.env.DATABASE_URL || embeddedDatabaseUrl();
+  const connectionString = readDatabaseUrl() || embeddedDatabaseUrl();
   if (!connectionString) {
     throw new Error('There is no database yet: run npm start first, or set DATABASE_URL.');
   }

@@ -63,7 +63,7 @@ async function serve(configuration: Configuration, signal: AbortSignal): Promise
   if (!(await hasMcpServerKey(backend.environment.DATABASE_URL))) {
     const { DATABASE_URL } = backend.environment;
     await step('Issue the MCP server’s key', signal, () =>
-      issueMcpServerKey({ ...backend.variables, DATABASE_URL }),
+      issueMcpServerKey({ ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '' }),
     );
   }
   signal.throwIfAborted();
@@ -104,7 +104,7 @@ async function prepareDatabase(
       runTool(
         'prisma/build/index.js',
         ['migrate', 'deploy'],
-        { ...variables, DATABASE_URL },
+        { ...variables, DATABASE_URL, DATABASE_URL_FILE: '' },
         signal,
       ),
     );

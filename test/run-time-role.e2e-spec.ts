@@ -234,6 +234,38 @@ describe('the set-up of the roles', () => {
     await migrate(database.ownerUrl, database.runTimeUrl);
   });
 
+  it('takes from an account what it was given before', async () => {
+    const account = accountOf(database.runTimeUrl);
+    await runStatements(database.ownerUrl, [
+      `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${account}`,
+    ]);
+    expect(await outcomeOf(database.runTimeUrl, AN_EVENT)).toBe('done');
+    await migrate(database.ownerUrl, database.runTimeUrl);
+    expect(await outcomeOf(database.runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
+  });
+
+  it('lets the account of another database of the server not connect to this one', async () => {
+    const name = `latchkey_other_${process.pid}`;
+    await runOnServer(
+      `CREATE ROLE ${name} LOGIN PASSWORD 'a-password-of-another'`,
+      `GRANT latchkey_run_time TO ${name}`,
+    );
+    const foreign = new URL(database.runTimeUrl);
+    foreign.username = name;
+    foreign.password = 'a-password-of-another';
+    await expect(outcomeOf(foreign.href, 'SELECT')).rejects.toThrow(
+      /permission denied for database/,
+    );
+    await runOnServer(`DROP ROLE ${name}`);
+  });
+
+  it('says what is wrong with a URL, and not its password', async () => {
+    const malformed = 'postgresql://latchkey:ca/na#ry@127.0.0.1:5432/latchkey';
+    const failure = await migrate(database.ownerUrl, malformed).catch(String);
+    expect(failure).toContain('RUN_TIME_DATABASE_URL is no URL');
+    expect(failure).not.toContain('ca/na');
+  });
+
   it("refuses the owner's account as the one that serves", async () => {
     const { ownerUrl } = database;
     await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs an account of its own/);

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { setUpRoles } from './set-up-roles.mjs';
+import { readAccount, setUpRoles } from './set-up-roles.mjs';
 
 const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -10,11 +10,13 @@ function readUrl(name) {
   const file = process.env[`${name}_FILE`];
   const url = file ? readFileSync(file, 'utf8').trim() : process.env[name];
   if (!url) throw new Error(`${name} or ${name}_FILE is required.`);
-  return url;
+  // Before anybody else reads it: Node's own error has the whole of it, with the password.
+  if (URL.canParse(url)) return url;
+  throw new Error(`${name} is no URL: what is special in its password must be percent-encoded.`);
 }
 
 const ownerUrl = readUrl('DATABASE_URL');
-const runTimeUrl = readUrl('RUN_TIME_DATABASE_URL');
+const account = readAccount(ownerUrl, readUrl('RUN_TIME_DATABASE_URL'));
 const config = pathOf('deploy/migration/prisma.config.mjs');
 const args = ['migrate', 'deploy', '--config', config];
 const { status } = spawnSync(
@@ -22,5 +24,5 @@ const { status } = spawnSync(
   [pathOf('node_modules/prisma/build/index.js'), ...args],
   { stdio: 'inherit' },
 );
-if (status === 0) await setUpRoles(ownerUrl, runTimeUrl);
+if (status === 0) await setUpRoles(ownerUrl, account);
 else process.exitCode = 1;

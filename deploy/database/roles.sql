@@ -13,7 +13,6 @@ DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM latchkey_run_time', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO latchkey_run_time', current_database());
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC, latchkey_run_time;
 GRANT USAGE ON SCHEMA public TO latchkey_run_time;

@@ -8,10 +8,9 @@ const LOCK = 7_205_014;
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
  * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
- * @param {string} runTimeUrl what the backend connects with; its account is made, or given this password
+ * @param {{ name: string, password: string }} account the backend's; it is made, or given this password
  */
-export async function setUpRoles(ownerUrl, runTimeUrl) {
-  const account = readAccount(ownerUrl, runTimeUrl);
+export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
@@ -25,8 +24,11 @@ export async function setUpRoles(ownerUrl, runTimeUrl) {
   }
 }
 
-/** @param {string} ownerUrl @param {string} runTimeUrl */
-function readAccount(ownerUrl, runTimeUrl) {
+/**
+ * The account in what the backend connects with.
+ * @param {string} ownerUrl @param {string} runTimeUrl
+ */
+export function readAccount(ownerUrl, runTimeUrl) {
   const { username, password } = new URL(runTimeUrl);
   const name = decodeURIComponent(username);
   if (name === '' || name === decodeURIComponent(new URL(ownerUrl).username)) {
@@ -43,8 +45,29 @@ async function setUpAccount(client, { name, password }) {
   if (rowCount === 0) await client.query(`CREATE ROLE ${identifier}`);
   else await refusePowers(client, name);
   await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
+  await revokeGrants(client, identifier);
   await client.query(`GRANT latchkey_run_time TO ${identifier}`);
+  // Not to the role, which is the whole server's: the accounts of its other databases are members too.
+  await client.query(`GRANT CONNECT ON DATABASE ${await currentDatabase(client)} TO ${identifier}`);
   await refuseLoopholes(client, name);
+}
+
+/**
+ * What an account that was there before was given itself, beside the role.
+ * @param {pg.Client} client @param {string} identifier
+ */
+async function revokeGrants(client, identifier) {
+  for (const objects of ['TABLES', 'SEQUENCES', 'FUNCTIONS']) {
+    await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA public FROM ${identifier}`);
+  }
+  await client.query(`REVOKE ALL ON SCHEMA public FROM ${identifier}`);
+  await client.query(`REVOKE ALL ON DATABASE ${await currentDatabase(client)} FROM ${identifier}`);
+}
+
+/** @param {pg.Client} client */
+async function currentDatabase(client) {
+  const { rows } = await client.query('SELECT current_database() AS name');
+  return pg.escapeIdentifier(rows[0].name);
 }
 
 /**

@@ -4,7 +4,7 @@ import { localUrl } from './address.js';
 
 // Neither the database's variables nor keys that only the backend checks.
 const MCP_SERVER_VARIABLE =
-  /^(HOST|LOG_LEVEL|DRAIN_SECONDS|TZ|INTERNAL_API_KEY|INTERNAL_API_KEY_FILE|(NODE|JWT|BACKEND)_\w+|MCP_(?!ACCESS_TOKEN)\w+)$/;
+  /^(HOST|LOG_LEVEL|DRAIN_SECONDS|TZ|INTERNAL_API_KEY|INTERNAL_API_KEY_FILE|METRICS_HOST|TRUSTED_PROXIES|(NODE|JWT|BACKEND|OTEL)_\w+|MCP_(?!ACCESS_TOKEN)\w+)$/;
 
 /** What a server is given, and what it makes of it. */
 interface ServerConfiguration<Environment> {

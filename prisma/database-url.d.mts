@@ -1,0 +1,2 @@
+export function readDatabaseUrl(): string;
+export function withoutPassword(url: string): string;
