@@ -135,6 +135,17 @@ describe('the audit trail', () => {
     expect((await audit.verify()).strayKeys.toSorted()).toEqual([id, other.id].toSorted());
   });
 
+  it('is verified page by page, however many keys there are', async () => {
+    await superuser.query(`INSERT INTO api_keys
+      (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
+      SELECT 'key-' || n, 'many', sha256(n::text::bytea), 'hint', 'test', '{users:read}', now(), 'test', now() + interval '1 day'
+      FROM generate_series(1, 1201) n`);
+    const stray = ['key-1', 'key-1201', 'key-700'];
+    await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id IN ('key-1', 'key-700')`);
+    await force(`DELETE FROM api_keys WHERE id = 'key-1201'`);
+    expect(await audit.verify()).toMatchObject({ events: 1201, faults: [], strayKeys: stray });
+  });
+
   it('is whole after fifty changes, five at a time', async () => {
     const issueTen = async () => {
       for (let issued = 0; issued < 10; issued++) await issueKey(url);

@@ -3,6 +3,7 @@ import { PrismaService } from '../prisma/prisma.service.js';
 import { AuditChain, type AuditEvent, type AuditFault } from './audit-chain.js';
 
 const PAGE_SIZE = 1000;
+const KEYS_PAGE_SIZE = 500;
 
 export interface AuditReport {
   readonly events: number;
@@ -52,18 +53,39 @@ export class AuditService {
   }
 
   // Also finds events that were cut off at the end, which the chain alone can't tell. Columns that came later are in no event.
+  // By pages, since a statement must not take long; each sees its keys and their events at one moment.
   private async findStrayKeys(): Promise<string[]> {
-    const rows = await this.prisma.$queryRaw<{ id: string }[]>`
-      SELECT coalesce(key.id, event.subject) AS id
-      FROM api_keys AS key
-      FULL JOIN (
-        SELECT DISTINCT ON (subject) subject, after FROM audit_events ORDER BY subject, sequence DESC
-      ) AS event ON event.subject = key.id
-      WHERE (key.id IS NULL) IS DISTINCT FROM (event.after IS NULL) OR EXISTS (
-        SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
-        WHERE to_jsonb(key) -> said.name IS DISTINCT FROM said.value
+    const stray: string[] = [];
+    for (let last = ''; ;) {
+      const page = await this.readPageOfKeys(last);
+      stray.push(...page.filter(({ isStray }) => isStray).map(({ id }) => id));
+      if (page.length < KEYS_PAGE_SIZE) return stray;
+      last = page.at(-1)?.id ?? last;
+    }
+  }
+
+  /** The keys after an id that there are, or that there are events of, in order. */
+  private readPageOfKeys(last: string): Promise<{ id: string; isStray: boolean }[]> {
+    return this.prisma.$queryRaw`
+      WITH page AS MATERIALIZED (
+        (SELECT id FROM api_keys WHERE id > ${last} ORDER BY id LIMIT ${KEYS_PAGE_SIZE})
+        UNION
+        (SELECT DISTINCT subject FROM audit_events WHERE subject > ${last} ORDER BY subject LIMIT ${KEYS_PAGE_SIZE})
+        ORDER BY id LIMIT ${KEYS_PAGE_SIZE}
+      ), event AS (
+        SELECT DISTINCT ON (subject) subject, after FROM audit_events
+        WHERE subject > ${last} AND subject <= (SELECT max(id) FROM page)
+        ORDER BY subject, sequence DESC
       )
-      ORDER BY 1`;
-    return rows.map(({ id }) => id);
+      SELECT page.id, (key.id IS NULL) IS DISTINCT FROM (event.after IS NULL) OR EXISTS (
+        SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
+        WHERE current.fields -> said.name IS DISTINCT FROM said.value
+      ) AS "isStray"
+      FROM page
+      LEFT JOIN api_keys AS key ON key.id = page.id
+      LEFT JOIN event ON event.subject = page.id
+      -- Made once for each key, and not for each of its fields.
+      CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
+      ORDER BY page.id`;
   }
 }

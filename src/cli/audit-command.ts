@@ -30,6 +30,7 @@ export function createAuditCommand(): Command {
     .command('list')
     .description('all events')
     .option('--subject <id>', 'only those about one key')
+    .option('--actor <id>', 'only what one key has done')
     .option('--json', 'for scripts')
     .action(list);
   return program;
@@ -53,14 +54,16 @@ async function verify({ head, json }: VerifyOptions): Promise<void> {
 
 interface ListOptions {
   readonly subject?: string;
+  readonly actor?: string;
   readonly json?: true;
 }
 
-async function list({ subject, json }: ListOptions): Promise<void> {
+async function list({ subject, actor: by, json }: ListOptions): Promise<void> {
   await withModule(AuditModule, async (application) => {
     const rows: string[][] = [];
     for await (const event of application.get(AuditService).events()) {
       if (subject !== undefined && event.subject !== subject) continue;
+      if (by !== undefined && event.actor !== by) continue;
       const { sequence, at, actor, action, before, after } = event;
       const line = { sequence: Number(sequence), at, actor, action, subject: event.subject };
       if (json)

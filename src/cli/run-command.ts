@@ -54,7 +54,7 @@ function explain(error: unknown): { message: string; exitCode: number } {
     return { message: `${error.message}.`, exitCode };
   }
   if (isDatabaseUnavailable(error)) {
-    const message = 'The database cannot be reached: check DATABASE_URL.';
+    const message = 'The database cannot be reached, or takes too long: check DATABASE_URL.';
     return { message, exitCode: EXIT_CODES.failed };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
