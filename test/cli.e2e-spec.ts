@@ -94,6 +94,11 @@ describe('keys create', () => {
       'a lifetime that is no number',
       ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', 'x'],
     ],
+    ['an empty number', ['--name', 'a', '--scopes', 'users:read', '--rate-limit', '']],
+    [
+      'a lifetime that no calendar has',
+      ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', '1000000000'],
+    ],
     [
       'a lifetime that is too long',
       ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', '400'],
@@ -115,7 +120,20 @@ describe('keys list', () => {
   });
 });
 
+describe('keys usage', () => {
+  it('does not take a mistyped id for a key that was never used', async () => {
+    const { id } = await create();
+    expect((await keys('usage', id.slice(1))).code).toBe(3);
+  });
+});
+
 describe('keys rotate', () => {
+  it('does not take an empty grace period for none', async () => {
+    const { id } = await create();
+    expect((await keys('rotate', id, '--grace-seconds', '', '--reveal')).code).toBe(2);
+    expect((await keys('show', id)).stdout).not.toContain('retires');
+  });
+
   it('makes a successor and keeps the key for the grace period', async () => {
     const old = await create();
     const { stdout } = await keys('rotate', old.id, '--grace-seconds', '60', '--reveal', '--json');
@@ -190,6 +208,8 @@ describe('audit', () => {
     const { stdout } = await run('audit', ['list', '--subject', id]);
     expect(stdout).toMatch(/^\d+ +\S+ +cli:\S+ +create /m);
     expect(stdout).toMatch(/^\d+ +\S+ +cli:\S+ +revoke /m);
+    const byNobody = await run('audit', ['list', '--actor', 'nobody', '--json']);
+    expect(byNobody.stdout).toBe('');
     const lines = (await run('audit', ['list', '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ action: 'revoke', subject: id });
   });
@@ -200,7 +220,9 @@ describe('every command', () => {
     const databaseUrl = 'postgresql://app:canary@127.0.0.1:1/none';
     const outcome = await run('keys', ['list'], { databaseUrl });
     expect(outcome.code).toBe(1);
-    expect(outcome.stderr).toContain('The database cannot be reached: check DATABASE_URL.');
+    expect(outcome.stderr).toContain(
+      'The database cannot be reached, or takes too long: check DATABASE_URL.',
+    );
     expect(outcome.stderr).not.toContain('canary');
   });
 });

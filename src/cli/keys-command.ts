@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { Command } from 'commander';
-import { z } from 'zod';
+import { Command, InvalidArgumentError } from 'commander';
 import {
   type ApiKeyAnswer,
   DEFAULT_GRACE_SECONDS,
@@ -17,7 +16,8 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { SCOPES } from '../api-keys/scopes.js';
-import { usageQuerySchema } from '../usage/usage.schemas.js';
+import { NO_KEY } from '../usage/usage-recorder.js';
+import { rootKeyParametersSchema, usageQuerySchema } from '../usage/usage.schemas.js';
 import { UsageModule } from '../usage/usage.module.js';
 import { UsageService } from '../usage/usage.service.js';
 import { withModule } from './application.js';
@@ -29,18 +29,37 @@ import { renderUsage } from './usage-report.js';
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const DEFAULT_USAGE_HOURS = 24;
+// More than any of them may be; the schemas know more exactly.
+const MAX_NUMBER = 1_000_000_000;
+const MAX_DAYS = 36_500;
 const LOCAL_ADDRESS = '127.0.0.1';
 
 // Whoever may read the database's password can do everything.
 const OPERATOR: Principal = {
-  keyId: `cli:${userInfo().username}`,
+  keyId: `cli:${operatorName()}`,
   isRoot: true,
   scopes: SCOPES,
   userFields: undefined,
 };
 
+function operatorName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return `uid-${process.getuid?.()}`;
+  }
+}
+
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-const wholeNumber = (text: string): number => Number(text);
+
+// An empty text is no 0: that would end a key at once.
+const wholeNumber =
+  (maximum: number) =>
+  (text: string): number => {
+    if (/^\d+$/.test(text) && Number(text) <= maximum) return Number(text);
+    throw new InvalidArgumentError(`It must be a whole number, ${maximum} at the most.`);
+  };
 
 interface Output {
   readonly json?: true;
@@ -71,8 +90,13 @@ export function createKeysCommand(): Command {
       'where its caller must come from: CIDR blocks, with commas',
       words,
     )
-    .option('--rate-limit <number>', 'requests a minute', wholeNumber)
-    .option('--expires-in-days <days>', 'when it ends', wholeNumber, DEFAULT_LIFETIME_DAYS)
+    .option('--rate-limit <number>', 'requests a minute', wholeNumber(MAX_NUMBER))
+    .option(
+      '--expires-in-days <days>',
+      'when it ends',
+      wholeNumber(MAX_DAYS),
+      DEFAULT_LIFETIME_DAYS,
+    )
     .option('--note <text>', 'for whoever finds it later')
     .option('--reveal', 'show the secret although stdout is no terminal')
     .option('--json', 'for scripts')
@@ -82,22 +106,27 @@ export function createKeysCommand(): Command {
   program
     .command('usage <id>')
     .description('how often a key was used, a root key too; `none`: requests with no known key')
-    .option('--hours <number>', 'until now', wholeNumber, DEFAULT_USAGE_HOURS)
+    .option('--hours <number>', 'until now', wholeNumber(MAX_DAYS * 24), DEFAULT_USAGE_HOURS)
     .option('--json', 'for scripts')
     .action(usage);
   program
     .command('rotate <id>')
     .description('make the successor of a key, which stays good for the grace period')
-    .option('--grace-seconds <seconds>', 'the grace period', wholeNumber, DEFAULT_GRACE_SECONDS)
+    .option(
+      '--grace-seconds <seconds>',
+      'the grace period',
+      wholeNumber(MAX_NUMBER),
+      DEFAULT_GRACE_SECONDS,
+    )
     .option(
       '--retire-after-quiet-seconds <seconds>',
       'end it early, after so long without use, once the successor is in use',
-      wholeNumber,
+      wholeNumber(MAX_NUMBER),
     )
     .option(
       '--expires-in-days <days>',
       'when the successor ends',
-      wholeNumber,
+      wholeNumber(MAX_DAYS),
       DEFAULT_LIFETIME_DAYS,
     )
     .option('--reveal', 'show the secret although stdout is no terminal')
@@ -173,9 +202,12 @@ interface UsageOptions extends Output {
 
 async function usage(id: string, { hours, json }: UsageOptions): Promise<void> {
   // The hour that has begun is one of them.
-  const from = timeAgo((hours - 1) * HOUR_MS);
+  const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const query = usageQuerySchema.parse({ from });
   const isIssued = apiKeyIdSchema.safeParse(id).success;
+  if (!isIssued && id !== NO_KEY && !rootKeyParametersSchema.safeParse({ id }).success) {
+    throw new CommandFailure('No key has this id.', EXIT_CODES.notFound);
+  }
   const found = await withModule(UsageModule, (application) => {
     const service = application.get(UsageService);
     return isIssued ? service.ofIssuedKey(id, query) : service.of(id, query);
@@ -278,14 +310,8 @@ function refuseToLoseSecret(reveal: true | undefined): void {
   );
 }
 
-function timeAgo(milliseconds: number): string {
-  const at = Date.now() - z.number('hours: must be a number').parse(milliseconds);
-  return new Date(at).toISOString();
-}
-
-function expiryIn(days: number): string | undefined {
-  const at = z.number('expiresInDays: must be a number').parse(days) * DAY_MS + Date.now();
-  return new Date(at).toISOString();
+function expiryIn(days: number): string {
+  return new Date(Date.now() + days * DAY_MS).toISOString();
 }
 
 function describeKey(apiKey: ApiKeyAnswer): string {
