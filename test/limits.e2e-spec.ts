@@ -121,6 +121,13 @@ describe('the users that a key asks for', () => {
     expect(headers['ratelimit-policy']).toBe('"users";q=10;w=3600');
   });
 
+  it('are limited too where an id or an email is tried by writing', async () => {
+    const key = await freshKey();
+    const taken = { id: ids[0], email: 'new@example.com', name: 'Ada Lovelace' };
+    for (let turn = 0; turn < 5; turn++) await key.post(USERS).send(taken).expect(409);
+    await key.get(`${USERS}/${ids[0]}`).expect(429);
+  });
+
   it('may be the same ones again and again', async () => {
     const key = await freshKey();
     const answers = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));

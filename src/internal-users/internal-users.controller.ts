@@ -115,12 +115,19 @@ export class InternalUsersController {
   @RequiresApiKey('users:write')
   @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
   @ApiCreatedResponse({ description: 'The new user', standardSchema: visibleUserAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'USER_ID_TAKEN', 'EMAIL_TAKEN')
+  @ApiProblems(
+    'INVALID_REQUEST',
+    'FIELD_NOT_ALLOWED',
+    'USER_ID_TAKEN',
+    'EMAIL_TAKEN',
+    'ENUMERATION_LIMITED',
+  )
   async create(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createUserSchema }) user: CreateUser,
   ): Promise<{ user: VisibleUser }> {
-    return { user: visibleUser(caller, await this.users.create(allowedFields(caller, user))) };
+    const allowed = allowedFields(caller, this.limit.written(caller, user));
+    return { user: visibleUser(caller, await this.users.create(allowed)) };
   }
 
   @Patch(':id')

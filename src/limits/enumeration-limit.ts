@@ -46,8 +46,11 @@ export class EnumerationLimit implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.requests.observe(({ keyId, route, status, outcome }) => {
-      if (status !== 404 || outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
+    this.requests.observe(({ keyId, method, route, status, outcome }) => {
+      if (outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
+      // An id or an email that is taken tells of a user, too.
+      const isTaken = status === 409 && method !== 'DELETE';
+      if (status !== 404 && !isTaken) return;
       const hour = this.hours.get(keyId ?? '');
       if (hour !== undefined) this.miss(hour, 1);
     });
@@ -61,6 +64,16 @@ export class EnumerationLimit implements OnModuleInit {
     const hour = this.hourOf(caller);
     if (hour !== undefined) this.count(hour, [id]);
     return id;
+  }
+
+  /**
+   * Refuses a caller that is over its limits already; answers with the same input.
+   * @throws ProblemException `ENUMERATION_LIMITED`
+   */
+  written<Input>(caller: Principal, input: Input): Input {
+    const hour = this.hourOf(caller);
+    if (hour !== undefined) this.count(hour, []);
+    return input;
   }
 
   /**

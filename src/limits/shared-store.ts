@@ -85,7 +85,9 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** Whether the server itself has said what is wrong. */
+/** Whether the server itself has said what is wrong. One that has been demoted would say so for ever: another one is behind the name now. */
 function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError';
+  return (
+    error instanceof Error && error.name === 'ReplyError' && !error.message.startsWith('READONLY')
+  );
 }
