@@ -26,4 +26,12 @@ describe('the ring of issued keys', () => {
     expect(ring.at(ring.find(digestWords(digest))).isRevoked).toBe(false);
     expect(ring.fingerprint).toEqual({ count: 1, revisions: 40n });
   });
+
+  it('follows one that was restored, and has reached the same revision by another change', () => {
+    const ring = new IssuedKeyRing();
+    ring.put([keyOf(102n, false)]);
+    ring.put([keyOf(102n, true)]);
+    expect(ring.at(ring.find(digestWords(digest))).isRevoked).toBe(true);
+    expect(ring.fingerprint).toEqual({ count: 1, revisions: 102n });
+  });
 });

@@ -45,7 +45,7 @@ export class IssuedKeyRing {
       const digest = digestWords(key.digest);
       const place = this.keys.find(digest);
       const known = this.keys.isPresent(place) ? this.keys.at(place).revision : 0n;
-      if (key.revision === known) continue;
+      // Also where the revision is the same: a restored database may have reached it again by another change.
       this.keys.set(digest, key);
       this.revisions += key.revision - known;
     }

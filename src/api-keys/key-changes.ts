@@ -4,6 +4,9 @@ import { ProblemException } from '../http/problem.js';
 import { isDatabaseUnavailable } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
+// With the change itself, well below the silence after which a connection is closed.
+const PATIENCE_MS = 3000;
+
 /** A change of keys in progress. */
 export interface KeyChange {
   readonly prisma: Prisma.TransactionClient;
@@ -29,7 +32,9 @@ export class KeyChanges {
     const askedAt = performance.now();
     const result = this.latest.then(() => {
       // Those that waited for it would fail as it did, one after another; but one alone may have waited for a row that is locked.
-      if (this.failures > 1 && this.failedAt > askedAt) {
+      const hasFailed = this.failures > 1 && this.failedAt > askedAt;
+      // Whoever asked would not be there any more to hear of what was done.
+      if (hasFailed || performance.now() - askedAt > PATIENCE_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');
       }
       return this.carryOut(actor, change);

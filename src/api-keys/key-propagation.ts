@@ -48,7 +48,12 @@ export class KeyPropagation implements OnApplicationShutdown {
     const change = await carryOut();
     const { acknowledged, silent, completeAt } = await acknowledgements
       .collect(change.row)
-      .catch(() => ({ acknowledged: 0, silent: expected.length, completeAt: startedAt }));
+      // At least this process has not said so.
+      .catch(() => ({
+        acknowledged: 0,
+        silent: Math.max(1, expected.length),
+        completeAt: startedAt,
+      }));
     const effectiveAfterMs = Math.ceil(completeAt - startedAt);
     const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
     return { ...change, propagation };

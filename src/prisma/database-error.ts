@@ -13,6 +13,7 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
   'P1011', // TLS failed
   'P1017', // connection closed
   'P2024', // no connection of the pool
+  'P2028', // a transaction that took too long
   'P2037', // too many connections
 ]);
 

@@ -75,5 +75,10 @@ function toUserFields(words: readonly string[]): ReadonlySet<UserField> | undefi
 }
 
 function toNetworks(words: readonly string[]): BlockList | undefined {
-  return words.length === 0 ? undefined : toBlockList(words);
+  try {
+    return words.length === 0 ? undefined : toBlockList(words);
+  } catch {
+    // Made past this program: it must not keep all the others from being read.
+    return new BlockList();
+  }
 }
