@@ -24,6 +24,8 @@ const MAX_OPEN_OF_A_RULE = 100;
 /** An episode that this process has seen and not yet written down. */
 interface Sighting {
   readonly alert: Alert;
+  /** It was known to last already, so that it was told when it began. */
+  readonly wasOpen: boolean;
   /** It is in the log already, because there was no database. */
   isTold: boolean;
   /** The receiver has it already. */
@@ -85,7 +87,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     if (!this.sightings.has(key)) {
       const ids = { id: randomUUID(), episodeId: randomUUID() };
       const alert = { ...ids, rule, subject, details, startedAt: new Date(), endedAt: null };
-      this.sightings.set(key, { alert, isTold: false, isDelivered: false });
+      this.sightings.set(key, { alert, wasOpen: !isNew, isTold: false, isDelivered: false });
     }
     if (!isNew) return;
     open.add(subject);
@@ -129,8 +131,9 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     } catch (error) {
       this.logger.debug(withoutArguments(error));
       this.sightings = new Map([...this.sightings, ...batch]);
-      this.tell(all);
-      await this.deliverWithoutDatabase(all);
+      const begun = all.filter(({ wasOpen }) => !wasOpen);
+      this.tell(begun);
+      await this.deliverWithoutDatabase(begun);
     }
   }
 

@@ -53,7 +53,9 @@ export class EpisodeStore {
    * Notes that episodes have been seen just now. Answers with the ids of those that this has opened; of the others some
    * process has told already. Saying it twice changes nothing. Alerts in `delivered` need not go to the outbox.
    */
-  async save(alerts: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
+  async save(seen: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
+    // In one order, or two processes that see the same ones would wait for each other.
+    const alerts = seen.toSorted((one, other) => (openKey(one) < openKey(other) ? -1 : 1));
     const ids = alerts.map(({ episodeId }) => episodeId);
     const queued = alerts.filter(({ id }) => this.hasReceiver && !delivered.has(id));
     const opened = await this.prisma.$queryRaw<{ id: string }[]>`

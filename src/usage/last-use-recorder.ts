@@ -44,7 +44,8 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   /** Writes down what has not been written. What can't be is kept for the next time. */
   async flush(): Promise<void> {
-    const uses = [...this.unwritten];
+    // In one order, or two processes that write the same ones would wait for each other.
+    const uses = [...this.unwritten].toSorted(([one], [other]) => (one < other ? -1 : 1));
     this.unwritten = new Map();
     try {
       for (let from = 0; from < uses.length; from += MAX_ROWS_A_STATEMENT) {

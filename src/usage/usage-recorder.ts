@@ -94,10 +94,11 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async forgetOldHours(): Promise<void> {
     if (Date.now() - this.cleanedAt < HOUR_MS) return;
-    this.cleanedAt = Date.now();
-    await this.prisma.$executeRaw`
+    const forgotten = await this.prisma.$executeRaw`
       DELETE FROM api_key_usage WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM api_key_usage WHERE hour < now() - ${RETENTION_DAYS} * interval '1 day'
         LIMIT ${MAX_ROWS_A_CLEANUP}))`;
+    // Where there were more, the next ones go with the next flush.
+    if (forgotten < MAX_ROWS_A_CLEANUP) this.cleanedAt = Date.now();
   }
 }

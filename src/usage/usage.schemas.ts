@@ -5,7 +5,9 @@ const DEFAULT_HOURS = 24;
 const MAX_DAYS = 31;
 
 const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
-const timeSchema = timestampSchema.transform((text) => new Date(text));
+const timeSchema = timestampSchema
+  .transform((text) => new Date(text))
+  .refine((time) => time.getTime() >= 0, 'must not be before 1970');
 
 /** The time that usage is asked for, whole hours. Default: the last 24 hours. */
 export const usageQuerySchema = z
