@@ -38,12 +38,12 @@ function partsOf(collectorUrl: string): readonly Part[] {
     without('usage', { USAGE_RECORDING: 'off' }),
     without('metrics', { METRICS_PORT: '' }),
     without('limits', { LIMITS: 'off' }),
-    without('usage, metrics and limits', {
+    without('request log, usage and metrics', {
+      LOG_LEVEL: 'silent',
       USAGE_RECORDING: 'off',
       METRICS_PORT: '',
-      LIMITS: 'off',
     }),
-    { title: 'all of these', on: LATCHKEY, off: LATCHKEY_LEAN },
+    { title: 'these and limits', on: LATCHKEY, off: LATCHKEY_LEAN },
     {
       title: 'traces, of every request',
       on: variant('latchkey with traces', { OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl }),
