@@ -23,6 +23,8 @@ export default defineConfig({
   test: {
     // The end-to-end tests wait for processes and time-outs as much as they compute.
     maxWorkers: 3,
+    // What is polled for is a state; how soon it comes is for other tests.
+    expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
       {

@@ -119,7 +119,8 @@ describe('kill -9 of the MCP server', () => {
     const backend = await startBackend(database.url);
     await ready(backend);
     await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
-      VALUES ('caller', 'caller@example.com', 'Ada', '{}', '{configure}', now())`);
+      VALUES ('caller', 'caller@example.com', 'Ada', '{}', '{configure}', now())
+      ON CONFLICT DO NOTHING`);
     const control = await killUnderToolCalls(backend, 1, without('mcp-durability'));
     const { starts, acknowledged, lost } = await killUnderToolCalls(backend, KILLS);
     await backend.stop('SIGKILL');
@@ -138,6 +139,7 @@ describe('kill -9 of the MCP server', () => {
 });
 
 async function emptyDatabase(name: string): Promise<URL> {
+  await database.administer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   await database.administer(`CREATE DATABASE ${name}`);
   const url = new URL(database.url);
   url.pathname = `/${name}`;

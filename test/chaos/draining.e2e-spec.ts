@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -91,7 +92,8 @@ describe('SIGTERM with clients that stay', () => {
 
 /** Sends half a request, and the other half when the drain period is over. */
 async function slowly(origin: string): Promise<string> {
-  const body = JSON.stringify({ id: 'slow', email: 'slow@example.com', name: 'Ada Lovelace' });
+  const id = randomUUID();
+  const body = JSON.stringify({ id, email: `${id}@example.com`, name: 'Ada Lovelace' });
   const socket = connect(Number(new URL(origin).port), '127.0.0.1');
   socket.write(
     `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n` +

@@ -70,8 +70,9 @@ describe('clients that are slow or idle', () => {
     const user = await addUser(careless, randomUUID());
     const control = await besiege(careless, user);
     await careless.stop('SIGKILL');
-    const isOpen = (time: number) => time >= PATIENCE_MS;
-    expect(control.times.filter(isOpen).length).toBeGreaterThan(0);
+    // A timer may be early by a millisecond.
+    const isOpen = (time: number) => time > PATIENCE_MS - 100;
+    expect(control.times.every(isOpen)).toBe(true);
 
     const backend = await startBackend(database.url);
     const { callers, times } = await besiege(backend, user);

@@ -37,9 +37,9 @@ async function start(): Promise<ServerProcess> {
   return started;
 }
 
-async function revokedKeys(origin: string): Promise<IssuedTestKey[]> {
+async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey[]> {
   const keys: IssuedTestKey[] = [];
-  for (let count = 0; count < KEYS; count++) keys.push(await issueKey(origin));
+  for (let count = 0; count < number; count++) keys.push(await issueKey(origin));
   for (const { id } of keys) {
     await withKey(origin).post(`/api/internal/api-keys/${id}/revoke`).send({}).expect(200);
   }
@@ -94,3 +94,15 @@ it(
     expect(ids.size).toBe(beginnings.size);
   },
 );
+
+it('what is seen just before the end is told by the next process', { timeout: 500_000 }, async () => {
+  const first = await start();
+  const [key] = await revokedKeys(first.origin, 1);
+  await receiver.goDown();
+  expect(await statusWith(first.origin, key?.secret ?? '')).toBe(REFUSED);
+  await first.stop();
+  await receiver.listen();
+  await start();
+  const told = () => receiver.of('revoked-key-used').some(({ subject }) => subject === key?.id);
+  await expect.poll(told, WAIT).toBe(true);
+});

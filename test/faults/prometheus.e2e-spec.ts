@@ -119,7 +119,7 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus, where it is installed,',
     );
 
   it('fires within one scrape of an attack, and stops when it is over', async () => {
-    expect(await prometheus.firing()).toEqual([]);
+    await expect.poll(() => prometheus.firing(), WAIT).toEqual([]);
     const url = new URL('/api/internal/users/1', stack.backend.origin);
     const attack = () => fetch(url, { headers: { 'x-api-key': 'guess' } });
     await Promise.all(Array.from({ length: 30 }, attack));
@@ -129,7 +129,7 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus, where it is installed,',
     await expect.poll(() => fires('LatchkeyAlert', labels), WAIT).toBe(true);
     expect(performance.now() - toldAt).toBeLessThan(ONE_SCRAPE_MS);
     const refused = 'latchkey_auth_attempts_total{outcome="unknown"}';
-    expect(await prometheus.value(refused)).toBe(30);
+    await expect.poll(() => prometheus.value(refused), WAIT).toBeGreaterThanOrEqual(30);
     await expect.poll(() => fires('LatchkeyAlert', labels), WAIT).toBe(false);
   });
 

@@ -114,9 +114,10 @@ export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   return counts;
 }
 
+/** No number at all of no outcomes: no bound holds for it. */
 export function percentile(outcomes: readonly Outcome[], share: number): number {
   const times = outcomes.map(({ startedAt, endedAt }) => endedAt - startedAt);
-  return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? 0;
+  return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? NaN;
 }
 
 /** Milliseconds from a moment until the last answer that was not good. */

@@ -81,7 +81,20 @@ export class ChaosDatabase {
 
   /** Resolves when it answers, to the time on the clock of `performance`. */
   async startAgain(): Promise<number> {
+    const answering = this.answers();
     this.server = await EmbeddedPostgres.start({ directory: this.directory, durable: false });
+    return answering;
+  }
+
+  /** Resolves to the moment of the first answer, before all that is done at a start has been done. */
+  private async answers(): Promise<number> {
+    const { url } = this;
+    await until(() =>
+      queryOnce(url, 'SELECT').then(
+        () => true,
+        () => false,
+      ),
+    );
     return performance.now();
   }
 

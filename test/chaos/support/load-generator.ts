@@ -86,24 +86,30 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const request = `GET ${plan.path} HTTP/1.1\r\n${lines}\r\n`;
   const latencies = new Map<number, number[]>();
-  const goodBySecond: number[] = [];
+  const goodAfterwards = Array<number>(plan.afterwards?.seconds ?? 0).fill(0);
   let good = 0;
   let answered = 0;
   let startedAt = performance.now();
+  let endedAt = Infinity;
+  const isGood = (status: number, latencyMs: number) =>
+    status >= 200 && status < 300 && latencyMs <= plan.goodWithinMs;
   const over = (status: number, latencyMs: number, connection: Connection) => {
-    answered += 1;
-    const known = latencies.get(status) ?? [];
-    known.push(latencyMs);
-    latencies.set(status, known);
-    if (status >= 200 && status < 300 && latencyMs <= plan.goodWithinMs) {
-      good += 1;
-      const second = Math.floor((performance.now() - startedAt) / 1000);
-      goodBySecond[second] = (goodBySecond[second] ?? 0) + 1;
+    const now = performance.now();
+    const second = Math.floor((now - endedAt) / 1000);
+    if (second >= 0 && isGood(status, latencyMs)) {
+      goodAfterwards[second] = (goodAfterwards[second] ?? 0) + 1;
     }
-    if (plan.ratePerSecond === 'closed') {
-      if (performance.now() - startedAt < plan.seconds * 1000) connection.send();
-      else idle.push(connection);
-    } else idle.push(connection);
+    // What was sent afterwards is not of the load itself.
+    if (now - latencyMs <= endedAt) {
+      answered += 1;
+      const known = latencies.get(status) ?? [];
+      known.push(latencyMs);
+      latencies.set(status, known);
+      if (isGood(status, latencyMs)) good += 1;
+    }
+    const isClosed = plan.ratePerSecond === 'closed' && now - startedAt < plan.seconds * 1000;
+    if (isClosed) connection.send();
+    else idle.push(connection);
   };
   const connections = Array.from(
     { length: plan.connections },
@@ -113,29 +119,33 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   await Promise.all(connections.map((connection) => connection.connect()));
   await sleep(SETTLING_MS);
   const idle = [...connections];
-  startedAt = performance.now();
-  if (plan.ratePerSecond === 'closed') {
-    for (const connection of idle.splice(0)) connection.send();
-    await sleep(plan.seconds * 1000);
-  } else {
+  const sendAt = async (ratePerSecond: number, seconds: number) => {
+    const since = performance.now();
     let planned = 0;
     for (;;) {
-      const elapsed = performance.now() - startedAt;
-      if (elapsed >= plan.seconds * 1000) break;
-      const due = Math.floor((elapsed / 1000) * plan.ratePerSecond) - planned;
+      const elapsed = performance.now() - since;
+      if (elapsed >= seconds * 1000) break;
+      const due = Math.floor((elapsed / 1000) * ratePerSecond) - planned;
       planned += due;
       for (const connection of idle.splice(0, due)) connection.send();
       await sleep(TICK_MS);
     }
-  }
-  const seconds = (performance.now() - startedAt) / 1000;
+  };
+  startedAt = performance.now();
+  if (plan.ratePerSecond === 'closed') {
+    for (const connection of idle.splice(0)) connection.send();
+    await sleep(plan.seconds * 1000);
+  } else await sendAt(plan.ratePerSecond, plan.seconds);
+  endedAt = performance.now();
+  const seconds = (endedAt - startedAt) / 1000;
+  if (plan.afterwards) await sendAt(plan.afterwards.ratePerSecond, plan.afterwards.seconds);
   const deadline = performance.now() + 3000;
   while (idle.length < connections.length && performance.now() < deadline) await sleep(10);
   const pending = connections.length - idle.length;
   for (const connection of connections) connection.close();
   return {
     goodPerSecond: good / seconds,
-    goodBySecond,
+    goodAfterwards: goodAfterwards.slice(0, plan.afterwards?.seconds ?? 0),
     sentPerSecond: (answered + pending) / seconds,
     pending,
     statuses: Object.fromEntries(

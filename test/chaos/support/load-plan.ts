@@ -9,13 +9,16 @@ export const loadPlanSchema = z.object({
   /** `closed`: each connection sends its next request when it has its answer. */
   ratePerSecond: z.union([z.number(), z.literal('closed')]),
   seconds: z.number(),
+  /** What comes right after it, over the same connections. */
+  afterwards: z.object({ ratePerSecond: z.number(), seconds: z.number() }).optional(),
   /** A later answer is worth nothing. */
   goodWithinMs: z.number().default(250),
 });
 
 export const loadReportSchema = z.object({
   goodPerSecond: z.number(),
-  goodBySecond: z.array(z.number().nullable()),
+  /** In each second of what comes afterwards. */
+  goodAfterwards: z.array(z.number()),
   /** Fewer than the plan's rate where no connection was free for them. */
   sentPerSecond: z.number(),
   /** Requests without an answer three seconds after the end. */

@@ -77,7 +77,12 @@ const REMOVALS = {
     const { Server } = await import('node:http');
     const listen = Reflect.get(Server.prototype, 'listen');
     Server.prototype.listen = function (...given) {
-      Object.assign(this, { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0 });
+      Object.assign(this, {
+        headersTimeout: 0,
+        requestTimeout: 0,
+        keepAliveTimeout: 0,
+        timeout: 0,
+      });
       return listen.apply(this, given);
     };
   },
