@@ -21,7 +21,7 @@ function linesOf(
   ...requests: readonly Partial<FinishedRequest>[]
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
-  const log = new RequestLog(pino(), { writeLatin1: (line) => void lines.push(line) });
+  const log = new RequestLog(pino(), { writeAscii: (line) => void lines.push(line) });
   for (const fields of requests) log.write({ ...REQUEST, ...fields });
   return lines.map((line) => JSON.parse(line));
 }
@@ -67,6 +67,7 @@ describe('the line of a request', () => {
     { source: '192.0.2.2' },
     { client: null },
     { client: 'a"b\\c' },
+    { source: 'Ärger ✓' },
     { keyId: 'k2' },
     { outcome: 'forbidden' },
     { outcome: 'rate-limited', limit: 'key-rate' },
@@ -91,7 +92,7 @@ describe('the line of a request', () => {
   it('is not written where its level is off', () => {
     const lines: string[] = [];
     const log = new RequestLog(pino({ level: 'warn' }), {
-      writeLatin1: (line) => void lines.push(line),
+      writeAscii: (line) => void lines.push(line),
     });
     log.write(REQUEST);
     log.write({ ...REQUEST, outcome: 'revoked' });

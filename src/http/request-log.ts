@@ -31,15 +31,15 @@ export class RequestLog {
 
   constructor(
     private readonly logger: Pick<Logger, 'isLevelEnabled'>,
-    private readonly stream: Pick<LineStream, 'writeLatin1'>,
+    private readonly stream: Pick<LineStream, 'writeAscii'>,
   ) {}
 
   write(request: FinishedRequest): void {
     const { level, text } = this.describe(request);
     if (!this.logger.isLevelEnabled(level)) return;
     const { requestId, durationMs } = request;
-    // A request id has no character that JSON escapes, whoever made it; and headers are Latin-1.
-    this.stream.writeLatin1(
+    // A request id is ASCII without a character that JSON escapes, whoever made it.
+    this.stream.writeAscii(
       `${this.headOf(level)}${requestId}${text}${decimal(durationMs)},"msg":"request"}\n`,
     );
   }
@@ -95,7 +95,14 @@ function render(request: FinishedRequest): Latest {
 }
 
 function textOf(line: object): string {
-  return `",${JSON.stringify(line).slice(1, -1)},"durationMs":`;
+  const text = JSON.stringify(line)
+    .slice(1, -1)
+    .replaceAll(/[^\x20-\x7e]/g, escaped);
+  return `",${text},"durationMs":`;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Names of events: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html */

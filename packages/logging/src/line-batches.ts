@@ -9,8 +9,8 @@ const LAST_WAIT_MS = 500;
 
 /** Takes lines of the log. */
 export interface LineStream extends DestinationStream {
-  /** Takes a line of Latin-1, of which there may be one for each request. */
-  writeLatin1(line: string): void;
+  /** Takes a line of ASCII, in half the time. */
+  writeAscii(line: string): void;
 }
 
 /**
@@ -24,6 +24,7 @@ export class LineBatches implements LineStream {
   private used = 0;
   private isScheduled = false;
   private retriesUntil = Infinity;
+  private isBroken = false;
 
   constructor(descriptor: number) {
     this.stream = pino.destination({
@@ -33,20 +34,31 @@ export class LineBatches implements LineStream {
       retryEAGAIN: () => performance.now() < this.retriesUntil,
     });
     // A full disk must not end the process. The lines wait, and are tried again with the next ones.
-    this.stream.on('error', () => undefined);
+    this.stream.on('error', () => (this.isBroken = true));
+    this.stream.on('write', () => (this.isBroken = false));
     process.prependOnceListener('exit', () => this.end());
   }
 
-  /** Any text; not in batches, since such lines are few. */
   write(line: string): void {
-    this.flush();
-    this.stream.write(line);
+    // UTF-8 has three bytes at the most for a unit of UTF-16.
+    if (this.makeRoom(3 * line.length)) this.used += this.batch.write(line, this.used);
+    else this.stream.write(line);
+    this.schedule();
   }
 
-  writeLatin1(line: string): void {
-    if (line.length > BATCH_BYTES - this.used) this.flush();
-    if (line.length > BATCH_BYTES) this.stream.write(line);
-    else this.used += this.batch.write(line, this.used, 'latin1');
+  writeAscii(line: string): void {
+    if (this.makeRoom(line.length)) this.used += this.batch.write(line, this.used, 'latin1');
+    else this.stream.write(line);
+    this.schedule();
+  }
+
+  /** False if there is not so much in the whole batch; then it is empty. */
+  private makeRoom(bytes: number): boolean {
+    if (bytes > BATCH_BYTES - this.used) this.flush();
+    return bytes <= BATCH_BYTES;
+  }
+
+  private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
     setImmediate(() => this.writeBatch());
@@ -64,7 +76,8 @@ export class LineBatches implements LineStream {
     this.retriesUntil = performance.now() + LAST_WAIT_MS;
     try {
       this.flush();
-      this.stream.flushSync();
+      // It would try again without end, whatever is wrong (pinojs/sonic-boom).
+      if (!this.isBroken) this.stream.flushSync();
     } catch {
       // Nobody can be told.
     } finally {
@@ -75,6 +88,6 @@ export class LineBatches implements LineStream {
   private flush(): void {
     const { used } = this;
     this.used = 0;
-    if (used > 0) this.stream.write(this.batch.toString('latin1', 0, used));
+    if (used > 0) this.stream.write(this.batch.toString('utf8', 0, used));
   }
 }

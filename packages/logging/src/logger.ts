@@ -43,7 +43,7 @@ function openStream(target: LogTarget): LineStream {
     messageFormat: '{if context}{context}: {end}{msg}',
     singleLine: true,
   });
-  return Object.assign(stream, { writeLatin1: (line: string) => void stream.write(line) });
+  return Object.assign(stream, { writeAscii: (line: string) => void stream.write(line) });
 }
 
 // An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.
