@@ -11,8 +11,17 @@ function readUrl(name) {
   const url = file ? readFileSync(file, 'utf8').trim() : process.env[name];
   if (!url) throw new Error(`${name} or ${name}_FILE is required.`);
   // Before anybody else reads it: Node's own error has the whole of it, with the password.
-  if (URL.canParse(url)) return url;
+  if (isDecodable(url)) return url;
   throw new Error(`${name} is no URL: what is special in its password must be percent-encoded.`);
+}
+
+function isDecodable(url) {
+  try {
+    const { username, password } = new URL(url);
+    return decodeURIComponent(username + password) !== '';
+  } catch {
+    return false;
+  }
 }
 
 const ownerUrl = readUrl('DATABASE_URL');

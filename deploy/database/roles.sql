@@ -1,5 +1,6 @@
 -- What the backend may do in its database. Run by the owner of the tables after each migration; running it again changes nothing.
--- Accounts that serve are members of this role, which can't log in itself.
+-- Accounts that serve are members of this role, which can't log in itself. Only those that `migrate` is given may connect: the role is the
+-- whole server's, and so has members that serve other databases.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
