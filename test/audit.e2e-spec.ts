@@ -140,9 +140,12 @@ describe('the audit trail', () => {
       (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
       SELECT 'key-' || n, 'many', sha256(n::text::bytea), 'hint', 'test', '{users:read}', now(), 'test', now() + interval '1 day'
       FROM generate_series(1, 1201) n`);
-    const stray = ['key-1', 'key-1201', 'key-700'];
+    const stray = ['', 'key-1', 'key-1201', 'key-700'];
     await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id IN ('key-1', 'key-700')`);
     await force(`DELETE FROM api_keys WHERE id = 'key-1201'`);
+    await force(`INSERT INTO api_keys
+      (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
+      VALUES ('', 'planted', sha256('x'), 'hint', 'test', '{users:read}', now(), 'test', now())`);
     expect(await audit.verify()).toMatchObject({ events: 1201, faults: [], strayKeys: stray });
   });
 

@@ -13,6 +13,11 @@ export interface AuditReport {
   readonly strayKeys: readonly string[];
 }
 
+interface KeyCheck {
+  readonly id: string;
+  readonly isStray: boolean;
+}
+
 /** The audit trail of keys. */
 @Injectable()
 export class AuditService {
@@ -56,8 +61,8 @@ export class AuditService {
   // By pages, since a statement must not take long; each sees its keys and their events at one moment.
   private async findStrayKeys(): Promise<string[]> {
     const stray: string[] = [];
-    for (let last = ''; ;) {
-      const page = await this.readPageOfKeys(last);
+    for (let last: string | null = null; ;) {
+      const page: KeyCheck[] = await this.readPageOfKeys(last);
       stray.push(...page.filter(({ isStray }) => isStray).map(({ id }) => id));
       if (page.length < KEYS_PAGE_SIZE) return stray;
       last = page.at(-1)?.id ?? last;
@@ -65,16 +70,16 @@ export class AuditService {
   }
 
   /** The keys after an id that there are, or that there are events of, in order. */
-  private readPageOfKeys(last: string): Promise<{ id: string; isStray: boolean }[]> {
+  private readPageOfKeys(last: string | null): Promise<KeyCheck[]> {
     return this.prisma.$queryRaw`
       WITH page AS MATERIALIZED (
-        (SELECT id FROM api_keys WHERE id > ${last} ORDER BY id LIMIT ${KEYS_PAGE_SIZE})
+        (SELECT id FROM api_keys WHERE ${last}::text IS NULL OR id > ${last} ORDER BY id LIMIT ${KEYS_PAGE_SIZE})
         UNION
-        (SELECT DISTINCT subject FROM audit_events WHERE subject > ${last} ORDER BY subject LIMIT ${KEYS_PAGE_SIZE})
+        (SELECT DISTINCT subject FROM audit_events WHERE ${last}::text IS NULL OR subject > ${last} ORDER BY subject LIMIT ${KEYS_PAGE_SIZE})
         ORDER BY id LIMIT ${KEYS_PAGE_SIZE}
       ), event AS (
         SELECT DISTINCT ON (subject) subject, after FROM audit_events
-        WHERE subject > ${last} AND subject <= (SELECT max(id) FROM page)
+        WHERE (${last}::text IS NULL OR subject > ${last}) AND subject <= (SELECT max(id) FROM page)
         ORDER BY subject, sequence DESC
       )
       SELECT page.id, (key.id IS NULL) IS DISTINCT FROM (event.after IS NULL) OR EXISTS (
