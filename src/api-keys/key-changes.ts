@@ -5,7 +5,7 @@ import { isDatabaseUnavailable } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
 // With the change itself, well below the silence after which a connection is closed.
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 1500;
 
 /** A change of keys in progress. */
 export interface KeyChange {

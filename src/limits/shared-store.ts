@@ -20,6 +20,8 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   readonly redis: Redis | undefined;
   private wasUp = true;
   private isLeftAlone = false;
+  /** What it said last was that something is wrong, so that a connection proves nothing. */
+  private hasReplied = false;
 
   constructor(config: ConfigService<Environment, true>) {
     const url = config.get('REDIS_URL', { infer: true });
@@ -33,7 +35,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
       commandTimeout: COMMAND_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
     });
-    this.redis.on('ready', () => this.report(this.isUp));
+    this.redis.on('ready', () => this.reportConnection());
     this.redis.on('close', () => this.report(false));
     this.redis.on('error', (error) => this.logger.debug(error.message));
   }
@@ -64,17 +66,22 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.report(false);
     // One that is full or does not write answers all the same: a new connection would be refused as well, and only a good answer
     // tells that it is over.
-    const isSilent = !isReply(error);
-    if (isSilent) this.redis?.disconnect(true);
+    this.hasReplied = isReply(error);
+    if (!this.hasReplied || isDemoted(error)) this.redis?.disconnect(true);
     setTimeout(() => {
       this.isLeftAlone = false;
-      if (isSilent) this.report(this.isUp);
+      this.reportConnection();
     }, PAUSE_MS).unref();
   }
 
   /** For whoever got a good answer. */
   reportSuccess(): void {
+    this.hasReplied = false;
     this.report(true);
+  }
+
+  private reportConnection(): void {
+    if (!this.hasReplied) this.report(this.isUp);
   }
 
   private report(isUp: boolean): void {
@@ -85,9 +92,12 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** Whether the server itself has said what is wrong. One that has been demoted would say so for ever: another one is behind the name now. */
+/** Whether the server itself has said what is wrong. */
 function isReply(error: unknown): boolean {
-  return (
-    error instanceof Error && error.name === 'ReplyError' && !error.message.startsWith('READONLY')
-  );
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** Whether another server is the one to ask, which a new connection may find behind the same name. */
+function isDemoted(error: unknown): boolean {
+  return isReply(error) && String(error).includes('READONLY');
 }
