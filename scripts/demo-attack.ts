@@ -1,6 +1,6 @@
 /**
  * `npm run demo:attack -- [ATTEMPTS]`: attacks a backend on this machine with wrong, ended and greedy keys, and shows that each
- * attempt is in the log once and adds up in the usage. It starts a backend of its own on the database of `npm start`,
+ * attempt is in the log once and adds up in usage and metrics. It starts a backend of its own on the database of `npm start`,
  * which must be running, or on that of DATABASE_URL.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,15 @@ import { attack } from './attack/attack.js';
 import { makeCallers, retireCallers } from './attack/callers.js';
 import { HttpCaller } from './attack/http-caller.js';
 import { LoggingBackend } from './attack/logging-backend.js';
-import { compareCounts, compareWithLog, countAttempts, readUsage } from './attack/records.js';
+import {
+  type Counts,
+  compareCounts,
+  compareWithLog,
+  countAttempts,
+  countOutcomes,
+  readMetrics,
+  readUsage,
+} from './attack/records.js';
 import { embeddedDatabaseUrl } from './embedded-postgres.js';
 
 const DEFAULT_ATTEMPTS = 100_000;
@@ -44,7 +52,9 @@ async function main(text = String(DEFAULT_ATTEMPTS)): Promise<void> {
   try {
     const callers = await makeCallers(http, rootKey, API_KEY_ENVIRONMENT);
     const keyIds = callers.map(({ keyId }) => keyId);
+    const metricsUrl = await backend.metricsUrl();
     const before = await readUsage(DATABASE_URL, keyIds);
+    const metricsBefore = await readMetrics(metricsUrl);
     const began = performance.now();
     const { attempts, shed, breaches } = await attack(http, callers, total, showProgress);
     const seconds = (performance.now() - began) / 1000;
@@ -56,12 +66,15 @@ async function main(text = String(DEFAULT_ATTEMPTS)): Promise<void> {
       compareCounts(expected, before, await readUsage(DATABASE_URL, keyIds));
     const inUsage = await settled(usage);
     const inLog = compareWithLog(attempts, backend.log);
-    console.log(describe(expected));
+    const outcomes = countOutcomes(attempts);
+    const inMetrics = compareCounts(outcomes, metricsBefore, await readMetrics(metricsUrl));
+    console.log(describe(outcomes));
     console.log(`Wrong keys let in: ${breaches}.`);
     console.log(`Log: ${inLog.missing} missing, ${inLog.double} double, ${inLog.wrong} wrong.`);
     console.log(`Usage: ${inUsage.missing} missing, ${inUsage.double} double.`);
+    console.log(`Metrics: ${inMetrics.missing} missing, ${inMetrics.double} double.`);
     await retireCallers(http, rootKey, callers);
-    const faults = [breaches, ...Object.values(inLog), ...Object.values(inUsage)];
+    const faults = [breaches, ...[inLog, inUsage, inMetrics].flatMap(Object.values)];
     if (faults.some((count) => count > 0)) process.exitCode = 1;
   } finally {
     http.close();
@@ -81,12 +94,7 @@ async function settled(
   }
 }
 
-function describe(counts: ReadonlyMap<string, number>): string {
-  const outcomes = new Map<string, number>();
-  for (const [name, count] of counts) {
-    const outcome = name.slice(name.indexOf(' ') + 1);
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
-  }
+function describe(outcomes: Counts): string {
   const rows = [...outcomes].map(([outcome, count]) => [outcome, String(count)]);
   return renderTable(['outcome', 'attempts'], rows);
 }

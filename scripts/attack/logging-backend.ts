@@ -11,7 +11,13 @@ export class LoggingBackend {
   private readonly child: ChildProcess;
 
   constructor() {
-    const own = { HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '', LOG_LEVEL: 'info' };
+    const own = {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      METRICS_PORT: '0',
+      METRICS_HOST: '127.0.0.1',
+      LOG_LEVEL: 'info',
+    };
     this.child = spawn(process.execPath, [BACKEND], {
       env: { ...process.env, ...own },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -24,10 +30,19 @@ export class LoggingBackend {
     return this.chunks.join('');
   }
 
-  async origin(): Promise<string> {
+  origin(): Promise<string> {
+    return this.says(/Server listening at (http:\/\/[\d.:]+)/);
+  }
+
+  /** Where its metrics are. */
+  metricsUrl(): Promise<string> {
+    return this.says(/Metrics are at (http:[^"]+)/);
+  }
+
+  private async says(pattern: RegExp): Promise<string> {
     for (;;) {
-      const [, origin] = /Server listening at (http:\/\/[\d.:]+)/.exec(this.log) ?? [];
-      if (origin !== undefined) return origin;
+      const [, found] = pattern.exec(this.log) ?? [];
+      if (found !== undefined) return found;
       if (this.child.exitCode !== null) throw new Error(`The backend ended:\n${this.log}`);
       await sleep(20);
     }

@@ -11,7 +11,7 @@ const lineSchema = z.object({
   outcome: z.string(),
 });
 
-/** Requests by key and outcome. */
+/** Requests by key and outcome, or by outcome. */
 export type Counts = ReadonlyMap<string, number>;
 
 /** How the lines of a log and the attempts differ. */
@@ -49,6 +49,19 @@ export function countAttempts(attempts: readonly MadeAttempt[]): Counts {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return counts;
+}
+
+export function countOutcomes(attempts: readonly MadeAttempt[]): Counts {
+  const counts = new Map<string, number>();
+  for (const { outcome } of attempts) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  return counts;
+}
+
+/** The attempts by outcome that the metrics of a backend have so far. */
+export async function readMetrics(url: string): Promise<Counts> {
+  const text = await (await fetch(url)).text();
+  const samples = text.matchAll(/^latchkey_auth_attempts_total\{outcome="([\w-]+)"\} (\d+)$/gm);
+  return new Map([...samples].map(([, outcome = '', count]) => [outcome, Number(count)]));
 }
 
 /** The usage of these keys so far, and of no key. */

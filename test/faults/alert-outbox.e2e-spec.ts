@@ -95,14 +95,18 @@ it(
   },
 );
 
-it('what is seen just before the end is told by the next process', { timeout: 500_000 }, async () => {
-  const first = await start();
-  const [key] = await revokedKeys(first.origin, 1);
-  await receiver.goDown();
-  expect(await statusWith(first.origin, key?.secret ?? '')).toBe(REFUSED);
-  await first.stop();
-  await receiver.listen();
-  await start();
-  const told = () => receiver.of('revoked-key-used').some(({ subject }) => subject === key?.id);
-  await expect.poll(told, WAIT).toBe(true);
-});
+it(
+  'what is seen just before the end is told by the next process',
+  { timeout: 500_000 },
+  async () => {
+    const first = await start();
+    const [key] = await revokedKeys(first.origin, 1);
+    await receiver.goDown();
+    expect(await statusWith(first.origin, key?.secret ?? '')).toBe(REFUSED);
+    await first.stop();
+    await receiver.listen();
+    await start();
+    const told = () => receiver.of('revoked-key-used').some(({ subject }) => subject === key?.id);
+    await expect.poll(told, WAIT).toBe(true);
+  },
+);
