@@ -20,7 +20,7 @@ import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
 
-const KEEP_ALIVE_MARGIN_MS = 900;
+const KEEP_ALIVE_MARGIN_MS = 700;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {

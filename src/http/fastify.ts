@@ -22,7 +22,7 @@ const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
 // For clients that do not take their answer. Later than the time-outs that have one.
-const SILENCE_TIMEOUT_MS = 5900;
+const SILENCE_TIMEOUT_MS = 5700;
 
 /** The HTTP server below Nest: limits, request ids, the end of every request, and problems where no route is reached. */
 export function createFastifyAdapter(
