@@ -17,7 +17,7 @@ const run = promisify(execFile);
 /** Runs `prisma migrate deploy`. */
 export async function migrate(url: string): Promise<void> {
   await run(process.execPath, [PRISMA, 'migrate', 'deploy'], {
-    env: { ...process.env, DATABASE_URL: url },
+    env: { ...process.env, DATABASE_URL: url, DATABASE_URL_FILE: '' },
   });
 }
 
