@@ -20,7 +20,7 @@ const HEADERS_LIMIT_BYTES = 16 * 1024;
 const URL_LIMIT_CHARACTERS = 8 * 1024;
 const HEADERS_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
-const TIMEOUT_CHECK_INTERVAL_MS = 500;
+const TIMEOUT_CHECK_INTERVAL_MS = 250;
 // For clients that do not take their answer. Later than the time-outs that have one.
 const SILENCE_TIMEOUT_MS = 5700;
 
