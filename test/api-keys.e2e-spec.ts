@@ -382,7 +382,7 @@ describe('POST …/rotate', () => {
       const { headers } = await withKey(app.url, old.secret).get('/api/internal/users/1');
       expect(headers.deprecation).toBe(`@${Math.floor(Date.parse(rotatedAt) / 1000)}`);
       expect(headers.sunset).toBe(new Date(retiresAt).toUTCString());
-    });
+    }, 10_000);
     const { headers } = await withKey(app.url, body.secret).get('/api/internal/users/1');
     expect(headers.deprecation).toBeUndefined();
     expect(headers.sunset).toBeUndefined();
@@ -391,7 +391,10 @@ describe('POST …/rotate', () => {
   it('ends the old key with the grace period', async () => {
     const old = await issueKey(app.url);
     await root().post(`${KEYS}/${old.id}/rotate`).send({ gracePeriodSeconds: 0 }).expect(201);
-    await vi.waitFor(async () => expect(await statusWith(app.url, old.secret)).toBe(REFUSED));
+    await vi.waitFor(
+      async () => expect(await statusWith(app.url, old.secret)).toBe(REFUSED),
+      10_000,
+    );
     const { body } = await root().get(`${KEYS}/${old.id}`);
     expect(body.apiKey.status).toBe('retired');
   });

@@ -184,7 +184,7 @@ describe('a database that comes and goes', () => {
       const answers = await Promise.all(Array.from({ length: 5 }, () => get(id)));
       expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     });
-    await vi.waitUntil(async () => (await get(id)).status === 200);
+    await vi.waitUntil(async () => (await get(id)).status === 200, 10_000);
   });
 
   it('answers 503 to a write while the database is read-only', async () => {

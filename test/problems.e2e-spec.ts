@@ -207,7 +207,7 @@ describe('a request that the HTTP parser refuses', () => {
     const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     socket.resume().write('CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n');
     await once(socket, 'end');
-    await vi.waitFor(async () => expect(await countConnections()).toBe(0));
+    await vi.waitFor(async () => expect(await countConnections()).toBe(0), 10_000);
     socket.destroy();
   });
 
@@ -248,7 +248,7 @@ describe('a request that the HTTP parser refuses', () => {
     const [answer] = await once(socket.setEncoding('latin1'), 'data');
     expect(answer).toContain('REQUEST_TIMEOUT');
     socket.write(body.slice(-1));
-    await vi.waitFor(async () => expect(await countConnections()).toBe(0));
+    await vi.waitFor(async () => expect(await countConnections()).toBe(0), 10_000);
     socket.destroy();
     await withKey(app.url).get('/api/internal/users/too-late').expect(404);
   });

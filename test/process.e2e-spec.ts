@@ -35,7 +35,7 @@ async function isDraining(backend: ServerProcess): Promise<void> {
   await vi.waitUntil(async () => {
     const { body } = await ask(`${backend.origin}/api/health/ready`, new Agent());
     return body.includes('draining');
-  });
+  }, 10_000);
 }
 
 describe('node dist/main.js', () => {

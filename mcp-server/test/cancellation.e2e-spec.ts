@@ -67,7 +67,7 @@ it.each([
     await vi.waitFor(() => {
       const line = mcp.output.split('\n').find((text) => text.includes(`"era":"${era}"`));
       expect(line).toContain('"outcome":"cancelled"');
-    });
+    }, 10_000);
     // Nothing has failed that an operator should look into.
     expect(mcp.output).not.toContain('"level":"error"');
   },

@@ -21,7 +21,7 @@ it('finishes a tool call that is in progress at SIGTERM, and ends with 0 beside 
   await once(silent, 'connect');
   backend.become(slowly);
   const call = client.callTool('get_balance');
-  await vi.waitUntil(() => backend.requests.length > 0);
+  await vi.waitUntil(() => backend.requests.length > 0, 10_000);
   const stopped = mcp.stop();
   expect(sentence(await call)).toMatch(/^Hello John Doe!/);
   await stopped;
@@ -35,6 +35,7 @@ it('says that it drains, and still serves, until the drain period is over', asyn
   mcp.signal('SIGTERM');
   await vi.waitUntil(
     async () => (await fetch(new URL('/health/ready', mcp.origin))).status === 503,
+    10_000,
   );
   const answer = await fetch(new URL('/health', mcp.origin));
   expect(answer.headers.get('connection')).toBe('close');

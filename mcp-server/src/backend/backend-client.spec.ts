@@ -355,7 +355,7 @@ describe('the bulkhead', () => {
       expect(error).toMatchObject({ reason: 'too-many-calls', retryable: true });
       refused += 1;
     });
-    await vi.waitFor(() => expect(held).toHaveLength(64));
+    await vi.waitFor(() => expect(held).toHaveLength(64), 10_000);
     expect(refused).toBe(80);
     expect(requests).toHaveLength(64);
     handler = json(200, { user: user('1') });

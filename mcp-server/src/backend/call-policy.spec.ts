@@ -25,7 +25,7 @@ describe('calls that were left while they waited', () => {
     await Promise.allSettled(waiting);
     answer('answer');
     await Promise.all(running);
-    await vi.waitFor(() => expect(shared.load).toEqual({ running: 0, waiting: 0 }));
+    await vi.waitFor(() => expect(shared.load).toEqual({ running: 0, waiting: 0 }), 10_000);
     const later = Array.from({ length: 100 }, () => policy.run(callOf(async () => 'later')));
     expect(new Set(await Promise.all(later))).toEqual(new Set(['later']));
   });

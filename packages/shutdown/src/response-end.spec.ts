@@ -33,7 +33,7 @@ afterEach(async () => {
 async function send(requests: number): Promise<void> {
   const expected = responses.length + requests;
   client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(requests));
-  await vi.waitUntil(() => responses.length === expected);
+  await vi.waitUntil(() => responses.length === expected, 10_000);
 }
 
 describe('the end of a response', () => {
@@ -41,7 +41,7 @@ describe('the end of a response', () => {
     await send(1);
     expect(ended).toEqual([]);
     responses[0]?.end('done');
-    await vi.waitUntil(() => ended.length > 0);
+    await vi.waitUntil(() => ended.length > 0, 10_000);
     await send(1);
     expect(ended).toEqual([0]);
   });
@@ -49,7 +49,7 @@ describe('the end of a response', () => {
   it('is announced when the client leaves', async () => {
     await send(1);
     client.destroy();
-    await vi.waitUntil(() => ended.length > 0);
+    await vi.waitUntil(() => ended.length > 0, 10_000);
     responses[0]?.end('in vain');
     expect(ended).toEqual([0]);
   });
@@ -57,7 +57,7 @@ describe('the end of a response', () => {
   it('is announced once for each of several that were asked for at once', async () => {
     await send(3);
     for (const response of responses.toReversed()) response.end('done');
-    await vi.waitUntil(() => ended.length === 3);
+    await vi.waitUntil(() => ended.length === 3, 10_000);
     client.destroy();
     await once(client, 'close');
     expect(ended).toEqual([0, 1, 2]);
@@ -66,9 +66,9 @@ describe('the end of a response', () => {
   it('is announced once for each of several whose client leaves, whether or not they were begun', async () => {
     await send(4);
     responses[0]?.end('done');
-    await vi.waitUntil(() => ended.length === 1);
+    await vi.waitUntil(() => ended.length === 1, 10_000);
     client.destroy();
-    await vi.waitUntil(() => ended.length === 4);
+    await vi.waitUntil(() => ended.length === 4, 10_000);
     for (const response of responses.slice(1)) response.end('in vain');
     expect(ended.toSorted((one, other) => one - other)).toEqual([0, 1, 2, 3]);
   });
