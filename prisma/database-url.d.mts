@@ -1,2 +1,2 @@
-export function readDatabaseUrl(): string;
+export function readDatabaseUrl(name?: string): string;
 export function withoutPassword(url: string): string;

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-/** `DATABASE_URL`, or what the file has that `DATABASE_URL_FILE` names; empty if neither is set. */
-export function readDatabaseUrl() {
-  const { DATABASE_URL: url = '', DATABASE_URL_FILE: file = '' } = process.env;
+/**
+ * What a variable has, or the file that the variable with `_FILE` names; empty if neither is set.
+ * @param {string} name
+ */
+export function readDatabaseUrl(name = 'DATABASE_URL') {
+  const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
   // One of them might be that of another database.
-  if (url !== '' && file !== '')
-    throw new Error('DATABASE_URL_FILE: set it or DATABASE_URL, not both');
+  if (url !== '' && file !== '') throw new Error(`${name}_FILE: set it or ${name}, not both`);
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 

@@ -1,15 +1,14 @@
 // Brings the database up to date, then gives the backend's account its rights.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readDatabaseUrl } from '../../prisma/database-url.mjs';
 import { readAccount, setUpRoles } from './set-up-roles.mjs';
 
 const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 function readUrl(name) {
-  const file = process.env[`${name}_FILE`];
-  const url = file ? readFileSync(file, 'utf8').trim() : process.env[name];
-  if (!url) throw new Error(`${name} or ${name}_FILE is required.`);
+  const url = readDatabaseUrl(name);
+  if (url === '') throw new Error(`${name} or ${name}_FILE is required.`);
   // Before anybody else reads it: Node's own error has the whole of it, with the password.
   if (isDecodable(url)) return url;
   throw new Error(`${name} is no URL: what is special in its password must be percent-encoded.`);

@@ -45,23 +45,24 @@ async function setUpAccount(client, { name, password }) {
   if (rowCount === 0) await client.query(`CREATE ROLE ${identifier}`);
   else await refusePowers(client, name);
   await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
-  await revokeGrants(client, identifier);
+  const database = await currentDatabase(client);
+  await revokeGrants(client, identifier, database);
   await client.query(`GRANT latchkey_run_time TO ${identifier}`);
   // Not to the role, which is the whole server's: the accounts of its other databases are members too.
-  await client.query(`GRANT CONNECT ON DATABASE ${await currentDatabase(client)} TO ${identifier}`);
+  await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${identifier}`);
   await refuseLoopholes(client, name);
 }
 
 /**
  * What an account that was there before was given itself, beside the role.
- * @param {pg.Client} client @param {string} identifier
+ * @param {pg.Client} client @param {string} identifier @param {string} database
  */
-async function revokeGrants(client, identifier) {
+async function revokeGrants(client, identifier, database) {
   for (const objects of ['TABLES', 'SEQUENCES', 'FUNCTIONS']) {
     await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA public FROM ${identifier}`);
   }
   await client.query(`REVOKE ALL ON SCHEMA public FROM ${identifier}`);
-  await client.query(`REVOKE ALL ON DATABASE ${await currentDatabase(client)} FROM ${identifier}`);
+  await client.query(`REVOKE ALL ON DATABASE ${database} FROM ${identifier}`);
 }
 
 /** @param {pg.Client} client */
