@@ -27,7 +27,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   const logger = createLogger(environment.LOG_LEVEL);
   const requests = new FinishedRequests();
   const requestLog = new RequestLog(logger, logStream());
-  requests.observe((request) => requestLog.write(request));
+  requests.observe((kind, finished) => requestLog.write(kind, finished));
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forEnvironment(environment, requests),
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES, requests),

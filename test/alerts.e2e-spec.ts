@@ -7,6 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { KeyWatch } from '../src/alerts/key-watch.js';
 import { Alerts } from '../src/alerts/alerts.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
+import type { RequestKind } from '../src/requests/finished-request.js';
 import { FinishedRequests } from '../src/requests/finished-requests.js';
 import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
 import { startApp, useApp, withKey } from './support/app.js';
@@ -84,18 +85,17 @@ describe('an alert', () => {
   });
 
   it('tells of a key that walks through the users', async () => {
-    app.nest.get(FinishedRequests, { strict: false }).announce({
-      requestId: 'r',
+    const walk: RequestKind = {
       method: 'GET',
       route: '/api/internal/users/:id',
       status: 429,
-      durationMs: 1,
       source: '192.0.2.9',
       client: null,
       keyId: 'k-walks',
       outcome: 'enumeration-limited',
       limit: 'key-enumeration',
-    });
+    };
+    app.nest.get(FinishedRequests, { strict: false }).announce(walk, 'r', 1);
     await expect.poll(() => receiver.of('enumeration', 'firing').length, WAIT).toBe(1);
     expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-walks' });
   });

@@ -2,7 +2,7 @@ import { sourceOf } from '@latchkey/connections/source';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { type FinishedRequest } from '../requests/finished-request.js';
+import type { RequestKind } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 import { Alerts } from './alerts.js';
 import { FailureCounts } from './failure-counts.js';
@@ -27,10 +27,10 @@ export class AttemptWatch implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.requests.observe((request) => this.judge(request));
+    this.requests.observe((kind, requests) => this.judge(kind, requests.length));
   }
 
-  private judge({ outcome, keyId, source }: FinishedRequest): void {
+  private judge({ outcome, keyId, source }: RequestKind, requests: number): void {
     switch (outcome) {
       case null:
       case 'admitted':
@@ -46,11 +46,11 @@ export class AttemptWatch implements OnModuleInit {
         break;
       default:
     }
-    this.countFailure(sourceOf(source));
+    this.countFailures(sourceOf(source), requests);
   }
 
-  private countFailure(source: string): void {
-    const failures = this.failures.note(source, performance.now());
+  private countFailures(source: string, added: number): void {
+    const failures = this.failures.note(source, added, performance.now());
     const seconds = WINDOW_SECONDS;
     if (failures >= this.maxFailures) {
       this.alerts.raise('repeated-failures', source, { failures, seconds });

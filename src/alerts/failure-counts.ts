@@ -15,11 +15,11 @@ export class FailureCounts {
 
   constructor(private readonly windowMs: number) {}
 
-  /** Counts one at a time of the monotonic clock, and answers with the source's failures in its window. */
-  note(source: string, now: number): number {
+  /** Counts some at a time of the monotonic clock, and answers with the source's failures in its window. */
+  note(source: string, added: number, now: number): number {
     this.forgetBefore(now - this.windowMs);
     const failures = this.sources.get(source) ?? { since: now, count: 0 };
-    failures.count += 1;
+    failures.count += added;
     this.sources.set(source, failures);
     if (this.sources.size > MAX_SOURCES) this.forget(this.findOldest());
     return failures.count;

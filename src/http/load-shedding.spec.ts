@@ -29,6 +29,7 @@ let agent: Agent;
 beforeEach(async () => {
   // A slow machine must not change the limit in the middle of a test.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  utilize(0.5);
   handled = [];
   agent = new Agent({ keepAlive: true });
   server = createServer((_request, response) => void handled.push(response));
@@ -47,6 +48,12 @@ afterEach(() => {
   server.closeAllConnections();
   server.close();
 });
+
+/** How much of its time the event loop takes. */
+function utilize(utilization: number): void {
+  const measured = { idle: 0, active: 0, utilization };
+  vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+}
 
 interface Answer {
   readonly status: number | undefined;
@@ -324,8 +331,7 @@ describe('LoadShedding', () => {
     { load: 'has time', utilization: 0.5, aTick: 30 },
     { load: 'has none to spare', utilization: 0.95, aTick: 10 },
   ])('sends $aTick refusals each 5 ms where the process $load', async ({ utilization, aTick }) => {
-    const measured = { idle: 0, active: 0, utilization };
-    vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+    utilize(utilization);
     const asked = await overload();
     // Until the two hundred that are sent at once may be sent again.
     vi.advanceTimersByTime(5 * TICK_MS);
@@ -352,8 +358,7 @@ describe('LoadShedding', () => {
   ])(
     'lets $limit be in progress of 40,000 a second where the process $load',
     ({ utilization, windows, limit }) => {
-      const measured = { idle: 0, active: 0, utilization };
-      vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+      utilize(utilization);
       for (let window = 0; window < windows; window++) {
         draining.finished += 10_000;
         vi.advanceTimersByTime(WINDOW_MS);
@@ -363,8 +368,7 @@ describe('LoadShedding', () => {
   );
 
   it('remembers what it was able to do when it is asked for less, until somebody has to wait', async () => {
-    const measured = { idle: 0, active: 0, utilization: 0.5 };
-    vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+    utilize(0.5);
     draining.finished += 1000;
     vi.advanceTimersByTime(10 * WINDOW_MS);
     const most = shedding.limit;

@@ -1,15 +1,14 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import type { FinishedRequest } from '../requests/finished-request.js';
+import type { FinishedRequest, RequestKind } from '../requests/finished-request.js';
 import { RequestLog } from './request-log.js';
 
-const REQUEST: FinishedRequest = {
-  requestId: 'r1',
+const REQUEST: FinishedRequest = { requestId: 'r1', durationMs: 1.5 };
+const KIND: RequestKind = {
   method: 'GET',
   route: '/api/internal/users/:id',
   status: 200,
-  durationMs: 1.5,
   source: '192.0.2.1',
   client: 'curl/8',
   keyId: 'k1',
@@ -18,15 +17,15 @@ const REQUEST: FinishedRequest = {
 };
 
 function linesOf(
-  ...requests: readonly Partial<FinishedRequest>[]
+  ...requests: readonly Partial<FinishedRequest & RequestKind>[]
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
   const log = new RequestLog(pino(), { writeAscii: (line) => void lines.push(line) });
-  for (const fields of requests) log.write({ ...REQUEST, ...fields });
+  for (const fields of requests) log.write({ ...KIND, ...fields }, [{ ...REQUEST, ...fields }]);
   return lines.map((line) => JSON.parse(line));
 }
 
-const lineOf = (fields: Partial<FinishedRequest>) => linesOf(fields)[0];
+const lineOf = (fields: Partial<FinishedRequest & RequestKind>) => linesOf(fields)[0];
 
 describe('the line of a request', () => {
   it.each([
@@ -74,9 +73,9 @@ describe('the line of a request', () => {
     { requestId: 'r2', durationMs: 2 },
   ] as const)('says what is new since the line before: %j', (fields) => {
     const [before, after, again] = linesOf({}, fields, {});
-    expect(before).toMatchObject(REQUEST);
-    expect(after).toMatchObject({ ...REQUEST, ...fields });
-    expect(again).toMatchObject(REQUEST);
+    expect(before).toMatchObject({ ...REQUEST, ...KIND });
+    expect(after).toMatchObject({ ...REQUEST, ...KIND, ...fields });
+    expect(again).toMatchObject({ ...REQUEST, ...KIND });
   });
 
   it('has every duration to the microsecond', () => {
@@ -94,8 +93,8 @@ describe('the line of a request', () => {
     const log = new RequestLog(pino({ level: 'warn' }), {
       writeAscii: (line) => void lines.push(line),
     });
-    log.write(REQUEST);
-    log.write({ ...REQUEST, outcome: 'revoked' });
+    log.write(KIND, [REQUEST]);
+    log.write({ ...KIND, outcome: 'revoked' }, [REQUEST]);
     expect(lines).toHaveLength(1);
   });
 

@@ -1,16 +1,22 @@
 import type { LineStream } from '@latchkey/logging/line-batches';
 import type { Logger } from 'pino';
-import { type Attempt, type FinishedRequest, isAttempt } from '../requests/finished-request.js';
+import {
+  type AttemptKind,
+  type FinishedRequest,
+  isAttempt,
+  type RequestKind,
+} from '../requests/finished-request.js';
 
 // One for each key, and for those without.
 const MAX_LATEST = 1000;
 
+const WHOLE = Array.from({ length: 1000 }, (_, n) => String(n));
 // From '.000' to '.999'.
-const THOUSANDTHS = Array.from({ length: 1000 }, (_, n) => `.${String(n).padStart(3, '0')}`);
+const THOUSANDTHS = WHOLE.map((digits) => `.${digits.padStart(3, '0')}`);
 
-/** What a line says besides when, which and how long, of the latest request of a key. */
+/** What a line says besides when, which and how long, of the latest requests of a key. */
 interface Latest {
-  readonly request: FinishedRequest;
+  readonly kind: RequestKind;
   readonly level: Level;
   /** From the request's id to its duration. */
   readonly text: string;
@@ -21,7 +27,7 @@ type Level = 'info' | 'warn';
 /**
  * Writes a line for each request, with the route's pattern: a path may name a user. Where a key was asked for, the line is the
  * record of that attempt too. By hand and not by the logger, to which the lines look the same: most of a line is what the line before
- * said of the same key, and to render that anew takes a tenth of the whole request.
+ * said of the same kind, and to render that anew takes a tenth of the whole request.
  */
 export class RequestLog {
   private readonly latest = new Map<string | null, Latest>();
@@ -34,22 +40,24 @@ export class RequestLog {
     private readonly stream: Pick<LineStream, 'writeAscii'>,
   ) {}
 
-  write(request: FinishedRequest): void {
-    const { level, text } = this.describe(request);
+  write(kind: RequestKind, requests: readonly FinishedRequest[]): void {
+    const { level, text } = this.describe(kind);
     if (!this.logger.isLevelEnabled(level)) return;
-    const { requestId, durationMs } = request;
-    // A request id is ASCII without a character that JSON escapes, whoever made it.
-    this.stream.writeAscii(
-      `${this.headOf(level)}${requestId}${text}${decimal(durationMs)},"msg":"request"}\n`,
-    );
+    const head = this.headOf(level);
+    let lines = '';
+    for (const { requestId, durationMs } of requests) {
+      // A request id is ASCII without a character that JSON escapes, whoever made it.
+      lines += `${head}${requestId}${text}${decimal(durationMs)},"msg":"request"}\n`;
+    }
+    this.stream.writeAscii(lines);
   }
 
-  private describe(request: FinishedRequest): Latest {
-    const known = this.latest.get(request.keyId);
-    if (known !== undefined && isAlike(known.request, request)) return known;
+  private describe(kind: RequestKind): Latest {
+    const known = this.latest.get(kind.keyId);
+    if (known?.kind === kind) return known;
     if (this.latest.size >= MAX_LATEST) this.latest.clear();
-    const latest = render(request);
-    this.latest.set(request.keyId, latest);
+    const latest = render(kind);
+    this.latest.set(kind.keyId, latest);
     return latest;
   }
 
@@ -65,33 +73,21 @@ export class RequestLog {
   }
 }
 
-/** A number of milliseconds, to the microsecond: in half the time that JavaScript takes to find the shortest text of a fraction. */
+/** A number of milliseconds, to the microsecond: in a third of the time that JavaScript takes to find the shortest text of a fraction. */
 function decimal(milliseconds: number): string {
   const whole = Math.trunc(milliseconds);
-  return `${whole}${THOUSANDTHS[Math.round((milliseconds - whole) * 1000)] ?? ''}`;
+  const thousandths = THOUSANDTHS[Math.round((milliseconds - whole) * 1000)] ?? '';
+  return (WHOLE[whole] ?? String(whole)) + thousandths;
 }
 
-function isAlike(one: FinishedRequest, other: FinishedRequest): boolean {
-  return (
-    one.method === other.method &&
-    one.route === other.route &&
-    one.status === other.status &&
-    one.source === other.source &&
-    one.client === other.client &&
-    one.keyId === other.keyId &&
-    one.outcome === other.outcome &&
-    one.limit === other.limit
-  );
-}
-
-function render(request: FinishedRequest): Latest {
-  const { method, route, status, keyId } = request;
+function render(kind: RequestKind): Latest {
+  const { method, route, status, keyId } = kind;
   const line = { method, route, status, keyId };
-  if (!isAttempt(request)) return { request, level: 'info', text: textOf(line) };
-  const { outcome, limit, source, client } = request;
-  const event = eventOf(request);
+  if (!isAttempt(kind)) return { kind, level: 'info', text: textOf(line) };
+  const { outcome, limit, source, client } = kind;
+  const event = eventOf(kind);
   const level = ALARMING.has(event) ? 'warn' : 'info';
-  return { request, level, text: textOf({ ...line, event, outcome, limit, source, client }) };
+  return { kind, level, text: textOf({ ...line, event, outcome, limit, source, client }) };
 }
 
 function textOf(line: object): string {
@@ -121,7 +117,7 @@ const ALARMING: ReadonlySet<AttemptEvent> = new Set([
   'malicious_direct_reference',
 ]);
 
-function eventOf({ outcome, limit }: Attempt): AttemptEvent {
+function eventOf({ outcome, limit }: AttemptKind): AttemptEvent {
   switch (outcome) {
     case 'admitted':
       return 'authn_login_success';

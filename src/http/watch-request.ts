@@ -1,7 +1,7 @@
 import { onResponseEnd } from '@latchkey/shutdown/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
-import type { AttemptOutcome, FinishedRequest, LimitName } from '../requests/finished-request.js';
+import type { AttemptOutcome, LimitName, RequestKind } from '../requests/finished-request.js';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { clientNameOf } from './client-name.js';
 import { waitingTimeOf } from './waiting-time.js';
@@ -16,20 +16,25 @@ export function watchRequest(
   requests: FinishedRequests,
 ): void {
   // Fastify's own onResponse is not called for a client that leaves.
-  onResponseEnd(reply.raw, () => requests.announce(describe(request, reply)));
+  onResponseEnd(reply.raw, () =>
+    requests.announce(kindOf(request, reply), request.id, durationOf(request, reply)),
+  );
 }
 
-function describe(request: FastifyRequest, reply: FastifyReply): FinishedRequest {
+/** In milliseconds, to the microsecond. */
+function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): number {
+  return Math.round((waitingTimeOf(raw) + elapsedTime) * 1000) / 1000;
+}
+
+function kindOf(request: FastifyRequest, reply: FastifyReply): RequestKind {
   // Undefined where the router has refused the URL: Fastify decorates no such request.
   const verdict = request.keyVerdict ?? null;
   const limit = request.exceededLimit ?? null;
   const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST;
   return {
-    requestId: request.id,
     method: request.method,
     route: request.routeOptions.url ?? null,
     status,
-    durationMs: Math.round((waitingTimeOf(request.raw) + reply.elapsedTime) * 1000) / 1000,
     source: request.ip,
     client: clientNameOf(request),
     keyId: verdict && keyIdOf(verdict),

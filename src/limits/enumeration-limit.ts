@@ -46,13 +46,13 @@ export class EnumerationLimit implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.requests.observe(({ keyId, method, route, status, outcome }) => {
+    this.requests.observe(({ keyId, method, route, status, outcome }, requests) => {
       if (outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
       // An id or an email that is taken tells of a user, too.
       const isTaken = status === 409 && method !== 'DELETE';
       if (status !== 404 && !isTaken) return;
       const hour = this.hours.get(keyId ?? '');
-      if (hour !== undefined) this.miss(hour, 1);
+      if (hour !== undefined) this.miss(hour, requests.length);
     });
   }
 

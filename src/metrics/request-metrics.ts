@@ -7,6 +7,7 @@ import {
   type FinishedRequest,
   LIMIT_NAMES,
   type LimitName,
+  type RequestKind,
 } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 
@@ -38,13 +39,15 @@ export class RequestMetrics implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.requests.observe((request) => this.count(request));
+    this.requests.observe((kind, requests) => this.count(kind, requests));
   }
 
-  private count({ method, route, status, durationMs, outcome, limit }: FinishedRequest): void {
-    this.durations.count(method, route, status, durationMs);
-    if (outcome !== null) increase(this.attempts.get(outcome));
-    if (limit !== null) increase(this.refusals.get(limit));
+  private count(kind: RequestKind, requests: readonly FinishedRequest[]): void {
+    const { method, route, status, outcome, limit } = kind;
+    const series = this.durations.seriesOf(method, route, status);
+    for (const { durationMs } of requests) series.add(durationMs);
+    if (outcome !== null) increase(this.attempts.get(outcome), requests.length);
+    if (limit !== null) increase(this.refusals.get(limit), requests.length);
   }
 }
 
@@ -72,6 +75,6 @@ function addCounter<Value extends string>(
   return unreported;
 }
 
-function increase(unreported: Unreported | undefined): void {
-  if (unreported !== undefined) unreported.requests += 1;
+function increase(unreported: Unreported | undefined, requests: number): void {
+  if (unreported !== undefined) unreported.requests += requests;
 }

@@ -23,30 +23,35 @@ export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 export const LIMIT_NAMES = ['key-rate', 'key-enumeration', 'source-failures'] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
-/** A request that is over, answered or not. It is made once, and holds no secret and no personal detail. */
-export interface FinishedRequest {
-  readonly requestId: string;
+/** What many requests that are over have in common. It holds no secret and no personal detail. */
+export interface RequestKind {
   readonly method: string;
   /** The route's pattern, such as `/api/internal/users/:id`; null where no route was reached. */
   readonly route: string | null;
   /** Of the answer; 499 if the client left before it. */
   readonly status: number;
-  readonly durationMs: number;
   /** The caller's address. */
   readonly source: string;
   /** What the caller calls itself. */
   readonly client: string | null;
   /** The key that it is or was, if it is known. */
   readonly keyId: string | null;
-  /** Null where no key was asked for; otherwise the request is an attempt. */
+  /** Null where no key was asked for; otherwise the requests are attempts. */
   readonly outcome: AttemptOutcome | null;
   /** Null if no limit was in the way. */
   readonly limit: LimitName | null;
 }
 
-/** A request to a route that asks for a key. */
-export type Attempt = FinishedRequest & { readonly outcome: AttemptOutcome };
+/** Requests to a route that asks for a key. */
+export type AttemptKind = RequestKind & { readonly outcome: AttemptOutcome };
 
-export function isAttempt(request: FinishedRequest): request is Attempt {
-  return request.outcome !== null;
+export function isAttempt(kind: RequestKind): kind is AttemptKind {
+  return kind.outcome !== null;
+}
+
+/** A request that is over, answered or not. */
+export interface FinishedRequest {
+  readonly requestId: string;
+  /** To the microsecond. */
+  readonly durationMs: number;
 }

@@ -3,7 +3,7 @@ import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import type { FinishedRequest } from '../requests/finished-request.js';
+import type { RequestKind } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 
 const FLUSH_INTERVAL_MS = 5000;
@@ -33,7 +33,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    this.requests.observe((request) => this.record(request));
+    this.requests.observe((kind) => this.record(kind));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
 
@@ -57,7 +57,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private record({ keyId, outcome, source, client }: FinishedRequest): void {
+  private record({ keyId, outcome, source, client }: RequestKind): void {
     if (keyId === null || REFUSALS.has(outcome)) return;
     this.unwritten.set(keyId, { at: this.feed.clock.now(), source, client });
   }

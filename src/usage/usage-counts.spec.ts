@@ -6,14 +6,14 @@ const USE = { keyId: 'k1', method: 'GET', route: '/api/internal/users/:id', outc
 
 function countsOf(...times: number[]): UsageCounts {
   const counts = new UsageCounts(3);
-  for (const time of times) counts.add(USE, time);
+  for (const time of times) counts.add(USE, 1, time);
   return counts;
 }
 
 describe('counts of usage', () => {
   it('add up for key, hour, route and outcome', () => {
     const counts = countsOf(NOON, NOON + 1, NOON + HOUR_MS);
-    counts.add({ ...USE, keyId: 'k2' }, NOON);
+    counts.add({ ...USE, keyId: 'k2' }, 1, NOON);
     expect(counts.unwritten()).toEqual([
       { ...USE, hour: NOON, requests: 2 },
       { ...USE, hour: NOON + HOUR_MS, requests: 1 },
@@ -25,14 +25,14 @@ describe('counts of usage', () => {
     const counts = countsOf(NOON, NOON);
     counts.confirm(counts.unwritten(), NOON);
     expect(counts.unwritten()).toEqual([]);
-    counts.add(USE, NOON);
+    counts.add(USE, 1, NOON);
     expect(counts.unwritten()).toMatchObject([{ requests: 3 }]);
   });
 
   it('are not lost when they grow while they are being written', () => {
     const counts = countsOf(NOON);
     const written = counts.unwritten();
-    counts.add(USE, NOON);
+    counts.add(USE, 1, NOON);
     counts.confirm(written, NOON + HOUR_MS);
     expect(counts.unwritten()).toMatchObject([{ requests: 2 }]);
   });
@@ -42,14 +42,14 @@ describe('counts of usage', () => {
     counts.confirm([], NOON + HOUR_MS);
     expect(counts.unwritten()).toHaveLength(1);
     counts.confirm(counts.unwritten(), NOON + HOUR_MS);
-    counts.add(USE, NOON);
+    counts.add(USE, 1, NOON);
     expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
   });
 
   it('never take more room than they may, and say what found none', () => {
     const counts = countsOf(NOON);
-    for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, NOON);
-    counts.add(USE, NOON);
+    for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, 1, NOON);
+    counts.add(USE, 1, NOON);
     expect(counts.unwritten()).toHaveLength(3);
     expect(counts.takeLost()).toBe(2);
     expect(counts.takeLost()).toBe(0);

@@ -33,12 +33,12 @@ export class UsageCounts {
 
   constructor(private readonly maximum: number) {}
 
-  add(use: KeyUse, now: number): void {
+  add(use: KeyUse, requests: number, now: number): void {
     const hour = now - (now % HOUR_MS);
     const count = this.find(use, hour);
-    if (count !== undefined) count.requests += 1;
-    else if (this.size >= this.maximum) this.lost += 1;
-    else this.begin(use, hour);
+    if (count !== undefined) count.requests += requests;
+    else if (this.size >= this.maximum) this.lost += requests;
+    else this.begin(use, requests, hour);
   }
 
   /** Copies of those that have changed since they were written down. */
@@ -79,10 +79,10 @@ export class UsageCounts {
       );
   }
 
-  private begin({ keyId, method, route, outcome }: KeyUse, hour: number): void {
+  private begin({ keyId, method, route, outcome }: KeyUse, requests: number, hour: number): void {
     const ofKey = this.counts.get(keyId) ?? [];
     this.counts.set(keyId, ofKey);
-    ofKey.push({ keyId, method, route, outcome, hour, requests: 1, written: 0 });
+    ofKey.push({ keyId, method, route, outcome, hour, requests, written: 0 });
     this.size += 1;
   }
 

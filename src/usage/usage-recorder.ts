@@ -4,7 +4,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { type FinishedRequest, isAttempt } from '../requests/finished-request.js';
+import { isAttempt, type RequestKind } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 import { HOUR_MS, type UsageCount, UsageCounts } from './usage-counts.js';
 
@@ -40,7 +40,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   onModuleInit(): void {
     if (this.config.get('USAGE_RECORDING', { infer: true }) === 'off') return;
-    this.requests.observe((request) => this.record(request));
+    this.requests.observe((kind, requests) => this.record(kind, requests.length));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
 
@@ -55,10 +55,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flushing;
   }
 
-  private record(request: FinishedRequest): void {
-    if (!isAttempt(request)) return;
-    const { keyId, method, route, outcome } = request;
-    this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, Date.now());
+  private record(kind: RequestKind, requests: number): void {
+    if (!isAttempt(kind)) return;
+    const { keyId, method, route, outcome } = kind;
+    this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
   }
 
   private async write(): Promise<void> {

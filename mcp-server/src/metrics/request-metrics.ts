@@ -20,7 +20,7 @@ export class RequestMetrics implements OnModuleInit {
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
     fastify.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
       const { url = null } = routeOptions;
-      this.durations.count(method, url, reply.statusCode, reply.elapsedTime);
+      this.durations.seriesOf(method, url, reply.statusCode).add(reply.elapsedTime);
       done();
     });
   }

@@ -30,7 +30,7 @@ describe('lines of both kinds', () => {
 
   it('are whole, however long and however many', async () => {
     const { lines, read } = openLines();
-    const written = Array.from({ length: 20 }, (_, number) => `${'x'.repeat(9000 * number)}\n`);
+    const written = Array.from({ length: 20 }, (_, number) => `${'x'.repeat(36_000 * number)}\n`);
     for (const line of written) lines.writeAscii(line);
     await vi.waitFor(() => expect(read()).toBe(written.join('')), 10_000);
   });

@@ -1,21 +1,28 @@
 import { type DestinationStream, pino } from 'pino';
 
+declare module 'sonic-boom' {
+  interface SonicBoom {
+    // What it takes with `contentMode: 'buffer'`, which its types leave out.
+    write(bytes: Uint8Array): boolean;
+  }
+}
+
 // What waits while nobody reads the log, in bytes; later lines are dropped.
 const MAX_WAITING = 16 * 1024 * 1024;
-const BATCH_BYTES = 128 * 1024;
-const INTERVAL_MS = 10;
+const BATCH_BYTES = 512 * 1024;
+const INTERVAL_MS = 50;
 // At the end, for a reader that does not read.
 const LAST_WAIT_MS = 500;
 
 /** Takes lines of the log. */
 export interface LineStream extends DestinationStream {
-  /** Takes a line of ASCII, in half the time. */
-  writeAscii(line: string): void;
+  /** Takes lines of ASCII, in half the time. */
+  writeAscii(lines: string): void;
 }
 
 /**
- * Writes lines in batches, without waiting for whoever reads them: at the end of the turn of the event loop, or 10 ms after the
- * batch before, since a write costs as much as all else of thirty lines. At the end of the process nothing is left.
+ * Writes lines in batches, without waiting for whoever reads them: at the end of the turn of the event loop, or 50 ms after the
+ * batch before, since a write costs as much as hundreds of lines. At the end of the process nothing is left.
  */
 export class LineBatches implements LineStream {
   private readonly stream: ReturnType<typeof pino.destination>;
@@ -30,6 +37,8 @@ export class LineBatches implements LineStream {
     this.stream = pino.destination({
       dest: descriptor,
       sync: false,
+      // Node would make room for three bytes of each character of a text.
+      contentMode: 'buffer',
       maxLength: MAX_WAITING,
       retryEAGAIN: () => performance.now() < this.retriesUntil,
     });
@@ -42,13 +51,13 @@ export class LineBatches implements LineStream {
   write(line: string): void {
     // UTF-8 has three bytes at the most for a unit of UTF-16.
     if (this.makeRoom(3 * line.length)) this.used += this.batch.write(line, this.used);
-    else this.stream.write(line);
+    else this.stream.write(Buffer.from(line));
     this.schedule();
   }
 
-  writeAscii(line: string): void {
-    if (this.makeRoom(line.length)) this.used += this.batch.write(line, this.used, 'latin1');
-    else this.stream.write(line);
+  writeAscii(lines: string): void {
+    if (this.makeRoom(lines.length)) this.used += this.batch.write(lines, this.used, 'latin1');
+    else this.stream.write(Buffer.from(lines, 'latin1'));
     this.schedule();
   }
 
@@ -88,6 +97,6 @@ export class LineBatches implements LineStream {
   private flush(): void {
     const { used } = this;
     this.used = 0;
-    if (used > 0) this.stream.write(this.batch.toString('utf8', 0, used));
+    if (used > 0) this.stream.write(Buffer.from(this.batch.subarray(0, used)));
   }
 }

@@ -12,7 +12,9 @@ class Series {
 
   constructor(private readonly labels: Readonly<Record<'method' | 'route' | 'status', string>>) {}
 
-  add(seconds: number): void {
+  /** Counts a request that is over. */
+  add(durationMs: number): void {
+    const seconds = durationMs / 1000;
     let bucket = 0;
     while (bucket < BUCKETS_S.length && seconds > (BUCKETS_S[bucket] ?? Infinity)) bucket += 1;
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
@@ -47,13 +49,11 @@ export class RequestDurations extends Histogram<'method' | 'route' | 'status'> {
     super({ name: NAME, help: HELP, buckets: BUCKETS_S, registers: [registry] });
   }
 
-  /** Counts a request that is over; `route` is the pattern, or null where no route was reached. */
-  count(method: string, route: string | null, status: number, durationMs: number): void {
+  /** Where such requests are counted; `route` is the pattern, or null where no route was reached. */
+  seriesOf(method: string, route: string | null, status: number): Series {
     const label = METHODS.has(method) ? method : 'other';
     const pattern = route ?? 'none';
-    const known = this.known.get(pattern)?.get(label)?.get(status);
-    const series = known ?? this.begin(label, pattern, status);
-    series.add(durationMs / 1000);
+    return this.known.get(pattern)?.get(label)?.get(status) ?? this.begin(label, pattern, status);
   }
 
   /** What prom-client's registry and `get` ask for. */
