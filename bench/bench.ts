@@ -13,7 +13,7 @@ import { latency } from './measurements/latency.js';
 import { mcpToolCall } from './measurements/mcp-tool-call.js';
 import { memory } from './measurements/memory.js';
 import type { Measurement } from './measurements/measurement.js';
-import { optionalParts } from './measurements/optional-parts.js';
+import { optionalParts, recording } from './measurements/optional-parts.js';
 import { tableSize } from './measurements/table-size.js';
 import { throughput } from './measurements/throughput.js';
 import { type Options, USAGE, parseOptions } from './options.js';
@@ -33,6 +33,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   mcpToolCall,
   coldStart,
   memory,
+  recording,
   optionalParts,
 ];
 

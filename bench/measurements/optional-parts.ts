@@ -13,6 +13,21 @@ interface Part {
   readonly off: Peer;
 }
 
+/** What throughput is with all that is recorded, of what it is without. */
+export const recording: Measurement = {
+  name: 'recording',
+  peers: () => [LATCHKEY],
+  run: (run) =>
+    measure(run, [
+      without('request log, usage and metrics', {
+        LOG_LEVEL: 'silent',
+        USAGE_RECORDING: 'off',
+        METRICS_PORT: '',
+      }),
+      { title: 'these and limits', on: LATCHKEY, off: LATCHKEY_LEAN },
+    ]),
+};
+
 /** What throughput is with each part of the backend that can be switched, of what it is without. */
 export const optionalParts: Measurement = {
   name: 'optional-parts',
@@ -28,28 +43,21 @@ export const optionalParts: Measurement = {
 };
 
 function partsOf(collectorUrl: string): readonly Part[] {
-  const without = (title: string, variables: NodeJS.ProcessEnv): Part => ({
-    title,
-    on: LATCHKEY,
-    off: variant(`latchkey without ${title}`, variables),
-  });
   return [
     without('request log', { LOG_LEVEL: 'silent' }),
     without('usage', { USAGE_RECORDING: 'off' }),
     without('metrics', { METRICS_PORT: '' }),
     without('limits', { LIMITS: 'off' }),
-    without('request log, usage and metrics', {
-      LOG_LEVEL: 'silent',
-      USAGE_RECORDING: 'off',
-      METRICS_PORT: '',
-    }),
-    { title: 'these and limits', on: LATCHKEY, off: LATCHKEY_LEAN },
     {
       title: 'traces, of every request',
       on: variant('latchkey with traces', { OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl }),
       off: LATCHKEY,
     },
   ];
+}
+
+function without(title: string, variables: NodeJS.ProcessEnv): Part {
+  return { title, on: LATCHKEY, off: variant(`latchkey without ${title}`, variables) };
 }
 
 function variant(name: string, variables: NodeJS.ProcessEnv): Peer {

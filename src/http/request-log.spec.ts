@@ -21,7 +21,10 @@ function linesOf(
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
   const log = new RequestLog(pino(), { writeAscii: (line) => void lines.push(line) });
-  for (const fields of requests) log.write({ ...KIND, ...fields }, [{ ...REQUEST, ...fields }]);
+  for (const fields of requests) {
+    const isAnother = Object.keys(fields).some((name) => name in KIND);
+    log.write(isAnother ? { ...KIND, ...fields } : KIND, [{ ...REQUEST, ...fields }]);
+  }
   return lines.map((line) => JSON.parse(line));
 }
 

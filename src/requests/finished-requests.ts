@@ -37,7 +37,7 @@ export class FinishedRequests implements BeforeApplicationShutdown {
     if (this.isEnding) this.tell();
   }
 
-  /** What observers count is written down next. */
+  /** Observers write down what they have counted in `onApplicationShutdown`, which comes next. */
   beforeApplicationShutdown(): void {
     this.isEnding = true;
     this.tell();

@@ -23,9 +23,9 @@ describe.runIf(IS_FULL)('the code before the latest migration, on the schema aft
     backend = await serve(build, database);
   }, BUILD_TIMEOUT_MS);
   afterAll(async () => {
-    await backend.stop('SIGKILL');
-    await database.remove();
-    await build.remove();
+    await backend?.stop('SIGKILL');
+    await database?.remove();
+    await build?.remove();
   });
 
   it('does not know the migration that the database has', async () => {

@@ -1,18 +1,17 @@
-import { type DestinationStream, pino } from 'pino';
+import { writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
 
-declare module 'sonic-boom' {
-  interface SonicBoom {
-    // What it takes with `contentMode: 'buffer'`, which its types leave out.
-    write(bytes: Uint8Array): boolean;
-  }
-}
-
-// What waits while nobody reads the log, in bytes; later lines are dropped.
-const MAX_WAITING = 16 * 1024 * 1024;
-const BATCH_BYTES = 512 * 1024;
-const INTERVAL_MS = 50;
+// For what waits while nobody reads the log, in bytes; when half of it or all is full, later lines are dropped.
+const MOST_ROOM = 32 * 1024 * 1024;
+const USUAL_ROOM = 128 * 1024;
+// A pipe holds 64 KiB.
+const BATCH_BYTES = 48 * 1024;
+const INTERVAL_MS = 20;
+const RETRY_MS = 5;
 // At the end, for a reader that does not read.
 const LAST_WAIT_MS = 500;
+
+const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /** Takes lines of the log. */
 export interface LineStream extends DestinationStream {
@@ -21,82 +20,85 @@ export interface LineStream extends DestinationStream {
 }
 
 /**
- * Writes lines in batches, without waiting for whoever reads them: at the end of the turn of the event loop, or 50 ms after the
- * batch before, since a write costs as much as hundreds of lines. At the end of the process nothing is left.
+ * Writes lines in batches: at the end of the turn of the event loop, or 20 ms after the batch before, or when there are 48 KiB. It writes by
+ * itself, as Node does to its stdout, since to hand a batch to another thread costs as much as hundreds of lines. Nothing waits for
+ * whoever reads them: Node makes pipes and sockets non-blocking, and what they do not take is tried again. At the end of the process
+ * nothing is left.
  */
 export class LineBatches implements LineStream {
-  private readonly stream: ReturnType<typeof pino.destination>;
   // Bytes, and not the lines: strings that wait outlive a collection of young objects, which copies them piece by piece: 1 % of a request.
-  private readonly batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
-  private used = 0;
+  private waiting = Buffer.allocUnsafeSlow(USUAL_ROOM);
+  private start = 0;
+  private end = 0;
   private isScheduled = false;
-  private retriesUntil = Infinity;
-  private isBroken = false;
+  /** The reader has not taken all. */
+  private isBehind = false;
 
-  constructor(descriptor: number) {
-    this.stream = pino.destination({
-      dest: descriptor,
-      sync: false,
-      // Node would make room for three bytes of each character of a text.
-      contentMode: 'buffer',
-      maxLength: MAX_WAITING,
-      retryEAGAIN: () => performance.now() < this.retriesUntil,
-    });
-    // A full disk must not end the process. The lines wait, and are tried again with the next ones.
-    this.stream.on('error', () => (this.isBroken = true));
-    this.stream.on('write', () => (this.isBroken = false));
-    process.prependOnceListener('exit', () => this.end());
+  constructor(private readonly descriptor: number) {
+    process.prependOnceListener('exit', () => this.finish());
   }
 
   write(line: string): void {
     // UTF-8 has three bytes at the most for a unit of UTF-16.
-    if (this.makeRoom(3 * line.length)) this.used += this.batch.write(line, this.used);
-    else this.stream.write(Buffer.from(line));
-    this.schedule();
+    this.add(line, 3 * line.length, 'utf8');
   }
 
   writeAscii(lines: string): void {
-    if (this.makeRoom(lines.length)) this.used += this.batch.write(lines, this.used, 'latin1');
-    else this.stream.write(Buffer.from(lines, 'latin1'));
-    this.schedule();
+    this.add(lines, lines.length, 'latin1');
   }
 
-  /** False if there is not so much in the whole batch; then it is empty. */
-  private makeRoom(bytes: number): boolean {
-    if (bytes > BATCH_BYTES - this.used) this.flush();
-    return bytes <= BATCH_BYTES;
-  }
-
-  private schedule(): void {
+  private add(text: string, mostBytes: number, encoding: 'utf8' | 'latin1'): void {
+    if (!this.makeRoom(mostBytes)) return;
+    this.end += this.waiting.write(text, this.end, encoding);
+    if (this.end - this.start >= BATCH_BYTES && !this.isBehind) this.send();
     if (this.isScheduled) return;
     this.isScheduled = true;
-    setImmediate(() => this.writeBatch());
+    setImmediate(() => this.sendBatch());
   }
 
-  private writeBatch(): void {
-    this.isScheduled = this.used > 0;
-    if (!this.isScheduled) return;
-    this.flush();
-    setTimeout(() => this.writeBatch(), INTERVAL_MS).unref();
-  }
-
-  /** In place of the stream's own end, which waits for the reader for ever. */
-  private end(): void {
-    this.retriesUntil = performance.now() + LAST_WAIT_MS;
-    try {
-      this.flush();
-      // It would try again without end, whatever is wrong (pinojs/sonic-boom).
-      if (!this.isBroken) this.stream.flushSync();
-    } catch {
-      // Nobody can be told.
-    } finally {
-      this.stream.destroy();
+  /** False if so much may not wait. */
+  private makeRoom(bytes: number): boolean {
+    if (this.end + bytes <= this.waiting.length) return true;
+    const needed = this.end - this.start + bytes;
+    let room = this.waiting;
+    // Less is not worth it: to move nearly all of it for each line would take all time.
+    if (2 * needed > room.length) {
+      if (2 * needed > MOST_ROOM) return false;
+      room = Buffer.allocUnsafeSlow(2 * needed);
     }
+    this.end = this.waiting.copy(room, 0, this.start, this.end);
+    this.start = 0;
+    this.waiting = room;
+    return true;
   }
 
-  private flush(): void {
-    const { used } = this;
-    this.used = 0;
-    if (used > 0) this.stream.write(Buffer.from(this.batch.subarray(0, used)));
+  private sendBatch(): void {
+    this.isScheduled = this.end > this.start;
+    if (!this.isScheduled) return;
+    const delay = this.send() ? INTERVAL_MS : RETRY_MS;
+    setTimeout(() => this.sendBatch(), delay).unref();
+  }
+
+  /** Whether all that waits was taken. */
+  private send(): boolean {
+    this.isBehind = false;
+    try {
+      while (this.start < this.end) {
+        this.start += writeSync(this.descriptor, this.waiting, this.start, this.end - this.start);
+      }
+    } catch {
+      // Nor must a full disk end the process, or a reader that has left.
+      this.isBehind = true;
+      return false;
+    }
+    this.start = 0;
+    this.end = 0;
+    if (this.waiting.length > USUAL_ROOM) this.waiting = Buffer.allocUnsafeSlow(USUAL_ROOM);
+    return true;
+  }
+
+  private finish(): void {
+    const deadline = performance.now() + LAST_WAIT_MS;
+    while (!this.send() && performance.now() < deadline) Atomics.wait(SLEEPING, 0, 0, RETRY_MS);
   }
 }
