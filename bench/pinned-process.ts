@@ -20,7 +20,7 @@ export interface Command {
   readonly variables: NodeJS.ProcessEnv;
 }
 
-/** A server on the servers' core. What it prints goes to a file, as in production. */
+/** A server on the servers' core. What it prints goes to a file. */
 export class PinnedProcess {
   private readonly startedAt = performance.now();
 

@@ -31,7 +31,8 @@ async function serve(): Promise<void> {
     ToolServerModule.forEnvironment(environment, logger),
     { logger: new NestLogger(logger), abortOnError: false },
   );
-  app.enableShutdownHooks();
+  // Nest would end it by the signal, and the last lines of the log would be lost.
+  app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });
   // At each call too, since tokens expire.

@@ -35,7 +35,8 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     await database.query('ALTER TABLE users RENAME COLUMN phone TO telephone');
     const { status } = await withKey(backend.origin).get(`${USERS}/ada`);
     expect(status).toBeGreaterThanOrEqual(500);
-    await backend.stop('SIGKILL');
+    await backend.stop('SIGTERM');
+    expect(await database.query('SELECT 1 FROM api_key_usage')).not.toEqual([]);
     await database.remove();
     record({
       promise: 'The code before the latest migration serves on the schema after it',

@@ -1,6 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -45,6 +53,63 @@ describe('lines of both kinds', () => {
   });
 });
 
+describe('lines for a reader that does not keep up', () => {
+  // Both ends of a pipe, which holds 64 KiB.
+  function openPipe(): { lines: LineBatches; read: () => string } {
+    const directory = mkdtempSync(join(tmpdir(), 'lines-'));
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const descriptor = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const room = Buffer.alloc(1024 * 1024);
+    const read = () => {
+      try {
+        return room.toString('utf8', 0, readSync(descriptor, room));
+      } catch {
+        return '';
+      }
+    };
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    return { lines: new LineBatches(descriptor), read };
+  }
+
+  async function readAll(read: () => string, isAll: (text: string) => boolean): Promise<string> {
+    let text = '';
+    while (!isAll(text)) {
+      text += read();
+      await sleep(1);
+    }
+    return text;
+  }
+
+  it('arrive whole and in order, also those that come meanwhile', async () => {
+    const { lines, read } = openPipe();
+    const written: string[] = [];
+    const write = (line: string) => {
+      written.push(line);
+      if (written.length % 2 === 0) lines.writeAscii(line);
+      else lines.write(line);
+    };
+    for (let line = 0; line < 1000; line++) write(`${line} ${'x'.repeat(line)}\n`);
+    const meanwhile = setInterval(() => write(`${written.length} meanwhile\n`), 1);
+    const text = await readAll(read, (soFar) => soFar.length > 400_000);
+    clearInterval(meanwhile);
+    const rest = await readAll(read, (more) => (text + more).length === written.join('').length);
+    expect(text + rest).toBe(written.join(''));
+  });
+
+  it('are dropped where too many wait, and a line says how many', async () => {
+    const { lines, read } = openPipe();
+    const line = `${'x'.repeat(1_000_000)}\n`;
+    for (let written = 0; written < 40; written++) lines.writeAscii(line);
+    await sleep(50);
+    const text = await readAll(read, (soFar) => soFar.includes('dropped'));
+    const whole = text.split('\n').filter((each) => each.length === 1_000_000).length;
+    expect(whole).toBeGreaterThanOrEqual(8);
+    expect(whole).toBeLessThanOrEqual(16);
+    expect(text).toContain(`"msg":"${40 - whole} lines of the log were dropped`);
+  });
+});
+
 describe('lines for a disk that is full', () => {
   it('do not end the process', async () => {
     // Never closed: the lines are tried again, and its number would be that of another test's file.
@@ -71,7 +136,7 @@ describe('the end of a process', () => {
     setTimeout(() => process.exit(7), 100);`;
 
   it('leaves nothing for a reader who is late', async () => {
-    const command = `"$NODE" --input-type=module --eval "$PROGRAM" | { sleep 0.3; wc -c; }`;
+    const command = `"$NODE" --input-type=module --eval "$PROGRAM" | { sleep 0.2; wc -c; }`;
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, NODE: process.execPath, PROGRAM },
       stdio: ['ignore', 'pipe', 'inherit'],

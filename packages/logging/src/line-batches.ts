@@ -1,15 +1,19 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// For what waits while nobody reads the log, in bytes; when half of it or all is full, later lines are dropped.
-const MOST_ROOM = 32 * 1024 * 1024;
+// For what waits while nobody reads the log, in bytes. What has been read of it is not used again before it is half: to move the rest
+// for each line would take all time.
+const MOST_ROOM = 16 * 1024 * 1024;
 const USUAL_ROOM = 128 * 1024;
 // A pipe holds 64 KiB.
 const BATCH_BYTES = 48 * 1024;
 const INTERVAL_MS = 20;
 const RETRY_MS = 5;
-// At the end, for a reader that does not read.
-const LAST_WAIT_MS = 500;
+// At the end, for a reader that does not read, and is asked more often then: nothing else is left to do.
+const LAST_WAIT_MS = 300;
+const LAST_RETRY_MS = 1;
+// Nobody will ever read it.
+const LOST = new Set(['EPIPE', 'EBADF']);
 
 const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
@@ -21,9 +25,9 @@ export interface LineStream extends DestinationStream {
 
 /**
  * Writes lines in batches: at the end of the turn of the event loop, or 20 ms after the batch before, or when there are 48 KiB. It writes by
- * itself, as Node does to its stdout, since to hand a batch to another thread costs as much as hundreds of lines. Nothing waits for
- * whoever reads them: Node makes pipes and sockets non-blocking, and what they do not take is tried again. At the end of the process
- * nothing is left.
+ * itself, as Node does to its stdout, since to hand a batch to another thread costs as much as hundreds of lines. Of a descriptor that
+ * does not block, nothing waits for the reader: what it does not take is tried again, also at the end of the process. What finds no room
+ * is dropped, and a line says so.
  */
 export class LineBatches implements LineStream {
   // Bytes, and not the lines: strings that wait outlive a collection of young objects, which copies them piece by piece: 1 % of a request.
@@ -31,8 +35,9 @@ export class LineBatches implements LineStream {
   private start = 0;
   private end = 0;
   private isScheduled = false;
-  /** The reader has not taken all. */
+  /** Not all was taken. */
   private isBehind = false;
+  private dropped = 0;
 
   constructor(private readonly descriptor: number) {
     process.prependOnceListener('exit', () => this.finish());
@@ -48,8 +53,8 @@ export class LineBatches implements LineStream {
   }
 
   private add(text: string, mostBytes: number, encoding: 'utf8' | 'latin1'): void {
-    if (!this.makeRoom(mostBytes)) return;
-    this.end += this.waiting.write(text, this.end, encoding);
+    if (this.makeRoom(mostBytes)) this.end += this.waiting.write(text, this.end, encoding);
+    else this.dropped += text.split('\n').length - 1;
     if (this.end - this.start >= BATCH_BYTES && !this.isBehind) this.send();
     if (this.isScheduled) return;
     this.isScheduled = true;
@@ -61,7 +66,6 @@ export class LineBatches implements LineStream {
     if (this.end + bytes <= this.waiting.length) return true;
     const needed = this.end - this.start + bytes;
     let room = this.waiting;
-    // Less is not worth it: to move nearly all of it for each line would take all time.
     if (2 * needed > room.length) {
       if (2 * needed > MOST_ROOM) return false;
       room = Buffer.allocUnsafeSlow(2 * needed);
@@ -86,19 +90,28 @@ export class LineBatches implements LineStream {
       while (this.start < this.end) {
         this.start += writeSync(this.descriptor, this.waiting, this.start, this.end - this.start);
       }
-    } catch {
-      // Nor must a full disk end the process, or a reader that has left.
-      this.isBehind = true;
-      return false;
+    } catch (error) {
+      // Neither a full disk may end the process, nor a reader that has left.
+      this.isBehind = !(error instanceof Error && 'code' in error && LOST.has(String(error.code)));
+      if (this.isBehind) return false;
     }
     this.start = 0;
     this.end = 0;
     if (this.waiting.length > USUAL_ROOM) this.waiting = Buffer.allocUnsafeSlow(USUAL_ROOM);
+    if (this.dropped > 0) this.tellOfDropped();
     return true;
+  }
+
+  private tellOfDropped(): void {
+    const msg = `${this.dropped} lines of the log were dropped, since nobody took them`;
+    this.dropped = 0;
+    this.write(`${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg })}\n`);
   }
 
   private finish(): void {
     const deadline = performance.now() + LAST_WAIT_MS;
-    while (!this.send() && performance.now() < deadline) Atomics.wait(SLEEPING, 0, 0, RETRY_MS);
+    while (!this.send() && performance.now() < deadline) {
+      Atomics.wait(SLEEPING, 0, 0, LAST_RETRY_MS);
+    }
   }
 }

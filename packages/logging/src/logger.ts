@@ -35,6 +35,7 @@ export function logStream(target: LogTarget = 'stdout'): LineStream {
 
 function openStream(target: LogTarget): LineStream {
   const descriptor = DESCRIPTORS[target];
+  // To ask makes Node open it, and a pipe or socket non-blocking.
   if (!process[target].isTTY) return new LineBatches(descriptor);
   const stream = pretty({
     destination: descriptor,
