@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LineBatches } from './line-batches.js';
@@ -141,7 +141,7 @@ describe('the end of a process', () => {
       env: { ...process.env, NODE: process.execPath, PROGRAM },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    expect((await text(child.stdout)).trim()).toBe(String(2000 * 1001));
+    expect((await textOf(child.stdout)).trim()).toBe(String(2000 * 1001));
   });
 
   async function exitCode(stdout: 'pipe' | number): Promise<unknown> {
