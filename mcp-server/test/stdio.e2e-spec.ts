@@ -76,6 +76,15 @@ describe('latchkey-mcp over stdio', () => {
     await client.close();
   });
 
+  it('ends in order at SIGTERM', async () => {
+    const { command, args, env } = await server();
+    const child = spawn(command, args, { env });
+    child.stdin.write(`${JSON.stringify(INITIALIZE)}\n`);
+    await once(child.stdout, 'data');
+    child.kill();
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
   it('writes nothing but the protocol to stdout, and ends when stdin does', async () => {
     const { stdout, stderr } = await run({}, `${JSON.stringify(INITIALIZE)}\n`);
     const lines = stdout.trimEnd().split('\n');
