@@ -40,12 +40,15 @@ it('is all that the tools need, and its rotation is followed by way of the file'
   const path = `/api/internal/api-keys/${key.id}`;
   const rotated = await root.post(`${path}/rotate`).expect(201);
   expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
-  expect(mcp.output.match(/The key for the backend has been replaced on/g)).toHaveLength(1);
+  const warnings = () => mcp.output.match(/The key for the backend has been replaced on/g);
+  await expect.poll(warnings).toHaveLength(1);
 
   writeFileSync(INTERNAL_API_KEY_FILE, rotated.body.secret);
   expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
   await root.post(`${path}/revoke`).expect(200);
   expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
-  expect(mcp.output).not.toContain(rotated.body.secret);
   await client.close();
+  await mcp.stop();
+  expect(warnings()).toHaveLength(1);
+  expect(mcp.output).not.toContain(rotated.body.secret);
 });
