@@ -101,7 +101,7 @@ describe('the line of a request', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('remembers a thousand keys at the most', () => {
+  it('names the key of each of many', () => {
     const many = Array.from({ length: 2500 }, (_, number) => ({ keyId: `k${number}` }));
     expect(linesOf(...many).map(({ keyId }) => keyId)).toEqual(many.map(({ keyId }) => keyId));
   });
