@@ -170,6 +170,16 @@ describe('a request that the HTTP parser refuses', () => {
     ],
     ['a tunnel', 'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['an empty host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['a list of hosts', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['a port that is none', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['half an IPv6 address', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'a malformed Host with a long URL',
+      `GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a/b\r\n\r\n`,
+      400,
+      'MALFORMED_HTTP',
+    ],
     ['another version', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
       'a GET whose content has no end',

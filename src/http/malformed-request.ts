@@ -1,27 +1,25 @@
 import type { IncomingMessage } from 'node:http';
-
-// RFC 3986: a host and a port.
-const HOST = /^[\w\-.~%!$&'()*+,;=:[\]]*$/;
+import { parseHost } from '@latchkey/connections/host';
 
 /**
- * Tells what RFC 9112 has a server refuse and Node's parser lets pass: a server in front may read it otherwise, and take a
- * part of it for another request.
+ * Whether RFC 9110 or RFC 9112 has a server refuse a request that Node's parser accepts: a proxy may read it otherwise, and
+ * take a part of it for another request.
  */
 export function isMalformed(request: IncomingMessage): boolean {
   return hasOtherVersion(request) || hasBadHost(request) || hasBadFraming(request);
 }
 
-/** Node takes 0.9 and 2.0 for what they are not. */
+/** Node reads 0.9 and 2.0 as if they were 1.x. */
 function hasOtherVersion({ httpVersion }: IncomingMessage): boolean {
   return httpVersion !== '1.1' && httpVersion !== '1.0';
 }
 
 function hasBadHost({ headers: { host }, httpVersion, rawHeaders }: IncomingMessage): boolean {
   if (host === undefined) return httpVersion === '1.1';
-  return !HOST.test(host) || repeatsHost(rawHeaders);
+  return parseHost(host) === undefined || repeatsHost(rawHeaders);
 }
 
-/** Node keeps the first one and tells nobody of the others. */
+/** Node keeps the first one and drops the others. */
 function repeatsHost(rawHeaders: readonly string[]): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -35,7 +33,7 @@ function hasBadFraming({ method, headers, httpVersion }: IncomingMessage): boole
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && (httpVersion === '1.0' || coding.toLowerCase() !== 'chunked'))
     return true;
-  // Nobody reads the content of these, so that they would be answered before it is known whether it has an end.
+  // No handler reads the content of these: the server would answer before it knows where it ends.
   if (method !== 'GET' && method !== 'HEAD') return false;
   return coding !== undefined || (headers['content-length'] ?? '0') !== '0';
 }

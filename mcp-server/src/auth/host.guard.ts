@@ -1,6 +1,7 @@
+import { parseHost } from '@latchkey/connections/host';
 import { type CanActivate, type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { validateHostHeader, validateOriginHeader } from '@modelcontextprotocol/server';
+import { validateOriginHeader } from '@modelcontextprotocol/server';
 import type { FastifyRequest } from 'fastify';
 import type { Environment } from '../config/environment.js';
 
@@ -17,7 +18,8 @@ export class HostGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
-    if (!validateHostHeader(headers.host, this.hosts).ok) throw forbidden('Host');
+    const host = parseHost(headers.host ?? '');
+    if (host === undefined || !this.hosts.includes(host)) throw forbidden('Host');
     if (!validateOriginHeader(headers.origin, this.origins).ok) throw forbidden('Origin');
     return true;
   }

@@ -1,0 +1,18 @@
+import { isIPv6 } from 'node:net';
+
+// Without the "," of RFC 3986: some proxies join repeated fields with it.
+const HOST =
+  /^(?:\[(?<ipv6>[\dA-Fa-f:.]+)\]|(?<name>(?:[\w\-.~!$&'()*+;=]|%[\dA-Fa-f]{2})+))(?::(?<port>\d*))?$/;
+const MAX_PORT = 65_535;
+
+/**
+ * Parses the value of a Host field: a name, an IPv4 address or a bracketed IPv6 address, and an optional port
+ * (RFC 9110 section 7.2, RFC 3986 section 3.2.2). An empty host is malformed: no http URI has one.
+ * @returns the host in lower case, an IPv6 address in canonical form; undefined if the value is malformed
+ */
+export function parseHost(value: string): string | undefined {
+  const { ipv6, name, port = '' } = HOST.exec(value)?.groups ?? {};
+  if (Number(port) > MAX_PORT) return undefined;
+  if (ipv6 === undefined) return name?.toLowerCase();
+  return isIPv6(ipv6) ? new URL(`http://[${ipv6}]`).hostname : undefined;
+}
