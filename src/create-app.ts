@@ -1,4 +1,5 @@
 import { limitConnections } from '@latchkey/connections/connections';
+import { ProtocolErrorHandler } from '@latchkey/connections/protocol-error-handler';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -12,6 +13,7 @@ import { invalidRequest } from './http/invalid-request.js';
 import { LoadShedding } from './http/load-shedding.js';
 import { sendProblem } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { reportProblems } from './http/protocol-problems.js';
 import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
 import { writeAnswersAtOnce } from './http/single-write.js';
@@ -50,6 +52,9 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   app.get(LoadShedding).protect(fastify.server);
   writeAnswersAtOnce(fastify.server);
   limitConnections(fastify.server);
+  const report = reportProblems(fastify.log, app.get(FinishedRequests));
+  // Last, so that it sees each request first.
+  new ProtocolErrorHandler(report).protect(fastify.server);
   const routes = new RouteTable(fastify);
   // Before the body is read, so that what is wrong with it does not matter.
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -1,4 +1,5 @@
 import { limitConnections } from '@latchkey/connections/connections';
+import { ProtocolErrorHandler } from '@latchkey/connections/protocol-error-handler';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { Draining } from '@latchkey/shutdown/draining';
@@ -9,6 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
+import { reportProtocolErrors } from './http/protocol-errors.js';
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
@@ -25,5 +27,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   app.get(Draining).watch(fastify);
   limitConnections(fastify.server);
+  // Last, so that it sees each request first.
+  new ProtocolErrorHandler(reportProtocolErrors(logger)).protect(fastify.server);
   return app;
 }

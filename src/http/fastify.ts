@@ -11,7 +11,6 @@ import type { Logger } from 'pino';
 import { ProblemException, sendProblem } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
-import { UnparsedRequests } from './unparsed-request.js';
 import { watchRequest } from './watch-request.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -30,14 +29,9 @@ export function createFastifyAdapter(
   trustedProxies: readonly string[],
   requests: FinishedRequests,
 ): FastifyAdapter {
-  const unparsed = new UnparsedRequests(logger);
-  const admits = (request: FastifyRequest, reply: FastifyReply): boolean => {
+  const begin = (request: FastifyRequest, reply: FastifyReply): void => {
     watchRequest(request, reply, requests);
     beginAnswer(request, reply);
-    if (!unparsed.distrusts(request.raw)) return true;
-    void reply.header('connection', 'close');
-    sendProblem(reply, new ProblemException('MALFORMED_HTTP'));
-    return false;
   };
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -60,24 +54,22 @@ export function createFastifyAdapter(
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_LIMIT_BYTES,
-      // Node would answer without a body; `isMalformed` asks for it instead.
+      // Node would answer without a body; `ProtocolErrorHandler` does it instead.
       requireHostHeader: false,
     },
-    clientErrorHandler: unparsed.answerParserError,
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      if (admits(request, reply)) sendProblem(reply, new ProblemException('MALFORMED_URL'));
+      begin(request, reply);
+      sendProblem(reply, new ProblemException('MALFORMED_URL'));
     },
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  fastify.server.on('checkExpectation', unparsed.answerExpectation);
-  fastify.server.on('connect', unparsed.answerConnect);
   fastify.decorateRequest('keyVerdict', null);
   fastify.decorateRequest('exceededLimit', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (!admits(request, reply)) return;
+    begin(request, reply);
     if (request.url.length > URL_LIMIT_CHARACTERS) {
       sendProblem(reply, new ProblemException('URL_TOO_LONG'));
     } else done();

@@ -104,7 +104,11 @@ export const PROBLEM_TYPES = {
     'Too many requests with an invalid or missing API key came from this address',
     { headers: { 'retry-after': '60' } },
   ),
-  HEADERS_TOO_LARGE: problemType(431, 'Headers too large', 'The request headers are too large'),
+  HEADERS_TOO_LARGE: problemType(
+    431,
+    'Headers too large',
+    'The request headers are too large or more than 100',
+  ),
   INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: problemType(
     503,

@@ -32,6 +32,8 @@ export function createFastifyAdapter(
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_LIMIT_BYTES,
+      // Node would answer without a body; `ProtocolErrorHandler` does it instead.
+      requireHostHeader: false,
     },
   });
   const fastify = adapter.getInstance();

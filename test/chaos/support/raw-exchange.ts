@@ -10,6 +10,8 @@ const HEAD_END = '\r\n\r\n';
 export interface Exchange {
   /** Without those of 1xx. */
   readonly answers: readonly Answer[];
+  /** Whether there was a 100 Continue. */
+  readonly isContinued: boolean;
   /** What came and is no answer. */
   readonly rest: string;
   /** Whether the server ended the connection before the client had said that no more would come. */
@@ -19,7 +21,11 @@ export interface Exchange {
 }
 
 /** Sends bytes that no client would, over a connection of their own, and reads until it is over. */
-export function exchange(port: number, bytes: string): Promise<Exchange> {
+export function exchange(
+  port: number,
+  bytes: string,
+  localAddress = '127.0.0.1',
+): Promise<Exchange> {
   return new Promise((resolve) => {
     const startedAt = performance.now();
     let received = '';
@@ -27,7 +33,13 @@ export function exchange(port: number, bytes: string): Promise<Exchange> {
     let isStuck = false;
     let hasSaidAll = false;
     let isRefused = false;
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    const socket = connect({
+      port,
+      host: '127.0.0.1',
+      localAddress,
+      noDelay: true,
+      allowHalfOpen: true,
+    });
     const sayAll = () => {
       hasSaidAll = true;
       socket.end();
@@ -66,15 +78,17 @@ function parseAnswers(
   received: string,
   isHead: boolean,
   ms: number,
-): Pick<Exchange, 'answers' | 'rest'> {
+): Pick<Exchange, 'answers' | 'isContinued' | 'rest'> {
   const answers: Answer[] = [];
+  let isContinued = false;
   let rest = received;
   for (;;) {
     const end = rest.indexOf(HEAD_END);
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(rest)?.[1] ?? 0);
-    if (end === -1 || status === 0) return { answers, rest };
+    if (end === -1 || status === 0) return { answers, isContinued, rest };
     const head = rest.slice(0, end + 2);
     rest = rest.slice(end + HEAD_END.length);
+    if (status === 100) isContinued = true;
     if (status < 200) continue;
     // The parser's refusals know of no method, so they have a body after HEAD too.
     const hasBody = !isHead || answers.length > 0 || rest.startsWith('{');

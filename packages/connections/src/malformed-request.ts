@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { parseHost } from '@latchkey/connections/host';
+import { parseHost } from './host.js';
 
 /**
  * Whether RFC 9110 or RFC 9112 has a server refuse a request that Node's parser accepts: a proxy may read it otherwise, and

@@ -1,0 +1,33 @@
+import { STATUS_CODES } from 'node:http';
+import type {
+  ProtocolError,
+  ReportProtocolError,
+} from '@latchkey/connections/protocol-error-handler';
+import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
+import type { Logger } from 'pino';
+
+const NO_REQUEST = { headers: {} };
+
+const RESPONSES: Readonly<Record<ProtocolError, { status: number; message: string }>> = {
+  MALFORMED_HTTP: { status: 400, message: 'The request is not valid HTTP' },
+  REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive' },
+  EXPECTATION_FAILED: { status: 417, message: 'Only 100-continue can be expected' },
+  HEADERS_TOO_LARGE: { status: 431, message: 'The request headers are too large or more than 100' },
+};
+
+/** Renders protocol errors as Nest renders every other error, and logs them as requests. */
+export function reportProtocolErrors(logger: Logger): ReportProtocolError {
+  return (error, request) => {
+    const { status, message } = RESPONSES[error];
+    const requestId = requestIdOf(request ?? NO_REQUEST);
+    logger.info({ requestId, method: request?.method ?? null, route: null, status }, 'request');
+    return {
+      status,
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        [REQUEST_ID_HEADER]: requestId,
+      },
+      body: JSON.stringify({ statusCode: status, message, error: STATUS_CODES[status] }),
+    };
+  };
+}

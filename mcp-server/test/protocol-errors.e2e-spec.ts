@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type Exchange, exchange } from '../../test/chaos/support/raw-exchange.js';
+import {
+  DROPPED_AFTER,
+  HIDDEN_FIELDS,
+  hidingRequest,
+  padding,
+} from '../../test/support/padded-requests.js';
+import type { ServerProcess } from '../../test/support/server-process.js';
+import { startMcp } from './support/servers.js';
+import { token } from './support/tokens.js';
+
+const LIVE = '/health/live';
+const METADATA = '/.well-known/oauth-protected-resource/mcp';
+const NEXT = `GET ${LIVE} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+const LIST_TOOLS = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+
+const errorSchema = z.strictObject({
+  statusCode: z.int(),
+  message: z.string(),
+  error: z.string(),
+});
+
+let mcp: ServerProcess;
+let authorization: string;
+beforeAll(async () => {
+  // Nothing listens there: no request of these tests needs the backend.
+  mcp = await startMcp({ BACKEND_API_URL: 'http://127.0.0.1:1' });
+  authorization = `Authorization: Bearer ${await token('12345')}`;
+});
+afterAll(() => mcp.stop());
+
+function send(bytes: string): Promise<Exchange> {
+  return exchange(Number(mcp.url.port), bytes);
+}
+
+async function statusesOf(bytes: string): Promise<number[]> {
+  return (await send(bytes)).answers.map(({ status }) => status);
+}
+
+function get(path: string, fields: readonly string[], version = '1.1'): string {
+  return `${[`GET ${path} HTTP/${version}`, ...fields].join('\r\n')}\r\n\r\n`;
+}
+
+/** A call that the server answers with its tools, unless the fields keep it from that. */
+function listTools(fields: readonly string[]): string {
+  const lines = [
+    'POST /mcp HTTP/1.1',
+    'Content-Type: application/json',
+    'Accept: application/json, text/event-stream',
+    `Content-Length: ${LIST_TOOLS.length}`,
+    ...fields,
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${LIST_TOOLS}`;
+}
+
+/** The only response has this status, in the format of Nest's, and the server closes the connection. */
+async function expectRefused(status: number, bytes: string): Promise<void> {
+  const { answers, rest, isRefused } = await send(bytes);
+  expect(answers.map((answer) => answer.status)).toEqual([status]);
+  const [answer] = answers;
+  expect(answer?.contentType).toBe('application/json; charset=utf-8');
+  expect(errorSchema.parse(JSON.parse(answer?.body ?? '')).statusCode).toBe(status);
+  expect(rest).toBe('');
+  expect(isRefused).toBe(true);
+}
+
+describe('the limit of 100 header fields', () => {
+  it('admits 100 and refuses 101', async () => {
+    const call = (count: number) =>
+      listTools(['Host: localhost', authorization, ...padding(count - 5)]);
+    expect(await statusesOf(call(100))).toEqual([200]);
+    await expectRefused(431, call(101) + NEXT);
+  });
+
+  it.each(HIDDEN_FIELDS)('refuses padding that hides a header field: $title', async (hidden) => {
+    const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
+    await expectRefused(431, request + NEXT);
+  });
+
+  it('refuses padding that hides a second Authorization', async () => {
+    const fields = ['Host: localhost', authorization, ...padding(DROPPED_AFTER)];
+    await expectRefused(431, listTools([...fields, 'Authorization: Bearer other']) + NEXT);
+  });
+
+  it.each([
+    ['an unknown route', '/nowhere', []],
+    ['the metadata', METADATA, []],
+    ['no access token', '/mcp', []],
+    ['a malformed Host', LIVE, ['Host: a/b']],
+    ['an upgrade', LIVE, ['Connection: upgrade', 'Upgrade: websocket']],
+    ['an unknown expectation', LIVE, ['Expect: more']],
+  ])('is applied before anything else: %s', async (_case, path, fields) => {
+    await expectRefused(431, get(path, ['Host: localhost', ...fields, ...padding(100)]) + NEXT);
+  });
+
+  it('refuses a request before the client is asked for its content', async () => {
+    const fields = ['Host: localhost', 'Expect: 100-continue', ...padding(100)];
+    const { answers, isContinued } = await send(listTools(fields));
+    expect(answers.map(({ status }) => status)).toEqual([431]);
+    expect(isContinued).toBe(false);
+  });
+
+  it('lets a client that waits for 100 Continue send its content below it', async () => {
+    const result = await send(
+      listTools(['Host: localhost', authorization, 'Expect: 100-continue']),
+    );
+    expect(result.isContinued).toBe(true);
+    expect(result.answers.map(({ status }) => status)).toEqual([200]);
+  });
+
+  it('refuses more than 16 KiB likewise', async () => {
+    await expectRefused(431, get(LIVE, ['Host: localhost', `X: ${'x'.repeat(17_000)}`]));
+  });
+});
+
+describe('a malformed Host', () => {
+  const MALFORMED = [
+    'localhost#.evil.com',
+    'localhost?.evil.com',
+    'localhost/evil',
+    'localhost\\evil',
+    'user@localhost',
+    '',
+    'local host',
+    'localhost,localhost',
+    'localhost:65536',
+    'localhost:x',
+    '[::1',
+    '::1',
+  ];
+
+  it.each(MALFORMED)('gets 400 before authentication: %j', async (host) => {
+    await expectRefused(400, listTools([`Host: ${host}`]) + NEXT);
+    await expectRefused(400, listTools([`Host: ${host}`, authorization]) + NEXT);
+  });
+
+  it.each([LIVE, METADATA, '/nowhere'])('gets 400 from %s', async (path) => {
+    for (const host of MALFORMED) await expectRefused(400, get(path, [`Host: ${host}`]) + NEXT);
+  });
+
+  it.each(['other.example', 'localhost'])('gets 400 beside a second one: %s', async (host) => {
+    const hosts = ['Host: localhost', `Host: ${host}`];
+    await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
+    await expectRefused(400, get(LIVE, hosts) + NEXT);
+  });
+
+  it('gets 400 if HTTP/1.1 has none, and is not needed in HTTP/1.0', async () => {
+    await expectRefused(400, get(LIVE, []));
+    expect(await statusesOf(get(LIVE, [], '1.0'))).toEqual([200]);
+    expect(await statusesOf(get('/mcp', [], '1.0'))).toEqual([403]);
+  });
+});
+
+describe('a foreign Host', () => {
+  it.each(['evil.example', 'localhost.evil.example', 'localhost;evil', '%6cocalhost', '[::2]'])(
+    'gets 403 before authentication: %s',
+    async (host) => {
+      expect(await statusesOf(listTools([`Host: ${host}`]))).toEqual([403]);
+      expect(await statusesOf(listTools([`Host: ${host}`, authorization]))).toEqual([403]);
+    },
+  );
+
+  it.each(['LOCALHOST', 'localhost:1', 'localhost:', '127.0.0.1:3001', '[::1]:3001', '[0::1]'])(
+    'is not one of this machine: %s',
+    async (host) => {
+      expect(await statusesOf(listTools([`Host: ${host}`, authorization]))).toEqual([200]);
+    },
+  );
+});
+
+describe('a malformed request', () => {
+  const chunks = '5\r\nhello\r\n0\r\n\r\n';
+
+  it.each([
+    ['a GET request with content', `${get('/mcp', ['Host: localhost', 'Content-Length: 5'])}hello`],
+    [
+      'a GET request in chunks',
+      get('/mcp', ['Host: localhost', 'Transfer-Encoding: chunked']) + chunks,
+    ],
+    [
+      'an unknown transfer coding',
+      `POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n${chunks}`,
+    ],
+    ['HTTP/2.0 without its frames', get(LIVE, ['Host: localhost'], '2.0')],
+    ['HTTP/0.9', get(LIVE, ['Host: localhost'], '0.9')],
+    ['a tunnel', 'CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['no HTTP', 'hello\r\n\r\n'],
+    [
+      'bytes after a GET request in chunks',
+      `${get(LIVE, ['Host: localhost', 'Transfer-Encoding: chunked'])}x\r\n`,
+    ],
+  ])('gets 400 and the end of the connection: %s', async (_case, bytes) => {
+    await expectRefused(400, bytes + NEXT);
+  });
+
+  it('gets 417 where it expects something unknown', async () => {
+    await expectRefused(417, get(LIVE, ['Host: localhost', 'Expect: more']) + NEXT);
+  });
+
+  it.each(['GET', 'DELETE'])('is none without content: %s', async (method) => {
+    const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
+    const accept = 'Accept: application/json, text/event-stream';
+    const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
+    expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
+  });
+});

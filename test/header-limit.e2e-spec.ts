@@ -1,0 +1,149 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { LoadShedding } from '../src/http/load-shedding.js';
+import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/http/problem.js';
+import { type Exchange, exchange } from './chaos/support/raw-exchange.js';
+import { API_KEY, useApp, withKey } from './support/app.js';
+import { issueKey } from './support/keys.js';
+import {
+  DROPPED_AFTER,
+  HIDDEN_FIELDS,
+  type HiddenField,
+  hidingRequest,
+  padding,
+} from './support/padded-requests.js';
+
+const PATH = '/api/internal/users/ada';
+const NEXT = `GET /api/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+
+const FIELDS: readonly HiddenField[] = [
+  ...HIDDEN_FIELDS,
+  { title: 'a second X-API-Key', field: 'X-API-Key: wrong', content: '', visibleStatus: 401 },
+  {
+    title: 'the client address from the proxy',
+    field: 'X-Forwarded-For: 203.0.113.9',
+    content: '',
+    visibleStatus: 401,
+  },
+];
+
+const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
+
+let secret: string;
+beforeAll(async () => {
+  const ada = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
+  await withKey(app.url).post('/api/internal/users').send(ada).expect(201);
+  ({ secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] }));
+});
+
+function send(bytes: string): Promise<Exchange> {
+  return exchange(Number(new URL(app.url).port), bytes);
+}
+
+/** The only answer is 431, in the format of every other error, and the server closes the connection. */
+function expectRefused({ answers, rest, isRefused }: Exchange): void {
+  expect(answers.map(({ status }) => status)).toEqual([431]);
+  const [answer] = answers;
+  expect(answer?.contentType).toBe(PROBLEM_CONTENT_TYPE);
+  const problem = problemSchema.parse(JSON.parse(answer?.body ?? ''));
+  expect(problem).toMatchObject({ code: 'HEADERS_TOO_LARGE', status: 431, retryable: false });
+  expect(rest).toBe('');
+  expect(isRefused).toBe(true);
+}
+
+describe('padding that hides a header field', () => {
+  const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
+
+  it.each(FIELDS)('gets 431 and the end of the connection: $title', async (hidden) => {
+    const bytes = hidingRequest(PATH, credentials(), padding(DROPPED_AFTER), hidden);
+    expectRefused(await send(bytes + NEXT));
+  });
+
+  it.each(FIELDS)('is what hides it, the control: $title', async (hidden) => {
+    const { answers } = await send(hidingRequest(PATH, credentials(), [], hidden));
+    expect(answers.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
+  });
+
+  it('does not make a trailer a header field, or a part of the next request', async () => {
+    const lines = ['POST /api/internal/users HTTP/1.1', 'Host: localhost'];
+    const head = [...lines, 'Content-Type: application/json', 'Transfer-Encoding: chunked'];
+    const trailer = [...padding(DROPPED_AFTER), `X-API-Key: ${API_KEY}`];
+    const bytes = [...head, '', '2', '{}', '0', ...trailer, '', ''].join('\r\n');
+    const next = `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const { answers } = await send(bytes + next);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401]);
+  });
+});
+
+describe('the limit of 100 header fields', () => {
+  const request = (fields: number, first = `GET ${PATH}`, lines: readonly string[] = []) => {
+    const known = ['Host: localhost', `X-API-Key: ${API_KEY}`, ...lines];
+    const all = [...known, ...padding(fields - known.length)];
+    return `${first} HTTP/1.1\r\n${all.join('\r\n')}\r\n\r\n`;
+  };
+
+  it('admits 100', async () => {
+    const { answers } = await send(request(100));
+    expect(answers.map(({ status }) => status)).toEqual([200]);
+  });
+
+  it('refuses 101', async () => {
+    expectRefused(await send(request(101)));
+  });
+
+  it.each([
+    ['a health request', request(101, 'GET /api/health/live')],
+    ['a tunnel', request(101, 'CONNECT localhost:80')],
+    ['a malformed URL', request(101, 'GET /%zz')],
+    ['a URL that is too long', request(101, `GET /${'x'.repeat(9000)}`)],
+    ['a malformed Host', request(101, `GET ${PATH}`, ['Host: a/b'])],
+    ['an upgrade', request(101, `GET ${PATH}`, ['Connection: upgrade', 'Upgrade: websocket'])],
+    ['an unknown expectation', request(101, `GET ${PATH}`, ['Expect: more'])],
+  ])('is applied before anything else: %s', async (_case, bytes) => {
+    expectRefused(await send(bytes + NEXT));
+  });
+
+  it('refuses a request before the client is asked for its content', async () => {
+    const lines = ['Content-Length: 2', 'Expect: 100-continue'];
+    const result = await send(request(101, 'POST /api/internal/users', lines));
+    expectRefused(result);
+    expect(result.isContinued).toBe(false);
+  });
+
+  it('lets a client that waits for 100 Continue send its content below it', async () => {
+    const lines = ['Content-Type: application/json', 'Content-Length: 2', 'Expect: 100-continue'];
+    const result = await send(`${request(100, 'POST /api/internal/users', lines)}{}`);
+    expect(result.isContinued).toBe(true);
+    expect(result.answers.map(({ status }) => status)).toEqual([400]);
+  });
+
+  it('refuses a pipelined request after the answer to the one before it', async () => {
+    const { answers, isRefused } = await send(request(2) + request(101) + request(2));
+    expect(answers.map(({ status }) => status)).toEqual([200, 431]);
+    expect(isRefused).toBe(true);
+  });
+
+  it('gives a tunnel behind a refused request no answer of its own', async () => {
+    expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
+  });
+
+  it('ends a connection that goes on behind a refused request that has to wait', async () => {
+    const { answers, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
+    expect(answers).toEqual([]);
+    expect(isStuck).toBe(false);
+  });
+
+  it('is applied while load shedding admits no request', async () => {
+    const shedding = app.nest.get(LoadShedding);
+    const { limit } = shedding;
+    Object.defineProperty(shedding, 'limit', { configurable: true, get: () => 0, set() {} });
+    try {
+      expectRefused(await send(request(101)));
+    } finally {
+      Object.defineProperty(shedding, 'limit', {
+        configurable: true,
+        writable: true,
+        value: limit,
+      });
+    }
+  });
+});
