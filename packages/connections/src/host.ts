@@ -1,8 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 // Without the "," of RFC 3986: some proxies join repeated fields with it.
-const HOST =
-  /^(?:\[(?<ipv6>[\dA-Fa-f:.]+)\]|(?<name>(?:[\w\-.~!$&'()*+;=]|%[\dA-Fa-f]{2})+))(?::(?<port>\d*))?$/;
+const HOST = /^(?:\[([\dA-Fa-f:.]+)\]|((?:[\w\-.~!$&'()*+;=]|%[\dA-Fa-f]{2})+))(?::(\d*))?$/;
 const MAX_PORT = 65_535;
 
 /**
@@ -11,7 +10,7 @@ const MAX_PORT = 65_535;
  * @returns the host in lower case, an IPv6 address in canonical form; undefined if the value is malformed
  */
 export function parseHost(value: string): string | undefined {
-  const { ipv6, name, port = '' } = HOST.exec(value)?.groups ?? {};
+  const [, ipv6, name, port = ''] = HOST.exec(value) ?? [];
   if (Number(port) > MAX_PORT) return undefined;
   if (ipv6 === undefined) return name?.toLowerCase();
   return isIPv6(ipv6) ? new URL(`http://[${ipv6}]`).hostname : undefined;
