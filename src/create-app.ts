@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Draining } from '@latchkey/shutdown/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
+import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Environment } from './config/environment.js';
@@ -22,30 +23,40 @@ import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
 
+export const APP_OPTIONS = {
+  // Nest's own parser also accepts forms.
+  bodyParser: false,
+  // `main.ts` reports what went wrong and exits.
+  abortOnError: false,
+} as const;
+
 const KEEP_ALIVE_MARGIN_MS = 700;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
-  const logger = createLogger(environment.LOG_LEVEL);
-  const requests = new FinishedRequests();
-  const requestLog = new RequestLog(logger, logStream());
-  requests.observe((kind, finished) => requestLog.write(kind, finished));
-  const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forEnvironment(environment, requests),
-    createFastifyAdapter(logger, environment.TRUSTED_PROXIES, requests),
-    // Nest's body parser would take forms too; and main.ts says what went wrong, in place of an abort.
-    { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
-  );
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
-    traceRequests(app.getHttpAdapter().getInstance());
+    const { startTracing } = await import('@latchkey/tracing/sdk');
+    startTracing('latchkey-backend');
   }
-  configureApp(app, environment);
+  const logger = createLogger(environment.LOG_LEVEL);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule,
+    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
+    { ...APP_OPTIONS, logger: new NestLogger(logger) },
+  );
+  configureApp(app, environment, logger);
   return app;
 }
 
-/** What holds for every route: the prefix, validation, the format of errors, and the documentation. */
-export function configureApp(app: NestFastifyApplication, environment: Environment): void {
+/** Sets up everything that holds for all routes: recording, limits, the prefix, validation, errors, documentation. */
+export function configureApp(
+  app: NestFastifyApplication,
+  environment: Environment,
+  logger: Logger,
+): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  recordRequests(app, fastify, logger);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
   app.get(Draining).watch(fastify);
   // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
@@ -66,6 +77,17 @@ export function configureApp(app: NestFastifyApplication, environment: Environme
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(routes));
   if (environment.API_DOCS === 'on') serveDocs(app);
+}
+
+function recordRequests(
+  app: NestFastifyApplication,
+  fastify: FastifyInstance,
+  logger: Logger,
+): void {
+  const requests = app.get(FinishedRequests);
+  const requestLog = new RequestLog(logger, logStream());
+  requests.observe((kind, finished) => requestLog.write(kind, finished));
+  fastify.decorate('finishedRequests', requests);
 }
 
 /** Nest refuses these too, but reads the body before. */

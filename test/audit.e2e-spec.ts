@@ -1,5 +1,5 @@
 import { Test } from '@nestjs/testing';
-import { ConfigModule } from '@latchkey/environment/config-module';
+import { validatedConfig } from '@latchkey/environment/config-module';
 import { Client } from 'pg';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditModule } from '../src/audit/audit.module.js';
@@ -26,7 +26,7 @@ beforeEach(async () => {
   const app = await startApp(variables);
   const module = await Test.createTestingModule({
     imports: [
-      ConfigModule.forRoot(parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
+      validatedConfig(() => parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
       PrismaModule,
       AuditModule,
     ],

@@ -1,22 +1,15 @@
 import { get } from 'node:http';
 import { Controller, Get, UseGuards } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AppModule } from '../src/app.module.js';
 import { ApiKeyGuard } from '../src/auth/api-key.guard.js';
 import { AuthModule } from '../src/auth/auth.module.js';
 import type { Scope } from '../src/api-keys/scopes.js';
 import { RequiresApiKey } from '../src/auth/requires-api-key.decorator.js';
 import { Public } from '../src/auth/public.decorator.js';
-import { parseEnvironment } from '../src/config/environment.js';
-import { configureApp } from '../src/create-app.js';
-import { createFastifyAdapter } from '../src/http/fastify.js';
-import { FinishedRequests } from '../src/requests/finished-requests.js';
-import { createLogger } from '@latchkey/logging/logger';
 import { createOpenApiDocument } from '../src/openapi/openapi-document.js';
-import { API_KEY, TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
+import { API_KEY, startApp, withKey } from './support/app.js';
 
 const PUBLIC_ROUTES = ['GET /api/health', 'GET /api/health/live', 'GET /api/health/ready'];
 const USER_ROUTES = ['GET /api/auth/me'];
@@ -229,16 +222,10 @@ describe('a route made carelessly', () => {
 
   let careless: NestFastifyApplication;
   beforeAll(async () => {
-    const environment = parseEnvironment({ ...TEST_ENVIRONMENT, ...NO_DATABASE, API_DOCS: 'off' });
-    const requests = new FinishedRequests();
-    const module = await Test.createTestingModule({
-      imports: [AppModule.forEnvironment(environment, requests), AuthModule],
-      controllers: [UndeclaredController, BeyondController],
-    }).compile();
-    const adapter = createFastifyAdapter(createLogger('silent'), [], requests);
-    careless = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false });
-    configureApp(careless, environment);
-    await careless.listen(0, '127.0.0.1');
+    careless = await startApp(
+      { ...NO_DATABASE, API_DOCS: 'off' },
+      { imports: [AuthModule], controllers: [UndeclaredController, BeyondController] },
+    );
   });
   afterAll(() => careless.close());
 

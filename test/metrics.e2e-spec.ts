@@ -31,7 +31,7 @@ describe('the metrics', () => {
   });
 
   it('are on a port that serves nothing else', async () => {
-    const origin = new URL(endpoint()).origin;
+    const origin = new URL(endpoint() ?? '').origin;
     await request(origin).get('/').expect(404);
     await request(origin).post('/metrics').expect(404);
     await request(origin).get('/api/health').expect(404);
@@ -132,7 +132,7 @@ describe('without a database', () => {
 describe('the port of the metrics', () => {
   it('is not opened unless it is set', async () => {
     const app = await startApp(NO_DATABASE);
-    expect(() => app.get(MetricsEndpoint, { strict: false })).toThrow(/could not find/i);
+    expect(app.get(MetricsEndpoint, { strict: false }).url).toBeUndefined();
     await app.close();
   });
 

@@ -1,11 +1,18 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { API_KEY } from './support/app.js';
 import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 import { listenSilently } from './support/silent-server.js';
+
+const run = promisify(execFile);
 
 const DATABASE_URL = 'postgresql://app:pa55word@127.0.0.1:1/none';
 
@@ -45,6 +52,29 @@ describe('node dist/main.js', () => {
       'The configuration is not valid:\n' +
         '  INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32\n',
     );
+  });
+
+  it('fails when AppModule is imported without INTERNAL_API_KEY, with the list of problems', async () => {
+    const script = `import('${new URL('../dist/app.module.js', import.meta.url).href}')`;
+    const options = { env: { PATH: process.env.PATH, DATABASE_URL } };
+    await expect(run(process.execPath, ['--eval', script], options)).rejects.toThrow(
+      'The configuration is not valid:\n  INTERNAL_API_KEY: is required',
+    );
+  });
+
+  it('keeps secrets that it reads from files out of process.env', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-'));
+    const file = join(folder, 'jwt-secret');
+    await writeFile(file, 'canary-0b5e7f31c94d4a6f8e2d7c1a5b60');
+    const main = new URL('../dist/app.module.js', import.meta.url).href;
+    const script = `await import('${main}'); console.log(JSON.stringify(process.env))`;
+    const own = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, JWT_SECRET_FILE: file };
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+      env: { PATH: process.env.PATH, ...own },
+    });
+    expect(stdout).toContain('JWT_SECRET_FILE');
+    expect(stdout).not.toContain('canary');
+    await rm(folder, { recursive: true });
   });
 
   it('lists every problem at once and quotes no value', async () => {

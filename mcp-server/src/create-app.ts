@@ -14,9 +14,13 @@ import { reportProtocolErrors } from './http/protocol-errors.js';
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    const { startTracing } = await import('@latchkey/tracing/sdk');
+    startTracing('latchkey-mcp-server');
+  }
   const logger = createLogger(environment.LOG_LEVEL);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forEnvironment(environment, logger),
+    AppModule,
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },

@@ -7,11 +7,7 @@ import { parseEnvironment } from './config/environment.js';
 
 try {
   const environment = parseEnvironment(process.env);
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
-    const { startTracing } = await import('@latchkey/tracing/sdk');
-    startTracing('latchkey-mcp-server');
-  }
-  // Loaded only now, so that a mistake in the environment is told at once.
+  // Imported after the check, so that a mistake in the environment is reported at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.MCP_PORT, await addressOf(environment.HOST));

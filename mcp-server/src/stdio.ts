@@ -9,7 +9,6 @@ import { NestFactory } from '@nestjs/core';
 import { toUser, type User } from './auth/user.js';
 import { parseEnvironment } from './config/environment.js';
 import { McpServerFactory } from './mcp/mcp-server.factory.js';
-import { ToolServerModule } from './tool-server.module.js';
 
 try {
   await serve();
@@ -27,10 +26,11 @@ async function serve(): Promise<void> {
     startTracing('latchkey-mcp-server');
   }
   const logger = createLogger(environment.LOG_LEVEL, 'stderr');
-  const app = await NestFactory.createApplicationContext(
-    ToolServerModule.forEnvironment(environment, logger),
-    { logger: new NestLogger(logger), abortOnError: false },
-  );
+  const { StdioModule } = await import('./stdio.module.js');
+  const app = await NestFactory.createApplicationContext(StdioModule, {
+    logger: new NestLogger(logger),
+    abortOnError: false,
+  });
   // Nest would end it by the signal, and the last lines of the log would be lost.
   app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });

@@ -13,6 +13,13 @@ import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { watchRequest } from './watch-request.js';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Receives every request of this server. Set by `configureApp`. */
+    finishedRequests: FinishedRequests;
+  }
+}
+
 const BODY_LIMIT_BYTES = 64 * 1024;
 const HEADERS_LIMIT_BYTES = 16 * 1024;
 // 100 ids of 64 characters fit.
@@ -27,10 +34,9 @@ const SILENCE_TIMEOUT_MS = 5700;
 export function createFastifyAdapter(
   logger: Logger,
   trustedProxies: readonly string[],
-  requests: FinishedRequests,
 ): FastifyAdapter {
   const begin = (request: FastifyRequest, reply: FastifyReply): void => {
-    watchRequest(request, reply, requests);
+    watchRequest(request, reply, request.server.finishedRequests);
     beginAnswer(request, reply);
   };
   const adapter = new FastifyAdapter({

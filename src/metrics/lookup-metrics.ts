@@ -1,3 +1,4 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Histogram, Registry } from 'prom-client';
 import { UserLookups } from '../users/user-lookups.js';
@@ -9,6 +10,7 @@ export class LookupMetrics implements OnModuleInit {
 
   constructor(
     private readonly lookups: UserLookups,
+    private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
     this.sizes = new Histogram({
@@ -20,6 +22,7 @@ export class LookupMetrics implements OnModuleInit {
   }
 
   onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
     this.lookups.observeBatches((size) => this.sizes.observe(size));
   }
 }

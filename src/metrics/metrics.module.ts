@@ -1,6 +1,7 @@
 import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { createRegistry } from '@latchkey/metrics/process-metrics';
-import { type DynamicModule, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
 import { Registry } from 'prom-client';
 import { AlertsModule } from '../alerts/alerts.module.js';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
@@ -14,26 +15,32 @@ import { LoadMetrics } from './load-metrics.js';
 import { LookupMetrics } from './lookup-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
-/** What Prometheus can scrape, if METRICS_PORT is set; without it nothing is counted. */
-@Module({})
-export class MetricsModule {
-  static forEnvironment({ METRICS_HOST: host, METRICS_PORT: port }: Environment): DynamicModule {
-    if (port === undefined) return { module: MetricsModule };
-    const endpoint = (registry: Registry) =>
-      new MetricsEndpoint(registry, { host, port, variable: 'METRICS_PORT' });
-    return {
-      module: MetricsModule,
-      imports: [AlertsModule, KeyVerificationModule, LimitsModule, UsersModule],
-      providers: [
-        { provide: Registry, useFactory: createRegistry },
-        { provide: MetricsEndpoint, useFactory: endpoint, inject: [Registry] },
-        RequestMetrics,
-        KeyMetrics,
-        DatabasePoolMetrics,
-        AlertMetrics,
-        LoadMetrics,
-        LookupMetrics,
-      ],
-    };
-  }
-}
+/** Metrics for Prometheus on `METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
+@Module({
+  imports: [AlertsModule, KeyVerificationModule, LimitsModule, UsersModule],
+  providers: [
+    {
+      provide: Registry,
+      inject: [ConfigService],
+      useFactory: (config: ConfigService<Environment, true>) =>
+        createRegistry(config.get('METRICS_PORT', { infer: true }) !== undefined),
+    },
+    {
+      provide: MetricsEndpoint,
+      inject: [Registry, ConfigService],
+      useFactory: (registry: Registry, config: ConfigService<Environment, true>) =>
+        new MetricsEndpoint(registry, {
+          host: config.get('METRICS_HOST', { infer: true }),
+          port: config.get('METRICS_PORT', { infer: true }),
+          variable: 'METRICS_PORT',
+        }),
+    },
+    RequestMetrics,
+    KeyMetrics,
+    DatabasePoolMetrics,
+    AlertMetrics,
+    LoadMetrics,
+    LookupMetrics,
+  ],
+})
+export class MetricsModule {}

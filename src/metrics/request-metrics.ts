@@ -1,3 +1,4 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { RequestDurations } from '@latchkey/metrics/request-durations';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Registry } from 'prom-client';
@@ -25,6 +26,7 @@ export class RequestMetrics implements OnModuleInit {
 
   constructor(
     private readonly requests: FinishedRequests,
+    private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
     this.durations = new RequestDurations(registry);
@@ -39,6 +41,7 @@ export class RequestMetrics implements OnModuleInit {
   }
 
   onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
     this.requests.observe((kind, requests) => this.count(kind, requests));
   }
 

@@ -1,4 +1,4 @@
-import type { BeforeApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { FinishedRequest, RequestKind } from './finished-request.js';
 
 // One for each key, and for those without.
@@ -18,6 +18,7 @@ interface Untold {
  * alike at once: to look after one request is cheap among its kind, and after its answer it is a twentieth of the whole. Observers
  * register at start, in `onModuleInit`. They are called one after the other, so they must return at once, and never throw.
  */
+@Injectable()
 export class FinishedRequests implements BeforeApplicationShutdown {
   private readonly observers: RequestObserver[] = [];
   /** Of each key the latest kind, of which the next request is, too, most of the time. */

@@ -1,10 +1,15 @@
+import { validatedConfig } from '@latchkey/environment/config-module';
+import { createLogger } from '@latchkey/logging/logger';
+import { NestLogger } from '@latchkey/logging/nest-logger';
+import type { ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PrismaPg } from '@prisma/adapter-pg';
+import { Test } from '@nestjs/testing';
 import request from 'supertest';
 import { afterAll, beforeAll } from 'vitest';
 import { parseEnvironment } from '../../src/config/environment.js';
-import { createApp } from '../../src/create-app.js';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { createFastifyAdapter } from '../../src/http/fastify.js';
 import { UTC_SESSION } from '../../src/prisma/utc-session.js';
 import { createTestDatabase } from './database.js';
 
@@ -27,9 +32,36 @@ export interface TestApp {
   readonly prisma: PrismaClient;
 }
 
-/** Starts the real application on a port of its own. */
-export async function startApp(variables: NodeJS.ProcessEnv): Promise<NestFastifyApplication> {
-  const nest = await createApp(parseEnvironment({ ...TEST_ENVIRONMENT, ...variables }));
+// The application validates the variables of its process when it is imported; each test then overrides them.
+process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
+process.env.INTERNAL_API_KEY ??= API_KEY;
+const { AppModule } = await import('../../src/app.module.js');
+const { ConfigModule } = await import('../../src/config/config.module.js');
+const { APP_OPTIONS, configureApp } = await import('../../src/create-app.js');
+
+/**
+ * Starts the real application on a port of its own.
+ * @param additions modules and controllers beside the application's own.
+ */
+export async function startApp(
+  variables: NodeJS.ProcessEnv,
+  additions: Pick<ModuleMetadata, 'imports' | 'controllers'> = {},
+): Promise<NestFastifyApplication> {
+  const environment = parseEnvironment({ ...TEST_ENVIRONMENT, ...variables });
+  const logger = createLogger(environment.LOG_LEVEL);
+  const module = await Test.createTestingModule({
+    ...additions,
+    imports: [AppModule, ...(additions.imports ?? [])],
+  })
+    .overrideModule(ConfigModule)
+    .useModule(validatedConfig(() => environment))
+    .setLogger(new NestLogger(logger))
+    .compile();
+  const nest = module.createNestApplication<NestFastifyApplication>(
+    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
+    APP_OPTIONS,
+  );
+  configureApp(nest, environment, logger);
   await nest.listen(0, '127.0.0.1');
   return nest;
 }

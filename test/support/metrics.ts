@@ -5,7 +5,8 @@ export class Scrape {
     readonly text: string,
   ) {}
 
-  static async of(url: string): Promise<Scrape> {
+  /** @param url undefined where metrics are off, which fails. */
+  static async of(url = ''): Promise<Scrape> {
     const response = await fetch(url);
     return new Scrape(response.headers.get('content-type'), await response.text());
   }

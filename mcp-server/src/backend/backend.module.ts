@@ -1,17 +1,21 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import type { BackendEnvironment } from '../config/environment.js';
+import { Global, Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../config/environment.js';
 import { BackendClient } from './backend-client.js';
 import { BackendHealth } from './backend-health.js';
 
-@Module({ providers: [BackendHealth], exports: [BackendHealth] })
-export class BackendModule {
-  static forEnvironment(environment: BackendEnvironment): DynamicModule {
-    return {
-      module: BackendModule,
-      // Its settings come in here, once; the tools' modules import no module with settings.
-      global: true,
-      providers: [{ provide: BackendClient, useFactory: () => BackendClient.create(environment) }],
-      exports: [BackendClient],
-    };
-  }
-}
+/** Provides the one client of the backend, and the backend's health. */
+@Global()
+@Module({
+  providers: [
+    BackendHealth,
+    {
+      provide: BackendClient,
+      inject: [ConfigService],
+      useFactory: (config: ConfigService<Environment, true>) =>
+        BackendClient.create(config.get('backend', { infer: true })),
+    },
+  ],
+  exports: [BackendHealth, BackendClient],
+})
+export class BackendModule {}

@@ -81,6 +81,7 @@ const environmentSchema = variables
     const audience = environment.MCP_TOKEN_AUDIENCE ?? publicUrl;
     return {
       ...environment,
+      backend: environment,
       DRAIN_SECONDS: environment.DRAIN_SECONDS ?? defaultDrainSeconds(environment.NODE_ENV),
       MCP_PUBLIC_URL: publicUrl,
       MCP_ALLOWED_HOSTS: environment.MCP_ALLOWED_HOSTS ?? hosts,

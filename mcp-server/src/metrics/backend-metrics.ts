@@ -1,3 +1,4 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { addGaugeBy } from '@latchkey/metrics/read-metrics';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
@@ -28,6 +29,7 @@ export class BackendMetrics implements BackendObserver, OnModuleInit {
 
   constructor(
     private readonly backend: BackendClient,
+    private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
     const registers = [registry];
@@ -58,7 +60,7 @@ export class BackendMetrics implements BackendObserver, OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.backend.observe(this);
+    if (this.endpoint.isEnabled) this.backend.observe(this);
   }
 
   onCall(route: BackendRoute, outcome: BackendOutcome): void {

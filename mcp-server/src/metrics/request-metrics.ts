@@ -1,3 +1,4 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { RequestDurations } from '@latchkey/metrics/request-durations';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -11,12 +12,14 @@ export class RequestMetrics implements OnModuleInit {
 
   constructor(
     private readonly host: HttpAdapterHost,
+    private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
     this.durations = new RequestDurations(registry);
   }
 
   onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
     fastify.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
       const { url = null } = routeOptions;

@@ -1,3 +1,4 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Histogram, Registry } from 'prom-client';
 import { FinishedToolCalls } from '../tools/finished-tool-calls.js';
@@ -11,6 +12,7 @@ export class ToolMetrics implements OnModuleInit {
 
   constructor(
     private readonly calls: FinishedToolCalls,
+    private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
     this.durations = new Histogram({
@@ -23,6 +25,7 @@ export class ToolMetrics implements OnModuleInit {
   }
 
   onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
     this.calls.observe(({ tool, outcome, durationMs }) =>
       this.durations.observe({ tool, outcome }, durationMs / 1000),
     );

@@ -1,20 +1,24 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import { ConfigModule as NestConfigModule } from '@nestjs/config';
+import type { DynamicModule } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+
+type Variables = Record<string, string | undefined>;
 
 /**
- * Gives `ConfigService<Environment, true>` to every module. It takes only an environment that has been
- * checked, so a process that lacks a variable never gets here.
+ * `ConfigModule.forRoot` with a validated environment as its only source: no env file and no raw variable.
+ * @param validate reads the variables of the process.
+ * @throws whatever `validate` throws.
  */
-@Module({})
-export class ConfigModule {
-  static async forRoot(environment: Record<string, unknown>): Promise<DynamicModule> {
-    return NestConfigModule.forRoot({
-      isGlobal: true,
-      load: [() => environment],
-      // The checked environment is the only source: no file and no raw variable behind its back.
-      ignoreEnvFile: true,
-      validatePredefined: false,
-      skipProcessEnv: true,
-    });
-  }
+export async function validatedConfig(
+  validate: (variables: Variables) => Record<string, unknown>,
+): Promise<DynamicModule> {
+  const given = new Set(Object.keys(process.env));
+  const module = ConfigModule.forRoot({
+    isGlobal: true,
+    ignoreEnvFile: true,
+    skipProcessEnv: true,
+    validate,
+  });
+  // Nest copies validated values into process.env, where secrets read from files must not be.
+  for (const name of Object.keys(process.env)) if (!given.has(name)) delete process.env[name];
+  return module;
 }

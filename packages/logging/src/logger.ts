@@ -9,7 +9,7 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
 ]);
 
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
-type LogTarget = keyof typeof DESCRIPTORS;
+export type LogTarget = keyof typeof DESCRIPTORS;
 
 const STREAMS = new Map<LogTarget, LineStream>();
 

@@ -19,7 +19,8 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     private readonly registry: Registry,
     private readonly settings: {
       readonly host: string;
-      readonly port: number;
+      /** Undefined: metrics are off, and nothing listens. */
+      readonly port: number | undefined;
       /** Names the port in an explanation. */
       readonly variable: string;
     },
@@ -32,9 +33,15 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.unref();
   }
 
+  /** Whether metrics are collected at all. */
+  get isEnabled(): boolean {
+    return this.settings.port !== undefined;
+  }
+
   /** @throws EnvironmentError if the port can't be used. */
   async onApplicationBootstrap(): Promise<void> {
     const { host, port, variable } = this.settings;
+    if (port === undefined) return;
     try {
       this.server.listen(port, host);
       await once(this.server, 'listening');
@@ -49,11 +56,11 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.closeAllConnections();
   }
 
-  /** Where the metrics are. */
-  get url(): string {
+  /** Where the metrics are; undefined while nothing listens. */
+  get url(): string | undefined {
     const address = this.server.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    return `http://${this.settings.host}:${port}/metrics`;
+    if (address === null || typeof address === 'string') return undefined;
+    return `http://${this.settings.host}:${address.port}/metrics`;
   }
 
   private async answer({ method, url }: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -2,9 +2,13 @@ import { performance } from 'node:perf_hooks';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { addGauge } from './read-metrics.js';
 
-/** A registry with what holds for every Node process: memory, CPU, garbage collection, and the event loop. */
-export function createRegistry(): Registry {
+/**
+ * A registry with the metrics of every Node process: memory, CPU, garbage collection, and the event loop.
+ * @param isEnabled whether metrics are collected; otherwise the registry is empty and costs nothing.
+ */
+export function createRegistry(isEnabled: boolean): Registry {
   const registry = new Registry();
+  if (!isEnabled) return registry;
   collectDefaultMetrics({ register: registry });
   let since = performance.eventLoopUtilization();
   const description = {

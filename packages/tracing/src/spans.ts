@@ -17,6 +17,10 @@ export function enableSpans(): void {
   isTracing = true;
 }
 
+export function areSpansEnabled(): boolean {
+  return isTracing;
+}
+
 /** W3C trace context, as headers carry it. */
 export interface TraceHeaders {
   readonly traceparent: string;
