@@ -1,6 +1,7 @@
 import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
+import { MISTYPED_CLAIMS, signPayload } from '../packages/access-tokens/test/sign-payload.js';
 import { startApp, useApp } from './support/app.js';
 import { listenSilently } from './support/silent-server.js';
 import { addUser } from './support/users.js';
@@ -54,6 +55,14 @@ describe('GET /api/auth/me', () => {
     const answer = await me(await authorization()).expect(401);
     expect(answer.body.code).toBe('INVALID_ACCESS_TOKEN');
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="users", error="invalid_token"');
+  });
+
+  it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
+    const exp = Math.floor(Date.now() / 1000) + 600;
+    const good = JSON.stringify({ iss: 'issuer', aud: AUDIENCE, sub: 'john', exp });
+    const token = await signPayload(`${good.slice(0, -1)},${claim}}`, JWT_SECRET);
+    const { body } = await me(`Bearer ${token}`).expect(401);
+    expect(body.code).toBe('INVALID_ACCESS_TOKEN');
   });
 
   it('refuses every token where no way to verify them is set', async () => {

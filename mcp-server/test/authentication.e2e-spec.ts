@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JwksServer } from '../../packages/access-tokens/test/jwks-server.js';
+import { MISTYPED_CLAIMS, signPayload } from '../../packages/access-tokens/test/sign-payload.js';
 import type { ServerProcess } from '../../test/support/server-process.js';
 import { connect } from './support/clients.js';
 import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
@@ -81,6 +82,15 @@ describe('access tokens', () => {
 
   it.each(BAD_TOKENS)('challenges a token that %s', async (_fault, make) => {
     const answer = await post(mcp.url, { authorization: `Bearer ${await make()}` });
+    expect(answer.status).toBe(401);
+    expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token"/);
+  });
+
+  it.each(MISTYPED_CLAIMS)('challenges a signed token with the claim %s', async (claim) => {
+    const claims = { iss: 'latchkey-development', aud: AUDIENCE, sub: '12345', exp: now + 600 };
+    const payload = `${JSON.stringify(claims).slice(0, -1)},${claim}}`;
+    const authorization = `Bearer ${await signPayload(payload, JWT_SECRET)}`;
+    const answer = await post(mcp.url, { authorization });
     expect(answer.status).toBe(401);
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token"/);
   });

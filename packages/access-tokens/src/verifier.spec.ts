@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { MISTYPED_CLAIMS, signPayload } from '../test/sign-payload.js';
 import { mintAccessToken, type TokenRequest } from './mint.js';
 import { AccessTokenError, AccessTokenVerifier } from './verifier.js';
 
@@ -23,11 +26,33 @@ function mint(fields: Partial<TokenRequest> = {}): Promise<string> {
 
 /** A token with claims that `mint` would never give it. */
 function sign(claims: Record<string, unknown>, header = { alg: 'HS256' }): Promise<string> {
-  const exp = Math.floor(Date.now() / 1000) + 60;
-  return new SignJWT({ iss: issuer, aud: audience, sub: '12345', exp, ...claims })
+  return new SignJWT({ ...goodClaims(), ...claims })
     .setProtectedHeader(header)
     .sign(new TextEncoder().encode(secret));
 }
+
+const goodClaims = () => ({
+  iss: issuer,
+  aud: audience,
+  sub: '12345',
+  exp: Math.floor(Date.now() / 1000) + 60,
+});
+
+const CLAIM_NAMES = ['iss', 'aud', 'sub', 'exp', 'nbf', 'iat', 'scope', 'client_id', '__proto__'];
+
+const accessTokenSchema = z.strictObject({
+  userId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  clientId: z.string().optional(),
+  scopes: z.array(z.string()),
+  expiresAt: z.int(),
+});
+
+const outcomeSchema = z.union([
+  accessTokenSchema,
+  z
+    .instanceof(AccessTokenError)
+    .refine(({ fault }) => fault !== 'keys-unavailable', 'is a fault of the token'),
+]);
 
 async function faultOf(token: string): Promise<string | undefined> {
   try {
@@ -70,6 +95,36 @@ describe('AccessTokenVerifier', () => {
     ['a scope with a line break', { scope: 'balance:read\nx' }, 'claims'],
   ])('refuses a token with %s', async (_case, claims, fault) => {
     expect(await faultOf(await sign(claims))).toBe(fault);
+  });
+
+  it('accepts a list of audiences that names this one', async () => {
+    expect(await faultOf(await sign({ aud: ['https://other.example', audience] }))).toBeUndefined();
+  });
+
+  it('refuses a list of audiences with a member that is no string', async () => {
+    expect(await faultOf(await sign({ aud: [audience, 1] }))).toBe('claims');
+  });
+
+  it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
+    const good = JSON.stringify(goodClaims()).slice(0, -1);
+    const fault = await faultOf(await signPayload(`${good},${claim}}`, secret));
+    expect(fault).toMatch(/^(claims|expired)$/);
+  });
+
+  it('either accepts a signed payload or throws an AccessTokenError, whatever the payload', async () => {
+    // One changed claim leaves the others good, so that it decides.
+    const changedClaim = fc
+      .tuple(fc.constantFrom(...CLAIM_NAMES), fc.jsonValue())
+      .map(([name, value]) => JSON.stringify({ ...goodClaims(), [name]: value }));
+    const payload = fc.oneof(fc.string(), fc.json(), changedClaim);
+    await fc.assert(
+      fc.asyncProperty(payload, async (text) => {
+        const token = await signPayload(text, secret);
+        const result: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
+        outcomeSchema.parse(result);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('refuses another algorithm, although the signature is right', async () => {

@@ -7,6 +7,7 @@ import {
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
 } from 'jose';
+import { z } from 'zod';
 
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
@@ -14,6 +15,18 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 // RFC 6749: a scope is of visible ASCII characters without " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+// jose leaves most types unchecked and accepts JSON's 1e999, which is Infinity.
+const claimsSchema = z.object({
+  iss: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  sub: z.string().regex(USER_ID),
+  exp: z.int(),
+  nbf: z.number().optional(),
+  iat: z.number().optional(),
+  scope: z.union([z.literal(''), z.string().regex(SCOPES)]).default(''),
+  client_id: z.string().optional(),
+});
 
 /** Algorithms for a key set; a shared secret always means HS256. */
 export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
@@ -81,19 +94,13 @@ export class AccessTokenVerifier {
 
   /** @throws AccessTokenError */
   async verify(token: string): Promise<AccessToken> {
-    const payload = await this.readPayload(token);
-    const { sub, exp, scope = '', client_id: clientId } = payload;
-    if (sub === undefined || exp === undefined || !USER_ID.test(sub)) {
-      throw new AccessTokenError('claims');
-    }
-    if (typeof scope !== 'string' || (scope !== '' && !SCOPES.test(scope))) {
-      throw new AccessTokenError('claims');
-    }
+    const { success, data } = claimsSchema.safeParse(await this.readPayload(token));
+    if (!success) throw new AccessTokenError('claims');
     return {
-      userId: sub,
-      clientId: typeof clientId === 'string' ? clientId : undefined,
-      scopes: scope === '' ? [] : scope.split(' '),
-      expiresAt: exp,
+      userId: data.sub,
+      clientId: data.client_id,
+      scopes: data.scope === '' ? [] : data.scope.split(' '),
+      expiresAt: data.exp,
     };
   }
 

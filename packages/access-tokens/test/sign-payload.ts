@@ -1,0 +1,53 @@
+import { CompactSign } from 'jose';
+
+/** Signs any text as the payload of a token (HS256), also one that no JWT library would write. */
+export async function signPayload(payload: string, secret: string): Promise<string> {
+  const encoder = new TextEncoder();
+  return new CompactSign(encoder.encode(payload))
+    .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
+    .sign(encoder.encode(secret));
+}
+
+/**
+ * Claims of a wrong type, each as the JSON text of one member. A payload takes the last of two members with one
+ * name, so such a text turns good claims into bad ones when it is appended.
+ */
+export const MISTYPED_CLAIMS = [
+  '"sub":12345',
+  '"sub":["12345"]',
+  '"sub":{"id":"12345"}',
+  '"sub":null',
+  '"sub":true',
+  '"scope":["profile:read"]',
+  '"scope":{}',
+  '"scope":1',
+  '"scope":null',
+  '"client_id":1',
+  '"client_id":["tests"]',
+  '"client_id":{}',
+  '"iss":1',
+  '"iss":{}',
+  '"iss":null',
+  '"aud":1',
+  '"aud":{}',
+  '"aud":[["nested"]]',
+  '"exp":"99999999999"',
+  '"exp":1e999',
+  '"exp":-1e999',
+  '"exp":9007199254740993',
+  '"exp":99999999999.5',
+  '"exp":[99999999999]',
+  '"exp":{}',
+  '"exp":null',
+  '"exp":true',
+  '"nbf":"0"',
+  '"nbf":-1e999',
+  '"nbf":[0]',
+  '"nbf":{}',
+  '"nbf":null',
+  '"iat":"0"',
+  '"iat":1e999',
+  '"iat":[0]',
+  '"iat":{}',
+  '"iat":null',
+] as const;
