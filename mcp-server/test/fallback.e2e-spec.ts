@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callTool, sentence } from './support/clients.js';
 import { ACCOUNTS, type Behaviour, FakeBackend, respond } from './support/fake-backend.js';
@@ -30,8 +31,9 @@ const failUsers =
       ? respond(200, { accounts: ACCOUNTS })
       : respond(status, {}))(socket, request);
 
+/** Calls a tool for another user each time, since the server remembers an absent one. */
 async function call(server: ServerProcess, tool: string, args?: Record<string, unknown>) {
-  return callTool(server.url, await token('12345'), tool, args);
+  return callTool(server.url, await token(randomUUID()), tool, args);
 }
 
 describe('when only the user’s details can not be had', () => {

@@ -40,7 +40,8 @@ beforeAll(async () => {
 async function outputOfFailures(jwt: string): Promise<string> {
   const backend = await FakeBackend.start();
   const mcp = await startMcp({ BACKEND_API_URL: backend.url, LOG_LEVEL: 'trace' });
-  for (const status of [200, 302, 401, 404, 500, 503]) {
+  // 404 comes last: the server remembers that the user is absent.
+  for (const status of [200, 302, 401, 500, 503, 404]) {
     backend.become(respond(status, { user: { name: NAME, phone: PHONE, balance: BALANCE } }));
     await callTool(mcp.url, jwt, 'get_balance');
   }

@@ -332,8 +332,47 @@ describe('the circuit breaker', () => {
 
   it('does not open because of users who do not exist', async () => {
     handler = json(404, {});
-    for (let count = 0; count < 30; count++) await fail();
+    for (let count = 0; count < 30; count++) {
+      await client.getUserDetails(`absent-${count}`).catch(() => undefined);
+    }
     expect(requests).toHaveLength(30);
+  });
+
+  it('does not close because of a user who is remembered as absent', async () => {
+    handler = json(404, {});
+    await client.getUserDetails('absent').catch(() => undefined);
+    handler = json(500, {});
+    for (let count = 0; count < 5; count++) await fail();
+    await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
+    await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
+    expect(client.isCircuitOpen('user')).toBe(true);
+  });
+});
+
+describe('an absent user', () => {
+  it('is asked for once on all routes together', async () => {
+    handler = json(404, {});
+    await expect(client.getAccounts('absent')).rejects.toBeInstanceOf(UserNotFoundError);
+    await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
+    await expect(client.updatePhone('absent', '+12025550147')).rejects.toBeInstanceOf(
+      UserNotFoundError,
+    );
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/absent/accounts']);
+  });
+
+  it('counts as a call, not as a request', async () => {
+    handler = json(404, {});
+    const calls: string[] = [];
+    client.observe({
+      onCall: (route, outcome) => void calls.push(`${route} ${outcome}`),
+      onRequest: () => undefined,
+      onRetry: () => undefined,
+    });
+    for (let count = 0; count < 3; count++) {
+      await client.getUserDetails('absent').catch(() => undefined);
+    }
+    expect(calls).toEqual(['user not-found', 'user not-found', 'user not-found']);
+    expect(requests).toHaveLength(1);
   });
 });
 

@@ -4,6 +4,7 @@ import { Logger } from '@nestjs/common';
 import axios from 'axios';
 import DataLoader from 'dataloader';
 import type { BackendEnvironment } from '../config/environment.js';
+import { AbsentUsers } from './absent-users.js';
 import { ApiKeySource } from './api-key-source.js';
 import { axiosSettings } from './axios-settings.js';
 import {
@@ -51,6 +52,7 @@ export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
   private readonly observers: BackendObserver[] = [];
   private readonly capacity = new SharedCapacity();
+  private readonly absentUsers = new AbsentUsers();
   private readonly policies: Readonly<Record<BackendRoute, CallPolicy>>;
   private readonly batches = new DataLoader<string, User | undefined>(
     (ids) => this.loadUsers(ids),
@@ -110,7 +112,7 @@ export class BackendClient {
   async getUserDetails(id: string, options: CallOptions = {}): Promise<UserDetails> {
     const request = { method: 'GET', path: userPath(id), answer: userAnswerSchema } as const;
     try {
-      const { user } = await this.call('user', request, options);
+      const { user } = await this.callAbout(id, 'user', request, options);
       return { ...user, source: 'backend' };
     } catch (error) {
       if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage(error)) throw error;
@@ -138,7 +140,7 @@ export class BackendClient {
       ...(type === undefined ? {} : { query: { type } }),
       answer: accountsAnswerSchema,
     } as const;
-    return (await this.call('accounts', request, options)).accounts;
+    return (await this.callAbout(id, 'accounts', request, options)).accounts;
   }
 
   /**
@@ -148,25 +150,34 @@ export class BackendClient {
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
     const path = userPath(id);
     const request = { method: 'PATCH', path, body: { phone }, answer: userAnswerSchema } as const;
-    return (await this.call('update', request, options)).user;
+    return (await this.callAbout(id, 'update', request, options)).user;
   }
 
   private async loadUsers(ids: readonly string[]): Promise<(User | undefined)[]> {
-    const { users } = await this.call(
-      'users',
-      {
-        method: 'GET',
-        path: '/api/internal/users',
-        query: { ids: [...new Set(ids)].join(',') },
-        answer: userPageSchema,
-      },
-      {},
-    );
+    const request = {
+      method: 'GET',
+      path: '/api/internal/users',
+      query: { ids: [...new Set(ids)].join(',') },
+      answer: userPageSchema,
+    } as const;
+    const { users } = await this.watchCall('users', () => this.send('users', request, {}));
     const byId = new Map(users.map((user) => [user.id, user]));
     return ids.map((id) => byId.get(id));
   }
 
-  private async call<Answer>(
+  private callAbout<Answer>(
+    userId: string,
+    route: BackendRoute,
+    request: BackendRequest<Answer>,
+    options: CallOptions,
+  ): Promise<Answer> {
+    // Outside the policy: an answer from memory says nothing about the backend's health.
+    return this.watchCall(route, () =>
+      this.absentUsers.guard(userId, () => this.send(route, request, options)),
+    );
+  }
+
+  private send<Answer>(
     route: BackendRoute,
     request: BackendRequest<Answer>,
     { signal: left, ...origin }: CallOptions,
@@ -184,10 +195,11 @@ export class BackendClient {
       );
     };
     const repeatable = request.method === 'GET';
-    return this.watch(
-      () => this.policies[route].run({ attempt, repeatable, signal: left }),
-      (observer, outcome) => observer.onCall(route, outcome),
-    );
+    return this.policies[route].run({ attempt, repeatable, signal: left });
+  }
+
+  private watchCall<Answer>(route: BackendRoute, call: () => Promise<Answer>): Promise<Answer> {
+    return this.watch(call, (observer, outcome) => observer.onCall(route, outcome));
   }
 
   private async watch<Answer>(

@@ -99,7 +99,7 @@ const FAULTS: [string, Behaviour][] = [
     `answers ${status} and closes`,
     close(answer(status, '')),
   ]),
-  ...[201, 204, 206, 304, 400, 401, 403, 404, 405, 409, 413, 418, 422, 429, 451].map(
+  ...[201, 204, 206, 304, 400, 401, 403, 405, 409, 413, 418, 422, 429, 451].map(
     (status): [string, Behaviour] => [
       `answers ${status}`,
       close(answer(status, status === 204 || status === 304 ? '' : '{}')),
@@ -143,6 +143,15 @@ describe('a backend that', () => {
     expect(result.structuredContent).toBeUndefined();
     expect(backend.requests.length).toBeGreaterThan(0);
     expect(backend.requests.length).toBeLessThanOrEqual(3);
+  });
+
+  it('answers 404 leads to a clean tool error', async () => {
+    backend.become(respond(404, {}));
+    // For a user of its own, since the server remembers that the user is absent.
+    const result = await callTool(mcp.url, await token('absent'), 'get_balance');
+    expect(result.isError).toBe(true);
+    expect(sentence(result)).toMatch(/^There is no user/);
+    expect(backend.requests).toHaveLength(1);
   });
 
   it('refuses connections leads to a clean tool error in time', async () => {
