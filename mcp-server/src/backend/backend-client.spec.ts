@@ -154,6 +154,13 @@ describe('getUserDetails', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it('takes a Retry-After of more than a day for a day', async () => {
+    handler = json(429, {}, { 'retry-after': '9'.repeat(400) });
+    await expect(client.getUserDetails('1')).rejects.toMatchObject({
+      details: { retryAfterMs: 86_400_000 },
+    });
+  });
+
   it('gives up when the caller leaves, and hangs up', async () => {
     const hungUp = new Promise<void>((resolve) => {
       handler = (_request, response) => void response.on('close', resolve);

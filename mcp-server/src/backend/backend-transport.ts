@@ -12,6 +12,8 @@ import {
 import { DeprecationNotice } from './deprecation-notice.js';
 import type { TraceContext } from './trace-context.js';
 
+const MAX_RETRY_AFTER_MS = 86_400_000;
+
 export interface BackendRequest<Answer> {
   readonly method: 'GET' | 'PATCH';
   readonly path: string;
@@ -121,9 +123,9 @@ function parseAnswer<Answer>(text: string, schema: z.ZodType<Answer>): Answer {
   }
 }
 
-/** `Retry-After` in seconds or as a date. */
+/** `Retry-After` in seconds or as a date; 24 hours at most. */
 function retryAfter({ headers }: AxiosResponse): { retryAfterMs?: number } {
   const text = String(headers['retry-after'] ?? '');
   const retryAfterMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return retryAfterMs > 0 ? { retryAfterMs } : {};
+  return retryAfterMs > 0 ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) } : {};
 }

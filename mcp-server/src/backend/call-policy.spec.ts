@@ -31,6 +31,27 @@ describe('calls that were left while they waited', () => {
   });
 });
 
+describe('a refusal with a long Retry-After', () => {
+  it('is neither retried nor paid from the retry budget', async () => {
+    const shared = new SharedCapacity();
+    const policy = new CallPolicy(LIMITS, shared);
+    let attempts = 0;
+    const attempt = async () => {
+      attempts += 1;
+      const details = { status: 429, retryAfterMs: 3_536_000 };
+      throw new BackendUnavailableError('rate-limited', true, details);
+    };
+    for (let count = 0; count < 30; count++) {
+      await policy.run({ attempt, repeatable: true }).catch(() => undefined);
+    }
+    expect(attempts).toBe(30);
+    expect(policy.isCircuitOpen).toBe(false);
+    const left = Array.from({ length: 10 }, () => shared.retryBudget.withdraw());
+    // The 30 calls have paid in 2.4 retries, in addition to the 2 of the beginning.
+    expect(left.filter(Boolean)).toHaveLength(4);
+  });
+});
+
 describe('calls of a route that hangs', () => {
   const fail = callOf(async () => {
     throw new BackendUnavailableError('status', false);

@@ -35,12 +35,21 @@ export function describeFailure(error: unknown): Failure {
   };
 }
 
-function describeUnavailable({ reason, retryable }: BackendUnavailableError): Failure {
+function describeUnavailable({ reason, retryable, details }: BackendUnavailableError): Failure {
   const advice = retryable
-    ? 'Try again in a few seconds.'
+    ? `Try again in ${waitingTime(details.retryAfterMs)}.`
     : 'Trying again will hardly help: tell its operator.';
   return {
     code: `backend-${reason}`,
     sentence: `The user service is unavailable at the moment. ${advice}`,
   };
+}
+
+function waitingTime(milliseconds: number | undefined): string {
+  if (milliseconds === undefined) return 'a few seconds';
+  const seconds = Math.ceil(milliseconds / 1000);
+  if (seconds === 1) return '1 second';
+  if (seconds <= 90) return `${seconds} seconds`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes <= 90 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
 }

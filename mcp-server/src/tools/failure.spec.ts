@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { BackendUnavailableError } from '../backend/backend-errors.js';
+import { describeFailure } from './failure.js';
+
+describe('describeFailure', () => {
+  it.each([
+    [1, 'in 1 second.'],
+    [999, 'in 1 second.'],
+    [30_000, 'in 30 seconds.'],
+    [90_000, 'in 90 seconds.'],
+    [90_001, 'in 2 minutes.'],
+    [3_536_000, 'in 59 minutes.'],
+    [5_400_001, 'in 2 hours.'],
+    [86_400_000, 'in 24 hours.'],
+    [undefined, 'in a few seconds.'],
+  ])('tells the model to wait as long as the backend asked: %s ms', (retryAfterMs, words) => {
+    const details = { status: 429, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    const error = new BackendUnavailableError('rate-limited', true, details);
+    expect(describeFailure(error)).toEqual({
+      code: 'backend-rate-limited',
+      sentence: `The user service is unavailable at the moment. Try again ${words}`,
+    });
+  });
+
+  it('advises against a retry that cannot succeed', () => {
+    const error = new BackendUnavailableError('status', false, { retryAfterMs: 1000 });
+    expect(describeFailure(error).sentence).toContain('Trying again will hardly help');
+  });
+});
