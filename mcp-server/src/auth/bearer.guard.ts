@@ -10,6 +10,7 @@ import { ConfigService } from '@nestjs/config';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Environment } from '../config/environment.js';
+import { type TokenFault, TokenFailures } from '../limits/token-failures.js';
 import { ProtectedResource } from './protected-resource.js';
 import { SCOPES } from './scopes.js';
 import { toAuthInfo } from './user.js';
@@ -23,7 +24,10 @@ declare module 'http' {
 
 const challengeSchema = z.object({ error: z.string(), error_description: z.string() });
 
-/** Admits a request whose Bearer token is good, and sets `request.raw.auth`. Challenges all others (401). */
+/**
+ * Admits a request whose Bearer token is good, and sets `request.raw.auth`. Challenges all others (401), or answers 429
+ * when too many wrong tokens came from the client's network.
+ */
 @Injectable()
 export class BearerGuard implements CanActivate {
   private readonly allowsTokenArgument: boolean;
@@ -31,6 +35,7 @@ export class BearerGuard implements CanActivate {
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly resource: ProtectedResource,
+    private readonly failures: TokenFailures,
     config: ConfigService<Environment, true>,
   ) {
     this.allowsTokenArgument = config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow';
@@ -39,22 +44,29 @@ export class BearerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
     const header = request.headers.authorization;
-    // Then the tools themselves ask for the token.
-    if (header === undefined && this.allowsTokenArgument) return true;
+    if (header === undefined) {
+      // Then the tools themselves ask for the token.
+      if (this.allowsTokenArgument) return true;
+      // Not counted as a failure: OAuth clients learn from the challenge where to get a token.
+      const error = new OAuthError(OAuthErrorCode.InvalidToken, 'A Bearer token is required');
+      throw await this.challenge(error, reply);
+    }
     try {
       request.raw.auth = await this.authenticate(header);
       return true;
     } catch (error) {
-      throw await this.challenge(error, http.getResponse<FastifyReply>());
+      if (!(error instanceof AccessTokenError)) throw error;
+      const { fault, message } = error;
+      if (fault === 'keys-unavailable') throw unavailable(message, reply);
+      await this.count(fault, request, reply);
+      throw await this.challenge(new OAuthError(OAuthErrorCode.InvalidToken, message), reply);
     }
   }
 
-  private async authenticate(header: string | undefined): Promise<AuthInfo> {
-    const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
-    if (token === undefined) {
-      throw new OAuthError(OAuthErrorCode.InvalidToken, 'A Bearer token is required');
-    }
+  private async authenticate(header: string): Promise<AuthInfo> {
+    const token = /^Bearer +(\S+)$/i.exec(header)?.[1] ?? '';
     const accessToken = await this.verifier.verify(token);
     return {
       ...toAuthInfo(accessToken, this.resource.url),
@@ -62,19 +74,17 @@ export class BearerGuard implements CanActivate {
     };
   }
 
-  private async challenge(error: unknown, reply: FastifyReply): Promise<HttpException> {
-    if (error instanceof AccessTokenError && error.fault === 'keys-unavailable') {
-      void reply.header('retry-after', '5');
-      return new HttpException(
-        { error: 'temporarily_unavailable', error_description: error.message },
-        503,
-      );
-    }
-    const cause =
-      error instanceof AccessTokenError
-        ? new OAuthError(OAuthErrorCode.InvalidToken, error.message)
-        : error;
-    const response = bearerAuthChallengeResponse(cause, {
+  private async count(fault: TokenFault, request: FastifyRequest, reply: FastifyReply) {
+    const { ip: address, id: requestId } = request;
+    const seconds = await this.failures.record({ fault, address, requestId });
+    if (seconds === undefined) return;
+    void reply.header('retry-after', String(seconds));
+    const error_description = `Too many wrong access tokens: try again in ${seconds} s`;
+    throw new HttpException({ error: OAuthErrorCode.TooManyRequests, error_description }, 429);
+  }
+
+  private async challenge(error: OAuthError, reply: FastifyReply): Promise<HttpException> {
+    const response = bearerAuthChallengeResponse(error, {
       resourceMetadataUrl: this.resource.metadataUrl,
       // Only tells clients what to ask for; each tool checks its own.
       requiredScopes: [...SCOPES],
@@ -83,4 +93,9 @@ export class BearerGuard implements CanActivate {
     if (challenge !== null) void reply.header('www-authenticate', challenge);
     return new HttpException(challengeSchema.parse(await response.json()), response.status);
   }
+}
+
+function unavailable(message: string, reply: FastifyReply): HttpException {
+  void reply.header('retry-after', '5');
+  return new HttpException({ error: 'temporarily_unavailable', error_description: message }, 503);
 }

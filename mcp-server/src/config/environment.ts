@@ -58,6 +58,7 @@ const variables = backendVariables.extend({
   MCP_TOKEN_AUDIENCE: z.string().optional(),
   MCP_TOKEN_ARGUMENT: oneOf(['deny', 'allow']).default('deny'),
   MCP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(600),
+  MCP_TOKEN_FAILURE_LIMIT: wholeNumber(1, 1_000_000).default(100),
   MCP_ACCESS_TOKEN: z.string().optional(),
   ...tokenVariables,
   LOG_LEVEL: logLevel,

@@ -20,6 +20,9 @@ import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
 import type { Tool } from '../tools/tool.js';
 import { UpdatePhoneTool } from '../tools/update-phone.tool.js';
 
+/** Set by the controller to the client's IP address. */
+export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
+
 const SERVER_INFO = { name: 'latchkey', title: 'Latchkey', version: '0.1.0' };
 const INSTRUCTIONS =
   'Tools about the user who is signed in: their account balances and their profile. They show no other user.';
@@ -102,6 +105,7 @@ function describeCall(
     era,
     clientName: clientInfoSchema.safeParse(envelope).data?.[CLIENT_INFO_META_KEY].name,
     requestId: headers?.get('x-request-id') ?? randomUUID(),
+    clientAddress: headers?.get(CLIENT_ADDRESS_HEADER) ?? undefined,
     trace: readTraceContext(
       meta?.[TRACEPARENT_META_KEY] ?? headers?.get('traceparent'),
       meta?.[TRACESTATE_META_KEY] ?? headers?.get('tracestate'),

@@ -16,7 +16,7 @@ import { BearerGuard } from '../auth/bearer.guard.js';
 import { HostGuard } from '../auth/host.guard.js';
 import type { Environment } from '../config/environment.js';
 import { RateLimitGuard } from '../limits/rate-limit.guard.js';
-import { McpServerFactory } from './mcp-server.factory.js';
+import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js';
 
 const MAX_REQUEST_BYTES = 256 * 1024;
 // Of an exchange: calls of the backend, one after another, and the time for all else.
@@ -43,8 +43,9 @@ export class McpController implements OnApplicationShutdown {
 
   @All()
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    // The tools take the request id from here.
+    // The tools read these; a client cannot set them.
     request.raw.headers['x-request-id'] = request.id;
+    request.raw.headers[CLIENT_ADDRESS_HEADER] = request.ip;
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }

@@ -4,14 +4,16 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { Registry } from 'prom-client';
 import type { Environment } from '../config/environment.js';
+import { LimitsModule } from '../limits/limits.module.js';
 import { ToolsModule } from '../tools/tools.module.js';
 import { BackendMetrics } from './backend-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
+import { TokenFailureMetrics } from './token-failure-metrics.js';
 import { ToolMetrics } from './tool-metrics.js';
 
 /** Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
 @Module({
-  imports: [ToolsModule],
+  imports: [LimitsModule, ToolsModule],
   providers: [
     {
       provide: Registry,
@@ -30,6 +32,7 @@ import { ToolMetrics } from './tool-metrics.js';
         }),
     },
     RequestMetrics,
+    TokenFailureMetrics,
     ToolMetrics,
     BackendMetrics,
   ],

@@ -1,4 +1,8 @@
-import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import {
+  AccessTokenError,
+  type AccessTokenFault,
+  AccessTokenVerifier,
+} from '@latchkey/access-tokens/verifier';
 import { inSpan } from '@latchkey/tracing/spans';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
@@ -7,6 +11,7 @@ import type { z } from 'zod';
 import { type User, pseudonym, toUser } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-client.js';
 import { RateLimit } from '../limits/rate-limit.js';
+import { TokenFailures } from '../limits/token-failures.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
@@ -20,6 +25,8 @@ export interface Invocation extends CallOptions {
   /** The `jwt_token` argument, where it is allowed. */
   readonly tokenArgument?: string | undefined;
   readonly era: 'legacy' | 'modern';
+  /** The client's IP address, over HTTP. */
+  readonly clientAddress?: string | undefined;
   /** What the client calls itself. */
   readonly clientName?: string | undefined;
 }
@@ -30,6 +37,7 @@ export class ToolCaller {
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly rateLimit: RateLimit,
+    private readonly tokenFailures: TokenFailures,
     private readonly finishedCalls: FinishedToolCalls,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
@@ -72,18 +80,35 @@ export class ToolCaller {
     }
   }
 
-  private async identify({ findUser, tokenArgument }: Invocation): Promise<User> {
+  private async identify(invocation: Invocation): Promise<User> {
+    const { findUser, tokenArgument } = invocation;
     try {
       const user = await findUser();
       if (user === undefined) return toUser(await this.verifier.verify(tokenArgument ?? ''));
       if (tokenArgument === undefined) return user;
     } catch (error) {
       if (!(error instanceof AccessTokenError)) throw error;
+      await this.countFailure(error.fault, invocation);
       const advice =
         error.fault === 'keys-unavailable' ? 'Try again in a few seconds' : 'Get a new one';
       throw new ToolError(`token-${error.fault}`, `${error.message}. ${advice}.`);
     }
     throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
+  }
+
+  // A token of the connection was counted by the guard, or belongs to a stdio process.
+  private async countFailure(
+    fault: AccessTokenFault,
+    { tokenArgument, clientAddress: address, requestId = '' }: Invocation,
+  ): Promise<void> {
+    if (tokenArgument === undefined || address === undefined || fault === 'keys-unavailable')
+      return;
+    const seconds = await this.tokenFailures.record({ fault, address, requestId });
+    if (seconds === undefined) return;
+    throw new ToolError(
+      'too-many-token-failures',
+      `Too many wrong access tokens: try again in ${seconds} s.`,
+    );
   }
 
   // A batch of older protocol versions is one request with up to 100 calls.

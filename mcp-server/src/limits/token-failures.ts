@@ -1,0 +1,55 @@
+import type { AccessTokenFault } from '@latchkey/access-tokens/verifier';
+import { FailedAuthLimit } from '@latchkey/connections/failed-auth-limit';
+import { sourceOf } from '@latchkey/connections/source';
+import { Inject, Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Logger } from 'pino';
+import type { Environment } from '../config/environment.js';
+import { PROCESS_LOGGER } from '../logging/logging.module.js';
+
+/** The faults of a token itself. While the issuer's keys are unavailable, a token may be right. */
+export type TokenFault = Exclude<AccessTokenFault, 'keys-unavailable'>;
+
+export interface TokenFailure {
+  readonly fault: TokenFault;
+  /** The client's IP address. */
+  readonly address: string;
+  readonly requestId: string;
+}
+
+/** Logs and counts wrong access tokens, and limits them by client network. */
+@Injectable()
+export class TokenFailures {
+  private readonly perMinute: number;
+  private readonly limit: FailedAuthLimit;
+  private readonly observers: ((fault: TokenFault) => void)[] = [];
+
+  constructor(
+    config: ConfigService<Environment, true>,
+    @Inject(PROCESS_LOGGER) private readonly logger: Logger,
+  ) {
+    this.perMinute = config.get('MCP_TOKEN_FAILURE_LIMIT', { infer: true });
+    this.limit = new FailedAuthLimit(this.perMinute);
+  }
+
+  /** Registers an observer, which returns at once and never throws. */
+  observe(observer: (fault: TokenFault) => void): void {
+    this.observers.push(observer);
+  }
+
+  /**
+   * Records a token that was found to be wrong.
+   * @returns the seconds until the client may try again, if it is over the limit
+   */
+  async record({ fault, address, requestId }: TokenFailure): Promise<number | undefined> {
+    for (const observer of this.observers) observer(fault);
+    const refusal = await this.limit.count(address);
+    const event = refusal === undefined ? 'authn_login_fail' : 'authn_login_fail_max';
+    this.logger.info({ event, fault, source: address, requestId }, 'access token refused');
+    if (refusal?.beginsEpisode === true) {
+      const fields = { event, network: sourceOf(address), perMinute: this.perMinute };
+      this.logger.warn(fields, 'too many refused access tokens from a network');
+    }
+    return refusal && Math.ceil(refusal.retryAfterMs / 1000);
+  }
+}
