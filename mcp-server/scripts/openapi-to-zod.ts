@@ -3,6 +3,9 @@ import { z } from 'zod';
 // In this order: a schema comes after those that it refers to.
 const ANSWERS = ['User', 'UserAnswer', 'UserPage', 'Account', 'AccountsAnswer'];
 
+// The backend leaves out the fields of a user that the caller's key may not read.
+const REQUIRED: Readonly<Record<string, string[]>> = { User: ['id'] };
+
 interface Schema {
   readonly $ref?: string | undefined;
   readonly type?: string | string[] | undefined;
@@ -40,8 +43,9 @@ const documentSchema = z.object({
 export function renderSchemas(document: unknown): string {
   const { schemas } = documentSchema.parse(document).components;
   const declarations = ANSWERS.map((name) => {
-    const schema = renderSchema(schemaSchema.parse(schemas[name]));
-    return `export const ${schemaName(name)} = ${schema};
+    const schema = schemaSchema.parse(schemas[name]);
+    const source = renderSchema({ ...schema, required: REQUIRED[name] ?? schema.required });
+    return `export const ${schemaName(name)} = ${source};
 export type ${name} = z.infer<typeof ${schemaName(name)}>;`;
   });
   return `// Generated from openapi.json by "npm run generate -w @latchkey/mcp-server".

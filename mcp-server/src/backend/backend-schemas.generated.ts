@@ -3,13 +3,13 @@ import { z } from 'zod';
 
 export const userSchema = z.object({
   id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
-  email: z.string(),
-  name: z.string(),
-  phone: z.string().nullable(),
-  roles: z.array(z.string()),
-  permissions: z.array(z.string()),
-  createdAt: z.iso.datetime(),
-  lastLoginAt: z.iso.datetime().nullable(),
+  email: z.string().optional(),
+  name: z.string().optional(),
+  phone: z.string().nullable().optional(),
+  roles: z.array(z.string()).optional(),
+  permissions: z.array(z.string()).optional(),
+  createdAt: z.iso.datetime().optional(),
+  lastLoginAt: z.iso.datetime().nullable().optional(),
 });
 export type User = z.infer<typeof userSchema>;
 

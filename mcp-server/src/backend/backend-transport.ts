@@ -1,9 +1,11 @@
 import { traceHeaders } from '@latchkey/tracing/spans';
 import type { HttpService } from '@nestjs/axios';
+import { Logger } from '@nestjs/common';
 import { isAxiosError, type AxiosResponse } from 'axios';
 import type { z } from 'zod';
 import type { ApiKeySource } from './api-key-source.js';
 import {
+  type BackendError,
   BackendRejectedError,
   BackendUnauthorizedError,
   BackendUnavailableError,
@@ -13,6 +15,7 @@ import { DeprecationNotice } from './deprecation-notice.js';
 import type { TraceContext } from './trace-context.js';
 
 const MAX_RETRY_AFTER_MS = 86_400_000;
+const MAX_ISSUES = 5;
 
 export interface BackendRequest<Answer> {
   readonly method: 'GET' | 'PATCH';
@@ -30,6 +33,7 @@ export interface Origin {
 
 /** Sends single requests with the key, and turns whatever comes back into a checked answer or a `BackendError`. */
 export class BackendTransport {
+  private readonly logger = new Logger(BackendTransport.name);
   private readonly deprecation = new DeprecationNotice();
 
   constructor(
@@ -56,7 +60,7 @@ export class BackendTransport {
       await this.keys.refresh();
       if (this.keys.current === key) this.deprecation.give(response.headers);
     }
-    return readAnswer(response, request.answer);
+    return this.readAnswer(response, request.answer);
   }
 
   private async request(
@@ -83,44 +87,68 @@ export class BackendTransport {
     } catch (error) {
       signal.throwIfAborted();
       // A new error without a cause: axios's own one holds the headers, and so the key.
-      throw unavailable(error);
+      throw this.unavailable(error);
     }
   }
-}
 
-// An answer that breaks off counts as a fault of the network too: the backend may just have been stopped.
-function unavailable(error: unknown): BackendUnavailableError {
-  if (isAxiosError(error) && !isTooLarge(error.message)) {
+  // An answer that breaks off counts as a fault of the network too: the backend may just have been stopped.
+  private unavailable(error: unknown): BackendUnavailableError {
+    if (!isAxiosError(error)) return new BackendUnavailableError('unusable-answer', false);
+    if (isTooLarge(error.message)) return this.reject('the body is too large');
     return new BackendUnavailableError('network', true);
   }
-  return new BackendUnavailableError('unusable-answer', false);
+
+  private readAnswer<Answer>(response: AxiosResponse<string>, schema: z.ZodType<Answer>): Answer {
+    const { status } = response;
+    if (status !== 200) throw this.errorOf(response);
+    const json = parseJson(response.data);
+    if (json === undefined) throw this.reject('the body is not JSON');
+    const parsed = schema.safeParse(json);
+    if (parsed.success) return parsed.data;
+    throw this.reject(describeIssues(parsed.error));
+  }
+
+  private errorOf(response: AxiosResponse): BackendError {
+    const { status } = response;
+    if (status === 401 || status === 403) return new BackendUnauthorizedError(status);
+    if (status === 404) return new UserNotFoundError();
+    if (status === 429) {
+      return new BackendUnavailableError('rate-limited', true, { status, ...retryAfter(response) });
+    }
+    if (status >= 500) {
+      const retryable = [502, 503, 504].includes(status);
+      return new BackendUnavailableError('status', retryable, { status, ...retryAfter(response) });
+    }
+    if (status >= 400) return new BackendRejectedError(status);
+    if (status >= 300) return new BackendUnavailableError('redirect', false, { status });
+    return this.reject(`the status is ${status}`, status);
+  }
+
+  /** @param reason without any value of the answer, which may be personal data */
+  private reject(reason: string, status?: number): BackendUnavailableError {
+    this.logger.warn(`An answer of the backend was rejected: ${reason}`);
+    const details = status === undefined ? {} : { status };
+    return new BackendUnavailableError('unusable-answer', false, details);
+  }
 }
 
 const isTooLarge = (message: string): boolean => message.startsWith('maxContentLength');
 
-function readAnswer<Answer>(response: AxiosResponse<string>, schema: z.ZodType<Answer>): Answer {
-  const { status } = response;
-  if (status === 200) return parseAnswer(response.data, schema);
-  if (status === 401 || status === 403) throw new BackendUnauthorizedError(status);
-  if (status === 404) throw new UserNotFoundError();
-  if (status === 429) {
-    throw new BackendUnavailableError('rate-limited', true, { status, ...retryAfter(response) });
+/** The value of a JSON text, or undefined for any other text. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  if (status >= 500) {
-    const retryable = [502, 503, 504].includes(status);
-    throw new BackendUnavailableError('status', retryable, { status, ...retryAfter(response) });
-  }
-  if (status >= 400) throw new BackendRejectedError(status);
-  if (status >= 300) throw new BackendUnavailableError('redirect', false, { status });
-  throw new BackendUnavailableError('unusable-answer', false, { status });
 }
 
-function parseAnswer<Answer>(text: string, schema: z.ZodType<Answer>): Answer {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    throw new BackendUnavailableError('unusable-answer', false);
-  }
+/** The paths and expectations of the first issues. Zod's messages name types and patterns, never values. */
+function describeIssues({ issues }: z.ZodError): string {
+  const lines = issues
+    .slice(0, MAX_ISSUES)
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  return lines.join('; ');
 }
 
 /** `Retry-After` in seconds or as a date; 24 hours at most. */

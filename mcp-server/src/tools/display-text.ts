@@ -9,6 +9,6 @@ export function displayText(text: string, maximum = 80): string {
 }
 
 /** How a user is addressed. */
-export function displayName({ name, email }: { name: string; email: string }): string {
+export function displayName({ name, email = '' }: { name: string; email?: string }): string {
   return displayText(name) || displayText(email) || 'Customer';
 }

@@ -6,6 +6,7 @@ import type { Account } from '../backend/backend-schemas.generated.js';
 import { displayName } from './display-text.js';
 import { formatMoney } from './format-money.js';
 import { requirePermission } from './permission.js';
+import { requireFields } from './required-fields.js';
 import type { Tool, ToolAnswer } from './tool.js';
 
 const accountTypeSchema = z.enum(['checking', 'savings', 'credit']);
@@ -51,7 +52,8 @@ export class GetBalanceTool implements Tool<typeof inputSchema, typeof outputSch
     user: User,
     options: CallOptions,
   ): Promise<ToolAnswer<Balance>> {
-    const details = await this.backend.getUserDetails(user.id, options);
+    const answer = await this.backend.getUserDetails(user.id, options);
+    const details = requireFields(answer, ['name', 'permissions']);
     requirePermission(details, 'read');
     const accounts = (await this.backend.getAccounts(user.id, type, options)).map(withFormat);
     const name = displayName(details);

@@ -4,6 +4,7 @@ import type { User } from '../auth/user.js';
 import { BackendClient, type CallOptions } from '../backend/backend-client.js';
 import { displayName, displayText } from './display-text.js';
 import { requirePermission } from './permission.js';
+import { requireFields } from './required-fields.js';
 import type { Tool, ToolAnswer } from './tool.js';
 
 const inputSchema = z.strictObject({});
@@ -20,6 +21,16 @@ const outputSchema = z.object({
     .enum(['backend', 'fallback'])
     .describe('With "fallback" none of this is real: the user service is unavailable.'),
 });
+
+const SHOWN_FIELDS = [
+  'name',
+  'email',
+  'phone',
+  'roles',
+  'permissions',
+  'createdAt',
+  'lastLoginAt',
+] as const;
 
 @Injectable()
 export class GetProfileTool implements Tool<typeof inputSchema, typeof outputSchema> {
@@ -38,7 +49,8 @@ export class GetProfileTool implements Tool<typeof inputSchema, typeof outputSch
     user: User,
     options: CallOptions,
   ): Promise<ToolAnswer<z.infer<typeof outputSchema>>> {
-    const details = await this.backend.getUserDetails(user.id, options);
+    const answer = await this.backend.getUserDetails(user.id, options);
+    const details = requireFields(answer, SHOWN_FIELDS);
     requirePermission(details, 'read');
     const { phone, createdAt, lastLoginAt, source } = details;
     const profile = {

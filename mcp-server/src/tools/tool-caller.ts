@@ -16,6 +16,7 @@ import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
 import { type FinishedToolCall, FinishedToolCalls } from './finished-tool-calls.js';
+import { MissingFieldsError } from './required-fields.js';
 import { type Tool, ToolError } from './tool.js';
 
 /** Who calls a tool, and how. */
@@ -70,6 +71,13 @@ export class ToolCaller {
     } catch (error) {
       const failure = describeFailure(error);
       outcome = invocation.signal?.aborted ? 'cancelled' : failure.code;
+      if (error instanceof MissingFieldsError) {
+        const fields = { tool: tool.name, fields: error.fields };
+        this.logger.warn(
+          fields,
+          'the API key for the backend may not read fields that a tool needs',
+        );
+      }
       if (outcome === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
       return { isError: true, content: [{ type: 'text', text: failure.sentence }] };
     } finally {

@@ -5,6 +5,7 @@ import type { User } from '../auth/user.js';
 import { BackendClient, type CallOptions } from '../backend/backend-client.js';
 import { BackendRejectedError, BackendUnavailableError } from '../backend/backend-errors.js';
 import { requirePermission } from './permission.js';
+import { requireFields } from './required-fields.js';
 import { type Tool, type ToolAnswer, ToolError } from './tool.js';
 
 const inputSchema = z.strictObject({
@@ -43,7 +44,7 @@ export class UpdatePhoneTool implements Tool<typeof inputSchema, typeof outputSc
     const details = await this.backend.getUserDetails(user.id, options);
     // What a made-up user may do says nothing about this one.
     if (details.source === 'fallback') throw new BackendUnavailableError('status', true);
-    requirePermission(details, 'configure');
+    requirePermission(requireFields(details, ['permissions']), 'configure');
     try {
       const updated = await this.backend.updatePhone(user.id, phone, options);
       return {
