@@ -114,3 +114,14 @@ async function recover(): Promise<void> {
   backend.become(healthy);
   await expect.poll(async () => (await call('get_profile')).isError).toBeUndefined();
 }
+
+describe('every request to the backend', () => {
+  it('names the acting user, for the audit trail', async () => {
+    backend.become(healthy);
+    await call('get_balance');
+    await call('get_profile');
+    await call('update_phone', { phone: PHONE });
+    expect(backend.requests).toHaveLength(5);
+    for (const { text } of backend.requests) expect(text).toMatch(/^x-acting-user: 12345\r$/im);
+  });
+});

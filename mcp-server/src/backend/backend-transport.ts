@@ -28,6 +28,8 @@ export interface BackendRequest<Answer> {
 /** What the backend's log should know about the call that a request belongs to. */
 export interface Origin {
   readonly requestId?: string | undefined;
+  /** The user on whose behalf the call is made, for the backend's audit trail. */
+  readonly actingUser?: string | undefined;
   readonly trace?: TraceContext | undefined;
 }
 
@@ -65,7 +67,7 @@ export class BackendTransport {
 
   private async request(
     { method, path, query, body }: BackendRequest<unknown>,
-    { requestId, trace }: Origin,
+    { requestId, actingUser, trace }: Origin,
     key: string,
     signal: AbortSignal,
   ): Promise<AxiosResponse<string>> {
@@ -78,6 +80,7 @@ export class BackendTransport {
         headers: {
           'x-api-key': key,
           ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+          ...(actingUser === undefined ? {} : { 'x-acting-user': actingUser }),
           ...trace,
           // Below this server's own span, where spans are made.
           ...traceHeaders(),

@@ -66,7 +66,8 @@ export class ToolCaller {
       user = await this.identify(invocation);
       requireScope(user, tool.scope);
       await this.requireRate(user);
-      const { message, structured } = await tool.run(tool.input.parse(args), user, invocation);
+      const options = { ...invocation, actingUser: user.id };
+      const { message, structured } = await tool.run(tool.input.parse(args), user, options);
       return answer(message, structured);
     } catch (error) {
       const failure = describeFailure(error);
