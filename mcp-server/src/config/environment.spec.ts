@@ -41,6 +41,7 @@ describe('parseEnvironment', () => {
         audience: 'http://localhost:3001/mcp',
       },
       MCP_TOKEN_ARGUMENT: 'deny',
+      MCP_TOKEN_FAILURE_LIMIT: 100,
       BACKEND_API_URL: 'http://127.0.0.1:3000',
       BACKEND_FALLBACK: 'mock',
     });
