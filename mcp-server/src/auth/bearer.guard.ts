@@ -25,8 +25,8 @@ declare module 'http' {
 const challengeSchema = z.object({ error: z.string(), error_description: z.string() });
 
 /**
- * Admits a request whose Bearer token is good, and sets `request.raw.auth`. Challenges all others (401), or answers 429
- * when too many wrong tokens came from the client's network.
+ * Admits a request whose Bearer token is good, and sets `request.raw.auth`. Challenges all others
+ * (401), or answers 429 when too many wrong tokens came from the client's network.
  */
 @Injectable()
 export class BearerGuard implements CanActivate {

@@ -4,8 +4,8 @@ const LIFETIME_MS = 10_000;
 const MAX_USERS = 10_000;
 
 /**
- * Remembers for 10 s which users do not exist. Without it, one user's repeated calls would use up the misses
- * that the backend allows this server's key, and the backend would refuse the calls of all users.
+ * Remembers for 10 s which users do not exist. Without it, one user's repeated calls would use up
+ * the misses that the backend allows this server's key, and all users would be refused.
  */
 export class AbsentUsers {
   /** Ids and when they expire. All live equally long, so the first one expires first. */

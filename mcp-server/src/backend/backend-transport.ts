@@ -94,7 +94,7 @@ export class BackendTransport {
     }
   }
 
-  // An answer that breaks off counts as a fault of the network too: the backend may just have been stopped.
+  // An answer that breaks off is a network fault too: the backend may just have been stopped.
   private unavailable(error: unknown): BackendUnavailableError {
     if (!isAxiosError(error)) return new BackendUnavailableError('unusable-answer', false);
     if (isTooLarge(error.message)) return this.reject('the body is too large');
@@ -146,7 +146,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The paths and expectations of the first issues. Zod's messages name types and patterns, never values. */
+/** Paths and expectations of the first issues. Zod's messages name types and patterns, no values. */
 function describeIssues({ issues }: z.ZodError): string {
   const lines = issues
     .slice(0, MAX_ISSUES)

@@ -15,7 +15,7 @@ export class MissingFieldsError extends ToolError {
 }
 
 /**
- * Checks that the backend gave the fields of the user that a tool needs. Without `permissions` no tool runs.
+ * Checks that the backend gave the fields of the user that a tool needs.
  * @throws MissingFieldsError
  */
 export function requireFields<Needed extends Field>(

@@ -9,8 +9,8 @@ export async function signPayload(payload: string, secret: string): Promise<stri
 }
 
 /**
- * Claims of a wrong type, each as the JSON text of one member. A payload takes the last of two members with one
- * name, so such a text turns good claims into bad ones when it is appended.
+ * Claims of a wrong type, each as the JSON text of one member. JSON.parse keeps the last of two
+ * members with one name, so appending such a text replaces a good claim.
  */
 export const MISTYPED_CLAIMS = [
   '"sub":12345',

@@ -14,12 +14,12 @@ export interface FailedAuthRefusal {
 }
 
 /**
- * Limits failed authentications a minute by client network: an IPv4 address, or a /64 of IPv6. Count only credentials
- * that were found to be wrong, so that nobody can lock out a client whose credentials are right. Each process counts for itself.
+ * Limits failed authentications a minute by client network: an IPv4 address, or a /64 of IPv6. Count
+ * only credentials that were found to be wrong, so that nobody can lock out right ones.
  */
 export class FailedAuthLimit {
   private readonly limiter: RateLimiterMemory;
-  /** When each network was last refused, or -Infinity. The network that failed last is at the end. */
+  /** When each network was last refused, or -Infinity. The one that failed last is at the end. */
   private readonly networks = new Map<string, number>();
 
   /** @param perMinute failures that a network may have in a minute */
@@ -32,7 +32,7 @@ export class FailedAuthLimit {
     return this.networks.size;
   }
 
-  /** Counts a failed authentication from an IP address; returns a refusal if it is over the limit. */
+  /** Counts a failed authentication from an IP address. Returns a refusal if it is over the limit. */
   async count(address: string): Promise<FailedAuthRefusal | undefined> {
     const network = sourceOf(address);
     try {
