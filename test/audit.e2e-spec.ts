@@ -9,6 +9,7 @@ import { PrismaModule } from '../src/prisma/prisma.module.js';
 import { TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { issueKey } from './support/keys.js';
+import { runStatements } from './support/run-statements.js';
 
 const KEYS = '/api/internal/api-keys';
 
@@ -138,11 +139,16 @@ describe('the audit trail', () => {
   it('is verified page by page, however many keys there are', async () => {
     await superuser.query(`INSERT INTO api_keys
       (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
-      SELECT 'key-' || n, 'many', sha256(n::text::bytea), 'hint', 'test', '{users:read}', now(), 'test', now() + interval '1 day'
+      SELECT '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), 'many', sha256(n::text::bytea), 'hint', 'test', '{users:read}', now(), 'test', now() + interval '1 day'
       FROM generate_series(1, 1201) n`);
-    const stray = ['', 'key-1', 'key-1201', 'key-700'];
-    await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id IN ('key-1', 'key-700')`);
-    await force(`DELETE FROM api_keys WHERE id = 'key-1201'`);
+    const [first, middle, last] = [1, 700, 1201].map(
+      (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`,
+    );
+    const stray = ['', first, middle, last];
+    await force(
+      `UPDATE api_keys SET scopes = '{keys:write}' WHERE id IN ('${first}', '${middle}')`,
+    );
+    await force(`DELETE FROM api_keys WHERE id = '${last}'`);
     await force(`INSERT INTO api_keys
       (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
       VALUES ('', 'planted', sha256('x'), 'hint', 'test', '{users:read}', now(), 'test', now())`);
@@ -155,5 +161,95 @@ describe('the audit trail', () => {
     };
     await Promise.all(Array.from({ length: 5 }, issueTen));
     expect(await audit.verify()).toMatchObject({ events: 50, faults: [], strayKeys: [] });
+  });
+});
+
+describe('the audit trail of users', () => {
+  const USERS = '/api/internal/users';
+  const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['customer'] };
+
+  async function runAsBackend(...statements: string[]): Promise<void> {
+    await runStatements(database.runTimeUrl, ['BEGIN', ...statements, 'COMMIT']);
+  }
+
+  async function readEvents(): Promise<unknown[]> {
+    const events: unknown[] = [];
+    for await (const { actor, action, subject, before, after } of audit.events()) {
+      events.push({ actor, action, subject, before, after: JSON.parse(after ?? 'null') });
+    }
+    return events;
+  }
+
+  it('has who changed which fields for which user, and no values', async () => {
+    await runAsBackend(
+      `SELECT set_config('latchkey.actor', 'a-key', true), set_config('latchkey.acting_user', 'bob', true)`,
+      `INSERT INTO users (id, email, name, roles, created_at, updated_at) VALUES ('ada', 'ada@example.com', 'Ada', '{customer}', now(), now())`,
+    );
+    await runAsBackend(
+      `SELECT set_config('latchkey.actor', 'a-key', true)`,
+      `UPDATE users SET name = 'Ada', roles = '{}', last_login_at = now(), updated_at = now()`,
+      `UPDATE users SET updated_at = now() + interval '1 s'`,
+    );
+    await runAsBackend('DELETE FROM users');
+    const common = { actor: 'a-key', subject: 'user:ada', before: null };
+    expect(await readEvents()).toEqual([
+      {
+        ...common,
+        action: 'user.create',
+        after: { fields: ['email', 'name', 'roles'], actingUser: 'bob' },
+      },
+      {
+        ...common,
+        action: 'user.update',
+        after: { fields: ['lastLoginAt', 'roles'], actingUser: null },
+      },
+      {
+        ...common,
+        actor: expect.stringMatching(/^database:/),
+        action: 'user.delete',
+        after: { fields: [], actingUser: null },
+      },
+    ]);
+    expect(await audit.verify()).toMatchObject({ events: 3, faults: [], strayKeys: [] });
+  });
+
+  it('is one chain with that of keys, whatever the order of changes', async () => {
+    const app = await startApp({ DATABASE_URL: database.runTimeUrl });
+    const backend = withKey(await app.getUrl());
+    await Promise.all([makeHistory(), backend.post(USERS).send(ADA).expect(201), makeHistory()]);
+    await backend.patch(`${USERS}/ada`).send({ phone: '+12025550123' }).expect(200);
+    await app.close();
+    expect(await audit.verify()).toMatchObject({ events: 10, faults: [], strayKeys: [] });
+  });
+
+  it('has nothing of a bulk load by the owner, unless it names an actor', async () => {
+    const load = `INSERT INTO users (id, email, name, updated_at) SELECT n, n, 'many', now() FROM CAST(gen_random_uuid() AS TEXT) AS n`;
+    await superuser.query(load);
+    expect(await readEvents()).toEqual([]);
+    await runStatements(database.url, [`SET latchkey.actor = 'import'`, load]);
+    expect(await readEvents()).toMatchObject([{ actor: 'import', action: 'user.create' }]);
+  });
+
+  it('cannot be switched off by the backend’s account', async () => {
+    const insert = `INSERT INTO users (id, email, name, created_at, updated_at) VALUES ('eve', 'eve', 'Eve', now(), now())`;
+    await runAsBackend(`SET latchkey.actor = ''`, 'SET CONSTRAINTS ALL DEFERRED', insert);
+    expect(await readEvents()).toMatchObject([{ subject: 'user:eve' }]);
+  });
+
+  it('ends a change in time while another session holds its lock', async () => {
+    const app = await startApp({ DATABASE_URL: database.runTimeUrl });
+    await superuser.query('BEGIN');
+    await superuser.query('LOCK TABLE audit_lock IN EXCLUSIVE MODE');
+    const { body } = await withKey(await app.getUrl())
+      .post(USERS)
+      .send(ADA)
+      .expect(503);
+    expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
+    await superuser.query('COMMIT');
+    await withKey(await app.getUrl())
+      .post(USERS)
+      .send(ADA)
+      .expect(201);
+    await app.close();
   });
 });

@@ -23,8 +23,8 @@ export interface AuditFault {
 }
 
 /**
- * Follows the chain of events, in order, from the first. The trigger that writes them hashes in the same way:
- * prisma/migrations/*_api_keys.
+ * Follows the chain of events, in order, from the first. The database hashes them in the same way:
+ * prisma/migrations/*_audit_of_users.
  */
 export class AuditChain {
   private previousHash = GENESIS_HASH;

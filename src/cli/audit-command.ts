@@ -10,10 +10,10 @@ interface VerifyOptions {
   readonly json?: true;
 }
 
-/** `npm run audit -- …`: the trail of all changes of keys. */
+/** `npm run audit -- …`: the trail of all changes of keys and users. */
 export function createAuditCommand(): Command {
   const program = new Command('audit')
-    .description('The trail of all changes of keys.')
+    .description('The trail of all changes of keys and users.')
     .exitOverride();
   program
     .command('verify')
@@ -29,7 +29,7 @@ export function createAuditCommand(): Command {
   program
     .command('list')
     .description('all events')
-    .option('--subject <id>', 'only those about one key')
+    .option('--subject <id>', 'only those about one key, or about one user: user:<id>')
     .option('--actor <id>', 'only what one key has done')
     .option('--json', 'for scripts')
     .action(list);
@@ -70,7 +70,7 @@ async function list({ subject, actor: by, json }: ListOptions): Promise<void> {
         console.log(JSON.stringify({ ...line, before: parse(before), after: parse(after) }));
       else rows.push([String(sequence), at.toISOString(), actor, action, event.subject]);
     }
-    if (!json) console.log(renderTable(['#', 'time', 'by', 'what', 'key'], rows));
+    if (!json) console.log(renderTable(['#', 'time', 'by', 'what', 'subject'], rows));
   });
 }
 
