@@ -1,14 +1,16 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KeyFeed } from '../src/api-keys/feed/key-feed.js';
 import { IssuedKeyRing } from '../src/api-keys/issued-key-ring.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
+import { DatabaseAttacker } from './support/database-attacker.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
+import { StatementRecorder } from './support/statement-recorder.js';
 
 const KEYS = '/api/internal/api-keys';
 const FEED = 'latchkey-key-feed';
@@ -131,7 +133,7 @@ describe('a connection that breaks while a change is read that came during the s
     await waitsForLock;
     await superuser.query(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
-      VALUES ('meanwhile', sha256('meanwhile'), '', 'test', '', '{users:read}', '', now() + interval '1 h')`);
+      VALUES ('019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90', sha256('meanwhile'), '', 'test', '', '{users:read}', '', now() + interval '1 h')`);
     const readsChange = proxy.isAsked(FEED, 'FROM api_keys WHERE id = ANY');
     await superuser.query('COMMIT');
     await readsChange;
@@ -205,6 +207,115 @@ describe('a process that ends', () => {
     );
     const second = await issueKey(nearUrl);
     expect(await revoke(nearUrl, second.id)).toMatchObject({ confirmed: true, instances: 2 });
+  });
+});
+
+describe('the account of the backend, used against it', () => {
+  const FORGED_SECRET = 'f'.repeat(64);
+  let attacker: Client;
+  beforeEach(async () => {
+    attacker = await new DatabaseAttacker(database.runTimeUrl).connect();
+  });
+  afterEach(() => attacker.end());
+
+  /** Records a forged instance as alive all the time. */
+  async function plant(id: string, proof: string): Promise<() => void> {
+    const heartbeat = () =>
+      attacker.query('SELECT record_heartbeat($1, $2, $3)', [id, FORGED_SECRET, proof]);
+    await heartbeat();
+    const timer = setInterval(() => void heartbeat(), 500);
+    return () => clearInterval(timer);
+  }
+
+  it('cannot acknowledge a revocation for a process that has not heard of it', async () => {
+    const { id, secret } = await issueKey(nearUrl);
+    const heard: string[] = [];
+    attacker.on('notification', ({ payload = '' }) => heard.push(payload));
+    await attacker.query('LISTEN latchkey_key_acknowledgements');
+    const other = await issueKey(nearUrl);
+    await revoke(nearUrl, other.id);
+    await vi.waitUntil(() => heard.length >= 4);
+    const { rows: instances } = await attacker.query('SELECT id FROM instances');
+    proxy.silence(FEED);
+    const forging = setInterval(() => {
+      void attacker.query(
+        `SELECT pg_notify('latchkey_key_acknowledgements', payload)
+         FROM api_keys CROSS JOIN unnest($1::text[]) AS instance (id) CROSS JOIN unnest($2::text[]) AS signature (text)
+         CROSS JOIN LATERAL (SELECT concat_ws(' ', instance.id, api_keys.id, revision) AS message) AS plain
+         CROSS JOIN LATERAL (VALUES (message), ('acknowledgement ' || message || ' ' || signature.text)) AS forged (payload)
+         WHERE api_keys.id = $3`,
+        [instances.map((row) => row.id), heard.map((text) => text.split(' ').at(-1)), id],
+      );
+    }, 50);
+    const revocation = await revoke(nearUrl, id);
+    clearInterval(forging);
+    expect(revocation).toMatchObject({ confirmed: false, instances: 1, silentInstances: 1 });
+    expect(await statusWith(nearUrl, secret)).toBe(REFUSED);
+  });
+
+  it.each(['Infinity', '1e300'])(
+    'cannot keep a process that is cut off from refusing keys by the heartbeat %s',
+    async (forged) => {
+      const recorder = await StatementRecorder.start(proxy.url);
+      const cutOff = await startApp({ DATABASE_URL: recorder.url });
+      const url = await cutOff.getUrl();
+      const { id, secret } = await issueKey(nearUrl);
+      expect(await statusWith(url, secret)).toBe(ADMITTED);
+      const channels = [...recorder.statements].map(
+        (text) => /^LISTEN (\w*beat\w*)/.exec(text)?.[1],
+      );
+      for (const channel of channels.filter((name) => name !== undefined)) {
+        await attacker.query('SELECT pg_notify($1, $2)', [channel, forged]);
+      }
+      await statusWith(url, secret);
+      proxy.silence(FEED);
+      expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: false });
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), STALE);
+      proxy.restore();
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(REFUSED), STALE);
+      await cutOff.close();
+      await recorder.stop();
+    },
+  );
+
+  it('cannot keep revocations from being confirmed by planting instances', async () => {
+    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+    const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
+    const { rows } = await attacker.query('SELECT id, proof FROM instances');
+    await leaving.close();
+    const { rows: left } = await attacker.query('SELECT id FROM instances');
+    const gone = rows.find((row) => left.every(({ id }) => id !== row.id));
+    const planted = [await plant('0123456789abcdef', 'forged'), await plant(gone.id, gone.proof)];
+    const { id, secret } = await issueKey(nearUrl);
+    const revocation = await revoke(nearUrl, id);
+    for (const remove of planted) remove();
+    expect(revocation).toMatchObject({ confirmed: true, instances: 2, silentInstances: 0 });
+    // By then a process with other root keys, which such a row could also be, refuses issued keys.
+    expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
+    expect(await statusWith(farUrl, secret)).toBe(REFUSED);
+    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+  });
+
+  async function countLive(): Promise<number> {
+    const { rows } = await attacker.query(
+      `SELECT count(*)::int AS live FROM instances WHERE last_seen_at > now() - interval '5 s'`,
+    );
+    return rows[0].live;
+  }
+});
+
+describe('a process with other root keys', () => {
+  it('refuses a revoked key before the revocation is confirmed', async () => {
+    const other = await startApp({
+      DATABASE_URL: database.runTimeUrl,
+      INTERNAL_API_KEY: '0a1c2e4b6d8f7053942b6a8c0e1d3f57',
+    });
+    const { id, secret } = await issueKey(nearUrl);
+    const revocation = await revoke(nearUrl, id);
+    expect(revocation).toMatchObject({ confirmed: true, instances: 2 });
+    expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
+    expect(await statusWith(await other.getUrl(), secret)).toBe(REFUSED);
+    await other.close();
   });
 });
 

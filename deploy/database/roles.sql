@@ -46,3 +46,6 @@ BEGIN
         REVOKE ALL ON public._prisma_migrations FROM latchkey_run_time;
     END IF;
 END $$;
+
+REVOKE ALL ON audit_lock FROM latchkey_run_time;
+GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ApiKeysService } from './api-keys.service.js';
+import { MessageAuthenticator } from './feed/message-authenticator.js';
 import { IdempotentRequests } from './idempotent-requests.js';
 import { KeyChanges } from './key-changes.js';
 import { KeyPropagation } from './key-propagation.js';
@@ -13,9 +14,10 @@ import { RootKeyRing } from './root-key-ring.js';
     LastUses,
     KeyChanges,
     IdempotentRequests,
+    MessageAuthenticator,
     KeyPropagation,
     ApiKeysService,
   ],
-  exports: [RootKeyRing, LastUses, KeyChanges, ApiKeysService],
+  exports: [RootKeyRing, LastUses, KeyChanges, MessageAuthenticator, ApiKeysService],
 })
 export class ApiKeysModule {}

@@ -158,7 +158,7 @@ export class ApiKeysService {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: Principal, id: string, { reason }: RevokeApiKey): Promise<RevokedApiKey> {
-    const { row, propagation } = await this.propagate(caller, async (change) => {
+    const revoke = async (change: KeyChange) => {
       await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
       if (!caller.isRoot) await refuseLastWayIn(id, change);
       const known = await this.row(id, change.prisma);
@@ -169,6 +169,10 @@ export class ApiKeysService {
         select: SELECTED_OF_KEY,
       });
       return { row: revoked };
+    };
+    const { row, propagation } = await this.propagation.confirm(async (blockers) => {
+      const change = await this.changes.revoke(caller.keyId, revoke, blockers);
+      return { ...change, rows: [change.row] };
     });
     const confirmed = propagation.silentInstances === 0;
     return {
@@ -185,7 +189,10 @@ export class ApiKeysService {
     caller: Principal,
     change: (change: KeyChange) => Promise<Change>,
   ) {
-    return this.propagation.confirm(() => this.changes.run(caller.keyId, change));
+    return this.propagation.publish(async () => {
+      const made = await this.changes.run(caller.keyId, change);
+      return { ...made, rows: [made.row] };
+    });
   }
 
   /** A repeated request changes nothing, but has every process confirm once more. */

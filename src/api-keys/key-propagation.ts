@@ -1,11 +1,13 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { Acknowledgements } from './feed/acknowledgements.js';
+import { Acknowledgements, type Collected, type Patience } from './feed/acknowledgements.js';
 import { CHANGES_CHANNEL } from './feed/feed-connection.js';
-import type { KeyChange } from './key-changes.js';
+import type { KeyRevision } from './feed/instance.js';
+import { MessageAuthenticator } from './feed/message-authenticator.js';
+import type { Blockers, KeyChange } from './key-changes.js';
 
-/** How far a change of a key has come. */
+/** How far a change of keys has come. */
 export interface Propagation {
   /** Live processes that go by the change. */
   readonly instances: number;
@@ -15,19 +17,22 @@ export interface Propagation {
   readonly effectiveAfterMs: number;
 }
 
-interface ChangedKey {
-  readonly id: string;
-  readonly revision: bigint;
+interface Changed {
+  readonly rows: readonly KeyRevision[];
 }
 
 /** Changes of keys that are over only when every live process goes by them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
+  private readonly logger = new Logger(KeyPropagation.name);
   private readonly url: string;
   // Kept from one change to the next: to connect takes longer than the change itself.
   private listening: Promise<Acknowledgements> | undefined;
 
-  constructor(config: ConfigService<Environment, true>) {
+  constructor(
+    private readonly authenticator: MessageAuthenticator,
+    config: ConfigService<Environment, true>,
+  ) {
     this.url = config.get('DATABASE_URL', { infer: true });
   }
 
@@ -36,36 +41,69 @@ export class KeyPropagation implements OnApplicationShutdown {
     acknowledgements?.close();
   }
 
-  /** Carries out a change, and waits until it is in force everywhere, or for 2 s. */
-  async confirm<Change extends { readonly row: ChangedKey }>(
+  /** Carries out a change of keys, and waits until every process has acknowledged it, or for 2 s. */
+  async publish<Change extends Changed>(
     carryOut: () => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
+    return this.propagate(carryOut, { untilEnforced: false });
+  }
+
+  /**
+   * Does the same for a change that revokes. While there are instances that prove no shared root key, it waits for 5 s, after which no process
+   * admits the keys. `carryOut` gets what ends sessions that block it.
+   */
+  async confirm<Change extends Changed>(
+    carryOut: (blockers: Blockers) => Promise<Change>,
+  ): Promise<Change & { propagation: Propagation }> {
+    return this.propagate(carryOut, { untilEnforced: true });
+  }
+
+  /** Has every process read a key again, and acknowledge it. */
+  async announceAgain({ id }: KeyRevision, { prisma }: KeyChange): Promise<void> {
+    await prisma.$queryRaw`SELECT pg_notify(${CHANGES_CHANNEL}, ${id})::text`;
+  }
+
+  private async propagate<Change extends Changed>(
+    carryOut: (blockers: Blockers) => Promise<Change>,
+    patience: Patience,
+  ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
-    // Listens before the change, or the first answers would be missed.
+    // Listens before the change, or the first acknowledgements would be missed.
     const acknowledgements = await this.listen();
     // Also proves that the connection is good, while nothing has been changed yet.
-    const expected = await acknowledgements.findLiveInstances();
-    const change = await carryOut();
-    const { acknowledged, silent, completeAt } = await acknowledgements
-      .collect(change.row)
-      // At least this process has not said so.
+    const { expected } = await acknowledgements.findLiveInstances();
+    const change = await carryOut(acknowledgements.blockers);
+    const collected = await acknowledgements
+      .collect(change.rows, patience)
+      // At least this process has not acknowledged.
       .catch(() => ({
         acknowledged: 0,
         silent: Math.max(1, expected.length),
+        unproven: [],
         completeAt: startedAt,
       }));
+    this.reportUnproven(collected);
+    const { acknowledged, silent, completeAt } = collected;
     const effectiveAfterMs = Math.ceil(completeAt - startedAt);
     const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
     return { ...change, propagation };
   }
 
-  /** Has every process look at a key again, and say so. */
-  async announceAgain({ id }: ChangedKey, { prisma }: KeyChange): Promise<void> {
-    await prisma.$queryRaw`SELECT pg_notify(${CHANGES_CHANNEL}, ${id})::text`;
+  private reportUnproven({ unproven }: Collected): void {
+    if (unproven.length === 0) return;
+    const count = unproven.length;
+    const ids = unproven.slice(0, 5).join(', ');
+    this.logger.warn(
+      `${count} instances share no root key with this process: restart them with the current one, or look for forged rows (${ids})`,
+    );
   }
 
   private async listen(): Promise<Acknowledgements> {
-    this.listening ??= Acknowledgements.listen(this.url, () => (this.listening = undefined));
+    this.listening ??= Acknowledgements.listen(
+      this.url,
+      this.authenticator,
+      () => (this.listening = undefined),
+    );
     try {
       return await this.listening;
     } catch (error) {

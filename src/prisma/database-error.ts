@@ -39,6 +39,9 @@ const UNAVAILABLE_KINDS = new Set([
 
 const READ_ONLY = '25006';
 
+// Lock and statement time-outs, deadlocks, and sessions that another one has ended.
+const BLOCKED_SQLSTATES = /^(55P03|57014|40P01|57P01)$/;
+
 // Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out); and locks, deadlocks, standbys.
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^40P01$|^25006$/;
 
@@ -107,6 +110,13 @@ export function hasLostConnection(error: unknown): boolean {
   );
 }
 
+/** Whether another session kept the statement from being carried out, so that it may succeed at once. */
+export function wasBlocked(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const sqlState = driverError(error)?.originalCode ?? describe(error).code;
+  return BLOCKED_SQLSTATES.test(sqlState);
+}
+
 /** Whether a write met a standby. Not for Prisma's errors. */
 export function isReadOnly(error: unknown): boolean {
   return error instanceof Error && describe(error).code === READ_ONLY;
@@ -155,6 +165,7 @@ function isSqlState(error: Error): boolean {
   return error instanceof DatabaseError || error.name === 'DriverAdapterError';
 }
 
-function driverError(error: Prisma.PrismaClientKnownRequestError) {
+function driverError(error: Error) {
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
   return driverErrorSchema.safeParse(error.meta).data?.driverAdapterError.cause;
 }

@@ -1,80 +1,122 @@
 import { EventEmitter, once } from 'node:events';
+import { BlockingSessions } from './blocking-sessions.js';
 import { ACKNOWLEDGEMENTS_CHANNEL } from './feed-connection.js';
+import { type KeyRevision, describeAcknowledgement, describeInstance } from './instance.js';
 import { STALE_AFTER_MS } from './key-feed.js';
 import { ListeningClient } from './listening-client.js';
+import type { MessageAuthenticator } from './message-authenticator.js';
 
-/** How long the answer to a change waits for silent processes. */
+/** How long a change waits for silent processes. */
 const COLLECT_TIMEOUT_MS = 2000;
-// How often it is looked whether a process has left that was waited for.
+// How often the table of instances is read again while a change waits: a silent process may have left.
 const POLL_INTERVAL_MS = 100;
 const KEPT_FOR_MS = 10_000;
-const SAID = 'said';
+const RECEIVED = 'received';
+
+interface LiveInstances {
+  /** Processes that must acknowledge a change. One of an earlier release, which cannot sign, is among them. */
+  readonly expected: readonly string[];
+  /** Rows that no root key of this process proves: planted, or of a process with other root keys. */
+  readonly unproven: readonly string[];
+}
+
+interface InstanceRow {
+  readonly id: string;
+  readonly secret_digest: string | null;
+  readonly proof: string | null;
+}
+
+export interface Patience {
+  /** Whether to wait for unproven instances, too: until they go by the change or refuse issued keys by themselves. */
+  readonly untilEnforced: boolean;
+}
+
+/** How far a change has come. */
+export interface Collected {
+  readonly acknowledged: number;
+  readonly silent: number;
+  /** Ids of rows that this process could not tell from forged ones. */
+  readonly unproven: readonly string[];
+  /** When the change was in force everywhere, on the clock of `performance`. */
+  readonly completeAt: number;
+}
 
 /** Hears which processes go by a change of a key. It has a connection of its own, so that the command line can use it too. */
 export class Acknowledgements {
+  /** Ends sessions over the same connection, which is open before anything blocks. */
+  readonly blockers: BlockingSessions;
+
   private constructor(
     private readonly client: ListeningClient,
-    /** What was said, and when. */
+    private readonly authenticator: MessageAuthenticator,
+    /** The authentic acknowledgements, and when each came. */
     private readonly received: Map<string, number>,
     private readonly news: EventEmitter,
-  ) {}
+  ) {
+    this.blockers = new BlockingSessions(client);
+  }
 
   /** @param onEnd is called when nothing can be heard any more. */
-  static async listen(url: string, onEnd: () => void): Promise<Acknowledgements> {
+  static async listen(
+    url: string,
+    authenticator: MessageAuthenticator,
+    onEnd: () => void,
+  ): Promise<Acknowledgements> {
     const received = new Map<string, number>();
     // Any number of changes may be waiting.
     const news = new EventEmitter().setMaxListeners(0);
     const onNotification = (_channel: string, payload: string) => {
+      const [, acknowledgement = '', signature = ''] = /^(.*) (\S+)$/s.exec(payload) ?? [];
+      if (!authenticator.isAuthentic(acknowledgement, signature)) return;
       const now = performance.now();
       forgetBefore(received, now - KEPT_FOR_MS);
       // To the end, so that the oldest stay in front.
-      received.delete(payload);
-      received.set(payload, now);
-      news.emit(SAID);
+      received.delete(acknowledgement);
+      received.set(acknowledgement, now);
+      news.emit(RECEIVED);
     };
     const channels = [ACKNOWLEDGEMENTS_CHANNEL];
     const listener = { onNotification, onEnd };
     const client = await ListeningClient.open(url, 'latchkey-key-change', channels, listener);
-    return new Acknowledgements(client, received, news);
+    return new Acknowledgements(client, authenticator, received, news);
   }
 
-  /** The processes that a change has to wait for. One that was not heard of for longer refuses issued keys by itself. */
-  async findLiveInstances(): Promise<string[]> {
-    const rows = await this.client.query<{ id: string }>({
+  /** The processes that a change concerns. One that was silent for longer refuses issued keys by itself. */
+  async findLiveInstances(): Promise<LiveInstances> {
+    const rows = await this.client.query<InstanceRow & Record<string, unknown>>({
       name: 'live-instances',
-      text: `SELECT id FROM instances WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
+      text: `SELECT id, encode(secret_digest, 'hex') AS secret_digest, proof FROM instances
+             WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
       values: [STALE_AFTER_MS],
     });
-    return rows.map(({ id }) => id);
+    const expected = rows.filter((row) => this.isExpected(row)).map(({ id }) => id);
+    const known = new Set(expected);
+    return { expected, unproven: rows.map(({ id }) => id).filter((id) => !known.has(id)) };
   }
 
   /**
-   * Waits until every live process has taken in a key's revision, or for 2 s. `completeAt` is when the last one said so, on
-   * the clock of `performance`.
+   * Waits until every expected process has acknowledged the revisions, or for 2 s. An unproven row may be a process with other root keys,
+   * whose acknowledgement counts for nothing. Such a process goes by the change, or refuses issued keys, after `STALE_AFTER_MS` at the
+   * latest: if nothing else is missing, that time is waited for.
    */
-  async collect({ id, revision }: { id: string; revision: bigint }): Promise<{
-    acknowledged: number;
-    silent: number;
-    completeAt: number;
-  }> {
+  async collect(keys: readonly KeyRevision[], { untilEnforced }: Patience): Promise<Collected> {
     const committedAt = performance.now();
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
-    const saidAt = (instance: string) => this.received.get(`${instance} ${id} ${revision}`);
-    const isSilent = (instance: string) => saidAt(instance) === undefined;
-    for (;;) {
-      const instances = await this.findLiveInstances();
-      // Those that say so while others are waited for need no query.
-      while (
-        instances.some(isSilent) &&
-        performance.now() < deadline &&
-        (await this.hears(deadline))
-      );
-      const silent = instances.filter(isSilent).length;
-      if (silent === 0 || performance.now() >= deadline) {
-        const times = instances.map((instance) => saidAt(instance) ?? committedAt);
-        const completeAt = Math.max(committedAt, ...times);
-        return { acknowledged: instances.length - silent, silent, completeAt };
+    const enforcedAt = committedAt + STALE_AFTER_MS;
+    const isSilent = (instance: string) => this.acknowledgedAt(instance, keys) === undefined;
+    for (let live = await this.findLiveInstances(); ; live = await this.findThoseLeft(live)) {
+      const { expected, unproven } = live;
+      // Acknowledgements that come while others are waited for need no query.
+      while (expected.some(isSilent) && (await this.hears(deadline)));
+      const silent = expected.filter(isSilent).length;
+      const isUncertain = untilEnforced && silent === 0 && unproven.length > 0;
+      const until = isUncertain ? enforcedAt : deadline;
+      if ((silent === 0 && !isUncertain) || performance.now() >= until) {
+        const times = expected.map((id) => this.acknowledgedAt(id, keys) ?? committedAt);
+        const completeAt = Math.max(isUncertain ? enforcedAt : committedAt, ...times);
+        return { acknowledged: expected.length - silent, silent, unproven, completeAt };
       }
+      if (isUncertain) await this.hears(enforcedAt);
     }
   }
 
@@ -82,11 +124,34 @@ export class Acknowledgements {
     this.client.close();
   }
 
+  // A process that has come since reads the keys as they are after the change.
+  private async findThoseLeft({ expected, unproven }: LiveInstances): Promise<LiveInstances> {
+    const live = await this.findLiveInstances();
+    return {
+      expected: live.expected.filter((id) => expected.includes(id)),
+      unproven: live.unproven.filter((id) => unproven.includes(id)),
+    };
+  }
+
+  private isExpected({ id, secret_digest: secretDigest, proof }: InstanceRow): boolean {
+    if (secretDigest === null || proof === null) return true;
+    return this.authenticator.isAuthentic(describeInstance(id, secretDigest), proof);
+  }
+
+  /** When a process had acknowledged all of the revisions, if it has. */
+  private acknowledgedAt(instance: string, keys: readonly KeyRevision[]): number | undefined {
+    const times = keys.map((key) => this.received.get(describeAcknowledgement(instance, key)));
+    const known = times.filter((time) => time !== undefined);
+    return known.length === times.length ? Math.max(...known) : undefined;
+  }
+
+  /** Waits for the next acknowledgement, but no longer than until the table of instances is to be read again. */
   private async hears(deadline: number): Promise<boolean> {
-    const leftMs = Math.max(0, Math.ceil(deadline - performance.now()));
+    const leftMs = Math.ceil(deadline - performance.now());
+    if (leftMs <= 0) return false;
     const timeoutMs = Math.min(POLL_INTERVAL_MS, leftMs);
     try {
-      await once(this.news, SAID, { signal: AbortSignal.timeout(timeoutMs) });
+      await once(this.news, RECEIVED, { signal: AbortSignal.timeout(timeoutMs) });
       return true;
     } catch {
       return false;
@@ -94,10 +159,10 @@ export class Acknowledgements {
   }
 }
 
-/** Also what others have changed is said to everybody. */
+/** Changes of other processes are acknowledged to everybody, too. */
 function forgetBefore(received: Map<string, number>, time: number): void {
-  for (const [payload, receivedAt] of received) {
+  for (const [acknowledgement, receivedAt] of received) {
     if (receivedAt >= time) return;
-    received.delete(payload);
+    received.delete(acknowledgement);
   }
 }

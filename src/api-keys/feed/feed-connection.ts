@@ -1,28 +1,28 @@
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { IssuedKey } from '../issued-key.js';
 import type { Fingerprint } from '../issued-key-ring.js';
+import type { Instance } from './instance.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
 import { ListeningClient } from './listening-client.js';
 
 /** Where the trigger on `api_keys` says that a key has changed. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
-/** Where instances say that they have taken in a change. */
+/** Where instances acknowledge a change of a key. */
 export const ACKNOWLEDGEMENTS_CHANNEL = 'latchkey_key_acknowledgements';
 
 const PAGE_SIZE = 5000;
-// Also for those that were killed and could not say goodbye.
-const LEAVE = `DELETE FROM instances WHERE id = $1 OR last_seen_at < now() - interval '1 hour'`;
 
 const fingerprintRows = z.tuple([
   z.object({ count: z.int(), revisions: z.string().transform(BigInt) }),
 ]);
-const beatRows = z.tuple([z.object({ now: z.number() })]);
+const heartbeatRows = z.tuple([z.object({ now: z.number() })]);
 
 export interface FeedListener {
   /** A key has changed in the database. */
   onChange(keyId: string): void;
-  /** A beat has come back, so that every change that was committed before it was sent has come too. */
-  onBeat(beat: string): void;
+  /** A heartbeat has come back, so every change that was committed before it was sent has come too. */
+  onHeartbeat(nonce: string): void;
   /** The connection is gone, and will not come back. */
   onEnd(): void;
 }
@@ -33,24 +33,27 @@ export class FeedConnection {
 
   private constructor(
     private readonly client: ListeningClient,
-    private readonly instanceId: string,
+    private readonly instance: Instance,
+    private readonly heartbeatChannel: string,
   ) {}
 
   /** Connects, and listens from then on. */
   static async open(
     url: string,
-    instanceId: string,
+    instance: Instance,
     listener: FeedListener,
   ): Promise<FeedConnection> {
-    const channels = [CHANGES_CHANNEL, beatChannel(instanceId)];
+    // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
+    const heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
+    const channels = [CHANGES_CHANNEL, heartbeatChannel];
     const client = await ListeningClient.open(url, 'latchkey-key-feed', channels, {
       onNotification: (channel, payload) => {
         if (channel === CHANGES_CHANNEL) listener.onChange(payload);
-        else listener.onBeat(payload);
+        else listener.onHeartbeat(payload);
       },
       onEnd: () => listener.onEnd(),
     });
-    return new FeedConnection(client, instanceId);
+    return new FeedConnection(client, instance, heartbeatChannel);
   }
 
   /** Every key, a page at a time, so that requests are answered in between. */
@@ -85,42 +88,35 @@ export class FeedConnection {
   }
 
   /**
-   * Says that this instance is alive, and sends itself a beat. Answers with the database's time in milliseconds since
+   * Records that this instance is alive, and sends itself a nonce. Answers with the database's time in milliseconds since
    * the epoch.
    */
-  async beat(beat: string): Promise<number> {
+  async sendHeartbeat(nonce: string): Promise<number> {
+    const { id, secret, proof } = this.instance;
     const rows = await this.client.query({
-      name: 'beat',
-      text: `WITH seen AS (
-               INSERT INTO instances (id, last_seen_at) VALUES ($1, now())
-               ON CONFLICT (id) DO UPDATE SET last_seen_at = now()
-             )
-             SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, pg_notify($2, $3)`,
-      values: [this.instanceId, beatChannel(this.instanceId), beat],
+      name: 'heartbeat',
+      text: `SELECT (extract(epoch FROM record_heartbeat($1, $2, $3)) * 1000)::float8 AS now, pg_notify($4, $5)`,
+      values: [id, secret, proof, this.heartbeatChannel, nonce],
     });
-    return beatRows.parse(rows)[0].now;
+    return heartbeatRows.parse(rows)[0].now;
   }
 
-  /** Tells who waits for it that this instance goes by the keys as they are now. */
+  /** Lets the processes that wait for it know that this instance goes by these revisions of keys. */
   async acknowledge(keys: readonly IssuedKey[]): Promise<void> {
-    const payloads = keys.map(({ id, revision }) => `${this.instanceId} ${id} ${revision}`);
     await this.client.query({
       name: 'acknowledge',
       text: 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
-      values: [ACKNOWLEDGEMENTS_CHANNEL, payloads],
+      values: [ACKNOWLEDGEMENTS_CHANNEL, keys.map((key) => this.instance.acknowledge(key))],
     });
   }
 
-  /** Says goodbye, so that nobody waits for this instance any more. */
+  /** Removes the row of this instance, so that no change waits for it any more. */
   async leave(): Promise<void> {
-    await this.client.query({ text: LEAVE, values: [this.instanceId] });
+    const { id, secret } = this.instance;
+    await this.client.query({ text: 'SELECT remove_instance($1, $2)', values: [id, secret] });
   }
 
   close(): void {
     this.client.close();
   }
-}
-
-function beatChannel(instanceId: string): string {
-  return `latchkey_beat_${instanceId}`;
 }

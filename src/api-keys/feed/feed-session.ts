@@ -1,6 +1,8 @@
 import type { IssuedKeyRing } from '../issued-key-ring.js';
 import { FeedConnection } from './feed-connection.js';
+import type { Instance } from './instance.js';
 import { PendingChanges } from './pending-changes.js';
+import { PendingHeartbeats } from './pending-heartbeats.js';
 
 /** The ring has every change that was committed before a moment, on the clock of `performance`. */
 type ProofListener = (at: number) => void;
@@ -8,6 +10,7 @@ type ProofListener = (at: number) => void;
 /** Keeps the ring as it is in the database for as long as one connection lasts. */
 export class FeedSession {
   private readonly changes = new PendingChanges();
+  private readonly heartbeats = new PendingHeartbeats();
   private isLoaded = false;
   private isReading = false;
 
@@ -22,16 +25,16 @@ export class FeedSession {
   /** Connects, and listens from then on. */
   static async open(
     url: string,
-    instanceId: string,
+    instance: Instance,
     ring: IssuedKeyRing,
     onProven: ProofListener,
   ): Promise<FeedSession> {
     let session: FeedSession | undefined;
     const end = new AbortController();
-    const connection = await FeedConnection.open(url, instanceId, {
+    const connection = await FeedConnection.open(url, instance, {
       // What comes in before there is a session is read with all the rest.
       onChange: (keyId) => session?.noteChange(keyId),
-      onBeat: (sentAt) => session?.noteBeat(Number(sentAt)),
+      onHeartbeat: (nonce) => session?.noteHeartbeat(nonce),
       onEnd: () => end.abort(),
     });
     session = new FeedSession(connection, ring, onProven, end.signal);
@@ -45,9 +48,9 @@ export class FeedSession {
     await this.readChanges();
   }
 
-  /** Says that this process is alive, and waits for its own voice to come back. Answers with the database's time. */
-  async beat(): Promise<number> {
-    return this.connection.beat(String(performance.now()));
+  /** Records that this process is alive, and sends a heartbeat that has to come back. Answers with the database's time. */
+  async sendHeartbeat(): Promise<number> {
+    return this.connection.sendHeartbeat(this.heartbeats.send());
   }
 
   /** Reads all keys again if they are not those of the database, because a notification was lost or never sent. */
@@ -67,7 +70,9 @@ export class FeedSession {
     this.connection.close();
   }
 
-  private noteBeat(sentAt: number): void {
+  private noteHeartbeat(nonce: string): void {
+    const sentAt = this.heartbeats.receive(nonce);
+    if (sentAt === undefined) return;
     this.changes.mark(sentAt);
     void this.readChanges();
   }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Injectable,
@@ -11,9 +10,11 @@ import type { Environment } from '../../config/environment.js';
 import { IssuedKeyRing } from '../issued-key-ring.js';
 import { DatabaseClock } from './database-clock.js';
 import { FeedSession } from './feed-session.js';
+import { Instance } from './instance.js';
+import { MessageAuthenticator } from './message-authenticator.js';
 
-const BEAT_INTERVAL_MS = 500;
-const BEATS_BETWEEN_RECONCILIATIONS = 20;
+const HEARTBEAT_INTERVAL_MS = 500;
+const HEARTBEATS_BETWEEN_RECONCILIATIONS = 20;
 const RECONNECT_DELAY_MS = 250;
 /**
  * How long the feed may be silent before issued keys are refused: a revocation is in force everywhere after this time,
@@ -30,18 +31,19 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly clock = new DatabaseClock();
   private readonly logger = new Logger(KeyFeed.name);
   private readonly url: string;
-  /** Names this process among those that hold keys. */
-  private readonly instanceId = randomBytes(8).toString('hex');
+  private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** When the last beat was sent that proved the ring to be complete. */
+  /** When the last heartbeat was sent that proved the ring to be complete. */
   private provenAt = -Infinity;
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
 
   constructor(
     private readonly ring: IssuedKeyRing,
+    authenticator: MessageAuthenticator,
     config: ConfigService<Environment, true>,
   ) {
+    this.instance = new Instance(authenticator);
     this.url = config.get('DATABASE_URL', { infer: true });
   }
 
@@ -82,11 +84,11 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private async connect(): Promise<FeedSession | undefined> {
     let session: FeedSession | undefined;
     try {
-      session = await FeedSession.open(this.url, this.instanceId, this.ring, (at) =>
+      session = await FeedSession.open(this.url, this.instance, this.ring, (at) =>
         this.noteProof(at),
       );
       // Before the reading, so that a change from now on waits for this process.
-      await this.beat(session);
+      await this.sendHeartbeat(session);
       await session.load();
       return session;
     } catch (error) {
@@ -100,10 +102,10 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private async follow(session: FeedSession): Promise<void> {
     const over = AbortSignal.any([session.ended, this.stop.signal]);
     try {
-      for (let beats = 1; !this.stop.signal.aborted; beats++) {
-        await this.beat(session);
-        if (beats % BEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
-        await pause(BEAT_INTERVAL_MS, over);
+      for (let sent = 1; !this.stop.signal.aborted; sent++) {
+        await this.sendHeartbeat(session);
+        if (sent % HEARTBEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
+        await pause(HEARTBEAT_INTERVAL_MS, over);
       }
     } catch (error) {
       this.report(error);
@@ -111,9 +113,9 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  private async beat(session: FeedSession): Promise<void> {
+  private async sendHeartbeat(session: FeedSession): Promise<void> {
     const askedAt = performance.now();
-    this.clock.set(await session.beat(), askedAt);
+    this.clock.set(await session.sendHeartbeat(), askedAt);
   }
 
   private noteProof(at: number): void {

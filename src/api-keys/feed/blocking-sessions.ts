@@ -1,0 +1,46 @@
+import { Logger } from '@nestjs/common';
+import type { ListeningClient } from './listening-client.js';
+
+interface BlockingSession {
+  readonly pid: number;
+  readonly role: string | null;
+  readonly name: string | null;
+  readonly address: string | null;
+  readonly ended: boolean;
+}
+
+// Also the sessions that block the blockers, and those before them in a queue. Sessions of the own role need no special right;
+// to ask for another one would be an error.
+const END_BLOCKERS = `
+  WITH RECURSIVE blocker (pid) AS (
+    SELECT unnest(pg_blocking_pids($1::int))
+    UNION
+    SELECT unnest(pg_blocking_pids(pid)) FROM blocker
+  )
+  SELECT pid, usename::text AS role, application_name AS name, client_addr::text AS address,
+    CASE WHEN pg_has_role(usesysid, 'USAGE') THEN pg_terminate_backend(pid) ELSE false END AS ended
+  FROM blocker JOIN pg_stat_activity USING (pid)
+  WHERE pid NOT IN ($1::int, pg_backend_pid())`;
+
+/** Ends sessions of the database that keep a session waiting for a lock. */
+export class BlockingSessions {
+  private readonly logger = new Logger(BlockingSessions.name);
+
+  constructor(private readonly client: ListeningClient) {}
+
+  /** @param pid the server process of the session that waits */
+  async end(pid: number): Promise<void> {
+    const sessions = await this.client.query<BlockingSession & Record<string, unknown>>({
+      name: 'end-blockers',
+      text: END_BLOCKERS,
+      values: [pid],
+    });
+    for (const session of sessions) this.report(session);
+  }
+
+  private report({ pid, role, name, address, ended }: BlockingSession): void {
+    const session = `database session ${pid} of ${role} (${name}, ${address})`;
+    if (ended) this.logger.warn(`Ended ${session}: it blocked a revocation`);
+    else this.logger.error(`Cannot end ${session}: it blocks a revocation`);
+  }
+}

@@ -1,0 +1,49 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { RootKey } from '../root-key.js';
+import { RootKeyRing } from '../root-key-ring.js';
+
+const PURPOSE = 'latchkey: messages between processes, version 1';
+const KEY_BYTES = 32;
+// A notification has at most 8000 bytes.
+const MAX_CODES = 16;
+const SEPARATOR = ',';
+
+/**
+ * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the root keys (RFC 5869), which the database
+ * never sees. There is a code for each root key, so that processes understand each other during a rotation.
+ */
+@Injectable()
+export class MessageAuthenticator {
+  private readonly derived = new WeakMap<RootKey, Uint8Array>();
+
+  constructor(private readonly rootKeys: RootKeyRing) {}
+
+  /** The codes of a message, without blanks. */
+  sign(message: string): string {
+    const codes = this.rootKeys.all.slice(0, MAX_CODES).map((key) => this.code(key, message));
+    return codes.map((code) => code.toString('base64url')).join(SEPARATOR);
+  }
+
+  /** Whether a process that shares a root key with this one has signed the message. */
+  isAuthentic(message: string, signature: string): boolean {
+    const codes = signature.split(SEPARATOR, MAX_CODES);
+    const given = codes.map((code) => Buffer.from(code, 'base64url'));
+    return this.rootKeys.all.some((key) => {
+      const expected = this.code(key, message);
+      return given.some(
+        (code) => code.length === expected.length && timingSafeEqual(code, expected),
+      );
+    });
+  }
+
+  private code(key: RootKey, message: string): Buffer {
+    const known = this.derived.get(key) ?? deriveKey(key);
+    this.derived.set(key, known);
+    return createHmac('sha256', known).update(message).digest();
+  }
+}
+
+function deriveKey({ digest }: RootKey): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', digest, '', PURPOSE, KEY_BYTES));
+}

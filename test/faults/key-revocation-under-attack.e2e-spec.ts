@@ -1,0 +1,118 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startApp, withKey } from '../support/app.js';
+import { DatabaseAttacker } from '../support/database-attacker.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { ADMITTED, type IssuedTestKey, REFUSED, issueKey, statusWith } from '../support/keys.js';
+
+const KEYS = '/api/internal/api-keys';
+// docs/decisions/0034-revocation-with-a-compromised-role.md; a busy machine takes longer for all the rest.
+const BOUND_MS = process.env.FULL === '1' ? 1200 : 2000;
+const UNAVAILABLE_BOUND_MS = process.env.FULL === '1' ? 2000 : 3000;
+const ATTACKERS = 10;
+
+let database: TestDatabase;
+let apps: NestFastifyApplication[];
+let urls: string[];
+let attacker: DatabaseAttacker;
+let key: IssuedTestKey;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  apps = [
+    await startApp({ DATABASE_URL: database.runTimeUrl }),
+    await startApp({ DATABASE_URL: database.runTimeUrl }),
+  ];
+  urls = await Promise.all(apps.map((app) => app.getUrl()));
+});
+beforeEach(async () => {
+  attacker = new DatabaseAttacker(database.runTimeUrl);
+  key = await issueKey(first());
+  expect(await statusWith(first(), key.secret)).toBe(ADMITTED);
+});
+afterEach(() => attacker.stop());
+afterAll(async () => {
+  for (const app of apps) await app.close();
+  await database.drop();
+});
+
+const lockRowOf = (id: string) => `SELECT FROM api_keys WHERE id = '${id}' FOR UPDATE`;
+const LOCK_AUDIT_TRAIL = [
+  'SET CONSTRAINTS ALL IMMEDIATE',
+  `INSERT INTO users (id, email, name, updated_at) SELECT id, id, 'Eve', now() FROM CAST(gen_random_uuid() AS TEXT) AS id`,
+];
+
+const first = () => urls[0] ?? '';
+
+async function expectRevocationInTime(): Promise<void> {
+  const startedAt = performance.now();
+  const { body } = await withKey(first()).post(`${KEYS}/${key.id}/revoke`).expect(200);
+  expect(performance.now() - startedAt).toBeLessThan(BOUND_MS);
+  expect(body.revocation).toMatchObject({ confirmed: true, instances: urls.length });
+  for (const url of urls) expect(await statusWith(url, key.secret)).toBe(REFUSED);
+}
+
+describe('a revocation, while the account of the backend is used against it', () => {
+  it('does not wait for the advisory lock that the audit trail once used', async () => {
+    await attacker.hold('SELECT pg_advisory_lock(7205013)');
+    await expectRevocationInTime();
+  });
+
+  it('ends a session that has locked the row of the key', async () => {
+    await attacker.hold(lockRowOf(key.id));
+    await expectRevocationInTime();
+  });
+
+  it('ends a session that has changed the key and does not commit', async () => {
+    await attacker.hold(
+      `UPDATE api_keys SET retires_at = now(), rotated_at = now() WHERE id = '${key.id}'`,
+    );
+    await expectRevocationInTime();
+  });
+
+  it('ends a session that holds the lock of the audit trail by a change of a user', async () => {
+    await attacker.hold(...LOCK_AUDIT_TRAIL);
+    await expectRevocationInTime();
+  });
+
+  it('gets through a queue of sessions that come back when they are ended', async () => {
+    await attacker.holdAgainAndAgain(ATTACKERS, lockRowOf(key.id));
+    await expectRevocationInTime();
+  });
+
+  it('gets through such queues for the row and for the lock of the audit trail', async () => {
+    await attacker.holdAgainAndAgain(ATTACKERS, lockRowOf(key.id));
+    await attacker.holdAgainAndAgain(ATTACKERS, ...LOCK_AUDIT_TRAIL);
+    await expectRevocationInTime();
+  });
+
+  it('does not wait for other changes of keys that locks keep waiting', async () => {
+    const other = await issueKey(first());
+    await attacker.hold(lockRowOf(other.id));
+    const rotations = [1, 2, 3].map(() =>
+      withKey(first())
+        .post(`${KEYS}/${other.id}/rotate`)
+        .send({})
+        .then(({ status }) => status),
+    );
+    await expectRevocationInTime();
+    for (const status of await Promise.all(rotations)) expect(status).toBe(503);
+  });
+});
+
+describe('a revocation, while the owner of the database holds a lock', () => {
+  it('is answered with 503 in time, and succeeds when the lock is gone', async () => {
+    const owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    await owner.query('BEGIN');
+    await owner.query(lockRowOf(key.id));
+    const startedAt = performance.now();
+    const { body } = await withKey(first()).post(`${KEYS}/${key.id}/revoke`).expect(503);
+    expect(performance.now() - startedAt).toBeLessThan(UNAVAILABLE_BOUND_MS);
+    expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
+    await owner.query('ROLLBACK');
+    await owner.end();
+    await expectRevocationInTime();
+  });
+});
