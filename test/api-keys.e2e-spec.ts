@@ -201,7 +201,8 @@ describe('an issued key', () => {
     expect(await statusWith(app.url, secret.replace('lk_test', 'lk_live'))).toBe(REFUSED);
     await app.prisma.$executeRaw`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
-      VALUES ('live', sha256('lk_live_0000000000000000000000000000002KXur2'), '', 'live', '', '{users:read}', '', '2100-01-01')`;
+      VALUES ('019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90', sha256('lk_live_0000000000000000000000000000002KXur2'), '', 'live', '',
+              '{users:read}', '', now() + interval '1 day')`;
     expect(await statusWith(app.url, 'lk_live_0000000000000000000000000000002KXur2')).toBe(REFUSED);
   });
 

@@ -1,4 +1,5 @@
--- What the backend may do in its database. Run by the owner of the tables after each migration; running it again changes nothing.
+-- The rights of the backend in its database: what its statements need, table by table and column by column, and nothing else. Run by the
+-- owner of the tables after each migration; running it again changes nothing. test/run-time-rights compares it with the statements.
 -- Accounts that serve are members of this role, which can't log in itself. Only those that `migrate` is given may connect: the role is the
 -- whole server's, and so has members that serve other databases.
 DO $$
@@ -18,34 +19,99 @@ END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC, latchkey_run_time;
 GRANT USAGE ON SCHEMA public TO latchkey_run_time;
 
--- Tables of later migrations, also of those that somebody applies by hand. TRUNCATE, REFERENCES and TRIGGER are not among them.
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO latchkey_run_time;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO latchkey_run_time;
+-- Earlier releases granted rights to tables that were still to come.
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM latchkey_run_time;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM latchkey_run_time;
 -- Not `IN SCHEMA`, which could only add to what everybody has.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- With the rights to single columns.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 -- Triggers run without it.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, latchkey_run_time;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_run_time;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO latchkey_run_time;
+
+GRANT
+    SELECT (id, email, name, phone, roles, permissions, created_at, last_login_at),
+    INSERT (id, email, name, phone, roles, permissions, created_at, updated_at),
+    UPDATE (email, name, phone, roles, permissions, updated_at, last_login_at),
+    DELETE
+    ON users TO latchkey_run_time;
+
+GRANT SELECT (id, user_id, type, currency, balance, created_at) ON accounts TO latchkey_run_time;
 
 -- Keys are kept, and what identifies them stays: only these columns change in the life of a key.
-REVOKE UPDATE, DELETE ON api_keys FROM latchkey_run_time;
-GRANT UPDATE (rotated_at, retires_at, retire_after_quiet_seconds, revoked_at, revoked_by, revocation_reason)
+GRANT
+    SELECT,
+    INSERT (id, digest, hint, environment, name, note, scopes, user_fields, networks, rate_limit, created_at, created_by, expires_at,
+            predecessor_id, revision),
+    UPDATE (rotated_at, retires_at, retire_after_quiet_seconds, revoked_at, revoked_by, revocation_reason)
     ON api_keys TO latchkey_run_time;
 
--- The trigger writes the trail, with the rights of the owner.
-REVOKE INSERT, UPDATE, DELETE ON audit_events FROM latchkey_run_time;
+GRANT
+    SELECT (digest, request_digest, api_key_id, created_at),
+    INSERT (digest, request_digest, api_key_id, created_at),
+    UPDATE (api_key_id),
+    DELETE
+    ON idempotent_requests TO latchkey_run_time;
 
--- What Prisma knows of the migrations; not there where they were applied without it.
+-- The triggers write the trail, with the rights of the owner.
+GRANT SELECT (sequence, at, actor, action, subject, before, after, previous_hash, hash) ON audit_events TO latchkey_run_time;
+
+GRANT SELECT (id, last_seen_at, secret_digest, proof) ON instances TO latchkey_run_time;
+GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;
+
+-- What is recorded is deleted by functions only, when it is old enough.
+GRANT
+    SELECT (key_id, last_used_at, source, client_name),
+    INSERT (key_id, last_used_at, source, client_name),
+    UPDATE (last_used_at, source, client_name)
+    ON api_key_uses TO latchkey_run_time;
+
+GRANT
+    SELECT (key_id, hour, route, outcome, recorder, requests),
+    INSERT (key_id, hour, route, outcome, recorder, requests),
+    UPDATE (requests)
+    ON api_key_usage TO latchkey_run_time;
+
+GRANT
+    SELECT (id, open_key, rule, subject, details, started_at, last_seen_at, ended_at),
+    INSERT (id, open_key, rule, subject, details, started_at, last_seen_at),
+    UPDATE (open_key, last_seen_at, ended_at)
+    ON alert_episodes TO latchkey_run_time;
+
+GRANT
+    SELECT (id, body, created_at, attempts, next_attempt_at, delivered_at, gave_up_at),
+    INSERT (id, body, created_at, attempts, next_attempt_at),
+    UPDATE (attempts, next_attempt_at, delivered_at, gave_up_at)
+    ON alert_outbox TO latchkey_run_time;
+
+GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts() TO latchkey_run_time;
+
+-- Processes of the release before write their rows of `instances` themselves, while they are replaced. The trigger of the table keeps them
+-- from the rows of later releases.
 DO $$
 BEGIN
-    IF to_regclass('public._prisma_migrations') IS NOT NULL THEN
-        REVOKE ALL ON public._prisma_migrations FROM latchkey_run_time;
+    IF EXISTS (SELECT FROM instances WHERE secret_digest IS NULL AND last_seen_at > now() - interval '1 minute') THEN
+        GRANT INSERT (id, last_seen_at), UPDATE (last_seen_at), DELETE ON instances TO latchkey_run_time;
+        RAISE WARNING 'Processes of an earlier release are running. Migrate once more when they have ended: then their rights end, too.';
     END IF;
 END $$;
 
-REVOKE ALL ON audit_lock FROM latchkey_run_time;
-GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;
+-- Everybody may make large objects, which only a superuser can forbid.
+DO $$
+DECLARE
+    statement TEXT := 'REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC';
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE statement;
+    END IF;
+    IF has_function_privilege('latchkey_run_time', 'lo_create(oid)', 'EXECUTE') THEN
+        RAISE WARNING 'The backend may make large objects, which could fill the disk. Let a superuser run in database %: %;',
+            current_database(), statement;
+    END IF;
+    -- A prepared transaction holds its locks without a session that could be ended.
+    IF current_setting('max_prepared_transactions')::int > 0 THEN
+        RAISE WARNING 'max_prepared_transactions is not 0: the account of the backend could hold locks that delay the revocation of keys.';
+    END IF;
+END $$;

@@ -12,6 +12,10 @@ const LOCK = 7_205_014;
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
+  // What a superuser has to do, and what is left to do after a rolling update.
+  client.on('notice', ({ severity, message }) => {
+    if (severity === 'WARNING') console.warn(message);
+  });
   await client.connect();
   try {
     await client.query('BEGIN');
@@ -46,8 +50,10 @@ async function setUpAccount(client, { name, password }) {
   else await refusePowers(client, name);
   await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
   const database = await currentDatabase(client);
+  await resetSettings(client, identifier, database);
   await revokeGrants(client, identifier, database);
   await client.query(`GRANT latchkey_run_time TO ${identifier}`);
+  await inheritAccount(client, identifier);
   // Not to the role, which is the whole server's: the accounts of its other databases are members too.
   await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${identifier}`);
   await refuseLoopholes(client, name);
@@ -63,6 +69,28 @@ async function revokeGrants(client, identifier, database) {
   }
   await client.query(`REVOKE ALL ON SCHEMA public FROM ${identifier}`);
   await client.query(`REVOKE ALL ON DATABASE ${database} FROM ${identifier}`);
+}
+
+/**
+ * An account may change its own password and settings, such as `default_transaction_read_only`, so that the backend could not work.
+ * @param {pg.Client} client @param {string} identifier @param {string} database
+ */
+async function resetSettings(client, identifier, database) {
+  await client.query(`ALTER ROLE ${identifier} RESET ALL`);
+  await client.query(`ALTER ROLE ${identifier} IN DATABASE ${database} RESET ALL`);
+}
+
+/**
+ * Lets the owner end the sessions of the account, when a key is revoked with the owner's account because the backend's is in other hands.
+ * @param {pg.Client} client @param {string} identifier
+ */
+async function inheritAccount(client, identifier) {
+  const { rows } = await client.query(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  );
+  // Before PostgreSQL 16 it is the attribute of the owner's role that says whether it inherits.
+  const options = rows[0].version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
+  await client.query(`GRANT ${identifier} TO CURRENT_USER ${options}`);
 }
 
 /** @param {pg.Client} client */

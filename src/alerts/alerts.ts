@@ -182,7 +182,6 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
 
   private async purge(): Promise<void> {
     await this.attempt(() => this.store.purge());
-    await this.attempt(() => this.deliveries.purge());
   }
 
   private async attempt(step: () => Promise<void>): Promise<void> {

@@ -41,11 +41,6 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     return this.webhook.isSet && this.isConfirmed(body);
   }
 
-  /** Forgets what was given up long ago. */
-  async purge(): Promise<void> {
-    await this.outbox.purge();
-  }
-
   /** Sends what is due. */
   async run(): Promise<void> {
     this.running ??= this.sendDue().finally(() => {
@@ -66,7 +61,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
     if (await this.isConfirmed(body)) {
-      await this.outbox.remove(id);
+      await this.outbox.confirm(id);
       return;
     }
     if (this.ending.signal.aborted) return;

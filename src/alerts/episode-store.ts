@@ -9,7 +9,6 @@ import { ALERT_RULES, type AlertRule } from './alert-rules.js';
 import { type Alert, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
-const KEPT_DAYS = 30;
 
 const episodeRows = z.array(
   z.object({
@@ -106,10 +105,9 @@ export class EpisodeStore {
     });
   }
 
-  /** Forgets what ended long ago. */
+  /** Deletes episodes and alerts that were over a month ago. The role of this process may not delete rows by itself. */
   async purge(): Promise<void> {
-    const before = new Date(Date.now() - KEPT_DAYS * 86_400_000);
-    await this.prisma.alertEpisode.deleteMany({ where: { endedAt: { lt: before } } });
+    await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }
 }
 

@@ -5,7 +5,6 @@ const MAX_CLAIMED = 10;
 /** How long a claimed alert is nobody else's: more than sending it may take. */
 export const CLAIM_SECONDS = 10;
 const GIVE_UP_AFTER_DAYS = 3;
-const KEPT_DAYS = 30;
 
 export interface Delivery {
   readonly id: string;
@@ -26,7 +25,7 @@ export class Outbox {
   async claim(): Promise<Delivery[]> {
     const claimed = await this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (
-        SELECT id FROM alert_outbox WHERE next_attempt_at <= now() AND gave_up_at IS NULL
+        SELECT id FROM alert_outbox WHERE next_attempt_at <= now() AND delivered_at IS NULL AND gave_up_at IS NULL
         ORDER BY created_at LIMIT ${MAX_CLAIMED} FOR UPDATE SKIP LOCKED
       )
       UPDATE alert_outbox SET attempts = attempts + 1, next_attempt_at = now() + ${CLAIM_SECONDS} * interval '1 second'
@@ -35,9 +34,11 @@ export class Outbox {
     return claimed;
   }
 
-  /** An alert has been confirmed. */
-  async remove(id: string): Promise<void> {
-    await this.prisma.alertDelivery.deleteMany({ where: { id } });
+  /** Notes that the receiver has confirmed an alert, which is evidence and so is kept. */
+  async confirm(id: string): Promise<void> {
+    // A release that does not know of `delivered_at` goes by the time of the next attempt.
+    await this.prisma.$executeRaw`
+      UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
   }
 
   /** An alert has not been confirmed. Answers whether it was given up, being too old. */
@@ -51,12 +52,6 @@ export class Outbox {
   }
 
   async countPending(): Promise<number> {
-    return this.prisma.alertDelivery.count({ where: { gaveUpAt: null } });
-  }
-
-  /** Forgets what was given up long ago. */
-  async purge(): Promise<void> {
-    const before = new Date(Date.now() - KEPT_DAYS * 86_400_000);
-    await this.prisma.alertDelivery.deleteMany({ where: { gaveUpAt: { lt: before } } });
+    return this.prisma.alertDelivery.count({ where: { deliveredAt: null, gaveUpAt: null } });
   }
 }

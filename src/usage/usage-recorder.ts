@@ -12,7 +12,6 @@ const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_A_STATEMENT = 1000;
 // 20 MB.
 const MAX_COUNTS = 50_000;
-const RETENTION_DAYS = 90;
 const MAX_ROWS_A_CLEANUP = 10_000;
 
 /** Stands for the key of requests whose key was missing or not known. */
@@ -94,11 +93,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async forgetOldHours(): Promise<void> {
     if (Date.now() - this.cleanedAt < HOUR_MS) return;
-    const forgotten = await this.prisma.$executeRaw`
-      DELETE FROM api_key_usage WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM api_key_usage WHERE hour < now() - ${RETENTION_DAYS} * interval '1 day'
-        LIMIT ${MAX_ROWS_A_CLEANUP}))`;
+    // The role of this process may not delete rows by itself.
+    const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
+      SELECT purge_api_key_usage(${MAX_ROWS_A_CLEANUP}::int) AS purged`;
     // Where there were more, the next ones go with the next flush.
-    if (forgotten < MAX_ROWS_A_CLEANUP) this.cleanedAt = Date.now();
+    if (purged < MAX_ROWS_A_CLEANUP) this.cleanedAt = Date.now();
   }
 }

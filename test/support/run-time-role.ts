@@ -41,9 +41,9 @@ export async function createDividedDatabase(): Promise<DividedDatabase> {
   return { ownerUrl, runTimeUrl, drop };
 }
 
-/** What the container `migrate` does. */
-export async function migrate(ownerUrl: string, runTimeUrl: string): Promise<void> {
-  await promisify(execFile)(process.execPath, ['deploy/database/migrate.mjs'], {
+/** What the container `migrate` does. Answers with its warnings. */
+export async function migrate(ownerUrl: string, runTimeUrl: string): Promise<string> {
+  const { stderr } = await promisify(execFile)(process.execPath, ['deploy/database/migrate.mjs'], {
     env: {
       PATH: process.env.PATH,
       CHECKPOINT_DISABLE: '1',
@@ -51,6 +51,7 @@ export async function migrate(ownerUrl: string, runTimeUrl: string): Promise<voi
       RUN_TIME_DATABASE_URL: runTimeUrl,
     },
   });
+  return stderr;
 }
 
 /** What PostgreSQL answers to a statement: `done`, or the code of its error. Nothing of it stays. */
