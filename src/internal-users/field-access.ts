@@ -6,7 +6,7 @@ import type { UserTextPage } from '../users/users.service.js';
 export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
 
 /** A user without the fields that the caller's key may not see. */
-export function visibleUser({ userFields }: Principal, user: User): VisibleUser {
+function visibleUser({ userFields }: Principal, user: User): VisibleUser {
   if (userFields === undefined) return user;
   const visible = USER_FIELDS.filter((field) => userFields.has(field));
   return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };

@@ -38,7 +38,6 @@ import {
   type SearchUsers,
   type UpdateUser,
   type UserParameters,
-  type VisibleUser,
   createUserSchema,
   listUsersSchema,
   searchUsersSchema,
@@ -49,11 +48,11 @@ import {
   visibleUserPageSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
+import { ActingUser, ApiActingUser } from './acting-user.decorator.js';
 import {
   JSON_CONTENT_TYPE,
   allowedFields,
   visiblePageText,
-  visibleUser,
   visibleUserText,
 } from './field-access.js';
 
@@ -112,7 +111,9 @@ export class InternalUsersController {
   }
 
   @Post()
+  @Header('content-type', JSON_CONTENT_TYPE)
   @RequiresApiKey('users:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
   @ApiCreatedResponse({ description: 'The new user', standardSchema: visibleUserAnswerSchema })
   @ApiProblems(
@@ -125,13 +126,17 @@ export class InternalUsersController {
   async create(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createUserSchema }) user: CreateUser,
-  ): Promise<{ user: VisibleUser }> {
+    @ActingUser() actingUser?: string,
+  ): Promise<string> {
     const allowed = allowedFields(caller, this.limit.written(caller, user));
-    return { user: visibleUser(caller, await this.users.create(allowed)) };
+    const author = { keyId: caller.keyId, actingUser };
+    return visibleUserText(caller, await this.users.create(allowed, author));
   }
 
   @Patch(':id')
+  @Header('content-type', JSON_CONTENT_TYPE)
   @RequiresApiKey('users:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
   @ApiOkResponse({
     description: 'The user after the change',
@@ -148,26 +153,27 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
-  ): Promise<{ user: VisibleUser }> {
-    return {
-      user: visibleUser(
-        caller,
-        await this.users.update(this.limit.asked(caller, id), allowedFields(caller, changes)),
-      ),
-    };
+    @ActingUser() actingUser?: string,
+  ): Promise<string> {
+    const allowed = allowedFields(caller, changes);
+    const author = { keyId: caller.keyId, actingUser };
+    const text = await this.users.update(this.limit.asked(caller, id), allowed, author);
+    return visibleUserText(caller, text);
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequiresApiKey('users:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
   @ApiNoContentResponse({ description: 'Deleted' })
   @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS', 'ENUMERATION_LIMITED')
   async delete(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
+    @ActingUser() actingUser?: string,
   ): Promise<void> {
-    return this.users.delete(this.limit.asked(caller, id));
+    return this.users.delete(this.limit.asked(caller, id), { keyId: caller.keyId, actingUser });
   }
 
   @Get(':id/accounts')

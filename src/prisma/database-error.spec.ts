@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DriverAdapterError } from '@prisma/driver-adapter-utils';
+import { DatabaseError } from 'pg';
 import { Prisma } from '../generated/prisma/client.js';
 import {
   CircuitOpenError,
   hasLostConnection,
   isDatabaseUnavailable,
-  isForeignKeyViolation,
   isReadOnly,
-  isRecordNotFound,
-  violatedUniqueIndex,
+  violatedConstraint,
 } from './database-error.js';
 
 function prismaError(code: string, cause?: object): Error {
@@ -106,29 +105,20 @@ describe('the errors of the driver and its adapter', () => {
   });
 });
 
-describe('violatedUniqueIndex', () => {
-  const cause = { kind: 'UniqueConstraintViolation', originalCode: '23505' };
+describe('violatedConstraint', () => {
+  const withConstraint = (code: string, constraint?: string) =>
+    Object.assign(new DatabaseError('failed', 6, 'error'), { code, constraint });
 
-  it('names the index', () => {
-    const error = prismaError('P2002', { ...cause, constraint: { index: 'users_email_key' } });
-    expect(violatedUniqueIndex(error)).toBe('users_email_key');
+  it.each(['23001', '23503', '23505'])('names what a statement would have broken: %s', (code) => {
+    expect(violatedConstraint(withConstraint(code, 'users_email_key'))).toBe('users_email_key');
   });
 
   it.each([
-    prismaError('P2002', { ...cause, constraint: { fields: ['email'] } }),
-    prismaError('P2002'),
-    prismaError('P2003', { ...cause, constraint: { index: 'users_email_key' } }),
-    new Error('P2002'),
+    withConstraint('23505'),
+    withConstraint('23514', 'users_email_key'),
+    Object.assign(new Error('failed'), { code: '23505', constraint: 'users_email_key' }),
+    new DatabaseError('failed', 6, 'error'),
   ])('finds none in %o', (error) => {
-    expect(violatedUniqueIndex(error)).toBeUndefined();
-  });
-});
-
-describe('what a write ran into', () => {
-  it('tells a missing record from a broken reference', () => {
-    expect(isRecordNotFound(prismaError('P2025'))).toBe(true);
-    expect(isRecordNotFound(prismaError('P2003'))).toBe(false);
-    expect(isForeignKeyViolation(prismaError('P2003'))).toBe(true);
-    expect(isForeignKeyViolation(prismaError('P2025'))).toBe(false);
+    expect(violatedConstraint(error)).toBeUndefined();
   });
 });

@@ -38,6 +38,8 @@ const UNAVAILABLE_KINDS = new Set([
 ]);
 
 const READ_ONLY = '25006';
+// Of a foreign key, which is 23001 since PostgreSQL 18, and of a unique index.
+const VIOLATION = /^23(001|503|505)$/;
 
 // Lock and statement time-outs, deadlocks, and sessions that another one has ended.
 const BLOCKED_SQLSTATES = /^(55P03|57014|40P01|57P01)$/;
@@ -64,7 +66,6 @@ const driverErrorSchema = z.object({
   driverAdapterError: z.object({
     cause: z.object({
       originalCode: z.string().optional(),
-      constraint: z.object({ index: z.string() }).optional().catch(undefined),
     }),
   }),
 });
@@ -122,21 +123,10 @@ export function isReadOnly(error: unknown): boolean {
   return error instanceof Error && describe(error).code === READ_ONLY;
 }
 
-/** Whether a write found no row to change. */
-export function isRecordNotFound(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2025';
-}
-
-/** Whether a write would have left rows that refer to nothing. */
-export function isForeignKeyViolation(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003';
-}
-
-/** The name of the unique index that a write would have broken, if that is what happened. */
-export function violatedUniqueIndex(error: unknown): string | undefined {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002')
-    return undefined;
-  return driverError(error)?.constraint?.index;
+/** The name of the constraint or unique index that a statement of the driver would have broken, if that is what happened. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const isViolation = error instanceof DatabaseError && VIOLATION.test(error.code ?? '');
+  return isViolation ? error.constraint : undefined;
 }
 
 /**

@@ -3,10 +3,9 @@ import { DatabaseGate } from '../prisma/database-gate.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { Coalescer } from './coalescer.js';
 import type { SearchUsers } from './user.schemas.js';
-import { USER_COLUMNS, type UserColumns, toUserText } from './user-text.js';
+import { USER_COLUMNS, type UserColumns, asText, toUserText } from './user-text.js';
 
 const READ = { circuit: 'read users', isRepeatable: true };
-const asText = { getTypeParser: () => (text: string) => text };
 
 /** A user as every answer shows one, as JSON text. */
 export interface UserText {

@@ -13,6 +13,9 @@ export type UserColumns = [
   lastLoginAt: string | null,
 ];
 
+/** Has the driver leave each value as PostgreSQL writes it. */
+export const asText = { getTypeParser: () => (text: string) => text };
+
 /**
  * A row as the JSON text of a user, put together from PostgreSQL's own text: an array or a date that is parsed only to be written
  * again costs more than all the rest of a look-up.

@@ -76,12 +76,12 @@ export const userSchema = z
   })
   .meta({ id: 'User', example: EXAMPLE_USER });
 
-/** A field of a user that a key may be kept from seeing: all but the id. */
+/** A field of a user that a key may be kept from reading: all but the id. */
 export const userFieldSchema = userSchema.keyof().exclude(['id']);
 export const USER_FIELDS = userFieldSchema.options;
 export type UserField = z.infer<typeof userFieldSchema>;
 
-/** A user as a caller sees one whose key may see only some of the fields. */
+/** A user as a caller sees one whose key may read only some of the fields. */
 export const partialUserSchema = userSchema
   .partial()
   .required({ id: true })
@@ -99,7 +99,7 @@ export const userPageSchema = z
   .object({ users: z.array(userSchema), nextCursor: nextCursorSchema })
   .meta({ id: 'UserPage' });
 
-/** The answers to a key: with whole users, unless it may see only some of their fields. */
+/** The answers to a key: with whole users, unless it may read only some of their fields. */
 export const visibleUserAnswerSchema = z.union([
   userAnswerSchema,
   z.object({ user: partialUserSchema }).meta({ id: 'PartialUserAnswer' }),
@@ -123,17 +123,22 @@ export const createUserSchema = z
   })
   .meta({ id: 'CreateUser' });
 
-export const updateUserSchema = z
-  .strictObject({
-    email: emailSchema,
-    name: nameSchema,
-    phone: phoneSchema.nullable(),
-    roles: rolesSchema,
-    permissions: permissionsSchema,
-    lastLoginAt: timestampSchema
-      .refine((text) => Date.parse(text) >= 0, 'must not be before 1970')
-      .nullable(),
-  })
+const writableFieldsSchema = z.strictObject({
+  email: emailSchema,
+  name: nameSchema,
+  phone: phoneSchema.nullable(),
+  roles: rolesSchema,
+  permissions: permissionsSchema,
+  lastLoginAt: timestampSchema
+    .refine((text) => Date.parse(text) >= 0, 'must not be before 1970')
+    .nullable(),
+});
+
+/** A field of a user that a key may be kept from writing. */
+export const writableUserFieldSchema = writableFieldsSchema.keyof();
+export const WRITABLE_USER_FIELDS = writableUserFieldSchema.options;
+
+export const updateUserSchema = writableFieldsSchema
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
   .meta({ id: 'UpdateUser', minProperties: 1 });

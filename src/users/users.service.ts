@@ -1,12 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '../generated/prisma/client.js';
-import { ProblemException } from '../http/problem.js';
-import {
-  isForeignKeyViolation,
-  isRecordNotFound,
-  violatedUniqueIndex,
-} from '../prisma/database-error.js';
-import { PrismaService } from '../prisma/prisma.service.js';
+import { type ProblemCode, ProblemException } from '../http/problem.js';
+import { violatedConstraint } from '../prisma/database-error.js';
 import { UserLookups, type UserText } from './user-lookups.js';
 import {
   type CreateUser,
@@ -16,18 +10,7 @@ import {
   type User,
   encodeCursor,
 } from './user.schemas.js';
-
-// The fields of `User`, and no others: what is not selected can't be answered by mistake.
-const SELECTED = {
-  id: true,
-  email: true,
-  name: true,
-  phone: true,
-  roles: true,
-  permissions: true,
-  createdAt: true,
-  lastLoginAt: true,
-} as const satisfies Prisma.UserSelect;
+import { type Author, UserWrites } from './user-writes.js';
 
 /** A page of users. */
 export interface UserTextPage {
@@ -35,14 +18,12 @@ export interface UserTextPage {
   readonly nextCursor: string | null;
 }
 
-type UserRow = Prisma.UserGetPayload<{ select: typeof SELECTED }>;
-
 /** Users of the database. Every method throws a `ProblemException` for what the caller got wrong. */
 @Injectable()
 export class UsersService {
   constructor(
-    private readonly prisma: PrismaService,
     private readonly lookups: UserLookups,
+    private readonly writes: UserWrites,
   ) {}
 
   /**
@@ -73,41 +54,28 @@ export class UsersService {
     return this.page({ email, phone }, limit, cursor);
   }
 
-  /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
-  async create(user: CreateUser): Promise<User> {
-    return rejectTaken(async () =>
-      toUser(
-        await this.prisma.user.create({
-          data: { roles: [], permissions: [], ...user },
-          select: SELECTED,
-        }),
-      ),
-    );
+  /**
+   * Adds a user, and answers with its JSON text.
+   * @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN`
+   */
+  async create(user: CreateUser, author: Author): Promise<string> {
+    return explained(this.writes.insert(user, author));
   }
 
-  /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
-  async update(id: string, changes: UpdateUser): Promise<User> {
-    return rejectTaken(async () => {
-      try {
-        return toUser(
-          await this.prisma.user.update({ where: { id }, data: changes, select: SELECTED }),
-        );
-      } catch (error) {
-        if (isRecordNotFound(error)) throw new ProblemException('USER_NOT_FOUND');
-        throw error;
-      }
-    });
+  /**
+   * Changes a user, and answers with its JSON text after the change.
+   * @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN`
+   */
+  async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
+    const text = await explained(this.writes.update(id, changes, author));
+    if (text === undefined) throw new ProblemException('USER_NOT_FOUND');
+    return text;
   }
 
   /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
-  async delete(id: string): Promise<void> {
-    try {
-      await this.prisma.user.delete({ where: { id }, select: { id: true } });
-    } catch (error) {
-      if (isRecordNotFound(error)) throw new ProblemException('USER_NOT_FOUND');
-      if (isForeignKeyViolation(error)) throw new ProblemException('USER_HAS_ACCOUNTS');
-      throw error;
-    }
+  async delete(id: string, author: Author): Promise<void> {
+    const wasThere = await explained(this.writes.delete(id, author));
+    if (!wasThere) throw new ProblemException('USER_NOT_FOUND');
   }
 
   private async findIfAny(id: string): Promise<UserText[]> {
@@ -128,21 +96,18 @@ export class UsersService {
   }
 }
 
-function toUser(row: UserRow): User {
-  return {
-    ...row,
-    createdAt: row.createdAt.toISOString(),
-    lastLoginAt: row.lastLoginAt?.toISOString() ?? null,
-  };
-}
+const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
+  users_pkey: 'USER_ID_TAKEN',
+  users_email_key: 'EMAIL_TAKEN',
+  accounts_user_id_fkey: 'USER_HAS_ACCOUNTS',
+};
 
-async function rejectTaken<Result>(write: () => Promise<Result>): Promise<Result> {
+/** Turns a violation of a constraint into the problem that it stands for. */
+async function explained<Result>(write: Promise<Result>): Promise<Result> {
   try {
-    return await write();
+    return await write;
   } catch (error) {
-    const index = violatedUniqueIndex(error);
-    if (index === 'users_pkey') throw new ProblemException('USER_ID_TAKEN');
-    if (index === 'users_email_key') throw new ProblemException('EMAIL_TAKEN');
-    throw error;
+    const code = PROBLEMS[violatedConstraint(error) ?? ''];
+    throw code === undefined ? error : new ProblemException(code);
   }
 }

@@ -6,6 +6,7 @@ import { addUser } from '../support/users.js';
 
 const ROUNDS = scaled(100_000);
 const AT_ONCE = 20;
+const AUTHOR = { keyId: 'the test' };
 
 const app = useApp();
 
@@ -20,7 +21,10 @@ describe(`${ROUNDS} writes, each read at once, among other reads`, { timeout: 60
       for (let round = 0; round < ROUNDS / AT_ONCE; round++) {
         const name = `Name ${round}`;
         // Other look-ups of the same user are under way all the time.
-        const [, neighbour] = await Promise.all([users.update(id, { name }), users.get(other)]);
+        const [, neighbour] = await Promise.all([
+          users.update(id, { name }, AUTHOR),
+          users.get(other),
+        ]);
         const [read, again] = await Promise.all([users.get(id), users.get(id)]);
         if (read.name !== name || again.name !== name || neighbour.id !== other) stale.push(id);
       }
