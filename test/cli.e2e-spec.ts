@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { API_KEY, startApp } from './support/app.js';
 import { type TestDatabase, createTestDatabase } from './support/database.js';
-import { ADMITTED, REFUSED, statusWith } from './support/keys.js';
+import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 
 interface Outcome {
   readonly code: number;
@@ -60,11 +60,19 @@ async function create(...options: string[]): Promise<{ id: string; secret: strin
 
 describe('keys create', () => {
   it('makes a key that is good at once, and says who made it', async () => {
-    const { id, secret } = await create('--user-fields', 'name,email', '--networks', '127.0.0.1');
+    const { id, secret } = await create(
+      '--read-fields',
+      'name,email',
+      '--write-fields',
+      'phone',
+      '--networks',
+      '127.0.0.1',
+    );
     expect(await statusWith(url, secret)).toBe(ADMITTED);
     const { stdout } = await keys('show', id, '--json');
     expect(JSON.parse(stdout).apiKey).toMatchObject({
-      userFields: ['email', 'name'],
+      readFields: ['email', 'name'],
+      writeFields: ['phone'],
       networks: ['127.0.0.1/32'],
       createdBy: expect.stringMatching(/^cli:/),
     });
@@ -154,6 +162,21 @@ describe('keys revoke', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Revoked: 1 running processes refuse it, \d+ ms after the request\.$/m);
     expect(await statusWith(url, secret)).toBe(REFUSED);
+  });
+
+  it('names the keys that it has issued, which are revoked with it or kept', async () => {
+    const makePair = async () => {
+      const issuer = await create('--scopes', 'users:read,keys:write');
+      return { issuer, issued: await issueKey(url, { name: 'issued' }, issuer.secret) };
+    };
+    const one = await makePair();
+    const { stdout } = await keys('revoke', one.issuer.id);
+    expect(stdout).toContain(`Revoked with it: ${one.issued.id} issued\n`);
+    expect(await statusWith(url, one.issued.secret)).toBe(REFUSED);
+    const other = await makePair();
+    const kept = await keys('revoke', other.issuer.id, '--keep-issued');
+    expect(kept.stdout).toContain(`Still active: ${other.issued.id} issued\n`);
+    expect(await statusWith(url, other.issued.secret)).toBe(ADMITTED);
   });
 
   it('says with its exit code that there is no such key', async () => {

@@ -1,7 +1,8 @@
 import type { Prisma } from '../generated/prisma/client.js';
-import { USER_FIELDS } from '../users/user.schemas.js';
+import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import type { ApiKeyAnswer } from './api-key.schemas.js';
 import type { LastUse } from './last-uses.js';
+import { lineageEnd } from './lineage.js';
 import { SCOPES } from './scopes.js';
 
 /** What of a key's row can be answered with: not the digest. */
@@ -12,12 +13,15 @@ export const SELECTED_OF_KEY = {
   name: true,
   note: true,
   scopes: true,
-  userFields: true,
+  readFields: true,
+  writeFields: true,
   networks: true,
   rateLimit: true,
+  budgets: true,
   createdAt: true,
   createdBy: true,
   expiresAt: true,
+  lineageEndsAt: true,
   predecessorId: true,
   successor: { select: { id: true } },
   rotatedAt: true,
@@ -45,13 +49,15 @@ export function toApiKeyAnswer(
     environment,
     status: statusOf(row, now),
     scopes: SCOPES.filter((scope) => row.scopes.includes(scope)),
-    userFields: userFieldsOf(row) ?? null,
+    readFields: limitOf(row.readFields, USER_FIELDS),
+    writeFields: limitOf(row.writeFields, WRITABLE_USER_FIELDS),
     networks,
     rateLimit,
     note,
     createdAt: row.createdAt.toISOString(),
     createdBy,
     expiresAt: row.expiresAt.toISOString(),
+    lineageEndsAt: lineageEnd(row).toISOString(),
     predecessorId,
     successorId: row.successor?.id ?? null,
     rotatedAt: row.rotatedAt?.toISOString() ?? null,
@@ -62,12 +68,6 @@ export function toApiKeyAnswer(
     revocationReason: row.revocationReason,
     lastUse: toLastUseAnswer(lastUse),
   };
-}
-
-/** The fields of users that a key may see; undefined for all. */
-export function userFieldsOf({ userFields }: Pick<ApiKeyRow, 'userFields'>) {
-  if (userFields.length === 0) return undefined;
-  return USER_FIELDS.filter((field) => userFields.includes(field));
 }
 
 export function toLastUseAnswer(lastUse: LastUse | undefined): ApiKeyAnswer['lastUse'] {
@@ -82,4 +82,9 @@ export function statusOf(
   if (expiresAt <= now) return 'expired';
   if (retiresAt === null) return 'active';
   return retiresAt <= now ? 'retired' : 'retiring';
+}
+
+/** Of a list of fields, those that there are; null for all of them. */
+function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
+  return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
 import { readableText } from '../http/readable-text.js';
-import { userFieldSchema } from '../users/user.schemas.js';
+import { userFieldSchema, writableUserFieldSchema } from '../users/user.schemas.js';
 import { KEY_ENVIRONMENTS } from './api-key-format.js';
 import { networkSchema } from './network.js';
 import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
-const MAX_LIFETIME_DAYS = 366;
 const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 const MIN_QUIET_SECONDS = 60;
 
+/** The longest lifetime of a key, and of all its successors that keys make. */
+export const MAX_LIFETIME_DAYS = 366;
 /** The default lifetime of a key. */
 export const DEFAULT_LIFETIME_DAYS = 90;
 /** The default time for which a rotated key stays good beside its successor. */
@@ -63,8 +64,11 @@ export const apiKeySchema = z
       description: 'Only active and retiring keys are good; a retiring one has a successor.',
     }),
     scopes: z.array(scopeSchema),
-    userFields: z.array(userFieldSchema).nullable().meta({
-      description: 'The fields of users that the caller may see beside the id; null for all.',
+    readFields: z.array(userFieldSchema).nullable().meta({
+      description: 'The fields of users that the caller may read beside the id; null for all.',
+    }),
+    writeFields: z.array(writableUserFieldSchema).nullable().meta({
+      description: 'The fields of users that the caller may write; null for all.',
     }),
     networks: z
       .array(z.string())
@@ -76,6 +80,9 @@ export const apiKeySchema = z
       .string()
       .meta({ description: 'The id of the key, or the account at the command line.' }),
     expiresAt: timestampSchema,
+    lineageEndsAt: timestampSchema.meta({
+      description: 'The latest time to which a successor that an issued key makes can live.',
+    }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),
     rotatedAt: timestampSchema.nullable(),
@@ -103,13 +110,24 @@ export const rotatedApiKeySchema = z
   .object({ apiKey: apiKeySchema, secret: secretSchema, predecessor: apiKeySchema })
   .meta({ id: 'RotatedApiKey' });
 
+const namedApiKeySchema = z
+  .object({ id: apiKeyIdSchema, name: z.string() })
+  .meta({ id: 'NamedApiKey' });
+
 export const revokedApiKeySchema = z
   .object({
     apiKey: apiKeySchema,
+    revokedKeys: z.array(namedApiKeySchema).meta({
+      description:
+        'The keys that the request has revoked beside it: those that it has issued, directly or through others.',
+    }),
+    activeIssuedKeys: z.array(namedApiKeySchema).meta({
+      description: 'The keys that it has issued so, and that are still good.',
+    }),
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has said that it refuses the key. One that has not refuses it in 5 s.',
+          'Whether every live instance has said that it refuses all these keys. One that has not refuses them in 5 s.',
       }),
       instances: z.int().meta({ description: 'How many have said so.' }),
       silentInstances: z.int().meta({ description: 'How many live ones have not.' }),
@@ -146,14 +164,15 @@ const expirySchema = timestampSchema
   .meta({
     type: 'string',
     format: 'date-time',
-    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days.`,
+    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days, or with what bounds it, if that ends first.`,
   });
 
 export const createApiKeySchema = z
   .strictObject({
     name: readableText(100).meta({ example: 'mcp-server' }),
     scopes: distinct(scopeSchema),
-    userFields: distinct(userFieldSchema).optional(),
+    readFields: distinct(userFieldSchema).optional(),
+    writeFields: distinct(writableUserFieldSchema).optional(),
     networks: distinct(networkSchema).optional(),
     rateLimit: z
       .int()
@@ -179,7 +198,12 @@ export const rotateApiKeySchema = z
   .meta({ id: 'RotateApiKey' });
 
 export const revokeApiKeySchema = z
-  .strictObject({ reason: readableText(500).optional() })
+  .strictObject({
+    reason: readableText(500).optional(),
+    keepIssuedKeys: z.boolean().default(false).meta({
+      description: 'Leaves the keys that it has issued, directly or through others, as they are.',
+    }),
+  })
   .prefault({})
   .meta({ id: 'RevokeApiKey' });
 
@@ -197,6 +221,7 @@ export const idempotencyKeySchema = z
 export type ApiKeyAnswer = z.infer<typeof apiKeySchema>;
 export type CreatedApiKey = z.infer<typeof createdApiKeySchema>;
 export type RotatedApiKey = z.infer<typeof rotatedApiKeySchema>;
+export type NamedApiKey = z.infer<typeof namedApiKeySchema>;
 export type RevokedApiKey = z.infer<typeof revokedApiKeySchema>;
 export type ApiKeyPage = z.infer<typeof apiKeyPageSchema>;
 export type RootKeysAnswer = z.infer<typeof rootKeysAnswerSchema>;

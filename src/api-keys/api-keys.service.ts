@@ -1,16 +1,15 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import type { Principal } from './principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
+import { createRowId } from '../prisma/row-id.js';
 import {
   type ApiKeyAnswer,
   type ApiKeyPage,
   type CreateApiKey,
   type CreatedApiKey,
-  DEFAULT_LIFETIME_DAYS,
   type ListApiKeys,
   type RevokeApiKey,
   type RevokedApiKey,
@@ -24,18 +23,28 @@ import {
   statusOf,
   toApiKeyAnswer,
   toLastUseAnswer,
-  userFieldsOf,
 } from './api-key-answer.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
-import { checkGrant, holdKeys } from './grants.js';
+import { budgetsOf, ownBudget } from './budgets.js';
+import { type Grant, checkGrant, holdKeys } from './grants.js';
 import { IdempotentRequests } from './idempotent-requests.js';
 import { type KeyChange, KeyChanges } from './key-changes.js';
-import { KeyPropagation } from './key-propagation.js';
+import { KeyPropagation, announceAgain } from './key-propagation.js';
+import { KeyRevocation } from './key-revocation.js';
 import { LastUses } from './last-uses.js';
+import { type Lifetime, newLifetime, successorLifetime } from './lineage.js';
+import type { Budget, Principal } from './principal.js';
 import { RootKeyRing } from './root-key-ring.js';
-import { SCOPES } from './scopes.js';
 
-const DAY_MS = 86_400_000;
+/** What a new key has beside its identity and its secret. */
+interface NewKey extends Grant, Lifetime {
+  readonly id: string;
+  readonly name: string;
+  readonly note: string | null;
+  /** Undefined for its own only. */
+  readonly budgets: readonly Budget[] | undefined;
+  readonly predecessorId?: string;
+}
 
 /**
  * Issues, shows, rotates and revokes keys, on behalf of a caller. Every method throws a `ProblemException` for what the
@@ -44,6 +53,7 @@ const DAY_MS = 86_400_000;
 @Injectable()
 export class ApiKeysService {
   private readonly environment: Environment['API_KEY_ENVIRONMENT'];
+  private readonly defaultRateLimit: number;
 
   constructor(
     private readonly prisma: PrismaService,
@@ -55,6 +65,7 @@ export class ApiKeysService {
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });
+    this.defaultRateLimit = config.get('KEY_RATE_LIMIT', { infer: true });
   }
 
   /**
@@ -69,8 +80,8 @@ export class ApiKeysService {
   ): Promise<CreatedApiKey> {
     const { row, secret } = await this.propagate(caller, async (change) => {
       await holdKeys(caller, { ids: [], managersToo: false }, change);
-      await checkGrant(caller, wanted, change);
-      const insert = () => this.insert(caller, wanted, change);
+      const key = this.describeNew(wanted, await this.issuerOf(caller, change), change);
+      const insert = () => this.insert(caller, key, change);
       if (idempotencyKey === undefined) return insert();
       return this.requests.once(change, caller.keyId, idempotencyKey, wanted, insert, (id) =>
         this.announced(id, change),
@@ -121,7 +132,7 @@ export class ApiKeysService {
   /**
    * Makes the successor of a key, which stays good for the grace period.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `API_KEY_NOT_ACTIVE`, `API_KEY_ALREADY_ROTATED`,
-   * `GRANT_EXCEEDS_CALLER`
+   * `GRANT_EXCEEDS_CALLER`, `INVALID_REQUEST`
    */
   async rotate(caller: Principal, id: string, wanted: RotateApiKey): Promise<RotatedApiKey> {
     const { row, secret, predecessor } = await this.propagate(caller, async (change) => {
@@ -130,11 +141,12 @@ export class ApiKeysService {
       const old = await this.row(id, prisma);
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
-      const successor = describe(old);
+      const issuer = await this.issuerOf(caller, change);
       // Whoever rotates a key gets to know the new secret.
-      await checkGrant(caller, successor, change);
-      const { expiresAt } = wanted;
-      const issued = await this.insert(caller, { ...successor, expiresAt }, change, id);
+      if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
+      const lifetime = successorLifetime(old, issuer, wanted.expiresAt, now);
+      const successor = { ...old, ...lifetime, id: createRowId(now.getTime()), predecessorId: id };
+      const issued = await this.insert(caller, { ...successor, budgets: budgetsOf(old) }, change);
       const retiring = await prisma.apiKey.update({
         where: { id },
         data: {
@@ -154,29 +166,25 @@ export class ApiKeysService {
   }
 
   /**
-   * Ends a key, and waits until every live process refuses it.
+   * Ends a key and those that it has issued, directly or through others, and waits until every live process refuses them.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
-  async revoke(caller: Principal, id: string, { reason }: RevokeApiKey): Promise<RevokedApiKey> {
-    const revoke = async (change: KeyChange) => {
-      await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
-      if (!caller.isRoot) await refuseLastWayIn(id, change);
-      const known = await this.row(id, change.prisma);
-      if (known.revokedAt !== null) return this.announced(id, change);
-      const revoked = await change.prisma.apiKey.update({
-        where: { id },
-        data: { revokedAt: change.now, revokedBy: caller.keyId, revocationReason: reason ?? null },
-        select: SELECTED_OF_KEY,
-      });
-      return { row: revoked };
-    };
-    const { row, propagation } = await this.propagation.confirm(async (blockers) => {
-      const change = await this.changes.revoke(caller.keyId, revoke, blockers);
-      return { ...change, rows: [change.row] };
+  async revoke(caller: Principal, id: string, wanted: RevokeApiKey): Promise<RevokedApiKey> {
+    const revocation = new KeyRevocation(caller, id, wanted);
+    const { propagation } = await this.propagation.confirm(async (blockers) => {
+      const { keyId } = caller;
+      await this.changes.revoke(keyId, (change) => revocation.begin(change), blockers);
+      while (!revocation.isOver) {
+        await this.changes.revoke(keyId, (change) => revocation.proceed(change), blockers);
+      }
+      return { rows: revocation.rows };
     });
+    const { revokedKeys, activeIssuedKeys } = revocation;
     const confirmed = propagation.silentInstances === 0;
     return {
-      apiKey: await this.answer(row),
+      apiKey: await this.get(id),
+      revokedKeys,
+      activeIssuedKeys,
       revocation: {
         ...propagation,
         confirmed,
@@ -201,27 +209,65 @@ export class ApiKeysService {
     change: KeyChange,
   ): Promise<{ row: ApiKeyRow; secret: null }> {
     const row = await this.row(id, change.prisma);
-    await this.propagation.announceAgain(row, change);
+    await announceAgain([row], change);
     return { row, secret: null };
+  }
+
+  /** The row of a caller that is an issued key. */
+  private async issuerOf(
+    { isRoot, keyId }: Principal,
+    { prisma }: KeyChange,
+  ): Promise<ApiKeyRow | undefined> {
+    return isRoot ? undefined : this.row(keyId, prisma);
+  }
+
+  private describeNew(
+    { name, note, expiresAt, ...wanted }: CreateApiKey,
+    issuer: ApiKeyRow | undefined,
+    { now }: KeyChange,
+  ): NewKey {
+    const { scopes, readFields = [], writeFields = [], networks = [], rateLimit } = wanted;
+    const grant = { scopes, readFields, writeFields, networks, rateLimit: rateLimit ?? null };
+    if (issuer !== undefined) checkGrant(issuer, grant, this.defaultRateLimit);
+    const id = createRowId(now.getTime());
+    const budgets = issuer && [ownBudget(id, rateLimit), ...budgetsOf(issuer)];
+    return {
+      id,
+      name,
+      note: note ?? null,
+      ...grant,
+      ...newLifetime(issuer, expiresAt, now),
+      budgets,
+    };
   }
 
   private async insert(
     caller: Principal,
-    wanted: CreateApiKey,
+    key: NewKey,
     { prisma, now }: KeyChange,
-    predecessorId?: string,
   ): Promise<{ row: ApiKeyRow; secret: string }> {
     const secret = generateApiKey(this.environment);
+    const { id, name, note, scopes, readFields, writeFields, networks, rateLimit } = key;
+    const { budgets, expiresAt, lineageEndsAt, predecessorId } = key;
     const row = await prisma.apiKey.create({
       data: {
-        ...wanted,
-        predecessorId,
-        expiresAt: wanted.expiresAt ?? new Date(now.getTime() + DEFAULT_LIFETIME_DAYS * DAY_MS),
+        id,
         digest: new Uint8Array(hash('sha256', secret, 'buffer')),
         hint: hintOf(secret),
         environment: this.environment,
+        name,
+        note,
+        scopes: [...scopes],
+        readFields: [...readFields],
+        writeFields: [...writeFields],
+        networks: [...networks],
+        rateLimit,
+        budgets: budgets?.map(({ keyId, rateLimit: rate }) => ({ keyId, rateLimit: rate })),
         createdAt: now,
         createdBy: caller.keyId,
+        expiresAt,
+        lineageEndsAt,
+        predecessorId,
       },
       select: SELECTED_OF_KEY,
     });
@@ -237,25 +283,4 @@ export class ApiKeysService {
   private async answer(row: ApiKeyRow): Promise<ApiKeyAnswer> {
     return toApiKeyAnswer(row, new Date(), (await this.lastUses.find([row.id])).get(row.id));
   }
-}
-
-/** What a successor has in common with a key. */
-function describe(row: ApiKeyRow) {
-  const { name, note, scopes, networks, rateLimit } = row;
-  return {
-    name,
-    note: note ?? undefined,
-    scopes: SCOPES.filter((scope) => scopes.includes(scope)),
-    userFields: userFieldsOf(row),
-    networks: networks.length === 0 ? undefined : networks,
-    rateLimit: rateLimit ?? undefined,
-  };
-}
-
-/** Keys that can manage keys must not end one another until none is left. One that retires soon, and can't be rotated again, is none. */
-async function refuseLastWayIn(id: string, { prisma, now }: KeyChange): Promise<void> {
-  const managers = await prisma.$queryRaw<{ id: string }[]>`
-    SELECT id FROM api_keys
-    WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL AND retires_at IS NULL AND expires_at > ${now}`;
-  if (managers.length === 1 && managers[0]?.id === id) throw new ProblemException('LAST_WAY_IN');
 }

@@ -1,16 +1,25 @@
 import { ProblemException } from '../http/problem.js';
-import type { Principal } from './principal.js';
+import type { ApiKeyRow } from './api-key-answer.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
-import type { Scope } from './scopes.js';
+import type { Principal } from './principal.js';
 
 /** What a key allows its caller. */
 export interface Grant {
-  readonly scopes: readonly Scope[];
-  /** Undefined for all. */
-  readonly userFields?: readonly string[] | undefined;
-  /** Undefined for anywhere. */
-  readonly networks?: readonly string[] | undefined;
+  readonly scopes: readonly string[];
+  /** Empty for all. */
+  readonly readFields: readonly string[];
+  /** Empty for all. */
+  readonly writeFields: readonly string[];
+  /** Empty for anywhere. */
+  readonly networks: readonly string[];
+  /** Requests a minute; null for the default. */
+  readonly rateLimit: number | null;
+}
+
+interface Excess {
+  readonly path: string;
+  readonly message: string;
 }
 
 /**
@@ -34,42 +43,47 @@ export async function holdKeys(
 }
 
 /**
- * Refuses a grant of more than the caller holds: else a key could make itself a stronger one.
+ * Refuses a grant of more than the issuer holds: else a key could make itself a stronger one.
  * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the places.
  */
-export async function checkGrant(
-  caller: Principal,
-  grant: Grant,
-  { prisma }: KeyChange,
-): Promise<void> {
-  if (caller.isRoot) return;
-  const own = await prisma.apiKey.findUniqueOrThrow({
-    where: { id: caller.keyId },
-    select: { networks: true },
-  });
-  const errors = [
-    ...excessScopes(caller, grant),
-    ...excessFields(caller, grant),
-    ...excessNetworks(own.networks, grant),
-  ];
-  if (errors.length > 0) throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors });
+export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
+  refuseExcess([
+    ...excessScopes(issuer, grant),
+    ...excessFields('readFields', issuer, grant),
+    ...excessFields('writeFields', issuer, grant),
+    ...excessNetworks(issuer, grant),
+    ...excessRate(issuer.rateLimit ?? defaultRateLimit, grant.rateLimit ?? defaultRateLimit),
+  ]);
 }
 
-function excessScopes({ scopes }: Principal, grant: Grant) {
+/** @throws ProblemException `GRANT_EXCEEDS_CALLER`, unless there is no excess. */
+export function refuseExcess(errors: readonly Excess[]): void {
+  if (errors.length > 0)
+    throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors: [...errors] });
+}
+
+function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
   return grant.scopes
     .filter((scope) => !scopes.includes(scope))
     .map((scope) => ({ path: 'scopes', message: `the caller does not hold ${scope}` }));
 }
 
-function excessFields({ userFields }: Principal, grant: Grant) {
-  if (userFields === undefined) return [];
-  const held = new Set<string>(userFields);
-  if (grant.userFields?.every((field) => held.has(field))) return [];
-  const message = `the caller may see only ${[...held].join(', ')}`;
-  return [{ path: 'userFields', message }];
+function excessFields(path: 'readFields' | 'writeFields', issuer: Grant, grant: Grant): Excess[] {
+  const held = issuer[path];
+  const wanted = grant[path];
+  if (held.length === 0) return [];
+  if (wanted.length > 0 && wanted.every((field) => held.includes(field))) return [];
+  const right = path === 'readFields' ? 'read' : 'write';
+  return [{ path, message: `the caller may ${right} only ${held.join(', ')}` }];
 }
 
-function excessNetworks(own: readonly string[], { networks }: Grant) {
-  if (own.length === 0 || networks?.every((network) => isPartOf(network, own))) return [];
-  return [{ path: 'networks', message: `the caller must come from ${own.join(', ')}` }];
+function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[] {
+  if (held.length === 0) return [];
+  if (networks.length > 0 && networks.every((network) => isPartOf(network, held))) return [];
+  return [{ path: 'networks', message: `the caller must come from ${held.join(', ')}` }];
+}
+
+function excessRate(held: number, wanted: number): Excess[] {
+  if (wanted <= held) return [];
+  return [{ path: 'rateLimit', message: `the caller may make ${held} requests a minute` }];
 }

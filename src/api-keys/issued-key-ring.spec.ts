@@ -14,7 +14,14 @@ function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
     isRevoked,
     expiresAt: Infinity,
     networks: undefined,
-    principal: { keyId: 'k', isRoot: false, scopes: [], userFields: undefined },
+    principal: {
+      keyId: 'k',
+      isRoot: false,
+      scopes: [],
+      readFields: undefined,
+      writeFields: undefined,
+      budgets: [],
+    },
   };
 }
 

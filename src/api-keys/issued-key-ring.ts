@@ -16,7 +16,14 @@ const NO_KEY: IssuedKey = {
   isRevoked: true,
   expiresAt: 0,
   networks: undefined,
-  principal: { keyId: '', isRoot: false, scopes: [], userFields: undefined },
+  principal: {
+    keyId: '',
+    isRoot: false,
+    scopes: [],
+    readFields: undefined,
+    writeFields: undefined,
+    budgets: [],
+  },
 };
 
 /** Every issued key there is, dead ones too: verification needs no SQL. Filled by `KeyFeed`. */

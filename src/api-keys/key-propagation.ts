@@ -21,6 +21,16 @@ interface Changed {
   readonly rows: readonly KeyRevision[];
 }
 
+/** Makes every process read keys again and acknowledge them. */
+export async function announceAgain(
+  keys: readonly KeyRevision[],
+  { prisma }: KeyChange,
+): Promise<void> {
+  const ids = keys.map(({ id }) => id);
+  await prisma.$queryRaw`
+    SELECT pg_notify(${CHANGES_CHANNEL}, id)::text FROM unnest(${ids}::text[]) AS id`;
+}
+
 /** Changes of keys that are over only when every live process goes by them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
@@ -56,11 +66,6 @@ export class KeyPropagation implements OnApplicationShutdown {
     carryOut: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     return this.propagate(carryOut, { untilEnforced: true });
-  }
-
-  /** Has every process read a key again, and acknowledge it. */
-  async announceAgain({ id }: KeyRevision, { prisma }: KeyChange): Promise<void> {
-    await prisma.$queryRaw`SELECT pg_notify(${CHANGES_CHANNEL}, ${id})::text`;
   }
 
   private async propagate<Change extends Changed>(

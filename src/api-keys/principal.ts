@@ -1,6 +1,14 @@
 import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
+/** A limit that one key or several keys together must keep. */
+export interface Budget {
+  /** The key that the budget belongs to: the key itself, the first key of its succession, or an issuer. */
+  readonly keyId: string;
+  /** Requests a minute; undefined for the server's default. */
+  readonly rateLimit?: number | undefined;
+}
+
 /** The caller that a key has identified. */
 export interface Principal {
   /** Names the key in logs; not secret. */
@@ -8,8 +16,12 @@ export interface Principal {
   /** Whether it is a root key, which may do everything. */
   readonly isRoot: boolean;
   readonly scopes: readonly Scope[];
-  /** The fields of users that the caller may see; undefined for all. */
-  readonly userFields: ReadonlySet<UserField> | undefined;
+  /** The fields of users that the caller may read if it holds `users:read`; undefined for all. */
+  readonly readFields: ReadonlySet<UserField> | undefined;
+  /** The fields of users that the caller may write if it holds `users:write`; undefined for all. */
+  readonly writeFields: ReadonlySet<UserField> | undefined;
+  /** The budgets that each request draws on, the key's own first. Empty for root keys. */
+  readonly budgets: readonly Budget[];
   /** Requests a minute; undefined for the server's default. */
   readonly rateLimit?: number | undefined;
   /** Since when the key has a successor, in milliseconds since the epoch. */

@@ -80,7 +80,9 @@ export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
         keyId: key.id,
         isRoot: true,
         scopes: SCOPES,
-        userFields: undefined,
+        readFields: undefined,
+        writeFields: undefined,
+        budgets: [],
         deprecatedSince: index === 0 ? undefined : this.deprecatedSince(key),
       },
     }));

@@ -2,6 +2,7 @@
 export const SCOPES = [
   'users:read',
   'users:write',
+  'users:grant',
   'accounts:read',
   'keys:read',
   'keys:write',

@@ -1,9 +1,18 @@
 import { Command } from 'commander';
+import { z } from 'zod';
+import type { AuditEvent } from '../audit/audit-chain.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { type AuditReport, AuditService } from '../audit/audit.service.js';
 import { withModule } from './application.js';
 import { CommandFailure, EXIT_CODES } from './run-command.js';
 import { renderTable } from './table.js';
+
+const HEADINGS = ['#', 'time', 'by', 'action', 'subject', 'details'];
+
+const userChangeSchema = z.object({
+  fields: z.array(z.string()),
+  actingUser: z.string().nullish(),
+});
 
 interface VerifyOptions {
   readonly head?: string;
@@ -68,9 +77,12 @@ async function list({ subject, actor: by, json }: ListOptions): Promise<void> {
       const line = { sequence: Number(sequence), at, actor, action, subject: event.subject };
       if (json)
         console.log(JSON.stringify({ ...line, before: parse(before), after: parse(after) }));
-      else rows.push([String(sequence), at.toISOString(), actor, action, event.subject]);
+      else {
+        const details = describeUserChange(event);
+        rows.push([String(sequence), at.toISOString(), actor, action, event.subject, details]);
+      }
     }
-    if (!json) console.log(renderTable(['#', 'time', 'by', 'what', 'subject'], rows));
+    if (!json) console.log(renderTable(HEADINGS, rows));
   });
 }
 
@@ -81,6 +93,15 @@ function describe(report: AuditReport): string {
     ...faults.map(({ sequence, problem }) => `event ${sequence}: ${problem}`),
     ...strayKeys.map((id) => `key ${id}: is not what its last event says`),
   ].join('\n');
+}
+
+/** The fields of a user that were written, and for whom. */
+function describeUserChange({ action, after }: AuditEvent): string {
+  if (!action.startsWith('user.')) return '';
+  const { data } = userChangeSchema.safeParse(parse(after));
+  if (data === undefined) return '';
+  const { fields, actingUser } = data;
+  return [...fields, ...(actingUser ? [`acting for ${actingUser}`] : [])].join(', ');
 }
 
 const headText = ({ head }: AuditReport): string => `${head.sequence}:${head.hash}`;

@@ -39,7 +39,9 @@ const OPERATOR: Principal = {
   keyId: `cli:${operatorName()}`,
   isRoot: true,
   scopes: SCOPES,
-  userFields: undefined,
+  readFields: undefined,
+  writeFields: undefined,
+  budgets: [],
 };
 
 function operatorName(): string {
@@ -81,8 +83,13 @@ export function createKeysCommand(): Command {
     .requiredOption('--name <name>', 'who it is for')
     .requiredOption('--scopes <scopes>', `with commas: ${SCOPES.join(',')}`, words)
     .option(
-      '--user-fields <fields>',
-      'the only fields of users that it may see, with commas',
+      '--read-fields <fields>',
+      'the only fields of users that it may read, with commas',
+      words,
+    )
+    .option(
+      '--write-fields <fields>',
+      'the only fields of users that it may write, with commas',
       words,
     )
     .option(
@@ -125,17 +132,19 @@ export function createKeysCommand(): Command {
     )
     .option(
       '--expires-in-days <days>',
-      'when the successor ends',
+      `when the successor ends (default: ${DEFAULT_LIFETIME_DAYS}, or with its lineage)`,
       wholeNumber(MAX_DAYS),
-      DEFAULT_LIFETIME_DAYS,
     )
     .option('--reveal', 'show the secret although stdout is no terminal')
     .option('--json', 'for scripts')
     .action(rotate);
   program
     .command('revoke <id>')
-    .description('end a key everywhere, and wait until every process refuses it')
+    .description(
+      'end a key and those that it has issued, everywhere, and wait until every process refuses them',
+    )
     .option('--reason <text>', 'for the record')
+    .option('--keep-issued', 'leave the keys that it has issued as they are')
     .option('--json', 'for scripts')
     .action(revoke);
   program
@@ -159,7 +168,8 @@ ${EXIT_CODES.unconfirmed} revoked but not confirmed by every process, ${EXIT_COD
 interface CreateOptions extends SecretOutput {
   readonly name: string;
   readonly scopes: string[];
-  readonly userFields?: string[];
+  readonly readFields?: string[];
+  readonly writeFields?: string[];
   readonly networks?: string[];
   readonly rateLimit?: number;
   readonly expiresInDays: number;
@@ -219,7 +229,7 @@ async function usage(id: string, { hours, json }: UsageOptions): Promise<void> {
 interface RotateOptions extends SecretOutput {
   readonly graceSeconds: number;
   readonly retireAfterQuietSeconds?: number;
-  readonly expiresInDays: number;
+  readonly expiresInDays?: number;
 }
 
 async function rotate(
@@ -230,7 +240,7 @@ async function rotate(
   const request = rotateApiKeySchema.parse({
     gracePeriodSeconds: graceSeconds,
     retireAfterQuietSeconds,
-    expiresAt: expiryIn(expiresInDays),
+    expiresAt: expiresInDays === undefined ? undefined : expiryIn(expiresInDays),
   });
   const rotated = await withKeys((keys) => keys.rotate(OPERATOR, id, request));
   if (json) return printJson(rotated);
@@ -245,17 +255,22 @@ ${secret}`);
 
 interface RevokeOptions extends Output {
   readonly reason?: string;
+  readonly keepIssued?: true;
 }
 
-async function revoke(id: string, { reason, json }: RevokeOptions): Promise<void> {
-  const request = revokeApiKeySchema.parse({ reason });
+async function revoke(id: string, { reason, keepIssued, json }: RevokeOptions): Promise<void> {
+  const request = revokeApiKeySchema.parse({ reason, keepIssuedKeys: keepIssued });
   const revoked = await withKeys((keys) => keys.revoke(OPERATOR, id, request));
   const { confirmed, instances, silentInstances, effectiveAfterMs } = revoked.revocation;
   if (json) printJson(revoked);
-  else if (confirmed) {
-    print(
-      `Revoked: ${instances} running processes refuse it, ${effectiveAfterMs} ms after the request.`,
-    );
+  else {
+    for (const key of revoked.revokedKeys) print(`Revoked with it: ${key.id} ${key.name}`);
+    for (const key of revoked.activeIssuedKeys) print(`Still active: ${key.id} ${key.name}`);
+    if (confirmed) {
+      print(
+        `Revoked: ${instances} running processes refuse it, ${effectiveAfterMs} ms after the request.`,
+      );
+    }
   }
   if (confirmed) return;
   throw new CommandFailure(
@@ -322,12 +337,14 @@ function describeKey(apiKey: ApiKeyAnswer): string {
     key: apiKey.hint,
     status: apiKey.status,
     scopes: apiKey.scopes.join(', '),
-    'user fields': apiKey.userFields?.join(', ') ?? 'all',
+    'reads fields': apiKey.readFields?.join(', ') ?? 'all',
+    'writes fields': apiKey.writeFields?.join(', ') ?? 'all',
     networks: apiKey.networks.join(', ') || 'any',
     'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} a minute`,
     note: apiKey.note,
     created: `${apiKey.createdAt} by ${apiKey.createdBy}`,
     expires: apiKey.expiresAt,
+    'lineage ends': apiKey.lineageEndsAt,
     predecessor: apiKey.predecessorId,
     successor: apiKey.successorId,
     retires: apiKey.retiresAt,
@@ -339,7 +356,7 @@ function describeKey(apiKey: ApiKeyAnswer): string {
         : `${lastUse.at} from ${lastUse.source} by ${lastUse.client ?? '?'}`,
   };
   const present = Object.entries(lines).filter(([, value]) => value !== null);
-  return present.map(([name, value]) => `${name.padEnd(12)} ${value}`).join('\n');
+  return present.map(([name, value]) => `${name.padEnd(13)} ${value}`).join('\n');
 }
 
 function print(text: string): void {

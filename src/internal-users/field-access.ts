@@ -1,16 +1,19 @@
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../http/problem.js';
-import { USER_FIELDS, type User, type VisibleUser } from '../users/user.schemas.js';
+import {
+  USER_FIELDS,
+  type User,
+  type UserField,
+  type VisibleUser,
+  WRITABLE_USER_FIELDS,
+} from '../users/user.schemas.js';
 import type { UserTextPage } from '../users/users.service.js';
 
 export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
 
-/** A user without the fields that the caller's key may not see. */
-function visibleUser({ userFields }: Principal, user: User): VisibleUser {
-  if (userFields === undefined) return user;
-  const visible = USER_FIELDS.filter((field) => userFields.has(field));
-  return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
-}
+const NO_FIELDS: ReadonlySet<UserField> = new Set();
+/** The fields that decide what a user may do elsewhere. */
+const GRANTED_FIELDS = ['roles', 'permissions'] as const satisfies readonly UserField[];
 
 /** The answer with a user that is JSON text already. */
 export function visibleUserText(caller: Principal, text: string): string {
@@ -23,25 +26,66 @@ export function visiblePageText(caller: Principal, { users, nextCursor }: UserTe
   return `{"users":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
 }
 
-/** The text goes out as it is, if the caller may see all of it. */
-function visibleText(caller: Principal, text: string): string {
-  if (caller.userFields === undefined) return text;
-  return JSON.stringify(visibleUser(caller, JSON.parse(text)));
+/**
+ * The search itself, unless it is by a field that the caller's key may not read: the result would tell the field.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields.
+ */
+export function readableFields<Search extends object>(caller: Principal, search: Search): Search {
+  const readable = fieldsToRead(caller);
+  if (readable !== undefined) refuse(USER_FIELDS, search, readable);
+  return search;
 }
 
 /**
- * The input itself, unless it has a field that the caller's key may not see: searching for one would tell it, and so
- * would writing one, where another user has it.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields.
+ * The input itself, unless it has a field that the caller's key may not write.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE`
  */
-export function allowedFields<Input extends object>(
-  { userFields }: Principal,
-  input: Input,
-): Input {
-  if (userFields === undefined) return input;
-  const forbidden = USER_FIELDS.filter((field) => field in input && !userFields.has(field));
-  if (forbidden.length === 0) return input;
-  throw new ProblemException('FIELD_NOT_ALLOWED', {
-    errors: forbidden.map((path) => ({ path, message: 'the key may not use this field' })),
+export function writableFields<Input extends object>(caller: Principal, input: Input): Input {
+  if (GRANTED_FIELDS.some((field) => field in input) && !caller.scopes.includes('users:grant')) {
+    throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: 'users:grant' });
+  }
+  const { writeFields } = caller;
+  if (writeFields !== undefined) refuse(WRITABLE_USER_FIELDS, input, writeFields);
+  return input;
+}
+
+/**
+ * To delete a user is to write all its fields.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, with those that the caller's key may not write.
+ */
+export function refuseDeletion({ writeFields }: Principal): void {
+  if (writeFields !== undefined)
+    throw fieldsNotAllowed(WRITABLE_USER_FIELDS.filter((field) => !writeFields.has(field)));
+}
+
+/** The text goes out as it is, if the caller may read all of it. */
+function visibleText(caller: Principal, text: string): string {
+  const readable = fieldsToRead(caller);
+  if (readable === undefined) return text;
+  return JSON.stringify(visibleUser(readable, JSON.parse(text)));
+}
+
+function visibleUser(readable: ReadonlySet<UserField>, user: User): VisibleUser {
+  const visible = USER_FIELDS.filter((field) => readable.has(field));
+  return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
+}
+
+/** Undefined for all. A key that only writes reads nothing, whatever a write answers. */
+function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField> | undefined {
+  return scopes.includes('users:read') ? readFields : NO_FIELDS;
+}
+
+function refuse(
+  fields: readonly UserField[],
+  input: object,
+  allowed: ReadonlySet<UserField>,
+): void {
+  const forbidden = fields.filter((field) => field in input && !allowed.has(field));
+  if (forbidden.length > 0) throw fieldsNotAllowed(forbidden);
+}
+
+function fieldsNotAllowed(fields: readonly UserField[]): ProblemException {
+  return new ProblemException('FIELD_NOT_ALLOWED', {
+    errors: fields.map((path) => ({ path, message: 'the key may not use this field' })),
   });
 }

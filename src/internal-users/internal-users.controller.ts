@@ -51,9 +51,11 @@ import { UsersService } from '../users/users.service.js';
 import { ActingUser, ApiActingUser } from './acting-user.decorator.js';
 import {
   JSON_CONTENT_TYPE,
-  allowedFields,
+  readableFields,
+  refuseDeletion,
   visiblePageText,
   visibleUserText,
+  writableFields,
 } from './field-access.js';
 
 @ApiTags('users')
@@ -106,7 +108,7 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
-    const page = await this.users.search(allowedFields(caller, search));
+    const page = await this.users.search(readableFields(caller, search));
     return visiblePageText(caller, this.limit.found(caller, page));
   }
 
@@ -128,7 +130,7 @@ export class InternalUsersController {
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = allowedFields(caller, this.limit.written(caller, user));
+    const allowed = writableFields(caller, this.limit.written(caller, user));
     const author = { keyId: caller.keyId, actingUser };
     return visibleUserText(caller, await this.users.create(allowed, author));
   }
@@ -155,7 +157,7 @@ export class InternalUsersController {
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = allowedFields(caller, changes);
+    const allowed = writableFields(caller, changes);
     const author = { keyId: caller.keyId, actingUser };
     const text = await this.users.update(this.limit.asked(caller, id), allowed, author);
     return visibleUserText(caller, text);
@@ -167,12 +169,19 @@ export class InternalUsersController {
   @ApiActingUser()
   @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
   @ApiNoContentResponse({ description: 'Deleted' })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS', 'ENUMERATION_LIMITED')
+  @ApiProblems(
+    'INVALID_REQUEST',
+    'FIELD_NOT_ALLOWED',
+    'USER_NOT_FOUND',
+    'USER_HAS_ACCOUNTS',
+    'ENUMERATION_LIMITED',
+  )
   async delete(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @ActingUser() actingUser?: string,
   ): Promise<void> {
+    refuseDeletion(caller);
     return this.users.delete(this.limit.asked(caller, id), { keyId: caller.keyId, actingUser });
   }
 

@@ -79,7 +79,7 @@ async function makeCredentials(url: string): Promise<Credentials> {
   await withKey(url).post(`/api/internal/api-keys/${revoked.id}/revoke`).send({}).expect(200);
   const ended = Array.from({ length: KEYS_TO_END }, () => issueKey(url));
   const keys = [
-    issueKey(url, { userFields: ['name'] }),
+    issueKey(url, { readFields: ['name'] }),
     issueKey(url, { scopes: ['keys:read', 'keys:write'] }),
     issueKey(url, { scopes: ['users:read', 'users:write', 'accounts:read'] }),
     issueKey(url, { rateLimit: 1 }),

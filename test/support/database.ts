@@ -29,6 +29,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** A database of its own without a schema. */
+export async function createEmptyDatabase(): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
+  const name = `${inject('templateDatabase')}_${randomBytes(6).toString('hex')}`;
+  await runOnServer(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+  const url = new URL(inject('databaseServerUrl'));
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => runOnServer(`DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
 async function runOnServer(statement: string): Promise<void> {
   const client = new Client({ connectionString: inject('databaseServerUrl') });
   await client.connect();

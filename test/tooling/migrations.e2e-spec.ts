@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMigrations } from '../../scripts/migrations.js';
-import { createTestDatabase } from '../support/database.js';
+import { createEmptyDatabase, createTestDatabase } from '../support/database.js';
 
 /** What code that does not know of the migration may not survive: docs/decisions/0031-expand-and-contract.md. */
 const CONTRACTING = [
@@ -68,6 +69,76 @@ describe('migrations', () => {
     'ALTER TABLE "users" ADD COLUMN "logins" INTEGER NOT NULL DEFAULT 0;',
   ])('may say %s', (statement) => {
     expect(breaksOlderCode(statement)).toBe(false);
+  });
+});
+
+describe('the migration to least privilege', () => {
+  const MIGRATION = '20261130090000_least_privilege';
+  let client: Client;
+  let url: string;
+  let drop: () => Promise<void>;
+
+  /** Adds a key as the release before has it, and odd ones that no release makes. */
+  const addKey = (id: string, scopes: string, userFields: string | null, more = '') =>
+    client.query(
+      `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, user_fields, created_by, expires_at${more && ', revoked_at, revoked_by'})
+       VALUES ($1, sha256(convert_to($1, 'UTF8')), '', 'test', $1, $2, $3, 'root_00000000', now() + interval '90 days'${more})`,
+      [id, scopes, userFields],
+    );
+  const keyOf = async (id: string) =>
+    (
+      await client.query(
+        'SELECT scopes, user_fields, write_fields, budgets, lineage_ends_at FROM api_keys WHERE id = $1',
+        [id],
+      )
+    ).rows[0];
+
+  beforeAll(async () => {
+    ({ url, drop } = await createEmptyDatabase());
+    client = new Client({ connectionString: url });
+    await client.connect();
+    const at = migrations.findIndex(({ name }) => name === MIGRATION);
+    for (const { sql } of migrations.slice(0, at)) await client.query(sql);
+    await addKey('whole', '{users:read,users:write,accounts:read}', null);
+    await addKey('names', '{users:read,users:write}', '{email,name}');
+    await addKey('roles', '{users:write}', '{name,roles}');
+    await addKey('reader', '{users:read}', '{}');
+    await addKey('revoked', '{users:write}', null, `, now(), 'the test'`);
+    await addKey('nulls', '{NULL,users:write}', '{NULL,name}');
+    await addKey('unknown', '{users:all}', '{digest}');
+    await addKey('nothing', '{users:write,users:grant}', null);
+    await client.query(migrations[at]?.sql ?? '');
+  });
+
+  afterAll(async () => {
+    await client.end();
+    await drop();
+  });
+
+  it.each([
+    ['whole', ['users:read', 'users:write', 'accounts:read', 'users:grant'], null],
+    ['names', ['users:read', 'users:write'], ['email', 'name']],
+    ['roles', ['users:write', 'users:grant'], ['name', 'roles']],
+    ['reader', ['users:read'], null],
+    ['revoked', ['users:write'], null],
+    ['nulls', [null, 'users:write'], [null, 'name']],
+    ['unknown', ['users:all'], ['digest']],
+    ['nothing', ['users:write', 'users:grant'], null],
+  ])('leaves the key %s what it could do, and no more', async (id, scopes, writeFields) => {
+    expect(await keyOf(id)).toMatchObject({
+      scopes,
+      write_fields: writeFields,
+      budgets: null,
+      lineage_ends_at: null,
+    });
+  });
+
+  it('is in the audit trail', async () => {
+    const { rows } = await client.query(
+      `SELECT subject FROM audit_events WHERE actor = 'migration' AND action = 'update' ORDER BY subject`,
+    );
+    const changed = rows.map(({ subject }) => subject);
+    expect(changed).toEqual(['names', 'nulls', 'roles', 'unknown', 'whole']);
   });
 });
 

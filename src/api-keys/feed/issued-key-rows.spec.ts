@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isWithin } from '../network.js';
 import { IssuedKeyReader } from './issued-key-rows.js';
 
@@ -8,7 +8,10 @@ const ROW = {
   revision: '1',
   scopes: [],
   user_fields: null,
+  write_fields: null,
+  networks: null,
   rate_limit: null,
+  budgets: null,
   revoked: false,
   expires_at: 0,
   rotated_at: null,
@@ -21,3 +24,29 @@ it.each(['10.1.2.3', 'localhost', '10.0.0.0/33'])(
     expect(networks && isWithin(networks, '10.1.2.3')).toBe(false);
   },
 );
+
+describe('the budgets of a key', () => {
+  const read = (budgets: unknown) =>
+    new IssuedKeyReader().read({ ...ROW, rate_limit: 60, budgets }).principal.budgets;
+
+  it('are its own one if the row names none', () => {
+    expect(read(null)).toEqual([{ keyId: 'k', rateLimit: 60 }]);
+  });
+
+  it('are those that the row names, in its order', () => {
+    const budgets = [{ keyId: 'first', rateLimit: 60 }, { keyId: 'issuer' }];
+    expect(read(budgets)).toEqual(budgets);
+  });
+
+  it('include the own one if the row cannot be read', () => {
+    expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
+  });
+
+  it('are shared between keys of one issuer', () => {
+    const reader = new IssuedKeyReader();
+    const [one, two] = ['one', 'two'].map((id) =>
+      reader.read({ ...ROW, id, budgets: [{ keyId: id }, { keyId: 'issuer', rateLimit: 3 }] }),
+    );
+    expect(one?.principal.budgets[1]).toBe(two?.principal.budgets[1]);
+  });
+});

@@ -1,12 +1,15 @@
 import { BlockList } from 'node:net';
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
 import type { IssuedKey } from '../issued-key.js';
+import { ownBudget } from '../budgets.js';
 import { toBlockList } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
+import { BudgetReader } from './budget-reader.js';
 
 /** The columns that `toIssuedKey` reads. Times are milliseconds since the epoch. */
 export const ISSUED_KEY_COLUMNS = `
-  id, encode(digest, 'hex') AS digest, revision, scopes, user_fields, networks, rate_limit,
+  id, encode(digest, 'hex') AS digest, revision, scopes, user_fields, write_fields, networks,
+  rate_limit, budgets,
   revoked_at IS NOT NULL AS revoked,
   (extract(epoch FROM least(expires_at, retires_at)) * 1000)::float8 AS expires_at,
   (extract(epoch FROM rotated_at) * 1000)::float8 AS rotated_at`;
@@ -17,8 +20,10 @@ export interface IssuedKeyRow {
   readonly revision: string;
   readonly scopes: readonly string[];
   readonly user_fields: readonly string[] | null;
+  readonly write_fields: readonly string[] | null;
   readonly networks: readonly string[] | null;
   readonly rate_limit: number | null;
+  readonly budgets: unknown;
   readonly revoked: boolean;
   readonly expires_at: number;
   readonly rotated_at: number | null;
@@ -28,6 +33,7 @@ export interface IssuedKeyRow {
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);
+  private readonly budgets = new BudgetReader();
   private readonly networks = new Interned(toNetworks);
 
   read(row: IssuedKeyRow): IssuedKey {
@@ -42,8 +48,10 @@ export class IssuedKeyReader {
         keyId: row.id,
         isRoot: false,
         scopes: this.scopes.get(row.scopes),
-        userFields: this.userFields.get(row.user_fields ?? []),
+        readFields: this.userFields.get(row.user_fields ?? []),
+        writeFields: this.userFields.get(row.write_fields ?? []),
         rateLimit: row.rate_limit ?? undefined,
+        budgets: this.budgets.read(ownBudget(row.id, row.rate_limit), row.budgets),
         deprecatedSince: row.rotated_at ?? undefined,
         sunsetAt: row.rotated_at === null ? undefined : row.expires_at,
       },
