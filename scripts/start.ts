@@ -8,7 +8,13 @@ import { buildPackages, buildServers, isBuildOutdated } from './start/build.js';
 import { configureServers, type Configuration } from './start/configuration.js';
 import { checkDatabase, hasPendingMigrations, hasUsers, seed } from './start/database.js';
 import { prepareVariables } from './start/environment.js';
-import { MCP_SERVER_KEY_FILE, hasMcpServerKey, issueMcpServerKey } from './start/mcp-server-key.js';
+import {
+  MCP_SERVER_KEY_FILE,
+  findMcpServerKey,
+  fitsMcpServer,
+  issueMcpServerKey,
+  replaceMcpServerKey,
+} from './start/mcp-server-key.js';
 import { ServerProcess } from './start/server-process.js';
 import { runTool, step } from './start/step.js';
 import { describeUsage } from './start/usage.js';
@@ -60,12 +66,7 @@ async function serveEmbedded(variables: NodeJS.ProcessEnv, signal: AbortSignal):
 async function serve(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const { backend, mcpServer } = configuration;
   await prepareDatabase(backend, signal);
-  if (!(await hasMcpServerKey(backend.environment.DATABASE_URL))) {
-    const { DATABASE_URL } = backend.environment;
-    await step('Issue the MCP server’s key', signal, () =>
-      issueMcpServerKey({ ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '' }),
-    );
-  }
+  await prepareMcpServerKey(backend, signal);
   signal.throwIfAborted();
   const { HOST, PORT } = backend.environment;
   const { MCP_PORT } = mcpServer.environment;
@@ -111,5 +112,20 @@ async function prepareDatabase(
   }
   if (NODE_ENV !== 'production' && !(await hasUsers(DATABASE_URL))) {
     await step('Add demo users', signal, () => seed(DATABASE_URL));
+  }
+}
+
+async function prepareMcpServerKey(
+  { variables, environment: { DATABASE_URL } }: Configuration['backend'],
+  signal: AbortSignal,
+): Promise<void> {
+  const commandVariables = { ...variables, DATABASE_URL, DATABASE_URL_FILE: '' };
+  const key = await findMcpServerKey(DATABASE_URL);
+  if (key === undefined) {
+    await step('Issue the MCP server’s key', signal, () => issueMcpServerKey(commandVariables));
+  } else if (!fitsMcpServer(key)) {
+    await step('Replace the MCP server’s key', signal, () =>
+      replaceMcpServerKey(commandVariables, key),
+    );
   }
 }

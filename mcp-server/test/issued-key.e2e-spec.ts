@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { MCP_SERVER_GRANT } from '../../scripts/start/mcp-server-key.js';
 import { withKey } from '../../test/support/app.js';
 import { issueKey } from '../../test/support/keys.js';
 import { addUser } from '../../test/support/users.js';
@@ -10,17 +11,16 @@ import { API_KEY, startMcp } from './support/servers.js';
 import { useStack } from './support/stack.js';
 import { token } from './support/tokens.js';
 
-const SCOPES = ['users:read', 'users:write', 'accounts:read'];
 const GREETING = 'Hello Ada! Your checking balance is $5.00.';
 
 const stack = useStack();
 
-it('is all that the tools need, and its rotation is followed by way of the file', async () => {
+it('the key that npm start issues is all that the tools need, and its rotation is followed by way of the file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-issued-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const INTERNAL_API_KEY_FILE = join(folder, 'key');
   const url = stack.backend.origin;
-  const key = await issueKey(url, { name: 'mcp-server', scopes: SCOPES }, API_KEY);
+  const key = await issueKey(url, { name: 'mcp-server', ...MCP_SERVER_GRANT }, API_KEY);
   writeFileSync(INTERNAL_API_KEY_FILE, key.secret);
   const mcp = await startMcp({
     BACKEND_API_URL: url,
@@ -35,6 +35,8 @@ it('is all that the tools need, and its rotation is followed by way of the file'
   const client = await connect(mcp.url, await token(id));
   const changed = await client.callTool('update_phone', { phone: '+442079460958' });
   expect(changed.isError).toBeUndefined();
+  const profile = await client.callTool('get_profile');
+  expect(profile.structuredContent).toMatchObject({ phone: '+442079460958', permissions });
 
   const root = withKey(url, API_KEY);
   const path = `/api/internal/api-keys/${key.id}`;

@@ -8,35 +8,85 @@ import { query } from './database.js';
 const FOLDER = '.data';
 /** The MCP server's own key, for its owner's eyes only. */
 export const MCP_SERVER_KEY_FILE = `${FOLDER}/mcp-server-key`;
-const SCOPES = 'users:read,users:write,accounts:read';
+
+/** What the tools of the MCP server need, and no more (mcp-server/src/tools). */
+export const MCP_SERVER_GRANT = {
+  scopes: ['users:read', 'users:write', 'accounts:read'],
+  // What get_profile shows. The tools check the permissions, too.
+  readFields: ['email', 'name', 'phone', 'roles', 'permissions', 'createdAt', 'lastLoginAt'],
+  // What update_phone changes.
+  writeFields: ['phone'],
+};
+
+// An exit code of src/cli/run-command.ts, which can't be loaded before the build.
+const UNCONFIRMED = 4;
 
 const createdSchema = z.object({ secret: z.string() });
+const storedKeySchema = z.object({
+  id: z.string(),
+  scopes: z.array(z.string()),
+  readFields: z.array(z.string()).nullable(),
+  writeFields: z.array(z.string()).nullable(),
+});
 
-/** Whether the key of an earlier start is good for another week at least. */
-export async function hasMcpServerKey(databaseUrl: string): Promise<boolean> {
+type StoredKey = z.infer<typeof storedKeySchema>;
+
+/** The key of an earlier start, if it is good for another week at least. */
+export async function findMcpServerKey(databaseUrl: string): Promise<StoredKey | undefined> {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => undefined);
-  if (key === undefined) return false;
+  if (key === undefined) return undefined;
   const digest = createHash('sha256').update(key.trim()).digest('hex');
-  const rows = await query(
+  const [row] = await query(
     databaseUrl,
-    `SELECT FROM api_keys
+    `SELECT id, scopes, user_fields AS "readFields", write_fields AS "writeFields" FROM api_keys
      WHERE encode(digest, 'hex') = '${digest}' AND revoked_at IS NULL
        AND least(expires_at, retires_at) > now() + interval '7 days'`,
   );
-  return rows.length > 0;
+  return row && storedKeySchema.parse(row);
+}
+
+/** Whether a key allows what the MCP server needs, and nothing else. */
+export function fitsMcpServer({ scopes, readFields, writeFields }: StoredKey): boolean {
+  return (
+    isSame(scopes, MCP_SERVER_GRANT.scopes) &&
+    isSame(readFields ?? [], MCP_SERVER_GRANT.readFields) &&
+    isSame(writeFields ?? [], MCP_SERVER_GRANT.writeFields)
+  );
 }
 
 /** Issues the MCP server a key with what its tools need, so that it does not have the root key. */
 export async function issueMcpServerKey(variables: NodeJS.ProcessEnv): Promise<void> {
-  const command = ['dist/cli/keys.js', 'create', '--name', 'mcp-server', '--scopes', SCOPES];
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...command, '--note', 'made by npm start', '--reveal', '--json'],
-    { env: variables },
-  );
+  const { scopes, readFields, writeFields } = MCP_SERVER_GRANT;
+  const described = ['--name', 'mcp-server', '--note', 'made by npm start'];
+  const fields = ['--read-fields', readFields.join(','), '--write-fields', writeFields.join(',')];
+  const output = ['--reveal', '--json'];
+  const command = ['create', ...described, '--scopes', scopes.join(','), ...fields, ...output];
+  const stdout = await runKeys(variables, command);
   const { secret } = createdSchema.parse(JSON.parse(stdout));
   await mkdir(FOLDER, { recursive: true });
   const unfinished = `${MCP_SERVER_KEY_FILE}.${process.pid}`;
   await writeFile(unfinished, `${secret}\n`, { mode: 0o600 });
   await rename(unfinished, MCP_SERVER_KEY_FILE);
+}
+
+/** Issues a key in place of one that allows something else. */
+export async function replaceMcpServerKey(
+  variables: NodeJS.ProcessEnv,
+  { id }: StoredKey,
+): Promise<void> {
+  await issueMcpServerKey(variables);
+  const reason = 'npm start has replaced it: it did not allow exactly what the MCP server needs';
+  await runKeys(variables, ['revoke', id, '--reason', reason]).catch((error: unknown) => {
+    // A process of a start that was killed a moment ago cannot confirm it any more.
+    if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
+  });
+}
+
+async function runKeys(variables: NodeJS.ProcessEnv, args: string[]): Promise<string> {
+  const command = ['dist/cli/keys.js', ...args];
+  return (await promisify(execFile)(process.execPath, command, { env: variables })).stdout;
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((word) => other.includes(word));
 }

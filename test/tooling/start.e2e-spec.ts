@@ -26,6 +26,7 @@ import {
   EmbeddedPostgres,
   embeddedDatabaseUrl,
 } from '../../scripts/embedded-postgres.js';
+import { MCP_SERVER_GRANT } from '../../scripts/start/mcp-server-key.js';
 
 const NOT_IN_A_FRESH_CHECKOUT = new Set([
   '.git',
@@ -215,6 +216,12 @@ describe('npm start', () => {
     return Promise.all(started.splice(0).map((one) => one.signal('SIGINT')));
   }
 
+  /** What the output says to connect an MCP client with, and a token in it. */
+  async function clientConfigurationOf(running: Start): Promise<string> {
+    const token = await paste(running.line(TOKEN_LINE), checkout);
+    return running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());
+  }
+
   function databasePort(): number {
     return Number(new URL(embeddedDatabaseUrl(checkout) ?? '').port);
   }
@@ -278,10 +285,7 @@ describe('npm start', () => {
     });
 
     it('has printed what connects an MCP client, once the token is in it', async () => {
-      const token = await paste(running.line(TOKEN_LINE), checkout);
-      const configuration = running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());
-
-      expect(await getBalance(configuration)).toContain('Hello John Doe!');
+      expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
 
     it('keeps the URL of the database from the MCP server', async () => {
@@ -301,9 +305,7 @@ describe('npm start', () => {
       const { mode } = await stat(join(checkout, '.data/mcp-server-key'));
       expect(mode & 0o777).toBe(0o600);
       const keys = await paste('npm run -s keys -- list --json', checkout);
-      expect(JSON.parse(keys).apiKeys).toMatchObject([
-        { name: 'mcp-server', scopes: ['users:read', 'users:write', 'accounts:read'] },
-      ]);
+      expect(JSON.parse(keys).apiKeys).toMatchObject([{ name: 'mcp-server', ...MCP_SERVER_GRANT }]);
     });
 
     it('refuses to mint a token in production', async () => {
@@ -380,6 +382,25 @@ describe('npm start', () => {
       await start();
 
       expect(await listens(databasePort())).toBe(true);
+    });
+
+    it('replaces a key of the MCP server that allows more than its tools need', async () => {
+      const postgres = await EmbeddedPostgres.start({ directory: clusterDirectory(checkout) });
+      const client = new Client({ connectionString: postgres.url });
+      await client.connect();
+      await client.query(`UPDATE api_keys SET write_fields = '{}'`);
+      await client.end();
+      await postgres.stop();
+
+      const running = await start();
+
+      expect(running.output).toMatch(/^✓ Replace the MCP server’s key/m);
+      const keys = await paste('npm run -s keys -- list --json', checkout);
+      expect(JSON.parse(keys).apiKeys).toMatchObject([
+        { status: 'revoked', writeFields: null },
+        { status: 'active', ...MCP_SERVER_GRANT },
+      ]);
+      expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
 
     it('adds a JWT_SECRET to an .env of before there was one', async () => {
