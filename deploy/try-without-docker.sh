@@ -66,6 +66,16 @@ make_secrets() {
   chmod 444 "$secrets"/*
 }
 
+# As deploy/README.md has it.
+issue_mcp_server_key() {
+  curl --silent --fail --max-time 10 "http://127.0.0.1:$backend_port/api/internal/api-keys" \
+    -H "X-API-Key: $(cat "$secrets/internal-api-key")" -H 'Content-Type: application/json' \
+    -d '{"name":"mcp-server","scopes":["users:read","users:write","accounts:read"],"writeFields":["phone"],
+      "readFields":["email","name","phone","roles","permissions","createdAt","lastLoginAt"]}' |
+    node -p 'JSON.parse(fs.readFileSync(0)).secret' > "$secrets/mcp-server-key"
+  chmod 444 "$secrets/mcp-server-key"
+}
+
 # Becomes the process, so that $! is its id: call it in a subshell or in the background.
 run_image() {
   exec deploy/trial/run-image.sh "$work/$1" "$1" "$2" "$secrets" "${@:3}"
@@ -117,12 +127,12 @@ psql -q "$DATABASE_URL" -c "CREATE DATABASE $database"
 
 issuer=https://issuer.example.test
 public_url=https://mcp.example.test/mcp
-common=(HOST=127.0.0.1 INTERNAL_API_KEY_FILE=/run/secrets/internal-api-key
-  JWT_SECRET_FILE=/run/secrets/jwt-secret "JWT_ISSUER=$issuer")
+common=(HOST=127.0.0.1 JWT_SECRET_FILE=/run/secrets/jwt-secret "JWT_ISSUER=$issuer")
 serve backend "${common[@]}" "PORT=$backend_port" DATABASE_URL_FILE=/run/secrets/database-url \
-  AUTH_TOKEN_AUDIENCE=https://api.example.test
+  INTERNAL_API_KEY_FILE=/run/secrets/internal-api-key AUTH_TOKEN_AUDIENCE=https://api.example.test
+issue_mcp_server_key
 serve mcp-server "${common[@]}" "MCP_PORT=$mcp_port" "MCP_PUBLIC_URL=$public_url" \
-  "BACKEND_API_URL=http://127.0.0.1:$backend_port"
+  INTERNAL_API_KEY_FILE=/run/secrets/mcp-server-key "BACKEND_API_URL=http://127.0.0.1:$backend_port"
 
 psql -q "$(cat "$secrets/owner-database-url")" << 'SQL'
 INSERT INTO users (id, email, name, permissions, updated_at)
@@ -131,7 +141,7 @@ INSERT INTO accounts (id, user_id, type, currency, balance, updated_at)
   VALUES ('1', '12345', 'checking', 'USD', 1234.56, now());
 SQL
 # Tokens for trials are refused in production, so it is made outside the image.
-token=$(NODE_ENV=development INTERNAL_API_KEY_FILE=$secrets/internal-api-key JWT_SECRET_FILE=$secrets/jwt-secret \
+token=$(NODE_ENV=development INTERNAL_API_KEY_FILE=$secrets/mcp-server-key JWT_SECRET_FILE=$secrets/jwt-secret \
   JWT_ISSUER=$issuer MCP_PUBLIC_URL=$public_url node "$work/mcp-server/build/app/mcp-server/dist/mint-token.js" 12345)
 expect get_balance "$(call_tool_server '{"jsonrpc":"2.0","id":1,"method":"tools/list"}')"
 expect 'Hello John Doe! Your checking balance is' "$(call_tool_server \

@@ -141,6 +141,11 @@ describe('compose.yaml', () => {
     expect(holders.map(([name]) => name)).toEqual(['migrate']);
   });
 
+  it('gives the root key to the backend only', () => {
+    const holders = serviceBlocks.filter(([, block]) => block.includes('internal-api-key'));
+    expect(holders.map(([name]) => name)).toEqual(['backend']);
+  });
+
   it.each(serviceBlocks)('publishes %s on loopback at the most', (_name, block) => {
     const [, ports = ''] = /^ {4}ports: (.+)$/m.exec(block) ?? [];
     for (const port of ports.match(/[\d.:]+/g) ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
