@@ -16,7 +16,7 @@ const DEFAULT_RATE_LIMIT = 600;
 
 let database: TestDatabase;
 let superuser: Client;
-/** Two processes' worth of application on one database. */
+/** Two applications on one database. */
 let apps: readonly NestFastifyApplication[];
 let url: string;
 let otherUrl: string;
@@ -72,7 +72,7 @@ async function revoke({ id }: Pick<IssuedTestKey, 'id'>, fields: object = {}) {
   return body;
 }
 
-/** What two processes answer to a key. */
+/** The status of a request with a key in both processes. */
 function statusesWith({ secret }: IssuedTestKey): Promise<number[]> {
   return Promise.all([statusWith(url, secret), statusWith(otherUrl, secret)]);
 }
@@ -215,7 +215,7 @@ describe('the budgets of a key', () => {
 });
 
 describe('a revocation', () => {
-  /** A key, what it has issued directly and through others, and a successor that a root key made of the last of these. */
+  /** A key, the keys below it, and a successor that a root key has made of one of them. */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, { ...MANAGER, name: 'middle' });
@@ -237,7 +237,7 @@ describe('a revocation', () => {
     expect(revokedKeys).toEqual(
       expect.arrayContaining(issued.map(({ id }) => ({ id, name: expect.any(String) }))),
     );
-    // And the predecessor of the successor, which is in its grace period.
+    // The predecessor of the successor is in its grace period.
     expect(revokedKeys).toHaveLength(issued.length + 1);
     expect(activeIssuedKeys).toEqual([]);
     expect(revocation).toMatchObject({ confirmed: true, instances: 2 });
@@ -301,7 +301,7 @@ describe('a revocation', () => {
   it('reaches a key whose creation is under way', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
-    // Nothing is written while the lock is held, but rows are locked: the creation holds the key of its caller.
+    // The table lock blocks writes but not row locks: the creation has locked its caller's row.
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys IN SHARE MODE');
     const creation = Promise.resolve(ask(middle, {}));

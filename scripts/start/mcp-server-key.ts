@@ -12,9 +12,9 @@ export const MCP_SERVER_KEY_FILE = `${FOLDER}/mcp-server-key`;
 /** What the tools of the MCP server need, and no more (mcp-server/src/tools). */
 export const MCP_SERVER_GRANT = {
   scopes: ['users:read', 'users:write', 'accounts:read'],
-  // What get_profile shows. The tools check the permissions, too.
+  // The fields that get_profile shows. All tools check the permissions.
   readFields: ['email', 'name', 'phone', 'roles', 'permissions', 'createdAt', 'lastLoginAt'],
-  // What update_phone changes.
+  // The field that update_phone changes.
   writeFields: ['phone'],
 };
 
@@ -69,7 +69,7 @@ export async function issueMcpServerKey(variables: NodeJS.ProcessEnv): Promise<v
   await rename(unfinished, MCP_SERVER_KEY_FILE);
 }
 
-/** Issues a key in place of one that allows something else. */
+/** Issues a new key and revokes the old one. */
 export async function replaceMcpServerKey(
   variables: NodeJS.ProcessEnv,
   { id }: StoredKey,
@@ -77,7 +77,7 @@ export async function replaceMcpServerKey(
   await issueMcpServerKey(variables);
   const reason = 'npm start has replaced it: it did not allow exactly what the MCP server needs';
   await runKeys(variables, ['revoke', id, '--reason', reason]).catch((error: unknown) => {
-    // A process of a start that was killed a moment ago cannot confirm it any more.
+    // The backend of a start that was killed in the last 5 s cannot confirm the revocation.
     if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
   });
 }

@@ -84,7 +84,7 @@ export function statusOf(
   return retiresAt <= now ? 'retired' : 'retiring';
 }
 
-/** Of a list of fields, those that there are; null for all of them. */
+/** The known fields of a limit; null if it is empty and allows all. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }

@@ -81,7 +81,7 @@ export const apiKeySchema = z
       .meta({ description: 'The id of the key, or the account at the command line.' }),
     expiresAt: timestampSchema,
     lineageEndsAt: timestampSchema.meta({
-      description: 'The latest time to which a successor that an issued key makes can live.',
+      description: 'The latest expiry of a successor that an issued key makes.',
     }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),
@@ -119,10 +119,11 @@ export const revokedApiKeySchema = z
     apiKey: apiKeySchema,
     revokedKeys: z.array(namedApiKeySchema).meta({
       description:
-        'The keys that the request has revoked beside it: those that it has issued, directly or through others.',
+        'The other keys that the request has revoked: those that the key has issued, directly or through other keys.',
     }),
     activeIssuedKeys: z.array(namedApiKeySchema).meta({
-      description: 'The keys that it has issued so, and that are still good.',
+      description:
+        'The keys that it has issued, directly or through other keys, and that are still good.',
     }),
     revocation: z.object({
       confirmed: z.boolean().meta({
@@ -164,7 +165,7 @@ const expirySchema = timestampSchema
   .meta({
     type: 'string',
     format: 'date-time',
-    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days, or with what bounds it, if that ends first.`,
+    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days, or at the latest permitted time if that is earlier.`,
   });
 
 export const createApiKeySchema = z
@@ -201,7 +202,7 @@ export const revokeApiKeySchema = z
   .strictObject({
     reason: readableText(500).optional(),
     keepIssuedKeys: z.boolean().default(false).meta({
-      description: 'Leaves the keys that it has issued, directly or through others, as they are.',
+      description: 'Keeps the keys that it has issued, directly or through other keys.',
     }),
   })
   .prefault({})

@@ -36,12 +36,12 @@ import { type Lifetime, newLifetime, successorLifetime } from './lineage.js';
 import type { Budget, Principal } from './principal.js';
 import { RootKeyRing } from './root-key-ring.js';
 
-/** What a new key has beside its identity and its secret. */
+/** A key to be inserted, without its secret. */
 interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
   readonly note: string | null;
-  /** Undefined for its own only. */
+  /** Undefined: only its own budget. */
   readonly budgets: readonly Budget[] | undefined;
   readonly predecessorId?: string;
 }
@@ -166,7 +166,7 @@ export class ApiKeysService {
   }
 
   /**
-   * Ends a key and those that it has issued, directly or through others, and waits until every live process refuses them.
+   * Revokes a key and all keys below it, and waits until every live process refuses them.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: Principal, id: string, wanted: RevokeApiKey): Promise<RevokedApiKey> {
@@ -213,7 +213,7 @@ export class ApiKeysService {
     return { row, secret: null };
   }
 
-  /** The row of a caller that is an issued key. */
+  /** The caller's row if the caller is an issued key. */
   private async issuerOf(
     { isRoot, keyId }: Principal,
     { prisma }: KeyChange,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Budget } from './principal.js';
 
-/** The budgets of a key as its row has them. */
+/** The column `budgets`. */
 export const budgetsSchema = z
   .array(z.object({ keyId: z.string(), rateLimit: z.int().positive().optional() }))
   .min(1);
@@ -12,7 +12,7 @@ interface BudgetHolder {
   readonly budgets: unknown;
 }
 
-/** The budgets that a key draws on: its own, or that of the first key of its succession, and then its issuers'. */
+/** The budgets that a key draws on: its own or its first predecessor's, then its issuers'. */
 export function budgetsOf({ id, rateLimit, budgets }: BudgetHolder): readonly Budget[] {
   return budgetsSchema.safeParse(budgets).data ?? [ownBudget(id, rateLimit)];
 }
@@ -21,7 +21,7 @@ export function ownBudget(keyId: string, rateLimit: number | null | undefined): 
   return { keyId, rateLimit: rateLimit ?? undefined };
 }
 
-/** Whether a key was issued by another one, or succeeds one that was. */
+/** Whether a key, or the first key of its succession, was issued by a key. */
 export function isBoundedByIssuer(holder: BudgetHolder): boolean {
   return budgetsOf(holder).length > 1;
 }

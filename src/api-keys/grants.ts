@@ -43,7 +43,7 @@ export async function holdKeys(
 }
 
 /**
- * Refuses a grant of more than the issuer holds: else a key could make itself a stronger one.
+ * Refuses a grant that exceeds the issuer's: a key could issue itself a stronger key otherwise.
  * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the places.
  */
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {

@@ -2,19 +2,19 @@ import type { KeyChange } from './key-changes.js';
 
 const PAGE_SIZE = 500;
 
-/** A key that another one has issued, as a change finds it. */
+/** An issued key, read under a row lock. */
 export interface IssuedKeyState {
   readonly id: string;
   readonly name: string;
   readonly revision: bigint;
   readonly isRevoked: boolean;
-  /** Whether its life has ended, by its expiry or a rotation. */
+  /** Whether it has expired, or its grace period is over. */
   readonly hasEnded: boolean;
 }
 
 /**
- * Goes through the keys that a key has issued, directly or through others, a page at a time. A key has ended, or is held by the
- * change, before those that it has issued are looked for: a key that is created meanwhile is found, too.
+ * Iterates over all keys below a key in pages, issuers before the keys that they have issued.
+ * Each issuer is locked or has ended before its keys are read, so concurrent creations are found.
  */
 export class IssuedKeyWalk {
   private seen: Set<string>;
@@ -41,7 +41,7 @@ export class IssuedKeyWalk {
     return this.issuers.length === 0;
   }
 
-  /** Holds the next keys until the change is over. */
+  /** Reads the next page and locks its rows until the end of the transaction. */
   async next({ prisma, now }: KeyChange): Promise<IssuedKeyState[]> {
     const issuers = this.issuers.slice(0, PAGE_SIZE);
     const page = await prisma.$queryRaw<IssuedKeyState[]>`
@@ -51,7 +51,7 @@ export class IssuedKeyWalk {
       ORDER BY id LIMIT ${PAGE_SIZE} FOR UPDATE`;
     const isComplete = page.length < PAGE_SIZE;
     this.last = isComplete ? '' : (page.at(-1)?.id ?? '');
-    // Rows that were forged could name each other as their issuers.
+    // Forged rows could form a cycle of issuers.
     const unseen = page.filter(({ id }) => !this.seen.has(id));
     for (const { id } of unseen) {
       this.seen.add(id);
@@ -61,7 +61,7 @@ export class IssuedKeyWalk {
     return unseen;
   }
 
-  /** Goes on to the next issuers, which are the keys found so far when no others are left. */
+  /** Moves on to the next issuers; at the end of a level, to the keys found on it. */
   private leave(count: number): void {
     this.issuers = this.issuers.slice(count);
     if (this.issuers.length > 0) return;

@@ -21,7 +21,7 @@ interface Changed {
   readonly rows: readonly KeyRevision[];
 }
 
-/** Makes every process read keys again and acknowledge them. */
+/** Makes every process read the keys again and acknowledge them. */
 export async function announceAgain(
   keys: readonly KeyRevision[],
   { prisma }: KeyChange,

@@ -7,19 +7,19 @@ import type { KeyRevision } from './feed/instance.js';
 import { announceAgain } from './key-propagation.js';
 import type { Principal } from './principal.js';
 
-// A change holds the lock of the audit trail: a bigger one would keep other writes waiting for too long.
+// Each transaction locks the audit trail; a larger one would delay other writes for too long.
 const MAX_KEYS_PER_CHANGE = 500;
 
 /**
- * The revocation of a key and of those that it has issued, directly or through others, unless these are kept. It takes one change,
- * or several where they are many: `begin`, and `proceed` until it is over. A change that was rolled back can be repeated.
+ * Revokes a key and, unless they are kept, all keys below it. Large trees take several
+ * transactions: call `begin`, then `proceed` until `isOver`. A step that was rolled back can be repeated.
  */
 export class KeyRevocation {
-  /** What every process has to take in. */
+  /** The rows that every process has to acknowledge. */
   readonly rows: KeyRevision[] = [];
-  /** The issued keys that were revoked with it. */
+  /** The keys below the key that were revoked. */
   readonly revokedKeys: NamedApiKey[] = [];
-  /** The issued keys that are still good. */
+  /** The keys below the key that are still good. */
   readonly activeIssuedKeys: NamedApiKey[] = [];
   private walk: IssuedKeyWalk;
 
@@ -48,12 +48,13 @@ export class KeyRevocation {
     await this.endNext([{ ...key, isRevoked: key.revokedAt !== null, hasEnded: false }], change);
   }
 
-  /** Not the caller's key any more: it may be one of those that were revoked, and what it was allowed to begin is finished. */
+  /** Does not check the caller again: its own key may be among those that were revoked. */
   async proceed(change: KeyChange): Promise<void> {
     await this.endNext([], change);
   }
 
-  // All keys are held before the first is changed: that locks the audit trail, for which a creation waits that holds its caller's key.
+  // Locks all rows before the first update locks the audit trail. A creation takes the two locks in
+  // this order; the reverse order would deadlock with it.
   private async endNext(first: readonly IssuedKeyState[], change: KeyChange): Promise<void> {
     const keys = [...first];
     const walk = this.walk.copy();
@@ -94,7 +95,7 @@ function nameOf({ id, name }: IssuedKeyState): NamedApiKey {
 }
 
 /**
- * Keys that can manage keys must not end one another until none is left. One that retires soon, and can't be rotated again, is none.
+ * Keys must not revoke the last key that can manage keys. A retiring key does not count.
  * @throws ProblemException `LAST_WAY_IN`
  */
 async function refuseLastWayIn(

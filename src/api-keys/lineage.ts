@@ -6,15 +6,15 @@ import { refuseExcess } from './grants.js';
 
 const DAY_MS = 86_400_000;
 
-/** How long a key lives, and how long it and the successors that keys make of it can live at the most. */
+/** The expiry of a key, and the latest expiry of successors that keys make of it. */
 export interface Lifetime {
   readonly expiresAt: Date;
   readonly lineageEndsAt: Date;
 }
 
 /**
- * The lifetime of a key that is no successor. One that a key issues does not outlive that key.
- * @param issuer undefined for a root key and the command line.
+ * The lifetime of a new key. A key that is issued by a key does not outlive its issuer.
+ * @param issuer undefined for root keys and the command line.
  * @throws ProblemException `GRANT_EXCEEDS_CALLER`
  */
 export function newLifetime(
@@ -32,8 +32,9 @@ export function newLifetime(
 }
 
 /**
- * The lifetime of a key's successor. A rotation by a key prolongs nothing beyond the end of the lineage of either. One by a root
- * key or the command line begins the lineage anew, unless the key has an issuer.
+ * The lifetime of a successor. Root keys and the command line renew the lineage of keys without an
+ * issuer. All other successors end with the lineage, and with the rotating key's own lineage.
+ * @param caller undefined for root keys and the command line.
  * @throws ProblemException `INVALID_REQUEST`
  */
 export function successorLifetime(
@@ -52,7 +53,7 @@ export function successorLifetime(
   return { expiresAt, lineageEndsAt: end };
 }
 
-/** When a key and the successors that keys make of it end. Keys of earlier releases have no such time of their own. */
+/** The end of a key's lineage. Keys of earlier releases have none of their own. */
 export function lineageEnd({
   lineageEndsAt,
   createdAt,

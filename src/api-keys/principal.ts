@@ -1,9 +1,9 @@
 import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
-/** A limit that one key or several keys together must keep. */
+/** A rate limit that one or several keys draw on. */
 export interface Budget {
-  /** The key that the budget belongs to: the key itself, the first key of its succession, or an issuer. */
+  /** The owner: the key itself, the first key of its succession, or an issuer. */
   readonly keyId: string;
   /** Requests a minute; undefined for the server's default. */
   readonly rateLimit?: number | undefined;

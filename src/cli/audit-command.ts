@@ -95,7 +95,7 @@ function describe(report: AuditReport): string {
   ].join('\n');
 }
 
-/** The fields of a user that were written, and for whom. */
+/** The fields that were written, and the acting user. */
 function describeUserChange({ action, after }: AuditEvent): string {
   if (!action.startsWith('user.')) return '';
   const { data } = userChangeSchema.safeParse(parse(after));

@@ -6,7 +6,7 @@ import { userIdSchema } from '../users/user.schemas.js';
 
 const HEADER = 'X-Acting-User';
 
-/** The user that the request's `X-Acting-User` names, if it has one. The key's holder claims it; nothing proves it. */
+/** The user id in the request's `X-Acting-User`, if present: an unverified claim of the caller. */
 export const ActingUser = createParamDecorator((_: unknown, context: ExecutionContext) => {
   const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
   const { data, error } = userIdSchema.optional().safeParse(headers[HEADER.toLowerCase()]);
@@ -14,7 +14,7 @@ export const ActingUser = createParamDecorator((_: unknown, context: ExecutionCo
   throw invalidRequest(error.issues.map(({ message }) => ({ path: [HEADER], message })));
 });
 
-/** Documents the header of a route that writes users. */
+/** Documents `X-Acting-User` for a route that writes users. */
 export const ApiActingUser = (): MethodDecorator =>
   applyDecorators(
     ApiHeader({

@@ -12,7 +12,7 @@ import type { UserTextPage } from '../users/users.service.js';
 export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
 
 const NO_FIELDS: ReadonlySet<UserField> = new Set();
-/** The fields that decide what a user may do elsewhere. */
+/** The fields that give a user rights in other systems. */
 const GRANTED_FIELDS = ['roles', 'permissions'] as const satisfies readonly UserField[];
 
 /** The answer with a user that is JSON text already. */
@@ -27,7 +27,7 @@ export function visiblePageText(caller: Principal, { users, nextCursor }: UserTe
 }
 
 /**
- * The search itself, unless it is by a field that the caller's key may not read: the result would tell the field.
+ * Returns the search if the caller may read its fields: a match would reveal them otherwise.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields.
  */
 export function readableFields<Search extends object>(caller: Principal, search: Search): Search {
@@ -37,7 +37,7 @@ export function readableFields<Search extends object>(caller: Principal, search:
 }
 
 /**
- * The input itself, unless it has a field that the caller's key may not write.
+ * Returns the input if the caller may write all its fields.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE`
  */
 export function writableFields<Input extends object>(caller: Principal, input: Input): Input {
@@ -50,7 +50,7 @@ export function writableFields<Input extends object>(caller: Principal, input: I
 }
 
 /**
- * To delete a user is to write all its fields.
+ * Refuses to delete a user if the caller may write only some fields.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with those that the caller's key may not write.
  */
 export function refuseDeletion({ writeFields }: Principal): void {
@@ -58,7 +58,7 @@ export function refuseDeletion({ writeFields }: Principal): void {
     throw fieldsNotAllowed(WRITABLE_USER_FIELDS.filter((field) => !writeFields.has(field)));
 }
 
-/** The text goes out as it is, if the caller may read all of it. */
+/** Returns the text unchanged if the caller may read all fields. */
 function visibleText(caller: Principal, text: string): string {
   const readable = fieldsToRead(caller);
   if (readable === undefined) return text;
@@ -70,7 +70,7 @@ function visibleUser(readable: ReadonlySet<UserField>, user: User): VisibleUser 
   return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
 }
 
-/** Undefined for all. A key that only writes reads nothing, whatever a write answers. */
+/** Undefined for all. A key without `users:read` sees no field in the responses to its writes. */
 function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField> | undefined {
   return scopes.includes('users:read') ? readFields : NO_FIELDS;
 }

@@ -38,7 +38,7 @@ const UNAVAILABLE_KINDS = new Set([
 ]);
 
 const READ_ONLY = '25006';
-// Of a foreign key, which is 23001 since PostgreSQL 18, and of a unique index.
+// Foreign key (23001 since PostgreSQL 18) and unique index.
 const VIOLATION = /^23(001|503|505)$/;
 
 // Lock and statement time-outs, deadlocks, and sessions that another one has ended.
@@ -123,7 +123,7 @@ export function isReadOnly(error: unknown): boolean {
   return error instanceof Error && describe(error).code === READ_ONLY;
 }
 
-/** The name of the constraint or unique index that a statement of the driver would have broken, if that is what happened. */
+/** The foreign key or unique index that a statement of the driver violated, if it did. */
 export function violatedConstraint(error: unknown): string | undefined {
   const isViolation = error instanceof DatabaseError && VIOLATION.test(error.code ?? '');
   return isViolation ? error.constraint : undefined;

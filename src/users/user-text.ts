@@ -13,7 +13,7 @@ export type UserColumns = [
   lastLoginAt: string | null,
 ];
 
-/** Has the driver leave each value as PostgreSQL writes it. */
+/** Makes the driver return each value as PostgreSQL writes it. */
 export const asText = { getTypeParser: () => (text: string) => text };
 
 /**

@@ -16,21 +16,21 @@ const COLUMNS = {
   lastLoginAt: 'last_login_at',
 } as const satisfies Record<keyof UpdateUser, string>;
 
-// For the trigger that writes the audit trail. In the statement itself, so that a write takes one round trip and the trail is
-// locked no longer than for that.
+// For the trigger that writes the audit trail. Part of the statement, because a transaction would
+// take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
 const AUTHOR = `author AS MATERIALIZED (
   SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
 )`;
 
-/** On whose behalf a user is written, for the audit trail. */
+/** The author of a write, for the audit trail. */
 export interface Author {
   /** The id of the key. */
   readonly keyId: string;
-  /** The id of the user that the key's holder acts for, as the holder claims. */
+  /** The id of the user that the caller claims to act for. */
   readonly actingUser?: string | undefined;
 }
 
-/** Writes users past Prisma, which would need a transaction to name the author. Answers with JSON text, as `UserLookups` does. */
+/** Writes users without Prisma, and returns them as JSON text, as `UserLookups` does. */
 @Injectable()
 export class UserWrites {
   constructor(
@@ -64,7 +64,7 @@ export class UserWrites {
     return updated;
   }
 
-  /** Whether there was such a user. */
+  /** Returns whether the user existed. */
   async delete(id: string, author: Author): Promise<boolean> {
     const text = `DELETE FROM users USING author WHERE id = $3 RETURNING ${USER_COLUMNS}`;
     return (await this.write(text, author, [id])).length > 0;
@@ -87,7 +87,7 @@ export class UserWrites {
   }
 }
 
-/** The columns of the fields that are given, and their values. */
+/** The columns and values of the fields that are present. */
 function columnsOf(fields: UpdateUser): { columns: string[]; values: unknown[] } {
   const given = WRITABLE_USER_FIELDS.filter((field) => fields[field] !== undefined);
   return {

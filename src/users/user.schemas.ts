@@ -99,7 +99,7 @@ export const userPageSchema = z
   .object({ users: z.array(userSchema), nextCursor: nextCursorSchema })
   .meta({ id: 'UserPage' });
 
-/** The answers to a key: with whole users, unless it may read only some of their fields. */
+/** Responses to a key: whole users, or only the fields that the key may read. */
 export const visibleUserAnswerSchema = z.union([
   userAnswerSchema,
   z.object({ user: partialUserSchema }).meta({ id: 'PartialUserAnswer' }),

@@ -55,7 +55,7 @@ export class UsersService {
   }
 
   /**
-   * Adds a user, and answers with its JSON text.
+   * Adds a user and returns its JSON text.
    * @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN`
    */
   async create(user: CreateUser, author: Author): Promise<string> {
@@ -63,7 +63,7 @@ export class UsersService {
   }
 
   /**
-   * Changes a user, and answers with its JSON text after the change.
+   * Changes a user and returns its JSON text after the change.
    * @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN`
    */
   async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
@@ -102,7 +102,7 @@ const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   accounts_user_id_fkey: 'USER_HAS_ACCOUNTS',
 };
 
-/** Turns a violation of a constraint into the problem that it stands for. */
+/** Maps the violation of a constraint to its problem. */
 async function explained<Result>(write: Promise<Result>): Promise<Result> {
   try {
     return await write;

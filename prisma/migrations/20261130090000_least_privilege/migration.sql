@@ -6,8 +6,8 @@ ADD COLUMN     "write_fields" TEXT[];
 -- CreateIndex
 CREATE INDEX "api_keys_created_by_id_idx" ON "api_keys"("created_by", "id");
 
--- Keys that exist go on doing what they did, and no more: a limit of fields was one for writing, too, and setting roles or
--- permissions needs a scope of its own from now on. The trigger of the table puts each change into the audit trail.
+-- Existing keys keep their rights and gain none: user_fields limited writes as well as reads, and
+-- users:write included roles and permissions. The trigger on api_keys records each change.
 DO $$
 BEGIN
     PERFORM set_config('latchkey.actor', 'migration', true);
@@ -23,8 +23,8 @@ BEGIN
     WHERE key."id" = change."id" AND (change."grants" OR cardinality(key."user_fields") > 0);
 END $$;
 
--- The release before this one sets none of these columns: a key that it makes can write what its predecessor can, or else what
--- it can read.
+-- The release before this one does not set write_fields. Its keys inherit the list of the
+-- predecessor, or can write the fields that they can read.
 CREATE FUNCTION "api_keys_limits"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN

@@ -95,9 +95,9 @@ export class Acknowledgements {
   }
 
   /**
-   * Waits until every expected process has acknowledged the revisions, or for 2 s. An unproven row may be a process with other root keys,
-   * whose acknowledgement counts for nothing. Such a process goes by the change, or refuses issued keys, after `STALE_AFTER_MS` at the
-   * latest: if nothing else is missing, that time is waited for.
+   * Waits up to 2 s until every expected process has acknowledged the revisions. An unproven row may be a process with other root
+   * keys, whose acknowledgement counts for nothing: it applies the change, or refuses issued keys, within `STALE_AFTER_MS`. If
+   * nothing else is missing, `collect` waits for that time.
    */
   async collect(keys: readonly KeyRevision[], { untilEnforced }: Patience): Promise<Collected> {
     const committedAt = performance.now();

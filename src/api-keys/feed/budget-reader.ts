@@ -1,7 +1,7 @@
 import { budgetsSchema } from '../budgets.js';
 import type { Budget } from '../principal.js';
 
-/** Reads which budgets a key draws on; what keys of one issuer have in common is kept once. */
+/** Reads the column `budgets`. Keys of one issuer share the objects for its budgets. */
 export class BudgetReader {
   private readonly shared = new Map<string, Budget>();
 
