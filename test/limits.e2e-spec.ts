@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { API_KEY, useApp, withKey } from './support/app.js';
 import { issueKey } from './support/keys.js';
 import { addUser } from './support/users.js';
@@ -49,6 +49,33 @@ describe('the requests of a key', () => {
     const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
     const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect(await statuses(6, ask)).toEqual([403, 403, 403, 403, 403, 429]);
+  });
+
+  describe('around the edge of a minute', () => {
+    afterEach(() => void vi.useRealTimers());
+
+    it('are admitted once, not twice', async () => {
+      const { secret } = await issueKey(app.url, { rateLimit: 50 });
+      const { secret: other } = await issueKey(app.url);
+      const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+      const countAdmitted = async (times: number) =>
+        (await statuses(times, ask)).filter((status) => status === 200).length;
+      vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+      await ask().expect(200);
+      const pass = async (milliseconds: number) => {
+        vi.advanceTimersByTime(milliseconds);
+        // Until the process hears again that its keys are up to date.
+        const statusOfOther = () => withKey(app.url, other).get('/api/internal/users?limit=0');
+        await expect.poll(async () => (await statusOfOther()).status).not.toBe(503);
+      };
+      await pass(59_000);
+      const before = await countAdmitted(60);
+      await pass(1500);
+      const after = await countAdmitted(60);
+      expect({ before, after }).toEqual({ before: 49, after: 1 });
+      await pass(60_000);
+      expect(await countAdmitted(60)).toBe(50);
+    });
   });
 
   it('are not limited for a root key', async () => {

@@ -1,107 +1,75 @@
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { QuotaPolicy } from './quota-policy.js';
+import { SharedAllotment } from './shared-allotment.js';
 import type { SharedStore } from './shared-store.js';
+import { SlidingWindow } from './sliding-window.js';
 
-// Of the quota: what is taken at once, and may be lost where several processes share it.
-const ALLOTMENT_SHARE = 1 / 400;
-
-/** What a caller has left of its window. */
-export interface Allowance {
-  readonly remaining: number;
-  readonly msUntilReset: number;
-}
-
-/** Requests of a caller that this process has counted already, and that are still to come. */
-interface Allotment {
-  left: number;
-  /** What there was in the window besides. */
-  readonly remaining: number;
-  /** Milliseconds of the process's clock. */
-  readonly endsAt: number;
-}
+/** The part of `SharedStore` that counting needs. */
+export type RequestStore = Pick<SharedStore, 'redis' | 'isUp' | 'reportFailure' | 'reportSuccess'>;
 
 /**
- * Counts what callers do in a window, which opens with the first request and closes after its duration, whatever comes in
- * between. Counted in the shared store if there is one and it is up, and otherwise here; and for many requests at once, so that few
- * of them wait for it.
+ * Counts the requests of one key: always in this process, and also in the shared store while that is up. Without the store,
+ * the limit still holds for each process.
  */
 export class RequestWindow {
-  private readonly local: RateLimiterMemory;
-  private readonly shared: RateLimiterRedis | undefined;
-  private readonly allotments = new Map<string, Allotment>();
-  private readonly refills = new Map<string, Promise<void>>();
+  private readonly requests: SlidingWindow;
+  private readonly shared: SharedAllotment | undefined;
 
   constructor(
-    private readonly store: Pick<SharedStore, 'redis' | 'isUp' | 'reportFailure' | 'reportSuccess'>,
-    name: string,
-    readonly policy: QuotaPolicy,
+    private readonly store: RequestStore,
+    keyId: string,
+    private policyInForce: QuotaPolicy,
   ) {
-    const { quota: points, windowSeconds: duration } = policy;
-    this.local = new RateLimiterMemory({ points, duration });
-    if (store.redis === undefined) return;
-    this.shared = new RateLimiterRedis({
-      storeClient: store.redis,
-      keyPrefix: `latchkey:${name}`,
-      points,
-      duration,
-      // A caller that has nothing left costs no round trip.
-      inMemoryBlockOnConsumed: points,
-    });
+    this.requests = new SlidingWindow(policyInForce.windowSeconds * 1000);
+    if (store.redis !== undefined) this.shared = new SharedAllotment(store, store.redis, keyId);
   }
 
-  /** Counts one, if it can do so at once; otherwise `takeNext` can. */
-  take(caller: string): Allowance | undefined {
-    const allotment = this.allotments.get(caller);
-    if (allotment === undefined || allotment.left === 0) return undefined;
-    const msUntilReset = allotment.endsAt - performance.now();
-    if (msUntilReset <= 0) return undefined;
-    allotment.left -= 1;
-    return { remaining: allotment.remaining + allotment.left, msUntilReset };
+  get policy(): QuotaPolicy {
+    return this.policyInForce;
   }
 
-  /** Counts one; throws a `RateLimiterRes` if that was one too many. */
-  async takeNext(caller: string): Promise<Allowance> {
-    let taken: Allowance | undefined;
-    while ((taken = this.take(caller)) === undefined) {
-      // All who wait share one refill, which may not be enough for them all.
-      const refill = this.refills.get(caller) ?? this.refill(caller);
-      await refill;
-    }
-    return taken;
+  /** The limit may change; the requests counted so far stay counted. */
+  set policy(policy: QuotaPolicy) {
+    this.policyInForce = policy;
+    this.shared?.forgetRefusal();
   }
 
-  private refill(caller: string): Promise<void> {
-    const refill = this.allot(caller).finally(() => this.refills.delete(caller));
-    this.refills.set(caller, refill);
-    return refill;
+  /** Milliseconds until a request may be admitted; 0 if one may be now, as far as is known. */
+  msUntilRoom(now: number): number {
+    if (this.requests.count(now) >= this.policyInForce.quota) return this.requests.msUntilLess(now);
+    return this.activeShare?.msUntilRoom(now) ?? 0;
   }
 
-  private async allot(caller: string): Promise<void> {
-    const points = this.allotmentOf(caller);
-    const { remainingPoints, msBeforeNext } = await this.consume(caller, points);
-    const endsAt = performance.now() + msBeforeNext;
-    this.allotments.set(caller, { left: points, remaining: remainingPoints, endsAt });
+  /** Whether `refill` has to be awaited before a request can be judged. */
+  needsRefill(now: number): boolean {
+    return this.activeShare?.isEmpty(now) ?? false;
   }
 
-  /** Not more than there seems to be, since what is refused is refused as a whole. */
-  private allotmentOf(caller: string): number {
-    const { quota } = this.policy;
-    const known = this.allotments.get(caller);
-    const isOver = known === undefined || known.endsAt <= performance.now();
-    const available = isOver ? quota : known.remaining;
-    return Math.max(1, Math.min(Math.floor(quota * ALLOTMENT_SHARE), available));
+  async refill(): Promise<void> {
+    await this.shared?.refill(this.policy);
   }
 
-  private async consume(caller: string, points: number): Promise<RateLimiterRes> {
-    if (this.shared === undefined || !this.store.isUp) return this.local.consume(caller, points);
-    try {
-      const result = await this.shared.consume(caller, points);
-      this.store.reportSuccess();
-      return result;
-    } catch (error) {
-      if (error instanceof RateLimiterRes) throw error;
-      this.store.reportFailure(error);
-      return this.local.consume(caller, points);
-    }
+  /** Counts a request that may be admitted. */
+  take(now: number): void {
+    this.requests.add(now);
+    this.activeShare?.take();
+  }
+
+  /** Requests that are left after the one that was taken. */
+  get remaining(): number {
+    const remaining = this.policyInForce.quota - this.requests.total;
+    return Math.min(remaining, this.activeShare?.remaining ?? remaining);
+  }
+
+  /** Milliseconds until more are left. */
+  msUntilMore(now: number): number {
+    return this.activeShare?.msUntilMore(now) ?? this.requests.msUntilLess(now);
+  }
+
+  isIdle(now: number): boolean {
+    return this.requests.count(now) === 0;
+  }
+
+  private get activeShare(): SharedAllotment | undefined {
+    return this.store.isUp ? this.shared : undefined;
   }
 }

@@ -1,0 +1,136 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { QuotaPolicy } from './quota-policy.js';
+import type { SharedStore } from './shared-store.js';
+
+// Of the quota: how much a process takes at once.
+const ALLOTMENT_SHARE = 1 / 400;
+const SLOT_MS = 1000;
+
+const answerSchema = z
+  .tuple([z.number(), z.number(), z.number(), z.number(), z.number()])
+  .transform(([granted, remaining, slot, msLeftOfSlot, msUntilMore]) => ({
+    granted,
+    remaining,
+    slot,
+    msLeftOfSlot,
+    msUntilMore,
+  }));
+
+// A hash of slots of a second. An allotment ends with its slot, so its requests are all made within the slot that counts them.
+const TAKE = `
+  local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+  local wanted, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local slot = math.floor(now / slotMs)
+  local used, oldest = 0, slot
+  local fields = redis.call('HGETALL', KEYS[1])
+  for index = 1, #fields, 2 do
+    local each, count = tonumber(fields[index]), tonumber(fields[index + 1])
+    if each == unusedSlot and unused > 0 then
+      count = redis.call('HINCRBY', KEYS[1], fields[index], -unused)
+    end
+    -- Slots of the future are there when the clock was set back.
+    if each < slot - slots or each > slot or count <= 0 then
+      redis.call('HDEL', KEYS[1], fields[index])
+    else
+      used = used + count
+      oldest = math.min(oldest, each)
+    end
+  end
+  local granted = math.max(0, math.min(wanted, limit - used))
+  if granted > 0 then
+    redis.call('HINCRBY', KEYS[1], slot, granted)
+    redis.call('PEXPIRE', KEYS[1], (slots + 1) * slotMs)
+  end
+  local endOfSlot = (slot + 1) * slotMs
+  local endOfOldest = (oldest + slots + 1) * slotMs
+  return {granted, math.max(0, limit - used - granted), slot, endOfSlot - now, endOfOldest - now}`;
+
+/**
+ * Requests of a key that this process has counted in Redis in advance, so that few requests wait for it. Redis counts by its
+ * own clock in slots of a second, and admits no more than the limit in the current slot and the window before it.
+ */
+export class SharedAllotment {
+  private left = 0;
+  /** The slot in which the allotment was counted. */
+  private slot = 0;
+  /** On the clock of `performance`, as are the other times. */
+  private endsAt = 0;
+  /** What all processes have left besides. */
+  private remainingBesides = 0;
+  private moreAt = 0;
+  private refusedUntil = 0;
+  private refilling: Promise<void> | undefined;
+
+  constructor(
+    private readonly store: Pick<SharedStore, 'reportFailure' | 'reportSuccess'>,
+    private readonly redis: Redis,
+    private readonly keyId: string,
+  ) {}
+
+  get remaining(): number {
+    return this.left + this.remainingBesides;
+  }
+
+  msUntilMore(now: number): number {
+    return this.moreAt - now;
+  }
+
+  /** A key that has nothing left costs no round trip until there is room again. */
+  msUntilRoom(now: number): number {
+    return Math.max(0, this.refusedUntil - now);
+  }
+
+  isEmpty(now: number): boolean {
+    return this.left === 0 || this.endsAt <= now;
+  }
+
+  take(): void {
+    this.left -= 1;
+  }
+
+  forgetRefusal(): void {
+    this.refusedUntil = 0;
+  }
+
+  /** Takes a new allotment. Everybody who waits shares one, which may not be enough for all of them. */
+  refill(policy: QuotaPolicy): Promise<void> {
+    this.refilling ??= this.request(policy).finally(() => (this.refilling = undefined));
+    return this.refilling;
+  }
+
+  private async request({ quota, windowSeconds }: QuotaPolicy): Promise<void> {
+    const unused = this.left;
+    this.left = 0;
+    // The allotment must not outlive its slot, so its time counts from before the request is sent.
+    const askedAt = performance.now();
+    try {
+      const answer = await this.redis.eval(
+        TAKE,
+        1,
+        `latchkey:key-requests:${this.keyId}`,
+        SLOT_MS,
+        (windowSeconds * 1000) / SLOT_MS,
+        quota,
+        Math.max(1, Math.floor(quota * ALLOTMENT_SHARE)),
+        this.slot,
+        unused,
+      );
+      this.store.reportSuccess();
+      this.accept(answerSchema.parse(answer), askedAt);
+    } catch (error) {
+      this.store.reportFailure(error);
+    }
+  }
+
+  private accept(answer: z.infer<typeof answerSchema>, askedAt: number): void {
+    this.left = answer.granted;
+    this.remainingBesides = answer.remaining;
+    this.slot = answer.slot;
+    this.endsAt = askedAt + answer.msLeftOfSlot;
+    this.moreAt = performance.now() + answer.msUntilMore;
+    if (answer.granted === 0) this.refusedUntil = this.moreAt;
+  }
+}

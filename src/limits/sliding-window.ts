@@ -1,0 +1,52 @@
+const BUCKETS = 20;
+
+/** Events that share one count. They leave the window together, with the last of them. */
+interface Bucket {
+  readonly firstAt: number;
+  lastAt: number;
+  events: number;
+}
+
+/**
+ * Counts the events of the last `windowMs` milliseconds. Events within a twentieth of the window share a bucket, so at most
+ * 21 buckets are kept. An event is never forgotten early, and at most a twentieth of the window late.
+ */
+export class SlidingWindow {
+  /** Oldest first. */
+  private readonly buckets: Bucket[] = [];
+  /** Events counted when the count was last asked for, and those added since. */
+  total = 0;
+  private readonly bucketMs: number;
+
+  constructor(private readonly windowMs: number) {
+    this.bucketMs = windowMs / BUCKETS;
+  }
+
+  /** @param now milliseconds of a monotonic clock. */
+  count(now: number): number {
+    let oldest = this.buckets[0];
+    while (oldest !== undefined && oldest.lastAt + this.windowMs <= now) {
+      this.total -= oldest.events;
+      this.buckets.shift();
+      oldest = this.buckets[0];
+    }
+    return this.total;
+  }
+
+  add(now: number): void {
+    this.total += 1;
+    const latest = this.buckets.at(-1);
+    if (latest !== undefined && now < latest.firstAt + this.bucketMs) {
+      latest.lastAt = now;
+      latest.events += 1;
+    } else {
+      this.buckets.push({ firstAt: now, lastAt: now, events: 1 });
+    }
+  }
+
+  /** Milliseconds until the count becomes smaller. */
+  msUntilLess(now: number): number {
+    const oldest = this.buckets[0];
+    return oldest === undefined ? 0 : oldest.lastAt + this.windowMs - now;
+  }
+}
