@@ -5,7 +5,7 @@ import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../http/problem.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
-import { SourceFailureLimit } from '../limits/source-failure-limit.js';
+import { FailedAuthLimit } from '../limits/failed-auth-limit.js';
 import { AccessDeclarations } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
 
@@ -22,7 +22,7 @@ export class ApiKeyGuard implements CanActivate {
     reflector: Reflector,
     private readonly keys: KeyVerifier,
     private readonly rateLimit: KeyRateLimit,
-    private readonly failures: SourceFailureLimit,
+    private readonly failures: FailedAuthLimit,
   ) {
     this.declarations = new AccessDeclarations(reflector);
   }
@@ -51,8 +51,8 @@ export class ApiKeyGuard implements CanActivate {
     return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 
-  private async refuse(request: FastifyRequest): Promise<never> {
-    await this.failures.count(request.ip);
+  private refuse(request: FastifyRequest): never {
+    this.failures.count(request.ip);
     throw new ProblemException('INVALID_API_KEY');
   }
 

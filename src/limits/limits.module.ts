@@ -3,9 +3,9 @@ import { EnumerationLimit } from './enumeration-limit.js';
 import { KeyRateLimit } from './key-rate-limit.js';
 import { SharedHours } from './shared-hours.js';
 import { SharedStore } from './shared-store.js';
-import { SourceFailureLimit } from './source-failure-limit.js';
+import { FailedAuthLimit } from './failed-auth-limit.js';
 
-const LIMITS = [SharedStore, SharedHours, KeyRateLimit, SourceFailureLimit, EnumerationLimit];
+const LIMITS = [SharedStore, SharedHours, KeyRateLimit, FailedAuthLimit, EnumerationLimit];
 
 /** What stops abuse: of a key, from an address, and of a key that was stolen. */
 @Module({ providers: LIMITS, exports: LIMITS })
