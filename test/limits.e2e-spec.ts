@@ -150,9 +150,15 @@ describe('the users that a key asks for', () => {
 
   it('are limited too where an id or an email is tried by writing', async () => {
     const key = await freshKey();
-    const taken = { id: ids[0], email: 'new@example.com', name: 'Ada Lovelace' };
-    for (let turn = 0; turn < 5; turn++) await key.post(USERS).send(taken).expect(409);
+    for (const id of ids.slice(0, 3)) {
+      const taken = { id, email: 'new@example.com', name: 'Ada Lovelace' };
+      await key.post(USERS).send(taken).expect(409);
+    }
+    const [email, another] = ids.slice(3, 5).map((id) => `${id}@example.com`);
+    await key.post(USERS).send({ email, name: 'Ada Lovelace' }).expect(409);
+    await key.patch(`${USERS}/${ids[0]}`).send({ email: another }).expect(409);
     await key.get(`${USERS}/${ids[0]}`).expect(429);
+    await key.post(USERS).send({ email: 'new@example.com', name: 'Ada Lovelace' }).expect(429);
   });
 
   it('may be the same ones again and again', async () => {
@@ -176,18 +182,32 @@ describe('the users that a key asks for', () => {
 
   it('are limited to so many that do not exist', async () => {
     const key = await freshKey();
-    expect(await statuses(5, () => key.get(`${USERS}/nobody`))).toEqual(Array(5).fill(404));
-    await expect.poll(async () => (await key.get(`${USERS}/${ids[0]}`)).status).toBe(429);
-    const { headers } = await key.get(`${USERS}/${ids[0]}`);
+    let number = 0;
+    const miss = () => key.get(`${USERS}/nobody-${++number}`);
+    expect(await statuses(5, miss)).toEqual(Array(5).fill(404));
+    const { headers } = await key.get(`${USERS}/${ids[0]}`).expect(429);
     expect(headers['ratelimit-policy']).toBe('"misses";q=5;w=3600');
+  });
+
+  it('count as missing once, however often the same one is asked for', async () => {
+    const key = await freshKey();
+    const again = () => key.get(`${USERS}/nobody`);
+    expect(await statuses(30, again)).toEqual(Array(30).fill(404));
+    const search = () => key.post(`${USERS}/search`).send({ email: 'nobody@example.com' });
+    expect(await statuses(30, search)).toEqual(Array(30).fill(200));
+    await key.get(`${USERS}/${ids[0]}`).expect(200);
   });
 
   it('count as missing in a list of ids and in a search too', async () => {
     const byIds = await freshKey();
     await byIds.get(`${USERS}?ids=a,b,c,d,e`).expect(200);
     await byIds.get(`${USERS}?ids=${ids[0]}`).expect(429);
+    const tooMany = await freshKey();
+    await tooMany.get(`${USERS}?ids=a,b,c,d,e,f`).expect(429);
     const bySearch = await freshKey();
-    const search = () => bySearch.post(`${USERS}/search`).send({ email: 'nobody@example.com' });
+    let number = 0;
+    const search = () =>
+      bySearch.post(`${USERS}/search`).send({ email: `nobody-${++number}@example.com` });
     expect(await statuses(6, search)).toEqual([200, 200, 200, 200, 200, 429]);
   });
 
@@ -208,6 +228,30 @@ describe('the users that a key asks for', () => {
     const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
     const answers = await statuses(10, () => withKey(app.url, secret).get(missing));
     expect(new Set(answers)).toEqual(new Set([404]));
+  });
+});
+
+describe('look-ups of a key in parallel', () => {
+  const MISSES = 50;
+  const app = useApp({ KEY_MISSES_LIMIT: String(MISSES) });
+
+  it('find no more that do not exist than the limit, and then are all refused alike', async () => {
+    const { id } = await addUser(app.prisma);
+    const { secret } = await issueKey(app.url);
+    const ask = async (path: string) => {
+      const { status } = await withKey(app.url, secret).get(`${USERS}/${path}`);
+      return { path, status };
+    };
+    const burst = (name: string) =>
+      Promise.all(
+        Array.from({ length: 300 }, (_, number) =>
+          ask(number % 3 === 0 ? id : `${name}-${number}`),
+        ),
+      );
+    const answers = [...(await burst('one')), ...(await burst('other'))];
+    expect(answers.filter(({ status }) => status === 404)).toHaveLength(MISSES);
+    const afterwards = await burst('third');
+    expect(new Set(afterwards.map(({ status }) => status))).toEqual(new Set([429]));
   });
 });
 

@@ -77,8 +77,13 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
   ): Promise<string> {
+    const { ids = [] } = query;
+    this.limit.recordLookup(caller, ids);
     const page = await this.users.list(query);
-    return visiblePageText(caller, this.limit.found(caller, page, query.ids));
+    const found = page.users.map(({ id }) => id);
+    const missing = ids.filter((id) => !found.includes(id));
+    this.limit.recordResults(caller, found, missing);
+    return visiblePageText(caller, page);
   }
 
   @Get(':id')
@@ -91,7 +96,8 @@ export class InternalUsersController {
   // Not `@CallingPrincipal()` and `@Param()`: Nest sends what they find through the pipes, which takes a tenth of the request.
   async get(@Req() { principal: caller, params }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
-    return visibleUserText(caller, await this.users.getText(this.limit.asked(caller, id)));
+    const text = await this.limit.runLookup(caller, id, () => this.users.getText(id));
+    return visibleUserText(caller, text);
   }
 
   @Post('search')
@@ -108,8 +114,12 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
-    const page = await this.users.search(readableFields(caller, search));
-    return visiblePageText(caller, this.limit.found(caller, page));
+    const allowed = readableFields(caller, search);
+    this.limit.recordLookup(caller, []);
+    const page = await this.users.search(allowed);
+    const found = page.users.map(({ id }) => id);
+    this.limit.recordResults(caller, found, found.length === 0 ? criteriaOf(search) : []);
+    return visiblePageText(caller, page);
   }
 
   @Post()
@@ -130,9 +140,12 @@ export class InternalUsersController {
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = writableFields(caller, this.limit.written(caller, user));
+    const allowed = writableFields(caller, user);
     const author = { keyId: caller.keyId, actingUser };
-    return visibleUserText(caller, await this.users.create(allowed, author));
+    const created = await this.limit.runCreation(caller, user, () =>
+      this.users.create(allowed, author),
+    );
+    return visibleUserText(caller, created);
   }
 
   @Patch(':id')
@@ -159,8 +172,11 @@ export class InternalUsersController {
   ): Promise<string> {
     const allowed = writableFields(caller, changes);
     const author = { keyId: caller.keyId, actingUser };
-    const text = await this.users.update(this.limit.asked(caller, id), allowed, author);
-    return visibleUserText(caller, text);
+    const target = { id, email: changes.email };
+    const updated = await this.limit.runChange(caller, target, () =>
+      this.users.update(id, allowed, author),
+    );
+    return visibleUserText(caller, updated);
   }
 
   @Delete(':id')
@@ -182,7 +198,8 @@ export class InternalUsersController {
     @ActingUser() actingUser?: string,
   ): Promise<void> {
     refuseDeletion(caller);
-    return this.users.delete(this.limit.asked(caller, id), { keyId: caller.keyId, actingUser });
+    const author = { keyId: caller.keyId, actingUser };
+    return this.limit.runChange(caller, { id }, () => this.users.delete(id, author));
   }
 
   @Get(':id/accounts')
@@ -198,6 +215,11 @@ export class InternalUsersController {
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
   ): Promise<{ accounts: Account[] }> {
-    return { accounts: await this.accounts.listOf(this.limit.asked(caller, id), type) };
+    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id, type));
+    return { accounts };
   }
+}
+
+function criteriaOf({ email, phone }: SearchUsers): string[] {
+  return [email, phone].filter((value) => value !== undefined);
 }

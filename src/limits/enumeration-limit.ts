@@ -1,15 +1,13 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../http/problem.js';
-import { FinishedRequests } from '../requests/finished-requests.js';
 import { DistinctCounter } from './distinct-counter.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { SharedHours } from './shared-hours.js';
 
 const WINDOW_SECONDS = 3600;
-const USER_ROUTES = '/api/internal/users';
 
 /** What a key has asked this process for in its hour. */
 interface Hour {
@@ -17,16 +15,23 @@ interface Hour {
   /** Milliseconds of the process's clock. */
   readonly endsAt: number;
   readonly users: DistinctCounter;
-  misses: number;
+  readonly misses: DistinctCounter;
+}
+
+/** The values of a write that only one user may have: its error tells whether a user has them. */
+interface UniqueValues {
+  readonly id?: string | undefined;
+  readonly email?: string | undefined;
 }
 
 /**
- * How many different users a key may ask for or be told of in an hour, and how many that don't exist: so that whoever has
- * stolen a key can't walk through all users. An hour begins with the first request. Root keys are not limited: they could
+ * Limits the distinct users that a key may ask for or be shown in an hour, and its distinct misses: ids, emails and phone
+ * numbers that turn out to belong to no user, or to be taken. So a stolen key cannot walk through all users. A key draws on
+ * its own budget and on those of its issuers. An hour begins with the first request. Root keys are not limited: they could
  * issue themselves keys without end.
  */
 @Injectable()
-export class EnumerationLimit implements OnModuleInit {
+export class EnumerationLimit {
   private readonly isOn: boolean;
   private readonly users: QuotaPolicy;
   private readonly misses: QuotaPolicy;
@@ -34,7 +39,6 @@ export class EnumerationLimit implements OnModuleInit {
   private sweptAt = performance.now();
 
   constructor(
-    private readonly requests: FinishedRequests,
     private readonly shared: SharedHours,
     config: ConfigService<Environment, true>,
   ) {
@@ -45,85 +49,135 @@ export class EnumerationLimit implements OnModuleInit {
     this.misses = new QuotaPolicy('misses', misses, WINDOW_SECONDS);
   }
 
-  onModuleInit(): void {
-    this.requests.observe(({ keyId, method, route, status, outcome }, requests) => {
-      if (outcome !== 'admitted' || !route?.startsWith(USER_ROUTES)) return;
-      // An id or an email that is taken tells of a user, too.
-      const isTaken = status === 409 && method !== 'DELETE';
-      if (status !== 404 && !isTaken) return;
-      const hour = this.hours.get(keyId ?? '');
-      if (hour !== undefined) this.miss(hour, requests.length);
-    });
+  /**
+   * Counts the users that a caller asks for. To be called before they are read.
+   * @throws ProblemException `ENUMERATION_LIMITED`
+   */
+  recordLookup(caller: Principal, ids: readonly string[]): void {
+    this.recordUsers(this.hoursOf(caller), ids);
   }
 
   /**
-   * Counts a user that the caller asks for; answers with its id.
+   * Counts the users that a caller is about to be shown, and what it asked for in vain. Once the misses are used up, nothing
+   * is shown any more, so that a refusal does not tell whether a user exists.
    * @throws ProblemException `ENUMERATION_LIMITED`
    */
-  asked(caller: Principal, id: string): string {
-    const hour = this.hourOf(caller);
-    if (hour !== undefined) this.count(hour, [id]);
-    return id;
+  recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
+    const hours = this.hoursOf(caller);
+    this.recordUsers(hours, shown);
+    this.recordMisses(hours, missing);
   }
 
   /**
-   * Refuses a caller that is over its limits already; answers with the same input.
-   * @throws ProblemException `ENUMERATION_LIMITED`
+   * Runs a read of one user, and counts it with its result.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or what `read` throws.
    */
-  written<Input>(caller: Principal, input: Input): Input {
-    const hour = this.hourOf(caller);
-    if (hour !== undefined) this.count(hour, []);
-    return input;
-  }
-
-  /**
-   * Counts the users that the caller is about to be told of, and as misses those that it asked for and don't exist, or a search
-   * that has found nobody; answers with the same page.
-   * @throws ProblemException `ENUMERATION_LIMITED`
-   */
-  found<Page extends { readonly users: readonly { readonly id: string }[] }>(
+  async runLookup<Result>(
     caller: Principal,
-    page: Page,
-    asked: readonly string[] = [],
-  ): Page {
-    const hour = this.hourOf(caller);
-    if (hour === undefined) return page;
-    this.count(hour, [...asked, ...page.users.map(({ id }) => id)]);
-    const missing = new Set(asked).size - page.users.length;
-    this.miss(hour, Math.max(missing, page.users.length === 0 ? 1 : 0));
-    return page;
+    id: string,
+    read: () => Promise<Result>,
+  ): Promise<Result> {
+    const hours = this.hoursOf(caller);
+    this.recordUsers(hours, [id]);
+    const result = await this.recordingMisses(hours, { id }, read);
+    this.refuseIfUsedUp(hours);
+    return result;
   }
 
-  private miss(hour: Hour, misses: number): void {
-    if (misses === 0) return;
-    hour.misses += misses;
-    this.shared.add(hour.keyId, [], misses);
+  /**
+   * Runs a change or deletion of one user, and counts it as a look-up. A change that was made is never refused.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or what `change` throws.
+   */
+  async runChange<Result>(
+    caller: Principal,
+    user: UniqueValues & { readonly id: string },
+    change: () => Promise<Result>,
+  ): Promise<Result> {
+    const hours = this.hoursOf(caller);
+    this.recordUsers(hours, [user.id]);
+    return this.recordingMisses(hours, user, change);
   }
 
-  private count(hour: Hour, ids: readonly string[]): void {
-    for (const id of ids) hour.users.add(id);
-    this.shared.add(hour.keyId, ids, 0);
-    this.check(hour.users.count, hour.misses, hour.endsAt);
-    const shared = this.shared.find(hour.keyId);
-    if (shared !== undefined) this.check(shared.users, shared.misses, shared.endsAt);
+  /**
+   * Runs the creation of a user. It counts only if a value is taken.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or what `create` throws.
+   */
+  async runCreation<Result>(
+    caller: Principal,
+    user: UniqueValues,
+    create: () => Promise<Result>,
+  ): Promise<Result> {
+    const hours = this.hoursOf(caller);
+    this.refuseIfUsedUp(hours);
+    return this.recordingMisses(hours, user, create);
   }
 
-  private check(users: number, misses: number, endsAt: number): void {
+  /** Runs an operation whose error may be a miss. */
+  private async recordingMisses<Result>(
+    hours: readonly Hour[],
+    values: UniqueValues,
+    operation: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await operation();
+    } catch (error) {
+      const missed = missedValue(error, values);
+      if (missed !== undefined) this.recordMisses(hours, [missed]);
+      throw error;
+    }
+  }
+
+  private recordUsers(hours: readonly Hour[], ids: readonly string[]): void {
+    this.refuseIfUsedUp(hours);
+    for (const { keyId, users } of hours) {
+      for (const id of ids) users.add(id);
+      this.shared.add(keyId, ids, []);
+    }
+    this.refuseIfUsedUp(hours);
+  }
+
+  private recordMisses(hours: readonly Hour[], missing: readonly string[]): void {
+    if (missing.length === 0) return;
+    this.refuseIfUsedUp(hours);
+    for (const { keyId, misses } of hours) {
+      for (const value of missing) misses.add(value);
+      this.shared.add(keyId, [], missing);
+    }
+    this.refuseBeyond(hours, this.misses.quota);
+  }
+
+  private refuseIfUsedUp(hours: readonly Hour[]): void {
+    this.refuseBeyond(hours, this.misses.quota - 1);
+  }
+
+  private refuseBeyond(hours: readonly Hour[], maxMisses: number): void {
+    for (const { keyId, users, misses, endsAt } of hours) {
+      this.check(users.count, misses.count, maxMisses, endsAt);
+      const shared = this.shared.find(keyId);
+      if (shared !== undefined) this.check(shared.users, shared.misses, maxMisses, shared.endsAt);
+    }
+  }
+
+  private check(users: number, misses: number, maxMisses: number, endsAt: number): void {
     if (users > this.users.quota) throw refusal(this.users, endsAt);
-    if (misses >= this.misses.quota) throw refusal(this.misses, endsAt);
+    if (misses > maxMisses) throw refusal(this.misses, endsAt);
   }
 
-  private hourOf({ keyId, isRoot }: Principal): Hour | undefined {
-    if (!this.isOn || isRoot) return undefined;
+  private hoursOf({ budgets }: Principal): readonly Hour[] {
+    if (!this.isOn || budgets.length === 0) return [];
     const now = performance.now();
     this.sweep(now);
+    return budgets.map(({ keyId }) => this.hourOf(keyId, now));
+  }
+
+  private hourOf(keyId: string, now: number): Hour {
     const known = this.hours.get(keyId);
     if (known !== undefined && now < known.endsAt) return known;
     const begun = {
       keyId,
       endsAt: now + WINDOW_SECONDS * 1000,
       users: new DistinctCounter(),
-      misses: 0,
+      misses: new DistinctCounter(),
     };
     this.hours.set(keyId, begun);
     return begun;
@@ -135,6 +189,12 @@ export class EnumerationLimit implements OnModuleInit {
     this.sweptAt = now;
     for (const [keyId, { endsAt }] of this.hours) if (endsAt <= now) this.hours.delete(keyId);
   }
+}
+
+function missedValue(error: unknown, { id, email }: UniqueValues): string | undefined {
+  if (!(error instanceof ProblemException)) return undefined;
+  if (error.code === 'USER_NOT_FOUND' || error.code === 'USER_ID_TAKEN') return id;
+  return error.code === 'EMAIL_TAKEN' ? email : undefined;
 }
 
 function refusal(policy: QuotaPolicy, endsAt: number): ProblemException {

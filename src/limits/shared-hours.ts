@@ -4,7 +4,7 @@ import { SharedStore } from './shared-store.js';
 
 const WINDOW_SECONDS = 3600;
 const FLUSH_INTERVAL_MS = 100;
-const MAX_IDS_A_FLUSH = 1000;
+const MAX_VALUES_A_FLUSH = 1000;
 
 /** What all processes together know of a key's hour. */
 export interface SharedHour {
@@ -16,21 +16,23 @@ export interface SharedHour {
 
 interface Unsent {
   readonly ids: Set<string>;
-  misses: number;
+  readonly misses: Set<string>;
 }
 
 const answerSchema = z.tuple([z.number(), z.number(), z.number()]);
 
+// PFADD without values creates the counter, so that both counters begin and end their hour together.
 const SCRIPT = `
-  if #ARGV > 2 then redis.call('PFADD', KEYS[1], unpack(ARGV, 3)) end
-  local misses = redis.call('INCRBY', KEYS[2], ARGV[2])
+  local ids = tonumber(ARGV[2])
+  redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
+  redis.call('PFADD', KEYS[2], unpack(ARGV, 3 + ids))
   if redis.call('PTTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
   local left = redis.call('PTTL', KEYS[2])
   if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], left) end
-  return {redis.call('PFCOUNT', KEYS[1]), misses, left}`;
+  return {redis.call('PFCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), left}`;
 
 /**
- * Adds up in the shared store which users a key asks for in its hour. No request waits for it: what was asked for is sent ten
+ * Adds up in the shared store the users that a key asks for in its hour, and its misses. No request waits for it: what was asked for is sent ten
  * times a second, and what the others have sent is known from then on.
  */
 @Injectable()
@@ -57,13 +59,13 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
     return undefined;
   }
 
-  add(keyId: string, ids: readonly string[], misses: number): void {
+  add(keyId: string, ids: readonly string[], misses: readonly string[]): void {
     if (!this.store.isUp) return;
-    const unsent = this.unsent.get(keyId) ?? { ids: new Set(), misses: 0 };
+    const unsent = this.unsent.get(keyId) ?? { ids: new Set(), misses: new Set() };
     this.unsent.set(keyId, unsent);
     for (const id of ids) unsent.ids.add(id);
-    unsent.misses += misses;
-    if (unsent.ids.size >= MAX_IDS_A_FLUSH) void this.flush();
+    for (const value of misses) unsent.misses.add(value);
+    if (unsent.ids.size + unsent.misses.size >= MAX_VALUES_A_FLUSH) void this.flush();
   }
 
   private async flush(): Promise<void> {
@@ -74,15 +76,16 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
     // In one slot of a cluster.
-    const names = ['users', 'misses'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
+    const names = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
     try {
       const answer = await this.store.redis?.eval(
         SCRIPT,
         2,
         ...names,
         WINDOW_SECONDS,
-        misses,
+        ids.size,
         ...ids,
+        ...misses,
       );
       this.store.reportSuccess();
       const [users, allMisses, msUntilEnd] = answerSchema.parse(answer);

@@ -14,6 +14,7 @@ const LIMIT = 500;
 const CONCURRENCY = 16;
 const PROCESSES = 3;
 const USERS_LIMIT = 200;
+const MISSES_LIMIT = 250;
 // Admitted, and answered without the database.
 const PATH = '/api/internal/users?limit=0';
 const ADMITTED = 400;
@@ -42,6 +43,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
       INTERNAL_API_KEY: API_KEY,
       REDIS_URL: redis.url,
       KEY_USERS_LIMIT: String(USERS_LIMIT),
+      KEY_MISSES_LIMIT: String(MISSES_LIMIT),
     });
   }
 
@@ -127,6 +129,35 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     const counts = await ask(secret, 1.5 * USERS_LIMIT, missing);
     expect(counts[200]).toBeGreaterThan(0.9 * USERS_LIMIT);
     await expect.poll(() => fetchStatus(secret, missing(0))).toEqual(Array(PROCESSES).fill(429));
+  });
+
+  it('add up the misses of a key, each distinct one once', async () => {
+    const { secret } = await issueKey(origins()[0] ?? '');
+    const search = (name: string) =>
+      Promise.all(
+        origins().map(async (origin) => {
+          const email = `${name}@example.com`;
+          const searching = withKey(origin, secret).post('/api/internal/users/search');
+          return (await searching.send({ email })).status;
+        }),
+      );
+    const searchEach = async (from: number, to: number) => {
+      const statuses: number[] = [];
+      for (let number = from; number < to; number++)
+        statuses.push(...(await search(`nobody-${number}`)));
+      return new Set(statuses);
+    };
+    const allowed = 0.9 * MISSES_LIMIT;
+    expect(await searchEach(0, allowed)).toEqual(new Set([200]));
+    expect(await searchEach(0, allowed)).toEqual(new Set([200]));
+    // Each process is asked for a third of what is left and of as much again.
+    const others = Array.from({ length: 0.2 * MISSES_LIMIT }, (_, number) => {
+      const origin = origins()[number % PROCESSES] ?? '';
+      const email = `other-${number}@example.com`;
+      return withKey(origin, secret).post('/api/internal/users/search').send({ email });
+    });
+    await Promise.all(others);
+    await expect.poll(() => search('last')).toEqual(Array(PROCESSES).fill(429));
   });
 
   async function fetchStatus(secret: string, path: string): Promise<number[]> {
