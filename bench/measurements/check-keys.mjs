@@ -47,7 +47,9 @@ async function time(check) {
 }
 
 function canActivate(key) {
-  const reply = { header: () => reply };
+  // Ends at once, so that no requests are in progress.
+  const raw = { req: { socket: {} }, socket: {}, on: (_event, callback) => callback() };
+  const reply = { raw, header: () => reply };
   const request = { headers: { 'x-api-key': key }, ip: ADDRESS };
   const http = { getRequest: () => request, getResponse: () => reply };
   const handler = Reflect.get(InternalUsersController.prototype, 'get');

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../http/problem.js';
+import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { FailedAuthLimit } from '../limits/failed-auth-limit.js';
 import { AccessDeclarations } from './declared-access.js';
@@ -21,6 +22,7 @@ export class ApiKeyGuard implements CanActivate {
   constructor(
     reflector: Reflector,
     private readonly keys: KeyVerifier,
+    private readonly concurrency: KeyConcurrencyLimit,
     private readonly rateLimit: KeyRateLimit,
     private readonly failures: FailedAuthLimit,
   ) {
@@ -39,6 +41,7 @@ export class ApiKeyGuard implements CanActivate {
     request.principal = principal;
     const reply = http.getResponse<FastifyReply>();
     announceRetirement(principal, reply);
+    this.concurrency.enter(principal, reply.raw);
     const counted = this.rateLimit.count(principal, reply);
     if (counted === undefined) return this.authorize(principal, context);
     return counted.then(() => this.authorize(principal, context));

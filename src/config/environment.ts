@@ -80,6 +80,7 @@ const variables = z.object({
   API_KEY_ENVIRONMENT: oneOf(KEY_ENVIRONMENTS).optional(),
   LIMITS: oneOf(['on', 'off']).default('on'),
   KEY_RATE_LIMIT: wholeNumber(1, 10_000_000).default(60_000),
+  KEY_CONCURRENCY_LIMIT: wholeNumber(1, 100_000).default(256),
   KEY_USERS_LIMIT: wholeNumber(1, 1_000_000_000).default(100_000),
   KEY_MISSES_LIMIT: wholeNumber(1, 1_000_000_000).default(1000),
   SOURCE_FAILURE_LIMIT: wholeNumber(1, 10_000_000).default(100),

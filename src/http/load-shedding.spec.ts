@@ -6,8 +6,11 @@ import { performance as nodePerformance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Draining } from '@latchkey/shutdown/draining';
+import { ConfigService } from '@nestjs/config';
 import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Environment } from '../config/environment.js';
+import { WriteSlots } from '../limits/write-slots.js';
 import { LoadShedding } from './load-shedding.js';
 import { waitingTimeOf } from './waiting-time.js';
 
@@ -35,7 +38,8 @@ beforeEach(async () => {
   server = createServer((_request, response) => void handled.push(response));
   draining = new Draining();
   draining.watch(Fastify({ serverFactory: () => server }));
-  shedding = new LoadShedding(draining);
+  const config = new ConfigService<Environment, true>({ DATABASE_POOL_MAX: 10 });
+  shedding = new LoadShedding(draining, new WriteSlots(config));
   shedding.protect(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
 import { Draining } from '@latchkey/shutdown/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { WriteSlots } from '../limits/write-slots.js';
 import { Refusals } from './refusals.js';
 import { Pipelines } from './pipelines.js';
 import { noteWaiting } from './waiting-time.js';
@@ -64,7 +65,10 @@ export class LoadShedding implements OnApplicationShutdown {
   private handle: Handle = () => undefined;
   private readonly pipelines = new Pipelines();
 
-  constructor(private readonly draining: Draining) {
+  constructor(
+    private readonly draining: Draining,
+    private readonly writes: WriteSlots,
+  ) {
     this.refusals = new Refusals(draining);
   }
 
@@ -103,9 +107,9 @@ export class LoadShedding implements OnApplicationShutdown {
     clearInterval(this.ticking);
   }
 
-  /** Requests that are being worked on. */
+  /** Requests that are being worked on: one key's writes that wait for a slot must not occupy the places of others. */
   private get worked(): number {
-    return this.draining.inFlight - this.waitingForClients;
+    return this.draining.inFlight - this.waitingForClients - this.writes.waiting;
   }
 
   private delay(request: IncomingMessage, response: ServerResponse): void {

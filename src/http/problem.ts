@@ -91,6 +91,12 @@ export const PROBLEM_TYPES = {
     retryable: true,
     headers: { 'retry-after': '60' },
   }),
+  CONCURRENCY_LIMITED: problemType(
+    429,
+    'Concurrency limited',
+    'The API key has too many requests in progress',
+    { retryable: true, headers: { 'retry-after': '1' } },
+  ),
   ENUMERATION_LIMITED: problemType(
     429,
     'Enumeration limited',
@@ -139,6 +145,7 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 /** The limit that a problem tells of. */
 const EXCEEDED_LIMITS: Partial<Record<ProblemCode, LimitName>> = {
   RATE_LIMITED: 'key-rate',
+  CONCURRENCY_LIMITED: 'key-concurrency',
   ENUMERATION_LIMITED: 'key-enumeration',
   TOO_MANY_FAILURES: 'source-failures',
 };

@@ -49,7 +49,7 @@ function outcomeOf(
   status: number,
 ): AttemptOutcome {
   if (verdict !== 'admitted') return verdict;
-  if (limit === 'key-rate') return 'rate-limited';
+  if (limit === 'key-rate' || limit === 'key-concurrency') return 'rate-limited';
   if (limit === 'key-enumeration') return 'enumeration-limited';
   return status === 403 ? 'forbidden' : 'admitted';
 }

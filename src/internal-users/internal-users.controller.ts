@@ -24,6 +24,7 @@ import type { KeyedRequest } from '../auth/request.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
 import { validated } from '../http/invalid-request.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
+import { WriteSlots } from '../limits/write-slots.js';
 import { ApiPathParameter } from '../openapi/api-path-parameter.decorator.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
 import {
@@ -65,6 +66,7 @@ export class InternalUsersController {
     private readonly users: UsersService,
     private readonly accounts: AccountsService,
     private readonly limit: EnumerationLimit,
+    private readonly writes: WriteSlots,
   ) {}
 
   @Get()
@@ -142,8 +144,8 @@ export class InternalUsersController {
   ): Promise<string> {
     const allowed = writableFields(caller, user);
     const author = { keyId: caller.keyId, actingUser };
-    const created = await this.limit.runCreation(caller, user, () =>
-      this.users.create(allowed, author),
+    const created = await this.writes.run(caller, user.id, () =>
+      this.limit.runCreation(caller, user, () => this.users.create(allowed, author)),
     );
     return visibleUserText(caller, created);
   }
@@ -173,8 +175,8 @@ export class InternalUsersController {
     const allowed = writableFields(caller, changes);
     const author = { keyId: caller.keyId, actingUser };
     const target = { id, email: changes.email };
-    const updated = await this.limit.runChange(caller, target, () =>
-      this.users.update(id, allowed, author),
+    const updated = await this.writes.run(caller, id, () =>
+      this.limit.runChange(caller, target, () => this.users.update(id, allowed, author)),
     );
     return visibleUserText(caller, updated);
   }
@@ -199,7 +201,9 @@ export class InternalUsersController {
   ): Promise<void> {
     refuseDeletion(caller);
     const author = { keyId: caller.keyId, actingUser };
-    return this.limit.runChange(caller, { id }, () => this.users.delete(id, author));
+    await this.writes.run(caller, id, () =>
+      this.limit.runChange(caller, { id }, () => this.users.delete(id, author)),
+    );
   }
 
   @Get(':id/accounts')

@@ -1,11 +1,21 @@
 import { Module } from '@nestjs/common';
 import { EnumerationLimit } from './enumeration-limit.js';
+import { KeyConcurrencyLimit } from './key-concurrency-limit.js';
 import { KeyRateLimit } from './key-rate-limit.js';
 import { SharedHours } from './shared-hours.js';
 import { SharedStore } from './shared-store.js';
+import { WriteSlots } from './write-slots.js';
 import { FailedAuthLimit } from './failed-auth-limit.js';
 
-const LIMITS = [SharedStore, SharedHours, KeyRateLimit, FailedAuthLimit, EnumerationLimit];
+const LIMITS = [
+  SharedStore,
+  SharedHours,
+  KeyConcurrencyLimit,
+  KeyRateLimit,
+  FailedAuthLimit,
+  EnumerationLimit,
+  WriteSlots,
+];
 
 /** What stops abuse: of a key, from an address, and of a key that was stolen. */
 @Module({ providers: LIMITS, exports: LIMITS })

@@ -32,6 +32,7 @@ const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
     'INVALID_API_KEY',
     'INSUFFICIENT_SCOPE',
     'RATE_LIMITED',
+    'CONCURRENCY_LIMITED',
     'TOO_MANY_FAILURES',
     'KEYS_UNAVAILABLE',
     'DATABASE_UNAVAILABLE',

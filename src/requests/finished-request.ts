@@ -9,7 +9,7 @@ export const ATTEMPT_OUTCOMES = [
   'unverifiable',
   /** A good key that may not do this: answered 403. */
   'forbidden',
-  /** A good key over its requests a minute. */
+  /** A good key over its requests a minute, or at once. */
   'rate-limited',
   /** A good key over its distinct users, or users that don't exist, an hour. */
   'enumeration-limited',
@@ -20,7 +20,12 @@ export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
  * The limit that has refused a request. `source-failures`: a wrong key from an address with too many failures; its
  * outcome stays the key's.
  */
-export const LIMIT_NAMES = ['key-rate', 'key-enumeration', 'source-failures'] as const;
+export const LIMIT_NAMES = [
+  'key-rate',
+  'key-concurrency',
+  'key-enumeration',
+  'source-failures',
+] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
 /** What many requests that are over have in common. It holds no secret and no personal detail. */

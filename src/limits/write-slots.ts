@@ -1,0 +1,117 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Principal } from '../api-keys/principal.js';
+import type { Environment } from '../config/environment.js';
+import { ProblemException } from '../http/problem.js';
+
+// Of the connections: how many the writes of one key may hold, and how many are left to everything but writes.
+const SHARE_OF_KEY = 1 / 3;
+const SHARE_OF_READS = 1 / 3;
+// As long as the pool waits for a connection.
+const MAX_WAIT_MS = 700;
+const MAX_WAITING = 512;
+const MAX_WAITING_PER_KEY = 128;
+
+interface Write {
+  readonly keyId: string;
+  /** The user that is changed; undefined for a new one. */
+  readonly userId: string | undefined;
+}
+
+interface WaitingWrite extends Write {
+  readonly start: () => void;
+}
+
+/**
+ * Bounds the database connections that writes of users hold: one for each user, a third of the pool for each key, and two
+ * thirds for all. Further writes wait in memory, in order, so that reads and other keys always find a connection.
+ */
+@Injectable()
+export class WriteSlots {
+  private readonly slots: number;
+  private readonly slotsPerKey: number;
+  private readonly running = new Set<Write>();
+  private readonly queue: WaitingWrite[] = [];
+
+  constructor(config: ConfigService<Environment, true>) {
+    const connections = config.get('DATABASE_POOL_MAX', { infer: true });
+    this.slots = Math.max(1, connections - Math.ceil(connections * SHARE_OF_READS));
+    this.slotsPerKey = Math.max(1, Math.floor(connections * SHARE_OF_KEY));
+  }
+
+  /** Writes that wait for a slot. They take neither a connection nor processor time. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  /**
+   * Runs a write when there is a slot for it.
+   * @param userId the user that is changed; undefined for a new one.
+   * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if there is none in time, or what `operation` throws.
+   */
+  async run<Result>(
+    { keyId }: Principal,
+    userId: string | undefined,
+    operation: () => Promise<Result>,
+  ): Promise<Result> {
+    const write = { keyId, userId };
+    if (this.hasSlotFor(write)) this.running.add(write);
+    else await this.waitForSlot(write);
+    try {
+      return await operation();
+    } finally {
+      this.running.delete(write);
+      this.startWaiting();
+    }
+  }
+
+  private hasSlotFor({ keyId, userId }: Write): boolean {
+    if (this.running.size >= this.slots) return false;
+    let runningOfKey = 0;
+    for (const other of this.running) {
+      if (userId !== undefined && other.userId === userId) return false;
+      if (other.keyId === keyId) runningOfKey += 1;
+    }
+    return runningOfKey < this.slotsPerKey;
+  }
+
+  /** Resolves when the write may run, with its slot taken. */
+  private waitForSlot(write: Write): Promise<void> {
+    const { queue } = this;
+    const isFull =
+      queue.length >= MAX_WAITING || countOfKey(queue, write.keyId) >= MAX_WAITING_PER_KEY;
+    if (isFull) throw this.refusal(write);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        queue.splice(queue.indexOf(waiting), 1);
+        reject(this.refusal(write));
+      }, MAX_WAIT_MS);
+      const start = () => {
+        clearTimeout(timer);
+        this.running.add(write);
+        resolve();
+      };
+      const waiting = { ...write, start };
+      queue.push(waiting);
+    });
+  }
+
+  private startWaiting(): void {
+    let next = this.queue.find((waiting) => this.hasSlotFor(waiting));
+    while (next !== undefined) {
+      this.queue.splice(this.queue.indexOf(next), 1);
+      next.start();
+      next = this.queue.find((waiting) => this.hasSlotFor(waiting));
+    }
+  }
+
+  /** A key that has most of the waiting writes has itself to blame; other keys are told that the server is overloaded. */
+  private refusal({ keyId }: Write): ProblemException {
+    const isOwnFault = countOfKey(this.queue, keyId) * 2 >= this.queue.length;
+    return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');
+  }
+}
+
+function countOfKey(writes: readonly Write[], keyId: string): number {
+  return writes.filter((write) => write.keyId === keyId).length;
+}
