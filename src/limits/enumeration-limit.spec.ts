@@ -20,7 +20,14 @@ function createLimit() {
 
 function callerWith(...keyIds: string[]): Principal {
   const budgets = keyIds.map((keyId) => ({ keyId }));
-  return { keyId: '', isRoot: false, scopes: [], userFields: undefined, budgets };
+  return {
+    keyId: '',
+    isRoot: false,
+    scopes: [],
+    readFields: undefined,
+    writeFields: undefined,
+    budgets,
+  };
 }
 
 const OWN = callerWith('own');

@@ -17,7 +17,14 @@ function createLimit() {
   /** The headers of the response, and whether the request was admitted. */
   const ask = (...budgets: Budget[]) => {
     const headers: Record<string, string> = {};
-    const caller = { keyId: '', isRoot: false, scopes: [], userFields: undefined, budgets };
+    const caller = {
+      keyId: '',
+      isRoot: false,
+      scopes: [],
+      readFields: undefined,
+      writeFields: undefined,
+      budgets,
+    };
     try {
       const waiting = limit.count(caller, {
         header: (name, value) => (headers[name] = value),

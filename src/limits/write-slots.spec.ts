@@ -17,7 +17,8 @@ function createWrites(connections: number) {
       keyId,
       isRoot: false,
       scopes: [],
-      userFields: undefined,
+      readFields: undefined,
+      writeFields: undefined,
       budgets: [],
     };
     return slots.run(caller, userId, () => {
@@ -98,7 +99,8 @@ describe('writes of users', () => {
       keyId: 'one',
       isRoot: false,
       scopes: [],
-      userFields: undefined,
+      readFields: undefined,
+      writeFields: undefined,
       budgets: [],
     };
     const fail = async () => {
