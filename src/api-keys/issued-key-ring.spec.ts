@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { IssuedKey } from './issued-key.js';
 import { IssuedKeyRing } from './issued-key-ring.js';
 import { digestWords } from './key-digest.js';
+import { ANYWHERE } from './network.js';
 
 const digest = hash('sha256', 'a key', 'hex');
 
@@ -13,7 +14,7 @@ function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
     revision,
     isRevoked,
     expiresAt: Infinity,
-    networks: undefined,
+    networks: ANYWHERE,
     principal: {
       keyId: 'k',
       isRoot: false,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DigestTable, type DigestWords, type Place } from './digest-table.js';
 import type { IssuedKey } from './issued-key.js';
 import { digestWords } from './key-digest.js';
+import { ANYWHERE } from './network.js';
 
 /** Tells whether two copies of the keys are the same: every change gives a key a greater revision. */
 export interface Fingerprint {
@@ -15,7 +16,7 @@ const NO_KEY: IssuedKey = {
   revision: 0n,
   isRevoked: true,
   expiresAt: 0,
-  networks: undefined,
+  networks: ANYWHERE,
   principal: {
     keyId: '',
     isRoot: false,

@@ -1,4 +1,4 @@
-import type { BlockList } from 'node:net';
+import type { NetworkSet } from './network-set.js';
 import type { Principal } from './principal.js';
 
 /** An issued key as verification needs it: everything but the secret. Times are milliseconds since the epoch. */
@@ -11,8 +11,8 @@ export interface IssuedKey {
   readonly isRevoked: boolean;
   /** The end of its life: that of the grace period after a rotation, if that comes first. */
   readonly expiresAt: number;
-  /** Where the caller must come from; undefined for anywhere. */
-  readonly networks: BlockList | undefined;
+  /** Where the caller must come from. */
+  readonly networks: NetworkSet;
   /** Whom it identifies while it is good. */
   readonly principal: Principal;
 }

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { type KeyEnvironment, claimsToBeIssued, parseApiKey } from './api-key-format.js';
-import type { Place } from './digest-table.js';
 import { KeyFeed } from './feed/key-feed.js';
 import { IssuedKeyRing } from './issued-key-ring.js';
+import type { IssuedKey } from './issued-key.js';
 import { KeyDigest } from './key-digest.js';
 import { isWithin } from './network.js';
 import type { Principal } from './principal.js';
@@ -52,34 +52,39 @@ export class KeyVerifier {
   }
 
   /**
-   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one digest, one look-up, and one
-   * constant-time comparison for each root key.
+   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one digest, one look-up, one network
+   * check, and one constant-time comparison for each root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
     const digest = this.digest.of(presented);
     const place = this.issuedKeys.find(digest.words);
+    const isKnown = this.issuedKeys.isPresent(place);
+    const key = this.issuedKeys.at(place);
+    const isAtHome = isWithin(key.networks, address);
     const rootKey = this.rootKeys.match(digest.bytes);
     if (rootKey !== undefined) return { outcome: 'admitted', principal: rootKey.principal };
     if (presented === '') return { outcome: 'missing', keyId: null };
     if (environment === undefined) {
       return { outcome: claimsToBeIssued(presented) ? 'malformed' : 'unknown', keyId: null };
     }
-    return this.judge(environment, place, address);
+    return this.judge(environment, key, isKnown, isAtHome);
   }
 
-  private judge(environment: KeyEnvironment, place: Place, address: string): KeyVerdict {
-    const isKnown = this.issuedKeys.isPresent(place);
-    // Read in any case: it takes time.
-    const { id, isRevoked, expiresAt, networks, principal } = this.issuedKeys.at(place);
+  private judge(
+    environment: KeyEnvironment,
+    { id, isRevoked, expiresAt, principal }: IssuedKey,
+    isKnown: boolean,
+    isAtHome: boolean,
+  ): KeyVerdict {
     const keyId = isKnown ? id : null;
+    // Before the first refusal: to read the clock takes longer than all that follows.
+    const isExpired = this.feed.clock.now() >= expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.feed.isFresh()) return { outcome: 'unverifiable', keyId };
     if (!isKnown || isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
-    if (this.feed.clock.now() >= expiresAt) return { outcome: 'expired', keyId };
-    if (networks !== undefined && !isWithin(networks, address)) {
-      return { outcome: 'foreign-network', keyId };
-    }
+    if (isExpired) return { outcome: 'expired', keyId };
+    if (!isAtHome) return { outcome: 'foreign-network', keyId };
     return { outcome: 'admitted', principal };
   }
 }

@@ -1,5 +1,7 @@
+import { BlockList, isIP } from 'node:net';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPartOf, isWithin, networkSchema, toBlockList } from './network.js';
+import { isPartOf, isWithin, networkSchema, toNetworkSet } from './network.js';
 
 describe('a network', () => {
   it.each([
@@ -25,8 +27,46 @@ describe('a network', () => {
   });
 });
 
+describe('the network check', () => {
+  const ipv4 = fc.ipV4();
+  const mapped = ipv4.map((address) => `::ffff:${address}`);
+  const zoned = fc.ipV6().map((address) => `${address}%eth0`);
+  // Few bits that differ, so that many addresses are within.
+  const near = fc.nat({ max: 0xffff }).map((low) => `10.0.${low >> 8}.${low & 0xff}`);
+  const address = fc.oneof(ipv4, near, fc.ipV6(), mapped, zoned, fc.string());
+  const block = fc.oneof(
+    fc.tuple(fc.oneof(ipv4, near), fc.nat({ max: 32 })),
+    fc.tuple(fc.oneof(fc.ipV6(), mapped), fc.nat({ max: 128 })),
+  );
+
+  it('agrees with the BlockList of Node for any blocks and any address', () => {
+    const blocks = fc.array(block, { maxLength: 200, size: 'max' });
+    fc.assert(
+      fc.property(blocks, fc.array(address), (given, addresses) => {
+        const model = new BlockList();
+        for (const [start, prefix] of given) model.addSubnet(start, prefix, familyOf(start));
+        const networks = toNetworkSet(given.map(([start, prefix]) => `${start}/${prefix}`));
+        for (const each of [...addresses, ...given.map(([start]) => start)]) {
+          expect(isWithin(networks, each)).toBe(
+            isIP(each) !== 0 && model.check(each, familyOf(each)),
+          );
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('still knows an address after 10,000 others', () => {
+    const networks = toNetworkSet(['10.1.2.3/32']);
+    for (let number = 0; number <= 10_000; number++) isWithin(networks, `address ${number}`);
+    expect(isWithin(networks, '10.1.2.3')).toBe(true);
+  });
+});
+
+const familyOf = (address: string) => (address.includes(':') ? 'ipv6' : 'ipv4');
+
 describe('an address', () => {
-  const networks = toBlockList(['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32']);
+  const networks = toNetworkSet(['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32']);
 
   it.each(['10.1.2.3', '192.0.2.7', '2001:db8:1::1', '::ffff:10.1.2.3', '::ffff:a01:203'])(
     '%s is within',

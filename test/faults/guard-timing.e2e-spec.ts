@@ -6,6 +6,7 @@ import { DigestTable } from '../../src/api-keys/digest-table.js';
 import { KeyFeed } from '../../src/api-keys/feed/key-feed.js';
 import { KeyDigest } from '../../src/api-keys/key-digest.js';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
+import { NetworkSet } from '../../src/api-keys/network-set.js';
 import { RootKeyRing } from '../../src/api-keys/root-key-ring.js';
 import { API_KEY, startApp, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';
@@ -20,11 +21,18 @@ const MAX_DIFFERENCE_NS = 20;
 // Enough that no single key's own time counts, and few enough that all are in the processor's cache.
 const KEYS_OF_A_CLASS = 100;
 const ADDRESS = '127.0.0.1';
+const LIFETIME_MS = 1000;
+// As many networks as a key can have.
+const ELSEWHERE = Array.from({ length: 100 }, (_, number) => `203.0.${number}.0/25`);
 
 let database: TestDatabase;
 let app: NestFastifyApplication;
 let verifier: KeyVerifier;
 const revoked: string[] = [];
+const expired: string[] = [];
+const admitted: string[] = [];
+const limitedToHome: string[] = [];
+const limitedToElsewhere: string[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -35,7 +43,15 @@ beforeAll(async () => {
     const { id, secret } = await issueKey(url);
     await withKey(url).post(`/api/internal/api-keys/${id}/revoke`).expect(200);
     revoked.push(secret);
+    const expiresAt = new Date(Date.now() + LIFETIME_MS);
+    expired.push((await issueKey(url, { expiresAt })).secret);
+    admitted.push((await issueKey(url)).secret);
+    limitedToHome.push((await issueKey(url, { networks: ['127.0.0.0/8'] })).secret);
+    limitedToElsewhere.push((await issueKey(url, { networks: ELSEWHERE })).secret);
   }
+  await vi.waitFor(() =>
+    expect(verifier.verify(expired.at(-1) ?? '', ADDRESS).outcome).toBe('expired'),
+  );
 });
 afterAll(async () => {
   await app.close();
@@ -85,11 +101,22 @@ describe('the time of a check', () => {
     );
   });
 
-  it('does not tell an unknown key from a revoked one', () => {
+  it.each([
+    ['revoked', revoked],
+    ['expired', expired],
+    ['foreign-network', limitedToElsewhere],
+  ] as const)('is the same for an unknown key and for one refused as %s', (outcome, keys) => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
-    expect(difference(check, unknown, revoked)).toBeLessThan(MAX_DIFFERENCE_NS);
-    expect(verifier.verify(revoked[0] ?? '', ADDRESS).outcome).toBe('revoked');
+    expect(difference(check, unknown, keys)).toBeLessThan(MAX_DIFFERENCE_NS);
+    expect(verifier.verify(keys[0] ?? '', ADDRESS).outcome).toBe(outcome);
     expect(verifier.verify(unknown[0] ?? '', ADDRESS).outcome).toBe('unknown');
+  });
+
+  it('is the same for a good key with networks and for one without', () => {
+    const check: Check = (presented) => verifier.verify(presented, ADDRESS);
+    expect(difference(check, admitted, limitedToHome)).toBeLessThan(MAX_DIFFERENCE_NS);
+    expect(verifier.verify(admitted[0] ?? '', ADDRESS).outcome).toBe('admitted');
+    expect(verifier.verify(limitedToHome[0] ?? '', ADDRESS).outcome).toBe('admitted');
   });
 
   it('tells them apart where only what is found is compared: the control', () => {
@@ -126,16 +153,22 @@ describe('the work of a check', () => {
     ['unknown', () => unknown[0]],
     ['revoked', () => revoked[0]],
     ['a wrong root key', () => `${API_KEY}0`],
+    ['limited to other networks', () => limitedToElsewhere[0]],
+    ['good', () => admitted[0]],
     ['the right root key', () => API_KEY],
-  ])('is one digest, one look-up and one comparison for a key that is %s', async (_case, key) => {
-    const digest = vi.spyOn(KeyDigest.prototype, 'of');
-    const lookUp = vi.spyOn(DigestTable.prototype, 'find');
-    const comparison = vi.spyOn(RootKeyRing.prototype, 'match');
-    const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
-    await (key() === undefined ? request.unset('X-API-Key') : request);
-    for (const work of [digest, lookUp, comparison]) {
-      expect(work).toHaveBeenCalledTimes(1);
-      work.mockRestore();
-    }
-  });
+  ])(
+    'is one digest, look-up, network check and comparison for a key that is %s',
+    async (_case, key) => {
+      const digest = vi.spyOn(KeyDigest.prototype, 'of');
+      const lookUp = vi.spyOn(DigestTable.prototype, 'find');
+      const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
+      const comparison = vi.spyOn(RootKeyRing.prototype, 'match');
+      const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
+      await (key() === undefined ? request.unset('X-API-Key') : request);
+      for (const work of [digest, lookUp, networkCheck, comparison]) {
+        expect(work).toHaveBeenCalledTimes(1);
+        work.mockRestore();
+      }
+    },
+  );
 });

@@ -1,8 +1,8 @@
-import { BlockList } from 'node:net';
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
 import type { IssuedKey } from '../issued-key.js';
 import { ownBudget } from '../budgets.js';
-import { toBlockList } from '../network.js';
+import type { NetworkSet } from '../network-set.js';
+import { ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
 import { BudgetReader } from './budget-reader.js';
 
@@ -82,11 +82,11 @@ function toUserFields(words: readonly string[]): ReadonlySet<UserField> | undefi
   return new Set(USER_FIELDS.filter((field) => words.includes(field)));
 }
 
-function toNetworks(words: readonly string[]): BlockList | undefined {
+function toNetworks(words: readonly string[]): NetworkSet {
   try {
-    return words.length === 0 ? undefined : toBlockList(words);
+    return words.length === 0 ? ANYWHERE : toNetworkSet(words);
   } catch {
     // Made past this program: it must not keep all the others from being read.
-    return new BlockList();
+    return NOWHERE;
   }
 }
