@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { createWholeFolder } from './whole-folder.js';
@@ -37,6 +37,7 @@ export async function findInstallation(): Promise<PostgresInstallation> {
   const { version } = z
     .object({ version: z.string() })
     .parse(JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')));
+  await restoreLinks(packageFolder);
   const spawnOptions = { ...(isRoot && findAccount()), cwd: '/', env: ENVIRONMENT };
   const programs = join(
     isRoot ? await copyForOtherAccounts(packageFolder, version) : join(packageFolder, 'native'),
@@ -61,6 +62,21 @@ function findPlatformPackage(): string {
     throw new Error(
       `${name} is not installed: run npm ci without omitting optional packages, or set DATABASE_URL to a PostgreSQL of your own.`,
     );
+  }
+}
+
+const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
+
+/** Makes the links to libraries that the package's install script would make, which npm does not run (`.npmrc`). */
+async function restoreLinks(packageFolder: string): Promise<void> {
+  const list = join(packageFolder, 'native', 'pg-symlinks.json');
+  // Not every platform needs links.
+  if (!existsSync(list)) return;
+  for (const { source, target } of linksSchema.parse(JSON.parse(await readFile(list, 'utf8')))) {
+    const link = join(packageFolder, target);
+    await symlink(relative(dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
   }
 }
 
@@ -89,7 +105,7 @@ async function copyForOtherAccounts(packageFolder: string, version: string): Pro
   await createWholeFolder(target, 0o755, async (folder) => {
     await cp(join(packageFolder, 'native'), folder, { recursive: true, verbatimSymlinks: true });
     await run('chmod', ['-R', 'a+rX', folder]);
-    // A package whose install script did not run lacks libraries: such a copy must not be kept.
+    // A copy that lacks libraries must not be kept.
     await run(join(folder, 'bin', 'postgres'), ['--version']);
   });
   return target;

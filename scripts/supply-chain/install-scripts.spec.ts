@@ -22,7 +22,7 @@ describe('the settings of npm', () => {
   const settings = [
     'omit-lockfile-registry-resolved=true',
     'save-exact=true',
-    'strict-allow-scripts=true',
+    'ignore-scripts=true',
   ];
 
   it('are what the rules rely on', () => {

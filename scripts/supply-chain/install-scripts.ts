@@ -25,7 +25,8 @@ export function findUnusedNames(lockFiles: readonly LockFile[], allowed: Allowed
 const SETTINGS = [
   'omit-lockfile-registry-resolved=true',
   'save-exact=true',
-  'strict-allow-scripts=true',
+  // Whatever allowScripts says: older versions of npm know only this.
+  'ignore-scripts=true',
 ];
 
 /** Settings that the other rules rely on. */

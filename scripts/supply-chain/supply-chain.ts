@@ -1,7 +1,7 @@
 /** `npm run supply-chain`: what may get into a build, and into the machine that builds it. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findMovingActions, findRanges } from './exact-versions.js';
 import { findMissingSettings, findUnnamedScripts, findUnusedNames } from './install-scripts.js';
 import { type LockFile, readLockFile } from './lock-file.js';
@@ -72,7 +72,13 @@ check(
   inEachLockFile((lockFile) => findUnnamedScripts(lockFile, allowScripts)),
 );
 check('no name without an install script', findUnusedNames(locked, allowScripts));
-check('settings of npm', findMissingSettings(readFileSync('.npmrc', 'utf8')));
+check(
+  'settings of npm beside every lock file',
+  inEachFile(
+    lockFiles.map(({ path }) => join(dirname(path), '.npmrc')),
+    (path) => findMissingSettings(readFileSync(path, 'utf8')),
+  ),
+);
 check(
   'minimum versions',
   inEachLockFile((lockFile) => findOutdated(lockFile, policy)),

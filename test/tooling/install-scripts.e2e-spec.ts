@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+/** Whether npm runs the install script of a dependency in a project with some settings. */
+function runsInstallScripts(npmrc?: string): boolean {
+  const project = mkdtempSync(join(tmpdir(), 'install-scripts-'));
+  onTestFinished(() => rmSync(project, { recursive: true }));
+  const npm = (...args: string[]) =>
+    execFileSync('npm', [...args, '--offline', '--cache', join(project, 'cache')], {
+      cwd: project,
+      // Settings of the npm that runs this test would come before those of the project.
+      env: { PATH: process.env.PATH, HOME: project },
+      stdio: 'pipe',
+    });
+  const postinstall = `node -e "fs.writeFileSync('ran', '')"`;
+  const manifest = { name: 'telemetry', version: '1.0.0', scripts: { postinstall } };
+  writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
+  npm('pack');
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project' }));
+  if (npmrc !== undefined) copyFileSync(npmrc, join(project, '.npmrc'));
+  npm('install', './telemetry-1.0.0.tgz');
+  npm('ci');
+  npm('rebuild');
+  return existsSync(join(project, 'node_modules/telemetry/ran'));
+}
+
+describe('npm', () => {
+  it.each(['.npmrc', 'bench/.npmrc'])('runs no install script with the settings of %s', (npmrc) => {
+    expect(runsInstallScripts(npmrc)).toBe(false);
+  });
+
+  it('runs them without these settings: the control', () => {
+    expect(runsInstallScripts()).toBe(true);
+  });
+});
