@@ -100,7 +100,8 @@ async function useKeys(): Promise<void> {
     name: 'test',
     note: 'test',
     scopes: ['users:read', 'keys:write'],
-    userFields: ['email'],
+    readFields: ['email'],
+    writeFields: ['email'],
     networks: ['127.0.0.1/32'],
     rateLimit: 60,
   };

@@ -43,8 +43,8 @@ GRANT SELECT (id, user_id, type, currency, balance, created_at) ON accounts TO l
 -- Keys are kept, and what identifies them stays: only these columns change in the life of a key.
 GRANT
     SELECT,
-    INSERT (id, digest, hint, environment, name, note, scopes, user_fields, networks, rate_limit, created_at, created_by, expires_at,
-            predecessor_id, revision),
+    INSERT (id, digest, hint, environment, name, note, scopes, user_fields, write_fields, networks, rate_limit, budgets, created_at,
+            created_by, expires_at, lineage_ends_at, predecessor_id, revision),
     UPDATE (rotated_at, retires_at, retire_after_quiet_seconds, revoked_at, revoked_by, revocation_reason)
     ON api_keys TO latchkey_run_time;
 

@@ -20,6 +20,9 @@ BEGIN
         OR NEW.expires_at > clock_timestamp() + interval '366 days 1 hour' THEN
         RAISE EXCEPTION 'a key must be made now and expire within 366 days' USING ERRCODE = 'check_violation';
     END IF;
+    IF NEW.expires_at > NEW.lineage_ends_at THEN
+        RAISE EXCEPTION 'a key must not outlive its lineage' USING ERRCODE = 'check_violation';
+    END IF;
     RETURN NEW;
 END $$;
 
