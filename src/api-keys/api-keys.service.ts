@@ -172,10 +172,9 @@ export class ApiKeysService {
   async revoke(caller: Principal, id: string, wanted: RevokeApiKey): Promise<RevokedApiKey> {
     const revocation = new KeyRevocation(caller, id, wanted);
     const { propagation } = await this.propagation.confirm(async (blockers) => {
-      const { keyId } = caller;
-      await this.changes.revoke(keyId, (change) => revocation.begin(change), blockers);
+      const revokeNext = (change: KeyChange) => revocation.revokeNext(change);
       while (!revocation.isOver) {
-        await this.changes.revoke(keyId, (change) => revocation.proceed(change), blockers);
+        revocation.accept(await this.changes.revoke(caller.keyId, revokeNext, blockers));
       }
       return { rows: revocation.rows };
     });

@@ -13,59 +13,49 @@ export interface IssuedKeyState {
 }
 
 /**
- * Iterates over all keys below a key in pages, issuers before the keys that they have issued.
- * Each issuer is locked or has ended before its keys are read, so concurrent creations are found.
+ * A position among all keys below a key, issuers before the keys that they have issued. Each issuer
+ * is locked or has ended before its keys are read, so concurrent creations are found.
  */
 export class IssuedKeyWalk {
-  private seen: Set<string>;
-  private issuers: string[];
-  private found: string[] = [];
-  private last = '';
+  private constructor(
+    private readonly issuers: readonly string[],
+    /** The keys of the next level that have been found so far. */
+    private readonly found: readonly string[],
+    /** The last key of the current issuers that has been read. */
+    private readonly last: string,
+  ) {}
 
-  constructor(id: string) {
-    this.seen = new Set([id]);
-    this.issuers = [id];
-  }
-
-  /** A walk that goes on from here, without this one. */
-  copy(): IssuedKeyWalk {
-    const copy = new IssuedKeyWalk('');
-    copy.seen = new Set(this.seen);
-    copy.issuers = [...this.issuers];
-    copy.found = [...this.found];
-    copy.last = this.last;
-    return copy;
+  static below(id: string): IssuedKeyWalk {
+    return new IssuedKeyWalk([id], [], '');
   }
 
   get isOver(): boolean {
     return this.issuers.length === 0;
   }
 
-  /** Reads the next page and locks its rows until the end of the transaction. */
-  async next({ prisma, now }: KeyChange): Promise<IssuedKeyState[]> {
+  /**
+   * Reads the next page and locks its rows until the end of the transaction.
+   * @param isNew false for keys that were read before: forged rows could form a cycle of issuers.
+   */
+  async next(
+    { prisma, now }: KeyChange,
+    isNew: (id: string) => boolean,
+  ): Promise<{ keys: IssuedKeyState[]; walk: IssuedKeyWalk }> {
     const issuers = this.issuers.slice(0, PAGE_SIZE);
     const page = await prisma.$queryRaw<IssuedKeyState[]>`
       SELECT id, name, revision, revoked_at IS NOT NULL AS "isRevoked",
         least(expires_at, retires_at) <= ${now} AS "hasEnded"
       FROM api_keys WHERE created_by = ANY(${issuers}) AND id > ${this.last}
       ORDER BY id LIMIT ${PAGE_SIZE} FOR UPDATE`;
-    const isComplete = page.length < PAGE_SIZE;
-    this.last = isComplete ? '' : (page.at(-1)?.id ?? '');
-    // Forged rows could form a cycle of issuers.
-    const unseen = page.filter(({ id }) => !this.seen.has(id));
-    for (const { id } of unseen) {
-      this.seen.add(id);
-      this.found.push(id);
+    const keys = page.filter(({ id }) => isNew(id));
+    const found = [...this.found, ...keys.map(({ id }) => id)];
+    const last = page.at(-1);
+    if (last !== undefined && page.length === PAGE_SIZE) {
+      return { keys, walk: new IssuedKeyWalk(this.issuers, found, last.id) };
     }
-    if (isComplete) this.leave(issuers.length);
-    return unseen;
-  }
-
-  /** Moves on to the next issuers; at the end of a level, to the keys found on it. */
-  private leave(count: number): void {
-    this.issuers = this.issuers.slice(count);
-    if (this.issuers.length > 0) return;
-    this.issuers = this.found;
-    this.found = [];
+    const left = this.issuers.slice(issuers.length);
+    const walk =
+      left.length > 0 ? new IssuedKeyWalk(left, found, '') : new IssuedKeyWalk(found, [], '');
+    return { keys, walk };
   }
 }

@@ -10,9 +10,18 @@ import type { Principal } from './principal.js';
 // Each transaction locks the audit trail; a larger one would delay other writes for too long.
 const MAX_KEYS_PER_CHANGE = 500;
 
+/** What one transaction has revoked. */
+interface RevokedPart {
+  readonly keys: readonly IssuedKeyState[];
+  readonly rows: readonly KeyRevision[];
+  readonly revokedKeys: readonly NamedApiKey[];
+  readonly activeIssuedKeys: readonly NamedApiKey[];
+  readonly walk: IssuedKeyWalk;
+}
+
 /**
  * Revokes a key and, unless they are kept, all keys below it. Large trees take several
- * transactions: call `begin`, then `proceed` until `isOver`. A step that was rolled back can be repeated.
+ * transactions: call `revokeNext` and, after each commit, `accept`, until `isOver`.
  */
 export class KeyRevocation {
   /** The rows that every process has to acknowledge. */
@@ -21,6 +30,7 @@ export class KeyRevocation {
   readonly revokedKeys: NamedApiKey[] = [];
   /** The keys below the key that are still good. */
   readonly activeIssuedKeys: NamedApiKey[] = [];
+  private readonly seen = new Set<string>();
   private walk: IssuedKeyWalk;
 
   constructor(
@@ -28,15 +38,64 @@ export class KeyRevocation {
     private readonly id: string,
     private readonly wanted: RevokeApiKey,
   ) {
-    this.walk = new IssuedKeyWalk(id);
+    this.walk = IssuedKeyWalk.below(id);
   }
 
   get isOver(): boolean {
     return this.walk.isOver;
   }
 
-  /** @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN` */
-  async begin(change: KeyChange): Promise<void> {
+  /**
+   * Revokes the key itself, then the keys below it. Changes nothing in memory: a transaction that
+   * was rolled back can be repeated.
+   * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
+   */
+  async revokeNext(change: KeyChange): Promise<RevokedPart> {
+    // Locks all rows before the first update locks the audit trail. A creation takes the two locks in
+    // this order; the reverse order would deadlock with it.
+    const { keys, walk } = await this.lockNext(change);
+    const good = keys.filter(({ hasEnded }) => !hasEnded);
+    const active = good.filter(({ isRevoked }) => !isRevoked);
+    const ending = active.filter((key) => !this.isKept(key));
+    const revoked = await this.revoke(ending, change);
+    // An earlier request has revoked these, possibly without confirmation by all processes.
+    const revokedBefore = good.filter((key) => key.isRevoked && !this.isKept(key));
+    await announceAgain(revokedBefore, change);
+    return {
+      keys,
+      walk,
+      rows: [...revoked, ...revokedBefore],
+      revokedKeys: ending.filter(({ id }) => id !== this.id).map(nameOf),
+      activeIssuedKeys: active.filter((key) => this.isKept(key)).map(nameOf),
+    };
+  }
+
+  /** Takes over what a committed transaction has revoked. */
+  accept({ keys, rows, revokedKeys, activeIssuedKeys, walk }: RevokedPart): void {
+    for (const { id } of keys) this.seen.add(id);
+    this.rows.push(...rows);
+    this.revokedKeys.push(...revokedKeys);
+    this.activeIssuedKeys.push(...activeIssuedKeys);
+    this.walk = walk;
+  }
+
+  private async lockNext(
+    change: KeyChange,
+  ): Promise<{ keys: readonly IssuedKeyState[]; walk: IssuedKeyWalk }> {
+    const keys = this.seen.has(this.id) ? [] : [await this.lockFirst(change)];
+    const ids = new Set(keys.map(({ id }) => id));
+    let { walk } = this;
+    while (!walk.isOver && keys.length < MAX_KEYS_PER_CHANGE) {
+      const next = await walk.next(change, (id) => !this.seen.has(id) && !ids.has(id));
+      for (const { id } of next.keys) ids.add(id);
+      keys.push(...next.keys);
+      walk = next.walk;
+    }
+    return { keys, walk };
+  }
+
+  /** Only once: later, the caller's own key may be among those that were revoked. */
+  private async lockFirst(change: KeyChange): Promise<IssuedKeyState> {
     const { caller, id, wanted } = this;
     await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
     if (!caller.isRoot) await refuseLastWayIn(id, wanted.keepIssuedKeys, change);
@@ -45,37 +104,14 @@ export class KeyRevocation {
       select: { id: true, name: true, revision: true, revokedAt: true },
     });
     if (key === null) throw new ProblemException('API_KEY_NOT_FOUND');
-    await this.endNext([{ ...key, isRevoked: key.revokedAt !== null, hasEnded: false }], change);
+    return { ...key, isRevoked: key.revokedAt !== null, hasEnded: false };
   }
 
-  /** Does not check the caller again: its own key may be among those that were revoked. */
-  async proceed(change: KeyChange): Promise<void> {
-    await this.endNext([], change);
+  private isKept({ id }: IssuedKeyState): boolean {
+    return this.wanted.keepIssuedKeys && id !== this.id;
   }
 
-  // Locks all rows before the first update locks the audit trail. A creation takes the two locks in
-  // this order; the reverse order would deadlock with it.
-  private async endNext(first: readonly IssuedKeyState[], change: KeyChange): Promise<void> {
-    const keys = [...first];
-    const walk = this.walk.copy();
-    while (!walk.isOver && keys.length < MAX_KEYS_PER_CHANGE)
-      keys.push(...(await walk.next(change)));
-    const good = keys.filter(({ hasEnded }) => !hasEnded);
-    const isKept = ({ id }: IssuedKeyState) => this.wanted.keepIssuedKeys && id !== this.id;
-    const active = good.filter(({ isRevoked }) => !isRevoked);
-    const ending = active.filter((key) => !isKept(key));
-    const rows = await this.end(ending, change);
-    // An earlier request has revoked them, but not every process may have confirmed it.
-    const revokedBefore = good.filter((key) => key.isRevoked && !isKept(key));
-    await announceAgain(revokedBefore, change);
-    // Only now, so that a change that was rolled back leaves no trace here.
-    this.walk = walk;
-    this.activeIssuedKeys.push(...active.filter(isKept).map(nameOf));
-    this.revokedKeys.push(...ending.filter(({ id }) => id !== this.id).map(nameOf));
-    this.rows.push(...rows, ...revokedBefore);
-  }
-
-  private async end(
+  private async revoke(
     keys: readonly IssuedKeyState[],
     { prisma, now }: KeyChange,
   ): Promise<KeyRevision[]> {
