@@ -19,7 +19,7 @@ const ROUTES: [method: 'get' | 'post' | 'patch' | 'delete', path: string, body?:
   ['post', '/api/internal/users/search', { email: 'a@example.com' }],
   ['post', '/api/internal/users', { email: 'a@example.com', name: 'A' }],
   ['patch', '/api/internal/users/1', { name: 'A' }],
-  ['delete', '/api/internal/users/1'],
+  ['delete', '/api/internal/users/2'],
 ];
 
 describe('health with a database', () => {

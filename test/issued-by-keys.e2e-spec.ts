@@ -308,14 +308,17 @@ describe('a revocation', () => {
     await sleep(150);
     const revocation = withKey(otherUrl).post(`${KEYS}/${top.id}/revoke`).send({});
     const revoked = Promise.resolve(revocation);
-    await sleep(150);
+    await sleep(50);
     await superuser.query('COMMIT');
-    const { body: created } = await creation;
+    const { status, body: created } = await creation;
     const { body } = await revoked;
-    expect(body.revokedKeys.map(({ id }: { id: string }) => id)).toEqual([
-      middle.id,
-      created.apiKey.id,
-    ]);
+    const revokedIds = body.revokedKeys.map(({ id }: { id: string }) => id);
+    // On a slow machine: a revocation ends a transaction that blocks it for more than 300 ms.
+    if (status === 503) {
+      expect(revokedIds).toEqual([middle.id]);
+      return;
+    }
+    expect(revokedIds).toEqual([middle.id, created.apiKey.id]);
     expect(await statusesWith({ id: created.apiKey.id, secret: created.secret })).toEqual([
       REFUSED,
       REFUSED,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp, withKey } from './support/app.js';
 import { issueKey } from './support/keys.js';
@@ -154,10 +155,11 @@ describe('a key with users:grant', () => {
 
 describe('a key of the earlier release', () => {
   it('writes only the fields that it can read', async () => {
+    const id = randomUUID();
     await app.prisma.$executeRaw`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, user_fields, created_by, expires_at)
-      VALUES ('earlier', sha256('earlier'), '', 'test', '', '{users:read,users:write}', '{name}', '', now() + interval '1 h')`;
-    const { writeFields } = await app.prisma.apiKey.findUniqueOrThrow({ where: { id: 'earlier' } });
+      VALUES (${id}, sha256('earlier'), '', 'test', '', '{users:read,users:write}', '{name}', '', now() + interval '1 h')`;
+    const { writeFields } = await app.prisma.apiKey.findUniqueOrThrow({ where: { id } });
     expect(writeFields).toEqual(['name']);
   });
 });

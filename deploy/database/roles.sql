@@ -33,7 +33,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 
 GRANT
     SELECT (id, email, name, phone, roles, permissions, created_at, last_login_at),
-    INSERT (id, email, name, phone, roles, permissions, created_at, updated_at),
+    INSERT (id, email, name, phone, roles, permissions, updated_at),
     UPDATE (email, name, phone, roles, permissions, updated_at, last_login_at),
     DELETE
     ON users TO latchkey_run_time;
