@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { API_KEY, useApp, withKey } from './support/app.js';
 import { issueKey } from './support/keys.js';
+import { UsersService } from '../src/users/users.service.js';
 import { addUser } from './support/users.js';
 
 const USERS = '/api/internal/users';
@@ -81,6 +82,57 @@ describe('the requests of a key', () => {
   it('are not limited for a root key', async () => {
     const answers = await statuses(20, () => withKey(app.url).get(`${USERS}?ids=1`));
     expect(new Set(answers)).toEqual(new Set([200]));
+  });
+});
+
+describe('the requests of a key that are in progress', () => {
+  const app = useApp({ KEY_CONCURRENCY_LIMIT: '3' });
+  afterEach(() => void vi.restoreAllMocks());
+
+  /** Reads of users last until they are ended. */
+  function holdReads(): { end: () => void } {
+    const users = app.nest.get(UsersService, { strict: false });
+    let end = (): void => undefined;
+    const text = new Promise<string>((resolve) => (end = () => resolve('{}')));
+    vi.spyOn(users, 'getText').mockImplementation(() => text);
+    return { end };
+  }
+
+  it('are refused with 429 beyond the limit, until others end', async () => {
+    const { secret } = await issueKey(app.url);
+    const ask = (key = secret) => withKey(app.url, key).get(`${USERS}/1`);
+    const reads = holdReads();
+    const refused: unknown[] = [];
+    const answers = Array.from({ length: 10 }, async () => {
+      const { status, body, headers } = await ask();
+      if (status === 429) refused.push({ code: body.code, retryAfter: headers['retry-after'] });
+      return status;
+    });
+    await expect.poll(() => refused.length).toBe(7);
+    expect(refused[0]).toEqual({ code: 'CONCURRENCY_LIMITED', retryAfter: '1' });
+    const others = [(await issueKey(app.url)).secret, API_KEY].map((key) => ask(key).expect(200));
+    reads.end();
+    await Promise.all(others);
+    expect((await Promise.all(answers)).toSorted()).toEqual([200, 200, 200, ...Array(7).fill(429)]);
+    await ask().expect(200);
+  });
+
+  it('are no longer in progress when their client has left', async () => {
+    const { secret } = await issueKey(app.url);
+    const ask = () => withKey(app.url, secret).get(`${USERS}/1`);
+    const reads = holdReads();
+    const users = app.nest.get(UsersService, { strict: false });
+    const leaving = Array.from({ length: 3 }, () => {
+      const asked = ask();
+      asked.end(() => undefined);
+      return asked;
+    });
+    await expect.poll(() => vi.mocked(users.getText).mock.calls.length).toBe(3);
+    const list = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    await list().expect(429);
+    for (const asked of leaving) asked.abort();
+    await expect.poll(async () => (await list()).status).toBe(200);
+    reads.end();
   });
 });
 

@@ -47,6 +47,6 @@ export class SlidingWindow {
   /** Milliseconds until the count becomes smaller. */
   msUntilLess(now: number): number {
     const oldest = this.buckets[0];
-    return oldest === undefined ? 0 : oldest.lastAt + this.windowMs - now;
+    return oldest === undefined ? 0 : oldest.lastAt - now + this.windowMs;
   }
 }
