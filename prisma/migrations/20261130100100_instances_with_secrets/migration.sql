@@ -47,8 +47,6 @@ END $$;
 CREATE TRIGGER "instances_guard" BEFORE INSERT OR UPDATE OR DELETE ON "instances"
     FOR EACH ROW EXECUTE FUNCTION "instances_guard"();
 
-REVOKE ALL ON FUNCTION "record_heartbeat"(TEXT, TEXT, TEXT), "remove_instance"(TEXT, TEXT) FROM PUBLIC;
-
 -- Temporary tables come first unless the path says otherwise.
 DO $$
 DECLARE

@@ -140,9 +140,13 @@ export class Acknowledgements {
 
   /** When a process had acknowledged all of the revisions, if it has. */
   private acknowledgedAt(instance: string, keys: readonly KeyRevision[]): number | undefined {
-    const times = keys.map((key) => this.received.get(describeAcknowledgement(instance, key)));
-    const known = times.filter((time) => time !== undefined);
-    return known.length === times.length ? Math.max(...known) : undefined;
+    let latest = -Infinity;
+    for (const key of keys) {
+      const receivedAt = this.received.get(describeAcknowledgement(instance, key));
+      if (receivedAt === undefined) return undefined;
+      latest = Math.max(latest, receivedAt);
+    }
+    return latest;
   }
 
   /** Waits for the next acknowledgement, but no longer than until the table of instances is to be read again. */
