@@ -35,7 +35,7 @@ beforeAll(async () => {
   await query(
     inject('databaseServerUrl'),
 
-    `CREATE ROLE ${role} LOGIN PASSWORD '${DATABASE_PASSWORD}' IN ROLE pg_read_all_data, pg_write_all_data`,
+    `CREATE ROLE ${role} LOGIN PASSWORD '${DATABASE_PASSWORD}' IN ROLE ${inject('runTimeAccount').name}`,
   );
   const databaseUrl = new URL(database.url);
   databaseUrl.username = role;

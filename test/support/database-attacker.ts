@@ -31,6 +31,19 @@ export class DatabaseAttacker {
     await first;
   }
 
+  /** Runs a statement over and over, until the returned function is called. */
+  async repeat(statement: string): Promise<() => Promise<void>> {
+    const session = await this.connect();
+    let isOver = false;
+    const repeating = (async () => {
+      while (!isOver) await session.query(statement);
+    })();
+    return async () => {
+      isOver = true;
+      await repeating;
+    };
+  }
+
   async stop(): Promise<void> {
     this.hasStopped = true;
     await Promise.all([...this.sessions].map((session) => session.end().catch(() => undefined)));

@@ -106,8 +106,6 @@ BEGIN
         WHERE created_at < now() - interval '30 days' AND (delivered_at IS NOT NULL OR gave_up_at IS NOT NULL);
 END $$;
 
-REVOKE ALL ON FUNCTION "purge_api_key_usage"(INTEGER), "purge_alerts"() FROM PUBLIC;
-
 -- Temporary tables come first unless the path says otherwise.
 DO $$
 DECLARE
