@@ -4,7 +4,7 @@ import type { Principal } from './principal.js';
 /** An issued key as verification needs it: everything but the secret. Times are milliseconds since the epoch. */
 export interface IssuedKey {
   readonly id: string;
-  /** SHA-256 of the secret, in hex. */
+  /** The `digestKey` of the secret. */
   readonly digest: string;
   /** Grows with every change of any key. */
   readonly revision: bigint;

@@ -5,10 +5,10 @@ import { type KeyEnvironment, claimsToBeIssued, parseApiKey } from './api-key-fo
 import { KeyFeed } from './feed/key-feed.js';
 import { IssuedKeyRing } from './issued-key-ring.js';
 import type { IssuedKey } from './issued-key.js';
-import { KeyDigest } from './key-digest.js';
-import { isWithin } from './network.js';
+import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
 import { RootKeyRing } from './root-key-ring.js';
+import { digestKey } from './root-key.js';
 
 /** Why a key is not admitted. The caller is never told which. */
 export const KEY_REFUSALS = [
@@ -36,11 +36,21 @@ export function keyIdOf(verdict: KeyVerdict): string | null {
   return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
 }
 
+/** Stands for every key that was never issued, so that the check of one does the same work. */
+const UNKNOWN_KEY: IssuedKey = {
+  id: '',
+  digest: '',
+  revision: 0n,
+  isRevoked: true,
+  expiresAt: 0,
+  networks: ANYWHERE,
+  principal: { keyId: '', isRoot: false, scopes: [], userFields: undefined },
+};
+
 /** Tells good keys from bad ones, without SQL. */
 @Injectable()
 export class KeyVerifier {
   private readonly environment: KeyEnvironment;
-  private readonly digest = new KeyDigest();
 
   constructor(
     private readonly rootKeys: RootKeyRing,
@@ -57,34 +67,28 @@ export class KeyVerifier {
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
-    const digest = this.digest.of(presented);
-    const place = this.issuedKeys.find(digest.words);
-    const isKnown = this.issuedKeys.isPresent(place);
-    const key = this.issuedKeys.at(place);
+    const digest = digestKey(presented);
+    const key = this.issuedKeys.find(digest) ?? UNKNOWN_KEY;
     const isAtHome = isWithin(key.networks, address);
-    const rootKey = this.rootKeys.match(digest.bytes);
+    const rootKey = this.rootKeys.match(digest);
     if (rootKey !== undefined) return { outcome: 'admitted', principal: rootKey.principal };
     if (presented === '') return { outcome: 'missing', keyId: null };
     if (environment === undefined) {
       return { outcome: claimsToBeIssued(presented) ? 'malformed' : 'unknown', keyId: null };
     }
-    return this.judge(environment, key, isKnown, isAtHome);
+    return this.judge(environment, key, isAtHome);
   }
 
-  private judge(
-    environment: KeyEnvironment,
-    { id, isRevoked, expiresAt, principal }: IssuedKey,
-    isKnown: boolean,
-    isAtHome: boolean,
-  ): KeyVerdict {
-    const keyId = isKnown ? id : null;
+  private judge(environment: KeyEnvironment, key: IssuedKey, isAtHome: boolean): KeyVerdict {
+    const isKnown = key !== UNKNOWN_KEY;
+    const keyId = isKnown ? key.id : null;
     // Before the first refusal: to read the clock takes longer than all that follows.
-    const isExpired = this.feed.clock.now() >= expiresAt;
+    const isExpired = this.feed.clock.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.feed.isFresh()) return { outcome: 'unverifiable', keyId };
-    if (!isKnown || isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
+    if (!isKnown || key.isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
     if (isExpired) return { outcome: 'expired', keyId };
     if (!isAtHome) return { outcome: 'foreign-network', keyId };
-    return { outcome: 'admitted', principal };
+    return { outcome: 'admitted', principal: key.principal };
   }
 }

