@@ -18,7 +18,7 @@ import { reportProblems } from './http/protocol-problems.js';
 import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
 import { writeAnswersAtOnce } from './http/single-write.js';
-import { createLogger, logStream } from '@latchkey/logging/logger';
+import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
@@ -85,7 +85,7 @@ function recordRequests(
   logger: Logger,
 ): void {
   const requests = app.get(FinishedRequests);
-  const requestLog = new RequestLog(logger, logStream());
+  const requestLog = new RequestLog(logger);
   requests.observe((kind, finished) => requestLog.write(kind, finished));
   fastify.decorate('finishedRequests', requests);
 }

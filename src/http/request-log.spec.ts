@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { pino } from 'pino';
+import { createLoggerFor } from '@latchkey/logging/logger';
 import { describe, expect, it } from 'vitest';
 import type { FinishedRequest, RequestKind } from '../requests/finished-request.js';
 import { RequestLog } from './request-log.js';
@@ -20,7 +20,7 @@ function linesOf(
   ...requests: readonly Partial<FinishedRequest & RequestKind>[]
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
-  const log = new RequestLog(pino(), { writeAscii: (line) => void lines.push(line) });
+  const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'info'));
   for (const fields of requests) {
     const isAnother = Object.keys(fields).some((name) => name in KIND);
     log.write(isAnother ? { ...KIND, ...fields } : KIND, [{ ...REQUEST, ...fields }]);
@@ -81,6 +81,13 @@ describe('the line of a request', () => {
     expect(again).toMatchObject({ ...REQUEST, ...KIND });
   });
 
+  it('has only visible ASCII characters', () => {
+    const lines: string[] = [];
+    const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'info'));
+    log.write({ ...KIND, source: '\u009b31m', client: '✓' }, [REQUEST]);
+    expect(lines.join('')).toMatch(/^[\x20-\x7e]+\n$/);
+  });
+
   it('has every duration to the microsecond', () => {
     const microseconds = fc.nat({ max: 20_000_000 });
     fc.assert(
@@ -93,9 +100,7 @@ describe('the line of a request', () => {
 
   it('is not written where its level is off', () => {
     const lines: string[] = [];
-    const log = new RequestLog(pino({ level: 'warn' }), {
-      writeAscii: (line) => void lines.push(line),
-    });
+    const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'warn'));
     log.write(KIND, [REQUEST]);
     log.write({ ...KIND, outcome: 'revoked' }, [REQUEST]);
     expect(lines).toHaveLength(1);

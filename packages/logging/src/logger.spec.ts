@@ -1,56 +1,71 @@
-import { execFileSync } from 'node:child_process';
+import type { Logger } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { createLoggerFor } from './logger.js';
 
-const MODULE = new URL('../dist/logger.js', import.meta.url).href;
-
-/** The lines that a process writes to its log. */
-function logOf(statements: string): Record<string, unknown>[] {
-  const program = `
-    const { createLogger } = await import('${MODULE}');
-    const logger = createLogger('trace');
-    ${statements}`;
-  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
-    encoding: 'utf8',
-  });
-  const lines = output.trim().split('\n');
-  return lines.map((line): Record<string, unknown> => JSON.parse(line));
+/** The lines that are written to a log. */
+function logOf(write: (logger: Logger) => void): string[] {
+  const lines: string[] = [];
+  write(createLoggerFor({ write: (line) => void lines.push(line) }, 'trace'));
+  return lines;
 }
+
+const parse = (line = ''): Record<string, unknown> => JSON.parse(line);
 
 describe('the logger', () => {
   it.each(['x-api-key', 'authorization', 'cookie'])('redacts the header %s', (header) => {
-    const headers = `{ '${header}': 'secret', host: 'a' }`;
-    const [request, nested] = logOf(`
-      logger.info({ headers: ${headers} }, 'a request');
-      logger.info({ request: { headers: ${headers} } }, 'a nested request');`);
+    const headers = { [header]: 'secret', host: 'a' };
+    const [request, nested] = logOf((logger) => {
+      logger.info({ headers }, 'a request');
+      logger.info({ request: { headers } }, 'a nested request');
+    });
     const redacted = { [header]: '[Redacted]', host: 'a' };
-    expect(request).toMatchObject({ headers: redacted });
-    expect(nested).toMatchObject({ request: { headers: redacted } });
+    expect(parse(request)).toMatchObject({ headers: redacted });
+    expect(parse(nested)).toMatchObject({ request: { headers: redacted } });
   });
 
+  // As the errors of a database driver are.
+  const error = Object.assign(new TypeError('duplicate key', { cause: new Error('secret') }), {
+    code: '23505',
+    detail: 'secret',
+    rows: ['secret'],
+    parameters: ['secret'],
+  });
+  const described = {
+    type: 'TypeError',
+    code: '23505',
+    message: 'duplicate key',
+    stack: expect.stringMatching(/^TypeError: duplicate key\n/),
+  };
+
   it('writes only the name, code, message and stack of an error', () => {
-    // As the errors of a database driver are.
-    const [line] = logOf(`
-      const error = new TypeError('duplicate key', { cause: new Error('secret') });
-      Object.assign(error, { code: '23505', detail: 'secret', rows: ['secret'], parameters: ['secret'] });
-      logger.error({ err: error }, 'a query failed');`);
-    expect(line?.err).toEqual({
-      type: 'TypeError',
-      code: '23505',
-      message: 'duplicate key',
-      stack: expect.stringMatching(/^TypeError: duplicate key\n/),
+    const [asField, asRecord] = logOf((logger) => {
+      logger.error({ err: error }, 'a query failed');
+      logger.error(error);
     });
-    expect(JSON.stringify(line)).not.toContain('secret');
+    expect(parse(asField)).toMatchObject({ msg: 'a query failed' });
+    expect(parse(asField).err).toEqual(described);
+    expect(parse(asRecord)).toMatchObject({ msg: 'duplicate key' });
+    expect(parse(asRecord).err).toEqual(described);
   });
 
   it('writes only the type of a thrown value that is not an error', () => {
-    const [line] = logOf(`logger.error({ err: { rows: ['secret'] } }, 'a query failed');`);
-    expect(line).toMatchObject({ err: { type: 'object' }, msg: 'a query failed' });
-    expect(JSON.stringify(line)).not.toContain('secret');
+    const [line] = logOf((logger) => logger.error({ err: { rows: ['secret'] } }, 'failed'));
+    expect(parse(line).err).toEqual({ type: 'object' });
   });
 
-  it('describes an error that is the whole record in the same way', () => {
-    const [line] = logOf(`logger.error(Object.assign(new Error('failed'), { rows: ['secret'] }));`);
-    expect(line).toMatchObject({ msg: 'failed', err: { type: 'Error' } });
-    expect(JSON.stringify(line)).not.toContain('secret');
+  it('writes lines of visible ASCII characters that mean the same', () => {
+    const msg = 'Ärger ✓ 🔑 \u009b31m \u007f "quoted" \n';
+    const [line = ''] = logOf((logger) => logger.info(msg));
+    expect(line).toMatch(/^[\x20-\x7e]+\n$/);
+    expect(parse(line).msg).toBe(msg);
+  });
+
+  it('writes the time in ISO 8601', () => {
+    const before = Date.now();
+    const [line] = logOf((logger) => logger.info('now'));
+    const { time } = parse(line);
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(Date.parse(String(time))).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(String(time))).toBeLessThanOrEqual(Date.now());
   });
 });

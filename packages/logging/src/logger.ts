@@ -1,6 +1,6 @@
-import { pino, type Logger } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
-import { LineBatches, type LineStream } from './line-batches.js';
+import { BufferedLogStream } from './buffered-log-stream.js';
 
 // Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
 const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) => [
@@ -11,40 +11,67 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 export type LogTarget = keyof typeof DESCRIPTORS;
 
-const STREAMS = new Map<LogTarget, LineStream>();
+// One for each target of the process, however many loggers it has.
+const STREAMS = new Map<LogTarget, DestinationStream>();
 
 /** A process's logger: JSON lines, or readable ones where the target is a terminal. */
 export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
+  return createLoggerFor(streamOf(target), level);
+}
+
+/** A logger that writes JSON lines to a stream. */
+export function createLoggerFor(stream: DestinationStream, level: string): Logger {
   const options = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: SECRET_PATHS,
     serializers: { err: describeError },
+    hooks: { streamWrite: toAscii },
   };
-  return pino(options, logStream(target));
+  return pino(options, stream);
 }
 
-/** Takes the lines of the log. A process has one for each target, however many loggers it has. */
-export function logStream(target: LogTarget = 'stdout'): LineStream {
+function streamOf(target: LogTarget): DestinationStream {
   const stream = STREAMS.get(target) ?? openStream(target);
   STREAMS.set(target, stream);
   return stream;
 }
 
-function openStream(target: LogTarget): LineStream {
+function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
   // To ask makes Node open it, and a pipe or socket non-blocking.
-  if (!process[target].isTTY) return new LineBatches(descriptor);
-  const stream = pretty({
+  if (!process[target].isTTY) return new BufferedLogStream(descriptor);
+  return pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',
     ignore: 'context',
     messageFormat: '{if context}{context}: {end}{msg}',
     singleLine: true,
   });
-  return Object.assign(stream, { writeAscii: (line: string) => void stream.write(line) });
+}
+
+let lastMs = 0;
+let lastTimestamp = '';
+
+/** ISO 8601, formatted once a millisecond: it takes as long as the rest of a line. */
+function timestamp(): string {
+  const now = Date.now();
+  if (now !== lastMs) {
+    lastMs = now;
+    lastTimestamp = `,"time":"${new Date(now).toISOString()}"`;
+  }
+  return lastTimestamp;
+}
+
+/** Escapes what a terminal could take for a control sequence, such as U+009B from a header. */
+function toAscii(line: string): string {
+  return line.replace(/[^\n\x20-\x7e]/g, escapeCodeUnit);
+}
+
+function escapeCodeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 // An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.

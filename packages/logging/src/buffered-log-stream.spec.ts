@@ -14,9 +14,9 @@ import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { LineBatches } from './line-batches.js';
+import { BufferedLogStream } from './buffered-log-stream.js';
 
-function openLines(): { lines: LineBatches; read: () => string } {
+function openLines(): { lines: BufferedLogStream; read: () => string } {
   const directory = mkdtempSync(join(tmpdir(), 'lines-'));
   const file = join(directory, 'log');
   const descriptor = openSync(file, 'w');
@@ -24,38 +24,38 @@ function openLines(): { lines: LineBatches; read: () => string } {
     closeSync(descriptor);
     rmSync(directory, { recursive: true });
   });
-  return { lines: new LineBatches(descriptor), read: () => readFileSync(file, 'utf8') };
+  return { lines: new BufferedLogStream(descriptor), read: () => readFileSync(file, 'utf8') };
 }
 
-describe('lines of both kinds', () => {
-  it('keep their order and their characters', async () => {
+describe('BufferedLogStream', () => {
+  it('keeps the order and the characters of lines', async () => {
     const { lines, read } = openLines();
-    lines.writeAscii('one\n');
+    lines.write('one\n');
     lines.write('two — ✓\n');
-    lines.writeAscii('three\n');
+    lines.write('three\n');
     lines.write('four\n');
     await vi.waitFor(() => expect(read()).toBe('one\ntwo — ✓\nthree\nfour\n'), 10_000);
   });
 
-  it('are whole, however long and however many', async () => {
+  it('writes every line whole, however long', async () => {
     const { lines, read } = openLines();
     const written = Array.from({ length: 20 }, (_, number) => `${'x'.repeat(36_000 * number)}\n`);
-    for (const line of written) lines.writeAscii(line);
+    for (const line of written) lines.write(line);
     await vi.waitFor(() => expect(read()).toBe(written.join('')), 10_000);
   });
 
-  it('are written again after a batch', async () => {
+  it('writes again after a batch', async () => {
     const { lines, read } = openLines();
-    lines.writeAscii('first\n');
+    lines.write('first\n');
     await vi.waitFor(() => expect(read()).toBe('first\n'), 10_000);
-    lines.writeAscii('second\n');
+    lines.write('second\n');
     await vi.waitFor(() => expect(read()).toBe('first\nsecond\n'), 10_000);
   });
 });
 
-describe('lines for a reader that does not keep up', () => {
+describe('BufferedLogStream with a slow reader', () => {
   // Both ends of a pipe, which holds 64 KiB.
-  function openPipe(): { lines: LineBatches; read: () => string } {
+  function openPipe(): { lines: BufferedLogStream; read: () => string } {
     const directory = mkdtempSync(join(tmpdir(), 'lines-'));
     const pipe = join(directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
@@ -69,7 +69,7 @@ describe('lines for a reader that does not keep up', () => {
       }
     };
     onTestFinished(() => rmSync(directory, { recursive: true }));
-    return { lines: new LineBatches(descriptor), read };
+    return { lines: new BufferedLogStream(descriptor), read };
   }
 
   async function readAll(read: () => string, isAll: (text: string) => boolean): Promise<string> {
@@ -81,13 +81,12 @@ describe('lines for a reader that does not keep up', () => {
     return text;
   }
 
-  it('arrive whole and in order, also those that come meanwhile', async () => {
+  it('delivers every line, whole and in order', async () => {
     const { lines, read } = openPipe();
     const written: string[] = [];
     const write = (line: string) => {
       written.push(line);
-      if (written.length % 2 === 0) lines.writeAscii(line);
-      else lines.write(line);
+      lines.write(line);
     };
     for (let line = 0; line < 1000; line++) write(`${line} ${'x'.repeat(line)}\n`);
     const meanwhile = setInterval(() => write(`${written.length} meanwhile\n`), 1);
@@ -97,28 +96,28 @@ describe('lines for a reader that does not keep up', () => {
     expect(text + rest).toBe(written.join(''));
   });
 
-  it('are dropped where too many wait, and a line says how many', async () => {
+  it('drops lines beyond its capacity and reports how many', async () => {
     const { lines, read } = openPipe();
     const line = `${'x'.repeat(1_000_000)}\n`;
-    for (let written = 0; written < 40; written++) lines.writeAscii(line);
+    for (let written = 0; written < 40; written++) lines.write(line);
     await sleep(50);
     const text = await readAll(read, (soFar) => soFar.includes('dropped'));
     const whole = text.split('\n').filter((each) => each.length === 1_000_000).length;
     expect(whole).toBeGreaterThanOrEqual(8);
     expect(whole).toBeLessThanOrEqual(16);
-    expect(text).toContain(`"msg":"${40 - whole} lines of the log were dropped`);
+    expect(text).toContain(`"msg":"dropped ${40 - whole} log lines`);
   });
 });
 
-describe('lines for a disk that is full', () => {
-  it('do not end the process', async () => {
-    // Never closed: the lines are tried again, and its number would be that of another test's file.
+describe('BufferedLogStream with a full disk', () => {
+  it('does not end the process', async () => {
+    // Never closed: the lines are retried, and its number would be that of another test's file.
     const full = openSync('/dev/full', 'w');
     const uncaught: unknown[] = [];
     const note = (error: unknown) => void uncaught.push(error);
     process.on('uncaughtException', note);
     onTestFinished(() => void process.off('uncaughtException', note));
-    const lines = new LineBatches(full);
+    const lines = new BufferedLogStream(full);
     for (let written = 0; written < 3; written++) {
       lines.write('a line\n');
       await sleep(30);
@@ -127,21 +126,30 @@ describe('lines for a disk that is full', () => {
   });
 });
 
-describe('the end of a process', () => {
-  const PROGRAM = `
-    const { LineBatches } = await import('${new URL('../dist/line-batches.js', import.meta.url).href}');
-    const lines = new LineBatches(1);
-    process.stdout.isTTY;
-    for (let line = 0; line < 2000; line++) lines.writeAscii('x'.repeat(1000) + '\\n');
+describe('BufferedLogStream at the exit of the process', () => {
+  const START = `
+    const { BufferedLogStream } = await import('${new URL('../dist/buffered-log-stream.js', import.meta.url).href}');
+    const lines = new BufferedLogStream(1);
+    process.stdout.isTTY;`;
+  const PROGRAM = `${START}
+    for (let line = 0; line < 2000; line++) lines.write('x'.repeat(1000) + '\\n');
     setTimeout(() => process.exit(7), 100);`;
 
-  it('leaves nothing for a reader who is late', async () => {
+  it('delivers everything to a late reader', async () => {
     const command = `"$NODE" --input-type=module --eval "$PROGRAM" | { sleep 0.2; wc -c; }`;
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, NODE: process.execPath, PROGRAM },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     expect((await textOf(child.stdout)).trim()).toBe(String(2000 * 1001));
+  });
+
+  it('reports lines that it has just dropped', () => {
+    const program = `${START}
+      lines.write('x'.repeat(16 * 1024 * 1024));
+      process.exit();`;
+    const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program]);
+    expect(output.toString()).toContain('"msg":"dropped 1 log lines: the reader is too slow"');
   });
 
   async function exitCode(stdout: 'pipe' | number): Promise<unknown> {

@@ -1,0 +1,93 @@
+import { writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
+
+// What a slow reader has taken is used again once it is half: to move the rest for each line would take all CPU time.
+const CAPACITY_BYTES = 16 * 1024 * 1024;
+// A pipe holds 64 KiB.
+const BATCH_BYTES = 48 * 1024;
+const INTERVAL_MS = 20;
+const RETRY_MS = 5;
+const EXIT_WAIT_MS = 300;
+const EXIT_RETRY_MS = 1;
+const READER_GONE = new Set(['EPIPE', 'EBADF']);
+
+const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Writes log lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow reader never blocks the process: what a
+ * non-blocking descriptor does not take is retried, also for 0.3 s when the process exits. Up to 16 MiB wait; lines beyond are
+ * dropped and counted. docs/decisions/0033 says why pino's own destination does not do.
+ */
+export class BufferedLogStream implements DestinationStream {
+  // Bytes: waiting strings would survive minor garbage collections and slow them down.
+  private readonly buffer = Buffer.allocUnsafeSlow(CAPACITY_BYTES);
+  private start = 0;
+  private end = 0;
+  private isBlocked = false;
+  private dropped = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly descriptor: number) {
+    process.prependOnceListener('exit', () => this.flushAtExit());
+  }
+
+  write(line: string): void {
+    // A UTF-16 code unit takes at most 3 bytes in UTF-8.
+    if (this.hasRoomFor(3 * line.length)) this.end += this.buffer.write(line, this.end);
+    else this.dropped += 1;
+    if (this.end - this.start >= BATCH_BYTES && !this.isBlocked) this.flush();
+    this.flushIn(INTERVAL_MS);
+  }
+
+  private hasRoomFor(bytes: number): boolean {
+    if (this.end + bytes > CAPACITY_BYTES && this.start >= CAPACITY_BYTES / 2) {
+      this.buffer.copyWithin(0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+    }
+    return this.end + bytes <= CAPACITY_BYTES;
+  }
+
+  private flushIn(milliseconds: number): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      if (!this.flush()) this.flushIn(RETRY_MS);
+    }, milliseconds).unref();
+  }
+
+  /** False if the reader has not taken everything. */
+  private flush(): boolean {
+    this.isBlocked = !this.writeAll();
+    if (this.isBlocked) return false;
+    this.start = 0;
+    this.end = 0;
+    if (this.dropped === 0) return true;
+    this.reportDropped();
+    return this.flush();
+  }
+
+  private writeAll(): boolean {
+    try {
+      while (this.start < this.end) {
+        this.start += writeSync(this.descriptor, this.buffer, this.start, this.end - this.start);
+      }
+      return true;
+    } catch (error) {
+      // Neither a full disk nor a reader that has left may end the process.
+      return error instanceof Error && 'code' in error && READER_GONE.has(String(error.code));
+    }
+  }
+
+  private reportDropped(): void {
+    const msg = `dropped ${this.dropped} log lines: the reader is too slow`;
+    this.dropped = 0;
+    this.write(`${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg })}\n`);
+  }
+
+  private flushAtExit(): void {
+    const deadline = performance.now() + EXIT_WAIT_MS;
+    while (!this.flush() && performance.now() < deadline) {
+      Atomics.wait(SLEEPING, 0, 0, EXIT_RETRY_MS);
+    }
+  }
+}
