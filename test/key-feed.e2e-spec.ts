@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KeyFeed } from '../src/api-keys/feed/key-feed.js';
-import { IssuedKeyRing } from '../src/api-keys/issued-key-ring.js';
+import { IssuedKeyCache } from '../src/api-keys/issued-key-cache.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
@@ -178,7 +178,7 @@ describe('a process that starts', () => {
     const { secret } = await issueKey(nearUrl);
     const starting = await startApp({ DATABASE_URL: database.runTimeUrl });
     expect(await statusWith(await starting.getUrl(), secret)).toBe(ADMITTED);
-    expect(starting.get(IssuedKeyRing, { strict: false }).fingerprint.count).toBe(
+    expect(starting.get(IssuedKeyCache, { strict: false }).fingerprint.count).toBe(
       Number((await superuser.query('SELECT count(*) FROM api_keys')).rows[0].count),
     );
     await starting.close();

@@ -5,12 +5,12 @@ import { IdempotentRequests } from './idempotent-requests.js';
 import { KeyChanges } from './key-changes.js';
 import { KeyPropagation } from './key-propagation.js';
 import { LastUses } from './last-uses.js';
-import { RootKeyRing } from './root-key-ring.js';
+import { RootKeyStore } from './root-key-store.js';
 
 /** Keys as records: for the routes and for the command line. */
 @Module({
   providers: [
-    RootKeyRing,
+    RootKeyStore,
     LastUses,
     KeyChanges,
     IdempotentRequests,
@@ -18,6 +18,6 @@ import { RootKeyRing } from './root-key-ring.js';
     KeyPropagation,
     ApiKeysService,
   ],
-  exports: [RootKeyRing, LastUses, KeyChanges, MessageAuthenticator, ApiKeysService],
+  exports: [RootKeyStore, LastUses, KeyChanges, MessageAuthenticator, ApiKeysService],
 })
 export class ApiKeysModule {}

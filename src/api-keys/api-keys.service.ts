@@ -34,7 +34,7 @@ import { KeyRevocation } from './key-revocation.js';
 import { LastUses } from './last-uses.js';
 import { type Lifetime, newLifetime, successorLifetime } from './lineage.js';
 import type { Budget, Principal } from './principal.js';
-import { RootKeyRing } from './root-key-ring.js';
+import { RootKeyStore } from './root-key-store.js';
 
 /** A key to be inserted, without its secret. */
 interface NewKey extends Grant, Lifetime {
@@ -61,7 +61,7 @@ export class ApiKeysService {
     private readonly requests: IdempotentRequests,
     private readonly propagation: KeyPropagation,
     private readonly lastUses: LastUses,
-    private readonly rootKeys: RootKeyRing,
+    private readonly rootKeys: RootKeyStore,
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });

@@ -3,11 +3,11 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { type KeyEnvironment, claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeyFeed } from './feed/key-feed.js';
-import { IssuedKeyRing } from './issued-key-ring.js';
+import { IssuedKeyCache } from './issued-key-cache.js';
 import type { IssuedKey } from './issued-key.js';
 import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
-import { RootKeyRing } from './root-key-ring.js';
+import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from './root-key.js';
 
 /** Why a key is not admitted. The caller is never told which. */
@@ -44,7 +44,14 @@ const UNKNOWN_KEY: IssuedKey = {
   isRevoked: true,
   expiresAt: 0,
   networks: ANYWHERE,
-  principal: { keyId: '', isRoot: false, scopes: [], userFields: undefined },
+  principal: {
+    keyId: '',
+    isRoot: false,
+    scopes: [],
+    readFields: undefined,
+    writeFields: undefined,
+    budgets: [],
+  },
 };
 
 /** Tells good keys from bad ones, without SQL. */
@@ -53,8 +60,8 @@ export class KeyVerifier {
   private readonly environment: KeyEnvironment;
 
   constructor(
-    private readonly rootKeys: RootKeyRing,
-    private readonly issuedKeys: IssuedKeyRing,
+    private readonly rootKeys: RootKeyStore,
+    private readonly issuedKeys: IssuedKeyCache,
     private readonly feed: KeyFeed,
     config: ConfigService<Environment, true>,
   ) {

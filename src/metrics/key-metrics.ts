@@ -2,7 +2,7 @@ import { addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
-import { IssuedKeyRing } from '../api-keys/issued-key-ring.js';
+import { IssuedKeyCache } from '../api-keys/issued-key-cache.js';
 
 const LAG = {
   name: 'latchkey_key_feed_lag_seconds',
@@ -20,7 +20,7 @@ const KEYS = {
 /** Tells how far the keys in memory are behind the database, and how many they are. */
 @Injectable()
 export class KeyMetrics {
-  constructor(feed: KeyFeed, ring: IssuedKeyRing, registry: Registry) {
+  constructor(feed: KeyFeed, ring: IssuedKeyCache, registry: Registry) {
     addGauge(registry, LAG, () => feed.lagMs / 1000);
     addGauge(registry, FRESH, () => Number(feed.isFresh()));
     addGauge(registry, KEYS, () => ring.fingerprint.count);

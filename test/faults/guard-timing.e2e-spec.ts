@@ -3,10 +3,10 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/api-keys/api-key-format.js';
 import { KeyFeed } from '../../src/api-keys/feed/key-feed.js';
-import { IssuedKeyRing } from '../../src/api-keys/issued-key-ring.js';
+import { IssuedKeyCache } from '../../src/api-keys/issued-key-cache.js';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
 import { NetworkSet } from '../../src/api-keys/network-set.js';
-import { RootKeyRing } from '../../src/api-keys/root-key-ring.js';
+import { RootKeyStore } from '../../src/api-keys/root-key-store.js';
 import { API_KEY, startApp, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';
 import { issueKey } from '../support/keys.js';
@@ -155,9 +155,9 @@ describe('the work of a check', () => {
     ['good', () => admitted[0]],
     ['the right root key', () => API_KEY],
   ])('is one look-up, network check and comparison for a key that is %s', async (_case, key) => {
-    const lookUp = vi.spyOn(IssuedKeyRing.prototype, 'find');
+    const lookUp = vi.spyOn(IssuedKeyCache.prototype, 'find');
     const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
-    const comparison = vi.spyOn(RootKeyRing.prototype, 'match');
+    const comparison = vi.spyOn(RootKeyStore.prototype, 'match');
     const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
     await (key() === undefined ? request.unset('X-API-Key') : request);
     for (const work of [lookUp, networkCheck, comparison]) {

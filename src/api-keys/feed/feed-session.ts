@@ -1,4 +1,4 @@
-import type { IssuedKeyRing } from '../issued-key-ring.js';
+import type { IssuedKeyCache } from '../issued-key-cache.js';
 import { FeedConnection } from './feed-connection.js';
 import type { Instance } from './instance.js';
 import { PendingChanges } from './pending-changes.js';
@@ -16,7 +16,7 @@ export class FeedSession {
 
   private constructor(
     private readonly connection: FeedConnection,
-    private readonly ring: IssuedKeyRing,
+    private readonly ring: IssuedKeyCache,
     private readonly onProven: ProofListener,
     /** Aborted when the connection is gone. */
     readonly ended: AbortSignal,
@@ -26,7 +26,7 @@ export class FeedSession {
   static async open(
     url: string,
     instance: Instance,
-    ring: IssuedKeyRing,
+    ring: IssuedKeyCache,
     onProven: ProofListener,
   ): Promise<FeedSession> {
     let session: FeedSession | undefined;

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../../config/environment.js';
-import { IssuedKeyRing } from '../issued-key-ring.js';
+import { IssuedKeyCache } from '../issued-key-cache.js';
 import { DatabaseClock } from './database-clock.js';
 import { FeedSession } from './feed-session.js';
 import { Instance } from './instance.js';
@@ -39,7 +39,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private wasFresh: boolean | undefined;
 
   constructor(
-    private readonly ring: IssuedKeyRing,
+    private readonly ring: IssuedKeyCache,
     authenticator: MessageAuthenticator,
     config: ConfigService<Environment, true>,
   ) {

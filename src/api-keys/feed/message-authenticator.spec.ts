@@ -1,7 +1,7 @@
 import { ConfigService } from '@nestjs/config';
 import { describe, expect, it } from 'vitest';
 import { parseEnvironment } from '../../config/environment.js';
-import { RootKeyRing } from '../root-key-ring.js';
+import { RootKeyStore } from '../root-key-store.js';
 import { MessageAuthenticator } from './message-authenticator.js';
 
 const [OLD, NEW, OTHER] = ['0a1c2e4b6d8f7053', '942b6a8c0e1d3f57', 'f1b7c2d94e8a4a0f'];
@@ -13,7 +13,7 @@ function authenticator(key: string, previous?: string): MessageAuthenticator {
     INTERNAL_API_KEY: key,
     INTERNAL_API_KEY_PREVIOUS: previous,
   });
-  return new MessageAuthenticator(new RootKeyRing(new ConfigService(environment)));
+  return new MessageAuthenticator(new RootKeyStore(new ConfigService(environment)));
 }
 
 describe('a message', () => {

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { RootKey } from '../root-key.js';
-import { RootKeyRing } from '../root-key-ring.js';
+import { RootKeyStore } from '../root-key-store.js';
 
 const PURPOSE = 'latchkey: messages between processes, version 1';
 const KEY_BYTES = 32;
@@ -17,7 +17,7 @@ const SEPARATOR = ',';
 export class MessageAuthenticator {
   private readonly derived = new WeakMap<RootKey, Uint8Array>();
 
-  constructor(private readonly rootKeys: RootKeyRing) {}
+  constructor(private readonly rootKeys: RootKeyStore) {}
 
   /** The codes of a message, without blanks. */
   sign(message: string): string {

@@ -2,7 +2,7 @@ import * as crypto from 'node:crypto';
 import { ConfigService } from '@nestjs/config';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseEnvironment } from '../config/environment.js';
-import { RootKeyRing } from './root-key-ring.js';
+import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from './root-key.js';
 
 vi.mock('node:crypto', { spy: true });
@@ -10,17 +10,17 @@ vi.mock('node:crypto', { spy: true });
 const CURRENT = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 const PREVIOUS = '0c8e3b5d7f914a26b1d0e9f8a7c65432';
 
-function ringOfTwo(): RootKeyRing {
+function ringOfTwo(): RootKeyStore {
   const environment = parseEnvironment({
     NODE_ENV: 'test',
     DATABASE_URL: 'postgresql://nobody@127.0.0.1/none',
     INTERNAL_API_KEY: CURRENT,
     INTERNAL_API_KEY_PREVIOUS: PREVIOUS,
   });
-  return new RootKeyRing(new ConfigService(environment));
+  return new RootKeyStore(new ConfigService(environment));
 }
 
-describe('RootKeyRing.match', () => {
+describe('RootKeyStore.match', () => {
   afterEach(() => vi.mocked(crypto.timingSafeEqual).mockClear());
 
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IssuedKey } from './issued-key.js';
-import { IssuedKeyRing } from './issued-key-ring.js';
+import { IssuedKeyCache } from './issued-key-cache.js';
 import { ANYWHERE } from './network.js';
 import { digestKey } from './root-key.js';
 
@@ -27,7 +27,7 @@ function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
 
 describe('the ring of issued keys', () => {
   it('follows a database that was restored to an older state', () => {
-    const ring = new IssuedKeyRing();
+    const ring = new IssuedKeyCache();
     ring.put([keyOf(102n, true)]);
     ring.put([keyOf(40n, false)]);
     expect(ring.find(digest)?.isRevoked).toBe(false);
@@ -35,7 +35,7 @@ describe('the ring of issued keys', () => {
   });
 
   it('follows one that was restored, and has reached the same revision by another change', () => {
-    const ring = new IssuedKeyRing();
+    const ring = new IssuedKeyCache();
     ring.put([keyOf(102n, false)]);
     ring.put([keyOf(102n, true)]);
     expect(ring.find(digest)?.isRevoked).toBe(true);

@@ -20,8 +20,8 @@ export interface RootKeyInForce extends RootKey {
  * `INTERNAL_API_KEY_FILE`, which is read again whenever it changes.
  */
 @Injectable()
-export class RootKeyRing implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger(RootKeyRing.name);
+export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RootKeyStore.name);
   private keys: readonly RootKeyInForce[] = [];
   // Filled anew for each comparison: to allocate a buffer takes longer than the comparison.
   private readonly presented = Buffer.alloc(DIGEST_BYTES);

@@ -9,7 +9,7 @@ export interface Fingerprint {
 
 /** Every issued key there is, dead ones too: verification needs no SQL. Filled by `KeyFeed`. */
 @Injectable()
-export class IssuedKeyRing {
+export class IssuedKeyCache {
   /** By digest. */
   private readonly keys = new Map<string, IssuedKey>();
   private revisions = 0n;
