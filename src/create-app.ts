@@ -17,7 +17,6 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { reportProblems } from './http/protocol-problems.js';
 import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './http/route-table.js';
-import { writeAnswersAtOnce } from './http/single-write.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
@@ -61,7 +60,6 @@ export function configureApp(
   // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
   fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
   app.get(LoadShedding).protect(fastify.server);
-  writeAnswersAtOnce(fastify.server);
   limitConnections(fastify.server);
   const report = reportProblems(fastify.log, app.get(FinishedRequests));
   // Last, so that it sees each request first.
