@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LoadShedding } from '../src/http/load-shedding.js';
-import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/http/problem.js';
+import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/problems/problem.js';
 import { type Exchange, exchange } from './chaos/support/raw-exchange.js';
 import { API_KEY, useApp, withKey } from './support/app.js';
 import { issueKey } from './support/keys.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
-import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/http/problem.js';
+import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/problems/problem.js';
 import { API_KEY, useApp, withKey } from './support/app.js';
 
 const app = useApp();

@@ -1,4 +1,4 @@
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { isDatabaseUnavailable } from '../prisma/database-error.js';
 
 // With the change itself, well below the silence after which a connection is closed.

@@ -1,4 +1,4 @@
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import type { ApiKeyRow } from './api-key-answer.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';

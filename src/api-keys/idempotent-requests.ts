@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import type { KeyChange } from './key-changes.js';
 
 const KEPT_FOR_MS = 24 * 3_600_000;

@@ -1,4 +1,4 @@
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import type { NamedApiKey, RevokeApiKey } from './api-key.schemas.js';
 import { holdKeys } from './grants.js';
 import { type IssuedKeyState, IssuedKeyWalk } from './issued-key-walk.js';

@@ -1,4 +1,4 @@
-import { invalidRequest } from '../http/invalid-request.js';
+import { invalidRequest } from '../problems/invalid-request.js';
 import type { ApiKeyRow } from './api-key-answer.js';
 import { DEFAULT_LIFETIME_DAYS, MAX_LIFETIME_DAYS } from './api-key.schemas.js';
 import { isBoundedByIssuer } from './budgets.js';

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { FailedAuthLimit } from '../limits/failed-auth-limit.js';

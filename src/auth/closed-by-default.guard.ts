@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { AccessDeclarations } from './declared-access.js';
 
 /** Runs before every other guard and refuses a route that declares nobody who may call it. */

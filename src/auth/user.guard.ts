@@ -1,7 +1,7 @@
 import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 
 /**
  * Admits a request with a user's access token (`Authorization: Bearer`, RFC 6750) made for this backend, and sets

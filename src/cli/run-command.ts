@@ -1,7 +1,7 @@
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { CommanderError, type Command } from 'commander';
 import { z } from 'zod';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { isDatabaseUnavailable } from '../prisma/database-error.js';
 
 /** What scripts can tell from the exit code. */

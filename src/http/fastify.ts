@@ -8,7 +8,7 @@ import {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
-import { ProblemException, sendProblem } from './problem.js';
+import { ProblemException, sendProblem } from '../problems/problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { watchRequest } from './watch-request.js';

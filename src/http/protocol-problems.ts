@@ -2,7 +2,7 @@ import type { ReportProtocolError } from '@latchkey/connections/protocol-error-h
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FastifyBaseLogger } from 'fastify';
 import type { FinishedRequests } from '../requests/finished-requests.js';
-import { ProblemException, renderProblem } from './problem.js';
+import { ProblemException, renderProblem } from '../problems/problem.js';
 
 const NO_REQUEST = { headers: {} };
 

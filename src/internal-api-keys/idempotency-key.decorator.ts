@@ -1,6 +1,6 @@
 import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { invalidRequest } from '../http/invalid-request.js';
+import { invalidRequest } from '../problems/invalid-request.js';
 import { idempotencyKeySchema } from '../api-keys/api-key.schemas.js';
 
 /** The request's `Idempotency-Key`, if it has one (draft-ietf-httpapi-idempotency-key-header). */

@@ -1,7 +1,7 @@
 import { type ExecutionContext, applyDecorators, createParamDecorator } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { invalidRequest } from '../http/invalid-request.js';
+import { invalidRequest } from '../problems/invalid-request.js';
 import { userIdSchema } from '../users/user.schemas.js';
 
 const HEADER = 'X-Acting-User';

@@ -1,5 +1,5 @@
 import type { Principal } from '../api-keys/principal.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import {
   USER_FIELDS,
   type User,

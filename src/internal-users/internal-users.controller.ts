@@ -22,7 +22,7 @@ import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { KeyedRequest } from '../auth/request.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { validated } from '../http/invalid-request.js';
+import { validated } from '../problems/invalid-request.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
 import { ApiPathParameter } from '../openapi/api-path-parameter.decorator.js';

@@ -2,7 +2,7 @@ import { ConfigService } from '@nestjs/config';
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { EnumerationLimit } from './enumeration-limit.js';
 import { SharedHours } from './shared-hours.js';
 import { SharedStore } from './shared-store.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { DistinctCounter } from './distinct-counter.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { SharedHours } from './shared-hours.js';

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { ConfigService } from '@nestjs/config';
 import { describe, expect, it } from 'vitest';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { FailedAuthLimit } from './failed-auth-limit.js';
 
 const SOURCES = process.env.FULL === '1' ? 1_000_000 : 100_000;

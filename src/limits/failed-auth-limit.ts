@@ -2,7 +2,7 @@ import { sourceOf } from '@latchkey/connections/source';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { SlidingWindow } from './sliding-window.js';
 

@@ -2,7 +2,7 @@ import { ConfigService } from '@nestjs/config';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Budget } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { KeyRateLimit } from './key-rate-limit.js';
 import { SharedStore } from './shared-store.js';
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Budget, Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { RequestWindow } from './request-window.js';
 import { SharedStore } from './shared-store.js';

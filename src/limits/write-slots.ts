@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 
 // Of the connections: how many the writes of one key may hold, and how many are left to everything but writes.
 const SHARE_OF_KEY = 1 / 3;

@@ -1,5 +1,5 @@
 import { ApiExtension } from '@nestjs/swagger';
-import type { ProblemCode } from '../http/problem.js';
+import type { ProblemCode } from '../problems/problem.js';
 
 export const PROBLEMS_EXTENSION = 'x-problem-codes';
 

@@ -6,7 +6,7 @@ import {
   ProblemException,
   problemSchema,
   renderProblem,
-} from '../http/problem.js';
+} from '../problems/problem.js';
 import type { Scope } from '../api-keys/scopes.js';
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import type { Usage, UsageQuery } from './usage.schemas.js';
 

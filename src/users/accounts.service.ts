@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { AccountType } from '../generated/prisma/enums.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
 import { AccountLookups } from './account-lookups.js';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type ProblemCode, ProblemException } from '../http/problem.js';
+import { type ProblemCode, ProblemException } from '../problems/problem.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { UserLookups, type UserText } from './user-lookups.js';
 import {

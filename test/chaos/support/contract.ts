@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
-import { problemSchema } from '../../../src/http/problem.js';
+import { problemSchema } from '../../../src/problems/problem.js';
 
 export const HANG_MS = 1000;
 
