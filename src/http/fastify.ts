@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { ProblemException, sendProblem } from '../problems/problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
-import { watchRequest } from './watch-request.js';
+import { watchRequest } from '../requests/watch-request.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,10 +1,10 @@
 import { onResponseEnd } from '@latchkey/shutdown/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
-import type { AttemptOutcome, LimitName, RequestKind } from '../requests/finished-request.js';
-import type { FinishedRequests } from '../requests/finished-requests.js';
+import type { AttemptOutcome, LimitName, RequestKind } from './finished-request.js';
+import type { FinishedRequests } from './finished-requests.js';
 import { clientNameOf } from './client-name.js';
-import { waitingTimeOf } from './waiting-time.js';
+import { waitingTimeOf } from '../http/waiting-time.js';
 
 // nginx's status for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST = 499;

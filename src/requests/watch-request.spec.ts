@@ -1,8 +1,8 @@
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
-import type { FinishedRequest } from '../requests/finished-request.js';
-import { FinishedRequests } from '../requests/finished-requests.js';
-import { noteWaiting } from './waiting-time.js';
+import type { FinishedRequest } from './finished-request.js';
+import { FinishedRequests } from './finished-requests.js';
+import { noteWaiting } from '../http/waiting-time.js';
 import { watchRequest } from './watch-request.js';
 
 it('counts the time that a request has waited for its turn as part of its duration', async () => {
