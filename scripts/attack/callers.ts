@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import {
-  type KeyEnvironment,
-  KEY_ENVIRONMENTS,
-  generateApiKey,
-} from '../../src/api-keys/api-key-format.js';
+import { generateApiKey } from '../../src/api-keys/api-key-format.js';
 import type { KeyRefusal } from '../../src/api-keys/key-verifier.js';
+import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../../src/config/key-environment.js';
 import type { HttpCaller } from './http-caller.js';
 
 const KEYS = '/api/internal/api-keys';

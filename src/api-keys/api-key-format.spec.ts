@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  API_KEY_PATTERN,
-  KEY_ENVIRONMENTS,
-  generateApiKey,
-  hintOf,
-  parseApiKey,
-} from './api-key-format.js';
+import { KEY_ENVIRONMENTS } from '../config/key-environment.js';
+import { API_KEY_PATTERN, generateApiKey, hintOf, parseApiKey } from './api-key-format.js';
 
 const ALPHABET = Array.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz');
 const CASES = { numRuns: 100_000 };

@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-
-/** Where a key is good; a part of the key itself, so that a key of one place is told from one of another at sight. */
-export const KEY_ENVIRONMENTS = ['live', 'test', 'dev'] as const;
-export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];
+import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment.js';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { KEY_ENVIRONMENTS } from '../config/key-environment.js';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
 import { readableText } from '../http/readable-text.js';
 import { userFieldSchema, writableUserFieldSchema } from '../users/user.schemas.js';
-import { KEY_ENVIRONMENTS } from './api-key-format.js';
 import { networkSchema } from './network.js';
 import { SCOPES } from './scopes.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { IssuedKey } from './issued-key.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { ANYWHERE } from './network.js';
-import { digestKey } from './root-key.js';
+import { digestKey } from '../config/root-key.js';
 
 const digest = digestKey('a key');
 

@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { type KeyEnvironment, claimsToBeIssued, parseApiKey } from './api-key-format.js';
+import type { KeyEnvironment } from '../config/key-environment.js';
+import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeyFeed } from './feed/key-feed.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import type { IssuedKey } from './issued-key.js';
 import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
-import { digestKey } from './root-key.js';
+import { digestKey } from '../config/root-key.js';
 
 /** Why a key is not admitted. The caller is never told which. */
 export const KEY_REFUSALS = [

@@ -3,7 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseEnvironment } from '../config/environment.js';
 import { RootKeyStore } from './root-key-store.js';
-import { digestKey } from './root-key.js';
+import { digestKey } from '../config/root-key.js';
 
 vi.mock('node:crypto', { spy: true });
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rootKeySchema } from '../api-keys/root-key.js';
+import { rootKeySchema } from './root-key.js';
 import { parseEnvironment } from './environment.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';

@@ -20,9 +20,9 @@ import {
   wordList,
 } from '@latchkey/environment/variables';
 import { z } from 'zod';
-import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../api-keys/api-key-format.js';
-import { readRootKeyFile } from '../api-keys/root-key-file.js';
-import { rootKeySchema } from '../api-keys/root-key.js';
+import { KEY_ENVIRONMENTS, type KeyEnvironment } from './key-environment.js';
+import { readRootKeyFile } from './root-key-file.js';
+import { rootKeySchema } from './root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { RootKey } from '../root-key.js';
+import type { RootKey } from '../../config/root-key.js';
 import { RootKeyStore } from '../root-key-store.js';
 
 const PURPOSE = 'latchkey: messages between processes, version 1';
