@@ -10,9 +10,9 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages/access-tokens/package.json packages/access-tokens/
 COPY packages/connections/package.json packages/connections/
 COPY packages/environment/package.json packages/environment/
+COPY packages/http-front/package.json packages/http-front/
 COPY packages/logging/package.json packages/logging/
 COPY packages/metrics/package.json packages/metrics/
-COPY packages/shutdown/package.json packages/shutdown/
 COPY packages/tracing/package.json packages/tracing/
 COPY mcp-server/package.json mcp-server/
 
@@ -27,7 +27,7 @@ RUN find dist packages/*/dist -type f '(' -name '*.map' -o -name '*.d.ts' -o -na
 FROM manifests AS production-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
     -w @latchkey/access-tokens -w @latchkey/connections -w @latchkey/environment \
-    -w @latchkey/logging -w @latchkey/metrics -w @latchkey/shutdown -w @latchkey/tracing
+    -w @latchkey/http-front -w @latchkey/logging -w @latchkey/metrics -w @latchkey/tracing
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
 # Prisma brings the query compilers of all databases, each twice.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
@@ -57,9 +57,9 @@ COPY --from=production-dependencies /app/packages packages
 COPY --from=build /app/packages/access-tokens/dist packages/access-tokens/dist
 COPY --from=build /app/packages/connections/dist packages/connections/dist
 COPY --from=build /app/packages/environment/dist packages/environment/dist
+COPY --from=build /app/packages/http-front/dist packages/http-front/dist
 COPY --from=build /app/packages/logging/dist packages/logging/dist
 COPY --from=build /app/packages/metrics/dist packages/metrics/dist
-COPY --from=build /app/packages/shutdown/dist packages/shutdown/dist
 COPY --from=build /app/packages/tracing/dist packages/tracing/dist
 COPY --from=build /app/dist dist
 COPY package.json ./

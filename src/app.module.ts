@@ -1,4 +1,4 @@
-import { DrainingModule } from '@latchkey/shutdown/draining-module';
+import { DrainingModule } from '@latchkey/http-front/draining-module';
 import { TracingModule } from '@latchkey/tracing/tracing-module';
 import { Module } from '@nestjs/common';
 import { AlertsModule } from './alerts/alerts.module.js';

@@ -1,9 +1,9 @@
-import { limitConnections } from '@latchkey/connections/connections';
-import { ProtocolErrorHandler } from '@latchkey/connections/protocol-error-handler';
+import { limitConnections } from '@latchkey/http-front/connections';
+import { ProtocolErrorHandler } from '@latchkey/http-front/protocol-error-handler';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';

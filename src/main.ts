@@ -1,7 +1,7 @@
 import './heap.js';
-import { addressOf } from '@latchkey/connections/connections';
+import { addressOf } from '@latchkey/http-front/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
-import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
+import { endOnSignal } from '@latchkey/http-front/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
 
 try {

@@ -1,5 +1,5 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
-import { DrainingModule } from '@latchkey/shutdown/draining-module';
+import { DrainingModule } from '@latchkey/http-front/draining-module';
 import { Module } from '@nestjs/common';
 import { ProtectedResource } from './auth/protected-resource.js';
 import { ProtectedResourceController } from './auth/protected-resource.controller.js';

@@ -1,8 +1,8 @@
-import { limitConnections } from '@latchkey/connections/connections';
-import { ProtocolErrorHandler } from '@latchkey/connections/protocol-error-handler';
+import { limitConnections } from '@latchkey/http-front/connections';
+import { ProtocolErrorHandler } from '@latchkey/http-front/protocol-error-handler';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';

@@ -1,8 +1,8 @@
 // First, since it is about all that is loaded after it.
 import './heap-growth.js';
-import { addressOf } from '@latchkey/connections/connections';
+import { addressOf } from '@latchkey/http-front/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
-import { endOnSignal } from '@latchkey/shutdown/end-on-signal';
+import { endOnSignal } from '@latchkey/http-front/end-on-signal';
 import { parseEnvironment } from './config/environment.js';
 
 try {

@@ -6,7 +6,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { Public } from '../auth/public.decorator.js';
 import { SharedStore } from '../limits/shared-store.js';

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { performance as nodePerformance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { ConfigService } from '@nestjs/config';
 import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

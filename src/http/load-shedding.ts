@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 // Beside the global, for which tests put a clock of their own: it has no event loop.
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { WriteSlots } from '../limits/write-slots.js';
 import { Refusals } from './refusals.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { onResponseEnd } from '@latchkey/shutdown/response-end';
+import { onResponseEnd } from '@latchkey/http-front/response-end';
 
 const MOST = 16;
 

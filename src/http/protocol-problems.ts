@@ -1,4 +1,4 @@
-import type { ReportProtocolError } from '@latchkey/connections/protocol-error-handler';
+import type { ReportProtocolError } from '@latchkey/http-front/protocol-error-handler';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FastifyBaseLogger } from 'fastify';
 import type { FinishedRequests } from '../requests/finished-requests.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
-import type { Draining } from '@latchkey/shutdown/draining';
+import type { Draining } from '@latchkey/http-front/draining';
 import { ProblemException, renderProblem } from '../problems/problem.js';
 
 // With the reading of the request a refusal costs 33 µs at least: so many are a fifth of a core.

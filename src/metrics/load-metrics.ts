@@ -1,4 +1,4 @@
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { addCounter, addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';

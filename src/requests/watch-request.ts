@@ -1,4 +1,4 @@
-import { onResponseEnd } from '@latchkey/shutdown/response-end';
+import { onResponseEnd } from '@latchkey/http-front/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
 import type { AttemptOutcome, LimitName, RequestKind } from './finished-request.js';

@@ -1,4 +1,4 @@
-import { parseHost } from '@latchkey/connections/host';
+import { parseHost } from '@latchkey/http-front/host';
 import { type CanActivate, type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { validateOriginHeader } from '@modelcontextprotocol/server';

@@ -1,4 +1,4 @@
-import { Draining } from '@latchkey/shutdown/draining';
+import { Draining } from '@latchkey/http-front/draining';
 import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { BackendHealth } from '../backend/backend-health.js';

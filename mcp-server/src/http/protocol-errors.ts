@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type {
   ProtocolError,
   ReportProtocolError,
-} from '@latchkey/connections/protocol-error-handler';
+} from '@latchkey/http-front/protocol-error-handler';
 import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { Logger } from 'pino';
 

@@ -7,7 +7,7 @@ import {
   Res,
   UseGuards,
 } from '@nestjs/common';
-import { onResponseEnd } from '@latchkey/shutdown/response-end';
+import { onResponseEnd } from '@latchkey/http-front/response-end';
 import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import { ConfigService } from '@nestjs/config';

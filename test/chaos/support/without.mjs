@@ -34,7 +34,7 @@ const REMOVALS = {
     };
   },
   draining: async () => {
-    const { Draining } = await import('@latchkey/shutdown/draining');
+    const { Draining } = await import('@latchkey/http-front/draining');
     Draining.prototype.begin = () => undefined;
   },
   // What a request leaves behind is never given back.
