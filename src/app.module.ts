@@ -1,11 +1,10 @@
-import { DrainingModule } from '@latchkey/http-front/draining-module';
+import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { TracingModule } from '@latchkey/tracing/tracing-module';
 import { Module } from '@nestjs/common';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
-import { LoadShedding } from './http/load-shedding.js';
 import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.module.js';
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -19,7 +18,7 @@ import { UsageRecordingModule } from './usage/usage-recording.module.js';
     // First, so that a mistake in the environment is reported before anything else is loaded.
     ConfigModule,
     FinishedRequestsModule,
-    DrainingModule,
+    HttpFrontModule,
     TracingModule,
     PrismaModule,
     AuthModule,
@@ -30,6 +29,5 @@ import { UsageRecordingModule } from './usage/usage-recording.module.js';
     AlertsModule,
     MetricsModule,
   ],
-  providers: [LoadShedding],
 })
 export class AppModule {}

@@ -1,20 +1,17 @@
-import { limitConnections } from '@latchkey/http-front/connections';
-import { ProtocolErrorHandler } from '@latchkey/http-front/protocol-error-handler';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Draining } from '@latchkey/http-front/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './problems/invalid-request.js';
-import { LoadShedding } from './http/load-shedding.js';
-import { sendProblem } from './problems/problem.js';
+import { WriteSlots } from './limits/write-slots.js';
 import { ProblemFilter } from './problems/problem.filter.js';
-import { reportProblems } from './http/protocol-problems.js';
+import { renderOverload, reportProblems } from './http/protocol-problems.js';
 import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './problems/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
@@ -29,7 +26,8 @@ export const APP_OPTIONS = {
   abortOnError: false,
 } as const;
 
-const KEEP_ALIVE_MARGIN_MS = 700;
+const HEALTH = /^\/api\/health(?:[/?]|$)/;
+const MAX_PIPELINED = 16;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
@@ -47,7 +45,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   return app;
 }
 
-/** Sets up everything that holds for all routes: recording, limits, the prefix, validation, errors, documentation. */
+/** Sets up everything that all routes share. */
 export function configureApp(
   app: NestFastifyApplication,
   environment: Environment,
@@ -56,24 +54,16 @@ export function configureApp(
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   recordRequests(app, fastify, logger);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
-  app.get(Draining).watch(fastify);
-  // Node announces whole seconds, so that the client gives the connection up before it is closed under a request.
-  fastify.server.keepAliveTimeout = environment.KEEP_ALIVE_SECONDS * 1000 + KEEP_ALIVE_MARGIN_MS;
-  app.get(LoadShedding).protect(fastify.server);
-  limitConnections(fastify.server);
-  const report = reportProblems(fastify.log, app.get(FinishedRequests));
-  // Last, so that it sees each request first.
-  new ProtocolErrorHandler(report).protect(fastify.server);
-  const routes = new RouteTable(fastify);
-  // Before the body is read, so that what is wrong with it does not matter.
-  fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.is404 || hasEmptyParameter(request))
-      sendProblem(reply, routes.explainMiss(request));
-    else done();
+  const writes = app.get(WriteSlots);
+  app.get(HttpFront).protect(fastify, {
+    keepAliveSeconds: environment.KEEP_ALIVE_SECONDS,
+    maxPipelined: MAX_PIPELINED,
+    reportProtocolError: reportProblems(fastify.log, app.get(FinishedRequests)),
+    loadShedding: { exempt: HEALTH, render: renderOverload, waiting: () => writes.waiting },
   });
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
-  app.useGlobalFilters(new ProblemFilter(routes));
+  app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
   if (environment.API_DOCS === 'on') serveDocs(app);
 }
 
@@ -86,11 +76,4 @@ function recordRequests(
   const requestLog = new RequestLog(logger);
   requests.observe((kind, finished) => requestLog.write(kind, finished));
   fastify.decorate('finishedRequests', requests);
-}
-
-/** Nest refuses these too, but reads the body before. */
-function hasEmptyParameter({ params }: FastifyRequest): boolean {
-  const values: Readonly<Record<string, unknown>> = Object(params);
-  for (const name in values) if (values[name] === '' && name !== '*') return true;
-  return false;
 }

@@ -1,7 +1,7 @@
 import './heap.js';
-import { addressOf } from '@latchkey/http-front/connections';
+import { resolveAddress } from '@latchkey/http-front/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
-import { endOnSignal } from '@latchkey/http-front/end-on-signal';
+import { shutDownOnSignal } from '@latchkey/http-front/graceful-shutdown';
 import { parseEnvironment } from './config/environment.js';
 
 try {
@@ -9,8 +9,8 @@ try {
   // Imported after the check, so that a mistake in the environment is reported at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
-  await app.listen(environment.PORT, await addressOf(environment.HOST));
-  endOnSignal(app, environment.DRAIN_SECONDS * 1000);
+  await app.listen(environment.PORT, await resolveAddress(environment.HOST));
+  shutDownOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'PORT'));
   process.exit(1);

@@ -1,5 +1,5 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
-import { DrainingModule } from '@latchkey/http-front/draining-module';
+import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { Module } from '@nestjs/common';
 import { ProtectedResource } from './auth/protected-resource.js';
 import { ProtectedResourceController } from './auth/protected-resource.controller.js';
@@ -15,7 +15,7 @@ import { ToolServerModule } from './tool-server.module.js';
   imports: [
     ToolServerModule,
     LoggingModule.to('stdout'),
-    DrainingModule,
+    HttpFrontModule,
     AccessTokensModule,
     LimitsModule,
     MetricsModule,

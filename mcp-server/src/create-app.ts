@@ -1,8 +1,6 @@
-import { limitConnections } from '@latchkey/http-front/connections';
-import { ProtocolErrorHandler } from '@latchkey/http-front/protocol-error-handler';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { Draining } from '@latchkey/http-front/draining';
 import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -11,6 +9,8 @@ import { AppModule } from './app.module.js';
 import type { Environment } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { reportProtocolErrors } from './http/protocol-errors.js';
+
+const KEEP_ALIVE_SECONDS = 4;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
@@ -25,13 +25,13 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
-    traceRequests(app.getHttpAdapter().getInstance());
-  }
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  app.get(Draining).watch(fastify);
-  limitConnections(fastify.server);
-  // Last, so that it sees each request first.
-  new ProtocolErrorHandler(reportProtocolErrors(logger)).protect(fastify.server);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
+  app.get(HttpFront).protect(fastify, {
+    keepAliveSeconds: KEEP_ALIVE_SECONDS,
+    // No MCP client pipelines.
+    maxPipelined: 0,
+    reportProtocolError: reportProtocolErrors(logger),
+  });
   return app;
 }

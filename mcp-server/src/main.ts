@@ -1,8 +1,8 @@
 // First, since it is about all that is loaded after it.
 import './heap-growth.js';
-import { addressOf } from '@latchkey/http-front/connections';
+import { resolveAddress } from '@latchkey/http-front/connections';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
-import { endOnSignal } from '@latchkey/http-front/end-on-signal';
+import { shutDownOnSignal } from '@latchkey/http-front/graceful-shutdown';
 import { parseEnvironment } from './config/environment.js';
 
 try {
@@ -10,8 +10,8 @@ try {
   // Imported after the check, so that a mistake in the environment is reported at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
-  await app.listen(environment.MCP_PORT, await addressOf(environment.HOST));
-  endOnSignal(app, environment.DRAIN_SECONDS * 1000);
+  await app.listen(environment.MCP_PORT, await resolveAddress(environment.HOST));
+  shutDownOnSignal(app, environment.DRAIN_SECONDS * 1000);
 } catch (error) {
   console.error(explainStartFailure(error, 'MCP_PORT'));
   process.exit(1);

@@ -6,7 +6,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Draining } from '@latchkey/http-front/draining';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { Public } from '../auth/public.decorator.js';
 import { SharedStore } from '../limits/shared-store.js';
@@ -25,7 +25,7 @@ export class HealthController {
   constructor(
     private readonly database: DatabaseHealth,
     private readonly keyFeed: KeyFeed,
-    private readonly draining: Draining,
+    private readonly front: HttpFront,
     private readonly limits: SharedStore,
   ) {}
 
@@ -55,7 +55,7 @@ export class HealthController {
       limits: this.limits.sharing === 'degraded' ? 'degraded' : 'up',
     };
     const isUp = checks.database === 'up' && checks.apiKeys === 'up';
-    const status = this.draining.isDraining ? 'draining' : state(isUp);
+    const status = this.front.requests.isDraining ? 'draining' : state(isUp);
     void reply.code(status === 'up' ? 200 : 503);
     return { status, checks };
   }

@@ -1,3 +1,5 @@
+import { baseHeaders } from '@latchkey/http-front/error-response';
+import { MAX_HEADER_BYTES, serverOptions } from '@latchkey/http-front/server-options';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   type FastifyBaseLogger,
@@ -9,7 +11,6 @@ import {
 } from 'fastify';
 import type { Logger } from 'pino';
 import { ProblemException, sendProblem } from '../problems/problem.js';
-import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FinishedRequests } from '../requests/finished-requests.js';
 import { watchRequest } from '../requests/watch-request.js';
 
@@ -21,48 +22,32 @@ declare module 'fastify' {
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-const HEADERS_LIMIT_BYTES = 16 * 1024;
 // 100 ids of 64 characters fit.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-const HEADERS_TIMEOUT_MS = 3000;
-const REQUEST_TIMEOUT_MS = 5000;
-const TIMEOUT_CHECK_INTERVAL_MS = 250;
-// For clients that do not take their answer. Later than the time-outs that have one.
+// For clients that do not read their response. Longer than the time-outs that have a response.
 const SILENCE_TIMEOUT_MS = 5700;
 
-/** The HTTP server below Nest: limits, request ids, the end of every request, and problems where no route is reached. */
+/** The HTTP server below Nest: limits, request ids, and the recording of every request. */
 export function createFastifyAdapter(
   logger: Logger,
   trustedProxies: readonly string[],
 ): FastifyAdapter {
   const begin = (request: FastifyRequest, reply: FastifyReply): void => {
     watchRequest(request, reply, request.server.finishedRequests);
-    beginAnswer(request, reply);
+    void reply.headers(baseHeaders(request.id));
   };
   const adapter = new FastifyAdapter({
+    ...serverOptions(trustedProxies),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A logger of its own for each request costs more than its line, which names the request anyway.
+    // A child logger for each request costs more than its log line, which has the id anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
-    genReqId: requestIdOf,
-    // There is no Nest middleware here, whose hook every request would pass.
+    // There is no Nest middleware, whose hook every request would pass.
     skipMiddie: true,
-    // Forwarding headers count only from these, from right to left: anybody else can write what they like.
-    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,
-    // Drained clients that still come are served.
-    return503OnClosing: false,
-    // Beyond the URL limit, so that the key is asked for before anything is said of an id.
-    routerOptions: { maxParamLength: HEADERS_LIMIT_BYTES },
-    http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
-      maxHeaderSize: HEADERS_LIMIT_BYTES,
-      // Node would answer without a body; `ProtocolErrorHandler` does it instead.
-      requireHostHeader: false,
-    },
+    // Longer than any URL, so that the guard refuses a bad key before a long id is refused.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       begin(request, reply);
       sendProblem(reply, new ProblemException('MALFORMED_URL'));
@@ -81,14 +66,6 @@ export function createFastifyAdapter(
     } else done();
   });
   return adapter;
-}
-
-function beginAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  void reply.headers({
-    [REQUEST_ID_HEADER]: request.id,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  });
 }
 
 function acceptOnlyJson(fastify: FastifyInstance): void {

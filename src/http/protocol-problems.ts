@@ -1,19 +1,17 @@
+import type { RenderOverload } from '@latchkey/http-front/overload-responder';
 import type { ReportProtocolError } from '@latchkey/http-front/protocol-error-handler';
-import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { FastifyBaseLogger } from 'fastify';
-import type { FinishedRequests } from '../requests/finished-requests.js';
 import { ProblemException, renderProblem } from '../problems/problem.js';
+import type { FinishedRequests } from '../requests/finished-requests.js';
 
-const NO_REQUEST = { headers: {} };
-
-/** Renders protocol errors as every other problem of this API, and records them as finished requests. */
+/** Renders protocol errors as problems, and records them as finished requests. */
 export function reportProblems(
   logger: Pick<FastifyBaseLogger, 'info'>,
   requests: FinishedRequests,
 ): ReportProtocolError {
-  return (error, request) => {
-    const requestId = requestIdOf(request ?? NO_REQUEST);
-    const { status, headers, body } = renderProblem(new ProblemException(error), requestId);
+  return (error, requestId, request) => {
+    const response = renderProblem(new ProblemException(error), requestId);
+    const { status } = response;
     if (request === undefined) {
       logger.info({ requestId, method: null, route: null, status, keyId: null }, 'request');
     } else {
@@ -29,6 +27,10 @@ export function reportProblems(
       };
       requests.announce(kind, requestId, 0);
     }
-    return { status, headers: { ...headers, [REQUEST_ID_HEADER]: requestId }, body };
+    return response;
   };
 }
+
+/** Renders the refusal of a request that the load shedder does not admit. */
+export const renderOverload: RenderOverload = (requestId) =>
+  renderProblem(new ProblemException('OVERLOADED'), requestId);

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { onResponseEnd } from '@latchkey/shutdown/response-end';
+import { onResponseEnd } from '@latchkey/http-front/response-end';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Principal } from '../api-keys/principal.js';

@@ -1,9 +1,7 @@
-import { Draining } from '@latchkey/http-front/draining';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import { addCounter, addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import { Registry } from 'prom-client';
-import { LoadShedding } from '../http/load-shedding.js';
 import { SharedStore } from '../limits/shared-store.js';
 import { WriteSlots } from '../limits/write-slots.js';
 
@@ -29,22 +27,14 @@ const DEGRADED = {
   help: 'Whether limits are counted by each process for itself because Redis is away.',
 };
 
-/** Tells how much is asked at once, and what is refused because of it. */
+/** Reports the load of the server, and what load shedding refuses. */
 @Injectable()
 export class LoadMetrics {
-  constructor(
-    modules: ModuleRef,
-    draining: Draining,
-    store: SharedStore,
-    writes: WriteSlots,
-    registry: Registry,
-  ) {
-    // The application's own, which no module exports.
-    const load = () => modules.get(LoadShedding, { strict: false });
-    addGauge(registry, IN_FLIGHT, () => draining.inFlight);
-    addGauge(registry, LIMIT, () => load().limit);
-    addGauge(registry, WAITING, () => load().waiting);
-    addCounter(registry, SHED, () => load().refused);
+  constructor(front: HttpFront, store: SharedStore, writes: WriteSlots, registry: Registry) {
+    addGauge(registry, IN_FLIGHT, () => front.requests.count);
+    addGauge(registry, LIMIT, () => front.loadShedder?.limit ?? 0);
+    addGauge(registry, WAITING, () => front.loadShedder?.queued ?? 0);
+    addCounter(registry, SHED, () => front.loadShedder?.refused ?? 0);
     addGauge(registry, WRITES_WAITING, () => writes.waiting);
     addGauge(registry, DEGRADED, () => Number(store.sharing === 'degraded'));
   }

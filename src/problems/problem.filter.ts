@@ -33,7 +33,7 @@ export class ProblemFilter implements ExceptionFilter {
       return new ProblemException('MALFORMED_HTTP');
     const status = exception instanceof HttpException ? exception.getStatus() : 500;
     // 403: a path that the docs' file server won't follow.
-    if (status === 404 || status === 403) return this.routes.explainMiss(request);
+    if (status === 404 || status === 403) return this.routes.toNotFoundOrMethodNotAllowed(request);
     const code = FRAMEWORK_PROBLEMS[status];
     if (code !== undefined) return new ProblemException(code);
     request.log.error(describe(exception, request), 'unexpected error');

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import findMyWay, { type HTTPMethod } from 'find-my-way';
-import { ProblemException } from './problem.js';
+import { ProblemException, sendProblem } from './problem.js';
 
 const METHODS = [
   'GET',
@@ -12,11 +12,11 @@ const METHODS = [
   'OPTIONS',
 ] as const satisfies HTTPMethod[];
 
-/** Remembers which methods each path has, with the router that Fastify itself uses, to tell 405 from 404. */
+/** Knows the methods of each path, from the router that Fastify uses, to tell 405 from 404. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
 
-  /** Watches the routes that are registered from now on. */
+  /** Learns the routes that are registered from now on, and refuses requests that have none. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const each of METHODS) {
@@ -24,10 +24,15 @@ export class RouteTable {
         this.router.on(each, url, () => undefined);
       }
     });
+    // Before the body is read, so that its errors do not matter.
+    fastify.addHook('onRequest', (request, reply, done) => {
+      if (!request.is404 && !hasEmptyParameter(request)) done();
+      else sendProblem(reply, this.toNotFoundOrMethodNotAllowed(request));
+    });
   }
 
-  /** Says why nothing took the request: wrong path (404), or wrong method (405 with `Allow`). */
-  explainMiss(request: FastifyRequest): ProblemException {
+  /** The problem of a request without a handler: wrong path (404), or method (405 with `Allow`). */
+  toNotFoundOrMethodNotAllowed(request: FastifyRequest): ProblemException {
     const path = request.url.split('?', 1)[0] ?? '/';
     const allowed: string[] = METHODS.filter((method) => this.router.find(method, path) !== null);
     if (allowed.length === 0 || allowed.includes(request.method)) {
@@ -35,4 +40,11 @@ export class RouteTable {
     }
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
+}
+
+/** Nest refuses these too, but reads the body before. */
+function hasEmptyParameter({ params }: FastifyRequest): boolean {
+  const values: Readonly<Record<string, unknown>> = Object(params);
+  for (const name in values) if (values[name] === '' && name !== '*') return true;
+  return false;
 }

@@ -1,17 +1,17 @@
+import { recordQueueTime } from '@latchkey/http-front/queue-time';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
 import type { FinishedRequest } from './finished-request.js';
 import { FinishedRequests } from './finished-requests.js';
-import { noteWaiting } from '../http/waiting-time.js';
 import { watchRequest } from './watch-request.js';
 
-it('counts the time that a request has waited for its turn as part of its duration', async () => {
+it('includes the time in the queue of the load shedder in the duration of a request', async () => {
   const finished: FinishedRequest[] = [];
   const requests = new FinishedRequests();
   requests.observe((_kind, alike) => finished.push(...alike));
   const fastify = Fastify();
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.url === '/late') noteWaiting(request.raw, 60_000);
+    if (request.url === '/late') recordQueueTime(request.raw, 60_000);
     watchRequest(request, reply, requests);
     done();
   });

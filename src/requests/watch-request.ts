@@ -1,10 +1,10 @@
+import { queueTimeOf } from '@latchkey/http-front/queue-time';
 import { onResponseEnd } from '@latchkey/http-front/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
 import type { AttemptOutcome, LimitName, RequestKind } from './finished-request.js';
 import type { FinishedRequests } from './finished-requests.js';
 import { clientNameOf } from './client-name.js';
-import { waitingTimeOf } from '../http/waiting-time.js';
 
 // nginx's status for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST = 499;
@@ -23,7 +23,7 @@ export function watchRequest(
 
 /** In milliseconds, to the microsecond. */
 function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): number {
-  return Math.round((waitingTimeOf(raw) + elapsedTime) * 1000) / 1000;
+  return Math.round((queueTimeOf(raw) + elapsedTime) * 1000) / 1000;
 }
 
 function kindOf(request: FastifyRequest, reply: FastifyReply): RequestKind {

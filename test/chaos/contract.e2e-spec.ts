@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import { mintAccessToken } from '@latchkey/access-tokens/mint';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
-import { LoadShedding } from '../../src/http/load-shedding.js';
 import { UsersService } from '../../src/users/users.service.js';
 import { API_KEY, startApp, withKey } from '../support/app.js';
 import { issueKey } from '../support/keys.js';
@@ -318,13 +318,14 @@ describe('bytes that no client would send', () => {
     async (promise, requestsWith, judge, mayRunSql, broken) => {
       const tally = new Tally();
       const startedAt = performance.now();
-      const shedding = app.get(LoadShedding);
-      const refusedBefore = shedding.refused;
+      const front = app.get(HttpFront);
+      const refusedBefore = front.loadShedder?.refused ?? 0;
       const count = CASES_OVER_SOCKETS / PROMISES.length;
       const fault = await fuzz(requestsWith(API_KEY), count, judge, { mayRunSql, tally });
       tally.print();
       expect(fault).toBeUndefined();
-      expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(shedding.refused - refusedBefore);
+      const refused = front.loadShedder?.refused ?? 0;
+      expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(refused - refusedBefore);
       record({
         promise: `bytes that no client would send ${promise}`,
         broken: `${broken}: ${tally.total} over sockets, seed ${SEED}`,

@@ -1,4 +1,4 @@
-import { Draining } from '@latchkey/http-front/draining';
+import { HttpFront } from '@latchkey/http-front/http-front';
 import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { BackendHealth } from '../backend/backend-health.js';
@@ -12,7 +12,7 @@ interface Readiness {
 export class HealthController {
   constructor(
     private readonly backend: BackendHealth,
-    private readonly draining: Draining,
+    private readonly front: HttpFront,
   ) {}
 
   @Get()
@@ -30,7 +30,7 @@ export class HealthController {
   @Get('ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks = { backend: (await this.backend.isUp()) ? 'up' : 'down' } as const;
-    if (!this.draining.isDraining) return { status: 'up', checks };
+    if (!this.front.requests.isDraining) return { status: 'up', checks };
     void reply.code(503);
     return { status: 'draining', checks };
   }

@@ -3,10 +3,7 @@ import type {
   ProtocolError,
   ReportProtocolError,
 } from '@latchkey/http-front/protocol-error-handler';
-import { REQUEST_ID_HEADER, requestIdOf } from '@latchkey/logging/request-id';
 import type { Logger } from 'pino';
-
-const NO_REQUEST = { headers: {} };
 
 const RESPONSES: Readonly<Record<ProtocolError, { status: number; message: string }>> = {
   MALFORMED_HTTP: { status: 400, message: 'The request is not valid HTTP' },
@@ -17,16 +14,12 @@ const RESPONSES: Readonly<Record<ProtocolError, { status: number; message: strin
 
 /** Renders protocol errors as Nest renders every other error, and logs them as requests. */
 export function reportProtocolErrors(logger: Logger): ReportProtocolError {
-  return (error, request) => {
+  return (error, requestId, request) => {
     const { status, message } = RESPONSES[error];
-    const requestId = requestIdOf(request ?? NO_REQUEST);
     logger.info({ requestId, method: request?.method ?? null, route: null, status }, 'request');
     return {
       status,
-      headers: {
-        'content-type': 'application/json; charset=utf-8',
-        [REQUEST_ID_HEADER]: requestId,
-      },
+      headers: { 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify({ statusCode: status, message, error: STATUS_CODES[status] }),
     };
   };

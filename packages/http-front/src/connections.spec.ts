@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addressOf, connectionLimit, limitConnections } from './connections.js';
+import { connectionLimit, limitConnections, resolveAddress } from './connections.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'latchkey-limits-'))));
@@ -17,7 +17,7 @@ describe('connectionLimit', () => {
     ['1048576', 10_000],
     ['unlimited', 10_000],
     ['50', 1],
-  ])('leaves files for the database where %s may be open', (soft, limit) => {
+  ])('leaves files for the database where the process may open %s', (soft, limit) => {
     const file = join(folder, soft);
     writeFileSync(
       file,
@@ -26,14 +26,14 @@ describe('connectionLimit', () => {
     expect(connectionLimit(file)).toBe(limit);
   });
 
-  it('is ten thousand where the system does not say', () => {
+  it('is 10,000 where the system has no limit', () => {
     expect(connectionLimit(join(folder, 'none'))).toBe(10_000);
   });
 });
 
 describe('limitConnections', () => {
-  /** The addresses of those who send a request and reset the connection at once, as the server has them. */
-  async function addressesOfLeavers(prepare: typeof limitConnections): Promise<unknown[]> {
+  /** The client addresses of 100 requests whose connection is reset at once. */
+  async function addressesOfResets(prepare: typeof limitConnections): Promise<unknown[]> {
     const addresses: unknown[] = [];
     const server = createServer(({ socket }) => void addresses.push(socket.remoteAddress));
     prepare(server);
@@ -51,21 +51,21 @@ describe('limitConnections', () => {
     return addresses;
   }
 
-  it('takes no request of a client that is gone without an address', async () => {
-    expect(await addressesOfLeavers(limitConnections)).not.toContain(undefined);
+  it('closes a connection that has no client address', async () => {
+    expect(await addressesOfResets(limitConnections)).not.toContain(undefined);
   });
 
-  it('would take them otherwise: the control', async () => {
-    expect(await addressesOfLeavers(() => undefined)).toContain(undefined);
+  it('the control: without it a request has no client address', async () => {
+    expect(await addressesOfResets(() => undefined)).toContain(undefined);
   });
 });
 
-describe('the address to listen on', () => {
+describe('resolveAddress', () => {
   it.each([
     ['0.0.0.0', '0.0.0.0'],
     ['::1', '::1'],
     ['localhost', expect.stringMatching(/^(127\.0\.0\.1|::1)$/)],
-  ])('of %s is one', async (host, address) => {
-    expect(await addressOf(host)).toEqual(address);
+  ])('resolves %s to one address', async (host, address) => {
+    expect(await resolveAddress(host)).toEqual(address);
   });
 });

@@ -2,32 +2,32 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 
-const MOST = 10_000;
+const MAX_CONNECTIONS = 10_000;
 // For the database, files and the log.
-const RESERVED = 100;
+const RESERVED_FILES = 100;
 
-/** Caps the connections of a server, and takes none whose other end is gone already. */
+/** Limits the connections of a server, and closes those whose client has left already. */
 export function limitConnections(server: Server): void {
   server.maxConnections = connectionLimit();
   server.on('connection', (socket: Socket) => {
-    // A client that resets at once leaves its request behind, but no address: who counts by address would fail. To ask for it now
-    // also keeps it, should the reset come later: nodejs/node#23858.
+    // A request on a reset connection has no client address to count it by. Reading the address
+    // now also caches it for a reset that comes later: nodejs/node#23858.
     if (socket.remoteAddress === undefined) socket.destroy();
   });
 }
 
 /**
- * The one address of a host name to listen on. `localhost` may have two, for which Fastify opens a second server that nobody limits or
- * drains.
+ * Resolves a host name to one address. For `localhost`, which may have two, Fastify would open a
+ * second server that nothing protects.
  */
-export async function addressOf(host: string): Promise<string> {
+export async function resolveAddress(host: string): Promise<string> {
   return (await lookup(host)).address;
 }
 
-/** How many connections clients may have: less than the files that the process may open, so that the database always gets one. */
+/** The most connections that leave files to open for the database. */
 export function connectionLimit(limitsFile = '/proc/self/limits'): number {
-  const openFiles = readOpenFilesLimit(limitsFile);
-  return Math.max(1, Math.min(MOST, openFiles - RESERVED));
+  const available = readOpenFilesLimit(limitsFile) - RESERVED_FILES;
+  return Math.max(1, Math.min(MAX_CONNECTIONS, available));
 }
 
 function readOpenFilesLimit(path: string): number {

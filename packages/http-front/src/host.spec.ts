@@ -19,7 +19,7 @@ describe('parseHost', () => {
     ['[0:0:0:0:0:0:0:1]:3000', '[::1]'],
     ['[2001:DB8::A]', '[2001:db8::a]'],
     ['[::ffff:127.0.0.1]', '[::ffff:7f00:1]'],
-  ])('takes %s', (value, host) => {
+  ])('accepts %s', (value, host) => {
     expect(parseHost(value)).toBe(host);
   });
 

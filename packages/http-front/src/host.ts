@@ -5,9 +5,9 @@ const HOST = /^(?:\[([\dA-Fa-f:.]+)\]|((?:[\w\-.~!$&'()*+;=]|%[\dA-Fa-f]{2})+))(
 const MAX_PORT = 65_535;
 
 /**
- * Parses the value of a Host field: a name, an IPv4 address or a bracketed IPv6 address, and an optional port
- * (RFC 9110 section 7.2, RFC 3986 section 3.2.2). An empty host is malformed: no http URI has one.
- * @returns the host in lower case, an IPv6 address in canonical form; undefined if the value is malformed
+ * Parses the value of a Host field (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed
+ * IPv6 address, and an optional port. An empty host is malformed: no http URI has one.
+ * @returns the host in lower case, an IPv6 address in canonical form; undefined if malformed
  */
 export function parseHost(value: string): string | undefined {
   const [, ipv6, name, port = ''] = HOST.exec(value) ?? [];

@@ -20,13 +20,13 @@ function request({ headers = {}, rawHeaders = [], ...changes }: Changes): Incomi
 
 describe('isMalformed', () => {
   it.each<[string, Changes]>([
-    ['a plain one', {}],
+    ['a plain request', {}],
     ['HTTP/1.0', { httpVersion: '1.0' }],
     ['an IPv6 host', { headers: { host: '[::1]:3000' } }],
     ['a body in chunks', { headers: { 'transfer-encoding': 'Chunked' } }],
     ['a body', { headers: { 'content-length': '5' } }],
-    ['a GET that says that it has no body', { method: 'GET', headers: { 'content-length': '0' } }],
-  ])('lets pass %s', (_case, changes) => {
+    ['a GET with Content-Length: 0', { method: 'GET', headers: { 'content-length': '0' } }],
+  ])('accepts %s', (_case, changes) => {
     expect(isMalformed(request(changes))).toBe(false);
   });
 
@@ -42,7 +42,7 @@ describe('isMalformed', () => {
     ['chunks in chunks', { headers: { 'transfer-encoding': 'chunked, chunked' } }],
     ['a GET with content', { method: 'GET', headers: { 'content-length': '5' } }],
     ['a HEAD with chunks', { method: 'HEAD', headers: { 'transfer-encoding': 'chunked' } }],
-  ])('tells %s', (_case, changes) => {
+  ])('detects %s', (_case, changes) => {
     expect(isMalformed(request(changes))).toBe(true);
   });
 });

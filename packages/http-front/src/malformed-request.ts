@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { parseHost } from './host.js';
 
 /**
- * Whether RFC 9110 or RFC 9112 has a server refuse a request that Node's parser accepts: a proxy may read it otherwise, and
- * take a part of it for another request.
+ * Whether RFC 9110 or RFC 9112 has a server refuse a request that Node's parser accepts: a proxy
+ * may read it differently, and take a part of it for another request (request smuggling).
  */
 export function isMalformed(request: IncomingMessage): boolean {
   return hasOtherVersion(request) || hasBadHost(request) || hasBadFraming(request);

@@ -1,5 +1,7 @@
-import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { requestIdOf } from '@latchkey/logging/request-id';
+import { complete, type ErrorResponse } from './error-response.js';
 import { isMalformed } from './malformed-request.js';
 
 const MAX_HEADER_FIELDS = 100;
@@ -14,62 +16,28 @@ const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-export interface ErrorResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
 /**
  * Logs a protocol error and renders its response.
  * @param request undefined if Node could not parse one
  */
 export type ReportProtocolError = (
   error: ProtocolError,
+  requestId: string,
   request?: IncomingMessage,
 ) => ErrorResponse;
 
 /**
- * Refuses malformed requests and those with more than 100 header fields before anything else is decided about them, and
- * answers in place of Node where Node refuses one. A refused request is the last of its connection.
+ * Refuses malformed requests and those with more than 100 header fields, and responds in place of
+ * Node where Node refuses a request. A refused request is the last of its connection.
  */
 export class ProtocolErrorHandler {
-  /** Connections with a refused request, by the number of requests after it, which may be parts of it. */
+  /** Connections with a refused request, and the number of requests after it. */
   private readonly tainted = new WeakMap<Duplex, number>();
 
   constructor(private readonly report: ReportProtocolError) {}
 
-  /** Call it last before the server listens: it stands before all listeners that the server's requests have so far. */
-  protect(server: Server): void {
-    // By default Node drops the fields after the 1,000th: a proxy and this server would read different requests.
-    server.maxHeadersCount = 0;
-    const handlers = server.listeners('request');
-    const handle = (request: IncomingMessage, response: ServerResponse) => {
-      for (const handler of handlers) handler.call(server, request, response);
-    };
-    server.removeAllListeners('request');
-    server.on('request', (request, response) => {
-      if (!this.refuses(request, response)) handle(request, response);
-    });
-    // Without a listener Node would send 100 Continue before anything has been checked.
-    server.on('checkContinue', (request, response) => {
-      if (this.refuses(request, response)) return;
-      response.writeContinue();
-      handle(request, response);
-    });
-    server.on('checkExpectation', (request, response) => {
-      // A client that waited for 100 has no content to send now, and any other has.
-      if (!this.refuses(request, response)) this.refuse('EXPECTATION_FAILED', request, response);
-    });
-    server.on('connect', (request, socket) => this.refuseTunnel(request, socket));
-    // In place of Fastify's.
-    server.removeAllListeners('clientError');
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      this.answerParserError(error, socket),
-    );
-  }
-
-  private refuses(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Whether a request violates the protocol, and is refused here. */
+  refuses(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.ignores(request.socket)) return true;
     const error = findError(request);
     if (error === undefined) return false;
@@ -77,25 +45,16 @@ export class ProtocolErrorHandler {
     return true;
   }
 
-  private ignores(socket: Duplex): boolean {
-    const count = this.tainted.get(socket);
-    if (count === undefined) return false;
-    // The refusal may have to wait for an earlier response: the client must not fill the memory meanwhile.
-    if (count === MAX_IGNORED_REQUESTS) socket.destroy();
-    else this.tainted.set(socket, count + 1);
-    return true;
+  /** Refuses an expectation other than 100-continue. */
+  refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+    // The connection is closed: clients differ in whether they send the content after a refusal.
+    if (!this.refuses(request, response)) this.refuse('EXPECTATION_FAILED', request, response);
   }
 
-  private refuse(error: ProtocolError, request: IncomingMessage, response: ServerResponse): void {
-    this.tainted.set(request.socket, 0);
-    const { status, headers, body } = this.respond(error, request);
-    response.writeHead(status, headers).end(body);
-  }
-
-  /** This is no proxy. Node would close the connection without an answer. */
-  private refuseTunnel(request: IncomingMessage, socket: Duplex): void {
-    // Node has given the connection up, with its listeners: a client that resets it would end the process, and one that
-    // never ends it or takes no answer would hold it for ever.
+  /** Refuses CONNECT: this is no proxy. */
+  refuseTunnel(request: IncomingMessage, socket: Duplex): void {
+    // Node has detached the connection: a reset would end the process, and a client that never
+    // closes it or reads no response would hold it for ever.
     socket.on('error', () => socket.destroy());
     socket.once('finish', () => socket.destroy());
     setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref();
@@ -103,38 +62,45 @@ export class ProtocolErrorHandler {
     this.end(socket, findError(request) ?? 'MALFORMED_HTTP', request);
   }
 
-  private answerParserError({ code = '' }: NodeJS.ErrnoException, socket: Duplex): void {
+  /** Responds to bytes that Node cannot parse, or that come too slowly. */
+  refuseUnparsed({ code = '' }: NodeJS.ErrnoException, socket: Duplex): void {
     if (code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
-    // It has its answer, which closes the connection.
+    // It has its response, which closes the connection.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
-    // Or the rest would still be read, as slowly as it comes, and a request carried out after it was answered with 408.
+    // Node would read on, and handle the request after it was refused with 408.
     if (error === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, error);
   }
 
+  private ignores(socket: Duplex): boolean {
+    const count = this.tainted.get(socket);
+    if (count === undefined) return false;
+    // The refusal may wait for an earlier response, while the client goes on to send requests.
+    if (count === MAX_IGNORED_REQUESTS) socket.destroy();
+    else this.tainted.set(socket, count + 1);
+    return true;
+  }
+
+  private refuse(error: ProtocolError, request: IncomingMessage, response: ServerResponse): void {
+    this.tainted.set(request.socket, 0);
+    const { status, headers, body } = this.render(error, request);
+    response.writeHead(status, headers).end(body);
+  }
+
   private end(socket: Duplex, error: ProtocolError, request?: IncomingMessage): void {
-    const { status, headers, body } = this.respond(error, request);
+    const { status, headers, body } = this.render(error, request);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
   }
 
-  private respond(error: ProtocolError, request?: IncomingMessage): ErrorResponse {
-    const { status, headers, body } = this.report(error, request);
-    return {
-      status,
-      headers: {
-        ...headers,
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-        'content-length': String(Buffer.byteLength(body)),
-        connection: 'close',
-      },
-      body,
-    };
+  private render(error: ProtocolError, request?: IncomingMessage): ErrorResponse {
+    const requestId = requestIdOf(request ?? { headers: {} });
+    const response = complete(this.report(error, requestId, request), requestId);
+    return { ...response, headers: { ...response.headers, connection: 'close' } };
   }
 }
 

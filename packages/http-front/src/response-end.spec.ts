@@ -7,12 +7,12 @@ import { onResponseEnd } from './response-end.js';
 let server: Server;
 let client: Socket;
 let responses: ServerResponse[];
-/** The places of the responses that are over, in the order of their ends. */
+/** The indexes of the responses that have ended, in order. */
 let ended: number[];
 
 beforeEach(async () => {
   responses = [];
-  // A response of the test before may end only now.
+  // A response of an earlier test may end only now.
   const places: number[] = [];
   ended = places;
   server = createServer((_request, response) => {
@@ -36,8 +36,8 @@ async function send(requests: number): Promise<void> {
   await vi.waitUntil(() => responses.length === expected, 10_000);
 }
 
-describe('the end of a response', () => {
-  it('is announced when it was sent', async () => {
+describe('onResponseEnd', () => {
+  it('calls back when the response has been sent', async () => {
     await send(1);
     expect(ended).toEqual([]);
     responses[0]?.end('done');
@@ -46,7 +46,7 @@ describe('the end of a response', () => {
     expect(ended).toEqual([0]);
   });
 
-  it('is announced when the client leaves', async () => {
+  it('calls back when the client leaves', async () => {
     await send(1);
     client.destroy();
     await vi.waitUntil(() => ended.length > 0, 10_000);
@@ -54,7 +54,7 @@ describe('the end of a response', () => {
     expect(ended).toEqual([0]);
   });
 
-  it('is announced once for each of several that were asked for at once', async () => {
+  it('calls back once for each of several pipelined requests', async () => {
     await send(3);
     for (const response of responses.toReversed()) response.end('done');
     await vi.waitUntil(() => ended.length === 3, 10_000);
@@ -63,7 +63,7 @@ describe('the end of a response', () => {
     expect(ended).toEqual([0, 1, 2]);
   });
 
-  it('is announced once for each of several whose client leaves, whether or not they were begun', async () => {
+  it('calls back once for each pipelined request of a client that leaves', async () => {
     await send(4);
     responses[0]?.end('done');
     await vi.waitUntil(() => ended.length === 1, 10_000);

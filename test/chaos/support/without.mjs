@@ -1,8 +1,8 @@
 // Loaded into a server under test: takes out the protection that WITHOUT names, for the controls.
 const REMOVALS = {
   'load-shedding': async () => {
-    const { LoadShedding } = await import('../../../dist/http/load-shedding.js');
-    LoadShedding.prototype.protect = () => undefined;
+    const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');
+    LoadShedder.prototype.admits = () => true;
   },
   'database-gate': async () => {
     const { DatabaseGate } = await import('../../../dist/prisma/database-gate.js');
@@ -34,8 +34,9 @@ const REMOVALS = {
     };
   },
   draining: async () => {
-    const { Draining } = await import('@latchkey/http-front/draining');
-    Draining.prototype.begin = () => undefined;
+    const { InFlightRequests } =
+      await import('../../../packages/http-front/dist/in-flight-requests.js');
+    InFlightRequests.prototype.drain = () => undefined;
   },
   // What a request leaves behind is never given back.
   tidiness: async () => {

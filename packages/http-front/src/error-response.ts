@@ -1,0 +1,23 @@
+import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
+
+/** An error response that is sent before the framework. */
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The headers of every response. */
+export function baseHeaders(requestId: string): Record<string, string> {
+  return {
+    [REQUEST_ID_HEADER]: requestId,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  };
+}
+
+/** Adds the headers that every error response has. */
+export function complete({ status, headers, body }: ErrorResponse, requestId: string) {
+  const length = { 'content-length': String(Buffer.byteLength(body)) };
+  return { status, headers: { ...headers, ...baseHeaders(requestId), ...length }, body };
+}

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type INestApplication, Logger } from '@nestjs/common';
+import { CLOSE_TIMEOUT_MS, closeServer } from './close-server.js';
+import { HttpFront } from './http-front.js';
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+// For hooks that write to a database which may not answer.
+const HOOKS_TIMEOUT_MS = 500;
+
+/**
+ * Shuts the process down at a signal: it is not ready but serves for the drain period, finishes the
+ * requests in flight, and exits with 0. A second signal has its default effect.
+ */
+export function shutDownOnSignal(app: INestApplication, drainMs: number): void {
+  const shutDown = (signal: NodeJS.Signals) => {
+    for (const each of SIGNALS) process.off(each, shutDown);
+    void shutDownGracefully(app, drainMs, signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, shutDown);
+}
+
+async function shutDownGracefully(
+  app: INestApplication,
+  drainMs: number,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const logger = new Logger('Shutdown');
+  logger.log(`${signal}: draining for ${drainMs / 1000} s`);
+  const { requests } = app.get(HttpFront);
+  requests.drain();
+  await sleep(drainMs);
+  const timeout = setTimeout(() => {
+    logger.error('graceful shutdown timed out; exiting');
+    process.exit(1);
+  }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
+  try {
+    // First, since Nest destroys the connections that come in while it closes.
+    await closeServer(app.getHttpServer(), requests);
+    await app.close();
+    clearTimeout(timeout);
+    process.exit(0);
+  } catch (error) {
+    logger.error(error);
+    process.exit(1);
+  }
+}

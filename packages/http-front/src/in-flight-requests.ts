@@ -1,0 +1,50 @@
+import type { ServerResponse } from 'node:http';
+import { onResponseEnd } from './response-end.js';
+
+/** The requests that have been handed to the framework and whose response has not ended. */
+export class InFlightRequests {
+  /** Requests whose response has ended, since the start. */
+  completed = 0;
+  /** Called after each of them. */
+  onCompleted: () => void = () => undefined;
+  /** Whether clients should connect elsewhere. Requests that still come are served. */
+  isDraining = false;
+  // Reused slots: a Set would keep short-lived objects alive (docs/decisions/0028-heap.md).
+  private readonly responses: (ServerResponse | undefined)[] = [];
+  private readonly freeSlots: number[] = [];
+
+  get count(): number {
+    return this.responses.length - this.freeSlots.length;
+  }
+
+  /** Requests whose client still sends the body, or has not read the response. Takes O(count). */
+  get waitingForClients(): number {
+    let waiting = 0;
+    for (const response of this.responses) {
+      if (response && isWithClient(response)) waiting += 1;
+    }
+    return waiting;
+  }
+
+  /** From now on every response, also of a request in flight, has `Connection: close`. */
+  drain(): void {
+    this.isDraining = true;
+    for (const response of this.responses) if (response) response.shouldKeepAlive = false;
+  }
+
+  track(response: ServerResponse): void {
+    const slot = this.freeSlots.pop() ?? this.responses.length;
+    this.responses[slot] = response;
+    if (this.isDraining) response.shouldKeepAlive = false;
+    onResponseEnd(response, () => {
+      this.responses[slot] = undefined;
+      this.freeSlots.push(slot);
+      this.completed += 1;
+      this.onCompleted();
+    });
+  }
+}
+
+function isWithClient({ req, writableEnded, writableNeedDrain }: ServerResponse): boolean {
+  return !req.complete || writableEnded || writableNeedDrain;
+}

@@ -1,0 +1,391 @@
+import { once } from 'node:events';
+import { Agent, type Server, type ServerResponse, createServer, request } from 'node:http';
+import { connect } from 'node:net';
+import { performance as nodePerformance } from 'node:perf_hooks';
+import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import Fastify from 'fastify';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HttpFront } from './http-front.js';
+import type { InFlightRequests } from './in-flight-requests.js';
+import type { LoadShedder } from './load-shedder.js';
+import { queueTimeOf } from './queue-time.js';
+
+const MIN_LIMIT = 32;
+const WINDOW_MS = 250;
+const TICK_MS = 5;
+const MAX_BURST_MS = 1000;
+/** One more than can be handled within 100 ms. */
+const TOO_MANY = 33;
+const MAX_PIPELINED = 16;
+
+const ID = 'x-request-id';
+
+let server: Server;
+let front: HttpFront;
+let requests: InFlightRequests;
+let shedder: LoadShedder;
+let handled: ServerResponse[];
+let agent: Agent;
+
+beforeEach(async () => {
+  // A slow machine must not change the limit in the middle of a test.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  utilize(0.5);
+  handled = [];
+  agent = new Agent({ keepAlive: true });
+  server = createServer((_request, response) => void handled.push(response));
+  front = new HttpFront();
+  front.protect(Fastify({ serverFactory: () => server }), {
+    keepAliveSeconds: 4,
+    maxPipelined: MAX_PIPELINED,
+    reportProtocolError: () => ({ status: 400, headers: {}, body: '' }),
+    loadShedding: {
+      exempt: /^\/health$/,
+      render: (requestId) => ({ status: 503, headers: { 'retry-after': '1' }, body: requestId }),
+    },
+  });
+  ({ requests } = front);
+  if (front.loadShedder === undefined) throw new Error('no load shedder');
+  shedder = front.loadShedder;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  front.onApplicationShutdown();
+  agent.destroy();
+  server.closeAllConnections();
+  server.close();
+});
+
+/** Sets the measured utilization of the event loop. */
+function utilize(utilization: number): void {
+  const measured = { idle: 0, active: 0, utilization };
+  vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly body: string;
+}
+
+function port(): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening');
+  return address.port;
+}
+
+function ask(
+  path = '/api/internal/users/1',
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const method = 'content-length' in headers ? 'POST' : 'GET';
+    const options = { port: port(), host: '127.0.0.1', path, agent, headers, method };
+    const sent = request(options, (response) => {
+      const { statusCode: status } = response;
+      text(response).then((body) => resolve({ status, headers: response.headers, body }), reject);
+    });
+    sent.on('error', reject).end();
+  });
+}
+
+// Not Vitest's, which advances fake timers.
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
+/** Brings as many requests in flight as the limit admits. */
+async function fill(count = MIN_LIMIT): Promise<Promise<Answer>[]> {
+  const asked = Array.from({ length: count }, () => ask());
+  await until(() => handled.length === count);
+  return asked;
+}
+
+function answerAll(): void {
+  for (const response of handled.splice(0)) response.end('done');
+}
+
+/** Queues more requests than can be handled in time. */
+async function crowd(count = TOO_MANY): Promise<Promise<Answer>[]> {
+  const asked = Array.from({ length: count }, () => ask());
+  await until(() => shedder.queued === count);
+  return asked;
+}
+
+/** Keeps the queue too long for longer than a burst. */
+async function overload(): Promise<Promise<Answer>[]> {
+  const asked = await fill();
+  const unlucky = await crowd();
+  vi.advanceTimersByTime(MAX_BURST_MS + 2 * TICK_MS);
+  for (const answer of unlucky) expect((await answer).status).toBe(503);
+  return asked;
+}
+
+describe('LoadShedder', () => {
+  it('queues requests beyond the limit and handles them in order', async () => {
+    const asked = await fill();
+    for (const id of ['first', 'second', 'third']) {
+      asked.push(ask(undefined, { [ID]: id }));
+      const waiting = asked.length - MIN_LIMIT;
+      await until(() => shedder.queued === waiting);
+    }
+    for (let waiting = 2; waiting >= 0; waiting--) {
+      handled.shift()?.end();
+      await until(() => shedder.queued === waiting);
+    }
+    expect(handled.slice(-3).map(({ req }) => req.headers[ID])).toEqual([
+      'first',
+      'second',
+      'third',
+    ]);
+    answerAll();
+    await Promise.all(asked);
+    expect(shedder.refused).toBe(0);
+  });
+
+  it('handles the newest request first while the queue is too long', async () => {
+    const asked = [...(await fill()), ...(await crowd())];
+    asked.push(ask(undefined, { [ID]: 'last' }));
+    await until(() => shedder.queued === TOO_MANY + 1);
+    handled.shift()?.end();
+    await until(() => shedder.queued === TOO_MANY);
+    expect(handled.at(-1)?.req.headers[ID]).toBe('last');
+    while (shedder.queued > 0) {
+      const { queued } = shedder;
+      handled.shift()?.end();
+      await until(() => shedder.queued < queued);
+    }
+    answerAll();
+    await Promise.all(asked);
+    expect(shedder.refused).toBe(0);
+  });
+
+  it('records the time that a request was queued', async () => {
+    const asked = await fill();
+    asked.push(ask());
+    await until(() => shedder.queued === 1);
+    vi.advanceTimersByTime(40);
+    handled.shift()?.end();
+    await until(() => shedder.queued === 0);
+    const times = handled.map(({ req }) => queueTimeOf(req));
+    expect(times.at(-1)).toBeGreaterThanOrEqual(40);
+    expect(times.slice(0, -1)).toEqual(times.slice(1).map(() => 0));
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('refuses requests beyond the limit at once when the queue has been too long for a second', async () => {
+    const asked = await overload();
+    const { status, headers, body } = await ask(undefined, { [ID]: 'mine' });
+    expect(status).toBe(503);
+    expect(headers).toMatchObject({
+      'retry-after': '1',
+      [ID]: 'mine',
+      'cache-control': 'no-store',
+      connection: 'keep-alive',
+    });
+    expect(body).toBe('mine');
+    expect(handled).toHaveLength(MIN_LIMIT);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('queues a burst again when no request has been refused for a while', async () => {
+    const asked = await overload();
+    vi.advanceTimersByTime(2 * WINDOW_MS);
+    asked.push(ask());
+    await until(() => shedder.queued === 1);
+    answerAll();
+    await until(() => handled.length === 1);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('does not take repeated short bursts for overload', async () => {
+    for (let times = 0; times < 4; times++) {
+      const asked = [...(await fill()), ...(await crowd())];
+      vi.advanceTimersByTime(MAX_BURST_MS / 2);
+      answerAll();
+      await until(() => shedder.queued === TOO_MANY - MIN_LIMIT);
+      vi.advanceTimersByTime(MAX_BURST_MS);
+      await until(() => handled.length === MIN_LIMIT);
+      answerAll();
+      await until(() => handled.length === TOO_MANY - MIN_LIMIT);
+      answerAll();
+      await Promise.all(asked);
+      vi.advanceTimersByTime(TICK_MS);
+    }
+    expect(shedder.refused).toBe(0);
+  });
+
+  it('always handles exempt requests', async () => {
+    const asked = await overload();
+    asked.push(ask('/health'));
+    await until(() => handled.length === MIN_LIMIT + 1);
+    answerAll();
+    await Promise.all(asked);
+    expect(shedder.refused).toBe(TOO_MANY);
+  });
+
+  it('does not count requests whose client has left', async () => {
+    const asked = Promise.allSettled(await fill());
+    agent.destroy();
+    await asked;
+    await until(() => requests.count === 0);
+  });
+
+  it('drops a queued request whose client has left', async () => {
+    const asked = await fill();
+    let isGone = false;
+    server.once('connection', (socket) => socket.once('close', () => (isGone = true)));
+    const client = connect(port(), '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => shedder.queued === 1);
+    client.destroy();
+    await until(() => isGone);
+    handled.shift()?.end();
+    await until(() => shedder.queued === 0);
+    expect(handled).toHaveLength(MIN_LIMIT - 1);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('does not count pipelined requests whose client has left', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
+    await until(() => handled.length === 10);
+    client.destroy();
+    await until(() => requests.count === 0);
+  });
+
+  it('closes a connection that pipelines more than 16 requests, also below the limit', async () => {
+    const client = connect(port(), '127.0.0.1').resume();
+    let isClosed = false;
+    client.on('error', () => undefined).once('close', () => (isClosed = true));
+    client.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20_000));
+    await until(() => isClosed);
+    expect(handled.length).toBeLessThanOrEqual(1 + MAX_PIPELINED);
+  });
+
+  it.each([
+    { state: 'is queued', prepare: () => fill() },
+    { state: 'is refused', prepare: () => overload() },
+  ])('closes a connection that pipelines where its first request $state', async ({ prepare }) => {
+    const asked = await prepare();
+    const refused = shedder.refused;
+    const client = connect(port(), '127.0.0.1').resume();
+    let isClosed = false;
+    client.on('error', () => undefined).once('close', () => (isClosed = true));
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20_000));
+    await until(() => isClosed);
+    expect(shedder.queued + shedder.refused - refused).toBe(1);
+    answerAll();
+    await until(() => shedder.queued === 0);
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it('does not count requests whose client still sends the body', async () => {
+    const slow = Array.from({ length: MIN_LIMIT }, () => ask(undefined, { 'content-length': '5' }));
+    await until(() => handled.length === MIN_LIMIT);
+    const next = ask();
+    await until(() => shedder.queued === 1);
+    vi.advanceTimersByTime(TICK_MS);
+    await until(() => handled.length === MIN_LIMIT + 1);
+    answerAll();
+    expect((await next).status).toBe(200);
+    await Promise.allSettled(slow);
+  });
+
+  it('does not count requests whose client does not read the response', async () => {
+    const client = connect(port(), '127.0.0.1').pause();
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => handled.length === 1);
+    handled[0]?.end(Buffer.alloc(50_000_000));
+    expect(requests.count).toBe(1);
+    expect(requests.waitingForClients).toBe(1);
+    client.destroy();
+    await until(() => requests.count === 0);
+  });
+
+  it('does not count requests whose client reads an unfinished response slowly', async () => {
+    const client = connect(port(), '127.0.0.1').pause();
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => handled.length === 1);
+    handled[0]?.write(Buffer.alloc(50_000_000));
+    expect(requests.waitingForClients).toBe(1);
+    client.destroy();
+    await until(() => requests.count === 0);
+  });
+
+  it('closes the connection of a refused request with a body', async () => {
+    const asked = await overload();
+    const { status, headers } = await ask(undefined, { 'content-length': '5' });
+    expect(status).toBe(503);
+    expect(headers.connection).toBe('close');
+    answerAll();
+    await Promise.all(asked);
+  });
+
+  it.each([
+    { load: 'has time to spare', utilization: 0.5, perTick: 30 },
+    { load: 'has none', utilization: 0.95, perTick: 10 },
+  ])(
+    'sends $perTick refusals per 5 ms where the process $load',
+    async ({ utilization, perTick }) => {
+      utilize(utilization);
+      const asked = await overload();
+      // Until the token bucket is full again.
+      vi.advanceTimersByTime(5 * TICK_MS);
+      let refused = 0;
+      const refusals = Array.from({ length: 500 }, async () => {
+        await ask();
+        refused += 1;
+      });
+      await until(() => shedder.refused === TOO_MANY + refusals.length);
+      await until(() => refused >= 200);
+      for (let ticks = 0; refused < refusals.length; ticks++) {
+        expect(refused).toBeLessThanOrEqual(200 + ticks * perTick);
+        vi.advanceTimersByTime(TICK_MS);
+        const due = Math.min(refusals.length, 200 + ticks * perTick);
+        await until(() => refused >= due);
+      }
+      answerAll();
+      await Promise.all([...asked, ...refusals]);
+    },
+  );
+
+  it.each([
+    { load: 'has none', utilization: 0.95, windows: 4, limit: 200 },
+    { load: 'has time to spare', utilization: 0.5, windows: 1, limit: 2000 },
+  ])(
+    'sets the limit to $limit at 40,000 requests per second where the process $load',
+    ({ utilization, windows, limit }) => {
+      utilize(utilization);
+      for (let window = 0; window < windows; window++) {
+        requests.completed += 10_000;
+        vi.advanceTimersByTime(WINDOW_MS);
+      }
+      expect(shedder.limit).toBe(limit);
+    },
+  );
+
+  it('keeps the limit of a higher throughput until a request has to queue', async () => {
+    utilize(0.5);
+    requests.completed += 1000;
+    vi.advanceTimersByTime(10 * WINDOW_MS);
+    const most = shedder.limit;
+    expect(most).toBe(200);
+    const asked = [...(await fill(most)), ...(await crowd(1))];
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(shedder.limit).toBe(MIN_LIMIT);
+    answerAll();
+    await until(() => handled.length === 1);
+    answerAll();
+    await Promise.all(asked);
+  });
+});

@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import { requestIdOf } from '@latchkey/logging/request-id';
+import { complete, type ErrorResponse } from './error-response.js';
+import type { InFlightRequests } from './in-flight-requests.js';
+
+// Why these rates: docs/decisions/0032-load-shedding.md.
+const MAX_PER_SECOND = 6000;
+const MAX_PER_SECOND_WHEN_BUSY = 2000;
+const BURST = 200;
+// The number of connections there may be: more are of clients that have left.
+const MAX_WAITING = 10_000;
+
+/** Renders the response to a request that is refused because of overload. */
+export type RenderOverload = (requestId: string) => ErrorResponse;
+
+/** Refuses requests at a bounded rate (token bucket): refusing clients that retry costs CPU. */
+export class OverloadResponder {
+  /** Requests that have been refused, since the start. */
+  refused = 0;
+  private perSecond = MAX_PER_SECOND;
+  private tokens = BURST;
+  private refilledAt = performance.now();
+  private queue: ServerResponse[] = [];
+
+  constructor(
+    private readonly requests: InFlightRequests,
+    private readonly render: RenderOverload,
+  ) {}
+
+  /** Refusals that have not been sent. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  refuse(response: ServerResponse): void {
+    this.refused += 1;
+    if (this.tokens >= 1 && this.queue.length === 0) this.send(response);
+    else this.enqueue(response);
+  }
+
+  /** @param isBusy whether the event loop has no time to spare */
+  adapt(isBusy: boolean): void {
+    this.perSecond = isBusy ? MAX_PER_SECOND_WHEN_BUSY : MAX_PER_SECOND;
+  }
+
+  /** Sends the refusals that the rate allows. Call it every few milliseconds. */
+  sendWaiting(): void {
+    const now = performance.now();
+    const earned = ((now - this.refilledAt) / 1000) * this.perSecond;
+    this.refilledAt = now;
+    this.tokens = Math.min(BURST, this.tokens + earned);
+    const due = this.queue.findIndex((response) => !this.sendIfAllowed(response));
+    this.queue.splice(0, due === -1 ? this.queue.length : due);
+  }
+
+  private enqueue(response: ServerResponse): void {
+    if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isWanted);
+    if (this.queue.length < MAX_WAITING) this.queue.push(response);
+    else response.req.socket.destroy();
+  }
+
+  private sendIfAllowed(response: ServerResponse): boolean {
+    if (this.tokens < 1) return false;
+    if (isWanted(response)) this.send(response);
+    return true;
+  }
+
+  private send(response: ServerResponse): void {
+    this.tokens -= 1;
+    const { headers: received } = response.req;
+    const requestId = requestIdOf(response.req);
+    const { status, headers, body } = complete(this.render(requestId), requestId);
+    // Its body is not read.
+    const hasBody = 'content-length' in received || 'transfer-encoding' in received;
+    if (hasBody || this.requests.isDraining) response.shouldKeepAlive = false;
+    response.writeHead(status, headers).end(body);
+  }
+}
+
+/** Whether the client is still there. */
+function isWanted({ req }: ServerResponse): boolean {
+  return !req.socket.destroyed;
+}
