@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
+import type { KeyRefusal } from '../requests/finished-request.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeyFeed } from './feed/key-feed.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
@@ -10,18 +11,6 @@ import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from '../config/root-key.js';
-
-/** Why a key is not admitted. The caller is never told which. */
-export const KEY_REFUSALS = [
-  'missing',
-  'malformed',
-  'wrong-environment',
-  'unknown',
-  'revoked',
-  'expired',
-  'foreign-network',
-] as const;
-export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 
 /** What is known of a presented key. `unverifiable`: the keys in memory may be out of date. */
 export type KeyVerdict =

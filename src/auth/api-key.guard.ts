@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type KeyVerdict, KeyVerifier } from '../api-keys/key-verifier.js';
+import { type KeyVerdict, KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../problems/problem.js';
 import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
@@ -34,7 +34,8 @@ export class ApiKeyGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const verdict = this.verify(request);
-    request.keyVerdict = verdict;
+    request.keyId = keyIdOf(verdict);
+    request.keyOutcome = verdict.outcome;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
     if (verdict.outcome !== 'admitted') return this.refuse(request);
     const { principal } = verdict;

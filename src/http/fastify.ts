@@ -54,8 +54,9 @@ export function createFastifyAdapter(
     },
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  fastify.decorateRequest('keyVerdict', null);
-  fastify.decorateRequest('exceededLimit', null);
+  fastify.decorateRequest('keyId', null);
+  fastify.decorateRequest('keyOutcome', null);
+  fastify.decorateRequest('problem', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);

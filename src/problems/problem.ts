@@ -1,7 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { LimitName } from '../requests/finished-request.js';
 
 /** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
 interface ProblemType {
@@ -142,13 +141,12 @@ export const PROBLEM_TYPES = {
 
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
-/** The limit that a problem tells of. */
-const EXCEEDED_LIMITS: Partial<Record<ProblemCode, LimitName>> = {
-  RATE_LIMITED: 'key-rate',
-  CONCURRENCY_LIMITED: 'key-concurrency',
-  ENUMERATION_LIMITED: 'key-enumeration',
-  TOO_MANY_FAILURES: 'source-failures',
-};
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The problem that the request was answered with; null if there was none. */
+    problem: ProblemCode | null;
+  }
+}
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -212,7 +210,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
 /** Sends a problem as the answer of a request. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
-  reply.request.exceededLimit = EXCEEDED_LIMITS[problem.code] ?? null;
+  reply.request.problem = problem.code;
   void reply.code(status).headers(headers).send(body);
 }
 

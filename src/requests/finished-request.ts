@@ -1,4 +1,14 @@
-import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
+/** Why a key is not admitted. The caller is never told which. */
+export const KEY_REFUSALS = [
+  'missing',
+  'malformed',
+  'wrong-environment',
+  'unknown',
+  'revoked',
+  'expired',
+  'foreign-network',
+] as const;
+export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 
 /** What became of an attempt to use a key. Whatever the caller was told, this is the true reason. */
 export const ATTEMPT_OUTCOMES = [

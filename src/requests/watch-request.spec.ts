@@ -1,9 +1,10 @@
 import { recordQueueTime } from '@latchkey/http-front/queue-time';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
+import { PROBLEM_TYPES } from '../problems/problem.js';
 import type { FinishedRequest } from './finished-request.js';
 import { FinishedRequests } from './finished-requests.js';
-import { watchRequest } from './watch-request.js';
+import { REFUSALS, watchRequest } from './watch-request.js';
 
 it('includes the time in the queue of the load shedder in the duration of a request', async () => {
   const finished: FinishedRequest[] = [];
@@ -22,4 +23,11 @@ it('includes the time in the queue of the load shedder in the duration of a requ
   const [late, prompt] = finished.map(({ durationMs }) => durationMs);
   expect(late).toBeGreaterThanOrEqual(60_000);
   expect(prompt).toBeLessThan(60_000);
+});
+
+it('names the outcome of every problem that refuses a good key', () => {
+  const refusals = Object.entries(PROBLEM_TYPES)
+    .filter(([, { status }]) => status === 403 || status === 429)
+    .map(([code]) => code);
+  expect(Object.keys(REFUSALS).toSorted()).toEqual(refusals.toSorted());
 });

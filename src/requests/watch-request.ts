@@ -1,15 +1,38 @@
 import { queueTimeOf } from '@latchkey/http-front/queue-time';
 import { onResponseEnd } from '@latchkey/http-front/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type KeyVerdict, keyIdOf } from '../api-keys/key-verifier.js';
-import type { AttemptOutcome, LimitName, RequestKind } from './finished-request.js';
-import type { FinishedRequests } from './finished-requests.js';
+import type { ProblemCode } from '../problems/problem.js';
 import { clientNameOf } from './client-name.js';
+import type { AttemptOutcome, KeyRefusal, LimitName, RequestKind } from './finished-request.js';
+import type { FinishedRequests } from './finished-requests.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key that the presented one is or was, if it is known. Set by `ApiKeyGuard`. */
+    keyId: string | null;
+    /** The result of the key check; null on routes without one. Set by `ApiKeyGuard`. */
+    keyOutcome: 'admitted' | 'unverifiable' | KeyRefusal | null;
+  }
+}
 
 // nginx's status for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST = 499;
 
-/** Announces the request when it is over, answered or not. */
+/** Why a request was refused although its key is good, and the limit that refused it. */
+export const REFUSALS: Readonly<
+  Partial<Record<ProblemCode, { outcome?: AttemptOutcome; limit?: LimitName }>>
+> = {
+  ACCESS_NOT_DECLARED: { outcome: 'forbidden' },
+  INSUFFICIENT_SCOPE: { outcome: 'forbidden' },
+  FIELD_NOT_ALLOWED: { outcome: 'forbidden' },
+  GRANT_EXCEEDS_CALLER: { outcome: 'forbidden' },
+  RATE_LIMITED: { outcome: 'rate-limited', limit: 'key-rate' },
+  CONCURRENCY_LIMITED: { outcome: 'rate-limited', limit: 'key-concurrency' },
+  ENUMERATION_LIMITED: { outcome: 'enumeration-limited', limit: 'key-enumeration' },
+  TOO_MANY_FAILURES: { limit: 'source-failures' },
+};
+
+/** Announces the request when its response has ended or its client has left. */
 export function watchRequest(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -26,30 +49,18 @@ function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): num
   return Math.round((queueTimeOf(raw) + elapsedTime) * 1000) / 1000;
 }
 
-function kindOf(request: FastifyRequest, reply: FastifyReply): RequestKind {
-  // Undefined where the router has refused the URL: Fastify decorates no such request.
-  const verdict = request.keyVerdict ?? null;
-  const limit = request.exceededLimit ?? null;
-  const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST;
+function kindOf(request: FastifyRequest, { raw }: FastifyReply): RequestKind {
+  // Undefined where the router has refused the URL: Fastify does not decorate such a request.
+  const outcome = request.keyOutcome ?? null;
+  const refusal = request.problem ? REFUSALS[request.problem] : undefined;
   return {
     method: request.method,
     route: request.routeOptions.url ?? null,
-    status,
+    status: raw.writableFinished ? raw.statusCode : CLIENT_CLOSED_REQUEST,
     source: request.ip,
     client: clientNameOf(request),
-    keyId: verdict && keyIdOf(verdict),
-    outcome: verdict && outcomeOf(verdict.outcome, limit, reply.statusCode),
-    limit,
+    keyId: request.keyId ?? null,
+    outcome: outcome === 'admitted' ? (refusal?.outcome ?? outcome) : outcome,
+    limit: refusal?.limit ?? null,
   };
-}
-
-function outcomeOf(
-  verdict: KeyVerdict['outcome'],
-  limit: LimitName | null,
-  status: number,
-): AttemptOutcome {
-  if (verdict !== 'admitted') return verdict;
-  if (limit === 'key-rate' || limit === 'key-concurrency') return 'rate-limited';
-  if (limit === 'key-enumeration') return 'enumeration-limited';
-  return status === 403 ? 'forbidden' : 'admitted';
 }

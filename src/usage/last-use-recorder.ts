@@ -1,9 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
-import { KEY_REFUSALS } from '../api-keys/key-verifier.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import type { RequestKind } from '../requests/finished-request.js';
+import { KEY_REFUSALS, type RequestKind } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
 
 const FLUSH_INTERVAL_MS = 5000;
