@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, realpathSync } from 'node:fs';
@@ -8,32 +8,35 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, DatabaseError } from 'pg';
+import { endProcess, hasEnded } from './child-process.js';
 import {
   checkMajorVersion,
+  type Connection,
+  createCluster,
   dataFolder,
-  initialiseCluster,
   logFile,
   readConnection,
   renewConnection,
-  type Connection,
 } from './embedded-postgres/cluster.js';
 import {
   findInstallation,
   isRoot,
-  ROOT_HOME,
   type PostgresInstallation,
+  ROOT_HOME,
+  runProgram,
 } from './embedded-postgres/installation.js';
 
-const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
-// Held in the server by the process that started it. PostgreSQL drops it even after kill -9, which
-// neither a file nor a process id tells for sure.
+const CANNOT_CONNECT_NOW = '57P03';
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+// The process that started a server holds this advisory lock. PostgreSQL releases it even after
+// kill -9 of the process, which neither a file nor a process id shows reliably.
 const OWNER_LOCK = 7_205_012;
 
 export interface EmbeddedPostgresOptions {
   /**
-   * The folder of the cluster; made if there is none. Default: the one of this checkout.
+   * The folder of the cluster, which is created if it is missing. Default: the checkout's own.
    * As root, the account that PostgreSQL runs as must be able to enter the folders above it.
    */
   directory?: string;
@@ -41,7 +44,7 @@ export interface EmbeddedPostgresOptions {
   durable?: boolean;
 }
 
-/** A PostgreSQL server on 127.0.0.1: a child process, of the programs that npm brought. */
+/** A PostgreSQL server on 127.0.0.1: a child process that runs the programs from npm. */
 export class EmbeddedPostgres {
   private constructor(
     private readonly connection: Connection,
@@ -49,12 +52,12 @@ export class EmbeddedPostgres {
     private readonly owner: Client,
   ) {}
 
-  /** Throws an Error that says in a sentence why the server did not start. */
+  /** @throws Error whose message says in a sentence why the server did not start */
   static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
     const { directory = clusterDirectory(), durable = true } = options;
     const installation = await findInstallation();
     await stopAbandonedServer(directory, installation);
-    if (readConnection(directory) === undefined) await initialiseCluster(directory, installation);
+    if (readConnection(directory) === undefined) await createCluster(directory, installation);
     await checkMajorVersion(directory, installation.majorVersion);
     const connection = await renewConnection(directory);
     const server = await spawnServer(directory, installation, connection.port, durable);
@@ -69,24 +72,24 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** The database `latchkey`. */
+  /** The URL of the database `latchkey`. */
   get url(): string {
     return databaseUrl(this.connection, 'latchkey');
   }
 
-  /** The database `postgres`, from which others are created and dropped. */
+  /** The URL of the database `postgres`, for creating and dropping others. */
   get serverUrl(): string {
     return databaseUrl(this.connection, 'postgres');
   }
 
-  /** Ends all connections and the server; resolves when it has ended. */
+  /** Closes all connections and stops the server; resolves when it has ended. */
   async stop(): Promise<void> {
     await this.owner.end();
     await stopServer(this.server);
   }
 }
 
-/** The URL of a checkout's embedded database, whether it runs or not, if it has been set up. */
+/** The URL of a checkout's embedded database, running or not; undefined before its first start. */
 export function embeddedDatabaseUrl(checkout = CHECKOUT): string | undefined {
   const connection = readConnection(clusterDirectory(checkout));
   return connection && databaseUrl(connection, 'latchkey');
@@ -100,7 +103,7 @@ export function clusterDirectory(checkout = CHECKOUT): string {
   return join(ROOT_HOME, `${basename(path)}-${hash}`);
 }
 
-/** A new path for a cluster that lives for one run of the tests; nothing is there yet. */
+/** A new path for the cluster of a test run; nothing exists there yet. */
 export function temporaryClusterDirectory(): string {
   return join(isRoot ? ROOT_HOME : tmpdir(), `latchkey-temporary-${randomUUID()}`);
 }
@@ -109,7 +112,7 @@ function databaseUrl({ port, password }: Connection, database: string): string {
   return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
 }
 
-/** A start that was killed leaves its server running. One that somebody still uses is refused. */
+/** Stops the server of a killed start. @throws Error if the server is in use */
 async function stopAbandonedServer(
   directory: string,
   installation: PostgresInstallation,
@@ -123,7 +126,7 @@ async function stopAbandonedServer(
   } finally {
     await client.end();
   }
-  await installation.run('pg_ctl', ['stop', '--mode=fast', `--pgdata=${dataFolder(directory)}`]);
+  await runProgram(installation, 'pg_ctl', ['stop', `--pgdata=${dataFolder(directory)}`]);
 }
 
 async function takeOwnership(client: Client, directory: string): Promise<void> {
@@ -137,19 +140,18 @@ async function takeOwnership(client: Client, directory: string): Promise<void> {
 
 async function spawnServer(
   directory: string,
-  { serverProgram, spawnOptions }: PostgresInstallation,
+  { programs, spawnOptions }: PostgresInstallation,
   port: number,
   durable: boolean,
 ): Promise<ChildProcess> {
   const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
   const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
-  const args = Object.entries(durable ? settings : { ...settings, ...fast }).flatMap(
-    ([name, value]) => ['-c', `${name}=${value}`],
-  );
+  const options = Object.entries(durable ? settings : { ...settings, ...fast });
+  const args = options.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const log = await open(logFile(directory), 'w', 0o600);
   try {
-    // In a session of its own, so that a terminal's Ctrl-C does not stop it before its users.
-    const server = spawn(serverProgram, ['-D', dataFolder(directory), ...args], {
+    // In a session of its own, so that a terminal's Ctrl-C does not stop it before its clients.
+    const server = spawn(join(programs, 'postgres'), ['-D', dataFolder(directory), ...args], {
       ...spawnOptions,
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -174,8 +176,7 @@ async function connectWhenReady(
     try {
       return await connect(connection);
     } catch (error) {
-      // 57P03: it is still starting, or recovering.
-      if (error instanceof DatabaseError && error.code !== '57P03') throw error;
+      if (error instanceof DatabaseError && error.code !== CANNOT_CONNECT_NOW) throw error;
       await sleep(20);
     }
   }
@@ -183,12 +184,16 @@ async function connectWhenReady(
   throw new Error(`PostgreSQL did not start. ${logFile(directory)} ends:\n${lines.join('\n')}`);
 }
 
+function stopServer(server: ChildProcess): Promise<void> {
+  return endProcess(server, 'SIGINT', STOP_TIMEOUT_MS, 'SIGQUIT');
+}
+
 async function connect(connection: Connection): Promise<Client> {
   const client = new Client({
     connectionString: databaseUrl(connection, 'postgres'),
     connectionTimeoutMillis: 2_000,
   });
-  // The server's end, expected or not, is seen by the process's exit.
+  // The server closes the connection as it ends.
   client.on('error', () => undefined);
   await client.connect();
   return client;
@@ -197,17 +202,4 @@ async function connect(connection: Connection): Promise<Client> {
 async function createDatabase(owner: Client): Promise<void> {
   const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
   if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
-}
-
-async function stopServer(server: ChildProcess): Promise<void> {
-  if (hasEnded(server)) return;
-  const exited = once(server, 'exit');
-  server.kill('SIGINT');
-  const impatience = setTimeout(() => server.kill('SIGQUIT'), STOP_TIMEOUT_MS);
-  await exited;
-  clearTimeout(impatience);
-}
-
-function hasEnded(server: ChildProcess): boolean {
-  return server.exitCode !== null || server.signalCode !== null;
 }

@@ -1,13 +1,27 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** Finds a free port of 127.0.0.1, below those that the system gives to outgoing connections. */
 export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port is free.');
-  return address.port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    if ((await findListenError(port)) === undefined) return port;
+  }
+}
+
+/** The error code, such as `EADDRINUSE`, of an attempt to listen; undefined if the port is free. */
+export async function findListenError(
+  port: number,
+  host = '127.0.0.1',
+): Promise<string | undefined> {
+  const probe = createServer();
+  try {
+    await once(probe.listen(port, host), 'listening');
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+  probe.close();
+  await once(probe, 'close');
+  return undefined;
 }

@@ -1,10 +1,8 @@
-/**
- * `npm start`: everything that a fresh checkout needs to serve, step by step, until Ctrl-C.
- */
+/** `npm start`: prepares a checkout step by step and runs both servers until Ctrl-C. */
 import { once } from 'node:events';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 import { checkPortsAreFree, localUrl } from './start/address.js';
-import { buildPackages, buildServers, isBuildOutdated } from './start/build.js';
+import { build } from './start/build.js';
 import { configureServers, type Configuration } from './start/configuration.js';
 import { checkDatabase, hasPendingMigrations, hasUsers, seed } from './start/database.js';
 import { prepareVariables } from './start/environment.js';
@@ -20,7 +18,7 @@ import { runTool, step } from './start/step.js';
 import { describeUsage } from './start/usage.js';
 
 const stopping = new AbortController();
-// Also from the second time on: the default would end us before our children.
+// Every signal, not only the first: the default action would end this process before its children.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopping.abort());
 
 try {
@@ -39,22 +37,19 @@ async function start(signal: AbortSignal): Promise<void> {
     throw new Error('Production needs a database of its own: set DATABASE_URL.');
   }
   await checkPortsAreFree(variables);
-  const isOutdated = await isBuildOutdated();
-  if (isOutdated) {
-    await step('Build the packages', signal, () => buildPackages(variables, signal));
+  await step('Build', signal, () => build(variables, signal));
+  if (isEmbedded) {
+    await serveEmbedded(variables, signal);
+  } else {
+    const configuration = await configureServers(variables);
+    await checkDatabase(configuration.backend.environment.DATABASE_URL);
+    await serve(configuration, signal);
   }
-  // The embedded database has no URL yet, and all else is checked before the slow steps.
-  const configuration = await configureServers({
-    ...variables,
-    ...(isEmbedded && { DATABASE_URL: 'postgresql://127.0.0.1' }),
-  });
-  if (!isEmbedded) await checkDatabase(configuration.backend.environment.DATABASE_URL);
-  if (isOutdated) await step('Build the servers', signal, () => buildServers(variables, signal));
-  if (isEmbedded) await serveEmbedded(variables, signal);
-  else await serve(configuration, signal);
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  // Reports invalid variables before PostgreSQL starts, whose URL is not known yet.
+  await configureServers({ ...variables, DATABASE_URL: 'postgresql://127.0.0.1' });
   const postgres = await step('Start PostgreSQL', signal, () => EmbeddedPostgres.start());
   try {
     await serve(await configureServers({ ...variables, DATABASE_URL: postgres.url }), signal);
@@ -71,13 +66,13 @@ async function serve(configuration: Configuration, signal: AbortSignal): Promise
   const { HOST, PORT } = backend.environment;
   const { MCP_PORT } = mcpServer.environment;
   const servers = [
-    ServerProcess.start('MCP server', 'mcp-server/dist/main.js', {
+    new ServerProcess('MCP server', 'mcp-server/dist/main.js', {
       ...mcpServer.variables,
       // Its own one, in place of the root key.
       INTERNAL_API_KEY: '',
       INTERNAL_API_KEY_FILE: MCP_SERVER_KEY_FILE,
     }),
-    ServerProcess.start('backend', 'dist/main.js', backend.variables),
+    new ServerProcess('backend', 'dist/main.js', backend.variables),
   ] as const;
   try {
     await Promise.all([

@@ -1,35 +1,31 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { createWholeFolder } from './whole-folder.js';
 
 const run = promisify(execFile);
 
-/** The PostgreSQL programs that npm brought for this platform, and the account to run them as. */
+/** The PostgreSQL programs from npm for this platform, and the account that runs them. */
 export interface PostgresInstallation {
-  /** Such as `18`. Data of another major version can't be opened. */
-  majorVersion: string;
-  /** Runs `initdb` or `pg_ctl` to its end; rejects with what it wrote if it fails. */
-  run: (program: 'initdb' | 'pg_ctl', args: string[]) => Promise<void>;
-  /** The path of the server program. */
-  serverProgram: string;
-  /** What `spawn` needs to start a program of this installation. */
-  spawnOptions: { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv };
+  /** Such as `18`; a server can't open the data of another major version. */
+  readonly majorVersion: string;
+  /** The folder of the programs. */
+  readonly programs: string;
+  readonly spawnOptions: { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv };
 }
 
 export const isRoot = process.getuid?.() === 0;
 
 /**
- * Where root keeps programs and data. PostgreSQL refuses to run as root, and the account that it
+ * The folder of root's programs and data. PostgreSQL refuses to run as root, and the account that it
  * runs as instead can't enter a private checkout.
  */
 export const ROOT_HOME = '/var/lib/latchkey';
 
-// Nothing of our own environment: it holds secrets, and PostgreSQL reads PG… variables.
+// Not this process's own environment: it contains secrets, and PG… variables change the server.
 const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 export async function findInstallation(): Promise<PostgresInstallation> {
@@ -38,19 +34,41 @@ export async function findInstallation(): Promise<PostgresInstallation> {
     .object({ version: z.string() })
     .parse(JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')));
   await restoreLinks(packageFolder);
-  const spawnOptions = { ...(isRoot && findAccount()), cwd: '/', env: ENVIRONMENT };
-  const programs = join(
-    isRoot ? await copyForOtherAccounts(packageFolder, version) : join(packageFolder, 'native'),
-    'bin',
-  );
+  const native = join(packageFolder, 'native');
   return {
-    majorVersion: z.string().parse(version.split('.')[0]),
-    run: async (program, args) => {
-      await run(join(programs, program), args, spawnOptions);
-    },
-    serverProgram: join(programs, 'postgres'),
-    spawnOptions,
+    majorVersion: `${Number.parseInt(version, 10)}`,
+    programs: join(isRoot ? await copyForOtherAccounts(native, version) : native, 'bin'),
+    spawnOptions: { ...(isRoot && findAccount()), cwd: '/', env: ENVIRONMENT },
   };
+}
+
+/** Runs a program to its end; rejects with its output if it fails. */
+export async function runProgram(
+  { programs, spawnOptions }: PostgresInstallation,
+  program: 'initdb' | 'pg_ctl',
+  args: readonly string[],
+): Promise<void> {
+  await run(join(programs, program), args, spawnOptions);
+}
+
+/** Creates a folder under a temporary name, so that an interruption never leaves an incomplete one. */
+export async function createFolder(
+  target: string,
+  mode: number,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  const unfinished = await mkdtemp(`${target}.`);
+  try {
+    await chmod(unfinished, mode);
+    await fill(unfinished);
+    await rename(unfinished, target);
+  } catch (error) {
+    // Another process may have been first.
+    if (!existsSync(target)) throw error;
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
 }
 
 function findPlatformPackage(): string {
@@ -81,6 +99,8 @@ async function restoreLinks(packageFolder: string): Promise<void> {
 }
 
 function findAccount(): { uid: number; gid: number } {
+  const readId = (kind: '-u' | '-g', account: string) =>
+    Number(execFileSync('id', [kind, account], { encoding: 'utf8', stdio: 'pipe' }));
   for (const account of ['postgres', 'nobody']) {
     try {
       return { uid: readId('-u', account), gid: readId('-g', account) };
@@ -93,17 +113,12 @@ function findAccount(): { uid: number; gid: number } {
   );
 }
 
-function readId(kind: '-u' | '-g', account: string): number {
-  return Number(execFileSync('id', [kind, account], { encoding: 'utf8', stdio: 'pipe' }));
-}
-
-async function copyForOtherAccounts(packageFolder: string, version: string): Promise<string> {
+async function copyForOtherAccounts(native: string, version: string): Promise<string> {
   const target = join(ROOT_HOME, `postgresql-${version}-${process.arch}`);
   if (existsSync(target)) return target;
-  await mkdir(ROOT_HOME, { recursive: true });
-  await chmod(ROOT_HOME, 0o755);
-  await createWholeFolder(target, 0o755, async (folder) => {
-    await cp(join(packageFolder, 'native'), folder, { recursive: true, verbatimSymlinks: true });
+  await createFolder(target, 0o755, async (folder) => {
+    await chmod(ROOT_HOME, 0o755);
+    await cp(native, folder, { recursive: true, verbatimSymlinks: true });
     await run('chmod', ['-R', 'a+rX', folder]);
     // A copy that lacks libraries must not be kept.
     await run(join(folder, 'bin', 'postgres'), ['--version']);

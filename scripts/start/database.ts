@@ -1,12 +1,12 @@
-import { readdir } from 'node:fs/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Client, DatabaseError } from 'pg';
 import { UTC_SESSION } from '../../src/prisma/utc-session.js';
+import { readMigrations } from '../migrations.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
 
-/** Throws a sentence, without the password, if the database can't be used. */
+/** @throws Error with one sentence, without the password, if the database can't be used */
 export async function checkDatabase(connectionString: string): Promise<void> {
   try {
     await query(connectionString, 'SELECT 1');
@@ -20,25 +20,18 @@ export async function checkDatabase(connectionString: string): Promise<void> {
   }
 }
 
-/** Asked here because Prisma's command takes two seconds to find nothing to do. */
+/** Takes milliseconds; `prisma migrate deploy` takes two seconds to find none. */
 export async function hasPendingMigrations(connectionString: string): Promise<boolean> {
-  const folders = await readdir('prisma/migrations', { withFileTypes: true });
-  const applied = await findAppliedMigrations(connectionString);
-  return folders.some((entry) => entry.isDirectory() && !applied.has(entry.name));
-}
-
-async function findAppliedMigrations(connectionString: string): Promise<Set<unknown>> {
-  try {
-    const rows = await query(
-      connectionString,
-      `SELECT migration_name FROM _prisma_migrations
-       WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,
-    );
-    return new Set(rows.map((row) => row.migration_name));
-  } catch (error) {
-    if (error instanceof DatabaseError && error.code === UNDEFINED_TABLE) return new Set();
+  const applied = await query(
+    connectionString,
+    `SELECT migration_name FROM _prisma_migrations
+     WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,
+  ).catch((error: unknown) => {
+    if (error instanceof DatabaseError && error.code === UNDEFINED_TABLE) return [];
     throw error;
-  }
+  });
+  const names = new Set(applied.map((row) => row.migration_name));
+  return (await readMigrations()).some(({ name }) => !names.has(name));
 }
 
 export async function hasUsers(connectionString: string): Promise<boolean> {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 
-/** Does one step of the start and says how long it took. Does nothing once `signal` is aborted. */
+/** Runs a step of the start and prints its duration, unless the step returns false: nothing to do. */
 export async function step<T>(
   title: string,
   signal: AbortSignal,
@@ -12,37 +12,38 @@ export async function step<T>(
   const began = performance.now();
   const clearLine = process.stdout.isTTY ? '\r\x1b[K' : '';
   if (process.stdout.isTTY) process.stdout.write(`… ${title}`);
+  let result: T | false = false;
   try {
-    const result = await action();
-    const milliseconds = Math.round(performance.now() - began);
-    process.stdout.write(`${clearLine}✓ ${title} (${milliseconds} ms)\n`);
+    result = await action();
     return result;
-  } catch (error) {
-    process.stdout.write(clearLine);
-    throw error;
+  } finally {
+    const milliseconds = Math.round(performance.now() - began);
+    process.stdout.write(
+      `${clearLine}${result === false ? '' : `✓ ${title} (${milliseconds} ms)\n`}`,
+    );
   }
 }
 
-/** Runs the command-line tool whose script is `module`; what it wrote is shown only if it fails. */
+/** Runs the command-line tool whose script is `module`; resolves to its output. */
 export async function runTool(
   module: string,
   args: string[],
   variables: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   signal.throwIfAborted();
   const script = createRequire(import.meta.url).resolve(module);
   const tool = spawn(process.execPath, [script, ...args], {
-    // Prisma's command line otherwise asks its maker for news.
+    // Without it, Prisma's CLI checks its vendor's host for a newer version.
     env: { ...variables, CHECKPOINT_DISABLE: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
   });
   let output = '';
-  tool.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  tool.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const stop = () => tool.kill();
-  signal.addEventListener('abort', stop);
+  for (const stream of [tool.stdout, tool.stderr]) {
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  }
   await once(tool, 'close');
-  signal.removeEventListener('abort', stop);
   if (tool.exitCode !== 0) throw new Error(`${output.trimEnd()}\n${args.join(' ')} failed.`);
+  return output;
 }
