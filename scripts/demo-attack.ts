@@ -1,104 +1,103 @@
 /**
- * `npm run demo:attack -- [ATTEMPTS]`: attacks a backend on this machine with wrong, ended and greedy keys, and shows that each
- * attempt is in the log once and adds up in usage and metrics. It starts a backend of its own on the database of `npm start`,
- * which must be running, or on that of DATABASE_URL.
+ * `npm run demo:attack -- [ATTEMPTS]`: attacks a backend on this machine without a key, with a guessed, a revoked and a greedy
+ * key, and prints the outcomes and alerts of its log. The backend is the demo's own, on the database of a running
+ * `npm start` or of DATABASE_URL.
  */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { config } from 'dotenv';
-import { parseEnvironment } from '../src/config/environment.js';
-import { renderTable } from '../src/cli/table.js';
-import { attack } from './attack/attack.js';
-import { makeCallers, retireCallers } from './attack/callers.js';
-import { HttpCaller } from './attack/http-caller.js';
-import { LoggingBackend } from './attack/logging-backend.js';
-import {
-  type Counts,
-  compareCounts,
-  compareWithLog,
-  countAttempts,
-  countOutcomes,
-  readMetrics,
-  readUsage,
-} from './attack/records.js';
+import { z } from 'zod';
 import { embeddedDatabaseUrl } from './embedded-postgres.js';
 
-const DEFAULT_ATTEMPTS = 100_000;
-const MAX_ATTEMPTS = 1_000_000;
-const USAGE_WAIT_MS = 15_000;
+const CONCURRENCY = 16;
+const LOG_TIMEOUT_MS = 10_000;
+
+const lineSchema = z.object({
+  msg: z.string(),
+  route: z.string().nullish(),
+  outcome: z.string().nullish(),
+});
+const createdSchema = z.object({ apiKey: z.object({ id: z.string() }), secret: z.string() });
+type Line = z.infer<typeof lineSchema>;
+
+const total = Number(process.argv[2] ?? 10_000);
+config({ quiet: true });
+const { DATABASE_URL, DATABASE_URL_FILE, INTERNAL_API_KEY: rootKey = '' } = process.env;
+const backend = spawn(process.execPath, ['dist/main.js'], {
+  env: {
+    ...process.env,
+    DATABASE_URL: DATABASE_URL || (DATABASE_URL_FILE ? '' : embeddedDatabaseUrl()),
+    HOST: '127.0.0.1',
+    PORT: '0',
+    METRICS_PORT: '',
+    LOG_LEVEL: 'info',
+    KEY_MISSES_LIMIT: '100',
+  },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const lines: Line[] = [];
+createInterface(backend.stdout).on('line', (text) =>
+  lines.push(lineSchema.parse(JSON.parse(text))),
+);
 
 try {
-  await main(process.argv[2]);
+  if (!Number.isInteger(total)) throw new Error('Usage: npm run demo:attack -- ATTEMPTS');
+  const origin = await findOrigin();
+  const [greedy, revoked] = [await issueKey(origin), await issueKey(origin)];
+  await post(`${origin}/api/internal/api-keys/${revoked.apiKey.id}/revoke`, {});
+  await attack(origin, [undefined, 'lk_live_guessed', revoked.secret, greedy.secret]);
+  const attempts = () => lines.filter(({ route }) => route === '/api/internal/users/:id');
+  const deadline = performance.now() + LOG_TIMEOUT_MS;
+  while (attempts().length < total && performance.now() < deadline) await sleep(100);
+  console.log(`${total} attempts, ${attempts().length} in the log:`);
+  console.table(countOutcomes(attempts()));
+  for (const { msg } of lines) if (msg.startsWith('alert:')) console.log(msg);
+  await post(`${origin}/api/internal/api-keys/${greedy.apiKey.id}/revoke`, {});
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
+} finally {
+  backend.kill();
 }
 
-async function main(text = String(DEFAULT_ATTEMPTS)): Promise<void> {
-  const total = Number(text);
-  if (!Number.isInteger(total) || total < 1 || total > MAX_ATTEMPTS) {
-    throw new Error(`Usage: npm run demo:attack -- [1 to ${MAX_ATTEMPTS}]`);
+async function findOrigin(): Promise<string> {
+  while (backend.exitCode === null) {
+    const [origin] = lines.flatMap(({ msg }) => /http:\/\/[\d.]+:\d+$/.exec(msg)?.[0] ?? []);
+    if (origin !== undefined) return origin;
+    await sleep(50);
   }
-  config({ quiet: true });
-  if (!process.env.DATABASE_URL && !process.env.DATABASE_URL_FILE) {
-    const url = embeddedDatabaseUrl();
-    if (url === undefined) throw new Error('No database is running: run npm start beside this.');
-    process.env.DATABASE_URL = url;
-  }
-  const rootKey = process.env.INTERNAL_API_KEY;
-  if (!rootKey) throw new Error('The attack needs INTERNAL_API_KEY, to issue keys.');
-  const { DATABASE_URL, API_KEY_ENVIRONMENT } = parseEnvironment(process.env);
-  const backend = new LoggingBackend();
-  const http = new HttpCaller(await backend.origin());
-  try {
-    const callers = await makeCallers(http, rootKey, API_KEY_ENVIRONMENT);
-    const keyIds = callers.map(({ keyId }) => keyId);
-    const metricsUrl = await backend.metricsUrl();
-    const before = await readUsage(DATABASE_URL, keyIds);
-    const metricsBefore = await readMetrics(metricsUrl);
-    const began = performance.now();
-    const { attempts, shed, breaches } = await attack(http, callers, total, showProgress);
-    const seconds = (performance.now() - began) / 1000;
-    console.log(
-      `\r${attempts.length} attempts in ${seconds.toFixed(1)} s, ${shed} shed before they were any.`,
-    );
-    const expected = countAttempts(attempts);
-    const usage = async () =>
-      compareCounts(expected, before, await readUsage(DATABASE_URL, keyIds));
-    const inUsage = await settled(usage);
-    const inLog = compareWithLog(attempts, backend.log);
-    const outcomes = countOutcomes(attempts);
-    const inMetrics = compareCounts(outcomes, metricsBefore, await readMetrics(metricsUrl));
-    console.log(describe(outcomes));
-    console.log(`Wrong keys let in: ${breaches}.`);
-    console.log(`Log: ${inLog.missing} missing, ${inLog.double} double, ${inLog.wrong} wrong.`);
-    console.log(`Usage: ${inUsage.missing} missing, ${inUsage.double} double.`);
-    console.log(`Metrics: ${inMetrics.missing} missing, ${inMetrics.double} double.`);
-    await retireCallers(http, rootKey, callers);
-    const faults = [breaches, ...[inLog, inUsage, inMetrics].flatMap(Object.values)];
-    if (faults.some((count) => count > 0)) process.exitCode = 1;
-  } finally {
-    http.close();
-    await backend.stop();
-  }
+  throw new Error('The backend did not start: run npm start in another terminal first.');
 }
 
-/** Usage is written down every five seconds. */
-async function settled(
-  compare: () => Promise<{ missing: number; double: number }>,
-): Promise<{ missing: number; double: number }> {
-  const deadline = performance.now() + USAGE_WAIT_MS;
-  for (;;) {
-    const faults = await compare();
-    if (faults.missing === 0 || performance.now() > deadline) return faults;
-    await sleep(200);
-  }
+async function issueKey(origin: string): Promise<z.infer<typeof createdSchema>> {
+  const key = { name: 'demo-attack', scopes: ['users:read'], rateLimit: 1_000_000 };
+  return createdSchema.parse(await post(`${origin}/api/internal/api-keys`, key));
 }
 
-function describe(outcomes: Counts): string {
-  const rows = [...outcomes].map(([outcome, count]) => [outcome, String(count)]);
-  return renderTable(['outcome', 'attempts'], rows);
+async function post(url: string, body: object): Promise<unknown> {
+  const headers = { 'x-api-key': rootKey, 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}.`);
+  return response.json();
 }
 
-function showProgress(done: number): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r${done} attempts …`);
+/** Requests users that do not exist, with the keys in turn. */
+async function attack(origin: string, keys: readonly (string | undefined)[]): Promise<void> {
+  let turn = 0;
+  const call = async () => {
+    while (turn < total) {
+      const url = `${origin}/api/internal/users/nobody-${turn}`;
+      const key = keys[turn++ % keys.length];
+      const response = await fetch(url, { headers: key === undefined ? {} : { 'x-api-key': key } });
+      await response.arrayBuffer();
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, call));
+}
+
+function countOutcomes(attempts: readonly Line[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome } of attempts) counts[`${outcome}`] = (counts[`${outcome}`] ?? 0) + 1;
+  return counts;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Attack, attack } from '../../scripts/attack/attack.js';
-import { makeCallers } from '../../scripts/attack/callers.js';
-import { HttpCaller } from '../../scripts/attack/http-caller.js';
+import { type Attack, attack } from './attack/attack.js';
+import { makeCallers } from './attack/callers.js';
+import { HttpCaller } from './attack/http-caller.js';
 import {
   compareCounts,
   compareWithLog,
@@ -9,7 +9,7 @@ import {
   countOutcomes,
   readMetrics,
   readUsage,
-} from '../../scripts/attack/records.js';
+} from './attack/records.js';
 import { ATTEMPT_OUTCOMES } from '../../src/requests/finished-request.js';
 import { queryOnce } from '../chaos/support/chaos-database.js';
 import { API_KEY, withKey } from '../support/app.js';
