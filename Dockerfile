@@ -1,68 +1,75 @@
-# The backend (target `backend`, the default) and the step that brings its database up to date (target `migrate`).
+# Builds three images: `migrate` updates the database once before a new version starts, `mcp-server` and `backend` serve.
 # Pin the base image by digest where you build: docker buildx imagetools inspect node:24-bookworm-slim
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app
 ENV NODE_ENV=production
 
+FROM base AS package-manifests
+COPY packages packages
+RUN find packages -mindepth 2 ! -name package.json -delete
+
+# Holds no sources, so that a change of one leaves the installed dependencies in the build cache.
 FROM base AS manifests
 COPY package.json package-lock.json .npmrc ./
-COPY packages/access-tokens/package.json packages/access-tokens/
-COPY packages/connections/package.json packages/connections/
-COPY packages/environment/package.json packages/environment/
-COPY packages/http-front/package.json packages/http-front/
-COPY packages/logging/package.json packages/logging/
-COPY packages/metrics/package.json packages/metrics/
-COPY packages/tracing/package.json packages/tracing/
 COPY mcp-server/package.json mcp-server/
+COPY --from=package-manifests /app/packages packages
 
 FROM manifests AS build
-# Optional ones too: the program of esbuild is one.
+# With the optional dependencies: one of them is esbuild's program.
 RUN npm ci --include=dev --ignore-scripts
 COPY . .
 RUN npm run build
-# Nothing reads these at run time, here and below.
-RUN find dist packages/*/dist -type f '(' -name '*.map' -o -name '*.d.ts' -o -name '*.tsbuildinfo' ')' -delete
+# The images read none of these at run time.
+RUN find dist mcp-server/dist packages/*/dist -type f \
+    '(' -name '*.map' -o -name '*.d.ts' -o -name '*.tsbuildinfo' ')' -delete
+RUN rm -rf packages/prisma-schema-engine packages/*/node_modules packages/*/src packages/*/tsconfig.build.json
 
-FROM manifests AS production-dependencies
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
-    -w @latchkey/access-tokens -w @latchkey/connections -w @latchkey/environment \
-    -w @latchkey/http-front -w @latchkey/logging -w @latchkey/metrics -w @latchkey/tracing
+FROM manifests AS service-manifests
+RUN rm -r packages/prisma-schema-engine
+
+FROM service-manifests AS backend-dependencies
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root -w packages
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
-# Prisma brings the query compilers of all databases, each twice.
+# Prisma ships the query compilers of all databases, each twice.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
     ! -name 'query_compiler_small_bg.postgresql.*' -delete
 
-FROM base AS migration-dependencies
-COPY package.json package-lock.json .npmrc deploy/migration/select-dependencies.mjs ./
-# Not `npm ci`, which wants a lock file without further packages; what is left has the lock file's versions.
-RUN node select-dependencies.mjs && npm install --omit=dev --ignore-scripts
+FROM service-manifests AS mcp-server-dependencies
+RUN npm ci --omit=dev --omit=optional --ignore-scripts -w mcp-server -w packages
+RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
 
-# Runs once before the backends of a new version start.
+FROM manifests AS migrate-dependencies
+RUN npm ci --omit=dev --ignore-scripts -w packages/prisma-schema-engine
+
 FROM base AS migrate
-COPY --from=migration-dependencies /app/node_modules node_modules
+COPY --from=migrate-dependencies /app/node_modules node_modules
 COPY package.json ./
+COPY packages/prisma-schema-engine packages/prisma-schema-engine
 COPY prisma prisma
-COPY deploy/migration/prisma.config.mjs deploy/migration/
+COPY deploy/migration deploy/migration
 COPY deploy/database deploy/database
-# Prisma asks its vendor's host for news otherwise.
+# Without it, Prisma's CLI checks its vendor's host for a newer version.
 ENV CHECKPOINT_DISABLE=1
 USER 65534:65534
 HEALTHCHECK NONE
 CMD ["node", "deploy/database/migrate.mjs"]
 
+FROM base AS mcp-server
+COPY --from=mcp-server-dependencies /app ./
+COPY --from=build /app/packages packages
+COPY --from=build /app/mcp-server/dist mcp-server/dist
+ENV HOST=0.0.0.0 MCP_PORT=3001
+USER 65534:65534
+EXPOSE 3001
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MCP_PORT}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "mcp-server/dist/main.js"]
+
 FROM base AS backend
-COPY --from=production-dependencies /app/node_modules node_modules
-COPY --from=production-dependencies /app/packages packages
-COPY --from=build /app/packages/access-tokens/dist packages/access-tokens/dist
-COPY --from=build /app/packages/connections/dist packages/connections/dist
-COPY --from=build /app/packages/environment/dist packages/environment/dist
-COPY --from=build /app/packages/http-front/dist packages/http-front/dist
-COPY --from=build /app/packages/logging/dist packages/logging/dist
-COPY --from=build /app/packages/metrics/dist packages/metrics/dist
-COPY --from=build /app/packages/tracing/dist packages/tracing/dist
+COPY --from=backend-dependencies /app ./
+COPY --from=build /app/packages packages
 COPY --from=build /app/dist dist
-COPY package.json ./
 ENV HOST=0.0.0.0 PORT=3000
 USER 65534:65534
 EXPOSE 3000

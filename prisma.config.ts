@@ -11,7 +11,7 @@ config({ quiet: true });
 if (process.platform !== 'win32') {
   process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= path.join(
     import.meta.dirname,
-    'prisma/schema-engine/schema-engine.mjs',
+    'packages/prisma-schema-engine/schema-engine.mjs',
   );
 }
 

@@ -4,7 +4,7 @@ import { readDatabaseUrl, withoutPassword } from '../../prisma/database-url.mjs'
 
 const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-process.env.PRISMA_SCHEMA_ENGINE_BINARY = pathOf('prisma/schema-engine/schema-engine.mjs');
+process.env.PRISMA_SCHEMA_ENGINE_BINARY = pathOf('packages/prisma-schema-engine/schema-engine.mjs');
 
 export default {
   schema: pathOf('prisma/schema.prisma'),

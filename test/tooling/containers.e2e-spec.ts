@@ -1,174 +1,285 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { listBuildContext } from '../../deploy/trial/build-context.js';
-import { type Instruction, parseCopy, parseDockerfile } from '../../deploy/trial/dockerfile.js';
+import { randomBytes, randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { YAML11_SCHEMA, load } from 'js-yaml';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { callTool, sentence } from '../../mcp-server/test/support/clients.js';
+import { token } from '../../mcp-server/test/support/tokens.js';
+import { EmbeddedPostgres, temporaryClusterDirectory } from '../../scripts/embedded-postgres.js';
+import { MCP_SERVER_GRANT } from '../../scripts/start/mcp-server-key.js';
+import {
+  CAN_BUILD_IMAGES,
+  type ContainerProcess,
+  type ImageConfig,
+  Images,
+} from '../support/images.js';
+import { issueKey } from '../support/keys.js';
 
-const context = listBuildContext('.', readFileSync('.dockerignore', 'utf8'));
-const compose = readFileSync('compose.yaml', 'utf8');
-const services = compose.slice(compose.indexOf('\nservices:'), compose.indexOf('\nnetworks:'));
-const serviceBlocks = services
-  .split(/\n {2}(?=[a-z-]+:\n)/)
-  .slice(1)
-  .map((block): [name: string, block: string] => [block.slice(0, block.indexOf(':')), block]);
+const dockerfile = readFileSync('Dockerfile', 'utf8');
 
-function valuesOf(instructions: Instruction[], keyword: string): string[] {
-  return instructions.filter((known) => known.keyword === keyword).map(({ value }) => value);
+const hardened = {
+  read_only: z.literal(true),
+  cap_drop: z.tuple([z.literal('ALL')]),
+  security_opt: z.tuple([z.literal('no-new-privileges:true')]),
+  tmpfs: z.array(z.string()),
+  mem_limit: z.literal('256m'),
+  pids_limit: z.literal(128),
+};
+// Strict: a setting that takes a right back, such as `cap_add` or `privileged`, fails.
+const serviceSchema = z.strictObject({
+  ...hardened,
+  image: z.string(),
+  user: z.string(),
+  // No `command`: a service runs the command of its image.
+  build: z.strictObject({ context: z.literal('.'), target: z.string() }).optional(),
+  environment: z.record(z.string(), z.string()),
+  secrets: z.array(z.string()),
+  volumes: z.array(z.string()).optional(),
+  networks: z.array(z.string()),
+  ports: z.array(z.string()).default([]),
+  healthcheck: z.unknown().optional(),
+  depends_on: z.unknown().optional(),
+  restart: z.literal('unless-stopped').optional(),
+});
+const composeSchema = z.looseObject({
+  services: z.record(z.enum(['postgres', 'migrate', 'backend', 'mcp-server']), serviceSchema),
+});
+
+const { services } = composeSchema.parse(
+  load(readFileSync('compose.yaml', 'utf8'), { schema: YAML11_SCHEMA }),
+);
+const TARGETS = ['migrate', 'backend', 'mcp-server'] as const;
+type Target = (typeof TARGETS)[number];
+const SERVERS = ['backend', 'mcp-server'] as const;
+
+/** The variables that compose.yaml gives a service, with its defaults. */
+function variablesOf(target: Target): Record<string, string> {
+  const variables = Object.entries(services[target].environment);
+  return Object.fromEntries(
+    variables.map(([name, value]) => [name, value.replace(/\$\{\w+:-(.*)\}/, '$1')]),
+  );
 }
 
-describe.each(['Dockerfile', 'mcp-server/Dockerfile'])('%s', (path) => {
-  const text = readFileSync(path, 'utf8');
-  const stages = parseDockerfile(text);
-  const images = stages.filter(({ instructions }) => valuesOf(instructions, 'CMD').length > 0);
-
-  it('installs and compiles in other stages than those that run', () => {
-    expect(images.length).toBeGreaterThan(0);
-    for (const { base, instructions } of images) {
-      expect(base).toBe('base');
-      expect(valuesOf(instructions, 'RUN')).toEqual([]);
-    }
-  });
-
-  it('names the base image by a version', () => {
-    const external = stages.filter(({ base }) => !stages.some(({ name }) => name === base));
-    expect(external.map(({ base }) => base)).toEqual(['node:24-bookworm-slim']);
-  });
-
-  it('runs as nobody', () => {
-    for (const { instructions } of images) {
-      expect(valuesOf(instructions, 'USER')).toEqual(['65534:65534']);
-    }
-  });
-
-  it('starts its process without a shell', () => {
-    for (const { instructions } of images) {
-      for (const command of valuesOf(instructions, 'CMD')) {
-        expect(JSON.parse(command)).toEqual(expect.arrayContaining(['node']));
-      }
-    }
-  });
-
-  it('checks the health of what serves', () => {
-    for (const { instructions } of images) {
-      const serves = valuesOf(instructions, 'EXPOSE').length > 0;
-      const [check] = valuesOf(instructions, 'HEALTHCHECK');
-      expect(check).toMatch(serves ? / CMD \["node", "-e", / : /^NONE$/);
-    }
-  });
-
-  it('runs in production', () => {
-    const base = stages.find(({ name }) => name === 'base');
-    expect(valuesOf(base?.instructions ?? [], 'ENV')).toContain('NODE_ENV=production');
-  });
-
-  it('has no secret in its layers', () => {
-    const variables = stages.flatMap(({ instructions }) => valuesOf(instructions, 'ENV'));
-    expect(variables.join(' ')).not.toMatch(/KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL/);
-    expect(text).not.toMatch(/^ARG /m);
-  });
-
-  it('installs only production dependencies, by the lock file, without install scripts', () => {
-    const stage = stages.find(({ name }) => name === 'production-dependencies');
-    const [install] = valuesOf(stage?.instructions ?? [], 'RUN');
-    expect(install).toMatch(/^npm ci --omit=dev --omit=optional --ignore-scripts /);
-  });
-
-  it('copies only what exists and is not ignored', () => {
-    const copies = stages
-      .flatMap(({ instructions }) => valuesOf(instructions, 'COPY'))
-      .map(parseCopy);
-    const sources = copies.filter(({ from }) => from === undefined).flatMap((copy) => copy.sources);
-    const missing = sources.filter(
-      (source) =>
-        source !== '.' && !context.some((file) => file === source || file.startsWith(`${source}/`)),
-    );
-    expect(missing).toEqual([]);
-  });
-
-  it('copies from stages that come before', () => {
-    for (const [index, { instructions }] of stages.entries()) {
-      const earlier = new Set(stages.slice(0, index).map(({ name }) => name));
-      const copied = valuesOf(instructions, 'COPY').flatMap((value) => parseCopy(value).from ?? []);
-      expect(copied.filter((name) => !earlier.has(name))).toEqual([]);
-    }
-  });
-});
-
-describe('.dockerignore', () => {
-  it('keeps secrets, tests and what is built or installed out of the build context', () => {
-    const unwanted = /(^|\/)(\.env|\.git|node_modules|dist|secrets|test)(\/|$)|\.spec\.ts$/;
-    expect(context.filter((file) => unwanted.test(file))).toEqual([]);
-  });
-});
-
 describe('compose.yaml', () => {
-  it('has the database, its migration and both processes', () => {
-    expect(serviceBlocks.map(([name]) => name)).toEqual([
-      'postgres',
-      'migrate',
-      'backend',
-      'mcp-server',
-    ]);
+  it.each(Object.entries(services))('gives %s its secrets as files only', (_name, service) => {
+    const secretVariable = /KEY|SECRET|PASSWORD|DATABASE_URL/;
+    for (const [name, value] of Object.entries(service.environment)) {
+      if (!secretVariable.test(name)) continue;
+      expect(name).toMatch(/_FILE$/);
+      expect(service.secrets.map((secret) => `/run/secrets/${secret}`)).toContain(value);
+    }
   });
 
-  it('defines what a hardened service is', () => {
-    const [, hardened = ''] = /&hardened\n((?: {2}.+\n)+)/.exec(compose) ?? [];
-    expect(hardened.split('\n').map((line) => line.trim())).toEqual(
-      expect.arrayContaining([
-        'read_only: true',
-        'cap_drop: [ALL]',
-        "security_opt: ['no-new-privileges:true']",
-        'tmpfs: [/tmp]',
-        'mem_limit: 256m',
-        'pids_limit: 128',
-      ]),
+  it('gives the URL of the database owner to the migration only', () => {
+    const holders = Object.entries(services).filter(([, { secrets }]) =>
+      secrets.includes('owner-database-url'),
     );
-  });
-
-  it.each(serviceBlocks)('hardens %s and takes nothing of it back', (_name, block) => {
-    expect(block).toContain('\n    <<: *hardened\n');
-    expect(block).not.toMatch(
-      /^ {4}(read_only|cap_drop|cap_add|security_opt|privileged|mem_limit|pids_limit):/m,
-    );
-  });
-
-  it.each(serviceBlocks)('runs %s as an account without rights', (name, block) => {
-    const [, user] = /^ {4}user: (.+)$/m.exec(block) ?? [];
-    expect(user).toBe(name === 'postgres' ? 'postgres' : "'65534:65534'");
-  });
-
-  it("keeps the owner's account of the database from what serves", () => {
-    const holders = serviceBlocks.filter(([, block]) => block.includes('owner-database-url'));
     expect(holders.map(([name]) => name)).toEqual(['migrate']);
   });
 
   it('gives the root key to the backend only', () => {
-    const holders = serviceBlocks.filter(([, block]) => block.includes('internal-api-key'));
+    const holders = Object.entries(services).filter(([, { secrets }]) =>
+      secrets.includes('internal-api-key'),
+    );
     expect(holders.map(([name]) => name)).toEqual(['backend']);
   });
 
-  it.each(serviceBlocks)('publishes %s on loopback at the most', (_name, block) => {
-    const [, ports = ''] = /^ {4}ports: (.+)$/m.exec(block) ?? [];
-    for (const port of ports.match(/[\d.:]+/g) ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+  it.each(Object.entries(services))('publishes %s on loopback at most', (_name, { ports }) => {
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
   });
 
-  it.each(serviceBlocks)('gives %s its secrets as files only', (_name, block) => {
-    const secretVariables = block.match(/^ {6}\w*(KEY|SECRET|PASSWORD|DATABASE_URL)\w*: .+$/gm);
-    for (const line of secretVariables ?? [])
-      expect(line).toMatch(/_FILE: \/run\/secrets\/[\w-]+$/);
+  it('runs PostgreSQL without root', () => {
+    expect(services.postgres.user).toBe('postgres');
   });
 
-  it('starts the backend after the migration', () => {
-    const backend = Object.fromEntries(serviceBlocks)['backend'];
-    expect(backend).toContain('migrate: { condition: service_completed_successfully }');
+  it('starts the backend after the migration has succeeded', () => {
+    expect(services.backend.depends_on).toMatchObject({
+      migrate: { condition: 'service_completed_successfully' },
+    });
   });
 
-  it('names Dockerfiles and targets that exist', () => {
-    const builds = [...services.matchAll(/build: \{ context: \., (\w+): (\S+) \}/g)];
-    expect(builds).toHaveLength(3);
-    const stages = parseDockerfile(readFileSync('Dockerfile', 'utf8'));
-    const targets = new Set(stages.map(({ name }) => name));
-    for (const [, kind, value = ''] of builds) {
-      expect(kind === 'target' ? targets.has(value) : existsSync(value)).toBe(true);
+  it.each(SERVERS)('sets only documented variables for %s', (server) => {
+    const documented = readFileSync('.env.example', 'utf8').match(/^\w+(?==)/gm);
+    expect(documented).toEqual(expect.arrayContaining(Object.keys(variablesOf(server))));
+  });
+});
+
+describe('Dockerfile', () => {
+  it('names its base image by a major version and a release of Debian', () => {
+    const stages = [...dockerfile.matchAll(/^FROM (\S+) AS (\S+)$/gm)];
+    const names = new Set(stages.map(([, , name]) => name));
+    const external = stages.map(([, base]) => base).filter((base) => !names.has(base));
+    expect(external).toEqual([expect.stringMatching(/^node:\d+-\w+-slim$/)]);
+  });
+
+  it('takes no build arguments, which would stay in the history of an image', () => {
+    expect(dockerfile).not.toMatch(/^ARG /m);
+  });
+
+  it('runs no install scripts', () => {
+    for (const [install] of dockerfile.matchAll(/npm (ci|install).*/g)) {
+      expect(install).toContain(' --ignore-scripts');
     }
   });
 });
+
+describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', () => {
+  const configs = new Map<Target, ImageConfig>();
+  const port = randomInt(10_000, 20_000);
+  const mcpPort = port + 10_000;
+  const cleanups: (() => Promise<unknown>)[] = [];
+  let images: Images;
+  let postgres: EmbeddedPostgres;
+  let secrets: string;
+
+  beforeAll(async () => {
+    images = await Images.create();
+    cleanups.push(() => images.remove());
+    const [, base = ''] = /^FROM (\S+)/m.exec(dockerfile) ?? [];
+    await images.makeBase(base);
+    for (const target of TARGETS) configs.set(target, await images.build(target));
+    const directory = temporaryClusterDirectory();
+    cleanups.push(() => rm(directory, { recursive: true }));
+    postgres = await EmbeddedPostgres.start({ directory, durable: false });
+    cleanups.push(() => postgres.stop());
+    secrets = await writeSecrets(postgres.url);
+    cleanups.push(() => rm(secrets, { recursive: true }));
+  }, 900_000);
+
+  // Also after a build that failed.
+  afterAll(async () => {
+    for (const cleanUp of cleanups.toReversed()) await cleanUp();
+  }, 120_000);
+
+  function configOf(target: Target): ImageConfig {
+    const config = configs.get(target);
+    if (config === undefined) throw new Error(`${target} has not been built.`);
+    return config;
+  }
+
+  /** Starts a command as compose.yaml starts the service, except that it uses this machine's network. */
+  function start(target: Target, command: readonly string[]) {
+    const network = {
+      HOST: '127.0.0.1',
+      PORT: `${port}`,
+      MCP_PORT: `${mcpPort}`,
+      BACKEND_API_URL: `http://127.0.0.1:${port}`,
+    };
+    const variables = Object.entries({ ...variablesOf(target), ...network, DRAIN_SECONDS: '0' });
+    const options = variables.flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+    return images.start(target, ['--volume', `${secrets}:/run/secrets:ro`, ...options], command);
+  }
+
+  function run(target: Target, ...command: string[]): Promise<string> {
+    return outputOf(images.start(target, [], command));
+  }
+
+  it.each(TARGETS)('runs %s as an account without rights, as compose.yaml does', async (target) => {
+    expect(services[target]).toMatchObject({ build: { target }, image: `latchkey-${target}` });
+    expect(configOf(target).User).toBe('65534:65534');
+    expect(services[target].user).toBe(configOf(target).User);
+    const status = await run(target, 'cat', '/proc/self/status');
+    expect(status).toMatch(/^Uid:(\t65534){4}$/m);
+    expect(status).toMatch(/^CapPrm:\t0{16}$/m);
+  });
+
+  it.each(TARGETS)('starts %s in production, without a shell, without a secret', (target) => {
+    const { Cmd, Env } = configOf(target);
+    expect(Cmd[0]).toBe('node');
+    expect(Env).toContain('NODE_ENV=production');
+    expect(Env.join(' ')).not.toMatch(/KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL/);
+  });
+
+  it.each(TARGETS)('gives %s no file that it can write', async (target) => {
+    expect(await run(target, 'find', '/app', '-writable', '-not', '-type', 'l')).toBe('');
+  });
+
+  it.each(TARGETS)('keeps secrets, tests and development tools out of %s', async (target) => {
+    const files = (await run(target, 'find', '/app')).split('\n');
+    const own = files.filter((file) => !file.includes('/node_modules/'));
+    expect(own.filter((file) => /\/(\.env|\.git|test|secrets|.*\.spec\.)/.test(file))).toEqual([]);
+    expect(files).not.toContain('/app/node_modules/vitest');
+  });
+
+  it.each(SERVERS)('keeps the tools of the migration out of %s', async (server) => {
+    expect(await run(server, 'ls', 'node_modules')).not.toMatch(/^(prisma|tsx)$/m);
+  });
+
+  it.each(SERVERS)('publishes the port of %s that its image exposes', (server) => {
+    const [exposed = ''] = Object.keys(configOf(server).ExposedPorts);
+    const number = exposed.replace('/tcp', '');
+    expect(services[server].ports).toEqual([`127.0.0.1:${number}:${number}`]);
+  });
+
+  it('migrates an empty database, becomes healthy and lets get_balance answer', async () => {
+    expect(configOf('migrate').Healthcheck.Test).toEqual(['NONE']);
+    await outputOf(start('migrate', configOf('migrate').Cmd));
+    await addUser(postgres.url);
+    const servers = SERVERS.map((server) => start(server, configOf(server).Cmd));
+    for (const server of SERVERS) {
+      const [kind, ...check] = configOf(server).Healthcheck.Test;
+      expect(kind).toBe('CMD');
+      const isHealthy = async () => (await start(server, check).exited) === 0;
+      await expect.poll(isHealthy, { timeout: 60_000, interval: 500 }).toBe(true);
+    }
+
+    const rootKey = readFileSync(join(secrets, 'internal-api-key'), 'utf8');
+    const { secret: key } = await issueKey(`http://127.0.0.1:${port}`, MCP_SERVER_GRANT, rootKey);
+    await writeFile(join(secrets, 'mcp-server-key'), key);
+
+    const { MCP_PUBLIC_URL: audience, JWT_ISSUER: issuer } = variablesOf('mcp-server');
+    const secret = readFileSync(join(secrets, 'jwt-secret'), 'utf8');
+    const bearer = await token('12345', { secret, issuer, audience });
+    const url = new URL(`http://127.0.0.1:${mcpPort}/mcp`);
+    const answer = await callTool(url, bearer, 'get_balance', { account_type: 'checking' });
+
+    expect(sentence(answer)).toContain('Hello John Doe! Your checking balance is');
+    for (const server of servers) server.stop();
+    await Promise.all(servers.map(outputOf));
+  }, 180_000);
+});
+
+async function outputOf(process: ContainerProcess): Promise<string> {
+  if ((await process.exited) !== 0) throw new Error(process.output);
+  return process.output;
+}
+
+/** Writes the files of deploy/README.md. Every account may read them, as the images' user must. */
+async function writeSecrets(ownerUrl: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));
+  const url = new URL(ownerUrl);
+  url.username = 'latchkey';
+  url.password = randomSecret();
+  const files = {
+    'owner-database-url': ownerUrl,
+    'database-url': url.href,
+    'internal-api-key': randomSecret(),
+    // Replaced when the backend can issue one.
+    'mcp-server-key': randomSecret(),
+    'jwt-secret': randomSecret(),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(folder, name), text, { mode: 0o644 });
+  }
+  await chmod(folder, 0o755);
+  return folder;
+}
+
+function randomSecret(): string {
+  return randomBytes(32).toString('hex');
+}
+
+async function addUser(url: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`
+    INSERT INTO users (id, email, name, permissions, updated_at)
+    VALUES ('12345', 'user@example.com', 'John Doe', '{read}', now());
+    INSERT INTO accounts (id, user_id, type, currency, balance, updated_at)
+    VALUES ('1', '12345', 'checking', 'USD', 1234.56, now())`);
+  await client.end();
+}

@@ -40,7 +40,7 @@ export class PrismaProject implements AsyncDisposable {
     await cp(join(REPOSITORY, 'scripts'), join(folder, 'scripts'), { recursive: true });
     await cp(join(FIXTURES, 'schema.prisma'), project.schemaPath);
     await cp(join(FIXTURES, 'migrations'), join(folder, 'prisma/migrations'), { recursive: true });
-    for (const shared of ['node_modules', 'prisma/schema-engine', 'prisma/database-url.mjs']) {
+    for (const shared of ['node_modules', 'packages', 'prisma/database-url.mjs']) {
       await symlink(join(REPOSITORY, shared), join(folder, shared));
     }
     const { name, password } = project;

@@ -6,8 +6,8 @@ const INTERNAL_CHAR_OID = 18;
 const TEXT_OID = 25;
 
 /**
- * Prisma's own PostgreSQL adapter, with the two things it lacks for migrations: columns of the
- * internal type "char", and scripts that hold a semicolon inside a string or a function.
+ * Opens Prisma's PostgreSQL adapter, with the two features that it lacks for migrations: columns of
+ * the internal type "char", and scripts that contain a semicolon inside a string or a function.
  */
 export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
   const pool = new pg.Pool(poolConfig(url));
@@ -29,8 +29,8 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
       }
       return result;
     },
-    // The adapter's own executeScript splits at every semicolon; without arguments executeRaw sends
-    // the script whole, and the server splits it.
+    // The adapter's executeScript splits at every semicolon. Without arguments, executeRaw sends the
+    // whole script, and the server splits it.
     async executeScript(script) {
       await adapter.executeRaw({ sql: script, args: [], argTypes: [] });
     },
@@ -41,11 +41,11 @@ function poolConfig(url: URL): pg.PoolConfig {
   const schema = url.searchParams.get('schema');
   return {
     connectionString: url.href,
-    // The engine's advisory lock lives in a session: there must be one, and it must not be reaped.
+    // The engine's advisory lock belongs to a session, so there is one, and it never idles out.
     max: 1,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: Number(url.searchParams.get('connect_timeout') ?? 5) * 1000,
-    // The adapter writes times without an offset and means UTC.
+    // The adapter writes UTC times without an offset.
     options: `-c TimeZone=UTC${schema ? ` -c search_path=${quoteForOptions(schema)}` : ''}`,
   };
 }
@@ -55,7 +55,7 @@ function quoteForOptions(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`.replace(/[ \\]/g, '\\$&');
 }
 
-/** The adapter refuses the type "char": lets it pass as text and notes the columns by their rows. */
+/** Presents "char" columns as text, which the adapter accepts, and records them by result rows. */
 function withInternalCharAsText(
   pool: pg.Pool,
   charColumns: WeakMap<object, readonly number[]>,

@@ -6,6 +6,7 @@ import {
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PostgresAdapterFactory } from './adapter-factory.js';
+import { requestPrint } from './json-rpc.js';
 
 // Neither ES2023 nor @types/node 20 declares it.
 declare const WebAssembly: {
@@ -15,7 +16,7 @@ declare const WebAssembly: {
   ): Promise<{ instance: { exports: { __wbindgen_start: () => void } } }>;
 };
 
-/** Holds why the engine panicked; the exception that it then throws says only "unreachable". */
+/** Receives the reason of a panic; the exception that follows says only "unreachable". */
 export const panicRegistry = {
   message: '',
   set_message(message: string) {
@@ -31,17 +32,34 @@ const CONNECTION_ERROR_CODES: Partial<Record<MappedError['kind'], string>> = {
   TlsConnectionError: 'P1011',
 };
 
+/** The methods that the CLI calls by the engine's own names. */
+const METHODS = [
+  'applyMigrations',
+  'createMigration',
+  'dbExecute',
+  'devDiagnostic',
+  'diagnoseMigrationHistory',
+  'diff',
+  'evaluateDataLoss',
+  'introspect',
+  'introspectSql',
+  'markMigrationApplied',
+  'markMigrationRolledBack',
+  'reset',
+  'schemaPush',
+] as const satisfies (keyof SchemaEngine)[];
+
 export interface StartedEngine {
   engine: SchemaEngine;
-  /** Disconnects and drops the shadow databases; to be awaited before the process exits. */
+  /** Disconnects and drops the shadow databases; await it before the process exits. */
   close(): Promise<void>;
 }
 
 /**
  * Starts Prisma's schema engine, which connects to the database at once.
- * @throws Error with the engine's own sentence and a Prisma `code`, if the database can't be used.
+ * @throws Error with the engine's message and a Prisma `code`, if the connection fails
  */
-export async function startSchemaEngine(
+export async function startEngine(
   url: URL,
   datamodelPaths?: readonly string[],
 ): Promise<StartedEngine> {
@@ -49,7 +67,7 @@ export async function startSchemaEngine(
   const [datamodels] = await Promise.all([readDatamodels(datamodelPaths), instantiate()]);
   const boundFactory = bindMigrationAwareSqlAdapterFactory(factory);
   try {
-    // The CLI reads only the lines that log.ts writes, so the engine's own log goes nowhere.
+    // The CLI reads only the lines of log.ts, so the engine's own log is dropped.
     const engine = await SchemaEngine.new({ datamodels }, () => undefined, boundFactory);
     return { engine, close: () => factory.close() };
   } catch (error) {
@@ -58,6 +76,30 @@ export async function startSchemaEngine(
     if (!(error instanceof Error) || kind === undefined) throw error;
     throw Object.assign(error, { code: CONNECTION_ERROR_CODES[kind] });
   }
+}
+
+/** Calls the engine's method for a request of the CLI; the engine validates the parameters. */
+export async function callEngine(
+  engine: SchemaEngine,
+  method: string,
+  params: unknown,
+): Promise<unknown> {
+  if (method === 'getDatabaseVersion') return engine.version();
+  const name = METHODS.find((known) => known === method);
+  if (!name) throw new Error(`The schema engine has no method "${method}".`);
+  const call = (operation: (typeof METHODS)[number]): Promise<unknown> =>
+    Reflect.apply(engine[operation], engine, [params]);
+  if (name === 'diff') return printDiff(await call('diff'));
+  if (name !== 'evaluateDataLoss') return call(name);
+  // It fails after pending migrations were applied, until the engine has made a new diagnosis.
+  return call(name).catch(() => call('devDiagnostic').then(() => call(name)));
+}
+
+/** Prints the difference before the response: the CLI closes its `--output` afterwards. */
+function printDiff(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || !('stdout' in result)) return result;
+  if (typeof result.stdout === 'string') requestPrint(result.stdout);
+  return { ...result, stdout: null };
 }
 
 async function instantiate(): Promise<void> {
@@ -71,12 +113,14 @@ async function instantiate(): Promise<void> {
   start();
 }
 
+/** Path and content of each file; undefined for none, because an empty list makes the engine panic. */
 async function readDatamodels(
   paths?: readonly string[],
 ): Promise<[path: string, content: string][] | undefined> {
-  // An empty list makes the engine panic.
-  if (!paths) return undefined;
-  return Promise.all(
-    paths.map(async (path): Promise<[string, string]> => [path, await readFile(path, 'utf8')]),
+  return (
+    paths &&
+    Promise.all(
+      paths.map(async (path): Promise<[string, string]> => [path, await readFile(path, 'utf8')]),
+    )
   );
 }

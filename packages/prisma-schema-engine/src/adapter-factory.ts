@@ -7,11 +7,11 @@ import {
 } from '@prisma/driver-adapter-utils';
 import { openPostgresAdapter } from './postgres-adapter.js';
 
-/** Connects the schema engine to the database of a URL, and to shadow databases on its server. */
+/** Connects the schema engine to a database, and to shadow databases on the same server. */
 export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFactory {
   readonly provider = 'postgres';
   readonly adapterName = '@prisma/adapter-pg';
-  /** Why a query failed last: the engine passes on a failure to connect without its code. */
+  /** The last query's failure: the engine reports a connection error without its code. */
   lastFailure?: MappedError['kind'];
   readonly #url: URL;
   readonly #closers = new Set<() => Promise<void>>();
@@ -24,7 +24,7 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
     return this.#open(this.#url);
   }
 
-  /** Makes an empty database and connects to it; disposing of the adapter drops the database. */
+  /** Creates an empty database and connects to it; disposing of the adapter drops the database. */
   async connectToShadowDb(): Promise<SqlDriverAdapter> {
     const server = await this.#open(this.#url);
     const database = `prisma_migrate_shadow_db_${randomUUID()}`;
@@ -34,9 +34,9 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
     );
   }
 
-  /** Closes every connection and drops the shadow databases; the process must wait for it. */
+  /** Closes every connection and drops the shadow databases; await it before the process exits. */
   async close(): Promise<void> {
-    // Youngest first: a shadow database is dropped through the connection that made it.
+    // Newest first: a shadow database is dropped through the connection that created it.
     for (const close of [...this.#closers].toReversed()) await close();
   }
 
@@ -59,8 +59,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
 }
 
 /**
- * Names the URL's own host in a failure to connect. The adapter names the address tried last, and
- * doesn't know a timeout, nor `localhost` refused on both IPv4 and IPv6.
+ * Reports the host of the URL when a connection fails. The adapter reports the last address it tried,
+ * and has no error for a time-out, nor for `localhost` refused on both IPv4 and IPv6.
  */
 function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {
@@ -71,7 +71,7 @@ function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   return new DriverAdapterError({ kind: 'DatabaseNotReachable', host, port });
 }
 
-/** The same URL with another database. */
+/** Returns the URL of another database on the same server. */
 export function withDatabase(url: URL, database: string): URL {
   const changed = new URL(url);
   changed.pathname = `/${database}`;

@@ -1,0 +1,40 @@
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { describeError } from './log.js';
+
+/** The code that Prisma's CLI expects for every error of the engine. */
+const ENGINE_ERROR_CODE = 4466;
+
+const requestSchema = z.object({ id: z.number(), method: z.string(), params: z.unknown() });
+
+type Call = (method: string, params: unknown) => Promise<unknown>;
+
+/** Serves JSON-RPC 2.0, one message per line, in order, until stdin ends. */
+export async function serveJsonRpc(call: Call): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = requestSchema.safeParse(JSON.parse(line));
+    // The CLI's responses to `print` requests arrive here, too.
+    if (!request.success) continue;
+    const { id, method, params } = request.data;
+    const response = await call(method, params).then(
+      (result) => ({ result: result ?? null }),
+      (error: unknown) => ({ error: toErrorObject(error) }),
+    );
+    write({ id, ...response });
+  }
+}
+
+/** Asks the CLI to print a text; the CLI applies its `--output` to these requests only. */
+export function requestPrint(content: string): void {
+  write({ id: 'print', method: 'print', params: { content: content.replace(/\n$/, '') } });
+}
+
+function write(message: object): void {
+  process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+}
+
+function toErrorObject(error: unknown) {
+  const { message, code = null } = describeError(error);
+  const data = { is_panic: false, message, meta: null, error_code: code };
+  return { code: ENGINE_ERROR_CODE, message: 'The schema engine failed; see data.', data };
+}
