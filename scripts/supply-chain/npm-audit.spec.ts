@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { judgeAudit, judgeSignatures } from './npm-audit.js';
+import { readAudit, readSignatures } from './npm-audit.js';
 
-const NO_ANSWERS = [
+const INCOMPLETE = [
   '',
   'npm error network',
   '{"statusCode":405,"message":"Method Not Allowed"}',
@@ -9,37 +9,33 @@ const NO_ANSWERS = [
   '{}',
 ];
 
-describe('the audit of npm', () => {
-  it.each(NO_ANSWERS)('is skipped, never passed, without an answer: %s', (output) => {
-    expect(judgeAudit(output).status).toBe('skipped');
+describe('readAudit', () => {
+  it.each(INCOMPLETE)('has no result for an incomplete response: %s', (output) => {
+    expect(readAudit(output)).toBeUndefined();
   });
 
-  it('passes if the registry knows of nothing', () => {
-    const output = JSON.stringify({ auditReportVersion: 2, vulnerabilities: {} });
-    expect(judgeAudit(output)).toEqual({ status: 'passed', problems: [] });
+  it('finds no problem if the registry knows of none', () => {
+    expect(readAudit('{"auditReportVersion":2,"vulnerabilities":{}}')).toEqual([]);
   });
 
-  it('fails at a vulnerability of any severity', () => {
+  it('reports a vulnerability of any severity', () => {
     const vulnerabilities = { plain: { severity: 'low' } };
     const output = JSON.stringify({ auditReportVersion: 2, vulnerabilities });
-    expect(judgeAudit(output)).toEqual({
-      status: 'failed',
-      problems: ['plain has a known vulnerability: low'],
-    });
+    expect(readAudit(output)).toEqual(['plain: low']);
   });
 });
 
-describe('the signatures of npm', () => {
-  it.each(NO_ANSWERS)('are skipped, never passed, without an answer: %s', (output) => {
-    expect(judgeSignatures(output).status).toBe('skipped');
+describe('readSignatures', () => {
+  it.each(INCOMPLETE)('has no result for an incomplete response: %s', (output) => {
+    expect(readSignatures(output)).toBeUndefined();
   });
 
-  it('pass if none is wrong or missing', () => {
-    expect(judgeSignatures('{"invalid":[],"missing":[]}').status).toBe('passed');
+  it('finds no problem if every signature is valid', () => {
+    expect(readSignatures('{"invalid":[],"missing":[]}')).toEqual([]);
   });
 
-  it.each(['invalid', 'missing'])('fail if one is %s', (kind) => {
+  it.each(['invalid', 'missing'])('reports a package whose signature is %s', (kind) => {
     const output = JSON.stringify({ invalid: [], missing: [], [kind]: [{ name: 'plain' }] });
-    expect(judgeSignatures(output).status).toBe('failed');
+    expect(readSignatures(output)).toEqual(['plain: no good signature']);
   });
 });
