@@ -34,12 +34,12 @@ export class DatabaseAttacker {
   /** Runs a statement over and over, until the returned function is called. */
   async repeat(statement: string): Promise<() => Promise<void>> {
     const session = await this.connect();
-    let isOver = false;
+    const over = new AbortController();
     const repeating = (async () => {
-      while (!isOver) await session.query(statement);
+      while (!over.signal.aborted) await session.query(statement);
     })();
     return async () => {
-      isOver = true;
+      over.abort();
       await repeating;
     };
   }
