@@ -1,4 +1,4 @@
-import { sourceOf } from '@latchkey/connections/source';
+import { clientNetwork } from '@latchkey/limits/client-network';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
@@ -46,7 +46,7 @@ export class AttemptWatch implements OnModuleInit {
         break;
       default:
     }
-    this.countFailures(sourceOf(source), requests);
+    this.countFailures(clientNetwork(source), requests);
   }
 
   private countFailures(source: string, added: number): void {

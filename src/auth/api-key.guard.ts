@@ -6,7 +6,7 @@ import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../problems/problem.js';
 import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
-import { FailedAuthLimit } from '../limits/failed-auth-limit.js';
+import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import { AccessDeclarations } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
 
@@ -24,7 +24,7 @@ export class ApiKeyGuard implements CanActivate {
     private readonly keys: KeyVerifier,
     private readonly concurrency: KeyConcurrencyLimit,
     private readonly rateLimit: KeyRateLimit,
-    private readonly failures: FailedAuthLimit,
+    private readonly failures: WrongKeyLimit,
   ) {
     this.declarations = new AccessDeclarations(reflector);
   }

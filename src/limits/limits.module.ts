@@ -5,14 +5,14 @@ import { KeyRateLimit } from './key-rate-limit.js';
 import { SharedHours } from './shared-hours.js';
 import { SharedStore } from './shared-store.js';
 import { WriteSlots } from './write-slots.js';
-import { FailedAuthLimit } from './failed-auth-limit.js';
+import { WrongKeyLimit } from './wrong-key-limit.js';
 
 const LIMITS = [
   SharedStore,
   SharedHours,
   KeyConcurrencyLimit,
   KeyRateLimit,
-  FailedAuthLimit,
+  WrongKeyLimit,
   EnumerationLimit,
   WriteSlots,
 ];

@@ -1,7 +1,7 @@
 import type { QuotaPolicy } from './quota-policy.js';
 import { SharedAllotment } from './shared-allotment.js';
 import type { SharedStore } from './shared-store.js';
-import { SlidingWindow } from './sliding-window.js';
+import { SlidingWindow } from '@latchkey/limits/sliding-window';
 
 /** The part of `SharedStore` that counting needs. */
 export type RequestStore = Pick<SharedStore, 'redis' | 'isUp' | 'reportFailure' | 'reportSuccess'>;

@@ -76,7 +76,7 @@ export class BearerGuard implements CanActivate {
 
   private async count(fault: TokenFault, request: FastifyRequest, reply: FastifyReply) {
     const { ip: address, id: requestId } = request;
-    const seconds = await this.failures.record({ fault, address, requestId });
+    const seconds = this.failures.record({ fault, address, requestId });
     if (seconds === undefined) return;
     void reply.header('retry-after', String(seconds));
     const error_description = `Too many wrong access tokens: try again in ${seconds} s`;

@@ -1,4 +1,4 @@
-import { sourceOf } from '@latchkey/connections/source';
+import { clientNetwork } from '@latchkey/limits/client-network';
 import { type CanActivate, type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fromAuthInfo } from '../auth/user.js';
@@ -13,7 +13,7 @@ export class RateLimitGuard implements CanActivate {
     const http = context.switchToHttp();
     const { raw, ip } = http.getRequest<FastifyRequest>();
     // Without a token in the header the user is not known yet.
-    const caller = raw.auth ? `user:${fromAuthInfo(raw.auth).id}` : `address:${sourceOf(ip)}`;
+    const caller = raw.auth ? `user:${fromAuthInfo(raw.auth).id}` : `address:${clientNetwork(ip)}`;
     const seconds = await this.rateLimit.consume(caller);
     if (seconds === undefined) return true;
     void http.getResponse<FastifyReply>().header('retry-after', String(seconds));

@@ -1,6 +1,6 @@
 import type { AccessTokenFault } from '@latchkey/access-tokens/verifier';
-import { FailedAuthLimit } from '@latchkey/connections/failed-auth-limit';
-import { sourceOf } from '@latchkey/connections/source';
+import { FailedAuthLimit } from '@latchkey/limits/failed-auth-limit';
+import { clientNetwork } from '@latchkey/limits/client-network';
 import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Logger } from 'pino';
@@ -41,13 +41,13 @@ export class TokenFailures {
    * Records a token that was found to be wrong.
    * @returns the seconds until the client may try again, if it is over the limit
    */
-  async record({ fault, address, requestId }: TokenFailure): Promise<number | undefined> {
+  record({ fault, address, requestId }: TokenFailure): number | undefined {
     for (const observer of this.observers) observer(fault);
-    const refusal = await this.limit.count(address);
+    const refusal = this.limit.count(address);
     const event = refusal === undefined ? 'authn_login_fail' : 'authn_login_fail_max';
     this.logger.info({ event, fault, source: address, requestId }, 'access token refused');
     if (refusal?.beginsEpisode === true) {
-      const fields = { event, network: sourceOf(address), perMinute: this.perMinute };
+      const fields = { event, network: clientNetwork(address), perMinute: this.perMinute };
       this.logger.warn(fields, 'too many refused access tokens from a network');
     }
     return refusal && Math.ceil(refusal.retryAfterMs / 1000);

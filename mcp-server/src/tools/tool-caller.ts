@@ -112,7 +112,7 @@ export class ToolCaller {
   ): Promise<void> {
     if (tokenArgument === undefined || address === undefined || fault === 'keys-unavailable')
       return;
-    const seconds = await this.tokenFailures.record({ fault, address, requestId });
+    const seconds = this.tokenFailures.record({ fault, address, requestId });
     if (seconds === undefined) return;
     throw new ToolError(
       'too-many-token-failures',

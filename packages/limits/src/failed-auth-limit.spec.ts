@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FailedAuthLimit } from './failed-auth-limit.js';
+
+const PER_MINUTE = 3;
+const MAX_NETWORKS = 10_000;
+
+let limit: FailedAuthLimit;
+beforeEach(() => {
+  vi.useFakeTimers();
+  limit = new FailedAuthLimit(PER_MINUTE);
+});
+afterEach(() => vi.useRealTimers());
+
+function fail(address: string, times: number): void {
+  for (let count = 0; count < times; count++) limit.count(address);
+}
+
+describe('FailedAuthLimit', () => {
+  it('refuses a network that is over the limit until its minute is over', () => {
+    fail('192.0.2.1', PER_MINUTE);
+    vi.advanceTimersByTime(20_000);
+    expect(limit.count('192.0.2.1')).toMatchObject({ retryAfterMs: 40_000 });
+    vi.advanceTimersByTime(40_000);
+    expect(limit.count('192.0.2.1')).toBeUndefined();
+  });
+
+  it('counts all addresses of an IPv6 /64 together, and no other network', () => {
+    fail('2001:db8::1', PER_MINUTE);
+    expect(limit.count('2001:db8::2')).toBeDefined();
+    expect(limit.count('2001:db8:0:1::1')).toBeUndefined();
+    expect(limit.count('192.0.2.1')).toBeUndefined();
+  });
+
+  it('begins one episode for a network that never pauses, however long it goes on', () => {
+    const begun = [];
+    for (let second = 0; second < 600; second++) {
+      const [first, next] = [limit.count('192.0.2.1'), limit.count('192.0.2.1')];
+      if (first?.beginsEpisode || next?.beginsEpisode) begun.push(second);
+      vi.advanceTimersByTime(1000);
+    }
+    expect(begun).toEqual([1]);
+  });
+
+  it('begins another episode after a minute without a refusal', () => {
+    fail('192.0.2.1', PER_MINUTE);
+    expect(limit.count('192.0.2.1')).toMatchObject({ beginsEpisode: true });
+    vi.advanceTimersByTime(60_001);
+    fail('192.0.2.1', PER_MINUTE);
+    expect(limit.count('192.0.2.1')).toMatchObject({ beginsEpisode: true });
+  });
+
+  it('begins one episode for failures that come at once', () => {
+    const refusals = Array.from({ length: 20 }, () => limit.count('192.0.2.1'));
+    expect(refusals.filter((refusal) => refusal?.beginsEpisode)).toHaveLength(1);
+    expect(refusals.filter((refusal) => refusal === undefined)).toHaveLength(PER_MINUTE);
+  });
+
+  it('remembers at most 10,000 networks, and keeps one that goes on failing', () => {
+    let refusal;
+    for (let round = 0; round <= PER_MINUTE; round++) {
+      refusal = limit.count('192.0.2.1');
+      for (let other = 0; other < MAX_NETWORKS / 2; other++) {
+        limit.count(`10.${round}.${other >> 8}.${other & 255}`);
+      }
+    }
+    expect(refusal).toBeDefined();
+    expect(limit.size).toBeLessThanOrEqual(MAX_NETWORKS);
+  });
+});
