@@ -85,7 +85,7 @@ function findPlatformPackage(): string {
 
 const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
 
-/** Makes the links to libraries that the package's install script would make, which npm does not run (`.npmrc`). */
+/** Makes the links to libraries that the package's install script would make: npm runs none. */
 async function restoreLinks(packageFolder: string): Promise<void> {
   const list = join(packageFolder, 'native', 'pg-symlinks.json');
   // Not every platform needs links.

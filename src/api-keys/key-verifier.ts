@@ -59,8 +59,8 @@ export class KeyVerifier {
   }
 
   /**
-   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one digest, one look-up, one network
-   * check, and one constant-time comparison for each root key.
+   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one
+   * digest, one look-up, one network check, and one constant-time comparison for each root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);

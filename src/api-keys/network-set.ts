@@ -10,8 +10,8 @@ const BEYOND_ALL: AddressRange = { first: 1n << 128n, last: 1n << 128n };
 const MIN_FIRST_STEP = 64;
 
 /**
- * A set of addresses. `contains` takes the same time for every set of up to 127 ranges: the network check of a stolen key must
- * not differ from the check of an unknown one.
+ * A set of addresses. `contains` takes the same time for every set of up to 127 ranges: the network
+ * check of a stolen key must not differ from that of an unknown one.
  */
 export class NetworkSet {
   /** Disjoint, in ascending order, after one that every search can end at. */

@@ -54,7 +54,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching?.();
   }
 
-  /** Finds the root key with the result of `digestKey`, by one constant-time comparison with every root key. */
+  /** Finds the root key with a digest, by one constant-time comparison with every root key. */
   match(digest: string): RootKeyInForce | undefined {
     this.presented.write(digest, 'binary');
     let match: RootKeyInForce | undefined;

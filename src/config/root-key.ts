@@ -13,8 +13,8 @@ export interface RootKey {
 }
 
 /**
- * SHA-256 of a presented or configured key, as a string with one character for each byte: the fastest key of a Map
- * (docs/decisions/0035). A fast hash is right for keys that are random.
+ * SHA-256 of a presented or configured key, as a string with one character for each byte: the
+ * fastest key of a Map (docs/decisions/0035). A fast hash is right for keys that are random.
  */
 export function digestKey(key: string): string {
   return hash('sha256', key, 'binary');

@@ -81,13 +81,6 @@ describe('the line of a request', () => {
     expect(again).toMatchObject({ ...REQUEST, ...KIND });
   });
 
-  it('has only visible ASCII characters', () => {
-    const lines: string[] = [];
-    const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'info'));
-    log.write({ ...KIND, source: '\u009b31m', client: '✓' }, [REQUEST]);
-    expect(lines.join('')).toMatch(/^[\x20-\x7e]+\n$/);
-  });
-
   it('has every duration to the microsecond', () => {
     const microseconds = fc.nat({ max: 20_000_000 });
     fc.assert(

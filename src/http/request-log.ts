@@ -10,12 +10,12 @@ type Level = 'info' | 'warn';
 type WriteLine = (request: FinishedRequest) => void;
 
 /**
- * Writes one line for each request, with the route's pattern, since a path may name a user. Where a key was required, the line is also
- * the record of that authentication attempt.
+ * Writes one line for each request, with the route's pattern, since a path may name a user. Where a
+ * key was required, the line is also the record of that authentication attempt.
  */
 export class RequestLog {
   private readonly logger: Logger;
-  /** The fields of a kind are serialized once, as the bindings of a child logger (docs/decisions/0033). */
+  /** The fields of a kind are serialized once, as bindings of a child (docs/decisions/0033). */
   private readonly writers = new WeakMap<RequestKind, WriteLine>();
 
   constructor(logger: Logger) {

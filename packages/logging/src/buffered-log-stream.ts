@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// What a slow reader has taken is used again once it is half: to move the rest for each line would take all CPU time.
+// Read bytes are reclaimed once they are half: to move the rest for each line would be too slow.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // A pipe holds 64 KiB.
 const BATCH_BYTES = 48 * 1024;
@@ -9,14 +9,16 @@ const INTERVAL_MS = 20;
 const RETRY_MS = 5;
 const EXIT_WAIT_MS = 300;
 const EXIT_RETRY_MS = 1;
+// That of `\uXXXX`.
+const MAX_ESCAPED_LENGTH = 6;
 const READER_GONE = new Set(['EPIPE', 'EBADF']);
 
 const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Writes log lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow reader never blocks the process: what a
- * non-blocking descriptor does not take is retried, also for 0.3 s when the process exits. Up to 16 MiB wait; lines beyond are
- * dropped and counted. docs/decisions/0033 says why pino's own destination does not do.
+ * Writes JSON lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow reader
+ * does not block the process: bytes that a non-blocking descriptor refuses are retried, also for 0.3 s
+ * at exit. Lines beyond 16 MiB are dropped and counted. Why not pino's own: docs/decisions/0033.
  */
 export class BufferedLogStream implements DestinationStream {
   // Bytes: waiting strings would survive minor garbage collections and slow them down.
@@ -32,11 +34,17 @@ export class BufferedLogStream implements DestinationStream {
   }
 
   write(line: string): void {
-    // A UTF-16 code unit takes at most 3 bytes in UTF-8.
-    if (this.hasRoomFor(3 * line.length)) this.end += this.buffer.write(line, this.end);
+    if (this.hasRoomFor(MAX_ESCAPED_LENGTH * line.length)) this.end += this.writeAscii(line);
     else this.dropped += 1;
     if (this.end - this.start >= BATCH_BYTES && !this.isBlocked) this.flush();
     this.flushIn(INTERVAL_MS);
+  }
+
+  /** Escapes non-ASCII characters, since a terminal may obey some, such as U+009B. */
+  private writeAscii(line: string): number {
+    const bytes = this.buffer.write(line, this.end);
+    // Only ASCII text has as many bytes as characters: to search the line would take longer.
+    return bytes === line.length ? bytes : this.buffer.write(escapeNonAscii(line), this.end);
   }
 
   private hasRoomFor(bytes: number): boolean {
@@ -90,4 +98,10 @@ export class BufferedLogStream implements DestinationStream {
       Atomics.wait(SLEEPING, 0, 0, EXIT_RETRY_MS);
     }
   }
+}
+
+function escapeNonAscii(line: string): string {
+  return line.replace(/[^\x00-\x7f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }

@@ -28,7 +28,6 @@ export function createLoggerFor(stream: DestinationStream, level: string): Logge
     formatters: { level: (label: string) => ({ level: label }) },
     redact: SECRET_PATHS,
     serializers: { err: describeError },
-    hooks: { streamWrite: toAscii },
   };
   return pino(options, stream);
 }
@@ -63,15 +62,6 @@ function timestamp(): string {
     lastTimestamp = `,"time":"${new Date(now).toISOString()}"`;
   }
   return lastTimestamp;
-}
-
-/** Escapes what a terminal could take for a control sequence, such as U+009B from a header. */
-function toAscii(line: string): string {
-  return line.replace(/[^\n\x20-\x7e]/g, escapeCodeUnit);
-}
-
-function escapeCodeUnit(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 // An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.
