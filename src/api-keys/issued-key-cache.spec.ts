@@ -25,20 +25,20 @@ function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
   };
 }
 
-describe('the ring of issued keys', () => {
+describe('the cache of issued keys', () => {
   it('follows a database that was restored to an older state', () => {
-    const ring = new IssuedKeyCache();
-    ring.put([keyOf(102n, true)]);
-    ring.put([keyOf(40n, false)]);
-    expect(ring.find(digest)?.isRevoked).toBe(false);
-    expect(ring.fingerprint).toEqual({ count: 1, revisions: 40n });
+    const cache = new IssuedKeyCache();
+    cache.put([keyOf(102n, true)]);
+    cache.put([keyOf(40n, false)]);
+    expect(cache.find(digest)?.isRevoked).toBe(false);
+    expect(cache.fingerprint).toEqual({ count: 1, revisions: 40n });
   });
 
   it('follows one that was restored, and has reached the same revision by another change', () => {
-    const ring = new IssuedKeyCache();
-    ring.put([keyOf(102n, false)]);
-    ring.put([keyOf(102n, true)]);
-    expect(ring.find(digest)?.isRevoked).toBe(true);
-    expect(ring.fingerprint).toEqual({ count: 1, revisions: 102n });
+    const cache = new IssuedKeyCache();
+    cache.put([keyOf(102n, false)]);
+    cache.put([keyOf(102n, true)]);
+    expect(cache.find(digest)?.isRevoked).toBe(true);
+    expect(cache.fingerprint).toEqual({ count: 1, revisions: 102n });
   });
 });

@@ -28,10 +28,10 @@ describe('RootKeyStore.match', () => {
     ['the previous key', PREVIOUS, 1],
     ['an unknown key', 'unknown', undefined],
   ] as const)('compares %s with every root key in constant time', (_case, presented, index) => {
-    const ring = ringOfTwo();
-    const match = ring.match(digestKey(presented));
-    expect(match).toBe(index === undefined ? undefined : ring.all[index]);
+    const cache = ringOfTwo();
+    const match = cache.match(digestKey(presented));
+    expect(match).toBe(index === undefined ? undefined : cache.all[index]);
     const compared = vi.mocked(crypto.timingSafeEqual).mock.calls.map(([, digest]) => digest);
-    expect(compared).toEqual(ring.all.map(({ digest }) => digest));
+    expect(compared).toEqual(cache.all.map(({ digest }) => digest));
   });
 });

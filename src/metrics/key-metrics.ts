@@ -20,9 +20,9 @@ const KEYS = {
 /** Tells how far the keys in memory are behind the database, and how many they are. */
 @Injectable()
 export class KeyMetrics {
-  constructor(feed: KeyFeed, ring: IssuedKeyCache, registry: Registry) {
+  constructor(feed: KeyFeed, cache: IssuedKeyCache, registry: Registry) {
     addGauge(registry, LAG, () => feed.lagMs / 1000);
     addGauge(registry, FRESH, () => Number(feed.isFresh()));
-    addGauge(registry, KEYS, () => ring.fingerprint.count);
+    addGauge(registry, KEYS, () => cache.fingerprint.count);
   }
 }

@@ -4,10 +4,10 @@ import type { Instance } from './instance.js';
 import { PendingChanges } from './pending-changes.js';
 import { PendingHeartbeats } from './pending-heartbeats.js';
 
-/** The ring has every change that was committed before a moment, on the clock of `performance`. */
+/** The cache has every change that was committed before a moment, on the clock of `performance`. */
 type ProofListener = (at: number) => void;
 
-/** Keeps the ring as it is in the database for as long as one connection lasts. */
+/** Keeps the cache as it is in the database for as long as one connection lasts. */
 export class FeedSession {
   private readonly changes = new PendingChanges();
   private readonly heartbeats = new PendingHeartbeats();
@@ -16,7 +16,7 @@ export class FeedSession {
 
   private constructor(
     private readonly connection: FeedConnection,
-    private readonly ring: IssuedKeyCache,
+    private readonly cache: IssuedKeyCache,
     private readonly onProven: ProofListener,
     /** Aborted when the connection is gone. */
     readonly ended: AbortSignal,
@@ -26,7 +26,7 @@ export class FeedSession {
   static async open(
     url: string,
     instance: Instance,
-    ring: IssuedKeyCache,
+    cache: IssuedKeyCache,
     onProven: ProofListener,
   ): Promise<FeedSession> {
     let session: FeedSession | undefined;
@@ -37,7 +37,7 @@ export class FeedSession {
       onHeartbeat: (nonce) => session?.noteHeartbeat(nonce),
       onEnd: () => end.abort(),
     });
-    session = new FeedSession(connection, ring, onProven, end.signal);
+    session = new FeedSession(connection, cache, onProven, end.signal);
     return session;
   }
 
@@ -56,7 +56,7 @@ export class FeedSession {
   /** Reads all keys again if they are not those of the database, because a notification was lost or never sent. */
   async reconcile(): Promise<void> {
     const there = await this.connection.readFingerprint();
-    const here = this.ring.fingerprint;
+    const here = this.cache.fingerprint;
     if (there.count !== here.count || there.revisions !== here.revisions) await this.readAll();
   }
 
@@ -88,7 +88,7 @@ export class FeedSession {
     try {
       for (let ids = this.changes.next(); ids.length > 0; ids = this.changes.next()) {
         const keys = await this.connection.read(ids);
-        this.ring.put(keys);
+        this.cache.put(keys);
         this.changes.settle(ids.length);
         await this.connection.acknowledge(keys);
       }
@@ -104,14 +104,14 @@ export class FeedSession {
   private async readAll(): Promise<void> {
     const seen = new Set<string>();
     for await (const keys of this.connection.readAll()) {
-      this.ring.put(keys);
+      this.cache.put(keys);
       for (const { id } of keys) seen.add(id);
     }
     // Those that were made meanwhile are not seen either.
-    const unseen = this.ring.allBut(seen);
+    const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.connection.read(unseen.map(({ id }) => id));
     const digests = new Set(existing.map(({ digest }) => digest));
-    for (const key of unseen.filter(({ digest }) => !digests.has(digest))) this.ring.remove(key);
+    for (const key of unseen.filter(({ digest }) => !digests.has(digest))) this.cache.remove(key);
   }
 }

@@ -23,7 +23,7 @@ const RECONNECT_DELAY_MS = 250;
 export const STALE_AFTER_MS = 5000;
 
 /**
- * Keeps the ring of issued keys as it is in the database: reads all keys at the start, listens to changes, proves every
+ * Keeps the cache of issued keys as it is in the database: reads all keys at the start, listens to changes, proves every
  * half second that it still hears, and compares the whole now and then. It connects again by itself.
  */
 @Injectable()
@@ -33,13 +33,13 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly url: string;
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** When the last heartbeat was sent that proved the ring to be complete. */
+  /** When the last heartbeat was sent that proved the cache to be complete. */
   private provenAt = -Infinity;
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
 
   constructor(
-    private readonly ring: IssuedKeyCache,
+    private readonly cache: IssuedKeyCache,
     authenticator: MessageAuthenticator,
     config: ConfigService<Environment, true>,
   ) {
@@ -58,7 +58,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.running;
   }
 
-  /** Whether the ring can be trusted: no change of more than `STALE_AFTER_MS` ago is missing from it. */
+  /** Whether the cache can be trusted: no change of more than `STALE_AFTER_MS` ago is missing from it. */
   isFresh(): boolean {
     return this.lagMs < STALE_AFTER_MS;
   }
@@ -84,7 +84,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private async connect(): Promise<FeedSession | undefined> {
     let session: FeedSession | undefined;
     try {
-      session = await FeedSession.open(this.url, this.instance, this.ring, (at) =>
+      session = await FeedSession.open(this.url, this.instance, this.cache, (at) =>
         this.noteProof(at),
       );
       // Before the reading, so that a change from now on waits for this process.
