@@ -47,6 +47,7 @@ export class UserWrites {
       author,
       [id, ...values],
     );
+    /* v8 ignore next -- one row was inserted; the compiler can't know. */
     if (inserted === undefined) throw new Error('the insertion of a user returned no row');
     return inserted;
   }

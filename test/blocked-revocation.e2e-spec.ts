@@ -1,0 +1,57 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { startApp, withKey } from './support/app.js';
+import { DatabaseAttacker } from './support/database-attacker.js';
+import { type TestDatabase, createTestDatabase } from './support/database.js';
+import { type IssuedTestKey, REFUSED, issueKey, statusWith } from './support/keys.js';
+import { runStatements } from './support/run-statements.js';
+
+let database: TestDatabase;
+let app: NestFastifyApplication;
+let url: string;
+let key: IssuedTestKey;
+let attacker: DatabaseAttacker | undefined;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  app = await startApp({ DATABASE_URL: database.runTimeUrl });
+  url = await app.getUrl();
+});
+beforeEach(async () => {
+  key = await issueKey(url);
+});
+afterEach(() => attacker?.stop());
+afterAll(async () => {
+  await app.close();
+  await database.drop();
+});
+
+const revoke = () => withKey(url).post(`/api/internal/api-keys/${key.id}/revoke`);
+
+async function lockRow(databaseUrl: string): Promise<void> {
+  attacker = new DatabaseAttacker(databaseUrl);
+  await attacker.hold(`SELECT FROM api_keys WHERE id = '${key.id}' FOR UPDATE`);
+}
+
+describe('a revocation that a lock keeps waiting', () => {
+  it('ends the session of the backend’s account that holds the lock', async () => {
+    await lockRow(database.runTimeUrl);
+    const { body } = await revoke().expect(200);
+    expect(body.revocation).toMatchObject({ confirmed: true, silentInstances: 0 });
+    expect(await statusWith(url, key.secret)).toBe(REFUSED);
+  });
+
+  it('is unavailable while the owner of the tables holds the lock', async () => {
+    await lockRow(database.url);
+    const { body } = await revoke().expect(503);
+    expect(body.code).toBe('DATABASE_UNAVAILABLE');
+  });
+
+  it('ignores acknowledgements that no root key has signed', async () => {
+    const forged = ['garbage', `${'0'.repeat(16)} ${key.id} 1 forged`];
+    const notify = forged.map((text) => `NOTIFY latchkey_key_acknowledgements, '${text}'`);
+    await runStatements(database.runTimeUrl, notify);
+    const { body } = await revoke().expect(200);
+    expect(body.revocation).toMatchObject({ confirmed: true, instances: 1 });
+  });
+});
