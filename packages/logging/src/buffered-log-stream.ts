@@ -101,7 +101,7 @@ export class BufferedLogStream implements DestinationStream {
 }
 
 function escapeNonAscii(line: string): string {
-  return line.replace(/[^\x00-\x7f]/g, (character) => {
+  return line.replace(/[^\n\x20-\x7e]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
