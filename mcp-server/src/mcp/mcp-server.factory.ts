@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import {
   CLIENT_INFO_META_KEY,
@@ -14,11 +14,9 @@ import { z } from 'zod';
 import { type User, fromAuthInfo } from '../auth/user.js';
 import { readTraceContext } from '../backend/trace-context.js';
 import type { Environment } from '../config/environment.js';
-import { GetBalanceTool } from '../tools/get-balance.tool.js';
-import { GetProfileTool } from '../tools/get-profile.tool.js';
 import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
-import type { Tool } from '../tools/tool.js';
-import { UpdatePhoneTool } from '../tools/update-phone.tool.js';
+import { TOOLS, type Tool } from '../tools/tool.js';
+import { prepareSchema } from './prepared-schema.js';
 
 /** Set by the controller to the client's IP address. */
 export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
@@ -42,16 +40,15 @@ export type FindUser = () => Promise<User>;
 /** Makes an MCP server with all tools for one request or one stdio connection. Nothing is shared between them. */
 @Injectable()
 export class McpServerFactory {
-  private readonly allowsTokenArgument: boolean;
+  private readonly registrations;
 
   constructor(
     private readonly caller: ToolCaller,
-    private readonly getBalance: GetBalanceTool,
-    private readonly getProfile: GetProfileTool,
-    private readonly updatePhone: UpdatePhoneTool,
+    @Inject(TOOLS) tools: readonly Tool[],
     config: ConfigService<Environment, true>,
   ) {
-    this.allowsTokenArgument = config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow';
+    const allowsTokenArgument = config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow';
+    this.registrations = tools.map((tool) => describeTool(tool, allowsTokenArgument));
   }
 
   create(connection: McpRequestContext, findUser?: FindUser): McpServer {
@@ -59,40 +56,35 @@ export class McpServerFactory {
       capabilities: { tools: { listChanged: false } },
       instructions: INSTRUCTIONS,
     });
-    this.register(server, this.getBalance, connection, findUser);
-    this.register(server, this.getProfile, connection, findUser);
-    this.register(server, this.updatePhone, connection, findUser);
+    for (const { tool, config } of this.registrations) {
+      server.registerTool(tool.name, config, ({ jwt_token: token, ...args }, context) => {
+        const { authInfo } = context.http ?? {};
+        return this.caller.call(tool, args, {
+          ...describeCall(context, connection),
+          findUser: findUser ?? (async () => authInfo && fromAuthInfo(authInfo)),
+          tokenArgument: typeof token === 'string' ? token : undefined,
+        });
+      });
+    }
     return server;
   }
+}
 
-  private register<Input extends z.ZodObject, Output extends z.ZodObject>(
-    server: McpServer,
-    tool: Tool<Input, Output>,
-    connection: McpRequestContext,
-    findUser?: FindUser,
-  ): void {
-    const { name, title, description, annotations, output } = tool;
-    const inputSchema: z.ZodObject = this.allowsTokenArgument
-      ? tool.input.extend({ jwt_token: tokenArgumentSchema })
-      : tool.input;
-    const scopeChallenge = requireScopes(tool.scope);
-    const config = {
-      title,
-      description,
-      annotations,
-      inputSchema,
-      outputSchema: output,
-      scopeChallenge,
-    };
-    server.registerTool(name, config, async ({ jwt_token: token, ...args }, context) => {
-      const { authInfo } = context.http ?? {};
-      return this.caller.call(tool, args, {
-        ...describeCall(context, connection),
-        findUser: findUser ?? (async () => authInfo && fromAuthInfo(authInfo)),
-        tokenArgument: z.string().optional().parse(token),
-      });
-    });
-  }
+/** What each new server is told of a tool. */
+function describeTool(tool: Tool, allowsTokenArgument: boolean) {
+  const { title, description, annotations, input, output } = tool;
+  const inputSchema: z.ZodObject = allowsTokenArgument
+    ? input.extend({ jwt_token: tokenArgumentSchema })
+    : input;
+  const config = {
+    title,
+    description,
+    annotations,
+    inputSchema: prepareSchema(inputSchema),
+    outputSchema: prepareSchema(output),
+    scopeChallenge: requireScopes(tool.scope),
+  };
+  return { tool, config };
 }
 
 function describeCall(

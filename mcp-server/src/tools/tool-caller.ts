@@ -7,7 +7,6 @@ import { inSpan } from '@latchkey/tracing/spans';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import type { z } from 'zod';
 import { type User, pseudonym, toUser } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-client.js';
 import { RateLimit } from '../limits/rate-limit.js';
@@ -43,9 +42,10 @@ export class ToolCaller {
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
 
-  async call<Input extends z.ZodObject, Output extends z.ZodObject>(
-    tool: Tool<Input, Output>,
-    args: unknown,
+  /** @param args as the tool's input schema has parsed them */
+  async call(
+    tool: Tool,
+    args: Record<string, unknown>,
     invocation: Invocation,
   ): Promise<CallToolResult> {
     const attributes = { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': tool.name };
@@ -54,9 +54,9 @@ export class ToolCaller {
     return inSpan(span, () => this.run(tool, args, invocation));
   }
 
-  private async run<Input extends z.ZodObject, Output extends z.ZodObject>(
-    tool: Tool<Input, Output>,
-    args: unknown,
+  private async run(
+    tool: Tool,
+    args: Record<string, unknown>,
     invocation: Invocation,
   ): Promise<CallToolResult> {
     const startedAt = performance.now();
@@ -67,7 +67,7 @@ export class ToolCaller {
       requireScope(user, tool.scope);
       await this.requireRate(user);
       const options = { ...invocation, actingUser: user.id };
-      const { message, structured } = await tool.run(tool.input.parse(args), user, options);
+      const { message, structured } = await tool.run(args, user, options);
       return answer(message, structured);
     } catch (error) {
       const failure = describeFailure(error);

@@ -4,8 +4,14 @@ import type { Scope } from '../auth/scopes.js';
 import type { User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-client.js';
 
+/** Injects all tools, as a list of `Tool`. */
+export const TOOLS = Symbol('tools');
+
 /** A tool that a model can call for a user. */
-export interface Tool<Input extends z.ZodObject, Output extends z.ZodObject> {
+export interface Tool<
+  Input extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodObject = z.ZodObject,
+> {
   readonly name: string;
   readonly title: string;
   /** Tells the model what the tool is for. */

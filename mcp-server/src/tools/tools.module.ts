@@ -5,13 +5,20 @@ import { FinishedToolCalls } from './finished-tool-calls.js';
 import { GetBalanceTool } from './get-balance.tool.js';
 import { GetProfileTool } from './get-profile.tool.js';
 import { ToolCaller } from './tool-caller.js';
+import { TOOLS, type Tool } from './tool.js';
 import { UpdatePhoneTool } from './update-phone.tool.js';
 
-const TOOLS = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
+/** All tools, in the order in which clients list them. */
+const TOOL_CLASSES = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
 
 @Module({
   imports: [AccessTokensModule, LimitsModule],
-  providers: [FinishedToolCalls, ToolCaller, ...TOOLS],
-  exports: [FinishedToolCalls, ToolCaller, ...TOOLS],
+  providers: [
+    FinishedToolCalls,
+    ToolCaller,
+    ...TOOL_CLASSES,
+    { provide: TOOLS, inject: TOOL_CLASSES, useFactory: (...tools: Tool[]) => tools },
+  ],
+  exports: [FinishedToolCalls, ToolCaller, TOOLS],
 })
 export class ToolsModule {}
