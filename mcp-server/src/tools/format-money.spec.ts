@@ -16,6 +16,13 @@ describe('formatMoney', () => {
     expect(formatMoney(amount, currency)).toBe(text);
   });
 
+  it('writes amounts of more currencies than it keeps formats', () => {
+    const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(65 + index));
+    const currencies = letters.flatMap((first) => letters.map((second) => `${first}${second}X`));
+    const write = () => currencies.map((currency) => formatMoney('1', currency));
+    expect(write()).toEqual(write());
+  });
+
   it.each([
     ['', 'USD'],
     ['1e9', 'USD'],
