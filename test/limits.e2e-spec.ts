@@ -85,6 +85,53 @@ describe('the requests of a key', () => {
   });
 });
 
+describe('keys that a key has issued', () => {
+  const LIMIT = 20;
+  const app = useApp({ KEY_USERS_LIMIT: '20', KEY_MISSES_LIMIT: '20' });
+
+  async function issueFamily(children: number, rateLimit?: number): Promise<string[]> {
+    const scopes = ['users:read', 'keys:write'];
+    const issuer = await issueKey(app.url, { scopes, rateLimit });
+    const secrets = [issuer.secret];
+    for (let child = 0; child < children; child++) {
+      secrets.push((await issueKey(app.url, { rateLimit }, issuer.secret)).secret);
+    }
+    return secrets;
+  }
+
+  it('share the requests of their issuer', async () => {
+    const [, ...children] = await issueFamily(3, LIMIT);
+    const answers = await Promise.all(
+      children.map((key) => statuses(15, () => withKey(app.url, key).get(`${USERS}?limit=0`))),
+    );
+    // The three creations are requests of the issuer, too.
+    const admitted = answers.flat().filter((status) => status !== 429);
+    expect(admitted).toHaveLength(LIMIT - children.length);
+  });
+
+  it('walk through no more users together than one key', async () => {
+    for (let user = 0; user < 2 * LIMIT; user++)
+      await addUser(app.prisma, { id: `walked-${user}` });
+    const children = (await issueFamily(4)).slice(1);
+    const found: number[] = [];
+    for (let user = 0; user < 2 * LIMIT; user++) {
+      const key = children[user % children.length];
+      found.push((await withKey(app.url, key).get(`${USERS}/walked-${user}`)).status);
+    }
+    expect(found.filter((status) => status === 200)).toHaveLength(LIMIT);
+  });
+
+  it('miss no more users together than one key', async () => {
+    const children = (await issueFamily(4)).slice(1);
+    const missed: number[] = [];
+    for (let user = 0; user < 2 * LIMIT; user++) {
+      const key = children[user % children.length];
+      missed.push((await withKey(app.url, key).get(`${USERS}/missing-${user}`)).status);
+    }
+    expect(missed.filter((status) => status === 404)).toHaveLength(LIMIT);
+  });
+});
+
 describe('the requests of a key that are in progress', () => {
   const app = useApp({ KEY_CONCURRENCY_LIMIT: '3' });
   afterEach(() => void vi.restoreAllMocks());
