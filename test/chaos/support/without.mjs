@@ -52,17 +52,9 @@ const REMOVALS = {
   durability: async () => {
     const { UsersService } = await import('../../../dist/users/users.service.js');
     const create = Reflect.get(UsersService.prototype, 'create');
-    UsersService.prototype.create = async function (user) {
-      setTimeout(() => void create.call(this, user).catch(() => undefined), 100);
-      const now = new Date().toISOString();
-      return {
-        phone: null,
-        roles: [],
-        permissions: [],
-        ...user,
-        createdAt: now,
-        lastLoginAt: null,
-      };
+    UsersService.prototype.create = async function (user, author) {
+      setTimeout(() => void create.call(this, user, author).catch(() => undefined), 100);
+      return JSON.stringify(user);
     };
   },
   // The same of the MCP server, for a new phone number.
