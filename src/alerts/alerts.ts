@@ -5,6 +5,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
+import { HOUR_MS } from '../time.js';
 import {
   ALERT_RULES,
   type AlertDetails,
@@ -17,7 +18,7 @@ import { type Ending, EpisodeStore } from './episode-store.js';
 
 const TICKS_A_QUIET_TIME = 5;
 const LONGEST_TICK_MS = 5000;
-const PURGE_INTERVAL_MS = 3_600_000;
+const PURGE_INTERVAL_MS = HOUR_MS;
 // An attack from everywhere is one alert of its own, not a hundred thousand.
 const MAX_OPEN_OF_A_RULE = 100;
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KEY_ENVIRONMENTS } from '../config/key-environment.js';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
 import { readableText } from '../http/readable-text.js';
+import { timestampSchema } from '../time.js';
 import { userFieldSchema, writableUserFieldSchema } from '../users/user.schemas.js';
 import { networkSchema } from './network.js';
 import { SCOPES } from './scopes.js';
@@ -20,7 +21,6 @@ export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
 
 export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
-const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
 const scopeSchema = z.enum(SCOPES);
 const secretSchema = z.string().meta({
   description:

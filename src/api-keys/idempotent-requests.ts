@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ProblemException } from '../problems/problem.js';
+import { DAY_MS } from '../time.js';
 import type { KeyChange } from './key-changes.js';
 
-const KEPT_FOR_MS = 24 * 3_600_000;
+const KEPT_FOR_MS = DAY_MS;
 
 /** Remembers for a day which requests have made a key, by the caller's `Idempotency-Key`. */
 @Injectable()

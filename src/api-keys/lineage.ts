@@ -1,10 +1,9 @@
 import { invalidRequest } from '../problems/invalid-request.js';
+import { DAY_MS } from '../time.js';
 import type { ApiKeyRow } from './api-key-answer.js';
 import { DEFAULT_LIFETIME_DAYS, MAX_LIFETIME_DAYS } from './api-key.schemas.js';
 import { isBoundedByIssuer } from './budgets.js';
 import { refuseExcess } from './grants.js';
-
-const DAY_MS = 86_400_000;
 
 /** The expiry of a key, and the latest expiry of successors that keys make of it. */
 export interface Lifetime {

@@ -16,6 +16,7 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { SCOPES } from '../api-keys/scopes.js';
+import { DAY_MS, HOUR_MS } from '../time.js';
 import { NO_KEY } from '../usage/usage-recorder.js';
 import { rootKeyParametersSchema, usageQuerySchema } from '../usage/usage.schemas.js';
 import { UsageModule } from '../usage/usage.module.js';
@@ -26,8 +27,6 @@ import { CommandFailure, EXIT_CODES } from './run-command.js';
 import { renderTable } from './table.js';
 import { renderUsage } from './usage-report.js';
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 const DEFAULT_USAGE_HOURS = 24;
 // More than any of them may be; the schemas know more exactly.
 const MAX_NUMBER = 1_000_000_000;

@@ -1,4 +1,4 @@
-export const HOUR_MS = 3_600_000;
+import { HOUR_MS } from '../time.js';
 
 /** What a request with a key was for, and what became of it. */
 export interface KeyUse {

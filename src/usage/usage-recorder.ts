@@ -6,7 +6,8 @@ import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { isAttempt, type RequestKind } from '../requests/finished-request.js';
 import { FinishedRequests } from '../requests/finished-requests.js';
-import { HOUR_MS, type UsageCount, UsageCounts } from './usage-counts.js';
+import { HOUR_MS } from '../time.js';
+import { type UsageCount, UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_A_STATEMENT = 1000;
