@@ -2,7 +2,7 @@ import { type ExecutionContext, applyDecorators, createParamDecorator } from '@n
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { invalidRequest } from '../problems/invalid-request.js';
-import { userIdSchema } from '../users/user.schemas.js';
+import { userIdSchema } from '../users/user-fields.js';
 
 const HEADER = 'X-Acting-User';
 

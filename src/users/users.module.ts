@@ -2,11 +2,10 @@ import { Module } from '@nestjs/common';
 import { AccountLookups } from './account-lookups.js';
 import { AccountsService } from './accounts.service.js';
 import { UserLookups } from './user-lookups.js';
-import { UserWrites } from './user-writes.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  providers: [UserLookups, UserWrites, AccountLookups, UsersService, AccountsService],
+  providers: [UserLookups, AccountLookups, UsersService, AccountsService],
   exports: [UserLookups, AccountLookups, UsersService, AccountsService],
 })
 export class UsersModule {}

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type UserColumns, toUserText } from './user-text.js';
+import { type UserRow, toUserJson } from './user-json.js';
 
 const label = fc.stringMatching(/^[a-z][a-z0-9:_-]{0,20}$/);
 const text = fc.string({ unit: 'grapheme' });
@@ -25,8 +25,8 @@ function writeTime(at: Date): string {
   return `${date} ${clock.slice(0, 8)}${fraction === '' ? '' : `.${fraction}`}+00`;
 }
 
-function columns(fields: Partial<Record<number, string | null>> = {}): UserColumns {
-  const row: UserColumns = [
+function columns(fields: Partial<Record<number, string | null>> = {}): UserRow {
+  const row: UserRow = [
     '12345',
     'user@example.com',
     'John Doe',
@@ -39,9 +39,9 @@ function columns(fields: Partial<Record<number, string | null>> = {}): UserColum
   return Object.assign(row, fields);
 }
 
-describe('the text of a user', () => {
+describe('the JSON of a user', () => {
   it('is what JSON.stringify would write', () => {
-    expect(toUserText(columns())).toBe(
+    expect(toUserJson(columns())).toBe(
       JSON.stringify({
         id: '12345',
         email: 'user@example.com',
@@ -57,7 +57,7 @@ describe('the text of a user', () => {
 
   it('has null for what is absent, and empty arrays, also in place of null', () => {
     const row = columns({ 3: null, 4: '{}', 5: null, 7: null });
-    expect(JSON.parse(toUserText(row))).toMatchObject({
+    expect(JSON.parse(toUserJson(row))).toMatchObject({
       phone: null,
       roles: [],
       permissions: [],
@@ -65,13 +65,23 @@ describe('the text of a user', () => {
     });
   });
 
-  it('keeps every name and email', () => {
+  it('keeps every id, email, name and phone', () => {
     fc.assert(
-      fc.property(text, text, (email, name) => {
-        expect(JSON.parse(toUserText(columns({ 1: email, 2: name })))).toMatchObject({
-          email,
-          name,
-        });
+      fc.property(text, text, text, text, (id, email, name, phone) => {
+        const json = toUserJson(columns({ 0: id, 1: email, 2: name, 3: phone }));
+        expect(JSON.parse(json)).toMatchObject({ id, email, name, phone });
+      }),
+    );
+  });
+
+  it('has the same members whatever the columns of a view hold', () => {
+    const members = Object.keys(JSON.parse(toUserJson(columns())));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 7 }), text, (column, value) => {
+        for (const injected of [value, `2025-01-01 00:${value}`, `","x":"${value}`]) {
+          const user: object = JSON.parse(toUserJson(columns({ [column]: injected })));
+          expect(Object.keys(user)).toEqual(members);
+        }
       }),
     );
   });
@@ -85,7 +95,7 @@ describe('the text of a user', () => {
     );
     fc.assert(
       fc.property(arrays, (roles) => {
-        expect(JSON.parse(toUserText(columns({ 4: writeArray(roles) }))).roles).toEqual(roles);
+        expect(JSON.parse(toUserJson(columns({ 4: writeArray(roles) }))).roles).toEqual(roles);
       }),
     );
   });
@@ -93,7 +103,7 @@ describe('the text of a user', () => {
   it('keeps every time to the millisecond', () => {
     fc.assert(
       fc.property(time, (at) => {
-        const { createdAt } = JSON.parse(toUserText(columns({ 6: writeTime(at) })));
+        const { createdAt } = JSON.parse(toUserJson(columns({ 6: writeTime(at) })));
         expect(createdAt).toBe(at.toISOString());
       }),
     );
@@ -102,7 +112,7 @@ describe('the text of a user', () => {
 
 it('has the right roles however many sets of them there are', () => {
   for (let index = 0; index < 2500; index++) {
-    const { roles }: { roles: unknown } = JSON.parse(toUserText(columns({ 4: `{role-${index}}` })));
+    const { roles }: { roles: unknown } = JSON.parse(toUserJson(columns({ 4: `{role-${index}}` })));
     expect(roles).toEqual([`role-${index}`]);
   }
 });
