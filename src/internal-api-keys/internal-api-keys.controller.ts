@@ -1,15 +1,9 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { Body, Controller, Param, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
-import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { optionalHeader } from '../auth/optional-header.decorator.js';
+import { Route } from '../auth/route.decorator.js';
 import {
   type ApiKeyAnswer,
   type ApiKeyPage,
@@ -27,6 +21,7 @@ import {
   apiKeyParametersSchema,
   createApiKeySchema,
   createdApiKeySchema,
+  idempotencyKeySchema,
   listApiKeysSchema,
   revokeApiKeySchema,
   revokedApiKeySchema,
@@ -44,7 +39,12 @@ import {
   usageQuerySchema,
 } from '../usage/usage.schemas.js';
 import { UsageService } from '../usage/usage.service.js';
-import { IdempotencyKey } from './idempotency-key.decorator.js';
+
+const IdempotencyKey = optionalHeader(
+  'Idempotency-Key',
+  idempotencyKeySchema,
+  'A repetition within a day with the same value creates no second key.',
+);
 
 @ApiTags('keys')
 @Controller('internal')
@@ -54,81 +54,69 @@ export class InternalApiKeysController {
     private readonly usage: UsageService,
   ) {}
 
-  @Get('api-keys')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({
-    operationId: 'listApiKeys',
-    summary: 'A page of all issued keys, ended ones too',
+  @Route('GET', 'api-keys', 'keys:read', {
+    summary: 'List issued keys',
+    description:
+      'Returns a page of all issued keys, the oldest first, including keys that have ended.',
+    response: apiKeyPageSchema,
   })
-  @ApiOkResponse({ description: 'The keys, oldest first', standardSchema: apiKeyPageSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async list(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
+  async listApiKeys(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
     return this.keys.list(query);
   }
 
-  @Get('root-keys')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'listRootKeys', summary: 'The root keys that are in force' })
-  @ApiOkResponse({
-    description: 'The keys, the current one first',
-    standardSchema: rootKeysAnswerSchema,
+  @Route('GET', 'root-keys', 'keys:read', {
+    summary: 'List root keys',
+    description: 'Returns the root keys that are in force, the current one first.',
+    response: rootKeysAnswerSchema,
   })
   async listRootKeys(): Promise<RootKeysAnswer> {
     return this.keys.listRootKeys();
   }
 
-  @Get('api-keys/:id')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'getApiKey', summary: 'An issued key' })
-  @ApiOkResponse({ description: 'The key', standardSchema: apiKeyAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
-  async get(
+  @Route('GET', 'api-keys/:id', 'keys:read', {
+    summary: 'Get an issued key',
+    description: 'Returns everything about the key but its secret.',
+    response: apiKeyAnswerSchema,
+    problems: ['API_KEY_NOT_FOUND'],
+  })
+  async getApiKey(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
   ): Promise<{ apiKey: ApiKeyAnswer }> {
     return { apiKey: await this.keys.get(id) };
   }
 
-  @Get('api-keys/:id/usage')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'getApiKeyUsage', summary: 'How often a key was used, by hour' })
-  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
-  async usageOf(
+  @Route('GET', 'api-keys/:id/usage', 'keys:read', {
+    summary: 'Get the usage of an issued key',
+    description: 'Returns the number of requests by hour, route and outcome.',
+    response: usageAnswerSchema,
+    problems: ['API_KEY_NOT_FOUND'],
+  })
+  async getApiKeyUsage(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
   ): Promise<{ usage: Usage }> {
     return { usage: await this.usage.ofIssuedKey(id, query) };
   }
 
-  @Get('root-keys/:id/usage')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({
-    operationId: 'getRootKeyUsage',
-    summary: 'How often a root key was used, by hour',
+  @Route('GET', 'root-keys/:id/usage', 'keys:read', {
+    summary: 'Get the usage of a root key',
+    description: 'Returns the number of requests by hour, route and outcome.',
+    response: usageAnswerSchema,
   })
-  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async usageOfRootKey(
+  async getRootKeyUsage(
     @Param({ schema: rootKeyParametersSchema }) { id }: RootKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
   ): Promise<{ usage: Usage }> {
     return { usage: await this.usage.of(id, query) };
   }
 
-  @Post('api-keys')
-  @RequiresApiKey('keys:write')
-  @ApiOperation({ operationId: 'createApiKey', summary: 'Issue a key' })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'With the same one, a repetition within a day makes no second key.',
+  @Route('POST', 'api-keys', 'keys:write', {
+    summary: 'Issue a key',
+    description: 'Returns the key and its secret, which is shown only once.',
+    response: createdApiKeySchema,
+    problems: ['GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED'],
   })
-  @ApiCreatedResponse({
-    description: 'The key and its secret',
-    standardSchema: createdApiKeySchema,
-  })
-  @ApiProblems('INVALID_REQUEST', 'GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED')
-  async create(
+  async createApiKey(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createApiKeySchema }) wanted: CreateApiKey,
     @IdempotencyKey() idempotencyKey?: string,
@@ -136,21 +124,19 @@ export class InternalApiKeysController {
     return this.keys.create(caller, wanted, idempotencyKey);
   }
 
-  @Post('api-keys/:id/rotate')
-  @RequiresApiKey('keys:write')
-  @ApiOperation({ operationId: 'rotateApiKey', summary: 'Make the successor of a key' })
-  @ApiCreatedResponse({
-    description: 'The successor, its secret, and the key before it',
-    standardSchema: rotatedApiKeySchema,
+  @Route('POST', 'api-keys/:id/rotate', 'keys:write', {
+    summary: 'Rotate a key',
+    description:
+      'Issues a successor with the same rights. The key stays valid for the grace period.',
+    response: rotatedApiKeySchema,
+    problems: [
+      'API_KEY_NOT_FOUND',
+      'API_KEY_NOT_ACTIVE',
+      'API_KEY_ALREADY_ROTATED',
+      'GRANT_EXCEEDS_CALLER',
+    ],
   })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'API_KEY_NOT_FOUND',
-    'API_KEY_NOT_ACTIVE',
-    'API_KEY_ALREADY_ROTATED',
-    'GRANT_EXCEEDS_CALLER',
-  )
-  async rotate(
+  async rotateApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: rotateApiKeySchema }) wanted: RotateApiKey,
@@ -158,16 +144,14 @@ export class InternalApiKeysController {
     return this.keys.rotate(caller, id, wanted);
   }
 
-  @Post('api-keys/:id/revoke')
-  @HttpCode(200)
-  @RequiresApiKey('keys:write')
-  @ApiOperation({ operationId: 'revokeApiKey', summary: 'End a key, everywhere and for ever' })
-  @ApiOkResponse({
-    description: 'The key, and whether every process refuses it now',
-    standardSchema: revokedApiKeySchema,
+  @Route('POST', 'api-keys/:id/revoke', 'keys:write', {
+    status: 200,
+    summary: 'Revoke a key',
+    description: 'Ends the key for good, and reports whether every instance refuses it already.',
+    response: revokedApiKeySchema,
+    problems: ['API_KEY_NOT_FOUND', 'LAST_WAY_IN'],
   })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND', 'LAST_WAY_IN')
-  async revoke(
+  async revokeApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: revokeApiKeySchema }) wanted: RevokeApiKey,

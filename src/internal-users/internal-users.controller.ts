@@ -1,38 +1,22 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Req,
-} from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { Body, Controller, Param, Query, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
+import { optionalHeader } from '../auth/optional-header.decorator.js';
 import type { KeyedRequest } from '../auth/request.js';
-import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { validated } from '../problems/invalid-request.js';
+import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
-import { ApiPathParameter } from '../openapi/api-path-parameter.decorator.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { ApiParameters } from '../openapi/api-parameters.decorator.js';
+import { validated } from '../problems/invalid-request.js';
 import {
   type Account,
+  type ListAccounts,
   accountsAnswerSchema,
   listAccountsSchema,
 } from '../users/account.schemas.js';
 import { AccountsService } from '../users/accounts.service.js';
+import { userIdSchema } from '../users/user-fields.js';
 import {
   type CreateUser,
   type ListUsers,
@@ -40,6 +24,7 @@ import {
   type UpdateUser,
   type UserParameters,
   createUserSchema,
+  getUserQuerySchema,
   listUsersSchema,
   searchUsersSchema,
   updateUserSchema,
@@ -47,9 +32,7 @@ import {
   userPageSchema,
   userParametersSchema,
 } from '../users/user.schemas.js';
-import { userIdSchema } from '../users/user-fields.js';
 import { UsersService } from '../users/users.service.js';
-import { ActingUser, ApiActingUser } from './acting-user.decorator.js';
 import {
   readableFields,
   refuseDeletion,
@@ -58,7 +41,11 @@ import {
   writableFields,
 } from './field-access.js';
 
-const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+const ActingUser = optionalHeader(
+  'X-Acting-User',
+  userIdSchema,
+  'The id of the user that the caller acts for, for the audit trail. It is the caller’s claim and is not verified.',
+);
 
 @ApiTags('users')
 @Controller('internal/users')
@@ -70,13 +57,13 @@ export class InternalUsersController {
     private readonly writes: WriteSlots,
   ) {}
 
-  @Get()
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
-  @ApiOkResponse({ description: 'The users', standardSchema: userPageSchema })
-  @ApiProblems('INVALID_REQUEST', 'ENUMERATION_LIMITED')
-  async list(
+  @Route('GET', '', 'users:read', {
+    summary: 'List users',
+    description:
+      'With `ids`, returns these users in that order, without those that do not exist. Otherwise returns a page of all users, by id.',
+    response: userPageSchema,
+  })
+  async listUsers(
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
   ): Promise<string> {
@@ -89,31 +76,29 @@ export class InternalUsersController {
     return visiblePageJson(caller, page);
   }
 
-  @Get(':id')
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
-  @ApiPathParameter('id', userIdSchema)
-  @ApiOkResponse({ description: 'The user', standardSchema: userAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
-  // Not `@CallingPrincipal()` and `@Param()`: Nest sends what they find through the pipes, which takes a tenth of the request.
-  async get(@Req() { principal: caller, params }: KeyedRequest): Promise<string> {
+  @Route('GET', ':id', 'users:read', {
+    summary: 'Get a user',
+    description: 'Returns the fields of the user that the key may read.',
+    response: userAnswerSchema,
+    problems: ['USER_NOT_FOUND'],
+  })
+  @ApiParameters(userParametersSchema, getUserQuerySchema)
+  // Nest would run `@CallingPrincipal()` and `@Param()` through the pipes: a tenth of the request.
+  async getUser(@Req() { principal: caller, params }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
     const user = await this.limit.runLookup(caller, id, () => this.users.get(id));
     return visibleUserJson(caller, user);
   }
 
-  @Post('search')
-  @HttpCode(200)
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
-  @ApiOkResponse({
-    description: 'The users that match, if any',
-    standardSchema: userPageSchema,
+  @Route('POST', 'search', 'users:read', {
+    status: 200,
+    summary: 'Search users',
+    description:
+      'Returns a page of the users with an email or a phone number. The key must be allowed to read that field.',
+    response: userPageSchema,
+    problems: ['FIELD_NOT_ALLOWED'],
   })
-  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'ENUMERATION_LIMITED')
-  async search(
+  async searchUsers(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
@@ -121,24 +106,18 @@ export class InternalUsersController {
     this.limit.recordLookup(caller, []);
     const page = await this.users.search(allowed);
     const found = page.users.map(({ id }) => id);
-    this.limit.recordResults(caller, found, found.length === 0 ? criteriaOf(search) : []);
+    const criteria = [search.email, search.phone].filter((value) => value !== undefined);
+    this.limit.recordResults(caller, found, found.length === 0 ? criteria : []);
     return visiblePageJson(caller, page);
   }
 
-  @Post()
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
-  @ApiCreatedResponse({ description: 'The new user', standardSchema: userAnswerSchema })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_ID_TAKEN',
-    'EMAIL_TAKEN',
-    'ENUMERATION_LIMITED',
-  )
-  async create(
+  @Route('POST', '', 'users:write', {
+    summary: 'Create a user',
+    description: 'Returns the fields of the new user that the key may read.',
+    response: userAnswerSchema,
+    problems: ['FIELD_NOT_ALLOWED', 'USER_ID_TAKEN', 'EMAIL_TAKEN'],
+  })
+  async createUser(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
@@ -151,23 +130,13 @@ export class InternalUsersController {
     return visibleUserJson(caller, created);
   }
 
-  @Patch(':id')
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
-  @ApiOkResponse({
-    description: 'The user after the change',
-    standardSchema: userAnswerSchema,
+  @Route('PATCH', ':id', 'users:write', {
+    summary: 'Update a user',
+    description: 'Changes the given fields, and returns those of the user that the key may read.',
+    response: userAnswerSchema,
+    problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN'],
   })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_NOT_FOUND',
-    'EMAIL_TAKEN',
-    'ENUMERATION_LIMITED',
-  )
-  async update(
+  async updateUser(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
@@ -182,20 +151,12 @@ export class InternalUsersController {
     return visibleUserJson(caller, updated);
   }
 
-  @Delete(':id')
-  @HttpCode(204)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
-  @ApiNoContentResponse({ description: 'Deleted' })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_NOT_FOUND',
-    'USER_HAS_ACCOUNTS',
-    'ENUMERATION_LIMITED',
-  )
-  async delete(
+  @Route('DELETE', ':id', 'users:write', {
+    summary: 'Delete a user',
+    description: 'Deletes a user that has no accounts.',
+    problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS'],
+  })
+  async deleteUser(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @ActingUser() actingUser?: string,
@@ -207,24 +168,19 @@ export class InternalUsersController {
     );
   }
 
-  @Get(':id/accounts')
-  @RequiresApiKey('accounts:read')
-  @ApiOperation({ operationId: 'listAccounts', summary: 'The accounts of a user' })
-  @ApiOkResponse({
-    description: 'The accounts, oldest first',
-    standardSchema: accountsAnswerSchema,
+  @Route('GET', ':id/accounts', 'accounts:read', {
+    summary: 'List the accounts of a user',
+    description:
+      'Returns the accounts, the oldest first; only those of one type if `type` is given.',
+    response: accountsAnswerSchema,
+    problems: ['USER_NOT_FOUND'],
   })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
   async listAccounts(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
-    @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
+    @Query({ schema: listAccountsSchema }) { type }: ListAccounts,
   ): Promise<{ accounts: Account[] }> {
     const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id, type));
     return { accounts };
   }
-}
-
-function criteriaOf({ email, phone }: SearchUsers): string[] {
-  return [email, phone].filter((value) => value !== undefined);
 }

@@ -4,11 +4,12 @@ import { AccountType } from '../generated/prisma/enums.js';
 const accountTypeSchema = z.enum(AccountType).meta({ example: 'checking' });
 
 export const listAccountsSchema = z.strictObject({ type: accountTypeSchema.optional() });
+export type ListAccounts = z.output<typeof listAccountsSchema>;
 
-/** An account as every answer shows one. */
-export const accountSchema = z
+/** An account in a response. */
+const accountSchema = z
   .object({
-    id: z.string(),
+    id: z.string().meta({ example: '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90' }),
     type: accountTypeSchema,
     currency: z.string().meta({ description: 'ISO 4217.', example: 'USD' }),
     balance: z.string().meta({
@@ -17,9 +18,11 @@ export const accountSchema = z
     }),
   })
   .meta({ id: 'Account' });
+export type Account = z.infer<typeof accountSchema>;
+
+/** The accounts of a user. */
+export const accountListSchema = z.array(accountSchema);
 
 export const accountsAnswerSchema = z
-  .object({ accounts: z.array(accountSchema) })
+  .object({ accounts: accountListSchema })
   .meta({ id: 'AccountsAnswer' });
-
-export type Account = z.infer<typeof accountSchema>;

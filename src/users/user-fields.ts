@@ -58,6 +58,7 @@ const labelsSchema = z
   .max(64)
   .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word')
   .meta({ uniqueItems: true, example: ['customer'] });
+const permissionsSchema = labelsSchema.meta({ uniqueItems: true, example: ['read', 'transact'] });
 
 const pastTimeSchema = timestampSchema.refine(
   (text) => Date.parse(text) >= 0,
@@ -113,8 +114,8 @@ export const USER_FIELD_TABLE = {
     column: 'permissions',
     toJson: arrayToJson,
     response: z.array(z.string()),
-    create: labelsSchema.optional(),
-    update: labelsSchema,
+    create: permissionsSchema.optional(),
+    update: permissionsSchema,
     scope: 'users:grant',
     example: ['read', 'transact', 'configure'],
   },

@@ -1,5 +1,7 @@
+import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { z } from 'zod';
 import { pageLimitQuerySchema, pageLimitSchema } from '../http/page-limit.js';
+import { accountListSchema } from './account.schemas.js';
 import { EXAMPLE_USER, emailSchema, fieldsWith, phoneSchema, userIdSchema } from './user-fields.js';
 
 const MAX_IDS = 100;
@@ -29,6 +31,12 @@ export const userParametersSchema = z.strictObject({ id: userIdSchema });
 
 export const userAnswerSchema = z.object({ user: visibleUserSchema }).meta({ id: 'UserAnswer' });
 
+export const userWithAccountsSchema = userAnswerSchema
+  .extend({
+    accounts: accountListSchema.optional().meta({ description: 'With `include=accounts`.' }),
+  })
+  .meta({ id: 'UserWithAccounts' });
+
 export const userPageSchema = z
   .object({
     users: z.array(visibleUserSchema),
@@ -51,6 +59,12 @@ export const updateUserSchema = writableFieldsSchema
   .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
+export const getUserQuerySchema = z.strictObject({
+  include: z.enum(['accounts']).optional().meta({
+    description: '`accounts` adds the accounts of the user. The key needs `accounts:read` for it.',
+  }),
+});
+
 /** The id of the last user of the page before, encoded so that clients do not depend on it. */
 const cursorSchema = z
   .base64url('must be the nextCursor of an earlier answer')
@@ -67,8 +81,14 @@ export const listUsersSchema = z
       .string()
       .transform((ids) => ids.split(','))
       .pipe(z.array(userIdSchema).max(MAX_IDS))
-      .meta({ description: 'Ids, separated by commas, 100 at the most.', example: '12345,12346' })
-      .optional(),
+      .optional()
+      .meta({
+        type: 'array',
+        items: { type: 'string', pattern: USER_ID.source },
+        maxItems: MAX_IDS,
+        description: 'Ids, separated by commas.',
+        example: ['12345', '12346'],
+      }),
     limit: pageLimitQuerySchema,
     cursor: cursorSchema.optional(),
   })
@@ -88,7 +108,11 @@ export const searchUsersSchema = z
     ({ email, phone }) => (email === undefined) !== (phone === undefined),
     'must have exactly one of email and phone',
   )
-  .meta({ id: 'SearchUsers', oneOf: [{ required: ['email'] }, { required: ['phone'] }] });
+  .meta({
+    id: 'SearchUsers',
+    example: { email: EXAMPLE_USER.email },
+    oneOf: [{ required: ['email'] }, { required: ['phone'] }],
+  });
 
 export type UserParameters = z.infer<typeof userParametersSchema>;
 export type User = z.infer<typeof userSchema>;
