@@ -83,7 +83,9 @@ async function useUsers(): Promise<void> {
   await call('post', '/users', '', '', { id: 'king', ...king });
   await call('get', '/users');
   await call('get', '/users', '', '?ids=ada,nobody');
+  await call('get', '/users', '', '?ids=ada,nobody&include=accounts');
   await call('get', '/users/{id}', 'ada');
+  await call('get', '/users/{id}', 'ada', '?include=accounts');
   await call('patch', '/users/{id}', 'ada', '', {
     ...king,
     email: 'ada.king@example.com',

@@ -1,6 +1,7 @@
 import type { Principal } from '../api-keys/principal.js';
 import type { Scope } from '../api-keys/scopes.js';
 import { ProblemException } from '../problems/problem.js';
+import type { Account } from '../users/account.schemas.js';
 import { fieldsWith } from '../users/user-fields.js';
 import { USER_FIELDS, type UserField, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import type { UserJsonPage } from '../users/users.service.js';
@@ -10,15 +11,20 @@ const SCOPES_OF_FIELDS: readonly [field: string, scope: Scope][] = Object.entrie
   fieldsWith('scope'),
 );
 
-/** The response with a user. */
-export function visibleUserJson(caller: Principal, user: string): string {
-  return `{"user":${visibleJson(caller, user)}}`;
+/** The response with a user, and with its accounts if the request includes them. */
+export function visibleUserJson(caller: Principal, user: string, accounts?: Account[]): string {
+  return `{"user":${visibleJson(caller, user)}${accountsMember(accounts)}}`;
 }
 
-/** The response with a page of users. */
-export function visiblePageJson(caller: Principal, { users, nextCursor }: UserJsonPage): string {
+/** The response with a page of users, and with the accounts by user id if it includes them. */
+export function visiblePageJson(
+  caller: Principal,
+  { users, nextCursor }: UserJsonPage,
+  accounts?: ReadonlyMap<string, Account[]>,
+): string {
   const visible = users.map(({ json }) => visibleJson(caller, json));
-  return `{"users":[${visible.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+  const owned = accounts && Object.fromEntries(users.map(({ id }) => [id, accounts.get(id) ?? []]));
+  return `{"users":[${visible.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}${accountsMember(owned)}}`;
 }
 
 /**
@@ -54,6 +60,10 @@ export function requireScope({ scopes }: Principal, scope: Scope): void {
   if (!scopes.includes(scope)) {
     throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: scope });
   }
+}
+
+function accountsMember(accounts: object | undefined): string {
+  return accounts === undefined ? '' : `,"accounts":${JSON.stringify(accounts)}`;
 }
 
 /** Returns the JSON of a user unchanged if the caller may read all fields. */

@@ -30,12 +30,15 @@ import {
   updateUserSchema,
   userAnswerSchema,
   userPageSchema,
+  userPageWithAccountsSchema,
   userParametersSchema,
+  userWithAccountsSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import {
   readableFields,
   refuseDeletion,
+  requireScope,
   visiblePageJson,
   visibleUserJson,
   writableFields,
@@ -61,33 +64,45 @@ export class InternalUsersController {
     summary: 'List users',
     description:
       'With `ids`, returns these users in that order, without those that do not exist. Otherwise returns a page of all users, by id.',
-    response: userPageSchema,
+    response: userPageWithAccountsSchema,
   })
   async listUsers(
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
   ): Promise<string> {
-    const { ids = [] } = query;
+    const { ids = [], include } = query;
+    if (include !== undefined) requireScope(caller, 'accounts:read');
     this.limit.recordLookup(caller, ids);
-    const page = await this.users.list(query);
+    const [page, accounts] = await Promise.all([
+      this.users.list(query),
+      include && this.accounts.findAll(ids),
+    ]);
     const found = page.users.map(({ id }) => id);
     const missing = ids.filter((id) => !found.includes(id));
     this.limit.recordResults(caller, found, missing);
-    return visiblePageJson(caller, page);
+    return visiblePageJson(caller, page, accounts);
   }
 
   @Route('GET', ':id', 'users:read', {
     summary: 'Get a user',
     description: 'Returns the fields of the user that the key may read.',
-    response: userAnswerSchema,
+    response: userWithAccountsSchema,
     problems: ['USER_NOT_FOUND'],
   })
   @ApiParameters(userParametersSchema, getUserQuerySchema)
   // Nest would run `@CallingPrincipal()` and `@Param()` through the pipes: a tenth of the request.
-  async getUser(@Req() { principal: caller, params }: KeyedRequest): Promise<string> {
+  async getUser(@Req() { principal: caller, params, query }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
-    const user = await this.limit.runLookup(caller, id, () => this.users.get(id));
-    return visibleUserJson(caller, user);
+    const { include } = validated(getUserQuerySchema, query);
+    if (include === undefined) {
+      const user = await this.limit.runLookup(caller, id, () => this.users.get(id));
+      return visibleUserJson(caller, user);
+    }
+    requireScope(caller, 'accounts:read');
+    const [user, accounts] = await this.limit.runLookup(caller, id, () =>
+      Promise.all([this.users.get(id), this.accounts.listOf(id)]),
+    );
+    return visibleUserJson(caller, user, accounts);
   }
 
   @Route('POST', 'search', 'users:read', {
@@ -180,7 +195,7 @@ export class InternalUsersController {
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Query({ schema: listAccountsSchema }) { type }: ListAccounts,
   ): Promise<{ accounts: Account[] }> {
-    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id, type));
-    return { accounts };
+    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id));
+    return { accounts: accounts.filter((account) => type === undefined || account.type === type) };
   }
 }

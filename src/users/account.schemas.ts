@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { AccountType } from '../generated/prisma/enums.js';
 
-const accountTypeSchema = z.enum(AccountType).meta({ example: 'checking' });
+export const EXAMPLE_ACCOUNT = {
+  id: '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90',
+  type: AccountType.checking,
+  currency: 'USD',
+  balance: '2543.75',
+};
+
+const accountTypeSchema = z.enum(AccountType).meta({ example: EXAMPLE_ACCOUNT.type });
 
 export const listAccountsSchema = z.strictObject({ type: accountTypeSchema.optional() });
 export type ListAccounts = z.output<typeof listAccountsSchema>;
@@ -9,15 +16,14 @@ export type ListAccounts = z.output<typeof listAccountsSchema>;
 /** An account in a response. */
 const accountSchema = z
   .object({
-    id: z.string().meta({ example: '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90' }),
+    id: z.string(),
     type: accountTypeSchema,
-    currency: z.string().meta({ description: 'ISO 4217.', example: 'USD' }),
+    currency: z.string().meta({ description: 'ISO 4217.' }),
     balance: z.string().meta({
       description: 'A decimal number as text, since JSON numbers lose cents.',
-      example: '2543.75',
     }),
   })
-  .meta({ id: 'Account' });
+  .meta({ id: 'Account', example: EXAMPLE_ACCOUNT });
 export type Account = z.infer<typeof accountSchema>;
 
 /** The accounts of a user. */

@@ -26,6 +26,9 @@ export const userIdSchema = z
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'A user’s id.', example: '12345' });
 
+// `/users/search` is a route of its own.
+const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
+
 // The database compares emails in lower case, so that two users can't differ by case alone.
 export const emailSchema = z
   .string()
@@ -74,7 +77,7 @@ export const USER_FIELD_TABLE = {
     column: 'id',
     toJson: textToJson,
     response: userIdSchema,
-    create: userIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
+    create: newUserIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
     example: '12345',
   },
   email: {

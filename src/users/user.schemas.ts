@@ -1,7 +1,7 @@
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { z } from 'zod';
 import { pageLimitQuerySchema, pageLimitSchema } from '../http/page-limit.js';
-import { accountListSchema } from './account.schemas.js';
+import { EXAMPLE_ACCOUNT, accountListSchema } from './account.schemas.js';
 import { EXAMPLE_USER, emailSchema, fieldsWith, phoneSchema, userIdSchema } from './user-fields.js';
 
 const MAX_IDS = 100;
@@ -46,6 +46,18 @@ export const userPageSchema = z
   })
   .meta({ id: 'UserPage' });
 
+export const userPageWithAccountsSchema = userPageSchema
+  .extend({
+    accounts: z
+      .record(z.string(), accountListSchema)
+      .optional()
+      .meta({
+        description: 'With `include=accounts`, the accounts of each user by its id.',
+        example: { [EXAMPLE_USER.id]: [EXAMPLE_ACCOUNT] },
+      }),
+  })
+  .meta({ id: 'UserPageWithAccounts' });
+
 export const createUserSchema = z.strictObject(fieldsWith('create')).meta({ id: 'CreateUser' });
 
 const writableFieldsSchema = z.strictObject(fieldsWith('update'));
@@ -59,11 +71,11 @@ export const updateUserSchema = writableFieldsSchema
   .refine((changes) => Object.keys(changes).length > 0, 'must change at least one field')
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
-export const getUserQuerySchema = z.strictObject({
-  include: z.enum(['accounts']).optional().meta({
-    description: '`accounts` adds the accounts of the user. The key needs `accounts:read` for it.',
-  }),
+const includeSchema = z.enum(['accounts']).meta({
+  description: '`accounts` adds the accounts. The key needs `accounts:read` for it.',
 });
+
+export const getUserQuerySchema = z.strictObject({ include: includeSchema.optional() });
 
 /** The id of the last user of the page before, encoded so that clients do not depend on it. */
 const cursorSchema = z
@@ -89,8 +101,13 @@ export const listUsersSchema = z
         description: 'Ids, separated by commas.',
         example: ['12345', '12346'],
       }),
+    include: includeSchema.optional(),
     limit: pageLimitQuerySchema,
     cursor: cursorSchema.optional(),
+  })
+  .refine(({ ids, include }) => ids !== undefined || include === undefined, {
+    path: ['include'],
+    error: 'cannot be used without ids',
   })
   .refine(({ ids, cursor }) => ids === undefined || cursor === undefined, {
     path: ['cursor'],
