@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import {
-  type AttemptKind,
+  type AttemptOutcome,
   type FinishedRequest,
   isAttempt,
   type RequestKind,
@@ -43,41 +43,20 @@ function describe(kind: RequestKind): { level: Level; fields: object } {
   const fields = { method, route, status, keyId };
   if (!isAttempt(kind)) return { level: 'info', fields };
   const { outcome, limit, source, client } = kind;
-  const event = eventOf(kind);
+  const event = EVENTS[outcome] ?? (limit === null ? 'authn_login_fail' : 'authn_login_fail_max');
   const level = ALARMING.has(event) ? 'warn' : 'info';
   return { level, fields: { ...fields, event, outcome, limit, source, client } };
 }
 
 /** Names of events: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html */
-type AttemptEvent =
-  | 'authn_login_success'
-  | 'authn_login_fail'
-  | 'authn_login_fail_max'
-  | 'authn_token_reuse'
-  | 'authz_fail'
-  | 'excess_rate_limit_exceeded'
-  | 'malicious_direct_reference';
+const EVENTS: Readonly<Partial<Record<AttemptOutcome, string>>> = {
+  admitted: 'authn_login_success',
+  forbidden: 'authz_fail',
+  'rate-limited': 'excess_rate_limit_exceeded',
+  'enumeration-limited': 'malicious_direct_reference',
+  revoked: 'authn_token_reuse',
+  expired: 'authn_token_reuse',
+};
 
-// Whoever has a key that was ended may have found it where it leaked; whoever walks through the users may have stolen one.
-const ALARMING: ReadonlySet<AttemptEvent> = new Set([
-  'authn_token_reuse',
-  'malicious_direct_reference',
-]);
-
-function eventOf({ outcome, limit }: AttemptKind): AttemptEvent {
-  switch (outcome) {
-    case 'admitted':
-      return 'authn_login_success';
-    case 'forbidden':
-      return 'authz_fail';
-    case 'rate-limited':
-      return 'excess_rate_limit_exceeded';
-    case 'enumeration-limited':
-      return 'malicious_direct_reference';
-    case 'revoked':
-    case 'expired':
-      return 'authn_token_reuse';
-    default:
-      return limit === null ? 'authn_login_fail' : 'authn_login_fail_max';
-  }
-}
+// The first suggests that a revoked key has leaked, the second that a valid one was stolen.
+const ALARMING: ReadonlySet<string> = new Set(['authn_token_reuse', 'malicious_direct_reference']);
