@@ -3,7 +3,7 @@ import { PrismaService } from '../prisma/prisma.service.js';
 
 const MAX_CLAIMED = 10;
 /** How long a claimed alert is nobody else's: more than sending it may take. */
-export const CLAIM_SECONDS = 10;
+const CLAIM_SECONDS = 10;
 const GIVE_UP_AFTER_DAYS = 3;
 
 export interface Delivery {

@@ -170,7 +170,7 @@ export const problemSchema = z
   })
   .meta({ description: 'An error answer (RFC 9457).' });
 
-export type Problem = z.infer<typeof problemSchema>;
+type Problem = z.infer<typeof problemSchema>;
 
 type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
 

@@ -6,7 +6,7 @@ const accountTypeSchema = z.enum(AccountType).meta({ example: 'checking' });
 export const listAccountsSchema = z.strictObject({ type: accountTypeSchema.optional() });
 
 /** An account as every answer shows one. */
-export const accountSchema = z
+const accountSchema = z
   .object({
     id: z.string(),
     type: accountTypeSchema,

@@ -63,7 +63,7 @@ const permissionsSchema = labelsSchema.meta({ example: EXAMPLE_USER.permissions 
 const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
 
 /** A user as every answer shows one: exactly these fields, in this order. */
-export const userSchema = z
+const userSchema = z
   .object({
     id: userIdSchema,
     email: z.string(),
@@ -82,7 +82,7 @@ export const USER_FIELDS = userFieldSchema.options;
 export type UserField = z.infer<typeof userFieldSchema>;
 
 /** A user as a caller sees one whose key may read only some of the fields. */
-export const partialUserSchema = userSchema
+const partialUserSchema = userSchema
   .partial()
   .required({ id: true })
   .meta({ id: 'PartialUser', example: { id: EXAMPLE_USER.id, name: EXAMPLE_USER.name } });

@@ -60,15 +60,6 @@ export async function makeCallers(
   ];
 }
 
-/** Ends the keys that were made. */
-export async function retireCallers(
-  http: HttpCaller,
-  rootKey: string,
-  callers: readonly Caller[],
-): Promise<void> {
-  for (const { keyId } of callers) if (keyId !== null) await revoke(http, rootKey, keyId);
-}
-
 async function revoke(http: HttpCaller, rootKey: string, id: string): Promise<void> {
   await http.call('POST', `${KEYS}/${id}/revoke`, { 'x-api-key': rootKey }, {});
 }
