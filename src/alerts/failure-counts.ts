@@ -1,55 +1,57 @@
-const MAX_SOURCES = 10_000;
+const MAX_NETWORKS = 10_000;
+// A map is slow to iterate where many first entries were deleted, so they are evicted in batches.
+const EVICTION_BATCH = 1000;
+const SWEEP_INTERVAL_MS = 1000;
 
 interface Failures {
   readonly since: number;
   count: number;
 }
 
-/** Counts the failures of each source in a window that begins with its first one. Remembers a bounded number of sources. */
+/** Counts the failures of each network in a window that begins with its first failure. Bounded in memory. */
 export class FailureCounts {
-  // In the order of their windows' beginnings.
-  private readonly sources = new Map<string, Failures>();
-  // Kept, since a new one would step over all that was deleted before.
-  private order = this.sources.entries();
-  private oldest: [source: string, failures: Failures] | undefined;
+  /** In the order in which their windows began. */
+  private readonly networks = new Map<string, Failures>();
+  private sweptAt = -Infinity;
 
   constructor(private readonly windowMs: number) {}
 
-  /** Counts some at a time of the monotonic clock, and answers with the source's failures in its window. */
-  note(source: string, added: number, now: number): number {
-    this.forgetBefore(now - this.windowMs);
-    const failures = this.sources.get(source) ?? { since: now, count: 0 };
+  /** Networks that failed within the last window. */
+  get size(): number {
+    return this.networks.size;
+  }
+
+  /** @param now milliseconds of a monotonic clock. Returns the failures of the network in its window. */
+  add(network: string, added: number, now: number): number {
+    this.sweep(now);
+    let failures = this.networks.get(network);
+    if (failures === undefined || this.isOver(failures, now)) {
+      failures = { since: now, count: 0 };
+      this.networks.delete(network);
+      this.networks.set(network, failures);
+    }
     failures.count += added;
-    this.sources.set(source, failures);
-    if (this.sources.size > MAX_SOURCES) this.forget(this.findOldest());
+    if (this.networks.size > MAX_NETWORKS) this.evict(EVICTION_BATCH, () => true);
     return failures.count;
   }
 
-  /** How many sources have failed lately. */
-  get size(): number {
-    return this.sources.size;
+  private sweep(now: number): void {
+    if (now - this.sweptAt < SWEEP_INTERVAL_MS) return;
+    this.sweptAt = now;
+    this.evict(Infinity, (failures) => this.isOver(failures, now));
   }
 
-  private forgetBefore(time: number): void {
-    for (let oldest = this.findOldest(); oldest !== undefined; oldest = this.findOldest()) {
-      if (oldest[1].since > time) return;
-      this.forget(oldest);
+  /** Deletes the oldest networks while the condition holds. */
+  private evict(most: number, condition: (failures: Failures) => boolean): void {
+    let evicted = 0;
+    for (const [network, failures] of this.networks) {
+      if (evicted >= most || !condition(failures)) return;
+      this.networks.delete(network);
+      evicted += 1;
     }
   }
 
-  private forget(oldest: [source: string, failures: Failures] | undefined): void {
-    if (oldest !== undefined) this.sources.delete(oldest[0]);
-    this.oldest = undefined;
-  }
-
-  private findOldest(): [source: string, failures: Failures] | undefined {
-    if (this.oldest !== undefined || this.sources.size === 0) return this.oldest;
-    const next = this.order.next();
-    if (next.done) {
-      // An iterator that has ended stays so.
-      this.order = this.sources.entries();
-      this.oldest = this.order.next().value;
-    } else this.oldest = next.value;
-    return this.oldest;
+  private isOver({ since }: Failures, now: number): boolean {
+    return now - since >= this.windowMs;
   }
 }

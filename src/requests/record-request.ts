@@ -1,14 +1,12 @@
 import { queueTimeOf } from '@latchkey/http-front/queue-time';
 import { onResponseEnd } from '@latchkey/http-front/response-end';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ProblemCode } from '../problems/problem.js';
-import { clientNameOf } from './client-name.js';
-import type { AttemptOutcome, KeyRefusal, LimitName, RequestKind } from './finished-request.js';
-import type { FinishedRequests } from './finished-requests.js';
+import type { KeyRefusal, RequestLabels } from './request-event.js';
+import type { RequestEvents } from './request-events.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The key that the presented one is or was, if it is known. Set by `ApiKeyGuard`. */
+    /** The presented key, if it is or was one. Set by `ApiKeyGuard`. */
     keyId: string | null;
     /** The result of the key check; null on routes without one. Set by `ApiKeyGuard`. */
     keyOutcome: 'admitted' | 'unverifiable' | KeyRefusal | null;
@@ -17,30 +15,21 @@ declare module 'fastify' {
 
 // nginx's status for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST = 499;
+const MAX_CLIENT_LENGTH = 64;
 
-/** Why a request was refused although its key is good, and the limit that refused it. */
-export const REFUSALS: Readonly<
-  Partial<Record<ProblemCode, { outcome?: AttemptOutcome; limit?: LimitName }>>
-> = {
-  ACCESS_NOT_DECLARED: { outcome: 'forbidden' },
-  INSUFFICIENT_SCOPE: { outcome: 'forbidden' },
-  FIELD_NOT_ALLOWED: { outcome: 'forbidden' },
-  GRANT_EXCEEDS_CALLER: { outcome: 'forbidden' },
-  RATE_LIMITED: { outcome: 'rate-limited', limit: 'key-rate' },
-  CONCURRENCY_LIMITED: { outcome: 'rate-limited', limit: 'key-concurrency' },
-  ENUMERATION_LIMITED: { outcome: 'enumeration-limited', limit: 'key-enumeration' },
-  TOO_MANY_FAILURES: { limit: 'source-failures' },
-};
-
-/** Announces the request when its response has ended or its client has left. */
-export function watchRequest(
+/** Emits the event of a request when its response has ended or its client has left. */
+export function recordRequest(
   request: FastifyRequest,
   reply: FastifyReply,
-  requests: FinishedRequests,
+  events: RequestEvents,
 ): void {
   // Fastify's own onResponse is not called for a client that leaves.
   onResponseEnd(reply.raw, () =>
-    requests.announce(kindOf(request, reply), request.id, durationOf(request, reply)),
+    events.emit({
+      labels: labelsOf(request, reply),
+      requestId: request.id,
+      durationMs: durationOf(request, reply),
+    }),
   );
 }
 
@@ -49,10 +38,10 @@ function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): num
   return Math.round((queueTimeOf(raw) + elapsedTime) * 1000) / 1000;
 }
 
-function kindOf(request: FastifyRequest, { raw }: FastifyReply): RequestKind {
+function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
   // Undefined where the router has refused the URL: Fastify does not decorate such a request.
   const outcome = request.keyOutcome ?? null;
-  const refusal = request.problem ? REFUSALS[request.problem] : undefined;
+  const refusal = request.refusal ?? undefined;
   return {
     method: request.method,
     route: request.routeOptions.url ?? null,
@@ -63,4 +52,15 @@ function kindOf(request: FastifyRequest, { raw }: FastifyReply): RequestKind {
     outcome: outcome === 'admitted' ? (refusal?.outcome ?? outcome) : outcome,
     limit: refusal?.limit ?? null,
   };
+}
+
+/** The first product of the `User-Agent`, such as `latchkey-mcp/0.1.0`. */
+function clientNameOf({ headers }: FastifyRequest): string | null {
+  const userAgent = headers['user-agent'] ?? '';
+  const end = userAgent.indexOf(' ');
+  const product = userAgent.slice(
+    0,
+    end === -1 ? MAX_CLIENT_LENGTH : Math.min(end, MAX_CLIENT_LENGTH),
+  );
+  return product === '' ? null : product.replaceAll(/[^\x21-\x7e]/g, '?');
 }

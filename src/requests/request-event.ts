@@ -1,4 +1,4 @@
-/** Why a key is not admitted. The caller is never told which. */
+/** Why a key is refused. The caller never learns which. */
 export const KEY_REFUSALS = [
   'missing',
   'malformed',
@@ -10,25 +10,25 @@ export const KEY_REFUSALS = [
 ] as const;
 export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 
-/** What became of an attempt to use a key. Whatever the caller was told, this is the true reason. */
+/** The true outcome of an attempt to use a key, whatever the response says. */
 export const ATTEMPT_OUTCOMES = [
   ...KEY_REFUSALS,
-  /** A good key, and no limit or permission in its way; the answer may still be 404 or 400. */
+  /** A good key that no limit or permission refused. The response may still be 404 or 400. */
   'admitted',
-  /** The keys in memory may be out of date, so the key could not be judged. */
+  /** The keys in memory may be out of date, so the key could not be verified. */
   'unverifiable',
-  /** A good key that may not do this: answered 403. */
+  /** A good key without the permission: 403. */
   'forbidden',
-  /** A good key over its requests a minute, or at once. */
+  /** A good key over its requests per minute or its concurrent requests. */
   'rate-limited',
-  /** A good key over its distinct users, or users that don't exist, an hour. */
+  /** A good key over its distinct users or misses per hour. */
   'enumeration-limited',
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /**
- * The limit that has refused a request. `source-failures`: a wrong key from an address with too many failures; its
- * outcome stays the key's.
+ * The limit that refused a request. `source-failures`: a wrong key from a network with too many
+ * failures; its outcome stays the key's.
  */
 export const LIMIT_NAMES = [
   'key-rate',
@@ -36,36 +36,43 @@ export const LIMIT_NAMES = [
   'key-enumeration',
   'source-failures',
 ] as const;
-export type LimitName = (typeof LIMIT_NAMES)[number];
+type LimitName = (typeof LIMIT_NAMES)[number];
 
-/** What many requests that are over have in common. It holds no secret and no personal detail. */
-export interface RequestKind {
+/** The labels of a request that a permission or a limit refused, where they differ from the key's. */
+export interface Refusal {
+  readonly outcome?: AttemptOutcome;
+  readonly limit?: LimitName;
+}
+
+/** The properties that many requests share. They hold no secret and no personal data. */
+export interface RequestLabels {
   readonly method: string;
-  /** The route's pattern, such as `/api/internal/users/:id`; null where no route was reached. */
+  /** The route's pattern, such as `/api/internal/users/:id`; null if no route was reached. */
   readonly route: string | null;
-  /** Of the answer; 499 if the client left before it. */
+  /** Of the response; 499 if the client left before it. */
   readonly status: number;
-  /** The caller's address. */
+  /** The client's address. */
   readonly source: string;
-  /** What the caller calls itself. */
+  /** The first product of the client's `User-Agent`. */
   readonly client: string | null;
-  /** The key that it is or was, if it is known. */
+  /** The key, if it is or was an issued or root key. */
   readonly keyId: string | null;
-  /** Null where no key was asked for; otherwise the requests are attempts. */
+  /** Null if the route requires no key; otherwise the request is an authentication attempt. */
   readonly outcome: AttemptOutcome | null;
-  /** Null if no limit was in the way. */
+  /** Null if no limit refused the request. */
   readonly limit: LimitName | null;
 }
 
-/** Requests to a route that asks for a key. */
-export type AttemptKind = RequestKind & { readonly outcome: AttemptOutcome };
+/** Labels of requests to a route that requires a key. */
+export type AttemptLabels = RequestLabels & { readonly outcome: AttemptOutcome };
 
-export function isAttempt(kind: RequestKind): kind is AttemptKind {
-  return kind.outcome !== null;
+export function isAttempt(labels: RequestLabels): labels is AttemptLabels {
+  return labels.outcome !== null;
 }
 
-/** A request that is over, answered or not. */
-export interface FinishedRequest {
+/** A completed request, with or without a response. */
+export interface RequestEvent {
+  readonly labels: RequestLabels;
   readonly requestId: string;
   /** To the microsecond. */
   readonly durationMs: number;

@@ -1,9 +1,9 @@
 import { setImmediate as afterTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { RequestKind } from './finished-request.js';
-import { FinishedRequests } from './finished-requests.js';
+import type { RequestLabels } from './request-event.js';
+import { RequestEvents } from './request-events.js';
 
-const KIND: RequestKind = {
+const LABELS: RequestLabels = {
   method: 'GET',
   route: '/api/internal/users/:id',
   status: 200,
@@ -14,28 +14,32 @@ const KIND: RequestKind = {
   limit: null,
 };
 
-function observed(): { requests: FinishedRequests; told: [kind: RequestKind, ids: string[]][] } {
-  const requests = new FinishedRequests();
-  const told: [RequestKind, string[]][] = [];
-  requests.observe((kind, alike) => told.push([kind, alike.map(({ requestId }) => requestId)]));
-  return { requests, told };
+function observe() {
+  const requests = new RequestEvents();
+  const delivered: [labels: RequestLabels, ids: string[]][] = [];
+  requests.observe((labels, events) => {
+    delivered.push([labels, events.map(({ requestId }) => requestId)]);
+  });
+  const emit = (labels: RequestLabels, requestId: string) =>
+    requests.emit({ labels, requestId, durationMs: 1 });
+  return { requests, emit, delivered };
 }
 
-describe('finished requests', () => {
-  it('are told of at the end of the turn, with all that are alike', async () => {
-    const { requests, told } = observed();
-    requests.announce(KIND, 'r1', 1);
-    requests.announce({ ...KIND, keyId: 'k2' }, 'r2', 1);
-    requests.announce({ ...KIND }, 'r3', 1);
-    expect(told).toEqual([]);
+describe('RequestEvents', () => {
+  it('delivers events with the same labels in one batch per tick', async () => {
+    const { emit, delivered } = observe();
+    emit(LABELS, 'r1');
+    emit({ ...LABELS, keyId: 'k2' }, 'r2');
+    emit({ ...LABELS }, 'r3');
+    expect(delivered).toEqual([]);
     await afterTurn();
-    expect(told).toEqual([
-      [KIND, ['r1', 'r3']],
-      [{ ...KIND, keyId: 'k2' }, ['r2']],
+    expect(delivered).toEqual([
+      [LABELS, ['r1', 'r3']],
+      [{ ...LABELS, keyId: 'k2' }, ['r2']],
     ]);
-    requests.announce(KIND, 'r4', 1);
+    emit(LABELS, 'r4');
     await afterTurn();
-    expect(told.slice(2)).toEqual([[KIND, ['r4']]]);
+    expect(delivered.slice(2)).toEqual([[LABELS, ['r4']]]);
   });
 
   it.each([
@@ -47,33 +51,35 @@ describe('finished requests', () => {
     { keyId: 'k2' },
     { outcome: 'forbidden' },
     { limit: 'key-rate' },
-  ] as const)('are told apart by %j', async (fields) => {
-    const { requests, told } = observed();
-    for (const [index, kind] of [KIND, { ...KIND, ...fields }, KIND].entries())
-      requests.announce(kind, `r${index}`, 1);
+  ] as const)('keeps events apart that differ in %j', async (fields) => {
+    const { emit, delivered } = observe();
+    for (const [index, labels] of [LABELS, { ...LABELS, ...fields }, LABELS].entries())
+      emit(labels, `r${index}`);
     await afterTurn();
-    const ids = told.filter(([kind]) => kind === KIND).flatMap(([, alike]) => alike);
+    const ids = delivered.filter(([labels]) => labels === LABELS).flatMap(([, events]) => events);
     expect(ids).toEqual(['r0', 'r2']);
-    expect(told.find(([, alike]) => alike.includes('r1'))?.[0]).toEqual({ ...KIND, ...fields });
+    expect(delivered.find(([, events]) => events.includes('r1'))?.[0]).toEqual({
+      ...LABELS,
+      ...fields,
+    });
   });
 
-  it('are told of each once, whatever number of keys they come with', async () => {
-    const { requests, told } = observed();
+  it('delivers each event once, however many keys there are', async () => {
+    const { emit, delivered } = observe();
     const many = Array.from({ length: 5000 }, (_, number) => number);
-    for (const number of many)
-      requests.announce({ ...KIND, keyId: `k${number % 2500}` }, `r${number}`, 1);
+    for (const number of many) emit({ ...LABELS, keyId: `k${number % 2500}` }, `r${number}`);
     await afterTurn();
-    expect(told.flatMap(([, ids]) => ids).toSorted()).toEqual(
+    expect(delivered.flatMap(([, ids]) => ids).toSorted()).toEqual(
       many.map((number) => `r${number}`).toSorted(),
     );
   });
 
-  it('are told of at once when the application ends', () => {
-    const { requests, told } = observed();
-    requests.announce(KIND, 'r1', 1);
+  it('delivers events at once during shutdown', () => {
+    const { requests, emit, delivered } = observe();
+    emit(LABELS, 'r1');
     requests.beforeApplicationShutdown();
-    expect(told).toEqual([[KIND, ['r1']]]);
-    requests.announce(KIND, 'r2', 1);
-    expect(told.slice(1)).toEqual([[KIND, ['r2']]]);
+    expect(delivered).toEqual([[LABELS, ['r1']]]);
+    emit(LABELS, 'r2');
+    expect(delivered.slice(1)).toEqual([[LABELS, ['r2']]]);
   });
 });

@@ -1,70 +1,69 @@
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
-import type { FinishedRequest, RequestKind } from './finished-request.js';
+import { type BeforeApplicationShutdown, Global, Injectable, Module } from '@nestjs/common';
+import type { RequestEvent, RequestLabels } from './request-event.js';
 
-// One for each key, and for those without.
-const MAX_LATEST = 1000;
+// One batch for each key, and one for requests without a key.
+const MAX_BATCHES = 1000;
 
-/** @param requests that are of this kind: one at least. */
-export type RequestObserver = (kind: RequestKind, requests: readonly FinishedRequest[]) => void;
+/** @param events at least one, all with these labels */
+export type RequestObserver = (labels: RequestLabels, events: readonly RequestEvent[]) => void;
 
-/** Requests of a kind that are still to be told of. */
-interface Untold {
-  readonly kind: RequestKind;
-  requests: FinishedRequest[];
+interface Batch {
+  readonly labels: RequestLabels;
+  events: RequestEvent[];
 }
 
 /**
- * Tells of every request, once, when it is over: refused ones too. It tells at the end of the turn of the event loop, and of all
- * alike at once: to look after one request is cheap among its kind, and after its answer it is a twentieth of the whole. Observers
- * register at start, in `onModuleInit`. They are called one after the other, so they must return at once, and never throw.
+ * Emits one event per completed request, also per refused one. Events with identical labels are delivered in
+ * one batch per event-loop tick (docs/decisions/0041). Observers register in `onModuleInit`. They run one
+ * after the other, so they must return at once and never throw.
  */
 @Injectable()
-export class FinishedRequests implements BeforeApplicationShutdown {
+export class RequestEvents implements BeforeApplicationShutdown {
   private readonly observers: RequestObserver[] = [];
-  /** Of each key the latest kind, of which the next request is, too, most of the time. */
-  private readonly latest = new Map<string | null, Untold>();
-  private untold: Untold[] = [];
-  private isEnding = false;
+  /** The latest batch of each key: the next request of a key mostly has the same labels. */
+  private readonly latest = new Map<string | null, Batch>();
+  private pending: Batch[] = [];
+  private isShuttingDown = false;
 
   observe(observer: RequestObserver): void {
     this.observers.push(observer);
   }
 
-  announce(kind: RequestKind, requestId: string, durationMs: number): void {
-    const known = this.alike(kind);
-    if (this.untold.length === 0 && !this.isEnding) setImmediate(() => this.tell());
-    if (known.requests.length === 0) this.untold.push(known);
-    known.requests.push({ requestId, durationMs });
-    if (this.isEnding) this.tell();
+  emit(event: RequestEvent): void {
+    const batch = this.batchFor(event.labels);
+    if (this.pending.length === 0 && !this.isShuttingDown) setImmediate(() => this.flush());
+    if (batch.events.length === 0) this.pending.push(batch);
+    batch.events.push(event);
+    if (this.isShuttingDown) this.flush();
   }
 
-  /** Observers write down what they have counted in `onApplicationShutdown`, which comes next. */
+  /** Observers write what they have counted in `onApplicationShutdown`, which comes next. */
   beforeApplicationShutdown(): void {
-    this.isEnding = true;
-    this.tell();
+    this.isShuttingDown = true;
+    this.flush();
   }
 
-  private tell(): void {
-    const { untold } = this;
-    this.untold = [];
-    for (const each of untold) {
-      const { kind, requests } = each;
-      each.requests = [];
-      for (const observer of this.observers) observer(kind, requests);
+  private flush(): void {
+    const { pending } = this;
+    this.pending = [];
+    for (const batch of pending) {
+      const { labels, events } = batch;
+      batch.events = [];
+      for (const observer of this.observers) observer(labels, events);
     }
   }
 
-  private alike(kind: RequestKind): Untold {
-    const known = this.latest.get(kind.keyId);
-    if (known !== undefined && isAlike(known.kind, kind)) return known;
-    if (this.latest.size >= MAX_LATEST) this.latest.clear();
-    const latest = { kind, requests: [] };
-    this.latest.set(kind.keyId, latest);
-    return latest;
+  private batchFor(labels: RequestLabels): Batch {
+    const latest = this.latest.get(labels.keyId);
+    if (latest !== undefined && haveSameLabels(latest.labels, labels)) return latest;
+    if (this.latest.size >= MAX_BATCHES) this.latest.clear();
+    const batch = { labels, events: [] };
+    this.latest.set(labels.keyId, batch);
+    return batch;
   }
 }
 
-function isAlike(one: RequestKind, other: RequestKind): boolean {
+function haveSameLabels(one: RequestLabels, other: RequestLabels): boolean {
   return (
     one.method === other.method &&
     one.route === other.route &&
@@ -76,3 +75,8 @@ function isAlike(one: RequestKind, other: RequestKind): boolean {
     one.limit === other.limit
   );
 }
+
+/** Provides `RequestEvents` to every module. */
+@Global()
+@Module({ providers: [RequestEvents], exports: [RequestEvents] })
+export class RequestEventsModule {}

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { generateApiKey } from '../../../src/api-keys/api-key-format.js';
 import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../../../src/config/key-environment.js';
-import type { KeyRefusal } from '../../../src/requests/finished-request.js';
+import type { KeyRefusal } from '../../../src/requests/request-event.js';
 import type { HttpCaller } from './http-caller.js';
 
 const KEYS = '/api/internal/api-keys';
