@@ -1,4 +1,5 @@
 import { clientNetwork } from '@latchkey/limits/client-network';
+import { NetworkWindows } from '@latchkey/limits/network-windows';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
@@ -7,7 +8,6 @@ import { PrismaService } from '../prisma/prisma.service.js';
 import type { RequestLabels } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 import { Alerts } from './alerts.js';
-import { FailureCounts } from './failure-counts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
@@ -29,7 +29,7 @@ interface SharedCount {
 @Injectable()
 export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(AttemptDetector.name);
-  private readonly failures = new FailureCounts(WINDOW_SECONDS * 1000);
+  private readonly failures = new NetworkWindows(WINDOW_SECONDS * 1000);
   private readonly maxFailures: number;
   private readonly maxSources: number;
   /** Failures by network that the database has not counted yet. */
@@ -74,8 +74,10 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
   }
 
   private countFailures(network: string, added: number): void {
-    const failures = this.failures.add(network, added, performance.now());
-    this.judge(network, failures, this.failures.size);
+    const now = performance.now();
+    const window = this.failures.windowOf(network, now);
+    window.add(now, added);
+    this.judge(network, window.count(now), this.failures.size);
     const isNew = !this.unshared.has(network);
     if (isNew && this.unshared.size >= MAX_SHARED_NETWORKS) return;
     this.unshared.set(network, (this.unshared.get(network) ?? 0) + added);
