@@ -1,12 +1,11 @@
-// So many failures in a row say that it is no coincidence.
 const FAILURES_TO_OPEN = 5;
 const TRIAL_INTERVAL_MS = 100;
 
 /**
- * Stops asking what keeps failing, so that those who ask are told at once. While it is open, one at a time may try, at most
- * every 100 ms; the first success closes it.
+ * Opens after 5 failures in a row, so that further calls fail at once. While it is open, one trial at a time is
+ * allowed, at most every 100 ms. The first success closes it. Why not cockatiel: docs/decisions/0043.
  */
-export class Circuit {
+export class CircuitBreaker {
   private failures = 0;
   private nextTrialAt = 0;
   private isTrying = false;
@@ -15,8 +14,8 @@ export class Circuit {
     return this.failures >= FAILURES_TO_OPEN;
   }
 
-  /** Whether to ask now; whoever may must tell of the outcome. */
-  admits(): boolean {
+  /** Whether a call is allowed. Each allowed call must report `succeed` or `fail`. */
+  allows(): boolean {
     if (!this.isOpen) return true;
     if (this.isTrying || performance.now() < this.nextTrialAt) return false;
     this.isTrying = true;

@@ -1,55 +1,55 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Circuit } from './circuit.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-function opened(): Circuit {
-  const circuit = new Circuit();
+function opened(): CircuitBreaker {
+  const circuit = new CircuitBreaker();
   for (let failures = 0; failures < 5; failures++) circuit.fail();
   return circuit;
 }
 
-describe('Circuit', () => {
+describe('CircuitBreaker', () => {
   it('admits all until five in a row have failed', () => {
-    const circuit = new Circuit();
+    const circuit = new CircuitBreaker();
     for (let failures = 0; failures < 4; failures++) circuit.fail();
-    expect(circuit.admits()).toBe(true);
+    expect(circuit.allows()).toBe(true);
     circuit.fail();
-    expect(circuit.admits()).toBe(false);
+    expect(circuit.allows()).toBe(false);
   });
 
   it('counts only failures in a row', () => {
-    const circuit = new Circuit();
+    const circuit = new CircuitBreaker();
     for (let failures = 0; failures < 20; failures++) {
       circuit.fail();
       if (failures % 4 === 3) circuit.succeed();
     }
-    expect(circuit.admits()).toBe(true);
+    expect(circuit.allows()).toBe(true);
   });
 
   it('lets one at a time try after 100 ms', () => {
     const circuit = opened();
     vi.advanceTimersByTime(99);
-    expect(circuit.admits()).toBe(false);
+    expect(circuit.allows()).toBe(false);
     vi.advanceTimersByTime(1);
-    expect(circuit.admits()).toBe(true);
-    expect(circuit.admits()).toBe(false);
+    expect(circuit.allows()).toBe(true);
+    expect(circuit.allows()).toBe(false);
   });
 
   it('stays open after a trial that failed, until the next', () => {
     const circuit = opened();
     vi.advanceTimersByTime(100);
-    circuit.admits();
+    circuit.allows();
     circuit.fail();
-    expect(circuit.admits()).toBe(false);
+    expect(circuit.allows()).toBe(false);
     vi.advanceTimersByTime(100);
-    expect(circuit.admits()).toBe(true);
+    expect(circuit.allows()).toBe(true);
   });
 
   it('closes with the first success, also one of before it opened', () => {
     const circuit = opened();
     circuit.succeed();
-    expect([circuit.admits(), circuit.admits()]).toEqual([true, true]);
+    expect([circuit.allows(), circuit.allows()]).toEqual([true, true]);
   });
 });

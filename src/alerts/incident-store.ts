@@ -5,12 +5,12 @@ import { z } from 'zod';
 import type { Environment } from '../config/environment.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { ALERT_RULES, type AlertRule } from './alert-rules.js';
-import { type Alert, renderAlert } from './alert.js';
+import { ALERT_RULES, type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
 
-const episodeRows = z.array(
+const detailsSchema = z.record(z.string(), z.union([z.string(), z.number()]));
+const endedRows = z.array(
   z.object({
     id: z.string(),
     rule: z.enum(ALERT_RULES),
@@ -18,27 +18,35 @@ const episodeRows = z.array(
     details: z.string().transform((text) => detailsSchema.parse(JSON.parse(text))),
     started_at: z.date(),
     ended_at: z.date(),
+    reason: z.string().nullable(),
   }),
 );
-const detailsSchema = z.record(z.string(), z.union([z.string(), z.number()]));
 
-export interface OpenEpisode {
+// Why a key no longer needs attention: the first of the reasons. Null if only its use or expiry changed.
+const REASON = Prisma.sql`(
+  SELECT CASE
+    WHEN rotated_at IS NOT NULL THEN 'has a successor'
+    WHEN revoked_at IS NOT NULL THEN 'was revoked'
+    WHEN expires_at <= now() THEN 'has expired'
+  END FROM api_keys WHERE api_keys.id = subject AND rule IN ('key-near-expiry', 'key-unused'))`;
+
+interface OpenIncident {
   readonly rule: string;
   readonly subject: string;
 }
 
-/** Which episodes to end. */
+/** Selects incidents to end. */
 export type Ending =
   | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
   | { readonly rule: AlertRule; readonly unless: readonly string[] };
 
 /**
- * Episodes in the database. Of several processes that see the same one, the first opens it, and one ends it; with it goes
- * the alert to the outbox, or neither.
+ * Incidents in the database. Of several processes that detect the same one, the first opens it, and one ends
+ * it. The alert enters the outbox in the same transaction.
  */
 @Injectable()
-export class EpisodeStore {
+export class IncidentStore {
   private readonly hasReceiver: boolean;
 
   constructor(
@@ -49,13 +57,13 @@ export class EpisodeStore {
   }
 
   /**
-   * Notes that episodes have been seen just now. Answers with the ids of those that this has opened; of the others some
-   * process has told already. Saying it twice changes nothing. Alerts in `delivered` need not go to the outbox.
+   * Saves detections. Returns the ids of the incidents that this call opened; the others were open already.
+   * A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
    */
-  async save(seen: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
-    // In one order, or two processes that see the same ones would wait for each other.
-    const alerts = seen.toSorted((one, other) => (openKey(one) < openKey(other) ? -1 : 1));
-    const ids = alerts.map(({ episodeId }) => episodeId);
+  async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
+    // In one order, or two processes with the same detections would wait for each other.
+    const alerts = detected.toSorted((one, other) => (openKey(one) < openKey(other) ? -1 : 1));
+    const ids = alerts.map(({ incidentId }) => incidentId);
     const queued = alerts.filter(({ id }) => this.hasReceiver && !delivered.has(id));
     const opened = await this.prisma.$queryRaw<{ id: string }[]>`
       WITH seen AS (
@@ -71,7 +79,7 @@ export class EpisodeStore {
       ), queued AS (
         INSERT INTO alert_outbox (id, body)
         SELECT alert.id::uuid, body
-        FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ episodeId }) => episodeId)}::text[],
+        FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ incidentId }) => incidentId)}::text[],
                     ${queued.map(renderAlert)}::text[]) AS alert (id, episode_id, body)
         JOIN seen ON seen.id = alert.episode_id::uuid
         ON CONFLICT (id) DO NOTHING
@@ -80,14 +88,14 @@ export class EpisodeStore {
     return new Set(opened.map(({ id }) => id));
   }
 
-  /** Ends episodes, and answers with an alert for each that this has ended. */
+  /** Ends incidents. Returns an alert for each incident that this call ended. */
   async end(ending: Ending): Promise<Alert[]> {
     return this.prisma.$transaction(async (transaction) => {
       const rows = await transaction.$queryRaw`
         UPDATE alert_episodes SET ended_at = now(), open_key = NULL
         WHERE open_key IS NOT NULL AND ${conditionOf(ending)}
-        RETURNING id::text, rule, subject, details, started_at, ended_at`;
-      const alerts = episodeRows.parse(rows).map(toEnd);
+        RETURNING id::text, rule, subject, details, started_at, ended_at, ${REASON} AS reason`;
+      const alerts = endedRows.parse(rows).map(toEnd);
       if (this.hasReceiver && alerts.length > 0) {
         const data = alerts.map((alert) => ({ id: alert.id, body: renderAlert(alert) }));
         await transaction.alertDelivery.createMany({ data });
@@ -96,8 +104,8 @@ export class EpisodeStore {
     });
   }
 
-  /** Those that last, whichever process has opened them. */
-  async listOpen(): Promise<OpenEpisode[]> {
+  /** Open incidents of all processes. */
+  async listOpen(): Promise<OpenIncident[]> {
     return this.prisma.alertEpisode.findMany({
       where: { openKey: { not: null } },
       select: { rule: true, subject: true },
@@ -105,24 +113,19 @@ export class EpisodeStore {
     });
   }
 
-  /** Deletes episodes and alerts that were over a month ago. The role of this process may not delete rows by itself. */
+  /** Deletes incidents and alerts that ended a month ago. The role of this process may not delete rows itself. */
   async purge(): Promise<void> {
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }
 }
 
-function toEnd({
-  id,
-  rule,
-  subject,
-  details,
-  ...row
-}: z.output<typeof episodeRows>[number]): Alert {
+function toEnd({ id, rule, subject, ...row }: z.output<typeof endedRows>[number]): Alert {
+  const details = row.reason === null ? row.details : { ...row.details, reason: row.reason };
   const { started_at: startedAt, ended_at: endedAt } = row;
-  return { id: randomUUID(), episodeId: id, rule, subject, details, startedAt, endedAt };
+  return { id: randomUUID(), incidentId: id, rule, subject, details, startedAt, endedAt };
 }
 
-function openKey({ rule, subject }: OpenEpisode): string {
+function openKey({ rule, subject }: OpenIncident): string {
   return `${rule} ${subject}`;
 }
 
