@@ -1,12 +1,10 @@
 import { inSpan } from '@latchkey/tracing/spans';
-import { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
-import axios from 'axios';
 import DataLoader from 'dataloader';
 import type { BackendEnvironment } from '../config/environment.js';
 import { AbsentUsers } from './absent-users.js';
 import { ApiKeySource } from './api-key-source.js';
-import { axiosSettings } from './axios-settings.js';
+import { createBackendHttp } from './backend-http.js';
 import {
   BackendUnavailableError,
   type UnavailableReason,
@@ -88,8 +86,7 @@ export class BackendClient {
       INTERNAL_API_KEY_FILE,
       NODE_ENV === 'production',
     );
-    const settings = axiosSettings(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
-    const http = new HttpService(axios.create(settings));
+    const http = createBackendHttp(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
     return new BackendClient(new BackendTransport(http, keys), environment);
   }
 
@@ -136,8 +133,7 @@ export class BackendClient {
   ): Promise<Account[]> {
     const request = {
       method: 'GET',
-      path: `${userPath(id)}/accounts`,
-      ...(type === undefined ? {} : { query: { type } }),
+      path: `${userPath(id)}/accounts${type === undefined ? '' : `?type=${type}`}`,
       answer: accountsAnswerSchema,
     } as const;
     return (await this.callAbout(id, 'accounts', request, options)).accounts;
@@ -156,8 +152,7 @@ export class BackendClient {
   private async loadUsers(ids: readonly string[]): Promise<(User | undefined)[]> {
     const request = {
       method: 'GET',
-      path: '/api/internal/users',
-      query: { ids: [...new Set(ids)].join(',') },
+      path: `/api/internal/users?ids=${[...new Set(ids)].join(',')}`,
       answer: userPageSchema,
     } as const;
     const { users } = await this.watchCall('users', () => this.send('users', request, {}));
