@@ -12,7 +12,7 @@ import {
   BackendUnavailableError,
   UserNotFoundError,
 } from './backend-errors.js';
-import { HALF_OPEN_AFTER_MS } from './call-policy.js';
+import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
 import { getBackendClient } from './get-backend-client.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';

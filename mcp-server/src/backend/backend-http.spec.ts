@@ -64,7 +64,7 @@ describe('createBackendHttp', () => {
       caller.abort();
     });
     const request = createBackendHttp(url, 1000).axiosRef.get('/', { signal: caller.signal });
-    await expect(request).rejects.toThrow();
+    await expect(request).rejects.toThrow('canceled');
     await closed;
   });
 });
