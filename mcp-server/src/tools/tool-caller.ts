@@ -8,7 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { type User, pseudonym, toUser } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-client.js';
+import type { CallOptions } from '../backend/backend-calls.js';
 import { RateLimit } from '../limits/rate-limit.js';
 import { TokenFailures } from '../limits/token-failures.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
