@@ -3,8 +3,13 @@ import { z } from 'zod';
 // Each schema comes after those that it refers to.
 const RESPONSES = ['User', 'UserAnswer', 'UserPage', 'Account', 'AccountsAnswer'];
 
-// The backend leaves out the fields of a user that the caller's key may not read.
-const REQUIRED: Readonly<Record<string, string[]>> = { User: ['id'] };
+// All that this server can't do without. An older or newer backend may not send the other fields,
+// and no backend sends those of a user that the caller's key may not read.
+const REQUIRED: Readonly<Record<string, string[]>> = {
+  User: ['id'],
+  UserPage: ['users'],
+  Account: ['type', 'currency', 'balance'],
+};
 
 // Strict: an unknown keyword must not pass unchecked.
 const schemaSchema = z.strictObject({

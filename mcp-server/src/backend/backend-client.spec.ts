@@ -378,6 +378,42 @@ describe('calls of getUserDetails in one event-loop tick', () => {
   });
 });
 
+describe('a backend of another version', () => {
+  it('may leave out every field but those that the client needs', async () => {
+    handler = json(200, { user: { id: '1' } });
+    expect(await client.getUserDetails('1')).toEqual({ id: '1', source: 'backend' });
+    handler = json(200, { users: [{ id: '1' }, { id: '2' }] });
+    expect(await client.getUsers(['1', '2'])).toEqual([{ id: '1' }, { id: '2' }]);
+    const account = { type: 'checking', currency: 'USD', balance: '1.00' };
+    handler = json(200, { accounts: [account] });
+    expect(await client.getAccounts('1')).toEqual([account]);
+  });
+
+  it('may send fields that the client does not know', async () => {
+    const added = { added: { nested: [1] } };
+    handler = json(200, { users: [{ ...user('1'), ...added }, user('2')], ...added });
+    expect(await client.getUsers(['1', '2'])).toEqual([user('1'), user('2')]);
+    const account = { id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' };
+    handler = json(200, { accounts: [{ ...account, ...added }], ...added });
+    expect(await client.getAccounts('1')).toEqual([account]);
+  });
+
+  it.each([
+    [{ user: { ...user('1'), roles: 'secret' } }, 'user.roles: Invalid input: expected array'],
+    [{ user: { id: 7 } }, 'user.id: Invalid input: expected string'],
+    [{ data: 'secret' }, 'user: Invalid input: expected object'],
+    ['secret', 'Invalid input: expected object'],
+  ])('has %j rejected, and the log names the field and its type', async (body, reason) => {
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    handler = json(200, body);
+    await expect(client.getUserDetails('1')).rejects.toMatchObject({ reason: 'unusable-answer' });
+    const line = String(warn.mock.calls[0]?.[0]);
+    vi.restoreAllMocks();
+    expect(line).toContain(`A response of the backend was rejected: ${reason}`);
+    expect(line).not.toContain('secret');
+  });
+});
+
 describe('updatePhone', () => {
   it('is never sent twice', async () => {
     handler = json(503, {});

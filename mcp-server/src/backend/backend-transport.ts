@@ -134,7 +134,7 @@ export class BackendTransport {
 
   /** @param reason without any value of the answer, which may be personal data */
   private reject(reason: string, status?: number): BackendUnavailableError {
-    this.logger.warn(`An answer of the backend was rejected: ${reason}`);
+    this.logger.warn(`A response of the backend was rejected: ${reason}`);
     const details = status === undefined ? {} : { status };
     return new BackendUnavailableError('unusable-answer', false, details);
   }
