@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { BackendEnvironment } from '../config/environment.js';
 import { AbsentUsers } from './absent-users.js';
-import { ApiKeySource } from './api-key-source.js';
+import { ApiKeySource } from '../config/api-key-source.js';
 import { BackendCalls, type CallOptions } from './backend-calls.js';
 import {
   BackendUnavailableError,

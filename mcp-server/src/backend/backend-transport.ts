@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import type { AxiosResponse } from 'axios';
 import { errors } from 'undici';
 import type { z } from 'zod';
-import type { ApiKeySource } from './api-key-source.js';
+import type { ApiKeySource } from '../config/api-key-source.js';
 import {
   type BackendError,
   BackendRejectedError,
