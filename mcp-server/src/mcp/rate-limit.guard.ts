@@ -2,7 +2,7 @@ import { clientNetwork } from '@latchkey/limits/client-network';
 import { type CanActivate, type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fromAuthInfo } from '../auth/user.js';
-import { RateLimit } from './rate-limit.js';
+import { RateLimit } from '../limits/rate-limit.js';
 
 /** Limits how many requests a user makes in a minute. */
 @Injectable()
