@@ -6,8 +6,8 @@ import { Client, escapeIdentifier } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
 import { Alerts } from '../src/alerts/alerts.js';
-import { EpisodeStore } from '../src/alerts/episode-store.js';
-import { KeyWatch } from '../src/alerts/key-watch.js';
+import { IncidentStore } from '../src/alerts/incident-store.js';
+import { KeyDetector } from '../src/alerts/key-detector.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { BlockingSessions } from '../src/api-keys/feed/blocking-sessions.js';
 import { ListeningClient } from '../src/api-keys/feed/listening-client.js';
@@ -137,9 +137,13 @@ async function useAlerts(): Promise<void> {
   await vi.waitUntil(isDelivered, PATIENT);
   await alerts.end({ rule: 'enumeration', subject: 'k' });
   await alerts.tick();
-  await app.get(KeyWatch, { strict: false }).run();
+  await app.get(KeyDetector, { strict: false }).run();
+  await withKey(await app.getUrl(), 'wrong')
+    .get(`${INTERNAL}/users/1`)
+    .expect(401);
+  await vi.waitUntil(() => [...recorder.statements].join().includes('count_failed_auth'), PATIENT);
   await vi.waitUntil(isDelivered, PATIENT);
-  await app.get(EpisodeStore, { strict: false }).purge();
+  await app.get(IncidentStore, { strict: false }).purge();
 }
 
 async function runInBackground(): Promise<void> {

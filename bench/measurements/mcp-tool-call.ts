@@ -1,6 +1,5 @@
 import type { BenchRun } from '../bench-run.js';
 import { CHECKOUT } from '../checkout.js';
-import type { Database } from '../database.js';
 import { findFreePort } from '../../scripts/free-port.js';
 import { type LoadResult, type LoadTarget, p50sOf, p99sOf, ratesOf } from '../load/load.js';
 import { type ToolCall, toolCallRequest } from '../mcp-call.js';
@@ -16,60 +15,81 @@ const CONNECTIONS = [1, 16];
 const ECHOED = 'How much is there?';
 
 interface McpServer {
+  readonly title: string;
   readonly script: string;
   readonly variables: NodeJS.ProcessEnv;
-  readonly call: ToolCall;
+  readonly asksBackend: boolean;
+  readonly call: Omit<ToolCall, 'tokens'>;
 }
 
-/** A tool of the MCP server, which asks the backend, against a tool of a bare server that asks nobody. */
+const ECHO = {
+  script: 'bench/dist/mcp-echo/main.js',
+  asksBackend: false,
+  call: { tool: 'echo', arguments: { text: ECHOED }, expects: ECHOED },
+};
+
+const GET_BALANCE = {
+  variables: MCP_SERVER_VARIABLES,
+  asksBackend: true,
+  call: { tool: 'get_balance', arguments: {}, expects: 'balance is' },
+};
+
+const OURS: McpServer = {
+  ...GET_BALANCE,
+  title: 'get_balance of Latchkey',
+  script: 'mcp-server/dist/main.js',
+};
+
+const SERVERS: readonly McpServer[] = [
+  OURS,
+  {
+    ...GET_BALANCE,
+    title: 'get_balance by hand: SDK, fetch, no policy',
+    script: 'bench/dist/mcp-by-hand/main.js',
+  },
+  { ...ECHO, title: 'echo that verifies the token', variables: MCP_SERVER_VARIABLES },
+  { ...ECHO, title: 'echo, bare', variables: {} },
+];
+
+/** A tool that asks the backend, against one written by hand, and tools that ask nobody. */
 export const mcpToolCall: Measurement = {
   name: 'mcp-tool-call',
   peers: () => [LATCHKEY],
   async run(run) {
-    const database = await run.database();
     const tokens = await mintTokens();
-    const [echo = [], balance = []] = await run.inTurns([
-      { name: 'bare SDK server, echo', measure: () => measure(run, bareServer(tokens)) },
-      { name: 'get_balance', measure: () => withBackend(run, database, tokens) },
-    ]);
+    const results = await run.inTurns(
+      SERVERS.map((server) => ({
+        name: server.title,
+        measure: () => measureWithBackend(run, server, tokens),
+      })),
+    );
     const { rounds, seconds } = run.options;
-    return { text: table(echo, balance), conditions: describeRounds(rounds, seconds) };
+    return { text: table(results), conditions: describeRounds(rounds, seconds) };
   },
 };
 
-function bareServer(tokens: readonly string[]): McpServer {
-  return {
-    script: 'bench/dist/mcp-echo/main.js',
-    variables: {},
-    call: { tool: 'echo', arguments: { text: ECHOED }, expects: ECHOED, tokens },
-  };
-}
-
-function withBackend(
+async function measureWithBackend(
   run: BenchRun,
-  database: Database,
+  server: McpServer,
   tokens: readonly string[],
 ): Promise<LoadResult[]> {
-  return run.withServer({ peer: LATCHKEY, database }, ({ origin }) =>
-    measure(run, {
-      script: 'mcp-server/dist/main.js',
-      variables: {
-        ...MCP_SERVER_VARIABLES,
-        BACKEND_API_URL: origin,
-        INTERNAL_API_KEY: API_KEY,
-      },
-      call: { tool: 'get_balance', arguments: {}, expects: 'balance is', tokens },
-    }),
-  );
+  if (!server.asksBackend) return measure(run, server, tokens);
+  const database = await run.database();
+  return run.withServer({ peer: LATCHKEY, database }, ({ origin }) => {
+    const backend = { BACKEND_API_URL: origin, INTERNAL_API_KEY: API_KEY };
+    return measure(run, { ...server, variables: { ...server.variables, ...backend } }, tokens);
+  });
 }
 
 /** A result for each number of connections. */
 async function measure(
   run: BenchRun,
   { script, variables, call }: McpServer,
+  tokens: readonly string[],
 ): Promise<LoadResult[]> {
   const port = String(await findFreePort());
-  const target = { origin: `http://127.0.0.1:${port}`, request: toolCallRequest(call) };
+  const request = toolCallRequest({ ...call, tokens });
+  const target = { origin: `http://127.0.0.1:${port}`, request };
   const server = await PinnedProcess.start({
     folder: CHECKOUT,
     args: [script],
@@ -102,27 +122,22 @@ async function isAnswered({
   }
 }
 
-function table(echo: readonly LoadResult[][], balance: readonly LoadResult[][]): string {
+/** @param results of `SERVERS`, each a list of rounds with a result for each of `CONNECTIONS` */
+function table(results: readonly LoadResult[][][]): string {
   const rows = CONNECTIONS.flatMap((connections, index) => {
-    const [bare, ours] = [echo, balance].map((rounds) =>
-      rounds.flatMap((each) => each[index] ?? []),
-    );
-    return [
-      row('bare SDK server, echo', connections, bare ?? [], bare ?? []),
-      row('get_balance, with the backend behind it', connections, ours ?? [], bare ?? []),
-    ];
+    const all = results.map((rounds) => rounds.flatMap((round) => round[index] ?? []));
+    const [ours = []] = all;
+    return SERVERS.map(({ title }, server) => row(title, connections, all[server] ?? [], ours));
   });
-  return markdownTable([
-    ['', 'connections', 'calls/s', 'p50, ms', 'p99, ms', 'calls/s ÷ echo’s'],
-    ...rows,
-  ]);
+  const ratios = ['calls/s', 'p50', 'p99'].map((figure) => `Latchkey ÷ it: ${figure}`);
+  return markdownTable([['', 'connections', 'calls/s', 'p50, ms', 'p99, ms', ...ratios], ...rows]);
 }
 
 function row(
   title: string,
   connections: number,
   rounds: readonly LoadResult[],
-  base: readonly LoadResult[],
+  ours: readonly LoadResult[],
 ): string[] {
   return [
     title,
@@ -130,6 +145,8 @@ function row(
     formatCount(medianOf(ratesOf(rounds))),
     formatDecimal(medianOf(p50sOf(rounds))),
     formatDecimal(medianOf(p99sOf(rounds))),
-    formatSpread(ratiosByRound(ratesOf(rounds), ratesOf(base))),
+    ...[ratesOf, p50sOf, p99sOf].map((figures) =>
+      formatSpread(ratiosByRound(figures(ours), figures(rounds))),
+    ),
   ];
 }

@@ -3,6 +3,14 @@ import { z } from 'zod';
 // Each schema comes after those that it refers to.
 const RESPONSES = ['User', 'UserAnswer', 'UserPage', 'Account', 'AccountsAnswer'];
 
+// All that this server can't do without. An older or newer backend may not send the other fields,
+// and no backend sends those of a user that the caller's key may not read.
+const REQUIRED: Readonly<Record<string, string[]>> = {
+  User: ['id'],
+  UserPage: ['users'],
+  Account: ['type', 'currency', 'balance'],
+};
+
 // Strict: an unknown keyword must not pass unchecked.
 const schemaSchema = z.strictObject({
   $ref: z.string().optional(),
@@ -32,7 +40,8 @@ const documentSchema = z.object({
 export function renderSchemas(document: unknown): string {
   const { schemas } = documentSchema.parse(document).components;
   const declarations = RESPONSES.map((name) => {
-    const source = renderSchema(schemaSchema.parse(schemas[name]));
+    const schema = schemaSchema.parse(schemas[name]);
+    const source = renderSchema({ ...schema, required: REQUIRED[name] ?? schema.required });
     return `export const ${schemaName(name)} = ${source};
 export type ${name} = z.infer<typeof ${schemaName(name)}>;`;
   });

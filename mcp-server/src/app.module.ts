@@ -3,6 +3,7 @@ import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { Module } from '@nestjs/common';
 import { ProtectedResource } from './auth/protected-resource.js';
 import { ProtectedResourceController } from './auth/protected-resource.controller.js';
+import { VerifiedTokens } from './auth/verified-tokens.js';
 import { HealthController } from './health/health.controller.js';
 import { LimitsModule } from './limits/limits.module.js';
 import { LoggingModule } from './logging/logging.module.js';
@@ -21,6 +22,6 @@ import { ToolServerModule } from './tool-server.module.js';
     MetricsModule,
   ],
   controllers: [McpController, ProtectedResourceController, HealthController],
-  providers: [ProtectedResource],
+  providers: [ProtectedResource, VerifiedTokens],
 })
 export class AppModule {}

@@ -88,7 +88,7 @@ describe('an answer of the backend', () => {
   ])('is rejected with path and expectation in the log, without its values', async (user, why) => {
     show(user);
     expect((await call('get_profile')).isError).toBe(true);
-    await expect.poll(() => mcp.output).toContain(`An answer of the backend was rejected: ${why}`);
+    await expect.poll(() => mcp.output).toContain(`A response of the backend was rejected: ${why}`);
     expect(mcp.output).not.toContain(CANARY);
     await recover();
   });
@@ -103,7 +103,7 @@ describe('an answer of the backend', () => {
         : respond(status, body),
     );
     await call('get_profile');
-    await expect.poll(() => mcp.output).toContain(`An answer of the backend was rejected: ${why}`);
+    await expect.poll(() => mcp.output).toContain(`A response of the backend was rejected: ${why}`);
     expect(mcp.output).not.toContain(CANARY);
     await recover();
   });

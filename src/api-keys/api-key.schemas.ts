@@ -49,10 +49,10 @@ const lastUseSchema = z
   })
   .meta({ id: 'LastUse' });
 
-export const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
+const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
 
 /** An issued key as every answer shows one: everything but the secret. */
-export const apiKeySchema = z
+const apiKeySchema = z
   .object({
     id: apiKeyIdSchema,
     name: z.string(),

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { Refusal } from '../requests/request-event.js';
 
 interface ProblemType {
   readonly status: number;
@@ -9,7 +10,11 @@ interface ProblemType {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  /** How the refusal is recorded: for all problems that refuse a good key or exceed a limit. */
+  readonly refusal?: Refusal | undefined;
 }
+
+const FORBIDDEN: Refusal = { outcome: 'forbidden' };
 
 /** Every problem that this API answers with. The codes are stable: clients branch on them. */
 export const PROBLEM_TYPES = {
@@ -23,10 +28,10 @@ export const PROBLEM_TYPES = {
   INVALID_ACCESS_TOKEN: lasting(401, 'Invalid or missing access token', {
     'www-authenticate': 'Bearer realm="users", error="invalid_token"',
   }),
-  INSUFFICIENT_SCOPE: lasting(403, 'The API key lacks the required scope'),
-  FIELD_NOT_ALLOWED: lasting(403, 'The API key may not use this field of users'),
-  GRANT_EXCEEDS_CALLER: lasting(403, 'A key can only grant what it holds itself'),
-  ACCESS_NOT_DECLARED: lasting(403, 'No access policy is declared for this route'),
+  INSUFFICIENT_SCOPE: lasting(403, 'The API key lacks the required scope', {}, FORBIDDEN),
+  FIELD_NOT_ALLOWED: lasting(403, 'The API key may not use this field of users', {}, FORBIDDEN),
+  GRANT_EXCEEDS_CALLER: lasting(403, 'A key can only grant what it holds itself', {}, FORBIDDEN),
+  ACCESS_NOT_DECLARED: lasting(403, 'No access policy is declared for this route', {}, FORBIDDEN),
   ROUTE_NOT_FOUND: lasting(404, 'There is no such route'),
   USER_NOT_FOUND: lasting(404, 'User not found'),
   API_KEY_NOT_FOUND: lasting(404, 'There is no API key with this id'),
@@ -46,18 +51,26 @@ export const PROBLEM_TYPES = {
   UNSUPPORTED_MEDIA_TYPE: lasting(415, 'The request body must be application/json'),
   EXPECTATION_FAILED: lasting(417, 'Only 100-continue can be expected'),
   IDEMPOTENCY_KEY_REUSED: lasting(422, 'The Idempotency-Key was used before, for another request'),
-  RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60),
-  CONCURRENCY_LIMITED: retryable(429, 'The API key has too many requests in progress', 1),
+  RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
+    outcome: 'rate-limited',
+    limit: 'key-rate',
+  }),
+  CONCURRENCY_LIMITED: retryable(429, 'The API key has too many requests in progress', 1, {
+    outcome: 'rate-limited',
+    limit: 'key-concurrency',
+  }),
   ENUMERATION_LIMITED: retryable(
     429,
     'The API key has asked for too many different users, or for too many that do not exist',
     3600,
+    { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
   // Not retryable: the same key will be as wrong later.
   TOO_MANY_FAILURES: lasting(
     429,
     'Too many requests with an invalid or missing API key came from this address',
     { 'retry-after': '60' },
+    { limit: 'source-failures' },
   ),
   HEADERS_TOO_LARGE: lasting(431, 'The request headers are too large or more than 100'),
   INTERNAL_ERROR: lasting(500, 'The request failed; the log has the cause'),
@@ -75,8 +88,8 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The problem that the request was answered with; null if there was none. */
-    problem: ProblemCode | null;
+    /** Why a good key was refused, or which limit refused the request; null if neither. */
+    refusal: Refusal | null;
   }
 }
 
@@ -101,7 +114,7 @@ export const problemSchema = z
   })
   .meta({ description: 'An error answer (RFC 9457).' });
 
-export type Problem = z.infer<typeof problemSchema>;
+type Problem = z.infer<typeof problemSchema>;
 
 type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
 
@@ -113,6 +126,10 @@ export class ProblemException extends HttpException {
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(PROBLEM_TYPES[code].detail, PROBLEM_TYPES[code].status);
+  }
+
+  get refusal(): Refusal | null {
+    return PROBLEM_TYPES[this.code].refusal ?? null;
   }
 }
 
@@ -146,7 +163,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
 /** Sends a problem as the answer of a request. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
-  reply.request.problem = problem.code;
+  reply.request.refusal = problem.refusal;
   void reply.code(status).headers(headers).send(body);
 }
 
@@ -155,13 +172,25 @@ function lasting(
   status: number,
   detail: string,
   headers: ProblemType['headers'] = {},
+  refusal?: Refusal,
 ): ProblemType {
-  return { status, detail, retryable: false, headers };
+  return { status, detail, retryable: false, headers, refusal };
 }
 
-function retryable(status: number, detail: string, afterSeconds?: number): ProblemType {
+function retryable(
+  status: number,
+  detail: string,
+  afterSeconds?: number,
+  refusal?: Refusal,
+): ProblemType {
   const headers = { 'retry-after': String(afterSeconds) };
-  return { status, detail, retryable: true, headers: afterSeconds === undefined ? {} : headers };
+  return {
+    status,
+    detail,
+    retryable: true,
+    headers: afterSeconds === undefined ? {} : headers,
+    refusal,
+  };
 }
 
 /** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */

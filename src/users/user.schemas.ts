@@ -7,7 +7,7 @@ import { EXAMPLE_USER, emailSchema, fieldsWith, phoneSchema, userIdSchema } from
 const MAX_IDS = 100;
 
 /** A user with all fields, as the user itself sees it. */
-export const userSchema = z
+const userSchema = z
   .object(fieldsWith('response'))
   .meta({ id: 'CurrentUser', example: EXAMPLE_USER });
 
@@ -16,7 +16,7 @@ export const currentUserAnswerSchema = z
   .meta({ id: 'CurrentUserAnswer' });
 
 /** A user as a key sees it. */
-export const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
+const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
   id: 'User',
   description: 'A user, without the fields that the key may not read.',
   example: EXAMPLE_USER,
@@ -132,7 +132,6 @@ export const searchUsersSchema = z
   });
 
 export type UserParameters = z.infer<typeof userParametersSchema>;
-export type User = z.infer<typeof userSchema>;
 export type CreateUser = z.output<typeof createUserSchema>;
 export type UpdateUser = z.output<typeof updateUserSchema>;
 export type ListUsers = z.output<typeof listUsersSchema>;

@@ -1,7 +1,8 @@
-import { createServer } from 'node:http';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { verifiedUser } from '../mcp-user.js';
 
 const handler = createMcpHandler(() => {
   const server = new McpServer({ name: 'echo', version: '0.1.0' });
@@ -19,7 +20,15 @@ const handler = createMcpHandler(() => {
 
 const handle = toNodeHandler(handler);
 
-createServer((request, response) => void handle(request, response)).listen(
+// Without a secret it is the bare server: the floor of what the SDK costs.
+const verifies = process.env.JWT_SECRET !== undefined;
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (verifies && (await verifiedUser(request)) === undefined) response.writeHead(401).end();
+  else await handle(request, response);
+}
+
+createServer((request, response) => void answer(request, response)).listen(
   Number(process.env.MCP_PORT),
   '127.0.0.1',
 );

@@ -1,4 +1,4 @@
-import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { AccessTokenError } from '@latchkey/access-tokens/verifier';
 import {
   OAuthError,
   OAuthErrorCode,
@@ -14,6 +14,7 @@ import { type TokenFault, TokenFailures } from '../limits/token-failures.js';
 import { ProtectedResource } from './protected-resource.js';
 import { SCOPES } from './scopes.js';
 import { toAuthInfo } from './user.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 declare module 'http' {
   interface IncomingMessage {
@@ -33,7 +34,7 @@ export class BearerGuard implements CanActivate {
   private readonly allowsTokenArgument: boolean;
 
   constructor(
-    private readonly verifier: AccessTokenVerifier,
+    private readonly tokens: VerifiedTokens,
     private readonly resource: ProtectedResource,
     private readonly failures: TokenFailures,
     config: ConfigService<Environment, true>,
@@ -67,7 +68,7 @@ export class BearerGuard implements CanActivate {
 
   private async authenticate(header: string): Promise<AuthInfo> {
     const token = /^Bearer +(\S+)$/i.exec(header)?.[1] ?? '';
-    const accessToken = await this.verifier.verify(token);
+    const accessToken = await this.tokens.verify(token);
     return {
       ...toAuthInfo(accessToken, this.resource.url),
       resourceMetadataUrl: this.resource.metadataUrl,

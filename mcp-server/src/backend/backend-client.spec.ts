@@ -12,7 +12,7 @@ import {
   BackendUnavailableError,
   UserNotFoundError,
 } from './backend-errors.js';
-import { HALF_OPEN_AFTER_MS } from './call-policy.js';
+import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
 import { getBackendClient } from './get-backend-client.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
@@ -162,12 +162,14 @@ describe('getUserDetails', () => {
   });
 
   it('gives up when the caller leaves, and hangs up', async () => {
-    const hungUp = new Promise<void>((resolve) => {
-      handler = (_request, response) => void response.on('close', resolve);
-    });
     const caller = new AbortController();
+    const hungUp = new Promise<void>((resolve) => {
+      handler = (_request, response) => {
+        response.on('close', resolve);
+        caller.abort();
+      };
+    });
     const call = client.getUserDetails('1', { signal: caller.signal });
-    setTimeout(() => caller.abort(), 50);
     await expect(call).rejects.toMatchObject({ name: 'AbortError' });
     await hungUp;
   });
@@ -224,8 +226,8 @@ describe('a key that has a successor', () => {
   });
 
   it('is told to the operator, with its dates, once an hour', async () => {
-    handler = json(200, { user: user('1') }, DEPRECATED);
-    const ask = () => Promise.all([client.getUserDetails('1'), client.getUserDetails('2')]);
+    handler = json(200, { accounts: [] }, DEPRECATED);
+    const ask = () => Promise.all([client.getAccounts('1'), client.getAccounts('2')]);
     await ask();
     vi.advanceTimersByTime(3_599_000);
     await ask();
@@ -258,12 +260,12 @@ describe('a key that has a successor', () => {
     handler = (request, response) =>
       json(
         200,
-        { user: user('1') },
+        { accounts: [] },
         request.headers['x-api-key'] === KEY ? DEPRECATED : {},
       )(request, response);
     writeFileSync(INTERNAL_API_KEY_FILE, `${successor}\n${KEY}\n`);
-    await Promise.all([following.getUserDetails('1'), following.getUserDetails('2')]);
-    await following.getUserDetails('1');
+    await Promise.all([following.getAccounts('1'), following.getAccounts('2')]);
+    await following.getAccounts('1');
     expect(requests.map(({ headers }) => headers['x-api-key'])).toEqual([KEY, KEY, successor]);
     expect(warnings).toEqual([]);
   });
@@ -282,16 +284,133 @@ describe('getUsers', () => {
   });
 
   it('leaves out what can be no id, and fails as a whole when the backend does', async () => {
-    handler = json(200, { users: [user('1')], nextCursor: null });
-    expect((await client.getUsers(['1', 'bad id!'])).map(({ id }) => id)).toEqual(['1']);
+    handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
+    const found = await client.getUsers(['1', 'bad id!', '2']);
+    expect(found.map(({ id }) => id)).toEqual(['1', '2']);
     handler = json(400, {});
-    await expect(client.getUsers(['1', 'bad id!'])).rejects.toThrow(BackendRejectedError);
+    await expect(client.getUsers(['1', 'bad id!', '2'])).rejects.toThrow(BackendRejectedError);
   });
 
-  it('keeps each URL within what the backend takes', async () => {
+  it('gives no user for a single id that does not exist', async () => {
+    handler = json(404, {});
+    expect(await client.getUsers(['nobody'])).toEqual([]);
+  });
+
+  it('asks for up to 100 ids in a URL of up to 8 KiB', async () => {
     handler = json(200, { users: [], nextCursor: null });
-    await client.getUsers(Array.from({ length: 100 }, (_, index) => String(index).padEnd(64, 'x')));
-    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(2048);
+    await client.getUsers(Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x')));
+    const counts = requests.map(({ url }) => url.split(',').length);
+    expect(counts).toEqual([100, 50]);
+    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(8192);
+  });
+});
+
+describe('calls of getUserDetails in one event-loop tick', () => {
+  const USERS = { users: [user('1'), user('2')], nextCursor: null };
+
+  it('share a request, and get each their own user', async () => {
+    handler = json(200, USERS);
+    const options = { requestId: 'request-1', actingUser: '1' };
+    const [first, absent, second] = await Promise.allSettled([
+      client.getUserDetails('1', options),
+      client.getUserDetails('absent'),
+      client.getUserDetails('2'),
+    ]);
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,absent,2']);
+    // Nobody in particular acts for several users.
+    expect(requests[0]?.headers).not.toHaveProperty('x-acting-user');
+    expect(first).toMatchObject({ value: { id: '1', source: 'backend' } });
+    expect(second).toMatchObject({ value: { id: '2', source: 'backend' } });
+    expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
+    await client.getUserDetails('absent').catch(() => undefined);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('ask for a single user on the route of that user', async () => {
+    const details = await Promise.all([client.getUserDetails('1'), client.getUserDetails('1')]);
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1']);
+    expect(details.map(({ id }) => id)).toEqual(['1', '1']);
+  });
+
+  it('do not end when one caller leaves, who gets its own reason at once', async () => {
+    let answer = () => {};
+    handler = (request, response) => {
+      answer = () => json(200, USERS)(request, response);
+    };
+    const caller = new AbortController();
+    const left = client.getUserDetails('1', { signal: caller.signal });
+    const stays = client.getUserDetails('2', { signal: new AbortController().signal });
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    caller.abort();
+    await expect(left).rejects.toMatchObject({ name: 'AbortError' });
+    answer();
+    expect(await stays).toMatchObject({ id: '2' });
+  });
+
+  it('hang up when all callers have left', async () => {
+    const hungUp = new Promise<void>((resolve) => {
+      handler = (_request, response) => void response.on('close', resolve);
+    });
+    const callers = ['1', '2'].map((id) => {
+      const caller = new AbortController();
+      const call = client.getUserDetails(id, { signal: caller.signal });
+      return { caller, call };
+    });
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    for (const { caller } of callers) caller.abort();
+    const ends = await Promise.allSettled(callers.map(({ call }) => call));
+    expect(ends).toMatchObject([
+      { reason: { name: 'AbortError' } },
+      { reason: { name: 'AbortError' } },
+    ]);
+    await hungUp;
+  });
+
+  it('fail together when the backend does, and try again together', async () => {
+    handler = (request, response) =>
+      json(requests.length === 1 ? 503 : 200, USERS)(request, response);
+    await Promise.all([client.getUserDetails('1'), client.getUserDetails('2')]);
+    expect(requests).toHaveLength(2);
+    handler = json(500, {});
+    const failed = [client.getUserDetails('1'), client.getUserDetails('2')];
+    for (const call of failed) await expect(call).rejects.toMatchObject({ reason: 'status' });
+    expect(requests).toHaveLength(3);
+  });
+});
+
+describe('a backend of another version', () => {
+  it('may leave out every field but those that the client needs', async () => {
+    handler = json(200, { user: { id: '1' } });
+    expect(await client.getUserDetails('1')).toEqual({ id: '1', source: 'backend' });
+    handler = json(200, { users: [{ id: '1' }, { id: '2' }] });
+    expect(await client.getUsers(['1', '2'])).toEqual([{ id: '1' }, { id: '2' }]);
+    const account = { type: 'checking', currency: 'USD', balance: '1.00' };
+    handler = json(200, { accounts: [account] });
+    expect(await client.getAccounts('1')).toEqual([account]);
+  });
+
+  it('may send fields that the client does not know', async () => {
+    const added = { added: { nested: [1] } };
+    handler = json(200, { users: [{ ...user('1'), ...added }, user('2')], ...added });
+    expect(await client.getUsers(['1', '2'])).toEqual([user('1'), user('2')]);
+    const account = { id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' };
+    handler = json(200, { accounts: [{ ...account, ...added }], ...added });
+    expect(await client.getAccounts('1')).toEqual([account]);
+  });
+
+  it.each([
+    [{ user: { ...user('1'), roles: 'secret' } }, 'user.roles: Invalid input: expected array'],
+    [{ user: { id: 7 } }, 'user.id: Invalid input: expected string'],
+    [{ data: 'secret' }, 'user: Invalid input: expected object'],
+    ['secret', 'Invalid input: expected object'],
+  ])('has %j rejected, and the log names the field and its type', async (body, reason) => {
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    handler = json(200, body);
+    await expect(client.getUserDetails('1')).rejects.toMatchObject({ reason: 'unusable-answer' });
+    const line = String(warn.mock.calls[0]?.[0]);
+    vi.restoreAllMocks();
+    expect(line).toContain(`A response of the backend was rejected: ${reason}`);
+    expect(line).not.toContain('secret');
   });
 });
 
@@ -306,7 +425,7 @@ describe('updatePhone', () => {
 });
 
 describe('the circuit breaker', () => {
-  const fail = () => client.getUserDetails('1').catch((error: unknown) => error);
+  const fail = () => client.getAccounts('1').catch((error: unknown) => error);
 
   it('opens after failures, then lets exactly one call try, and closes when that succeeds', async () => {
     handler = json(500, {});
@@ -319,10 +438,11 @@ describe('the circuit breaker', () => {
     await Promise.all(Array.from({ length: 50 }, fail));
     expect(requests).toHaveLength(1);
 
-    handler = json(200, { user: user('1') });
+    handler = json(200, { accounts: [] });
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
-    const answers = await Promise.all(Array.from({ length: 50 }, () => client.getUserDetails('1')));
-    expect(answers.every(({ source }) => source === 'backend')).toBe(true);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => client.getAccounts('1')));
+    expect(answers).toHaveLength(50);
+    expect(requests).toHaveLength(51);
   });
 
   it('does not close because the caller who tries it leaves', async () => {
@@ -331,7 +451,7 @@ describe('the circuit breaker', () => {
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
     handler = () => undefined;
     const signal = AbortSignal.timeout(50);
-    await expect(client.getUserDetails('1', { signal })).rejects.toMatchObject({
+    await expect(client.getAccounts('1', undefined, { signal })).rejects.toMatchObject({
       name: 'TimeoutError',
     });
     expect(await fail()).toMatchObject({ reason: 'circuit-open' });
@@ -352,7 +472,7 @@ describe('the circuit breaker', () => {
     for (let count = 0; count < 5; count++) await fail();
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
     await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
-    expect(client.isCircuitOpen('user')).toBe(true);
+    expect(client.isCircuitOpen('accounts')).toBe(true);
   });
 });
 
@@ -393,7 +513,7 @@ describe('the bulkhead', () => {
     handler = (_request, response) => void held.push(response);
     let refused = 0;
     const calls = Array.from({ length: 400 }, async () => {
-      const error: unknown = await patient.getUserDetails('1').then(
+      const error: unknown = await patient.getAccounts('1').then(
         () => undefined,
         (thrown: unknown) => thrown,
       );
@@ -404,8 +524,8 @@ describe('the bulkhead', () => {
     await vi.waitFor(() => expect(held).toHaveLength(64), 10_000);
     expect(refused).toBe(80);
     expect(requests).toHaveLength(64);
-    handler = json(200, { user: user('1') });
-    for (const response of held) response.end(JSON.stringify({ user: user('1') }));
+    handler = json(200, { accounts: [] });
+    for (const response of held) response.end(JSON.stringify({ accounts: [] }));
     await Promise.all(calls);
     expect(requests).toHaveLength(320);
     expect(refused).toBe(80);

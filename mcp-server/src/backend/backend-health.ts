@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import axios, { type AxiosInstance } from 'axios';
+import type { HttpService } from '@nestjs/axios';
 import type { Environment } from '../config/environment.js';
-import { axiosSettings } from './axios-settings.js';
+import { createBackendHttp } from './backend-http.js';
 
 // Health is public: however often it is asked, the backend is asked this rarely.
 const FRESH_MS = 250;
@@ -12,14 +12,14 @@ const TIMEOUT_MS = 400;
 /** Whether the backend says that it is ready. It is asked without the key. */
 @Injectable()
 export class BackendHealth {
-  private readonly http: AxiosInstance;
+  private readonly http: HttpService;
   private latest: Promise<boolean> | undefined;
   private askedAt = 0;
 
   constructor(config: ConfigService<Environment, true>) {
     const url = config.get('BACKEND_API_URL', { infer: true });
     const connectTimeoutMs = config.get('BACKEND_CONNECT_TIMEOUT_MS', { infer: true });
-    this.http = axios.create(axiosSettings(url, connectTimeoutMs));
+    this.http = createBackendHttp(url, connectTimeoutMs);
   }
 
   async isUp(): Promise<boolean> {
@@ -32,7 +32,7 @@ export class BackendHealth {
 
   private async ask(): Promise<boolean> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    return this.http.get('/api/health/ready', { signal }).then(
+    return this.http.axiosRef.get('/api/health/ready', { signal }).then(
       ({ status }) => status === 200,
       () => false,
     );

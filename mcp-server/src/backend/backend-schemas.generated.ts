@@ -18,12 +18,12 @@ export type UserAnswer = z.infer<typeof userAnswerSchema>;
 
 export const userPageSchema = z.object({
   users: z.array(userSchema),
-  nextCursor: z.string().nullable(),
+  nextCursor: z.string().nullable().optional(),
 });
 export type UserPage = z.infer<typeof userPageSchema>;
 
 export const accountSchema = z.object({
-  id: z.string(),
+  id: z.string().optional(),
   type: z.enum(['checking', 'savings', 'credit']),
   currency: z.string(),
   balance: z.string(),

@@ -1,9 +1,10 @@
 import { traceHeaders } from '@latchkey/tracing/spans';
 import type { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
-import { isAxiosError, type AxiosResponse } from 'axios';
+import type { AxiosResponse } from 'axios';
+import { errors } from 'undici';
 import type { z } from 'zod';
-import type { ApiKeySource } from './api-key-source.js';
+import type { ApiKeySource } from '../config/api-key-source.js';
 import {
   type BackendError,
   BackendRejectedError,
@@ -19,8 +20,8 @@ const MAX_ISSUES = 5;
 
 export interface BackendRequest<Answer> {
   readonly method: 'GET' | 'PATCH';
+  /** With its query. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly answer: z.ZodType<Answer>;
 }
@@ -66,7 +67,7 @@ export class BackendTransport {
   }
 
   private async request(
-    { method, path, query, body }: BackendRequest<unknown>,
+    { method, path, body }: BackendRequest<unknown>,
     { requestId, actingUser, trace }: Origin,
     key: string,
     signal: AbortSignal,
@@ -75,9 +76,9 @@ export class BackendTransport {
       return await this.http.axiosRef.request<string>({
         method,
         url: path,
-        params: query,
-        data: body,
+        ...(body === undefined ? {} : { data: JSON.stringify(body) }),
         headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           'x-api-key': key,
           ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
           ...(actingUser === undefined ? {} : { 'x-acting-user': actingUser }),
@@ -89,16 +90,20 @@ export class BackendTransport {
       });
     } catch (error) {
       signal.throwIfAborted();
-      // A new error without a cause: axios's own one holds the headers, and so the key.
+      // A new error without a cause: that of the HTTP client may hold the headers, and so the key.
       throw this.unavailable(error);
     }
   }
 
   // An answer that breaks off is a network fault too: the backend may just have been stopped.
   private unavailable(error: unknown): BackendUnavailableError {
-    if (!isAxiosError(error)) return new BackendUnavailableError('unusable-answer', false);
-    if (isTooLarge(error.message)) return this.reject('the body is too large');
-    return new BackendUnavailableError('network', true);
+    if (error instanceof errors.ResponseExceededMaxSizeError) {
+      return this.reject('the body is too large');
+    }
+    const isNetworkFault = error instanceof Error && 'code' in error;
+    return isNetworkFault
+      ? new BackendUnavailableError('network', true)
+      : new BackendUnavailableError('unusable-answer', false);
   }
 
   private readAnswer<Answer>(response: AxiosResponse<string>, schema: z.ZodType<Answer>): Answer {
@@ -129,13 +134,11 @@ export class BackendTransport {
 
   /** @param reason without any value of the answer, which may be personal data */
   private reject(reason: string, status?: number): BackendUnavailableError {
-    this.logger.warn(`An answer of the backend was rejected: ${reason}`);
+    this.logger.warn(`A response of the backend was rejected: ${reason}`);
     const details = status === undefined ? {} : { status };
     return new BackendUnavailableError('unusable-answer', false, details);
   }
 }
-
-const isTooLarge = (message: string): boolean => message.startsWith('maxContentLength');
 
 /** The value of a JSON text, or undefined for any other text. */
 function parseJson(text: string): unknown {

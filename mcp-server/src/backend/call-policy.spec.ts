@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { BackendUnavailableError } from './backend-errors.js';
-import { type Call, CallPolicy, HALF_OPEN_AFTER_MS, SharedCapacity } from './call-policy.js';
+import { type Call, CallPolicy, SharedCapacity } from './call-policy.js';
+import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
 
 const LIMITS = { responseTimeoutMs: 1000, totalTimeoutMs: 2000 };
 
@@ -72,7 +73,7 @@ describe('calls of a route that hangs', () => {
     const reasons = (await hanging).map((each) =>
       each.status === 'rejected' ? each.reason.reason : '',
     );
-    // The one that tried, those that waited for it, and those that were too many.
+    // The probe times out, and so do the calls that wait for it; the rest is refused at once.
     expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
   });
 });

@@ -20,7 +20,7 @@ import {
   wordList,
 } from '@latchkey/environment/variables';
 import { z } from 'zod';
-import { ApiKeySource } from '../backend/api-key-source.js';
+import { ApiKeySource } from './api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 

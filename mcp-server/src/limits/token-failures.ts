@@ -9,6 +9,7 @@ import { PROCESS_LOGGER } from '../logging/logging.module.js';
 
 /** The faults of a token itself. While the issuer's keys are unavailable, a token may be right. */
 export type TokenFault = Exclude<AccessTokenFault, 'keys-unavailable'>;
+export const TOKEN_FAULTS: readonly TokenFault[] = ['malformed', 'expired', 'signature', 'claims'];
 
 export interface TokenFailure {
   readonly fault: TokenFault;

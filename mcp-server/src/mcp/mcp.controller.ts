@@ -8,17 +8,16 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { onResponseEnd } from '@latchkey/http-front/response-end';
-import { toNodeHandler, type NodeMcpRequestHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import { ConfigService } from '@nestjs/config';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BearerGuard } from '../auth/bearer.guard.js';
 import { HostGuard } from '../auth/host.guard.js';
 import type { Environment } from '../config/environment.js';
-import { RateLimitGuard } from '../limits/rate-limit.guard.js';
+import { RateLimitGuard } from './rate-limit.guard.js';
+import { MAX_REQUEST_BYTES, exchange } from './http-exchange.js';
 import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js';
 
-const MAX_REQUEST_BYTES = 256 * 1024;
 // Of an exchange: calls of the backend, one after another, and the time for all else.
 const MOST_CALLS = 3;
 const ALL_ELSE_MS = 10_000;
@@ -29,16 +28,16 @@ const ALL_ELSE_MS = 10_000;
 export class McpController implements OnApplicationShutdown {
   private readonly logger = new Logger(McpController.name);
   private readonly handler: McpHttpHandler;
-  private readonly handle: NodeMcpRequestHandler;
   private readonly limitMs: number;
 
   constructor(factory: McpServerFactory, config: ConfigService<Environment, true>) {
     this.limitMs =
       MOST_CALLS * config.get('BACKEND_TOTAL_TIMEOUT_MS', { infer: true }) + ALL_ELSE_MS;
     const onerror = (error: Error) => this.logger.debug(`Refused by the MCP SDK: ${error.name}`);
-    const limits = { maxRequestBodySize: MAX_REQUEST_BYTES, onerror };
-    this.handler = createMcpHandler((connection) => factory.create(connection), limits);
-    this.handle = toNodeHandler(this.handler, limits);
+    this.handler = createMcpHandler((connection) => factory.create(connection), {
+      maxRequestBodySize: MAX_REQUEST_BYTES,
+      onerror,
+    });
   }
 
   @All()
@@ -53,7 +52,10 @@ export class McpController implements OnApplicationShutdown {
     // The SDK never ends an exchange whose calls were all cancelled.
     const limit = setTimeout(() => request.raw.socket.destroy(), this.limitMs).unref();
     onResponseEnd(reply.raw, () => clearTimeout(limit));
-    await this.handle(request.raw, reply.raw);
+    await exchange(this.handler, request.raw, reply.raw).catch((error: unknown) => {
+      this.logger.error(error);
+      reply.raw.destroy();
+    });
   }
 
   // Not before: closing ends the calls in progress.

@@ -6,10 +6,7 @@ import { Registry } from 'prom-client';
 import type { Environment } from '../config/environment.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { ToolsModule } from '../tools/tools.module.js';
-import { BackendMetrics } from './backend-metrics.js';
-import { RequestMetrics } from './request-metrics.js';
-import { TokenFailureMetrics } from './token-failure-metrics.js';
-import { ToolMetrics } from './tool-metrics.js';
+import { McpMetrics } from './mcp-metrics.js';
 
 /** Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
 @Module({
@@ -31,10 +28,7 @@ import { ToolMetrics } from './tool-metrics.js';
           variable: 'MCP_METRICS_PORT',
         }),
     },
-    RequestMetrics,
-    TokenFailureMetrics,
-    ToolMetrics,
-    BackendMetrics,
+    McpMetrics,
   ],
 })
 export class MetricsModule {}

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import type { User } from '../auth/user.js';
-import { BackendClient, type CallOptions } from '../backend/backend-client.js';
+import type { CallOptions } from '../backend/backend-calls.js';
+import { BackendClient } from '../backend/backend-client.js';
 import type { Account } from '../backend/backend-schemas.generated.js';
 import { displayName } from './display-text.js';
 import { formatMoney } from './format-money.js';

@@ -8,13 +8,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { type User, pseudonym, toUser } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-client.js';
+import type { CallOptions } from '../backend/backend-calls.js';
 import { RateLimit } from '../limits/rate-limit.js';
 import { TokenFailures } from '../limits/token-failures.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
-import { type FinishedToolCall, FinishedToolCalls } from './finished-tool-calls.js';
 import { MissingFieldsError } from './required-fields.js';
 import { type Tool, ToolError } from './tool.js';
 
@@ -31,16 +30,30 @@ export interface Invocation extends CallOptions {
   readonly clientName?: string | undefined;
 }
 
+/** A tool call that is over. */
+export interface FinishedToolCall {
+  readonly tool: string;
+  /** `ok`, `cancelled`, or the code of the failure: one of a fixed set of words. */
+  readonly outcome: string;
+  readonly durationMs: number;
+}
+
 /** Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed sentence, and logs one line. */
 @Injectable()
 export class ToolCaller {
+  private readonly observers: ((call: FinishedToolCall) => void)[] = [];
+
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly rateLimit: RateLimit,
     private readonly tokenFailures: TokenFailures,
-    private readonly finishedCalls: FinishedToolCalls,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
+
+  /** Registers an observer, which returns at once and never throws. */
+  observe(observer: (call: FinishedToolCall) => void): void {
+    this.observers.push(observer);
+  }
 
   /** @param args as the tool's input schema has parsed them */
   async call(
@@ -84,7 +97,7 @@ export class ToolCaller {
     } finally {
       const durationMs = performance.now() - startedAt;
       const finished = { tool: tool.name, outcome, durationMs };
-      this.finishedCalls.announce(finished);
+      for (const observer of this.observers) observer(finished);
       this.log(finished, invocation, user);
     }
   }

@@ -1,7 +1,6 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { Module } from '@nestjs/common';
 import { LimitsModule } from '../limits/limits.module.js';
-import { FinishedToolCalls } from './finished-tool-calls.js';
 import { GetBalanceTool } from './get-balance.tool.js';
 import { GetProfileTool } from './get-profile.tool.js';
 import { ToolCaller } from './tool-caller.js';
@@ -14,11 +13,10 @@ const TOOL_CLASSES = [GetBalanceTool, GetProfileTool, UpdatePhoneTool];
 @Module({
   imports: [AccessTokensModule, LimitsModule],
   providers: [
-    FinishedToolCalls,
     ToolCaller,
     ...TOOL_CLASSES,
     { provide: TOOLS, inject: TOOL_CLASSES, useFactory: (...tools: Tool[]) => tools },
   ],
-  exports: [FinishedToolCalls, ToolCaller, TOOLS],
+  exports: [ToolCaller, TOOLS],
 })
 export class ToolsModule {}

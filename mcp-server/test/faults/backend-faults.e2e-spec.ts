@@ -218,10 +218,12 @@ describe('a retry storm', () => {
     // Too many requests are no reason to open the circuit.
     backend.become(respond(429, {}));
     await callOften(caller, 'get_profile', 300);
+    const { length } = backend.requests;
+    backend.become(healthy);
+    expect((await caller.callTool('get_profile')).isError).toBeUndefined();
     await caller.close();
     await patient.stop();
-    expect(backend.requests.length).toBeGreaterThanOrEqual(300);
-    expect(backend.requests.length).toBeLessThanOrEqual(330);
+    expect(length).toBeLessThanOrEqual(330);
   });
 });
 

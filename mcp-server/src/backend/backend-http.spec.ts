@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { type RequestListener, createServer as createHttpServer } from 'node:http';
+import { type Server, createServer } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createBackendHttp } from './backend-http.js';
+
+let server: Server | undefined;
+afterEach(() => void server?.close());
+
+async function listen(started: Server): Promise<string> {
+  server = started.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  return `127.0.0.1:${address.port}`;
+}
+
+const serve = async (listener: RequestListener) =>
+  `http://${await listen(createHttpServer(listener))}`;
+
+describe('createBackendHttp', () => {
+  it('gives up a connection that is not made in time, TLS included', async () => {
+    // The server accepts connections and never completes the TLS handshake.
+    const host = await listen(createServer());
+    const http = createBackendHttp(`https://${host}`, 100);
+    const startedAt = performance.now();
+    await expect(http.axiosRef.get('/')).rejects.toMatchObject({ code: 'UND_ERR_CONNECT_TIMEOUT' });
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+  });
+
+  it('refuses an absolute URL', async () => {
+    const http = createBackendHttp('http://127.0.0.1:1', 100);
+    const request = http.axiosRef.get('http://127.0.0.1:2/');
+    await expect(request).rejects.toThrow('Only paths of the backend can be requested');
+  });
+
+  it('keeps the path of the base URL, and sends a path that looks like a host to the same origin', async () => {
+    const seen: (string | undefined)[] = [];
+    const url = await serve(({ url: path }, response) => {
+      seen.push(path);
+      response.end('text');
+    });
+    const http = createBackendHttp(`${url}/base/`, 1000);
+    expect((await http.axiosRef.get('/users')).data).toBe('text');
+    await http.axiosRef.get('//elsewhere.example/');
+    expect(seen).toEqual(['/base/users', '/base//elsewhere.example/']);
+  });
+
+  it('rejects a response of more than 256 KiB', async () => {
+    const url = await serve((_request, response) => {
+      response.write('x'.repeat(200_000));
+      response.end('x'.repeat(200_000));
+    });
+    const request = createBackendHttp(url, 1000).axiosRef.get('/');
+    await expect(request).rejects.toMatchObject({ code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
+  });
+
+  it('hangs up when the signal is aborted', async () => {
+    let hungUp = () => {};
+    const closed = new Promise<void>((resolve) => (hungUp = resolve));
+    const caller = new AbortController();
+    const url = await serve((_request, response) => {
+      response.on('close', hungUp);
+      caller.abort();
+    });
+    const request = createBackendHttp(url, 1000).axiosRef.get('/', { signal: caller.signal });
+    await expect(request).rejects.toThrow('canceled');
+    await closed;
+  });
+});

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { type Server, createServer } from 'node:http';
+import { type Socket, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { McpHttpHandler } from '@modelcontextprotocol/server';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MAX_REQUEST_BYTES, exchange } from './http-exchange.js';
+
+type Fetch = McpHttpHandler['fetch'];
+
+const fetchMock = vi.fn<Fetch>();
+let server: Server;
+let port: number;
+
+beforeEach(async () => {
+  fetchMock.mockReset().mockImplementation(async () => Response.json({ answer: 'é' }));
+  server = createServer((incoming, outgoing) => {
+    void exchange({ fetch: fetchMock }, incoming, outgoing);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('has no port');
+  ({ port } = address);
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const post = (body: string) => fetch(`http://127.0.0.1:${port}/mcp`, { method: 'POST', body });
+
+function send(head: string): Socket {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(`POST /mcp HTTP/1.1\r\nHost: x\r\n${head}`);
+  return socket;
+}
+
+describe('exchange', () => {
+  it('gives the SDK the parsed body, and sends the response with its length', async () => {
+    const response = await post('{"id":1}');
+    expect(await response.json()).toEqual({ answer: 'é' });
+    expect(response.headers.get('content-length')).toBe('15');
+    expect(fetchMock.mock.calls[0]?.[1]).toEqual({ parsedBody: { id: 1 } });
+  });
+
+  it.each(['{"id":', ''])('leaves a body that is not JSON to the SDK: %j', async (body) => {
+    let received: string | undefined;
+    fetchMock.mockImplementation(async (request) => {
+      received = await request.text();
+      return new Response(null, { status: 400 });
+    });
+    expect((await post(body)).status).toBe(400);
+    expect(received).toBe(body);
+    expect(fetchMock.mock.calls[0]?.[1]).toEqual({});
+  });
+
+  it.each([
+    ['announced', `Content-Length: ${MAX_REQUEST_BYTES + 1}\r\n\r\n`],
+    ['chunked', `Transfer-Encoding: chunked\r\n\r\n40001\r\n${'x'.repeat(0x40001)}\r\n`],
+  ])('lets the SDK refuse an %s body of more than 256 KiB, and closes', async (_case, head) => {
+    fetchMock.mockImplementation(async (request) => {
+      const size = Number(request.headers.get('content-length'));
+      return new Response(null, { status: size > MAX_REQUEST_BYTES ? 413 : 200 });
+    });
+    const answer = await text(send(head));
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    expect(answer).toMatch(/^connection: close/im);
+  });
+
+  it('never passes on a request that breaks off, although its body is complete JSON', async () => {
+    const socket = send('Transfer-Encoding: chunked\r\n\r\n8\r\n{"id":1}\r\n');
+    await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(50));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    await post('{"id":2}');
+    expect(fetchMock.mock.calls.map((call) => call[1])).toEqual([{ parsedBody: { id: 2 } }]);
+  });
+
+  it('aborts the request when the client leaves', async () => {
+    const aborted = new Promise<void>((resolve) => {
+      fetchMock.mockImplementation(async (request) => {
+        request.signal.addEventListener('abort', () => resolve());
+        socket.destroy();
+        return new Promise(() => undefined);
+      });
+    });
+    const socket = send('Content-Length: 2\r\n\r\n{}');
+    await aborted;
+  });
+
+  it('streams an event stream, and cancels it when the client leaves', async () => {
+    let cancelled = () => {};
+    const cancellation = new Promise<void>((resolve) => (cancelled = resolve));
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('data: 1\n\n')),
+      cancel: () => cancelled(),
+    });
+    const headers = { 'content-type': 'text/event-stream' };
+    fetchMock.mockImplementation(async () => new Response(stream, { headers }));
+    const response = await post('{}');
+    const first = await response.body?.getReader().read();
+    expect(new TextDecoder().decode(first?.value)).toBe('data: 1\n\n');
+    server.closeAllConnections();
+    await cancellation;
+  });
+});

@@ -1,0 +1,120 @@
+import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
+import { addGaugeBy } from '@latchkey/metrics/read-metrics';
+import { RequestDurations } from '@latchkey/metrics/request-durations';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+import { Counter, Histogram, Registry } from 'prom-client';
+import { BackendClient } from '../backend/backend-client.js';
+import { BACKEND_ROUTES } from '../backend/backend-observer.js';
+import { TOKEN_FAULTS, TokenFailures } from '../limits/token-failures.js';
+import { ToolCaller } from '../tools/tool-caller.js';
+
+const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Counts what clients ask of this server, and what it asks of the backend. */
+@Injectable()
+export class McpMetrics implements OnModuleInit {
+  constructor(
+    private readonly registry: Registry,
+    private readonly endpoint: MetricsEndpoint,
+    private readonly host: HttpAdapterHost,
+    private readonly tokenFailures: TokenFailures,
+    private readonly toolCaller: ToolCaller,
+    private readonly backend: BackendClient,
+  ) {}
+
+  onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
+    this.observeRequests();
+    this.observeTokenFailures();
+    this.observeToolCalls();
+    this.observeBackend();
+    this.observeCapacity();
+  }
+
+  private observeRequests(): void {
+    const durations = new RequestDurations(this.registry);
+    const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
+    fastify.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
+      const { url = null } = routeOptions;
+      durations.seriesOf(method, url, reply.statusCode).observe(reply.elapsedTime / 1000);
+      done();
+    });
+  }
+
+  private observeTokenFailures(): void {
+    const failures = new Counter({
+      name: 'latchkey_mcp_token_failures_total',
+      help: 'Access tokens that were refused, by fault.',
+      labelNames: ['fault'] as const,
+      registers: [this.registry],
+    });
+    // So that `rate` sees the first failure of each kind.
+    for (const fault of TOKEN_FAULTS) failures.inc({ fault }, 0);
+    this.tokenFailures.observe((fault) => failures.inc({ fault }));
+  }
+
+  private observeToolCalls(): void {
+    const durations = new Histogram({
+      name: 'latchkey_mcp_tool_call_duration_seconds',
+      help: 'Duration of tool calls, by tool and outcome.',
+      labelNames: ['tool', 'outcome'] as const,
+      buckets: [...BUCKETS_S, 5],
+      registers: [this.registry],
+    });
+    this.toolCaller.observe(({ tool, outcome, durationMs }) =>
+      durations.observe({ tool, outcome }, durationMs / 1000),
+    );
+  }
+
+  private observeBackend(): void {
+    const registers = [this.registry];
+    const calls = new Counter({
+      name: 'latchkey_mcp_backend_calls_total',
+      help: 'Calls of the backend with all their retries, also those that an open circuit or the bulkhead refused.',
+      labelNames: ['route', 'outcome'] as const,
+      registers,
+    });
+    const requests = new Histogram({
+      name: 'latchkey_mcp_backend_request_duration_seconds',
+      help: 'Duration of single requests to the backend.',
+      labelNames: ['route', 'outcome'] as const,
+      buckets: BUCKETS_S,
+      registers,
+    });
+    const retries = new Counter({
+      name: 'latchkey_mcp_backend_retries_total',
+      help: 'Requests to the backend that were sent again.',
+      labelNames: ['route'] as const,
+      registers,
+    });
+    for (const route of BACKEND_ROUTES) {
+      calls.inc({ route, outcome: 'ok' }, 0);
+      retries.inc({ route }, 0);
+    }
+    this.backend.observe({
+      onCall: (route, outcome) => calls.inc({ route, outcome }),
+      onRequest: (route, outcome, durationMs) =>
+        requests.observe({ route, outcome }, durationMs / 1000),
+      onRetry: (route) => retries.inc({ route }),
+    });
+  }
+
+  private observeCapacity(): void {
+    const circuit = {
+      name: 'latchkey_mcp_backend_circuit_open',
+      help: 'Whether calls of a route are refused, because most of them failed: 1 until one succeeds again.',
+    };
+    addGaugeBy(this.registry, 'route', circuit, () =>
+      Object.fromEntries(
+        BACKEND_ROUTES.map((route) => [route, Number(this.backend.isCircuitOpen(route))]),
+      ),
+    );
+    const bulkhead = {
+      name: 'latchkey_mcp_backend_bulkhead_calls',
+      help: 'Calls of the backend that run, and that wait for others to end.',
+    };
+    addGaugeBy(this.registry, 'state', bulkhead, () => this.backend.load);
+  }
+}
