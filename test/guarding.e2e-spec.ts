@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiKeyGuard } from '../src/auth/api-key.guard.js';
 import { AuthModule } from '../src/auth/auth.module.js';
 import type { Scope } from '../src/api-keys/scopes.js';
-import { RequiresApiKey } from '../src/auth/requires-api-key.decorator.js';
-import { Public } from '../src/auth/public.decorator.js';
+import { Public, RequiresApiKey } from '../src/auth/access.decorators.js';
 import { createOpenApiDocument } from '../src/openapi/openapi-document.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
 

@@ -13,6 +13,8 @@ import { BlockingSessions } from '../src/api-keys/feed/blocking-sessions.js';
 import { ListeningClient } from '../src/api-keys/feed/listening-client.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
+import { EXAMPLE_USER } from '../src/users/user-fields.js';
+import { createUserSchema, updateUserSchema } from '../src/users/user.schemas.js';
 import { AlertReceiver } from './support/alert-receiver.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
@@ -75,23 +77,25 @@ async function call(method: Method, route: string, id = '', query = '', body?: o
   return response.body;
 }
 
+/** Every field that the schema takes, so that each right to a column is needed. */
+function exampleOf({ shape }: { readonly shape: object }): object {
+  return Object.fromEntries(Object.entries(EXAMPLE_USER).filter(([field]) => field in shape));
+}
+
 async function useUsers(): Promise<void> {
   const ada = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
-  const fields = { phone: '+12025550123', roles: ['customer'], permissions: ['read'] };
-  const king = { name: 'Ada King', email: 'king@example.com', ...fields };
   await call('post', '/users', '', '', ada);
-  await call('post', '/users', '', '', { id: 'king', ...king });
+  await call('post', '/users', '', '', exampleOf(createUserSchema));
   await call('get', '/users');
   await call('get', '/users', '', '?ids=ada,nobody');
   await call('get', '/users', '', '?ids=ada,nobody&include=accounts');
   await call('get', '/users/{id}', 'ada');
   await call('get', '/users/{id}', 'ada', '?include=accounts');
   await call('patch', '/users/{id}', 'ada', '', {
-    ...king,
+    ...exampleOf(updateUserSchema),
     email: 'ada.king@example.com',
-    lastLoginAt: '2026-01-01T00:00:00.000Z',
   });
-  await call('post', '/users/search', '', '', { email: 'king@example.com' });
+  await call('post', '/users/search', '', '', { email: EXAMPLE_USER.email });
   await call('post', '/users/search', '', '', { phone: '+12025550123' });
   await call('get', '/users/{id}/accounts', 'ada');
   await call('delete', '/users/{id}', 'ada');

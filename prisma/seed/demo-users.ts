@@ -1,15 +1,9 @@
 import type { Prisma, PrismaClient } from '../../src/generated/prisma/client.js';
+import { EXAMPLE_USER } from '../../src/users/user-fields.js';
 
 const DEMO_USERS: Prisma.UserCreateInput[] = [
   {
-    id: '12345',
-    email: 'user@example.com',
-    name: 'John Doe',
-    phone: '+12025550123',
-    roles: ['customer'],
-    permissions: ['read', 'transact', 'configure'],
-    createdAt: '2025-01-01T00:00:00.000Z',
-    lastLoginAt: '2025-01-15T10:30:00.000Z',
+    ...EXAMPLE_USER,
     accounts: {
       create: [
         { type: 'checking', currency: 'USD', balance: '2543.75' },

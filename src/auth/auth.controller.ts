@@ -2,8 +2,8 @@ import { Controller } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { currentUserAnswerSchema } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
+import { UserId } from './parameter.decorators.js';
 import { Route } from './route.decorator.js';
-import { UserId } from './user-id.decorator.js';
 
 @ApiTags('auth')
 @Controller('auth')

@@ -1,12 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import { Delete, Get, Header, HttpCode, Patch, Post, applyDecorators } from '@nestjs/common';
-import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import { ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 import type { Scope } from '../api-keys/scopes.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { PROBLEMS_EXTENSION } from '../openapi/operation-metadata.js';
 import type { ProblemCode } from '../problems/problem.js';
-import { RequiresApiKey } from './requires-api-key.decorator.js';
-import { RequiresUser } from './requires-user.decorator.js';
+import { RequiresApiKey, RequiresUser } from './access.decorators.js';
 
 const METHODS = { GET: Get, POST: Post, PATCH: Patch, DELETE: Delete };
 
@@ -40,7 +39,7 @@ export function Route(
     access === 'user' ? RequiresUser() : RequiresApiKey(access),
     ApiOperation({ summary, description }),
     ApiResponse(body),
-    ApiProblems(...problems),
+    ApiExtension(PROBLEMS_EXTENSION, problems),
     // For handlers that return JSON text.
     ...(response ? [Header('content-type', 'application/json; charset=utf-8')] : []),
   );

@@ -8,7 +8,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { HttpFront } from '@latchkey/http-front/http-front';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
-import { Public } from '../auth/public.decorator.js';
+import { Public } from '../auth/access.decorators.js';
 import { SharedStore } from '../limits/shared-store.js';
 import { DatabaseHealth } from './database-health.js';
 import {

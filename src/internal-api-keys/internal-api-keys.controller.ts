@@ -1,8 +1,7 @@
 import { Body, Controller, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
-import { optionalHeader } from '../auth/optional-header.decorator.js';
+import { CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
 import { Route } from '../auth/route.decorator.js';
 import {
   type ApiKeyAnswer,

@@ -1,8 +1,7 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Principal } from '../api-keys/principal.js';
-import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
-import { optionalHeader } from '../auth/optional-header.decorator.js';
+import { CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
 import type { KeyedRequest } from '../auth/request.js';
 import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';

@@ -4,12 +4,7 @@ import { z } from 'zod';
 import { addExamples } from './examples.js';
 import { type Operation, addProblems, problemComponent } from './problem-responses.js';
 import { type Schemas, resolve, toOpenApiSchema } from './schema.js';
-import {
-  ACCESS_TOKEN_SCHEME,
-  ACCESS_TOKEN_SECURITY,
-  API_KEY_SCHEME,
-  API_KEY_SECURITY,
-} from './security-schemes.js';
+import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME } from './operation-metadata.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
@@ -21,8 +16,8 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .setDescription('The key-guarded internal user API for MCP servers.')
     .setVersion('1')
     .addServer('/', 'This server')
-    .addSecurity(API_KEY_SCHEME, API_KEY_SECURITY)
-    .addSecurity(ACCESS_TOKEN_SCHEME, ACCESS_TOKEN_SECURITY)
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, API_KEY_SCHEME)
+    .addBearerAuth({ type: 'http', bearerFormat: 'JWT' }, ACCESS_TOKEN_SCHEME)
     .addTag('auth', 'The current user')
     .addTag('users', 'Users and their accounts')
     .addTag('keys', 'API keys')

@@ -8,9 +8,13 @@ import {
 } from '../problems/problem.js';
 import type { Scope } from '../api-keys/scopes.js';
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
-import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';
 import { type Schema, toOpenApiSchema } from './schema.js';
-import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME, SCOPE_EXTENSION } from './security-schemes.js';
+import {
+  ACCESS_TOKEN_SCHEME,
+  API_KEY_SCHEME,
+  PROBLEMS_EXTENSION,
+  SCOPE_EXTENSION,
+} from './operation-metadata.js';
 
 export type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   [PROBLEMS_EXTENSION]?: readonly ProblemCode[];
@@ -115,7 +119,7 @@ function problemResponse(codes: ProblemCode[], operation: Operation) {
     description: codes.map((code) => PROBLEM_TYPES[code].detail).join('; or: '),
     headers: Object.fromEntries(
       codes
-        .flatMap((code) => Object.keys(PROBLEM_TYPES[code].headers ?? {}))
+        .flatMap((code) => Object.keys(PROBLEM_TYPES[code].headers))
         .map((name) => [name, TEXT_HEADER]),
     ),
     content: {

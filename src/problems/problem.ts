@@ -3,159 +3,85 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Refusal } from '../requests/request-event.js';
 
-/** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
 interface ProblemType {
   readonly status: number;
-  readonly title: string;
+  /** For people, where a client knows nothing more exact. */
   readonly detail: string;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
   /** How the refusal is recorded: for all problems that refuse a good key or exceed a limit. */
-  readonly refusal?: Refusal;
+  readonly refusal?: Refusal | undefined;
 }
 
 const FORBIDDEN: Refusal = { outcome: 'forbidden' };
 
 /** Every problem that this API answers with. The codes are stable: clients branch on them. */
 export const PROBLEM_TYPES = {
-  INVALID_REQUEST: problemType(400, 'Invalid request', 'The request is not valid'),
-  MALFORMED_JSON: problemType(400, 'Malformed JSON', 'The request body is not valid JSON'),
-  MALFORMED_URL: problemType(400, 'Malformed URL', 'The URL is not validly percent-encoded'),
-  MALFORMED_HTTP: problemType(400, 'Malformed HTTP', 'The request is not valid HTTP'),
-  INVALID_API_KEY: problemType(401, 'Unauthorized', 'Invalid or missing API key', {
-    headers: { 'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"' },
+  INVALID_REQUEST: lasting(400, 'The request is not valid'),
+  MALFORMED_JSON: lasting(400, 'The request body is not valid JSON'),
+  MALFORMED_URL: lasting(400, 'The URL is not validly percent-encoded'),
+  MALFORMED_HTTP: lasting(400, 'The request is not valid HTTP'),
+  INVALID_API_KEY: lasting(401, 'Invalid or missing API key', {
+    'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"',
   }),
-  INVALID_ACCESS_TOKEN: problemType(401, 'Unauthorized', 'Invalid or missing access token', {
-    headers: { 'www-authenticate': 'Bearer realm="users", error="invalid_token"' },
+  INVALID_ACCESS_TOKEN: lasting(401, 'Invalid or missing access token', {
+    'www-authenticate': 'Bearer realm="users", error="invalid_token"',
   }),
-  INSUFFICIENT_SCOPE: problemType(
-    403,
-    'Insufficient scope',
-    'The API key lacks the required scope',
-    { refusal: FORBIDDEN },
-  ),
-  FIELD_NOT_ALLOWED: problemType(
-    403,
-    'Field not allowed',
-    'The API key may not use this field of users',
-    { refusal: FORBIDDEN },
-  ),
-  GRANT_EXCEEDS_CALLER: problemType(
-    403,
-    'Grant exceeds caller',
-    'A key can only grant what it holds itself',
-    { refusal: FORBIDDEN },
-  ),
-  ACCESS_NOT_DECLARED: problemType(403, 'Forbidden', 'This route is open to nobody', {
-    refusal: FORBIDDEN,
-  }),
-  ROUTE_NOT_FOUND: problemType(404, 'Route not found', 'There is no such route'),
-  USER_NOT_FOUND: problemType(404, 'User not found', 'User not found'),
-  API_KEY_NOT_FOUND: problemType(404, 'API key not found', 'There is no API key with this id'),
-  METHOD_NOT_ALLOWED: problemType(
-    405,
-    'Method not allowed',
-    'The route exists, with other methods',
-  ),
-  REQUEST_TIMEOUT: problemType(408, 'Request time-out', 'The request took too long to arrive', {
-    retryable: true,
-  }),
-  EMAIL_TAKEN: problemType(409, 'Email taken', 'Another user has this email'),
-  USER_ID_TAKEN: problemType(409, 'User id taken', 'Another user has this id'),
-  USER_HAS_ACCOUNTS: problemType(
+  INSUFFICIENT_SCOPE: lasting(403, 'The API key lacks the required scope', {}, FORBIDDEN),
+  FIELD_NOT_ALLOWED: lasting(403, 'The API key may not use this field of users', {}, FORBIDDEN),
+  GRANT_EXCEEDS_CALLER: lasting(403, 'A key can only grant what it holds itself', {}, FORBIDDEN),
+  ACCESS_NOT_DECLARED: lasting(403, 'No access policy is declared for this route', {}, FORBIDDEN),
+  ROUTE_NOT_FOUND: lasting(404, 'There is no such route'),
+  USER_NOT_FOUND: lasting(404, 'User not found'),
+  API_KEY_NOT_FOUND: lasting(404, 'There is no API key with this id'),
+  METHOD_NOT_ALLOWED: lasting(405, 'The route exists, with other methods'),
+  REQUEST_TIMEOUT: retryable(408, 'The request took too long to arrive'),
+  EMAIL_TAKEN: lasting(409, 'Another user has this email'),
+  USER_ID_TAKEN: lasting(409, 'Another user has this id'),
+  USER_HAS_ACCOUNTS: lasting(409, 'A user with accounts cannot be deleted'),
+  API_KEY_NOT_ACTIVE: lasting(409, 'The API key has ended, so it can have no successor'),
+  API_KEY_ALREADY_ROTATED: lasting(409, 'The API key has a successor already'),
+  LAST_WAY_IN: lasting(
     409,
-    'User has accounts',
-    'A user with accounts cannot be deleted',
-  ),
-  API_KEY_NOT_ACTIVE: problemType(
-    409,
-    'API key not active',
-    'The API key has ended, so it can have no successor',
-  ),
-  API_KEY_ALREADY_ROTATED: problemType(
-    409,
-    'API key already rotated',
-    'The API key has a successor already',
-  ),
-  LAST_WAY_IN: problemType(
-    409,
-    'Last way in',
     'It is the last issued API key that can manage keys: revoke it with a root key',
   ),
-  BODY_TOO_LARGE: problemType(413, 'Body too large', 'The request body is too large'),
-  URL_TOO_LONG: problemType(414, 'URL too long', 'The URL is too long'),
-  UNSUPPORTED_MEDIA_TYPE: problemType(
-    415,
-    'Unsupported media type',
-    'The request body must be application/json',
-  ),
-  EXPECTATION_FAILED: problemType(417, 'Expectation failed', 'Only 100-continue can be expected'),
-  IDEMPOTENCY_KEY_REUSED: problemType(
-    422,
-    'Idempotency key reused',
-    'The Idempotency-Key was used before, for another request',
-  ),
-  RATE_LIMITED: problemType(429, 'Rate limited', 'The API key has no requests left for now', {
-    refusal: { outcome: 'rate-limited', limit: 'key-rate' },
-    retryable: true,
-    headers: { 'retry-after': '60' },
+  BODY_TOO_LARGE: lasting(413, 'The request body is too large'),
+  URL_TOO_LONG: lasting(414, 'The URL is too long'),
+  UNSUPPORTED_MEDIA_TYPE: lasting(415, 'The request body must be application/json'),
+  EXPECTATION_FAILED: lasting(417, 'Only 100-continue can be expected'),
+  IDEMPOTENCY_KEY_REUSED: lasting(422, 'The Idempotency-Key was used before, for another request'),
+  RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
+    outcome: 'rate-limited',
+    limit: 'key-rate',
   }),
-  CONCURRENCY_LIMITED: problemType(
+  CONCURRENCY_LIMITED: retryable(429, 'The API key has too many requests in progress', 1, {
+    outcome: 'rate-limited',
+    limit: 'key-concurrency',
+  }),
+  ENUMERATION_LIMITED: retryable(
     429,
-    'Concurrency limited',
-    'The API key has too many requests in progress',
-    {
-      refusal: { outcome: 'rate-limited', limit: 'key-concurrency' },
-      retryable: true,
-      headers: { 'retry-after': '1' },
-    },
-  ),
-  ENUMERATION_LIMITED: problemType(
-    429,
-    'Enumeration limited',
     'The API key has asked for too many different users, or for too many that do not exist',
-    {
-      refusal: { outcome: 'enumeration-limited', limit: 'key-enumeration' },
-      retryable: true,
-      headers: { 'retry-after': '3600' },
-    },
+    3600,
+    { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
   // Not retryable: the same key will be as wrong later.
-  TOO_MANY_FAILURES: problemType(
+  TOO_MANY_FAILURES: lasting(
     429,
-    'Too many failures',
     'Too many requests with an invalid or missing API key came from this address',
-    { refusal: { limit: 'source-failures' }, headers: { 'retry-after': '60' } },
+    { 'retry-after': '60' },
+    { limit: 'source-failures' },
   ),
-  HEADERS_TOO_LARGE: problemType(
-    431,
-    'Headers too large',
-    'The request headers are too large or more than 100',
-  ),
-  INTERNAL_ERROR: problemType(500, 'Internal error', 'The request failed; the log has the cause'),
-  TOKEN_ISSUER_UNAVAILABLE: problemType(
+  HEADERS_TOO_LARGE: lasting(431, 'The request headers are too large or more than 100'),
+  INTERNAL_ERROR: lasting(500, 'The request failed; the log has the cause'),
+  TOKEN_ISSUER_UNAVAILABLE: retryable(
     503,
-    'Token issuer unavailable',
-    'The keys of the token issuer cannot be had at the moment',
-    { retryable: true, headers: { 'retry-after': '5' } },
+    'The token issuer’s signing keys are temporarily unavailable',
+    5,
   ),
-  KEYS_UNAVAILABLE: problemType(
-    503,
-    'Keys unavailable',
-    'It cannot be told at the moment whether the API key is still good',
-    { retryable: true, headers: { 'retry-after': '1' } },
-  ),
-  OVERLOADED: problemType(503, 'Overloaded', 'There are more requests than can be answered soon', {
-    retryable: true,
-    headers: { 'retry-after': '1' },
-  }),
-  DATABASE_UNAVAILABLE: problemType(
-    503,
-    'Database unavailable',
-    'The database cannot be reached at the moment',
-    { retryable: true, headers: { 'retry-after': '1' } },
-  ),
+  KEYS_UNAVAILABLE: retryable(503, 'API key verification is temporarily unavailable', 1),
+  OVERLOADED: retryable(503, 'There are more requests than can be answered soon', 1),
+  DATABASE_UNAVAILABLE: retryable(503, 'The database is temporarily unavailable', 1),
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
@@ -169,8 +95,7 @@ declare module 'fastify' {
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
-/** The body of every error answer (RFC 9457). */
-// Loose, since RFC 9457 has clients ignore what they don't know.
+/** The body of an error response (RFC 9457). Loose, since clients ignore unknown members. */
 export const problemSchema = z
   .looseObject({
     type: z.string().meta({ description: 'Identifies the kind of problem.' }),
@@ -204,23 +129,27 @@ export class ProblemException extends HttpException {
   }
 
   get refusal(): Refusal | null {
-    const { refusal }: ProblemType = PROBLEM_TYPES[this.code];
-    return refusal ?? null;
+    return PROBLEM_TYPES[this.code].refusal ?? null;
   }
 }
 
 /** The status, headers and JSON text that answer a request with a problem. */
 export function renderProblem(problem: ProblemException, requestId: string) {
-  const { status, title, detail, retryable, headers }: ProblemType = PROBLEM_TYPES[problem.code];
+  const {
+    status,
+    detail,
+    retryable: isRetryable,
+    headers,
+  }: ProblemType = PROBLEM_TYPES[problem.code];
   const body: Problem = {
     type: `urn:latchkey:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
-    title,
+    title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
     status,
     detail,
     // Not the path: an unauthenticated answer must be the same whatever id was asked for.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
-    retryable,
+    retryable: isRetryable,
     requestId,
     ...problem.extension,
   };
@@ -238,11 +167,35 @@ export function sendProblem(reply: FastifyReply, problem: ProblemException): voi
   void reply.code(status).headers(headers).send(body);
 }
 
-function problemType(
+/** A problem that the same request will meet again. */
+function lasting(
   status: number,
-  title: string,
   detail: string,
-  rest: Partial<Pick<ProblemType, 'retryable' | 'headers' | 'refusal'>> = {},
+  headers: ProblemType['headers'] = {},
+  refusal?: Refusal,
 ): ProblemType {
-  return { status, title, detail, retryable: false, ...rest };
+  return { status, detail, retryable: false, headers, refusal };
+}
+
+function retryable(
+  status: number,
+  detail: string,
+  afterSeconds?: number,
+  refusal?: Refusal,
+): ProblemType {
+  const headers = { 'retry-after': String(afterSeconds) };
+  return {
+    status,
+    detail,
+    retryable: true,
+    headers: afterSeconds === undefined ? {} : headers,
+    refusal,
+  };
+}
+
+/** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */
+function titleOf(code: ProblemCode): string {
+  const words = code.toLowerCase().replaceAll('_', ' ');
+  const sentence = words.charAt(0).toUpperCase() + words.slice(1);
+  return sentence.replaceAll(/\b(?:api|http|json|url)\b/gi, (name) => name.toUpperCase());
 }

@@ -4,13 +4,23 @@ import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { invalidRequest } from '../problems/invalid-request.js';
 
+/** The caller that the route's API key has identified. */
+export const CallingPrincipal = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => requestOf(context).principal,
+);
+
+/** The id of the user that the route's access token has identified. */
+export const UserId = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => requestOf(context).userId,
+);
+
 /**
  * Creates a decorator for parameters that take an optional header, which it also documents. A
  * header that the schema rejects is answered with `INVALID_REQUEST`.
  */
 export function optionalHeader(name: string, schema: z.ZodType<string>, description: string) {
   const read = (_: unknown, context: ExecutionContext): string | undefined => {
-    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
+    const { headers } = requestOf(context);
     const { data, error } = schema.optional().safeParse(headers[name.toLowerCase()]);
     if (error === undefined) return data;
     throw invalidRequest(error.issues.map(({ message }) => ({ path: [name], message })));
@@ -20,4 +30,8 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
     if (descriptor) ApiHeader({ name, required: false, description })(target, handler, descriptor);
   };
   return createParamDecorator(read, [document]);
+}
+
+function requestOf(context: ExecutionContext): FastifyRequest {
+  return context.switchToHttp().getRequest<FastifyRequest>();
 }

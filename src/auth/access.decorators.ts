@@ -1,0 +1,31 @@
+import { UseGuards, applyDecorators } from '@nestjs/common';
+import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import type { Scope } from '../api-keys/scopes.js';
+import {
+  ACCESS_TOKEN_SCHEME,
+  API_KEY_SCHEME,
+  SCOPE_EXTENSION,
+} from '../openapi/operation-metadata.js';
+import { ApiKeyGuard } from './api-key.guard.js';
+import { DeclaredAccess } from './declared-access.js';
+import { UserGuard } from './user.guard.js';
+
+/** Opens a route to everybody. */
+export const Public = () => DeclaredAccess({ kind: 'public' });
+
+/** Opens a route to callers whose `X-API-Key` holds the scope, and documents it. */
+export const RequiresApiKey = (scope: Scope) =>
+  applyDecorators(
+    DeclaredAccess({ kind: 'api-key', scope }),
+    UseGuards(ApiKeyGuard),
+    ApiSecurity(API_KEY_SCHEME),
+    ApiExtension(SCOPE_EXTENSION, scope),
+  );
+
+/** Opens a route to users with an access token, and documents it. */
+export const RequiresUser = () =>
+  applyDecorators(
+    DeclaredAccess({ kind: 'user' }),
+    UseGuards(UserGuard),
+    ApiSecurity(ACCESS_TOKEN_SCHEME),
+  );
