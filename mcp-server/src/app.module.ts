@@ -1,8 +1,7 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { Module } from '@nestjs/common';
-import { ProtectedResource } from './auth/protected-resource.js';
-import { ProtectedResourceController } from './auth/protected-resource.controller.js';
+import { ProtectedResource, ProtectedResourceController } from './auth/protected-resource.js';
 import { VerifiedTokens } from './auth/verified-tokens.js';
 import { HealthController } from './health/health.controller.js';
 import { LimitsModule } from './limits/limits.module.js';

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Controller, Get, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/server';
 import type { Environment } from '../config/environment.js';
@@ -25,5 +25,16 @@ export class ProtectedResource {
       scopes_supported: SCOPES,
       bearer_methods_supported: ['header'],
     };
+  }
+}
+
+@Controller('.well-known/oauth-protected-resource')
+export class ProtectedResourceController {
+  constructor(private readonly resource: ProtectedResource) {}
+
+  // The standard's path ends with the resource's own path; some clients ask only at the root.
+  @Get(['', '*'])
+  metadata(): Readonly<Record<string, unknown>> {
+    return this.resource.metadata;
   }
 }

@@ -31,14 +31,17 @@ export class BackendCalls {
     };
   }
 
+  /** Reports every call and request from now on to an observer. */
   observe(observer: BackendObserver): void {
     this.observers.push(observer);
   }
 
+  /** Whether calls of a route are refused, because most of them failed. */
   isCircuitOpen(route: BackendRoute): boolean {
     return this.policies[route].isCircuitOpen;
   }
 
+  /** How many calls run, and how many wait for others to end. */
   get load(): Readonly<Record<'running' | 'waiting', number>> {
     return this.capacity.load;
   }

@@ -472,7 +472,7 @@ describe('the circuit breaker', () => {
     for (let count = 0; count < 5; count++) await fail();
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
     await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
-    expect(client.isCircuitOpen('accounts')).toBe(true);
+    expect(client.calls.isCircuitOpen('accounts')).toBe(true);
   });
 });
 
@@ -490,7 +490,7 @@ describe('an absent user', () => {
   it('counts as a call, not as a request', async () => {
     handler = json(404, {});
     const calls: string[] = [];
-    client.observe({
+    client.calls.observe({
       onCall: (route, outcome) => void calls.push(`${route} ${outcome}`),
       onRequest: () => undefined,
       onRetry: () => undefined,

@@ -10,7 +10,7 @@ import {
   UserNotFoundError,
 } from './backend-errors.js';
 import { createBackendHttp } from './backend-http.js';
-import type { BackendObserver, BackendRoute } from './backend-observer.js';
+import type { BackendRoute } from './backend-observer.js';
 import {
   accountsAnswerSchema,
   userAnswerSchema,
@@ -34,7 +34,7 @@ export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 /** The backend's internal user API. Every method throws a `BackendError`, or the reason of an aborted signal. */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
-  private readonly calls: BackendCalls;
+  readonly calls: BackendCalls;
   private readonly users: UserLookups;
   private readonly absentUsers = new AbsentUsers();
 
@@ -60,21 +60,6 @@ export class BackendClient {
     );
     const http = createBackendHttp(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
     return new BackendClient(new BackendTransport(http, keys), environment);
-  }
-
-  /** Tells an observer of all that is asked of the backend from now on. */
-  observe(observer: BackendObserver): void {
-    this.calls.observe(observer);
-  }
-
-  /** Whether calls of a route are refused, because most of them failed. */
-  isCircuitOpen(route: BackendRoute): boolean {
-    return this.calls.isCircuitOpen(route);
-  }
-
-  /** How many calls run, and how many wait for others to end. */
-  get load(): Readonly<Record<'running' | 'waiting', number>> {
-    return this.calls.load;
   }
 
   /**

@@ -93,7 +93,7 @@ export class McpMetrics implements OnModuleInit {
       calls.inc({ route, outcome: 'ok' }, 0);
       retries.inc({ route }, 0);
     }
-    this.backend.observe({
+    this.backend.calls.observe({
       onCall: (route, outcome) => calls.inc({ route, outcome }),
       onRequest: (route, outcome, durationMs) =>
         requests.observe({ route, outcome }, durationMs / 1000),
@@ -108,13 +108,13 @@ export class McpMetrics implements OnModuleInit {
     };
     addGaugeBy(this.registry, 'route', circuit, () =>
       Object.fromEntries(
-        BACKEND_ROUTES.map((route) => [route, Number(this.backend.isCircuitOpen(route))]),
+        BACKEND_ROUTES.map((route) => [route, Number(this.backend.calls.isCircuitOpen(route))]),
       ),
     );
     const bulkhead = {
       name: 'latchkey_mcp_backend_bulkhead_calls',
       help: 'Calls of the backend that run, and that wait for others to end.',
     };
-    addGaugeBy(this.registry, 'state', bulkhead, () => this.backend.load);
+    addGaugeBy(this.registry, 'state', bulkhead, () => this.backend.calls.load);
   }
 }

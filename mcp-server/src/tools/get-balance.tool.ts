@@ -6,9 +6,8 @@ import { BackendClient } from '../backend/backend-client.js';
 import type { Account } from '../backend/backend-schemas.generated.js';
 import { displayName } from './display-text.js';
 import { formatMoney } from './format-money.js';
-import { requirePermission } from './permission.js';
-import { requireFields } from './required-fields.js';
 import type { Tool, ToolAnswer } from './tool.js';
+import { requireFields, requirePermission } from './user-requirements.js';
 
 const accountTypeSchema = z.enum(['checking', 'savings', 'credit']);
 

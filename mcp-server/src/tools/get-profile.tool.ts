@@ -4,9 +4,8 @@ import type { User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-calls.js';
 import { BackendClient } from '../backend/backend-client.js';
 import { displayName, displayText } from './display-text.js';
-import { requirePermission } from './permission.js';
-import { requireFields } from './required-fields.js';
 import type { Tool, ToolAnswer } from './tool.js';
+import { requireFields, requirePermission } from './user-requirements.js';
 
 const inputSchema = z.strictObject({});
 

@@ -14,7 +14,7 @@ import { TokenFailures } from '../limits/token-failures.js';
 import { PROCESS_LOGGER } from '../logging/logging.module.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
-import { MissingFieldsError } from './required-fields.js';
+import { MissingFieldsError } from './user-requirements.js';
 import { type Tool, ToolError } from './tool.js';
 
 /** Who calls a tool, and how. */

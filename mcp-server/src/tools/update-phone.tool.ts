@@ -5,9 +5,8 @@ import type { User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-calls.js';
 import { BackendClient } from '../backend/backend-client.js';
 import { BackendRejectedError, BackendUnavailableError } from '../backend/backend-errors.js';
-import { requirePermission } from './permission.js';
-import { requireFields } from './required-fields.js';
 import { type Tool, type ToolAnswer, ToolError } from './tool.js';
+import { requireFields, requirePermission } from './user-requirements.js';
 
 const inputSchema = z.strictObject({
   phone: z

@@ -32,3 +32,18 @@ function hasFields<Needed extends Field>(
 ): user is WithFields<Needed> {
   return fields.every((field) => user[field] !== undefined);
 }
+
+/**
+ * Checks what the backend's record of a user allows, since a token may be older than a change of it.
+ * @throws ToolError
+ */
+export function requirePermission(
+  { permissions }: { readonly permissions: readonly string[] },
+  permission: 'read' | 'configure',
+): void {
+  if (permissions.includes(permission)) return;
+  throw new ToolError(
+    'permission-missing',
+    `The user lacks the permission "${permission}" for this. Trying again will not help.`,
+  );
+}
