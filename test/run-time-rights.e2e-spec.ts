@@ -132,7 +132,9 @@ async function useAlerts(): Promise<void> {
   await alerts.end({ rule: 'enumeration', subject: 'k' });
   await alerts.tick();
   await app.get(KeyDetector, { strict: false }).run();
-  await withKey(await app.getUrl(), 'wrong').get(`${INTERNAL}/users/1`).expect(401);
+  await withKey(await app.getUrl(), 'wrong')
+    .get(`${INTERNAL}/users/1`)
+    .expect(401);
   await vi.waitUntil(() => [...recorder.statements].join().includes('count_failed_auth'), PATIENT);
   await vi.waitUntil(isDelivered, PATIENT);
   await app.get(IncidentStore, { strict: false }).purge();
