@@ -1,6 +1,7 @@
 import { recordQueueTime } from '@latchkey/http-front/queue-time';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
+import { PROBLEM_TYPES } from '../problems/problem.js';
 import { recordRequest } from './record-request.js';
 import type { RequestEvent } from './request-event.js';
 import { RequestEvents } from './request-events.js';
@@ -22,4 +23,13 @@ it('includes the time in the queue of the load shedder in the duration of a requ
   const [late, prompt] = completed.map(({ durationMs }) => durationMs);
   expect(late).toBeGreaterThanOrEqual(60_000);
   expect(prompt).toBeLessThan(60_000);
+});
+
+it('records an outcome or a limit for every problem that refuses a good key or exceeds a limit', () => {
+  const unrecorded = Object.entries(PROBLEM_TYPES)
+    .filter(
+      ([, { status, refusal }]) => (status === 403 || status === 429) !== (refusal !== undefined),
+    )
+    .map(([code]) => code);
+  expect(unrecorded).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { HOUR_MS } from '../time.js';
 
 /** The route and outcome of a request with a key. */
-export interface KeyUse {
+interface KeyUse {
   readonly keyId: string;
   readonly method: string;
   readonly route: string | null;
@@ -26,38 +26,36 @@ interface Count extends UsageCount {
  * counts; requests beyond are only counted as lost.
  */
 export class UsageCounts {
-  // A list for each key: a key has few routes and outcomes, and a search costs less than making a map key.
-  private readonly counts = new Map<string, Count[]>();
-  private size = 0;
+  private readonly counts = new Map<string, Count>();
   private lost = 0;
 
   constructor(private readonly maximum: number) {}
 
-  add(use: KeyUse, requests: number, now: number): void {
-    const hour = now - (now % HOUR_MS);
-    const count = this.find(use, hour);
+  add({ keyId, method, route, outcome }: KeyUse, requests: number, now: number): void {
+    const use = { keyId, method, route, outcome, hour: now - (now % HOUR_MS) };
+    const key = mapKey(use);
+    const count = this.counts.get(key);
     if (count !== undefined) count.requests += requests;
-    else if (this.size >= this.maximum) this.lost += requests;
-    else this.begin(use, requests, hour);
+    else if (this.counts.size >= this.maximum) this.lost += requests;
+    else this.counts.set(key, { ...use, requests, written: 0 });
   }
 
   /** Copies of the counts that have changed since they were saved. */
   unwritten(): UsageCount[] {
-    const changed = [...this.counts.values()]
-      .flat()
-      .filter((count) => count.requests > count.written);
-    return changed.map(({ keyId, method, route, outcome, hour, requests }) => {
-      return { keyId, method, route, outcome, hour, requests };
-    });
+    return [...this.counts.values()]
+      .filter(({ requests, written }) => requests > written)
+      .map(({ written: _written, ...count }) => count);
   }
 
   /** Marks counts as saved, and deletes those whose hour is over. */
-  confirm(counts: readonly UsageCount[], now: number): void {
-    for (const written of counts) {
-      const count = this.find(written, written.hour);
-      if (count !== undefined) count.written = written.requests;
+  confirm(saved: readonly UsageCount[], now: number): void {
+    for (const each of saved) {
+      const count = this.counts.get(mapKey(each));
+      if (count !== undefined) count.written = each.requests;
     }
-    for (const [keyId, ofKey] of this.counts) this.forget(keyId, ofKey, now);
+    for (const [key, { hour, requests, written }] of this.counts) {
+      if (hour + HOUR_MS <= now && requests === written) this.counts.delete(key);
+    }
   }
 
   /** Returns the number of lost requests since the last call. */
@@ -66,32 +64,9 @@ export class UsageCounts {
     this.lost = 0;
     return lost;
   }
+}
 
-  private find({ keyId, method, route, outcome }: KeyUse, hour: number): Count | undefined {
-    return this.counts
-      .get(keyId)
-      ?.find(
-        (count) =>
-          count.hour === hour &&
-          count.outcome === outcome &&
-          count.route === route &&
-          count.method === method,
-      );
-  }
-
-  private begin({ keyId, method, route, outcome }: KeyUse, requests: number, hour: number): void {
-    const ofKey = this.counts.get(keyId) ?? [];
-    this.counts.set(keyId, ofKey);
-    ofKey.push({ keyId, method, route, outcome, hour, requests, written: 0 });
-    this.size += 1;
-  }
-
-  private forget(keyId: string, ofKey: Count[], now: number): void {
-    const kept = ofKey.filter(
-      ({ hour, requests, written }) => hour + HOUR_MS > now || requests > written,
-    );
-    this.size -= ofKey.length - kept.length;
-    if (kept.length > 0) this.counts.set(keyId, kept);
-    else this.counts.delete(keyId);
-  }
+// No part but the last may contain a blank.
+function mapKey({ keyId, method, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
+  return `${hour} ${keyId} ${outcome} ${method} ${route}`;
 }

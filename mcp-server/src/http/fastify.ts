@@ -26,7 +26,10 @@ export function createFastifyAdapter(
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    request.log.info(
+    const { url = '' } = request.routeOptions;
+    // Probes would dominate the log.
+    const isProbe = url.startsWith('/health') && reply.statusCode < 400;
+    request.log[isProbe ? 'debug' : 'info'](
       {
         method: request.method,
         route: request.routeOptions.url ?? null,
