@@ -489,6 +489,38 @@ describe('the last issued key that can manage keys', () => {
   });
 });
 
+describe('POST …/check', () => {
+  const check = (apiKey: string, address = '127.0.0.1', caller = API_KEY) =>
+    withKey(app.url, caller).post(`${KEYS}/check`).send({ apiKey, address });
+
+  it('gives the verdict of the server on a key', async () => {
+    const { id, secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
+    const outcomes = [
+      [await check(secret, '10.1.2.3'), { outcome: 'admitted', keyId: id }],
+      [await check(secret), { outcome: 'foreign-network', keyId: id }],
+      [await check(secret.slice(0, -1)), { outcome: 'malformed', keyId: null }],
+      [await check('wrong'), { outcome: 'unknown', keyId: null }],
+      [await check(''), { outcome: 'missing', keyId: null }],
+    ] as const;
+    for (const [response, verdict] of outcomes) {
+      expect(response).toMatchObject({ status: 200, body: verdict });
+    }
+    expect((await check(API_KEY)).body.keyId).toMatch(/^root_/);
+    await root().post(`${KEYS}/${id}/revoke`).expect(200);
+    expect((await check(secret, '10.1.2.3')).body).toEqual({ outcome: 'revoked', keyId: id });
+  });
+
+  it('needs keys:read, a key and an address', async () => {
+    const reader = await issueKey(app.url, { scopes: ['keys:read'] });
+    const other = await issueKey(app.url, { scopes: ['keys:write'] });
+    await check('x', '127.0.0.1', reader.secret).expect(200);
+    await check('x', '127.0.0.1', other.secret).expect(403);
+    await check('x', '127.0.0.1', 'wrong').expect(401);
+    const { body } = await check('x', 'localhost').expect(400);
+    expect(body.errors).toEqual([{ path: 'address', message: 'must be an IP address' }]);
+  });
+});
+
 describe('GET /api/internal/root-keys', () => {
   it('shows the root key, and when it was last used', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');

@@ -166,7 +166,7 @@ async function useCommandLine(): Promise<void> {
 }
 
 async function run(command: 'keys' | 'audit', args: string[], stdin = ''): Promise<string> {
-  const running = promisify(execFile)(process.execPath, [`dist/cli/${command}.js`, ...args], {
+  const running = promisify(execFile)(process.execPath, ['dist/cli.js', command, ...args], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'test',

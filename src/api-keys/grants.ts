@@ -1,5 +1,5 @@
 import { ProblemException } from '../problems/problem.js';
-import type { ApiKeyRow } from './api-key-answer.js';
+import type { ApiKeyRow } from './api-key-response.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 import type { Principal } from './principal.js';
@@ -27,7 +27,7 @@ interface Excess {
  * The caller's may have ended since it was verified, while the change waited for others: what is answered as revoked makes no more keys.
  * @throws ProblemException `INVALID_API_KEY`
  */
-export async function holdKeys(
+export async function lockKeys(
   caller: Principal,
   { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
   { prisma, now }: KeyChange,

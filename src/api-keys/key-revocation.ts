@@ -1,11 +1,11 @@
 import { ProblemException } from '../problems/problem.js';
 import type { NamedApiKey, RevokeApiKey } from './api-key.schemas.js';
-import { holdKeys } from './grants.js';
+import { lockKeys } from './grants.js';
 import { type IssuedKeyState, IssuedKeyWalk } from './issued-key-walk.js';
 import type { KeyChange } from './key-changes.js';
 import type { KeyRevision } from './feed/instance.js';
 import { announceAgain } from './key-propagation.js';
-import type { Principal } from './principal.js';
+import { type KeyAdmin, actorOf } from './principal.js';
 
 // Each transaction locks the audit trail; a larger one would delay other writes for too long.
 const MAX_KEYS_PER_CHANGE = 500;
@@ -34,9 +34,9 @@ export class KeyRevocation {
   private walk: IssuedKeyWalk;
 
   constructor(
-    private readonly caller: Principal,
+    private readonly caller: KeyAdmin,
     private readonly id: string,
-    private readonly wanted: RevokeApiKey,
+    private readonly input: RevokeApiKey,
   ) {
     this.walk = IssuedKeyWalk.below(id);
   }
@@ -96,9 +96,9 @@ export class KeyRevocation {
 
   /** Only once: later, the caller's own key may be among those that were revoked. */
   private async lockFirst(change: KeyChange): Promise<IssuedKeyState> {
-    const { caller, id, wanted } = this;
-    await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
-    if (!caller.isRoot) await refuseLastWayIn(id, wanted.keepIssuedKeys, change);
+    const { caller, id, input } = this;
+    await lockKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
+    if (!caller.isRoot) await refuseLastWayIn(id, input.keepIssuedKeys, change);
     const key = await change.prisma.apiKey.findUnique({
       where: { id },
       select: { id: true, name: true, revision: true, revokedAt: true },
@@ -108,19 +108,19 @@ export class KeyRevocation {
   }
 
   private isKept({ id }: IssuedKeyState): boolean {
-    return this.wanted.keepIssuedKeys && id !== this.id;
+    return this.input.keepIssuedKeys && id !== this.id;
   }
 
   private async revoke(
     keys: readonly IssuedKeyState[],
     { prisma, now }: KeyChange,
   ): Promise<KeyRevision[]> {
-    const { reason } = this.wanted;
+    const { reason } = this.input;
     const withIssuer = `with the key ${this.id} that has issued it`;
     const reasonOfIssued = reason === undefined ? withIssuer : `${reason} (${withIssuer})`;
     return prisma.$queryRaw<KeyRevision[]>`
       UPDATE api_keys
-      SET revoked_at = ${now}, revoked_by = ${this.caller.keyId},
+      SET revoked_at = ${now}, revoked_by = ${actorOf(this.caller)},
         revocation_reason = CASE WHEN id = ${this.id} THEN ${reason ?? null} ELSE ${reasonOfIssued} END
       WHERE id = ANY(${keys.map(({ id }) => id)}) RETURNING id, revision`;
   }

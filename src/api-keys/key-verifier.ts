@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
@@ -44,6 +44,9 @@ const UNKNOWN_KEY: IssuedKey = {
   },
 };
 
+/** Whether the cache is complete, and the database's time. */
+type CacheState = Pick<KeyFeed, 'clock' | 'isFresh'>;
+
 /** Tells good keys from bad ones, without SQL. */
 @Injectable()
 export class KeyVerifier {
@@ -52,7 +55,7 @@ export class KeyVerifier {
   constructor(
     private readonly rootKeys: RootKeyStore,
     private readonly issuedKeys: IssuedKeyCache,
-    private readonly feed: KeyFeed,
+    @Inject(KeyFeed) private readonly feed: CacheState,
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });

@@ -1,5 +1,5 @@
 import { invalidRequest } from '../problems/invalid-request.js';
-import type { ApiKeyRow } from './api-key-answer.js';
+import type { ApiKeyRow } from './api-key-response.js';
 import { DEFAULT_LIFETIME_DAYS, MAX_LIFETIME_DAYS } from './api-key.schemas.js';
 import { isBoundedByIssuer } from './budgets.js';
 import { refuseExcess } from './grants.js';

@@ -29,3 +29,14 @@ export interface Principal {
   /** Until when such a key is good, if that is settled, in milliseconds since the epoch. */
   readonly sunsetAt?: number | undefined;
 }
+
+/** A principal that changes keys, for the audit trail. */
+export interface KeyAdmin extends Principal {
+  /** The person that the principal says it acts for; not verified. */
+  readonly actingUser?: string | undefined;
+}
+
+/** The actor in the audit trail. It begins with the verified id, so no acting user can pass for another key. */
+export function actorOf({ keyId, actingUser }: KeyAdmin): string {
+  return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
+}

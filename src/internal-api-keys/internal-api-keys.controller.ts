@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import {
   ApiCreatedResponse,
   ApiHeader,
@@ -6,31 +6,36 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
 import {
-  type ApiKeyAnswer,
+  type ApiKey,
   type ApiKeyPage,
   type ApiKeyParameters,
+  type CheckApiKey,
+  type CheckedApiKey,
   type CreateApiKey,
   type CreatedApiKey,
   type ListApiKeys,
   type RevokeApiKey,
   type RevokedApiKey,
-  type RootKeysAnswer,
+  type RootKeysResponse,
   type RotateApiKey,
   type RotatedApiKey,
-  apiKeyAnswerSchema,
+  apiKeyResponseSchema,
   apiKeyPageSchema,
   apiKeyParametersSchema,
+  checkApiKeySchema,
+  checkedApiKeySchema,
   createApiKeySchema,
   createdApiKeySchema,
   listApiKeysSchema,
   revokeApiKeySchema,
   revokedApiKeySchema,
-  rootKeysAnswerSchema,
+  rootKeysResponseSchema,
   rotateApiKeySchema,
   rotatedApiKeySchema,
 } from '../api-keys/api-key.schemas.js';
@@ -44,6 +49,8 @@ import {
   usageQuerySchema,
 } from '../usage/usage.schemas.js';
 import { UsageService } from '../usage/usage.service.js';
+import { ActingUser, ApiActingUser } from '../internal-users/acting-user.decorator.js';
+import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 
 @ApiTags('keys')
@@ -52,6 +59,7 @@ export class InternalApiKeysController {
   constructor(
     private readonly keys: ApiKeysService,
     private readonly usage: UsageService,
+    private readonly failures: WrongKeyLimit,
   ) {}
 
   @Get('api-keys')
@@ -71,20 +79,20 @@ export class InternalApiKeysController {
   @ApiOperation({ operationId: 'listRootKeys', summary: 'The root keys that are in force' })
   @ApiOkResponse({
     description: 'The keys, the current one first',
-    standardSchema: rootKeysAnswerSchema,
+    standardSchema: rootKeysResponseSchema,
   })
-  async listRootKeys(): Promise<RootKeysAnswer> {
+  async listRootKeys(): Promise<RootKeysResponse> {
     return this.keys.listRootKeys();
   }
 
   @Get('api-keys/:id')
   @RequiresApiKey('keys:read')
   @ApiOperation({ operationId: 'getApiKey', summary: 'An issued key' })
-  @ApiOkResponse({ description: 'The key', standardSchema: apiKeyAnswerSchema })
+  @ApiOkResponse({ description: 'The key', standardSchema: apiKeyResponseSchema })
   @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
   async get(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-  ): Promise<{ apiKey: ApiKeyAnswer }> {
+  ): Promise<{ apiKey: ApiKey }> {
     return { apiKey: await this.keys.get(id) };
   }
 
@@ -115,8 +123,28 @@ export class InternalApiKeysController {
     return { usage: await this.usage.of(id, query) };
   }
 
+  @Post('api-keys/check')
+  @HttpCode(200)
+  @RequiresApiKey('keys:read')
+  @ApiOperation({
+    operationId: 'checkApiKey',
+    summary: 'Whether the server admits a key, and why not',
+  })
+  @ApiOkResponse({ description: 'The verdict', standardSchema: checkedApiKeySchema })
+  @ApiProblems('INVALID_REQUEST')
+  async check(
+    @Req() { ip }: FastifyRequest,
+    @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
+  ): Promise<CheckedApiKey> {
+    const checked = await this.keys.check(input);
+    // Guesses count as those in a header do.
+    if (checked.keyId === null) this.failures.count(ip);
+    return checked;
+  }
+
   @Post('api-keys')
   @RequiresApiKey('keys:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'createApiKey', summary: 'Issue a key' })
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -127,17 +155,24 @@ export class InternalApiKeysController {
     description: 'The key and its secret',
     standardSchema: createdApiKeySchema,
   })
-  @ApiProblems('INVALID_REQUEST', 'GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED')
+  @ApiProblems(
+    'INVALID_REQUEST',
+    'GRANT_EXCEEDS_CALLER',
+    'IDEMPOTENCY_KEY_REUSED',
+    'KEY_ENVIRONMENT_MISMATCH',
+  )
   async create(
     @CallingPrincipal() caller: Principal,
-    @Body({ schema: createApiKeySchema }) wanted: CreateApiKey,
+    @Body({ schema: createApiKeySchema }) input: CreateApiKey,
     @IdempotencyKey() idempotencyKey?: string,
+    @ActingUser() actingUser?: string,
   ): Promise<CreatedApiKey> {
-    return this.keys.create(caller, wanted, idempotencyKey);
+    return this.keys.create({ ...caller, actingUser }, input, idempotencyKey);
   }
 
   @Post('api-keys/:id/rotate')
   @RequiresApiKey('keys:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'rotateApiKey', summary: 'Make the successor of a key' })
   @ApiCreatedResponse({
     description: 'The successor, its secret, and the key before it',
@@ -148,19 +183,22 @@ export class InternalApiKeysController {
     'API_KEY_NOT_FOUND',
     'API_KEY_NOT_ACTIVE',
     'API_KEY_ALREADY_ROTATED',
+    'KEY_ENVIRONMENT_MISMATCH',
     'GRANT_EXCEEDS_CALLER',
   )
   async rotate(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-    @Body({ schema: rotateApiKeySchema }) wanted: RotateApiKey,
+    @Body({ schema: rotateApiKeySchema }) input: RotateApiKey,
+    @ActingUser() actingUser?: string,
   ): Promise<RotatedApiKey> {
-    return this.keys.rotate(caller, id, wanted);
+    return this.keys.rotate({ ...caller, actingUser }, id, input);
   }
 
   @Post('api-keys/:id/revoke')
   @HttpCode(200)
   @RequiresApiKey('keys:write')
+  @ApiActingUser()
   @ApiOperation({ operationId: 'revokeApiKey', summary: 'End a key, everywhere and for ever' })
   @ApiOkResponse({
     description: 'The key, and whether every process refuses it now',
@@ -170,8 +208,9 @@ export class InternalApiKeysController {
   async revoke(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-    @Body({ schema: revokeApiKeySchema }) wanted: RevokeApiKey,
+    @Body({ schema: revokeApiKeySchema }) input: RevokeApiKey,
+    @ActingUser() actingUser?: string,
   ): Promise<RevokedApiKey> {
-    return this.keys.revoke(caller, id, wanted);
+    return this.keys.revoke({ ...caller, actingUser }, id, input);
   }
 }

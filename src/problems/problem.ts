@@ -68,6 +68,11 @@ export const PROBLEM_TYPES = {
     'API key already rotated',
     'The API key has a successor already',
   ),
+  KEY_ENVIRONMENT_MISMATCH: problemType(
+    409,
+    'Key environment mismatch',
+    'No running server would accept the key',
+  ),
   LAST_WAY_IN: problemType(
     409,
     'Last way in',

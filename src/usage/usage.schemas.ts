@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_HOURS = 24;
-const MAX_DAYS = 31;
+export const MAX_DAYS = 31;
 
 const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
 const timeSchema = timestampSchema
@@ -65,8 +65,11 @@ export const usageAnswerSchema = z
 export const rootKeyParametersSchema = z.strictObject({
   id: z
     .string()
-    .regex(/^root_[0-9a-f]{8}$/, 'must be the id of a root key')
-    .meta({ example: 'root_1a2b3c4d' }),
+    .regex(/^(root_[0-9a-f]{8}|none)$/, 'must be the id of a root key, or none')
+    .meta({
+      description: '`none` stands for requests without a known key.',
+      example: 'root_1a2b3c4d',
+    }),
 });
 
 export type UsageQuery = z.output<typeof usageQuerySchema>;

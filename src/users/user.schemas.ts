@@ -21,6 +21,11 @@ export const userIdSchema = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'A user’s id.', example: EXAMPLE_USER.id });
 
+/** The id of a user, or the account name or email address of an operator. */
+export const actingUserSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_.@+-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ . @ + and -');
+
 // The database compares emails in lower case, so that two users can't differ by case alone.
 const emailSchema = z
   .string()

@@ -46,7 +46,9 @@ export class FeedConnection {
     // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
     const heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
     const channels = [CHANGES_CHANNEL, heartbeatChannel];
-    const client = await ListeningClient.open(url, 'latchkey-key-feed', channels, {
+    // The command line reads the environment here: src/api-keys/api-keys.service.ts
+    const applicationName = `latchkey-key-feed ${instance.id} ${instance.keyEnvironment}`;
+    const client = await ListeningClient.open(url, applicationName, channels, {
       onNotification: (channel, payload) => {
         if (channel === CHANGES_CHANNEL) listener.onChange(payload);
         else listener.onHeartbeat(payload);

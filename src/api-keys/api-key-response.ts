@@ -1,12 +1,12 @@
 import type { Prisma } from '../generated/prisma/client.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
-import type { ApiKeyAnswer } from './api-key.schemas.js';
+import type { ApiKey } from './api-key.schemas.js';
 import type { LastUse } from './last-uses.js';
 import { lineageEnd } from './lineage.js';
 import { SCOPES } from './scopes.js';
 
 /** What of a key's row can be answered with: not the digest. */
-export const SELECTED_OF_KEY = {
+export const API_KEY_SELECT = {
   id: true,
   hint: true,
   environment: true,
@@ -33,14 +33,10 @@ export const SELECTED_OF_KEY = {
   revision: true,
 } as const satisfies Prisma.ApiKeySelect;
 
-export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof SELECTED_OF_KEY }>;
+export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof API_KEY_SELECT }>;
 
 /** A key as answers show it, at a time and with what is known of its last use. */
-export function toApiKeyAnswer(
-  row: ApiKeyRow,
-  now: Date,
-  lastUse: LastUse | undefined,
-): ApiKeyAnswer {
+export function toApiKey(row: ApiKeyRow, now: Date, lastUse: LastUse | undefined): ApiKey {
   const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
   return {
     id,
@@ -66,18 +62,18 @@ export function toApiKeyAnswer(
     revokedAt: row.revokedAt?.toISOString() ?? null,
     revokedBy: row.revokedBy,
     revocationReason: row.revocationReason,
-    lastUse: toLastUseAnswer(lastUse),
+    lastUse: toLastUseResponse(lastUse),
   };
 }
 
-export function toLastUseAnswer(lastUse: LastUse | undefined): ApiKeyAnswer['lastUse'] {
+export function toLastUseResponse(lastUse: LastUse | undefined): ApiKey['lastUse'] {
   return lastUse ? { ...lastUse, at: lastUse.at.toISOString() } : null;
 }
 
 export function statusOf(
   { revokedAt, expiresAt, retiresAt }: Pick<ApiKeyRow, 'revokedAt' | 'expiresAt' | 'retiresAt'>,
   now: Date,
-): ApiKeyAnswer['status'] {
+): ApiKey['status'] {
   if (revokedAt !== null) return 'revoked';
   if (expiresAt <= now) return 'expired';
   if (retiresAt === null) return 'active';
