@@ -30,7 +30,7 @@ export class AuditService {
         (SELECT name FROM api_keys WHERE id = split_part(actor, ':', 1)) AS "actorName",
         (SELECT name FROM api_keys WHERE id = subject) AS "subjectName"
       FROM audit_events
-      WHERE sequence > ${BigInt(cursor ?? 0)}
+      WHERE sequence > ${cursor ?? '0'}::text::int8
         AND (${subject ?? null}::text IS NULL OR subject = ${subject ?? null})
         AND (${actor ?? null}::text IS NULL OR actor = ${actor ?? null} OR starts_with(actor, ${`${actor}:`}))
       ORDER BY sequence LIMIT ${limit + 1}`;
