@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Test } from '@nestjs/testing';
+import { validatedConfig } from '@latchkey/environment/config-module';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import { parseApiKey } from '../src/api-keys/api-key-format.js';
+import { ApiKeysModule } from '../src/api-keys/api-keys.module.js';
+import { ApiKeysService } from '../src/api-keys/api-keys.service.js';
+import { SCOPES } from '../src/api-keys/scopes.js';
+import { parseEnvironment } from '../src/config/environment.js';
+import { PrismaModule } from '../src/prisma/prisma.module.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
-import { API_KEY, useApp, withKey } from './support/app.js';
+import { API_KEY, TEST_ENVIRONMENT, useApp, withKey } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 
 const KEYS = '/api/internal/api-keys';
@@ -605,3 +613,49 @@ describe('an earlier root key', () => {
 });
 
 afterAll(() => vi.restoreAllMocks());
+
+describe('a process without a cache of keys, such as the command line', () => {
+  const OPERATOR = {
+    keyId: 'cli:test',
+    isRoot: true,
+    scopes: SCOPES,
+    readFields: undefined,
+    writeFields: undefined,
+    budgets: [],
+  };
+
+  async function issueDevKey(databaseUrl: string) {
+    const variables = { DATABASE_URL: databaseUrl, API_KEY_ENVIRONMENT: 'dev' };
+    const module = await Test.createTestingModule({
+      imports: [
+        validatedConfig(() => parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
+        PrismaModule,
+        ApiKeysModule,
+      ],
+    }).compile();
+    const keys = module.get(ApiKeysService);
+    try {
+      return await keys.create(OPERATOR, { name: 'test', scopes: ['users:read'] });
+    } finally {
+      await module.close();
+    }
+  }
+
+  it('issues no key that the running servers refuse', async () => {
+    const [{ name }] = await app.prisma.$queryRaw<
+      [{ name: string }]
+    >`SELECT current_database() AS name`;
+    const databaseUrl = new URL(`/${name}`, inject('databaseServerUrl')).href;
+    await expect(issueDevKey(databaseUrl)).rejects.toMatchObject({
+      code: 'KEY_ENVIRONMENT_MISMATCH',
+      extension: { errors: [{ message: expect.stringContaining('set API_KEY_ENVIRONMENT=test') }] },
+    });
+  });
+
+  it('issues any key while no server runs', async () => {
+    const database = await createTestDatabase();
+    const { apiKey } = await issueDevKey(database.runTimeUrl);
+    expect(apiKey.environment).toBe('dev');
+    await database.drop();
+  });
+});

@@ -1,8 +1,9 @@
+import { Injectable } from '@nestjs/common';
 import type { Prisma } from '../generated/prisma/client.js';
+import { PrismaService } from '../prisma/prisma.service.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import type { ApiKey } from './api-key.schemas.js';
-import type { LastUse } from './last-uses.js';
-import { lineageEnd } from './lineage.js';
+import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
 /** What of a key's row can be answered with: not the digest. */
@@ -83,4 +84,29 @@ export function statusOf(
 /** The known fields of a limit; null if it is empty and allows all. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
+}
+
+/** When, from where and by which client a key was last used. */
+interface LastUse {
+  readonly at: Date;
+  /** The caller's address. */
+  readonly source: string;
+  readonly client: string | null;
+}
+
+/** The last use of each key, as `LastUseRecorder` of some process has written it down. */
+@Injectable()
+export class LastUses {
+  constructor(private readonly prisma: PrismaService) {}
+
+  /** Of the keys that were ever used. */
+  async find(keyIds: readonly string[]): Promise<Map<string, LastUse>> {
+    const rows = await this.prisma.apiKeyUse.findMany({ where: { keyId: { in: [...keyIds] } } });
+    return new Map(
+      rows.map(({ keyId, lastUsedAt, source, clientName }) => [
+        keyId,
+        { at: lastUsedAt, source, client: clientName },
+      ]),
+    );
+  }
 }

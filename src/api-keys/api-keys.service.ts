@@ -24,24 +24,29 @@ import {
 import {
   type ApiKeyRow,
   API_KEY_SELECT,
+  LastUses,
   statusOf,
   toApiKey,
   toLastUseResponse,
 } from './api-key-response.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
-import { budgetsOf, ownBudget } from './budgets.js';
+import { type Budget, type KeyAdmin, actorOf, budgetsOf, ownBudget } from './principal.js';
 import { DatabaseClock } from './feed/database-clock.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './feed/issued-key-rows.js';
-import { type Grant, checkGrant, lockKeys } from './grants.js';
-import { IdempotentRequests } from './idempotent-requests.js';
+import {
+  type Grant,
+  type Lifetime,
+  checkGrant,
+  lockKeys,
+  newLifetime,
+  successorLifetime,
+} from './grants.js';
+import { makeOnce } from './idempotent-requests.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { type KeyChange, KeyChanges } from './key-changes.js';
 import { KeyPropagation, announceAgain } from './key-propagation.js';
 import { KeyRevocation } from './key-revocation.js';
 import { KeyVerifier, keyIdOf } from './key-verifier.js';
-import { LastUses } from './last-uses.js';
-import { type Lifetime, newLifetime, successorLifetime } from './lineage.js';
-import { type Budget, type KeyAdmin, actorOf } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
 
 /** A row of `ISSUED_KEY_COLUMNS`, as Prisma returns it. */
@@ -69,7 +74,6 @@ export class ApiKeysService {
   constructor(
     private readonly prisma: PrismaService,
     private readonly changes: KeyChanges,
-    private readonly requests: IdempotentRequests,
     private readonly propagation: KeyPropagation,
     private readonly lastUses: LastUses,
     private readonly rootKeys: RootKeyStore,
@@ -94,7 +98,7 @@ export class ApiKeysService {
       const key = this.describeNew(input, await this.issuerOf(caller, change), change);
       const insert = () => this.insert(caller, key, change);
       if (idempotencyKey === undefined) return insert();
-      return this.requests.once(change, caller.keyId, idempotencyKey, input, insert, (id) =>
+      return makeOnce(change, caller.keyId, idempotencyKey, input, insert, (id) =>
         this.announced(id, change),
       );
     });
@@ -182,13 +186,16 @@ export class ApiKeysService {
    */
   async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {
     const revocation = new KeyRevocation(caller, id, input);
-    const { propagation } = await this.propagation.confirm(async (blockers) => {
-      const revokeNext = (change: KeyChange) => revocation.revokeNext(change);
-      while (!revocation.isOver) {
-        revocation.accept(await this.changes.revoke(actorOf(caller), revokeNext, blockers));
-      }
-      return { rows: revocation.rows };
-    });
+    const { propagation } = await this.propagation.propagate(
+      { untilEnforced: true },
+      async (blockers) => {
+        const revokeNext = (change: KeyChange) => revocation.revokeNext(change);
+        while (!revocation.isOver) {
+          revocation.accept(await this.changes.revoke(actorOf(caller), revokeNext, blockers));
+        }
+        return { rows: revocation.rows };
+      },
+    );
     const { revokedKeys, activeIssuedKeys } = revocation;
     const confirmed = propagation.silentInstances === 0;
     return {
@@ -227,7 +234,7 @@ export class ApiKeysService {
     caller: KeyAdmin,
     change: (change: KeyChange) => Promise<Change>,
   ) {
-    return this.propagation.publish(async () => {
+    return this.propagation.propagate({ untilEnforced: false }, async () => {
       const made = await this.changes.run(actorOf(caller), change);
       return { ...made, rows: [made.row] };
     });

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { IssuedKey } from '../issued-key.js';
-import type { Fingerprint } from '../issued-key-cache.js';
+import type { Fingerprint, IssuedKey } from '../issued-key-cache.js';
 import type { Instance } from './instance.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
 import { ListeningClient } from './listening-client.js';
