@@ -5,6 +5,7 @@ import { Client } from 'pg';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../scripts/embedded-postgres.js';
 import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
+import { USER_COLUMNS } from './peers/user-answer.js';
 
 /** A migrated database with the users `1` … `users`, and so many issued keys that nobody has. */
 export interface Database {
@@ -54,16 +55,10 @@ export class DatabaseServer {
   }
 }
 
-/** The text that every peer must answer with for a user. */
-export async function expectedAnswer(url: string, id: string): Promise<string> {
-  const [user] = await query(
-    url,
-    `SELECT id, email, name, phone, roles, permissions,
-            created_at AS "createdAt", last_login_at AS "lastLoginAt"
-     FROM users WHERE id = $1`,
-    [id],
-  );
-  return JSON.stringify({ user });
+/** The user that each peer must answer with, in the fields that all of them have. */
+export async function expectedUser(url: string, id: string): Promise<object> {
+  const [user] = await query(url, `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`, [id]);
+  return JSON.parse(JSON.stringify(user));
 }
 
 async function startEmbedded(): Promise<{ url: string; end: () => Promise<void>; kind: string }> {

@@ -1,4 +1,5 @@
-import { type Database, expectedAnswer } from './database.js';
+import { isDeepStrictEqual } from 'node:util';
+import { type Database, expectedUser } from './database.js';
 import { findFreePort } from '../scripts/free-port.js';
 import type { RequestTemplate } from './load/load.js';
 import { type Peer, variablesOf } from './peers.js';
@@ -65,7 +66,7 @@ export class PeerServer {
   private async checkAnswers(name: string): Promise<void> {
     for (let count = 0; count < CHECKED_IDS; count += 1) {
       const id = String(1 + Math.floor(Math.random() * this.database.users));
-      const expected = await expectedAnswer(this.database.url, id);
+      const expected = await expectedUser(this.database.url, id);
       await this.check(name, id, this.key, 200, expected);
     }
     await this.check(name, '1', undefined, 401);
@@ -78,15 +79,21 @@ export class PeerServer {
     id: string,
     key: string | undefined,
     status: number,
-    body?: string,
+    user?: object,
   ): Promise<void> {
     const answer = await ask(`${this.origin}${PATH}/${id}`, key);
-    if (answer.status !== status || (body !== undefined && answer.body !== body)) {
+    if (answer.status !== status || (user !== undefined && !hasUser(answer.body, user))) {
       throw new Error(
-        `${name} answers ${answer.status} ${answer.body} for ${id}, and not ${status} ${body ?? ''}.`,
+        `${name} answers ${answer.status} ${answer.body} for ${id}, and not ${status} ${JSON.stringify(user)}.`,
       );
     }
   }
+}
+
+/** Whether an answer has these fields of a user, maybe among others. */
+function hasUser(body: string, expected: object): boolean {
+  const { user }: { user: object } = JSON.parse(body);
+  return isDeepStrictEqual({ ...user, ...expected }, user);
 }
 
 async function ask(url: string, key = ''): Promise<{ ok: boolean; status: number; body: string }> {

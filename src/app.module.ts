@@ -10,7 +10,7 @@ import { InternalApiKeysModule } from './internal-api-keys/internal-api-keys.mod
 import { InternalUsersModule } from './internal-users/internal-users.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PrismaModule } from './prisma/prisma.module.js';
-import { FinishedRequestsModule } from './requests/finished-requests.module.js';
+import { RequestEventsModule } from './requests/request-events.js';
 import { UsageRecordingModule } from './usage/usage-recording.module.js';
 
 /** The backend. Importing this file fails with a list of every problem of the environment variables. */
@@ -18,7 +18,7 @@ import { UsageRecordingModule } from './usage/usage-recording.module.js';
   imports: [
     // First, so that a mistake in the environment is reported before anything else is loaded.
     ConfigModule,
-    FinishedRequestsModule,
+    RequestEventsModule,
     HttpFrontModule,
     TracingModule,
     PrismaModule,

@@ -17,7 +17,7 @@ import { RouteTable } from './problems/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveDocs } from './openapi/serve-docs.js';
-import { FinishedRequests } from './requests/finished-requests.js';
+import { RequestEvents } from './requests/request-events.js';
 
 export const APP_OPTIONS = {
   // Nest's own parser also accepts forms.
@@ -52,28 +52,20 @@ export function configureApp(
   logger: Logger,
 ): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  recordRequests(app, fastify, logger);
+  const events = app.get(RequestEvents);
+  const requestLog = new RequestLog(logger);
+  events.observe((labels, completed) => requestLog.write(labels, completed));
+  fastify.decorate('requestEvents', events);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
   const writes = app.get(WriteSlots);
   app.get(HttpFront).protect(fastify, {
     keepAliveSeconds: environment.KEEP_ALIVE_SECONDS,
     maxPipelined: MAX_PIPELINED,
-    reportProtocolError: reportProblems(fastify.log, app.get(FinishedRequests)),
+    reportProtocolError: reportProblems(fastify.log, events),
     loadShedding: { exempt: HEALTH, render: renderOverload, waiting: () => writes.waiting },
   });
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
   if (environment.API_DOCS === 'on') serveDocs(app);
-}
-
-function recordRequests(
-  app: NestFastifyApplication,
-  fastify: FastifyInstance,
-  logger: Logger,
-): void {
-  const requests = app.get(FinishedRequests);
-  const requestLog = new RequestLog(logger);
-  requests.observe((kind, finished) => requestLog.write(kind, finished));
-  fastify.decorate('finishedRequests', requests);
 }

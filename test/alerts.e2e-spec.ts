@@ -4,11 +4,11 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { KeyWatch } from '../src/alerts/key-watch.js';
+import { KeyDetector } from '../src/alerts/key-detector.js';
 import { Alerts } from '../src/alerts/alerts.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
-import type { RequestKind } from '../src/requests/finished-request.js';
-import { FinishedRequests } from '../src/requests/finished-requests.js';
+import type { RequestLabels } from '../src/requests/request-event.js';
+import { RequestEvents } from '../src/requests/request-events.js';
 import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
 import { startApp, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
@@ -56,6 +56,7 @@ describe('an alert', () => {
     });
     expect(ended).toMatchObject({ episode: begun?.episode, startedAt: begun?.startedAt });
     expect(ended?.id).not.toBe(begun?.id);
+    expect(ended?.text).toBe('Over: 127.0.0.1 has stopped failing to authenticate');
     expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
   });
 
@@ -85,7 +86,7 @@ describe('an alert', () => {
   });
 
   it('tells of a key that walks through the users', async () => {
-    const walk: RequestKind = {
+    const labels: RequestLabels = {
       method: 'GET',
       route: '/api/internal/users/:id',
       status: 429,
@@ -95,7 +96,8 @@ describe('an alert', () => {
       outcome: 'enumeration-limited',
       limit: 'key-enumeration',
     };
-    app.nest.get(FinishedRequests, { strict: false }).announce(walk, 'r', 1);
+    const events = app.nest.get(RequestEvents, { strict: false });
+    events.emit({ labels, requestId: 'r', durationMs: 1 });
     await expect.poll(() => receiver.of('enumeration', 'firing').length, WAIT).toBe(1);
     expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-walks' });
   });
@@ -139,7 +141,7 @@ describe('keys that need attention', () => {
   });
   afterAll(() => other.close());
   const watch = () =>
-    Promise.all([app.nest, other].map((nest) => nest.get(KeyWatch, { strict: false }).run()));
+    Promise.all([app.nest, other].map((nest) => nest.get(KeyDetector, { strict: false }).run()));
   const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
   it('are told of once, however many processes look, and once that it is over', async () => {
@@ -154,6 +156,23 @@ describe('keys that need attention', () => {
     await watch();
     await expect.poll(() => receiver.of('key-near-expiry', 'resolved').length, WAIT).toBe(1);
     expect(receiver.of('key-near-expiry')).toHaveLength(2);
+    expect(receiver.of('key-near-expiry', 'resolved')[0]).toMatchObject({
+      text: `Over: The key ${key.id} (&lt;!channel&gt;) has a successor`,
+      details: { reason: 'has a successor' },
+    });
+  });
+
+  it('are over with the true reason when a key is revoked', async () => {
+    const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
+    const alertsOf = (status: 'firing' | 'resolved') =>
+      receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
+    await watch();
+    await expect.poll(() => alertsOf('firing').length, WAIT).toBe(1);
+    await withKey(app.url).post(`/api/internal/api-keys/${key.id}/revoke`).send({}).expect(200);
+    await watch();
+    await expect.poll(() => alertsOf('resolved').length, WAIT).toBe(1);
+    const [over] = alertsOf('resolved');
+    expect(over?.text).toBe(`Over: The key ${key.id} (revoked soon) was revoked`);
   });
 
   it('are told of when nobody has used them for long, until somebody does', async () => {
@@ -204,7 +223,7 @@ describe('an episode that several processes see', () => {
     }
     const told = () => receiver.alerts.filter(({ subject }) => /^s\d/.test(subject)).length;
     await expect.poll(told, WAIT).toBe(100);
-    expect(alerts.suppressed.get('repeated-failures')).toBe(50);
+    expect(alerts.suppressed['repeated-failures']).toBe(50);
   });
 });
 

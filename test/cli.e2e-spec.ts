@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -280,21 +280,16 @@ describe('a command with --url', () => {
   it('runs where Nest, Prisma and pg are not installed', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'));
     const copy = (path: string) => cp(path, join(folder, path), { recursive: true });
-    await mkdir(join(folder, 'node_modules/@latchkey/environment'), { recursive: true });
-    await Promise.all(
-      ['dist', 'package.json'].map(copy).concat(
-        ['commander', 'zod', 'ipaddr.js', 'libphonenumber-js'].map((name) =>
-          copy(`node_modules/${name}`),
-        ),
-        ['dist', 'package.json'].map((name) =>
-          cp(
-            `packages/environment/${name}`,
-            join(folder, 'node_modules/@latchkey/environment', name),
-            { recursive: true },
-          ),
-        ),
+    const libraries = ['commander', 'zod', 'ipaddr.js', 'libphonenumber-js'];
+    const own = ['environment', 'access-tokens'].flatMap((name) =>
+      ['dist', 'package.json'].map((part) =>
+        cp(`packages/${name}/${part}`, join(folder, 'node_modules/@latchkey', name, part), {
+          recursive: true,
+        }),
       ),
     );
+    const paths = ['dist', 'package.json', ...libraries.map((name) => `node_modules/${name}`)];
+    await Promise.all([...paths.map(copy), ...own]);
     const variables = { LATCHKEY_API_KEY: API_KEY };
     const { code, stderr } = await execute(['keys', 'list', '--url', url], {
       variables,

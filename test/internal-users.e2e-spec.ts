@@ -230,6 +230,12 @@ describe('POST /api/internal/users', () => {
     expect(body.user).toMatchObject(user);
   });
 
+  it('says 400 for the id search, which no path could name', async () => {
+    const user = { id: 'search', email: 'search@example.com', name: 'Search' };
+    const { body } = await create(user).expect(400);
+    expect(body.errors).toEqual([{ path: 'id', message: 'must not be search' }]);
+  });
+
   it('says 409 for an email that is taken, in another case too', async () => {
     const { email } = await addUser(app.prisma);
     const { body } = await create({ email: email.toUpperCase(), name: 'Copy' }).expect(409);

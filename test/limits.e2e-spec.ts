@@ -141,7 +141,7 @@ describe('the requests of a key that are in progress', () => {
     const users = app.nest.get(UsersService, { strict: false });
     let end = (): void => undefined;
     const text = new Promise<string>((resolve) => (end = () => resolve('{}')));
-    const read = vi.spyOn(users, 'getText').mockImplementation(() => text);
+    const read = vi.spyOn(users, 'get').mockImplementation(() => text);
     return { read, end };
   }
 

@@ -4,6 +4,14 @@ import { startApp } from './support/app.js';
 
 const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
 
+interface Body {
+  readonly content?: { readonly 'application/json'?: object };
+}
+interface Operation {
+  readonly requestBody?: Body;
+  readonly responses: Readonly<Record<string, Body>>;
+}
+
 describe('the OpenAPI document', () => {
   let url: string;
   let stop: () => Promise<void>;
@@ -18,6 +26,36 @@ describe('the OpenAPI document', () => {
   it('is the committed openapi.json', async () => {
     const { body } = await request(url).get('/api/openapi.json').expect(200);
     await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../openapi.json');
+  });
+
+  it('describes and exemplifies each operation', async () => {
+    const { paths } = (await request(url).get('/api/openapi.json')).body;
+    const operations: Operation[] = Object.values<object>(paths).flatMap(Object.values);
+    expect(operations.length).toBeGreaterThan(15);
+    for (const operation of operations) {
+      expect(operation).toMatchObject({
+        summary: expect.any(String),
+        description: expect.any(String),
+      });
+      const parts = [operation.requestBody, ...Object.values(operation.responses)];
+      const bodies = parts.flatMap((part) => part?.content?.['application/json'] ?? []);
+      expect(bodies.filter((body) => !('example' in body))).toEqual([]);
+    }
+  });
+
+  it('has no pattern that needs a flag, and none beside a format', async () => {
+    const { text } = await request(url).get('/api/openapi.json');
+    expect(text).not.toContain('\\\\p{');
+    expect(text).not.toMatch(/"format":"[^"]+"[^{}]*"pattern"|"pattern":"[^{}]*"format"/);
+  });
+
+  it('declares ids as a list in one parameter, and the body of a revocation as optional', async () => {
+    const { paths } = (await request(url).get('/api/openapi.json')).body;
+    expect(paths['/api/internal/users'].get.parameters).toContainEqual(
+      expect.objectContaining({ name: 'ids', style: 'form', explode: false }),
+    );
+    const { post } = paths['/api/internal/api-keys/{id}/revoke'];
+    expect(post.requestBody.required).toBe(false);
   });
 
   it('is shown as a page whose scripts its own policy lets run', async () => {

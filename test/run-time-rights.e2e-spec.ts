@@ -6,8 +6,8 @@ import { Client, escapeIdentifier } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
 import { Alerts } from '../src/alerts/alerts.js';
-import { EpisodeStore } from '../src/alerts/episode-store.js';
-import { KeyWatch } from '../src/alerts/key-watch.js';
+import { IncidentStore } from '../src/alerts/incident-store.js';
+import { KeyDetector } from '../src/alerts/key-detector.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { BlockingSessions } from '../src/api-keys/feed/blocking-sessions.js';
 import { ListeningClient } from '../src/api-keys/feed/listening-client.js';
@@ -83,7 +83,9 @@ async function useUsers(): Promise<void> {
   await call('post', '/users', '', '', { id: 'king', ...king });
   await call('get', '/users');
   await call('get', '/users', '', '?ids=ada,nobody');
+  await call('get', '/users', '', '?ids=ada,nobody&include=accounts');
   await call('get', '/users/{id}', 'ada');
+  await call('get', '/users/{id}', 'ada', '?include=accounts');
   await call('patch', '/users/{id}', 'ada', '', {
     ...king,
     email: 'ada.king@example.com',
@@ -134,9 +136,13 @@ async function useAlerts(): Promise<void> {
   await vi.waitUntil(isDelivered, PATIENT);
   await alerts.end({ rule: 'enumeration', subject: 'k' });
   await alerts.tick();
-  await app.get(KeyWatch, { strict: false }).run();
+  await app.get(KeyDetector, { strict: false }).run();
+  await withKey(await app.getUrl(), 'wrong')
+    .get(`${INTERNAL}/users/1`)
+    .expect(401);
+  await vi.waitUntil(() => [...recorder.statements].join().includes('count_failed_auth'), PATIENT);
   await vi.waitUntil(isDelivered, PATIENT);
-  await app.get(EpisodeStore, { strict: false }).purge();
+  await app.get(IncidentStore, { strict: false }).purge();
 }
 
 async function runInBackground(): Promise<void> {

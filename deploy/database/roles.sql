@@ -86,7 +86,8 @@ GRANT
     UPDATE (attempts, next_attempt_at, delivered_at, gave_up_at)
     ON alert_outbox TO latchkey_run_time;
 
-GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts() TO latchkey_run_time;
+GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts(), count_failed_auth(TEXT[], INTEGER[], INTEGER)
+    TO latchkey_run_time;
 
 -- Processes of the release before write their rows of `instances` themselves, while they are replaced. The trigger of the table keeps them
 -- from the rows of later releases.

@@ -3,9 +3,6 @@ import { z } from 'zod';
 // Each schema comes after those that it refers to.
 const RESPONSES = ['User', 'UserAnswer', 'UserPage', 'Account', 'AccountsAnswer'];
 
-// The backend leaves out the fields of a user that the caller's key may not read.
-const REQUIRED: Readonly<Record<string, string[]>> = { User: ['id'] };
-
 // Strict: an unknown keyword must not pass unchecked.
 const schemaSchema = z.strictObject({
   $ref: z.string().optional(),
@@ -35,8 +32,7 @@ const documentSchema = z.object({
 export function renderSchemas(document: unknown): string {
   const { schemas } = documentSchema.parse(document).components;
   const declarations = RESPONSES.map((name) => {
-    const schema = schemaSchema.parse(schemas[name]);
-    const source = renderSchema({ ...schema, required: REQUIRED[name] ?? schema.required });
+    const source = renderSchema(schemaSchema.parse(schemas[name]));
     return `export const ${schemaName(name)} = ${source};
 export type ${name} = z.infer<typeof ${schemaName(name)}>;`;
   });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { mintAccessToken } from '@latchkey/access-tokens/mint';
+import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { SCOPES } from './auth/scopes.js';
 import { parseEnvironment } from './config/environment.js';
@@ -46,7 +47,7 @@ function readOptions() {
   });
   const [userId, ...others] = positionals;
   const hours = Number(values.hours);
-  const isUserId = userId !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(userId);
+  const isUserId = userId !== undefined && USER_ID.test(userId);
   if (!isUserId || others.length > 0 || !(hours > 0 && hours <= 24 * 365)) {
     throw new TypeError(USAGE);
   }

@@ -1,27 +1,109 @@
-import { type AlertDetails, type AlertRule, RULE_DESCRIPTIONS } from './alert-rules.js';
+/** Facts of an incident: no secret, no user. */
+export type AlertDetails = Readonly<Record<string, string | number>>;
 
-/** The beginning or the end of an episode. */
+interface RuleDescription {
+  /** Its name in the log: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html and in its style. */
+  readonly event: string;
+  readonly severity: 'critical' | 'warning' | 'info';
+  /** Whether the incident ends when nothing is detected for a while. Otherwise a detector ends it. */
+  readonly endsWhenQuiet: boolean;
+  readonly describe: (subject: string, details: AlertDetails) => string;
+  /** `details.reason` is the reason of the end, where it is known. */
+  readonly describeEnd: (subject: string, details: AlertDetails) => string;
+}
+
+export const ALERT_RULES = [
+  'repeated-failures',
+  'failures-from-many-sources',
+  'revoked-key-used',
+  'enumeration',
+  'key-feed-stale',
+  'key-near-expiry',
+  'key-unused',
+] as const;
+export type AlertRule = (typeof ALERT_RULES)[number];
+
+export const RULE_DESCRIPTIONS: Readonly<Record<AlertRule, RuleDescription>> = {
+  'repeated-failures': {
+    event: 'authn_login_fail_max',
+    severity: 'warning',
+    endsWhenQuiet: true,
+    describe: (source, { failures, seconds }) =>
+      `${source} failed to authenticate ${failures} times within ${seconds} s`,
+    describeEnd: (source) => `${source} has stopped failing to authenticate`,
+  },
+  'failures-from-many-sources': {
+    event: 'authn_login_fail_max',
+    severity: 'critical',
+    endsWhenQuiet: true,
+    describe: (_all, { sources, seconds }) =>
+      `${sources} addresses failed to authenticate within ${seconds} s`,
+    describeEnd: () => 'The number of addresses that fail to authenticate is normal again',
+  },
+  'revoked-key-used': {
+    event: 'authn_token_reuse',
+    severity: 'critical',
+    endsWhenQuiet: true,
+    describe: (keyId, { source }) => `A client at ${source} tries the revoked key ${keyId}`,
+    describeEnd: (keyId) => `No client tries the revoked key ${keyId} any more`,
+  },
+  enumeration: {
+    event: 'malicious_direct_reference',
+    severity: 'critical',
+    endsWhenQuiet: true,
+    describe: (keyId, { source }) =>
+      `The key ${keyId}, used from ${source}, asked for too many different or missing users`,
+    describeEnd: (keyId) => `The key ${keyId} has stopped asking for too many users`,
+  },
+  'key-feed-stale': {
+    event: 'sys_key_feed_stale',
+    severity: 'critical',
+    endsWhenQuiet: true,
+    describe: (instance) => `${instance} receives no key changes, and refuses all issued keys`,
+    describeEnd: (instance) => `${instance} no longer refuses issued keys`,
+  },
+  'key-near-expiry': {
+    event: 'authn_key_near_expiry',
+    severity: 'warning',
+    endsWhenQuiet: false,
+    describe: (keyId, { name, expiresAt }) =>
+      `The key ${keyId} (${name}) expires at ${expiresAt} and has no successor`,
+    describeEnd: (keyId, { name, reason = 'does not expire soon' }) =>
+      `The key ${keyId} (${name}) ${reason}`,
+  },
+  'key-unused': {
+    event: 'authn_key_unused',
+    severity: 'info',
+    endsWhenQuiet: false,
+    describe: (keyId, { name, days }) =>
+      `The key ${keyId} (${name}) has not been used for ${days} days: revoke it if nobody needs it`,
+    describeEnd: (keyId, { name, reason = 'has been used' }) =>
+      `The key ${keyId} (${name}) ${reason}`,
+  },
+};
+
+/** The beginning or the end of an incident. */
 export interface Alert {
   /** The same in every repetition. */
   readonly id: string;
   /** The same for the beginning and the end. */
-  readonly episodeId: string;
+  readonly incidentId: string;
   readonly rule: AlertRule;
   readonly subject: string;
   readonly details: AlertDetails;
   readonly startedAt: Date;
-  /** Null while it lasts. */
+  /** Null while the incident is open. */
   readonly endedAt: Date | null;
 }
 
 /** The body of the request to the receiver: `text` for chats such as Slack, and fields for programs. */
 export function renderAlert(alert: Alert): string {
-  const { id, episodeId, rule, subject, details, startedAt, endedAt } = alert;
+  const { id, incidentId, rule, subject, details, startedAt, endedAt } = alert;
   const { event, severity } = RULE_DESCRIPTIONS[rule];
   return JSON.stringify({
     text: escapeForChat(`${endedAt === null ? 'Alert' : 'Over'}: ${describeAlert(alert)}`),
     id,
-    episode: episodeId,
+    episode: incidentId,
     rule,
     status: endedAt === null ? 'firing' : 'resolved',
     severity,
@@ -34,11 +116,12 @@ export function renderAlert(alert: Alert): string {
 }
 
 /** A sentence for people. */
-export function describeAlert({ rule, subject, details }: Alert): string {
-  return RULE_DESCRIPTIONS[rule].describe(subject, details);
+export function describeAlert({ rule, subject, details, endedAt }: Alert): string {
+  const { describe, describeEnd } = RULE_DESCRIPTIONS[rule];
+  return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// The name of a key could otherwise be a link or call everybody: https://api.slack.com/reference/surfaces/formatting#escaping
+// The name of a key could otherwise be a link or mention everyone: https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -2,17 +2,15 @@ import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { Alerts } from './alerts.js';
-import { AttemptWatch } from './attempt-watch.js';
+import { AttemptDetector } from './attempt-detector.js';
 import { Deliveries } from './deliveries.js';
-import { EpisodeStore } from './episode-store.js';
-import { FeedWatch } from './feed-watch.js';
-import { KeyWatch } from './key-watch.js';
-import { Outbox } from './outbox.js';
+import { IncidentStore } from './incident-store.js';
+import { KeyDetector } from './key-detector.js';
 import { Webhook } from './webhook.js';
 
 @Module({
   imports: [HttpModule, KeyVerificationModule],
-  providers: [Webhook, Outbox, Deliveries, EpisodeStore, Alerts, AttemptWatch, FeedWatch, KeyWatch],
+  providers: [Webhook, Deliveries, IncidentStore, Alerts, AttemptDetector, KeyDetector],
   exports: [Alerts, Deliveries],
 })
 export class AlertsModule {}

@@ -5,51 +5,56 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
+import { HOUR_MS } from '../time.js';
 import {
   ALERT_RULES,
+  type Alert,
   type AlertDetails,
   type AlertRule,
+  describeAlert,
+  renderAlert,
   RULE_DESCRIPTIONS,
-} from './alert-rules.js';
-import { type Alert, describeAlert, renderAlert } from './alert.js';
+} from './alert.js';
 import { Deliveries } from './deliveries.js';
-import { type Ending, EpisodeStore } from './episode-store.js';
+import { type Ending, IncidentStore } from './incident-store.js';
 
-const TICKS_A_QUIET_TIME = 5;
-const LONGEST_TICK_MS = 5000;
-const PURGE_INTERVAL_MS = 3_600_000;
+const TICKS_PER_QUIET_TIME = 5;
+const MAX_TICK_MS = 5000;
+const PURGE_INTERVAL_MS = HOUR_MS;
 // An attack from everywhere is one alert of its own, not a hundred thousand.
-const MAX_OPEN_OF_A_RULE = 100;
+const MAX_OPEN_PER_RULE = 100;
 
-/** An episode that this process has seen and not yet written down. */
-interface Sighting {
+/** An incident that this process has detected and not yet saved. */
+interface Detection {
   readonly alert: Alert;
-  /** It was known to last already, so that it was told when it began. */
+  /** The incident was open already, so its alert was sent when it began. */
   readonly wasOpen: boolean;
-  /** It is in the log already, because there was no database. */
-  isTold: boolean;
-  /** The receiver has it already. */
+  /** Without a database, it is logged and delivered before it is saved. */
+  isLogged: boolean;
   isDelivered: boolean;
 }
 
 /**
- * Tells operators, once for each episode, that it has begun and that it is over: in the log, and by the outbox to
- * `ALERT_WEBHOOK_URL`. Without a database it is told at once by each process that sees it, and written down later.
+ * Alerts operators once when an incident begins and once when it ends: in the log, and through the outbox at
+ * `ALERT_WEBHOOK_URL`. Without a database, each process alerts at once and saves its detections later.
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
-  /** Episodes that were not told because too many of their rule last. */
-  readonly suppressed = new Map<AlertRule, number>(ALERT_RULES.map((rule) => [rule, 0]));
+  /** Detections without an alert because too many incidents of their rule are open. */
+  readonly suppressed: Record<string, number> = Object.fromEntries(
+    ALERT_RULES.map((rule) => [rule, 0]),
+  );
   private readonly logger = new Logger(Alerts.name);
   private readonly quietForSeconds: number;
-  private open = noEpisodes();
-  private sightings = new Map<string, Sighting>();
+  /** Subjects of open incidents, by rule. */
+  private open = new Map<AlertRule, Set<string>>();
+  private detections = new Map<string, Detection>();
   private work = Promise.resolve();
   private next: Promise<void> | undefined;
   private timers: NodeJS.Timeout[] = [];
 
   constructor(
-    private readonly store: EpisodeStore,
+    private readonly store: IncidentStore,
     private readonly deliveries: Deliveries,
     private readonly host: HttpAdapterHost,
     config: ConfigService<Environment, true>,
@@ -58,10 +63,11 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    const tickMs = Math.min(LONGEST_TICK_MS, (this.quietForSeconds * 1000) / TICKS_A_QUIET_TIME);
+    const tickMs = Math.min(MAX_TICK_MS, (this.quietForSeconds * 1000) / TICKS_PER_QUIET_TIME);
+    const purge = () => void this.attempt(() => this.store.purge());
     this.timers = [
       setInterval(() => void this.tick(), tickMs).unref(),
-      setInterval(() => void this.purge(), PURGE_INTERVAL_MS).unref(),
+      setInterval(purge, PURGE_INTERVAL_MS).unref(),
     ];
   }
 
@@ -70,44 +76,57 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** How many episodes of a rule last, whichever process has seen them. */
+  /** The number of open incidents of a rule, in all processes. */
   countOpen(rule: AlertRule): number {
-    return this.open[rule].size;
+    return this.openOf(rule).size;
   }
 
-  /** Says that something is the case, as often as it is seen. */
+  /** Reports a detection. Repeated detections keep the incident open. */
   raise(rule: AlertRule, subject: string, details: AlertDetails = {}): void {
-    const open = this.open[rule];
+    const open = this.openOf(rule);
     const isNew = !open.has(subject);
-    if (isNew && open.size >= MAX_OPEN_OF_A_RULE) {
-      this.suppressed.set(rule, (this.suppressed.get(rule) ?? 0) + 1);
+    if (isNew && open.size >= MAX_OPEN_PER_RULE) {
+      this.suppressed[rule] = (this.suppressed[rule] ?? 0) + 1;
       return;
     }
     const key = `${rule} ${subject}`;
-    if (!this.sightings.has(key)) {
-      const ids = { id: randomUUID(), episodeId: randomUUID() };
+    if (!this.detections.has(key)) {
+      const ids = { id: randomUUID(), incidentId: randomUUID() };
       const alert = { ...ids, rule, subject, details, startedAt: new Date(), endedAt: null };
-      this.sightings.set(key, { alert, wasOpen: !isNew, isTold: false, isDelivered: false });
+      this.detections.set(key, { alert, wasOpen: !isNew, isLogged: false, isDelivered: false });
     }
     if (!isNew) return;
     open.add(subject);
     void this.flush();
   }
 
-  /** Ends episodes that somebody knows to be over. */
+  /** Ends incidents that a detector knows to be over. */
   async end(ending: Ending): Promise<void> {
     await this.flush();
-    await this.attempt(async () => this.tellEnds(await this.store.end(ending)));
+    await this.attempt(async () => {
+      const alerts = await this.store.end(ending);
+      for (const alert of alerts) {
+        this.openOf(alert.rule).delete(alert.subject);
+        this.log(alert);
+      }
+      if (alerts.length > 0) void this.deliveries.run();
+    });
   }
 
-  /** Writes down what has been seen, ends what is quiet, and learns what other processes have opened. */
+  /** Saves detections, ends quiet incidents, and loads the incidents that other processes have opened. */
   async tick(): Promise<void> {
     const rules = ALERT_RULES.filter((rule) => RULE_DESCRIPTIONS[rule].endsWhenQuiet);
     await this.end({ rules, quietForSeconds: this.quietForSeconds });
-    await this.attempt(async () => this.takeOver(await this.store.listOpen()));
+    await this.attempt(async () => this.load(await this.store.listOpen()));
   }
 
-  // One at a time, and at most one that waits.
+  private openOf(rule: AlertRule): Set<string> {
+    const known = this.open.get(rule) ?? new Set();
+    this.open.set(rule, known);
+    return known;
+  }
+
+  // One write at a time, and at most one that waits.
   private flush(): Promise<void> {
     this.next ??= this.work.then(() => {
       this.next = undefined;
@@ -118,70 +137,58 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async write(): Promise<void> {
-    const batch = this.sightings;
+    const batch = this.detections;
     if (batch.size === 0) return;
-    this.sightings = new Map();
+    this.detections = new Map();
     const all = [...batch.values()];
     try {
       const delivered = all.filter(({ isDelivered }) => isDelivered).map(({ alert }) => alert.id);
       const alerts = all.map(({ alert }) => alert);
       const opened = await this.store.save(alerts, new Set(delivered));
-      this.tell(all.filter(({ alert }) => opened.has(alert.episodeId)));
+      this.logOnce(all.filter(({ alert }) => opened.has(alert.incidentId)));
       if (opened.size > 0) void this.deliveries.run();
     } catch (error) {
       this.logger.debug(withoutArguments(error));
-      this.sightings = new Map([...this.sightings, ...batch]);
+      this.detections = new Map([...this.detections, ...batch]);
       const begun = all.filter(({ wasOpen }) => !wasOpen);
-      this.tell(begun);
+      this.logOnce(begun);
       await this.deliverWithoutDatabase(begun);
     }
   }
 
-  private async deliverWithoutDatabase(sightings: readonly Sighting[]): Promise<void> {
-    for (const sighting of sightings) {
-      if (sighting.isDelivered) continue;
-      sighting.isDelivered = await this.deliveries.sendAtOnce(renderAlert(sighting.alert));
-      // A receiver that is away too is not waited for a hundred times.
-      if (!sighting.isDelivered) return;
+  private async deliverWithoutDatabase(detections: readonly Detection[]): Promise<void> {
+    for (const detection of detections) {
+      if (detection.isDelivered) continue;
+      detection.isDelivered = await this.deliveries.sendAtOnce(renderAlert(detection.alert));
+      // An unavailable receiver is not tried a hundred times.
+      if (!detection.isDelivered) return;
     }
   }
 
-  private tell(sightings: readonly Sighting[]): void {
-    for (const sighting of sightings) {
-      if (!sighting.isTold) this.log(sighting.alert);
-      sighting.isTold = true;
+  private logOnce(detections: readonly Detection[]): void {
+    for (const detection of detections) {
+      if (!detection.isLogged) this.log(detection.alert);
+      detection.isLogged = true;
     }
-  }
-
-  private tellEnds(alerts: readonly Alert[]): void {
-    for (const alert of alerts) {
-      this.open[alert.rule].delete(alert.subject);
-      this.log(alert);
-    }
-    if (alerts.length > 0) void this.deliveries.run();
   }
 
   private log(alert: Alert): void {
-    const { rule, subject, details, episodeId, endedAt } = alert;
+    const { rule, subject, details, incidentId, endedAt } = alert;
     const { event, severity } = RULE_DESCRIPTIONS[rule];
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
-    const fields = { event, rule, severity, subject, details, episode: episodeId };
+    const fields = { event, rule, severity, subject, details, episode: incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
     else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
   }
 
-  private takeOver(episodes: readonly { rule: string; subject: string }[]): void {
-    const unwritten = [...this.sightings.values()].map(({ alert }) => alert);
-    this.open = noEpisodes();
-    for (const { rule, subject } of [...episodes, ...unwritten]) {
-      // Another version of this program may know other rules.
+  private load(incidents: readonly { rule: string; subject: string }[]): void {
+    const unsaved = [...this.detections.values()].map(({ alert }) => alert);
+    this.open = new Map();
+    for (const { rule, subject } of [...incidents, ...unsaved]) {
+      // Another version of this program may have other rules.
       const known = ALERT_RULES.find((each) => each === rule);
-      if (known !== undefined) this.open[known].add(subject);
+      if (known !== undefined) this.openOf(known).add(subject);
     }
-  }
-
-  private async purge(): Promise<void> {
-    await this.attempt(() => this.store.purge());
   }
 
   private async attempt(step: () => Promise<void>): Promise<void> {
@@ -191,17 +198,4 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
       this.logger.debug(withoutArguments(error));
     }
   }
-}
-
-function noEpisodes(): Record<AlertRule, Set<string>> {
-  const set = () => new Set<string>();
-  return {
-    'repeated-failures': set(),
-    'failures-from-many-sources': set(),
-    'revoked-key-used': set(),
-    enumeration: set(),
-    'key-feed-stale': set(),
-    'key-near-expiry': set(),
-    'key-unused': set(),
-  };
 }

@@ -1,27 +1,41 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { withoutArguments } from '../prisma/database-error.js';
-import { type Delivery, Outbox } from './outbox.js';
+import { PrismaService } from '../prisma/prisma.service.js';
 import { Webhook } from './webhook.js';
 
 const INTERVAL_MS = 1000;
 const FIRST_DELAY_S = 1;
-const LONGEST_DELAY_S = 60;
+const MAX_DELAY_S = 60;
+const MAX_CLAIMED = 10;
+// Longer than sending an alert may take.
+const CLAIM_SECONDS = 10;
+const GIVE_UP_AFTER_DAYS = 3;
 
-/** Sends what is in the outbox, each alert until it is confirmed or too old. */
+interface Delivery {
+  readonly id: string;
+  readonly body: string;
+  /** Including this one. */
+  readonly attempts: number;
+}
+
+/**
+ * Sends the alerts in the outbox, each until the receiver confirms it or it is too old. The outbox is in the
+ * database, so neither a crash nor a restart loses an alert.
+ */
 @Injectable()
 export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   /** Since the start of this process. */
   readonly counts = { delivered: 0, failed: 0, 'given-up': 0 };
-  /** Alerts that are not confirmed yet, of all processes. */
+  /** Unconfirmed alerts of all processes. */
   pending = 0;
   private readonly logger = new Logger(Deliveries.name);
-  private readonly ending = new AbortController();
+  private readonly shutdown = new AbortController();
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isFailing = false;
 
   constructor(
-    private readonly outbox: Outbox,
+    private readonly prisma: PrismaService,
     private readonly webhook: Webhook,
   ) {}
 
@@ -29,19 +43,19 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     if (this.webhook.isSet) this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
   }
 
-  // What is on its way is sent again by the next process: the end does not wait for a slow receiver.
+  // The next process sends the unconfirmed alerts again: shutdown does not wait for a slow receiver.
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
-    this.ending.abort();
+    this.shutdown.abort();
     await this.running;
   }
 
-  /** Sends an alert past the outbox, for when there is no database. Answers whether it was confirmed. */
+  /** Sends an alert past the outbox, for when the database is unavailable. Returns whether it was confirmed. */
   async sendAtOnce(body: string): Promise<boolean> {
-    return this.webhook.isSet && this.isConfirmed(body);
+    return this.webhook.isSet && this.send(body);
   }
 
-  /** Sends what is due. */
+  /** Sends the alerts that are due. */
   async run(): Promise<void> {
     this.running ??= this.sendDue().finally(() => {
       this.running = undefined;
@@ -51,33 +65,55 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async sendDue(): Promise<void> {
     try {
-      const due = await this.outbox.claim();
+      const due = await this.claim();
       await Promise.all(due.map((delivery) => this.deliver(delivery)));
-      this.pending = await this.outbox.countPending();
+      const where = { deliveredAt: null, gaveUpAt: null };
+      this.pending = await this.prisma.alertDelivery.count({ where });
     } catch (error) {
       this.logger.debug(withoutArguments(error));
     }
   }
 
+  /** Claims due alerts, oldest first. If this process is killed, they are due again after `CLAIM_SECONDS`. */
+  private async claim(): Promise<Delivery[]> {
+    return this.prisma.$queryRaw<Delivery[]>`
+      WITH due AS (
+        SELECT id FROM alert_outbox WHERE next_attempt_at <= now() AND delivered_at IS NULL AND gave_up_at IS NULL
+        ORDER BY created_at LIMIT ${MAX_CLAIMED} FOR UPDATE SKIP LOCKED
+      )
+      UPDATE alert_outbox SET attempts = attempts + 1, next_attempt_at = now() + ${CLAIM_SECONDS} * interval '1 second'
+      FROM due WHERE alert_outbox.id = due.id
+      RETURNING alert_outbox.id::text, body, attempts`;
+  }
+
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
-    if (await this.isConfirmed(body)) {
-      await this.outbox.confirm(id);
-      return;
-    }
-    if (this.ending.signal.aborted) return;
-    if (!(await this.outbox.postpone(id, delaySeconds(attempts)))) return;
+    if (await this.send(body)) {
+      // An earlier release does not know `delivered_at` and goes by the time of the next attempt.
+      await this.prisma.$executeRaw`
+        UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
+    } else if (!this.shutdown.signal.aborted) await this.postpone(id, delaySeconds(attempts));
+  }
+
+  private async postpone(id: string, seconds: number): Promise<void> {
+    const rows = await this.prisma.$queryRaw<{ given_up: boolean }[]>`
+      UPDATE alert_outbox SET next_attempt_at = now() + ${seconds} * interval '1 second',
+        gave_up_at = CASE WHEN created_at < now() - ${GIVE_UP_AFTER_DAYS} * interval '1 day' THEN now() END
+      WHERE id = ${id}::uuid
+      RETURNING gave_up_at IS NOT NULL AS given_up`;
+    if (!rows.some((row) => row.given_up)) return;
     this.counts['given-up'] += 1;
     this.logger.error(`Alert ${id} was given up: its receiver has not confirmed it for days`);
   }
 
-  private async isConfirmed(body: string): Promise<boolean> {
+  /** Returns whether the receiver confirmed the alert. */
+  private async send(body: string): Promise<boolean> {
     try {
-      await this.webhook.send(body, this.ending.signal);
+      await this.webhook.send(body, this.shutdown.signal);
       this.counts.delivered += 1;
       this.report(false, '');
       return true;
     } catch (error) {
-      if (this.ending.signal.aborted) return false;
+      if (this.shutdown.signal.aborted) return false;
       this.counts.failed += 1;
       this.report(true, String(error));
       return false;
@@ -92,8 +128,8 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** Twice as long each time, and random, so that processes that failed together don't come back together. */
+/** Exponential backoff with jitter, so that processes that failed together do not retry together. */
 function delaySeconds(attempts: number): number {
-  const longest = Math.min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (attempts - 1));
+  const longest = Math.min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (attempts - 1));
   return longest * (0.5 + Math.random() / 2);
 }

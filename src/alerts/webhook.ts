@@ -71,7 +71,7 @@ export class Webhook {
  * `t=<seconds since 1970>,v1=<hex>`: HMAC-SHA256 of the time, a dot, and the body, so that the receiver can refuse what is
  * forged or was recorded.
  */
-export function sign(secret: string, seconds: number, body: string): string {
+function sign(secret: string, seconds: number, body: string): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
   return `t=${seconds},v1=${digest}`;
 }

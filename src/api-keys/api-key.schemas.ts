@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KEY_ENVIRONMENTS } from '../config/key-environment.js';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
 import { readableText } from '../http/readable-text.js';
+import { timestampSchema } from '../time.js';
 import { userFieldSchema, writableUserFieldSchema } from '../users/user.schemas.js';
 import { networkSchema } from './network.js';
 import { SCOPES } from './scopes.js';
@@ -23,7 +24,6 @@ export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
 
 export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
-const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
 const scopeSchema = z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` });
 const secretSchema = z.string().meta({
   description:
@@ -58,10 +58,10 @@ const lastUseSchema = z
   })
   .meta({ id: 'LastUse' });
 
-export const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
+const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
 
 /** An issued key as every answer shows one: everything but the secret. */
-export const apiKeySchema = z
+const apiKeySchema = z
   .object({
     id: apiKeyIdSchema,
     name: z.string(),

@@ -1,5 +1,6 @@
 import { invalidRequest } from '../problems/invalid-request.js';
 import { ProblemException } from '../problems/problem.js';
+import { DAY_MS } from '../time.js';
 import type { ApiKeyRow } from './api-key-response.js';
 import { DEFAULT_LIFETIME_DAYS, MAX_LIFETIME_DAYS } from './api-key.schemas.js';
 import { type Principal, isBoundedByIssuer } from './principal.js';
@@ -18,8 +19,6 @@ export interface Grant {
   /** Requests a minute; null for the default. */
   readonly rateLimit: number | null;
 }
-
-const DAY_MS = 86_400_000;
 
 interface Excess {
   readonly path: string;

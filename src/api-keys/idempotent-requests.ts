@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import { ProblemException } from '../problems/problem.js';
+import { DAY_MS } from '../time.js';
 import type { KeyChange } from './key-changes.js';
 
-const KEPT_FOR_MS = 24 * 3_600_000;
+const KEPT_FOR_MS = DAY_MS;
 
 /**
  * Makes a key, unless the same caller has made it within a day with the same `Idempotency-Key`: then `recall` gets

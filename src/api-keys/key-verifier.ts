@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
-import type { KeyRefusal } from '../requests/finished-request.js';
+import type { KeyRefusal } from '../requests/request-event.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeyFeed } from './feed/key-feed.js';
 import { type IssuedKey, IssuedKeyCache } from './issued-key-cache.js';

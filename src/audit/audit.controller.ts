@@ -1,7 +1,6 @@
-import { Controller, Get, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { Controller, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Route } from '../auth/route.decorator.js';
 import {
   type AuditEventPage,
   type AuditReport,
@@ -19,26 +18,26 @@ import { AuditService } from './audit.service.js';
 export class AuditController {
   constructor(private readonly audit: AuditService) {}
 
-  @Get('events')
-  @RequiresApiKey('audit:read')
-  @ApiOperation({ operationId: 'listAuditEvents', summary: 'A page of changes of keys and users' })
-  @ApiOkResponse({ description: 'The events, oldest first', standardSchema: auditEventPageSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async list(
+  @Route('GET', 'events', 'audit:read', {
+    summary: 'List audit events',
+    description: 'Returns a page of the changes of keys and users, the oldest first.',
+    response: auditEventPageSchema,
+  })
+  async listAuditEvents(
     @Query({ schema: listAuditEventsSchema }) query: ListAuditEvents,
   ): Promise<AuditEventPage> {
     return this.audit.list(query);
   }
 
-  @Get('verification')
-  @RequiresApiKey('audit:read')
-  @ApiOperation({
-    operationId: 'verifyAuditTrail',
-    summary: 'Whether events were changed or are missing',
+  @Route('GET', 'verification', 'audit:read', {
+    summary: 'Verify the audit trail',
+    description:
+      'Returns events that were changed or are missing, and keys without a matching event.',
+    response: auditReportSchema,
   })
-  @ApiOkResponse({ description: 'The findings', standardSchema: auditReportSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async verify(@Query({ schema: verifyAuditSchema }) { head }: VerifyAudit): Promise<AuditReport> {
+  async verifyAuditTrail(
+    @Query({ schema: verifyAuditSchema }) { head }: VerifyAudit,
+  ): Promise<AuditReport> {
     return this.audit.verify(head);
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
+import { timestampSchema } from '../time.js';
 
 const sequenceSchema = z.int().min(1).meta({ description: '1, 2, 3 … without a gap.' });
 const headSchema = z
@@ -15,7 +16,7 @@ const nameSchema = z.string().nullable().meta({ description: 'The name of the is
 const auditEventSchema = z
   .object({
     sequence: sequenceSchema,
-    at: z.iso.datetime(),
+    at: timestampSchema,
     actor: z.string().meta({
       description:
         'The id of the key, followed by `:` and the acting user if the request named one.',

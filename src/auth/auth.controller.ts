@@ -1,9 +1,8 @@
-import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
-import { type User, userAnswerSchema } from '../users/user.schemas.js';
+import { Controller } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { currentUserAnswerSchema } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
-import { RequiresUser } from './requires-user.decorator.js';
+import { Route } from './route.decorator.js';
 import { UserId } from './user-id.decorator.js';
 
 @ApiTags('auth')
@@ -11,12 +10,13 @@ import { UserId } from './user-id.decorator.js';
 export class AuthController {
   constructor(private readonly users: UsersService) {}
 
-  @Get('me')
-  @RequiresUser()
-  @ApiOperation({ operationId: 'getMe', summary: 'The user whose access token this is' })
-  @ApiOkResponse({ description: 'The user', standardSchema: userAnswerSchema })
-  @ApiProblems('USER_NOT_FOUND')
-  async me(@UserId() userId: string): Promise<{ user: User }> {
-    return { user: await this.users.get(userId) };
+  @Route('GET', 'me', 'user', {
+    summary: 'Get the current user',
+    description: 'Returns the user of the access token, with all fields.',
+    response: currentUserAnswerSchema,
+    problems: ['USER_NOT_FOUND'],
+  })
+  async getMe(@UserId() userId: string): Promise<string> {
+    return `{"user":${await this.users.get(userId)}}`;
   }
 }

@@ -8,7 +8,7 @@ export interface ApiRequest {
   readonly body?: unknown;
 }
 
-export interface ApiResponse {
+interface ApiResponse {
   readonly status: number;
   readonly text: string;
 }
@@ -29,7 +29,7 @@ const problemSchema = z.object({
 });
 
 /** The command-line option for each field of a request. */
-export const FLAGS: Readonly<Record<string, string>> = {
+const FLAGS: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   name: '--name',
   scopes: '--scopes',

@@ -21,6 +21,7 @@ import {
   rotatedApiKeySchema,
 } from '../api-keys/api-key.schemas.js';
 import { SCOPES } from '../api-keys/scopes.js';
+import { DAY_MS, HOUR_MS } from '../time.js';
 import { MAX_DAYS, rootKeyParametersSchema, usageAnswerSchema } from '../usage/usage.schemas.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
@@ -33,8 +34,6 @@ import { renderUsage } from './usage-report.js';
 const KEYS = '/api/internal/api-keys';
 const ROOT_KEYS = '/api/internal/root-keys';
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 

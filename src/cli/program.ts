@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
-import { actingUserSchema } from '../users/user.schemas.js';
+import { actingUserSchema } from '../auth/acting-user.schema.js';
 import { ApiClient, type Transport } from './api-client.js';
 import { addAuditCommands } from './audit.js';
 import { CommandFailure, EXIT_CODES, EXIT_CODE_HELP, wrongUsage } from './failure.js';

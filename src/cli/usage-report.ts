@@ -1,7 +1,7 @@
+import { HOUR_MS } from '../time.js';
 import type { Usage } from '../usage/usage.schemas.js';
 import { formatTime, outputWidth, renderTable } from './output.js';
 
-const HOUR_MS = 3_600_000;
 const MAX_BAR_WIDTH = 40;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 

@@ -30,7 +30,11 @@ export class HealthController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'getHealth', summary: 'The same as ready' })
+  @ApiOperation({
+    operationId: 'getHealth',
+    summary: 'Check health',
+    description: 'Same as ready.',
+  })
   @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
   @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
@@ -38,14 +42,22 @@ export class HealthController {
   }
 
   @Get('live')
-  @ApiOperation({ operationId: 'getLiveness', summary: 'Restart the process if this fails' })
+  @ApiOperation({
+    operationId: 'getLiveness',
+    summary: 'Check liveness',
+    description: 'Restart the process if this fails.',
+  })
   @ApiOkResponse({ description: 'Up', standardSchema: livenessSchema })
   live(): Liveness {
     return { status: 'up' };
   }
 
   @Get('ready')
-  @ApiOperation({ operationId: 'getReadiness', summary: 'Send no requests while this is not 200' })
+  @ApiOperation({
+    operationId: 'getReadiness',
+    summary: 'Check readiness',
+    description: 'Send no requests while the status is not 200.',
+  })
   @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
   @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {

@@ -11,13 +11,13 @@ import {
 } from 'fastify';
 import type { Logger } from 'pino';
 import { ProblemException, sendProblem } from '../problems/problem.js';
-import type { FinishedRequests } from '../requests/finished-requests.js';
-import { watchRequest } from '../requests/watch-request.js';
+import { recordRequest } from '../requests/record-request.js';
+import type { RequestEvents } from '../requests/request-events.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Receives every request of this server. Set by `configureApp`. */
-    finishedRequests: FinishedRequests;
+    /** Emits an event per request of this server. Set by `configureApp`. */
+    requestEvents: RequestEvents;
   }
 }
 
@@ -33,7 +33,7 @@ export function createFastifyAdapter(
   trustedProxies: readonly string[],
 ): FastifyAdapter {
   const begin = (request: FastifyRequest, reply: FastifyReply): void => {
-    watchRequest(request, reply, request.server.finishedRequests);
+    recordRequest(request, reply, request.server.requestEvents);
     void reply.headers(baseHeaders(request.id));
   };
   const adapter = new FastifyAdapter({
@@ -56,7 +56,7 @@ export function createFastifyAdapter(
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.decorateRequest('keyId', null);
   fastify.decorateRequest('keyOutcome', null);
-  fastify.decorateRequest('problem', null);
+  fastify.decorateRequest('refusal', null);
   fastify.decorateRequest('principal', null);
   fastify.decorateRequest('userId', null);
   acceptOnlyJson(fastify);

@@ -2,12 +2,12 @@ import type { RenderOverload } from '@latchkey/http-front/overload-responder';
 import type { ReportProtocolError } from '@latchkey/http-front/protocol-error-handler';
 import type { FastifyBaseLogger } from 'fastify';
 import { ProblemException, renderProblem } from '../problems/problem.js';
-import type { FinishedRequests } from '../requests/finished-requests.js';
+import type { RequestEvents } from '../requests/request-events.js';
 
-/** Renders protocol errors as problems, and records them as finished requests. */
+/** Renders protocol errors as problems, and emits their events. */
 export function reportProblems(
   logger: Pick<FastifyBaseLogger, 'info'>,
-  requests: FinishedRequests,
+  events: RequestEvents,
 ): ReportProtocolError {
   return (error, requestId, request) => {
     const response = renderProblem(new ProblemException(error), requestId);
@@ -15,7 +15,7 @@ export function reportProblems(
     if (request === undefined) {
       logger.info({ requestId, method: null, route: null, status, keyId: null }, 'request');
     } else {
-      const kind = {
+      const labels = {
         method: request.method ?? '',
         route: null,
         status,
@@ -25,7 +25,7 @@ export function reportProblems(
         outcome: null,
         limit: null,
       };
-      requests.announce(kind, requestId, 0);
+      events.emit({ labels, requestId, durationMs: 0 });
     }
     return response;
   };

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { createLoggerFor } from '@latchkey/logging/logger';
 import { describe, expect, it } from 'vitest';
-import type { FinishedRequest, RequestKind } from '../requests/finished-request.js';
+import type { RequestEvent, RequestLabels } from '../requests/request-event.js';
 import { RequestLog } from './request-log.js';
 
-const REQUEST: FinishedRequest = { requestId: 'r1', durationMs: 1.5 };
-const KIND: RequestKind = {
+type Details = Pick<RequestEvent, 'requestId' | 'durationMs'>;
+
+const REQUEST: Details = { requestId: 'r1', durationMs: 1.5 };
+const LABELS: RequestLabels = {
   method: 'GET',
   route: '/api/internal/users/:id',
   status: 200,
@@ -17,18 +19,20 @@ const KIND: RequestKind = {
 };
 
 function linesOf(
-  ...requests: readonly Partial<FinishedRequest & RequestKind>[]
+  ...requests: readonly Partial<Details & RequestLabels>[]
 ): readonly Record<string, unknown>[] {
   const lines: string[] = [];
   const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'info'));
   for (const fields of requests) {
-    const isAnother = Object.keys(fields).some((name) => name in KIND);
-    log.write(isAnother ? { ...KIND, ...fields } : KIND, [{ ...REQUEST, ...fields }]);
+    const isAnother = Object.keys(fields).some((name) => name in LABELS);
+    log.write(isAnother ? { ...LABELS, ...fields } : LABELS, [
+      { labels: LABELS, ...REQUEST, ...fields },
+    ]);
   }
   return lines.map((line) => JSON.parse(line));
 }
 
-const lineOf = (fields: Partial<FinishedRequest & RequestKind>) => linesOf(fields)[0];
+const lineOf = (fields: Partial<Details & RequestLabels>) => linesOf(fields)[0];
 
 describe('the line of a request', () => {
   it.each([
@@ -76,9 +80,24 @@ describe('the line of a request', () => {
     { requestId: 'r2', durationMs: 2 },
   ] as const)('says what is new since the line before: %j', (fields) => {
     const [before, after, again] = linesOf({}, fields, {});
-    expect(before).toMatchObject({ ...REQUEST, ...KIND });
-    expect(after).toMatchObject({ ...REQUEST, ...KIND, ...fields });
-    expect(again).toMatchObject({ ...REQUEST, ...KIND });
+    expect(before).toMatchObject({ ...REQUEST, ...LABELS });
+    expect(after).toMatchObject({ ...REQUEST, ...LABELS, ...fields });
+    expect(again).toMatchObject({ ...REQUEST, ...LABELS });
+  });
+
+  it.each([
+    ['/api/health', 200, 'debug'],
+    ['/api/health/ready', 200, 'debug'],
+    ['/api/health/ready', 503, 'info'],
+    ['/api/docs/*', 200, 'debug'],
+    ['/api/auth/me', 200, 'info'],
+    [null, 404, 'info'],
+  ] as const)('logs a public request to %s with status %i at level %s', (route, status, level) => {
+    const lines: string[] = [];
+    const logger = createLoggerFor({ write: (line) => void lines.push(line) }, 'debug');
+    const labels = { ...LABELS, route, status, keyId: null, outcome: null };
+    new RequestLog(logger).write(labels, [{ labels, ...REQUEST }]);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ route, status, level });
   });
 
   it('has every duration to the microsecond', () => {
@@ -94,8 +113,8 @@ describe('the line of a request', () => {
   it('is not written where its level is off', () => {
     const lines: string[] = [];
     const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'warn'));
-    log.write(KIND, [REQUEST]);
-    log.write({ ...KIND, outcome: 'revoked' }, [REQUEST]);
+    log.write(LABELS, [{ labels: LABELS, ...REQUEST }]);
+    log.write({ ...LABELS, outcome: 'revoked' }, [{ labels: LABELS, ...REQUEST }]);
     expect(lines).toHaveLength(1);
   });
 

@@ -1,49 +1,55 @@
 import type { Logger } from 'pino';
 import {
-  type AttemptKind,
-  type FinishedRequest,
+  type AttemptLabels,
   isAttempt,
-  type RequestKind,
-} from '../requests/finished-request.js';
+  type RequestEvent,
+  type RequestLabels,
+} from '../requests/request-event.js';
 
-type Level = 'info' | 'warn';
-type WriteLine = (request: FinishedRequest) => void;
+type Level = 'debug' | 'info' | 'warn';
+type WriteLine = (event: RequestEvent) => void;
+
+// Probes and documentation pages would dominate the log.
+const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
 
 /**
- * Writes one line for each request, with the route's pattern, since a path may name a user. Where a
- * key was required, the line is also the record of that authentication attempt.
+ * Writes one line per request, with the route's pattern, since a path may name a user. On routes that
+ * require a key, the line is also the record of the authentication attempt.
  */
 export class RequestLog {
   private readonly logger: Logger;
-  /** The fields of a kind are serialized once, as bindings of a child (docs/decisions/0033). */
-  private readonly writers = new WeakMap<RequestKind, WriteLine>();
+  /** Labels are serialized once, as bindings of a child logger (docs/decisions/0033). */
+  private readonly writers = new WeakMap<RequestLabels, WriteLine>();
 
   constructor(logger: Logger) {
-    // No field can hold a header, and to look for one triples the time of a line.
+    // No field can hold a header, and looking for one triples the time of a line.
     this.logger = logger.child({}, { redact: [] });
   }
 
-  write(kind: RequestKind, requests: readonly FinishedRequest[]): void {
-    const writeLine = this.writers.get(kind) ?? this.createWriter(kind);
-    for (const request of requests) writeLine(request);
+  write(labels: RequestLabels, events: readonly RequestEvent[]): void {
+    const writeLine = this.writers.get(labels) ?? this.createWriter(labels);
+    for (const event of events) writeLine(event);
   }
 
-  private createWriter(kind: RequestKind): WriteLine {
-    const { level, fields } = describe(kind);
+  private createWriter(labels: RequestLabels): WriteLine {
+    const { level, fields } = describe(labels);
     const child = this.logger.child(fields);
     const writeLine: WriteLine = ({ requestId, durationMs }) =>
       child[level]({ requestId, durationMs }, 'request');
-    this.writers.set(kind, writeLine);
+    this.writers.set(labels, writeLine);
     return writeLine;
   }
 }
 
-function describe(kind: RequestKind): { level: Level; fields: object } {
-  const { method, route, status, keyId } = kind;
+function describe(labels: RequestLabels): { level: Level; fields: object } {
+  const { method, route, status, keyId } = labels;
   const fields = { method, route, status, keyId };
-  if (!isAttempt(kind)) return { level: 'info', fields };
-  const { outcome, limit, source, client } = kind;
-  const event = eventOf(kind);
+  if (!isAttempt(labels)) {
+    const isQuiet = status < 400 && route !== null && QUIET_ROUTES.test(route);
+    return { level: isQuiet ? 'debug' : 'info', fields };
+  }
+  const { outcome, limit, source, client } = labels;
+  const event = eventOf(labels);
   const level = ALARMING.has(event) ? 'warn' : 'info';
   return { level, fields: { ...fields, event, outcome, limit, source, client } };
 }
@@ -58,13 +64,13 @@ type AttemptEvent =
   | 'excess_rate_limit_exceeded'
   | 'malicious_direct_reference';
 
-// Whoever has a key that was ended may have found it where it leaked; whoever walks through the users may have stolen one.
+// A client with an ended key may have found it where it leaked; one that enumerates users may have stolen its key.
 const ALARMING: ReadonlySet<AttemptEvent> = new Set([
   'authn_token_reuse',
   'malicious_direct_reference',
 ]);
 
-function eventOf({ outcome, limit }: AttemptKind): AttemptEvent {
+function eventOf({ outcome, limit }: AttemptLabels): AttemptEvent {
   switch (outcome) {
     case 'admitted':
       return 'authn_login_success';

@@ -1,16 +1,11 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { Body, Controller, Param, Query, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { ActingUser } from '../auth/acting-user.decorator.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
-import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { optionalHeader } from '../auth/optional-header.decorator.js';
+import { Route } from '../auth/route.decorator.js';
 import {
   type ApiKey,
   type ApiKeyPage,
@@ -32,6 +27,7 @@ import {
   checkedApiKeySchema,
   createApiKeySchema,
   createdApiKeySchema,
+  idempotencyKeySchema,
   listApiKeysSchema,
   revokeApiKeySchema,
   revokedApiKeySchema,
@@ -40,6 +36,7 @@ import {
   rotatedApiKeySchema,
 } from '../api-keys/api-key.schemas.js';
 import { ApiKeysService } from '../api-keys/api-keys.service.js';
+import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import {
   type RootKeyParameters,
   type Usage,
@@ -49,9 +46,12 @@ import {
   usageQuerySchema,
 } from '../usage/usage.schemas.js';
 import { UsageService } from '../usage/usage.service.js';
-import { ActingUser, ApiActingUser } from '../internal-users/acting-user.decorator.js';
-import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
-import { IdempotencyKey } from './idempotency-key.decorator.js';
+
+const IdempotencyKey = optionalHeader(
+  'Idempotency-Key',
+  idempotencyKeySchema,
+  'A repetition within a day with the same value creates no second key.',
+);
 
 @ApiTags('keys')
 @Controller('internal')
@@ -62,77 +62,70 @@ export class InternalApiKeysController {
     private readonly failures: WrongKeyLimit,
   ) {}
 
-  @Get('api-keys')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({
-    operationId: 'listApiKeys',
-    summary: 'A page of all issued keys, ended ones too',
+  @Route('GET', 'api-keys', 'keys:read', {
+    summary: 'List issued keys',
+    description:
+      'Returns a page of all issued keys, the oldest first, including keys that have ended.',
+    response: apiKeyPageSchema,
   })
-  @ApiOkResponse({ description: 'The keys, oldest first', standardSchema: apiKeyPageSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async list(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
+  async listApiKeys(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
     return this.keys.list(query);
   }
 
-  @Get('root-keys')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'listRootKeys', summary: 'The root keys that are in force' })
-  @ApiOkResponse({
-    description: 'The keys, the current one first',
-    standardSchema: rootKeysResponseSchema,
+  @Route('GET', 'root-keys', 'keys:read', {
+    summary: 'List root keys',
+    description: 'Returns the root keys that are in force, the current one first.',
+    response: rootKeysResponseSchema,
   })
   async listRootKeys(): Promise<RootKeysResponse> {
     return this.keys.listRootKeys();
   }
 
-  @Get('api-keys/:id')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'getApiKey', summary: 'An issued key' })
-  @ApiOkResponse({ description: 'The key', standardSchema: apiKeyResponseSchema })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
-  async get(
+  @Route('GET', 'api-keys/:id', 'keys:read', {
+    summary: 'Get an issued key',
+    description: 'Returns everything about the key but its secret.',
+    response: apiKeyResponseSchema,
+    problems: ['API_KEY_NOT_FOUND'],
+  })
+  async getApiKey(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
   ): Promise<{ apiKey: ApiKey }> {
     return { apiKey: await this.keys.get(id) };
   }
 
-  @Get('api-keys/:id/usage')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({ operationId: 'getApiKeyUsage', summary: 'How often a key was used, by hour' })
-  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND')
-  async usageOf(
+  @Route('GET', 'api-keys/:id/usage', 'keys:read', {
+    summary: 'Get the usage of an issued key',
+    description: 'Returns the number of requests by hour, route and outcome.',
+    response: usageAnswerSchema,
+    problems: ['API_KEY_NOT_FOUND'],
+  })
+  async getApiKeyUsage(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
   ): Promise<{ usage: Usage }> {
     return { usage: await this.usage.ofIssuedKey(id, query) };
   }
 
-  @Get('root-keys/:id/usage')
-  @RequiresApiKey('keys:read')
-  @ApiOperation({
-    operationId: 'getRootKeyUsage',
-    summary: 'How often a root key was used, by hour',
+  @Route('GET', 'root-keys/:id/usage', 'keys:read', {
+    summary: 'Get the usage of a root key',
+    description: 'Returns the number of requests by hour, route and outcome.',
+    response: usageAnswerSchema,
   })
-  @ApiOkResponse({ description: 'The usage', standardSchema: usageAnswerSchema })
-  @ApiProblems('INVALID_REQUEST')
-  async usageOfRootKey(
+  async getRootKeyUsage(
     @Param({ schema: rootKeyParametersSchema }) { id }: RootKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
   ): Promise<{ usage: Usage }> {
     return { usage: await this.usage.of(id, query) };
   }
 
-  @Post('api-keys/check')
-  @HttpCode(200)
-  @RequiresApiKey('keys:read')
-  @ApiOperation({
-    operationId: 'checkApiKey',
-    summary: 'Whether the server admits a key, and why not',
+  @Route('POST', 'api-keys/check', 'keys:read', {
+    status: 200,
+    summary: 'Check a key',
+    description:
+      'Returns whether the server admits the key from an address, and the reason if not.',
+    response: checkedApiKeySchema,
   })
-  @ApiOkResponse({ description: 'The verdict', standardSchema: checkedApiKeySchema })
-  @ApiProblems('INVALID_REQUEST')
-  async check(
+  async checkApiKey(
     @Req() { ip }: FastifyRequest,
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ): Promise<CheckedApiKey> {
@@ -142,26 +135,13 @@ export class InternalApiKeysController {
     return checked;
   }
 
-  @Post('api-keys')
-  @RequiresApiKey('keys:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'createApiKey', summary: 'Issue a key' })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'With the same one, a repetition within a day makes no second key.',
+  @Route('POST', 'api-keys', 'keys:write', {
+    summary: 'Issue a key',
+    description: 'Returns the key and its secret, which is shown only once.',
+    response: createdApiKeySchema,
+    problems: ['GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED', 'KEY_ENVIRONMENT_MISMATCH'],
   })
-  @ApiCreatedResponse({
-    description: 'The key and its secret',
-    standardSchema: createdApiKeySchema,
-  })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'GRANT_EXCEEDS_CALLER',
-    'IDEMPOTENCY_KEY_REUSED',
-    'KEY_ENVIRONMENT_MISMATCH',
-  )
-  async create(
+  async createApiKey(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createApiKeySchema }) input: CreateApiKey,
     @IdempotencyKey() idempotencyKey?: string,
@@ -170,23 +150,20 @@ export class InternalApiKeysController {
     return this.keys.create({ ...caller, actingUser }, input, idempotencyKey);
   }
 
-  @Post('api-keys/:id/rotate')
-  @RequiresApiKey('keys:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'rotateApiKey', summary: 'Make the successor of a key' })
-  @ApiCreatedResponse({
-    description: 'The successor, its secret, and the key before it',
-    standardSchema: rotatedApiKeySchema,
+  @Route('POST', 'api-keys/:id/rotate', 'keys:write', {
+    summary: 'Rotate a key',
+    description:
+      'Issues a successor with the same rights. The key stays valid for the grace period.',
+    response: rotatedApiKeySchema,
+    problems: [
+      'API_KEY_NOT_FOUND',
+      'API_KEY_NOT_ACTIVE',
+      'API_KEY_ALREADY_ROTATED',
+      'KEY_ENVIRONMENT_MISMATCH',
+      'GRANT_EXCEEDS_CALLER',
+    ],
   })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'API_KEY_NOT_FOUND',
-    'API_KEY_NOT_ACTIVE',
-    'API_KEY_ALREADY_ROTATED',
-    'KEY_ENVIRONMENT_MISMATCH',
-    'GRANT_EXCEEDS_CALLER',
-  )
-  async rotate(
+  async rotateApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: rotateApiKeySchema }) input: RotateApiKey,
@@ -195,17 +172,14 @@ export class InternalApiKeysController {
     return this.keys.rotate({ ...caller, actingUser }, id, input);
   }
 
-  @Post('api-keys/:id/revoke')
-  @HttpCode(200)
-  @RequiresApiKey('keys:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'revokeApiKey', summary: 'End a key, everywhere and for ever' })
-  @ApiOkResponse({
-    description: 'The key, and whether every process refuses it now',
-    standardSchema: revokedApiKeySchema,
+  @Route('POST', 'api-keys/:id/revoke', 'keys:write', {
+    status: 200,
+    summary: 'Revoke a key',
+    description: 'Ends the key for good, and reports whether every instance refuses it already.',
+    response: revokedApiKeySchema,
+    problems: ['API_KEY_NOT_FOUND', 'LAST_WAY_IN'],
   })
-  @ApiProblems('INVALID_REQUEST', 'API_KEY_NOT_FOUND', 'LAST_WAY_IN')
-  async revoke(
+  async revokeApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: revokeApiKeySchema }) input: RevokeApiKey,

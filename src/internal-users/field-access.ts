@@ -1,29 +1,30 @@
 import type { Principal } from '../api-keys/principal.js';
+import type { Scope } from '../api-keys/scopes.js';
 import { ProblemException } from '../problems/problem.js';
-import {
-  USER_FIELDS,
-  type User,
-  type UserField,
-  type VisibleUser,
-  WRITABLE_USER_FIELDS,
-} from '../users/user.schemas.js';
-import type { UserTextPage } from '../users/users.service.js';
-
-export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+import type { Account } from '../users/account.schemas.js';
+import { fieldsWith } from '../users/user-fields.js';
+import { USER_FIELDS, type UserField, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
+import type { UserJsonPage } from '../users/users.service.js';
 
 const NO_FIELDS: ReadonlySet<UserField> = new Set();
-/** The fields that give a user rights in other systems. */
-const GRANTED_FIELDS = ['roles', 'permissions'] as const satisfies readonly UserField[];
+const SCOPES_OF_FIELDS: readonly [field: string, scope: Scope][] = Object.entries(
+  fieldsWith('scope'),
+);
 
-/** The answer with a user that is JSON text already. */
-export function visibleUserText(caller: Principal, text: string): string {
-  return `{"user":${visibleText(caller, text)}}`;
+/** The response with a user, and with its accounts if the request includes them. */
+export function visibleUserJson(caller: Principal, user: string, accounts?: Account[]): string {
+  return `{"user":${visibleJson(caller, user)}${accountsMember(accounts)}}`;
 }
 
-/** The answer with a page of such users. */
-export function visiblePageText(caller: Principal, { users, nextCursor }: UserTextPage): string {
-  const texts = users.map(({ text }) => visibleText(caller, text));
-  return `{"users":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+/** The response with a page of users, and with the accounts by user id if it includes them. */
+export function visiblePageJson(
+  caller: Principal,
+  { users, nextCursor }: UserJsonPage,
+  accounts?: ReadonlyMap<string, Account[]>,
+): string {
+  const visible = users.map(({ json }) => visibleJson(caller, json));
+  const owned = accounts && Object.fromEntries(users.map(({ id }) => [id, accounts.get(id) ?? []]));
+  return `{"users":[${visible.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}${accountsMember(owned)}}`;
 }
 
 /**
@@ -31,8 +32,7 @@ export function visiblePageText(caller: Principal, { users, nextCursor }: UserTe
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields.
  */
 export function readableFields<Search extends object>(caller: Principal, search: Search): Search {
-  const readable = fieldsToRead(caller);
-  if (readable !== undefined) refuse(USER_FIELDS, search, readable);
+  refuseOthers(USER_FIELDS, search, fieldsToRead(caller));
   return search;
 }
 
@@ -41,11 +41,8 @@ export function readableFields<Search extends object>(caller: Principal, search:
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE`
  */
 export function writableFields<Input extends object>(caller: Principal, input: Input): Input {
-  if (GRANTED_FIELDS.some((field) => field in input) && !caller.scopes.includes('users:grant')) {
-    throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: 'users:grant' });
-  }
-  const { writeFields } = caller;
-  if (writeFields !== undefined) refuse(WRITABLE_USER_FIELDS, input, writeFields);
+  for (const [field, scope] of SCOPES_OF_FIELDS) if (field in input) requireScope(caller, scope);
+  refuseOthers(WRITABLE_USER_FIELDS, input, caller.writeFields);
   return input;
 }
 
@@ -54,20 +51,27 @@ export function writableFields<Input extends object>(caller: Principal, input: I
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with those that the caller's key may not write.
  */
 export function refuseDeletion({ writeFields }: Principal): void {
-  if (writeFields !== undefined)
-    throw fieldsNotAllowed(WRITABLE_USER_FIELDS.filter((field) => !writeFields.has(field)));
+  if (writeFields === undefined) return;
+  throw fieldsNotAllowed(WRITABLE_USER_FIELDS.filter((field) => !writeFields.has(field)));
 }
 
-/** Returns the text unchanged if the caller may read all fields. */
-function visibleText(caller: Principal, text: string): string {
+/** @throws ProblemException `INSUFFICIENT_SCOPE` */
+export function requireScope({ scopes }: Principal, scope: Scope): void {
+  if (!scopes.includes(scope)) {
+    throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: scope });
+  }
+}
+
+function accountsMember(accounts: object | undefined): string {
+  return accounts === undefined ? '' : `,"accounts":${JSON.stringify(accounts)}`;
+}
+
+/** Returns the JSON of a user unchanged if the caller may read all fields. */
+function visibleJson(caller: Principal, user: string): string {
   const readable = fieldsToRead(caller);
-  if (readable === undefined) return text;
-  return JSON.stringify(visibleUser(readable, JSON.parse(text)));
-}
-
-function visibleUser(readable: ReadonlySet<UserField>, user: User): VisibleUser {
-  const visible = USER_FIELDS.filter((field) => readable.has(field));
-  return { id: user.id, ...Object.fromEntries(visible.map((field) => [field, user[field]])) };
+  if (readable === undefined) return user;
+  const visible = ['id', ...USER_FIELDS.filter((field) => readable.has(field))];
+  return JSON.stringify(JSON.parse(user), visible);
 }
 
 /** Undefined for all. A key without `users:read` sees no field in the responses to its writes. */
@@ -75,11 +79,12 @@ function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField>
   return scopes.includes('users:read') ? readFields : NO_FIELDS;
 }
 
-function refuse(
+function refuseOthers(
   fields: readonly UserField[],
   input: object,
-  allowed: ReadonlySet<UserField>,
+  allowed: ReadonlySet<UserField> | undefined,
 ): void {
+  if (allowed === undefined) return;
   const forbidden = fields.filter((field) => field in input && !allowed.has(field));
   if (forbidden.length > 0) throw fieldsNotAllowed(forbidden);
 }

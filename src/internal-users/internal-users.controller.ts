@@ -1,34 +1,17 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Req,
-} from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { Body, Controller, Param, Query, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
+import { ActingUser } from '../auth/acting-user.decorator.js';
 import type { KeyedRequest } from '../auth/request.js';
-import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';
-import { validated } from '../problems/invalid-request.js';
+import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
-import { ApiPathParameter } from '../openapi/api-path-parameter.decorator.js';
-import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import { ApiParameters } from '../openapi/api-parameters.decorator.js';
+import { validated } from '../problems/invalid-request.js';
 import {
   type Account,
+  type ListAccounts,
   accountsAnswerSchema,
   listAccountsSchema,
 } from '../users/account.schemas.js';
@@ -40,22 +23,23 @@ import {
   type UpdateUser,
   type UserParameters,
   createUserSchema,
+  getUserQuerySchema,
   listUsersSchema,
   searchUsersSchema,
   updateUserSchema,
-  userIdSchema,
+  userAnswerSchema,
+  userPageSchema,
+  userPageWithAccountsSchema,
   userParametersSchema,
-  visibleUserAnswerSchema,
-  visibleUserPageSchema,
+  userWithAccountsSchema,
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
-import { ActingUser, ApiActingUser } from './acting-user.decorator.js';
 import {
-  JSON_CONTENT_TYPE,
   readableFields,
   refuseDeletion,
-  visiblePageText,
-  visibleUserText,
+  requireScope,
+  visiblePageJson,
+  visibleUserJson,
   writableFields,
 } from './field-access.js';
 
@@ -69,50 +53,60 @@ export class InternalUsersController {
     private readonly writes: WriteSlots,
   ) {}
 
-  @Get()
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'listUsers', summary: 'Users by ids, or a page of all of them' })
-  @ApiOkResponse({ description: 'The users', standardSchema: visibleUserPageSchema })
-  @ApiProblems('INVALID_REQUEST', 'ENUMERATION_LIMITED')
-  async list(
+  @Route('GET', '', 'users:read', {
+    summary: 'List users',
+    description:
+      'With `ids`, returns these users in that order, without those that do not exist. Otherwise returns a page of all users, by id.',
+    response: userPageWithAccountsSchema,
+  })
+  async listUsers(
     @CallingPrincipal() caller: Principal,
     @Query({ schema: listUsersSchema }) query: ListUsers,
   ): Promise<string> {
-    const { ids = [] } = query;
+    const { ids = [], include } = query;
+    if (include !== undefined) requireScope(caller, 'accounts:read');
     this.limit.recordLookup(caller, ids);
-    const page = await this.users.list(query);
+    const [page, accounts] = await Promise.all([
+      this.users.list(query),
+      include && this.accounts.findAll(ids),
+    ]);
     const found = page.users.map(({ id }) => id);
     const missing = ids.filter((id) => !found.includes(id));
     this.limit.recordResults(caller, found, missing);
-    return visiblePageText(caller, page);
+    return visiblePageJson(caller, page, accounts);
   }
 
-  @Get(':id')
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'getUser', summary: 'The user with an id' })
-  @ApiPathParameter('id', userIdSchema)
-  @ApiOkResponse({ description: 'The user', standardSchema: visibleUserAnswerSchema })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
-  // Not `@CallingPrincipal()` and `@Param()`: Nest sends what they find through the pipes, which takes a tenth of the request.
-  async get(@Req() { principal: caller, params }: KeyedRequest): Promise<string> {
-    const { id } = validated(userParametersSchema, params);
-    const text = await this.limit.runLookup(caller, id, () => this.users.getText(id));
-    return visibleUserText(caller, text);
-  }
-
-  @Post('search')
-  @HttpCode(200)
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:read')
-  @ApiOperation({ operationId: 'searchUsers', summary: 'Users with an email or a phone number' })
-  @ApiOkResponse({
-    description: 'The users that match, if any',
-    standardSchema: visibleUserPageSchema,
+  @Route('GET', ':id', 'users:read', {
+    summary: 'Get a user',
+    description: 'Returns the fields of the user that the key may read.',
+    response: userWithAccountsSchema,
+    problems: ['USER_NOT_FOUND'],
   })
-  @ApiProblems('INVALID_REQUEST', 'FIELD_NOT_ALLOWED', 'ENUMERATION_LIMITED')
-  async search(
+  @ApiParameters(userParametersSchema, getUserQuerySchema)
+  // Nest would run `@CallingPrincipal()` and `@Param()` through the pipes: a tenth of the request.
+  async getUser(@Req() { principal: caller, params, query }: KeyedRequest): Promise<string> {
+    const { id } = validated(userParametersSchema, params);
+    const { include } = validated(getUserQuerySchema, query);
+    if (include === undefined) {
+      const user = await this.limit.runLookup(caller, id, () => this.users.get(id));
+      return visibleUserJson(caller, user);
+    }
+    requireScope(caller, 'accounts:read');
+    const [user, accounts] = await this.limit.runLookup(caller, id, () =>
+      Promise.all([this.users.get(id), this.accounts.listOf(id)]),
+    );
+    return visibleUserJson(caller, user, accounts);
+  }
+
+  @Route('POST', 'search', 'users:read', {
+    status: 200,
+    summary: 'Search users',
+    description:
+      'Returns a page of the users with an email or a phone number. The key must be allowed to read that field.',
+    response: userPageSchema,
+    problems: ['FIELD_NOT_ALLOWED'],
+  })
+  async searchUsers(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
@@ -120,24 +114,18 @@ export class InternalUsersController {
     this.limit.recordLookup(caller, []);
     const page = await this.users.search(allowed);
     const found = page.users.map(({ id }) => id);
-    this.limit.recordResults(caller, found, found.length === 0 ? criteriaOf(search) : []);
-    return visiblePageText(caller, page);
+    const criteria = [search.email, search.phone].filter((value) => value !== undefined);
+    this.limit.recordResults(caller, found, found.length === 0 ? criteria : []);
+    return visiblePageJson(caller, page);
   }
 
-  @Post()
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'createUser', summary: 'Add a user' })
-  @ApiCreatedResponse({ description: 'The new user', standardSchema: visibleUserAnswerSchema })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_ID_TAKEN',
-    'EMAIL_TAKEN',
-    'ENUMERATION_LIMITED',
-  )
-  async create(
+  @Route('POST', '', 'users:write', {
+    summary: 'Create a user',
+    description: 'Returns the fields of the new user that the key may read.',
+    response: userAnswerSchema,
+    problems: ['FIELD_NOT_ALLOWED', 'USER_ID_TAKEN', 'EMAIL_TAKEN'],
+  })
+  async createUser(
     @CallingPrincipal() caller: Principal,
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
@@ -147,26 +135,16 @@ export class InternalUsersController {
     const created = await this.writes.run(caller, user.id, () =>
       this.limit.runCreation(caller, user, () => this.users.create(allowed, author)),
     );
-    return visibleUserText(caller, created);
+    return visibleUserJson(caller, created);
   }
 
-  @Patch(':id')
-  @Header('content-type', JSON_CONTENT_TYPE)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'updateUser', summary: 'Change fields of a user' })
-  @ApiOkResponse({
-    description: 'The user after the change',
-    standardSchema: visibleUserAnswerSchema,
+  @Route('PATCH', ':id', 'users:write', {
+    summary: 'Update a user',
+    description: 'Changes the given fields, and returns those of the user that the key may read.',
+    response: userAnswerSchema,
+    problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN'],
   })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_NOT_FOUND',
-    'EMAIL_TAKEN',
-    'ENUMERATION_LIMITED',
-  )
-  async update(
+  async updateUser(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
@@ -178,23 +156,15 @@ export class InternalUsersController {
     const updated = await this.writes.run(caller, id, () =>
       this.limit.runChange(caller, target, () => this.users.update(id, allowed, author)),
     );
-    return visibleUserText(caller, updated);
+    return visibleUserJson(caller, updated);
   }
 
-  @Delete(':id')
-  @HttpCode(204)
-  @RequiresApiKey('users:write')
-  @ApiActingUser()
-  @ApiOperation({ operationId: 'deleteUser', summary: 'Delete a user who has no accounts' })
-  @ApiNoContentResponse({ description: 'Deleted' })
-  @ApiProblems(
-    'INVALID_REQUEST',
-    'FIELD_NOT_ALLOWED',
-    'USER_NOT_FOUND',
-    'USER_HAS_ACCOUNTS',
-    'ENUMERATION_LIMITED',
-  )
-  async delete(
+  @Route('DELETE', ':id', 'users:write', {
+    summary: 'Delete a user',
+    description: 'Deletes a user that has no accounts.',
+    problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'USER_HAS_ACCOUNTS'],
+  })
+  async deleteUser(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @ActingUser() actingUser?: string,
@@ -206,24 +176,19 @@ export class InternalUsersController {
     );
   }
 
-  @Get(':id/accounts')
-  @RequiresApiKey('accounts:read')
-  @ApiOperation({ operationId: 'listAccounts', summary: 'The accounts of a user' })
-  @ApiOkResponse({
-    description: 'The accounts, oldest first',
-    standardSchema: accountsAnswerSchema,
+  @Route('GET', ':id/accounts', 'accounts:read', {
+    summary: 'List the accounts of a user',
+    description:
+      'Returns the accounts, the oldest first; only those of one type if `type` is given.',
+    response: accountsAnswerSchema,
+    problems: ['USER_NOT_FOUND'],
   })
-  @ApiProblems('INVALID_REQUEST', 'USER_NOT_FOUND', 'ENUMERATION_LIMITED')
   async listAccounts(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
-    @Query({ schema: listAccountsSchema }) { type }: { type?: Account['type'] },
+    @Query({ schema: listAccountsSchema }) { type }: ListAccounts,
   ): Promise<{ accounts: Account[] }> {
-    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id, type));
-    return { accounts };
+    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id));
+    return { accounts: accounts.filter((account) => type === undefined || account.type === type) };
   }
-}
-
-function criteriaOf({ email, phone }: SearchUsers): string[] {
-  return [email, phone].filter((value) => value !== undefined);
 }

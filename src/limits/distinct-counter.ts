@@ -4,12 +4,12 @@ const INDEX_BITS = 12;
 const REGISTERS = 2 ** INDEX_BITS;
 const MAX_EXACT = 256;
 
-// Secret, so that nobody can choose texts that are not counted.
+// Secret, so that no client can choose texts that are not counted.
 const SEED = randomBytes(4).readUInt32LE();
 
 /**
- * Estimates how many different texts it was given, in 4 KB however many they are: HyperLogLog, read while it is filled
- * (HIP, https://arxiv.org/abs/1306.3284). Up to 256 the count is exact; beyond, its standard error is 1.3 %.
+ * Estimates the number of distinct texts in at most 9 KiB: HyperLogLog with the HIP estimator (https://arxiv.org/abs/1306.3284).
+ * Up to 256 the count is exact; beyond, its standard error is 1.3 %. Why not a Set: docs/decisions/0043.
  */
 export class DistinctCounter {
   /** The hashes themselves, while they are few. */
@@ -24,7 +24,7 @@ export class DistinctCounter {
   }
 
   add(text: string): void {
-    const hash = hashOf(text);
+    const hash = murmurHash3(text);
     if (this.few === undefined) this.estimateWith(hash);
     else if (this.few.add(hash).size > MAX_EXACT) this.beginToEstimate(this.few);
   }
@@ -46,8 +46,8 @@ export class DistinctCounter {
   }
 }
 
-/** MurmurHash3 of the text's UTF-16 units. */
-function hashOf(text: string): number {
+/** Hashes the UTF-16 units of a text. */
+function murmurHash3(text: string): number {
   let hash = SEED;
   for (let index = 0; index < text.length; index++) {
     let unit = Math.imul(text.charCodeAt(index), 0xcc9e2d51);

@@ -9,7 +9,7 @@ import { SharedHours } from './shared-hours.js';
 
 const WINDOW_SECONDS = 3600;
 
-/** What a key has asked this process for in its hour. */
+/** The users and misses of a key in its hour, as this process counts them. */
 interface Hour {
   readonly keyId: string;
   /** Milliseconds of the process's clock. */
@@ -18,17 +18,17 @@ interface Hour {
   readonly misses: DistinctCounter;
 }
 
-/** The values of a write that only one user may have: its error tells whether a user has them. */
+/** The unique values of a write. Its error reveals whether another user has them. */
 interface UniqueValues {
   readonly id?: string | undefined;
   readonly email?: string | undefined;
 }
 
 /**
- * Limits the distinct users that a key may ask for or be shown in an hour, and its distinct misses: ids, emails and phone
- * numbers that turn out to belong to no user, or to be taken. So a stolen key cannot walk through all users. A key draws on
- * its own budget and on those of its issuers. An hour begins with the first request. Root keys are not limited: they could
- * issue themselves keys without end.
+ * Limits the distinct users that a key requests or receives per hour, and its distinct misses: ids, emails and phone
+ * numbers that belong to no user, or that are taken. So a stolen key cannot enumerate all users. A key uses its own budget
+ * and those of its issuers. An hour begins with the first request. Root keys are exempt: they could issue themselves keys
+ * without end.
  */
 @Injectable()
 export class EnumerationLimit {
@@ -50,7 +50,7 @@ export class EnumerationLimit {
   }
 
   /**
-   * Counts the users that a caller asks for. To be called before they are read.
+   * Counts the users that a caller requests. Call it before they are read.
    * @throws ProblemException `ENUMERATION_LIMITED`
    */
   recordLookup(caller: Principal, ids: readonly string[]): void {
@@ -58,8 +58,8 @@ export class EnumerationLimit {
   }
 
   /**
-   * Counts the users that a caller is about to be shown, and what it asked for in vain. Once the misses are used up, nothing
-   * is shown any more, so that a refusal does not tell whether a user exists.
+   * Counts the users in a response and the misses of its request, before the response is sent. Once the misses are used up,
+   * every request is refused, so that a refusal does not reveal whether a user exists.
    * @throws ProblemException `ENUMERATION_LIMITED`
    */
   recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
@@ -85,7 +85,7 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a change or deletion of one user, and counts it as a look-up. A change that was made is never refused.
+   * Runs a change or deletion of one user, and counts it as a look-up. A committed change is never refused.
    * @throws ProblemException `ENUMERATION_LIMITED`, or what `change` throws.
    */
   async runChange<Result>(
@@ -183,7 +183,7 @@ export class EnumerationLimit {
     return begun;
   }
 
-  /** Forgets keys that have been quiet, once an hour. */
+  /** Deletes ended hours, once an hour. */
   private sweep(now: number): void {
     if (now - this.sweptAt < WINDOW_SECONDS * 1000) return;
     this.sweptAt = now;

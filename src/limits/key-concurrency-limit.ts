@@ -6,7 +6,7 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 
-/** Limits the requests of a key that a process works on at once. Root keys are not limited. */
+/** Limits the in-flight requests of a key in this process. Root keys are exempt. */
 @Injectable()
 export class KeyConcurrencyLimit {
   private readonly isOn: boolean;
@@ -27,7 +27,7 @@ export class KeyConcurrencyLimit {
     const { keyId } = own;
     const inFlight = this.inFlight.get(keyId) ?? 0;
     if (inFlight >= this.quota) throw new ProblemException('CONCURRENCY_LIMITED');
-    // The end of such a response has been announced already.
+    // The end of such a response has been reported already.
     if (response.req.socket.destroyed) return;
     this.inFlight.set(keyId, inFlight + 1);
     onResponseEnd(response, () => this.leave(keyId));

@@ -1,13 +1,15 @@
+import { SlidingWindow } from '@latchkey/limits/sliding-window';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Budget, Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 import { QuotaPolicy } from './quota-policy.js';
-import { RequestWindow } from './request-window.js';
+import { SharedAllotment } from './shared-allotment.js';
 import { SharedStore } from './shared-store.js';
 
 const WINDOW_SECONDS = 60;
+const WINDOW_MS = WINDOW_SECONDS * 1000;
 
 /** A response whose headers can be set. */
 interface HeaderTarget {
@@ -15,8 +17,8 @@ interface HeaderTarget {
 }
 
 /**
- * Limits the requests of a key in any 60 s, by its own budget and those of its issuers. Root keys are not limited: they could
- * issue themselves keys without end.
+ * Limits the requests of a key in any 60 s, by its own budget and those of its issuers. Root keys are exempt: they
+ * could issue themselves keys without end.
  */
 @Injectable()
 export class KeyRateLimit {
@@ -35,7 +37,7 @@ export class KeyRateLimit {
   }
 
   /**
-   * Counts a request and states in its headers how many are left. A promise only if Redis has to be awaited.
+   * Counts a request and states in its headers how many are left. Returns a promise only if it has to wait for Redis.
    * @throws ProblemException `RATE_LIMITED`
    */
   count({ budgets }: Principal, response: HeaderTarget): Promise<void> | undefined {
@@ -46,39 +48,86 @@ export class KeyRateLimit {
   }
 
   private windowOf({ keyId, rateLimit = this.defaultQuota }: Budget): RequestWindow {
-    const known = this.windows.get(keyId);
-    if (known === undefined) return this.open(keyId, rateLimit);
-    if (known.policy.quota !== rateLimit) known.policy = this.policyOf(rateLimit);
-    return known;
+    const window = this.windows.get(keyId) ?? this.open(keyId, rateLimit);
+    if (window.policy.quota !== rateLimit) window.changePolicy(this.policyOf(rateLimit));
+    return window;
   }
 
   private open(keyId: string, quota: number): RequestWindow {
-    this.forgetIdle(performance.now());
-    const opened = new RequestWindow(this.store, keyId, this.policyOf(quota));
-    this.windows.set(keyId, opened);
-    return opened;
+    this.deleteIdle(performance.now());
+    const window = new RequestWindow(this.store, keyId, this.policyOf(quota));
+    this.windows.set(keyId, window);
+    return window;
   }
 
   private policyOf(quota: number): QuotaPolicy {
-    const known = this.policies.get(quota);
-    if (known !== undefined) return known;
-    const policy = new QuotaPolicy('default', quota, WINDOW_SECONDS);
+    const policy = this.policies.get(quota) ?? new QuotaPolicy('default', quota, WINDOW_SECONDS);
     this.policies.set(quota, policy);
     return policy;
   }
 
-  private forgetIdle(now: number): void {
-    if (now - this.sweptAt < WINDOW_SECONDS * 1000) return;
+  private deleteIdle(now: number): void {
+    if (now - this.sweptAt < WINDOW_MS) return;
     this.sweptAt = now;
-    for (const [keyId, window] of this.windows) {
-      if (window.isIdle(now)) this.windows.delete(keyId);
+    for (const [keyId, { requests }] of this.windows) {
+      if (requests.count(now) === 0) this.windows.delete(keyId);
     }
   }
 }
 
 /**
+ * Counts the requests of one key: always in this process, and also in Redis while it is available. Without Redis, the limit
+ * still holds for each process.
+ */
+class RequestWindow {
+  readonly requests = new SlidingWindow(WINDOW_MS);
+  private readonly allotment: SharedAllotment | undefined;
+
+  constructor(
+    private readonly store: SharedStore,
+    keyId: string,
+    public policy: QuotaPolicy,
+  ) {
+    if (store.redis) this.allotment = new SharedAllotment(store, store.redis, keyId);
+  }
+
+  /** The shared count, while Redis is available. */
+  get shared(): SharedAllotment | undefined {
+    return this.store.isUp ? this.allotment : undefined;
+  }
+
+  /** Changes the limit. The requests counted so far stay counted. */
+  changePolicy(policy: QuotaPolicy): void {
+    this.policy = policy;
+    this.allotment?.forgetRefusal();
+  }
+
+  /** Milliseconds until a request may be admitted; 0 if one may be now, as far as is known. */
+  msUntilRoom(now: number): number {
+    if (this.requests.count(now) >= this.policy.quota) return this.requests.msUntilLess(now);
+    return this.shared?.msUntilRoom(now) ?? 0;
+  }
+
+  take(now: number): void {
+    this.requests.add(now);
+    this.shared?.take();
+  }
+
+  /** Requests that are left after the latest one. */
+  get remaining(): number {
+    const remaining = this.policy.quota - this.requests.total;
+    return Math.min(remaining, this.shared?.remaining ?? remaining);
+  }
+
+  /** Milliseconds until more are left. */
+  msUntilMore(now: number): number {
+    return this.shared?.msUntilMore(now) ?? this.requests.msUntilLess(now);
+  }
+}
+
+/**
  * Counts a request in every window, or in none.
- * @returns a window that has to be refilled first, if there is one.
+ * @returns a window that has to be refilled first, if there is one
  * @throws ProblemException `RATE_LIMITED`
  */
 function takeFromAll(
@@ -87,7 +136,7 @@ function takeFromAll(
 ): RequestWindow | undefined {
   const now = performance.now();
   refuseIfFull(windows, now);
-  for (const window of windows) if (window.needsRefill(now)) return window;
+  for (const window of windows) if (window.shared?.isEmpty(now)) return window;
   for (const window of windows) window.take(now);
   announceTightest(windows, now, response);
   return undefined;
@@ -100,7 +149,7 @@ async function takeWithRefills(
 ): Promise<void> {
   let empty: RequestWindow | undefined = firstEmpty;
   while (empty !== undefined) {
-    await empty.refill();
+    await empty.shared?.refill(empty.policy);
     empty = takeFromAll(windows, response);
   }
 }

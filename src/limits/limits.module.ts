@@ -17,6 +17,6 @@ const LIMITS = [
   WriteSlots,
 ];
 
-/** What stops abuse: of a key, from an address, and of a key that was stolen. */
+/** Limits by key, by client network, and against enumeration by a stolen key. */
 @Module({ providers: LIMITS, exports: LIMITS })
 export class LimitsModule {}

@@ -1,12 +1,12 @@
 /**
- * So many in a window of so many seconds, and what a caller is told of it: `RateLimit-Policy` and `RateLimit`
+ * A quota per window, and the headers that state it: `RateLimit-Policy` and `RateLimit`
  * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/).
  */
 export class QuotaPolicy {
   /** The value of `RateLimit-Policy`. */
   readonly header: string;
   private readonly start: string;
-  // The same for all of a second: such texts take as long as the count itself.
+  // Cached for a second: formatting takes as long as counting.
   private seconds = 0;
   private end = '';
 
@@ -19,9 +19,9 @@ export class QuotaPolicy {
     this.start = `"${name}";r=`;
   }
 
-  /** The value of `RateLimit`: what is left. */
+  /** The value of `RateLimit`. */
   allowance(remaining: number, msUntilReset: number): string {
-    const seconds = inSeconds(msUntilReset);
+    const seconds = toSeconds(msUntilReset);
     if (seconds !== this.seconds) {
       this.seconds = seconds;
       this.end = `;t=${seconds}`;
@@ -29,17 +29,17 @@ export class QuotaPolicy {
     return this.start + remaining + this.end;
   }
 
-  /** The headers of an answer to a caller who has nothing left. */
+  /** The headers of a refusal. */
   refusalHeaders(msUntilReset: number): Record<string, string> {
     return {
       'ratelimit-policy': this.header,
       ratelimit: this.allowance(0, msUntilReset),
-      'retry-after': String(inSeconds(msUntilReset)),
+      'retry-after': String(toSeconds(msUntilReset)),
     };
   }
 }
 
 // A client that waits for 0 s comes too early.
-function inSeconds(milliseconds: number): number {
+function toSeconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000));
 }

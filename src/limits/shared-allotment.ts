@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { QuotaPolicy } from './quota-policy.js';
 import type { SharedStore } from './shared-store.js';
 
-// Of the quota: how much a process takes at once.
+// The part of the quota that a process takes at once.
 const ALLOTMENT_SHARE = 1 / 400;
 const SLOT_MS = 1000;
 
@@ -49,8 +49,8 @@ const TAKE = `
   return {granted, math.max(0, limit - used - granted), slot, endOfSlot - now, endOfOldest - now}`;
 
 /**
- * Requests of a key that this process has counted in Redis in advance, so that few requests wait for it. Redis counts by its
- * own clock in slots of a second, and admits no more than the limit in the current slot and the window before it.
+ * Requests of a key that this process has counted in Redis in advance, so that few requests wait for Redis. Redis counts by
+ * its own clock in slots of a second, and grants no more than the limit in the current slot and the window before it.
  */
 export class SharedAllotment {
   private left = 0;
@@ -58,7 +58,7 @@ export class SharedAllotment {
   private slot = 0;
   /** On the clock of `performance`, as are the other times. */
   private endsAt = 0;
-  /** What all processes have left besides. */
+  /** Requests that all processes have left beside this allotment. */
   private remainingBesides = 0;
   private moreAt = 0;
   private refusedUntil = 0;
@@ -78,7 +78,7 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** A key that has nothing left costs no round trip until there is room again. */
+  /** A key with no requests left costs no round trip until there is room again. */
   msUntilRoom(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }
@@ -95,7 +95,7 @@ export class SharedAllotment {
     this.refusedUntil = 0;
   }
 
-  /** Takes a new allotment. Everybody who waits shares one, which may not be enough for all of them. */
+  /** Takes a new allotment. All waiting requests share it, and it may not suffice for all of them. */
   refill(policy: QuotaPolicy): Promise<void> {
     this.refilling ??= this.request(policy).finally(() => (this.refilling = undefined));
     return this.refilling;

@@ -6,7 +6,7 @@ const WINDOW_SECONDS = 3600;
 const FLUSH_INTERVAL_MS = 100;
 const MAX_VALUES_A_FLUSH = 1000;
 
-/** What all processes together know of a key's hour. */
+/** The hour of a key, as all processes count it. */
 export interface SharedHour {
   readonly users: number;
   readonly misses: number;
@@ -32,8 +32,8 @@ const SCRIPT = `
   return {redis.call('PFCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), left}`;
 
 /**
- * Adds up in the shared store the users that a key asks for in its hour, and its misses. No request waits for it: what was asked for is sent ten
- * times a second, and what the others have sent is known from then on.
+ * Counts the users and misses of each key in Redis, for all processes. No request waits for Redis: counts are sent ten
+ * times a second, and the reply has those of all processes.
  */
 @Injectable()
 export class SharedHours implements OnModuleInit, OnApplicationShutdown {
@@ -91,7 +91,7 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
       const [users, allMisses, msUntilEnd] = answerSchema.parse(answer);
       this.known.set(keyId, { users, misses: allMisses, endsAt: performance.now() + msUntilEnd });
     } catch (error) {
-      // Each process has its own count of what it was asked.
+      // The process still has its own count.
       this.store.reportFailure(error);
     }
   }

@@ -4,7 +4,7 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Of the connections: how many the writes of one key may hold, and how many are left to everything but writes.
+// Parts of the connections: for the writes of one key, and for everything but writes.
 const SHARE_OF_KEY = 1 / 3;
 const SHARE_OF_READS = 1 / 3;
 // As long as the pool waits for a connection.
@@ -39,7 +39,7 @@ export class WriteSlots {
     this.slotsPerKey = Math.max(1, Math.floor(connections * SHARE_OF_KEY));
   }
 
-  /** Writes that wait for a slot. They take neither a connection nor processor time. */
+  /** Writes that wait for a slot. They use neither a connection nor CPU time. */
   get waiting(): number {
     return this.queue.length;
   }
@@ -105,7 +105,7 @@ export class WriteSlots {
     }
   }
 
-  /** A key that has most of the waiting writes has itself to blame; other keys are told that the server is overloaded. */
+  /** A key with most of the waiting writes exceeds its own limit; for other keys the server is overloaded. */
   private refusal({ keyId }: Write): ProblemException {
     const isOwnFault = countOfKey(this.queue, keyId) * 2 >= this.queue.length;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

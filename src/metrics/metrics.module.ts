@@ -8,11 +8,7 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import type { Environment } from '../config/environment.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { AlertMetrics } from './alert-metrics.js';
-import { DatabasePoolMetrics } from './database-pool-metrics.js';
-import { KeyMetrics } from './key-metrics.js';
-import { LoadMetrics } from './load-metrics.js';
-import { LookupMetrics } from './lookup-metrics.js';
+import { ComponentMetrics } from './component-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
 /** Metrics for Prometheus on `METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
@@ -35,12 +31,8 @@ import { RequestMetrics } from './request-metrics.js';
           variable: 'METRICS_PORT',
         }),
     },
+    ComponentMetrics,
     RequestMetrics,
-    KeyMetrics,
-    DatabasePoolMetrics,
-    AlertMetrics,
-    LoadMetrics,
-    LookupMetrics,
   ],
 })
 export class MetricsModule {}

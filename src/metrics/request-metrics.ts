@@ -1,83 +1,66 @@
 import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { RequestDurations } from '@latchkey/metrics/request-durations';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Counter, Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 import {
   ATTEMPT_OUTCOMES,
-  type AttemptOutcome,
-  type FinishedRequest,
   LIMIT_NAMES,
-  type LimitName,
-  type RequestKind,
-} from '../requests/finished-request.js';
-import { FinishedRequests } from '../requests/finished-requests.js';
+  type RequestEvent,
+  type RequestLabels,
+} from '../requests/request-event.js';
+import { RequestEvents } from '../requests/request-events.js';
+import { UserLookups } from '../users/user-lookups.js';
 
-/** Requests since the last scrape, for a counter that is asked only then: prom-client's own way takes longer than a key's check. */
-interface Unreported {
-  requests: number;
-}
-
-/** Counts requests, what became of the keys that came with them, and the limits in their way. */
+/** Counts requests, the outcomes of their keys, the limits that refused them, and the look-ups that share a statement. */
 @Injectable()
 export class RequestMetrics implements OnModuleInit {
   private readonly durations: RequestDurations;
-  private readonly attempts: ReadonlyMap<AttemptOutcome, Unreported>;
-  private readonly refusals: ReadonlyMap<LimitName, Unreported>;
+  private readonly attempts;
+  private readonly refusals;
+  private readonly batchSizes;
 
   constructor(
-    private readonly requests: FinishedRequests,
+    private readonly events: RequestEvents,
+    private readonly lookups: UserLookups,
     private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
+    const registers = [registry];
     this.durations = new RequestDurations(registry);
-    this.attempts = addCounter(registry, ATTEMPT_OUTCOMES, 'outcome', {
+    this.attempts = new Counter({
       name: 'latchkey_auth_attempts_total',
-      help: 'Requests to routes that ask for a key, by the true reason of what became of the key.',
+      help: 'Requests to routes that require a key, by the true outcome of the key check.',
+      labelNames: ['outcome'],
+      registers,
     });
-    this.refusals = addCounter(registry, LIMIT_NAMES, 'limit', {
+    this.refusals = new Counter({
       name: 'latchkey_limit_refusals_total',
-      help: 'Requests that a limit has refused.',
+      help: 'Requests that a limit refused.',
+      labelNames: ['limit'],
+      registers,
     });
+    this.batchSizes = new Histogram({
+      name: 'latchkey_user_lookup_batch_size',
+      help: 'Look-ups of users that shared one statement.',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    });
+    // So that `rate` sees the first one of each kind.
+    for (const outcome of ATTEMPT_OUTCOMES) this.attempts.inc({ outcome }, 0);
+    for (const limit of LIMIT_NAMES) this.refusals.inc({ limit }, 0);
   }
 
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
-    this.requests.observe((kind, requests) => this.count(kind, requests));
+    this.events.observe((labels, events) => this.count(labels, events));
+    this.lookups.observeBatches((size) => this.batchSizes.observe(size));
   }
 
-  private count(kind: RequestKind, requests: readonly FinishedRequest[]): void {
-    const { method, route, status, outcome, limit } = kind;
+  private count(labels: RequestLabels, events: readonly RequestEvent[]): void {
+    const { method, route, status, outcome, limit } = labels;
     const series = this.durations.seriesOf(method, route, status);
-    for (const { durationMs } of requests) series.add(durationMs);
-    if (outcome !== null) increase(this.attempts.get(outcome), requests.length);
-    if (limit !== null) increase(this.refusals.get(limit), requests.length);
+    for (const { durationMs } of events) series.observe(durationMs / 1000);
+    if (outcome !== null) this.attempts.inc({ outcome }, events.length);
+    if (limit !== null) this.refusals.inc({ limit }, events.length);
   }
-}
-
-/** A counter with each value of its label from 0 on, so that the first one is an increase. */
-function addCounter<Value extends string>(
-  registry: Registry,
-  values: readonly Value[],
-  label: string,
-  { name, help }: { name: string; help: string },
-): ReadonlyMap<Value, Unreported> {
-  const unreported = new Map(values.map((value) => [value, { requests: 0 }]));
-  const counter = new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [],
-    collect() {
-      for (const [value, since] of unreported) {
-        this.inc({ [label]: value }, since.requests);
-        since.requests = 0;
-      }
-    },
-  });
-  registry.registerMetric(counter);
-  return unreported;
-}
-
-function increase(unreported: Unreported | undefined, requests: number): void {
-  if (unreported !== undefined) unreported.requests += requests;
 }

@@ -1,6 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { completeResponses, problemComponent } from './problem-responses.js';
+import { z } from 'zod';
+import { addExamples } from './examples.js';
+import { type Operation, addProblems, problemComponent } from './problem-responses.js';
+import { type Schemas, resolve, toOpenApiSchema } from './schema.js';
 import {
   ACCESS_TOKEN_SCHEME,
   ACCESS_TOKEN_SECURITY,
@@ -10,35 +13,53 @@ import {
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
-/** The OpenAPI 3.1 document of the application's routes, with every error answer that they can give. */
+/** Creates the OpenAPI 3.1 document of the application's routes, with each of their problems. */
 export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const settings = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Latchkey')
-    .setDescription('The key-guarded internal user API that MCP servers ask who they serve.')
+    .setDescription('The key-guarded internal user API for MCP servers.')
     .setVersion('1')
-    .setLicense('MIT', 'urn:spdx:MIT')
     .addServer('/', 'This server')
     .addSecurity(API_KEY_SCHEME, API_KEY_SECURITY)
     .addSecurity(ACCESS_TOKEN_SCHEME, ACCESS_TOKEN_SECURITY)
-    .addTag('auth', 'Who is calling')
+    .addTag('auth', 'The current user')
     .addTag('users', 'Users and their accounts')
-    .addTag('keys', 'The keys that callers are issued')
+    .addTag('keys', 'API keys')
+    .addTag('audit', 'The audit trail')
     .addTag('health', 'For load balancers and orchestrators')
     .build();
-  const document = SwaggerModule.createDocument(app, settings);
-  document.components = {
-    ...document.components,
-    schemas: { ...document.components?.schemas, Problem: problemComponent },
-  };
+  const document = SwaggerModule.createDocument(app, settings, {
+    operationIdFactory: (_controller, handler) => handler,
+    standardSchemaConverter: (schema, { schemaType }) =>
+      schema instanceof z.ZodType ? toOpenApiSchema(schema, schemaType) : undefined,
+  });
+  // `setLicense` has no identifier, and openapi-generator rejects a URL such as urn:spdx:MIT.
+  Object.assign(document.info, { license: { name: 'MIT', identifier: 'MIT' } });
+  const schemas = { ...document.components?.schemas, Problem: problemComponent };
+  document.components = { ...document.components, schemas };
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method];
       if (operation === undefined) continue;
-      // Said in so many words, so that a reader sees that a route was made public on purpose.
+      // Stated explicitly, so that readers see that a route is public on purpose.
       operation.security ??= [];
-      completeResponses(method, operation);
+      describeParameters(operation, schemas);
+      addProblems(method, operation);
+      addExamples(operation, schemas);
     }
   }
   return document;
+}
+
+function describeParameters({ parameters = [], requestBody }: Operation, schemas: Schemas): void {
+  for (const parameter of parameters) {
+    if ('$ref' in parameter || parameter.schema === undefined) continue;
+    // A repeated parameter is refused: lists are separated by commas.
+    const { type } = resolve(parameter.schema, schemas);
+    if (type === 'array') Object.assign(parameter, { style: 'form', explode: false });
+  }
+  if (requestBody === undefined || '$ref' in requestBody) return;
+  const { schema = {} } = requestBody.content['application/json'] ?? {};
+  requestBody.required = resolve(schema, schemas).default === undefined;
 }

@@ -1,5 +1,4 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { z } from 'zod';
 import {
   PROBLEM_TYPES,
   type ProblemCode,
@@ -10,10 +9,10 @@ import {
 import type { Scope } from '../api-keys/scopes.js';
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 import { PROBLEMS_EXTENSION } from './api-problems.decorator.js';
+import { type Schema, toOpenApiSchema } from './schema.js';
 import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME, SCOPE_EXTENSION } from './security-schemes.js';
 
-type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
+export type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   [PROBLEMS_EXTENSION]?: readonly ProblemCode[];
   [SCOPE_EXTENSION]?: Scope;
 };
@@ -43,6 +42,8 @@ const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
     'DATABASE_UNAVAILABLE',
   ],
 };
+const OF_ROUTES_WITH_INPUT: readonly ProblemCode[] = ['INVALID_REQUEST'];
+const OF_ROUTES_OF_USERS: readonly ProblemCode[] = ['ENUMERATION_LIMITED'];
 const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
   'MALFORMED_JSON',
   'BODY_TOO_LARGE',
@@ -65,10 +66,10 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
 };
 
 /** The problem's schema, for the document's components. */
-export const problemComponent: Schema = JSON.parse(JSON.stringify(z.toJSONSchema(problemSchema)));
+export const problemComponent: Schema = toOpenApiSchema(problemSchema, 'output').schema;
 
-/** Adds every error answer that an operation can give to its responses, and the request id to all of them. */
-export function completeResponses(method: string, operation: Operation): void {
+/** Adds each problem of an operation to its responses, and the headers that they have in common. */
+export function addProblems(method: string, operation: Operation): void {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(method, operation)) {
     const { status } = PROBLEM_TYPES[code];
@@ -91,13 +92,16 @@ export function completeResponses(method: string, operation: Operation): void {
 }
 
 function problemsOf(method: string, operation: Operation): ProblemCode[] {
+  const { parameters = [], requestBody } = operation;
+  const hasInput = parameters.length > 0 || requestBody !== undefined;
+  const hasPathParameter = parameters.some((each) => 'in' in each && each.in === 'path');
   // A DELETE may come with a body too, which is read and then ignored.
-  const takesBody = operation.requestBody !== undefined || method === 'delete';
+  const takesBody = requestBody !== undefined || method === 'delete';
   return [
+    ...(hasInput ? OF_ROUTES_WITH_INPUT : []),
     ...(operation[PROBLEMS_EXTENSION] ?? []),
-    ...(operation.parameters?.some((each) => 'in' in each && each.in === 'path')
-      ? OF_ROUTES_WITH_PATH_PARAMETERS
-      : []),
+    ...(/^(users|accounts):/.test(operation[SCOPE_EXTENSION] ?? '') ? OF_ROUTES_OF_USERS : []),
+    ...(hasPathParameter ? OF_ROUTES_WITH_PATH_PARAMETERS : []),
     ...(takesBody ? OF_ROUTES_WITH_BODY : []),
     ...(operation.security ?? [])
       .flatMap(Object.keys)

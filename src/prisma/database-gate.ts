@@ -1,7 +1,7 @@
 import { type SpanDescription, inSpan } from '@latchkey/tracing/spans';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Circuit } from './circuit.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 import {
   CircuitOpenError,
   hasLostConnection,
@@ -28,12 +28,12 @@ export interface Statement {
  */
 @Injectable()
 export class DatabaseGate {
-  private readonly circuits = new Map<string, Circuit>();
+  private readonly circuits = new Map<string, CircuitBreaker>();
 
   /** @throws CircuitOpenError, or what `send` throws. */
   async pass<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
     const circuit = this.circuit(statement.circuit);
-    if (!circuit.admits()) throw new CircuitOpenError();
+    if (!circuit.allows()) throw new CircuitOpenError();
     try {
       const result = await inSpan(describeSpan(statement), () =>
         this.sendRepeatedly(statement, send),
@@ -63,10 +63,10 @@ export class DatabaseGate {
     }
   }
 
-  private circuit(name: string): Circuit {
+  private circuit(name: string): CircuitBreaker {
     const known = this.circuits.get(name);
     if (known !== undefined) return known;
-    const circuit = new Circuit();
+    const circuit = new CircuitBreaker();
     this.circuits.set(name, circuit);
     return circuit;
   }

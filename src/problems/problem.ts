@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { Refusal } from '../requests/request-event.js';
 
 /** What a problem code stands for. `detail` is what a client shows when nothing more exact is known. */
 interface ProblemType {
@@ -10,7 +11,11 @@ interface ProblemType {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** How the refusal is recorded: for all problems that refuse a good key or exceed a limit. */
+  readonly refusal?: Refusal;
 }
+
+const FORBIDDEN: Refusal = { outcome: 'forbidden' };
 
 /** Every problem that this API answers with. The codes are stable: clients branch on them. */
 export const PROBLEM_TYPES = {
@@ -28,18 +33,23 @@ export const PROBLEM_TYPES = {
     403,
     'Insufficient scope',
     'The API key lacks the required scope',
+    { refusal: FORBIDDEN },
   ),
   FIELD_NOT_ALLOWED: problemType(
     403,
     'Field not allowed',
     'The API key may not use this field of users',
+    { refusal: FORBIDDEN },
   ),
   GRANT_EXCEEDS_CALLER: problemType(
     403,
     'Grant exceeds caller',
     'A key can only grant what it holds itself',
+    { refusal: FORBIDDEN },
   ),
-  ACCESS_NOT_DECLARED: problemType(403, 'Forbidden', 'This route is open to nobody'),
+  ACCESS_NOT_DECLARED: problemType(403, 'Forbidden', 'This route is open to nobody', {
+    refusal: FORBIDDEN,
+  }),
   ROUTE_NOT_FOUND: problemType(404, 'Route not found', 'There is no such route'),
   USER_NOT_FOUND: problemType(404, 'User not found', 'User not found'),
   API_KEY_NOT_FOUND: problemType(404, 'API key not found', 'There is no API key with this id'),
@@ -92,6 +102,7 @@ export const PROBLEM_TYPES = {
     'The Idempotency-Key was used before, for another request',
   ),
   RATE_LIMITED: problemType(429, 'Rate limited', 'The API key has no requests left for now', {
+    refusal: { outcome: 'rate-limited', limit: 'key-rate' },
     retryable: true,
     headers: { 'retry-after': '60' },
   }),
@@ -99,20 +110,28 @@ export const PROBLEM_TYPES = {
     429,
     'Concurrency limited',
     'The API key has too many requests in progress',
-    { retryable: true, headers: { 'retry-after': '1' } },
+    {
+      refusal: { outcome: 'rate-limited', limit: 'key-concurrency' },
+      retryable: true,
+      headers: { 'retry-after': '1' },
+    },
   ),
   ENUMERATION_LIMITED: problemType(
     429,
     'Enumeration limited',
     'The API key has asked for too many different users, or for too many that do not exist',
-    { retryable: true, headers: { 'retry-after': '3600' } },
+    {
+      refusal: { outcome: 'enumeration-limited', limit: 'key-enumeration' },
+      retryable: true,
+      headers: { 'retry-after': '3600' },
+    },
   ),
   // Not retryable: the same key will be as wrong later.
   TOO_MANY_FAILURES: problemType(
     429,
     'Too many failures',
     'Too many requests with an invalid or missing API key came from this address',
-    { headers: { 'retry-after': '60' } },
+    { refusal: { limit: 'source-failures' }, headers: { 'retry-after': '60' } },
   ),
   HEADERS_TOO_LARGE: problemType(
     431,
@@ -148,8 +167,8 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The problem that the request was answered with; null if there was none. */
-    problem: ProblemCode | null;
+    /** Why a good key was refused, or which limit refused the request; null if neither. */
+    refusal: Refusal | null;
   }
 }
 
@@ -175,7 +194,7 @@ export const problemSchema = z
   })
   .meta({ description: 'An error answer (RFC 9457).' });
 
-export type Problem = z.infer<typeof problemSchema>;
+type Problem = z.infer<typeof problemSchema>;
 
 type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
 
@@ -187,6 +206,11 @@ export class ProblemException extends HttpException {
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(PROBLEM_TYPES[code].detail, PROBLEM_TYPES[code].status);
+  }
+
+  get refusal(): Refusal | null {
+    const { refusal }: ProblemType = PROBLEM_TYPES[this.code];
+    return refusal ?? null;
   }
 }
 
@@ -215,7 +239,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
 /** Sends a problem as the answer of a request. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
-  reply.request.problem = problem.code;
+  reply.request.refusal = problem.refusal;
   void reply.code(status).headers(headers).send(body);
 }
 
@@ -223,7 +247,7 @@ function problemType(
   status: number,
   title: string,
   detail: string,
-  rest: Partial<Pick<ProblemType, 'retryable' | 'headers'>> = {},
+  rest: Partial<Pick<ProblemType, 'retryable' | 'headers' | 'refusal'>> = {},
 ): ProblemType {
   return { status, title, detail, retryable: false, ...rest };
 }

@@ -15,31 +15,47 @@ const METHODS = [
 /** Knows the methods of each path, from the router that Fastify uses, to tell 405 from 404. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
+  /** The methods of paths without parameters: such a path is no value of another route's parameter. */
+  private readonly fixedPaths = new Map<string, string[]>();
 
-  /** Learns the routes that are registered from now on, and refuses requests that have none. */
+  /** Records each route that is registered from now on, and refuses requests that have none. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const each of METHODS) {
         if (![method].flat().includes(each) || this.router.hasRoute(each, url)) continue;
         this.router.on(each, url, () => undefined);
+        if (/[:*]/.test(url)) continue;
+        this.fixedPaths.set(url, [...(this.fixedPaths.get(url) ?? []), each]);
       }
     });
     // Before the body is read, so that its errors do not matter.
     fastify.addHook('onRequest', (request, reply, done) => {
-      if (!request.is404 && !hasEmptyParameter(request)) done();
+      if (!request.is404 && !hasEmptyParameter(request) && !this.isShadowed(request)) done();
       else sendProblem(reply, this.toNotFoundOrMethodNotAllowed(request));
     });
   }
 
   /** The problem of a request without a handler: wrong path (404), or method (405 with `Allow`). */
   toNotFoundOrMethodNotAllowed(request: FastifyRequest): ProblemException {
-    const path = request.url.split('?', 1)[0] ?? '/';
-    const allowed: string[] = METHODS.filter((method) => this.router.find(method, path) !== null);
+    const path = pathOf(request);
+    const allowed: string[] =
+      this.fixedPaths.get(path) ??
+      METHODS.filter((method) => this.router.find(method, path) !== null);
     if (allowed.length === 0 || allowed.includes(request.method)) {
       return new ProblemException('ROUTE_NOT_FOUND');
     }
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
+
+  /** Whether a route with a parameter has matched the path of a route without one. */
+  private isShadowed(request: FastifyRequest): boolean {
+    return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;
+  }
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
 }
 
 /** Nest refuses these too, but reads the body before. */

@@ -2,12 +2,12 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { KeyFeed } from '../api-keys/feed/key-feed.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { KEY_REFUSALS, type RequestKind } from '../requests/finished-request.js';
-import { FinishedRequests } from '../requests/finished-requests.js';
+import { KEY_REFUSALS, type RequestLabels } from '../requests/request-event.js';
+import { RequestEvents } from '../requests/request-events.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_A_STATEMENT = 1000;
-// Whoever was not admitted has not used the key.
+// A refused request is no use of the key.
 const REFUSALS: ReadonlySet<string | null> = new Set([...KEY_REFUSALS, 'unverifiable', null]);
 
 interface Use {
@@ -17,7 +17,7 @@ interface Use {
   readonly client: string | null;
 }
 
-/** Remembers the last use of each key and writes it down every five seconds: never a write for a request. */
+/** Records the last use of each key every 5 s: no request writes to the database. */
 @Injectable()
 export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(LastUseRecorder.name);
@@ -26,13 +26,13 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly requests: FinishedRequests,
+    private readonly events: RequestEvents,
     /** Its clock is the database's, by which quiet keys are found. */
     private readonly feed: KeyFeed,
   ) {}
 
   onModuleInit(): void {
-    this.requests.observe((kind) => this.record(kind));
+    this.events.observe((labels) => this.record(labels));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
 
@@ -41,7 +41,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** Writes down what has not been written. What can't be is kept for the next time. */
+  /** Writes the uses since the last flush. If that fails, the next flush retries. */
   async flush(): Promise<void> {
     // In one order, or two processes that write the same ones would wait for each other.
     const uses = [...this.unwritten].toSorted(([one], [other]) => (one < other ? -1 : 1));
@@ -56,7 +56,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private record({ keyId, outcome, source, client }: RequestKind): void {
+  private record({ keyId, outcome, source, client }: RequestLabels): void {
     if (keyId === null || REFUSALS.has(outcome)) return;
     this.unwritten.set(keyId, { at: this.feed.clock.now(), source, client });
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HOUR_MS, UsageCounts } from './usage-counts.js';
+import { HOUR_MS } from '../time.js';
+import { UsageCounts } from './usage-counts.js';
 
 const NOON = Date.UTC(2026, 10, 25, 12);
 const USE = { keyId: 'k1', method: 'GET', route: '/api/internal/users/:id', outcome: 'admitted' };

@@ -1,6 +1,6 @@
-export const HOUR_MS = 3_600_000;
+import { HOUR_MS } from '../time.js';
 
-/** What a request with a key was for, and what became of it. */
+/** The route and outcome of a request with a key. */
 export interface KeyUse {
   readonly keyId: string;
   readonly method: string;
@@ -8,7 +8,7 @@ export interface KeyUse {
   readonly outcome: string;
 }
 
-/** How many such requests there were in an hour. */
+/** The number of such requests in an hour. */
 export interface UsageCount extends KeyUse {
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
@@ -17,16 +17,16 @@ export interface UsageCount extends KeyUse {
 
 interface Count extends UsageCount {
   requests: number;
-  /** How many of the requests are written down. */
+  /** The number of requests that are saved. */
   written: number;
 }
 
 /**
- * Counts in memory: of the hour, and of those before that could not be written down yet. There are never more than
- * `maximum`; what would need one more is only counted as lost.
+ * Counts in memory: of the current hour, and of earlier hours that could not be saved yet. There are at most `maximum`
+ * counts; requests beyond are only counted as lost.
  */
 export class UsageCounts {
-  // A list for each key, since a key is used in few ways: to look through it costs less than to make a name for each way.
+  // A list for each key: a key has few routes and outcomes, and a search costs less than making a map key.
   private readonly counts = new Map<string, Count[]>();
   private size = 0;
   private lost = 0;
@@ -41,7 +41,7 @@ export class UsageCounts {
     else this.begin(use, requests, hour);
   }
 
-  /** Copies of those that have changed since they were written down. */
+  /** Copies of the counts that have changed since they were saved. */
   unwritten(): UsageCount[] {
     const changed = [...this.counts.values()]
       .flat()
@@ -51,7 +51,7 @@ export class UsageCounts {
     });
   }
 
-  /** Notes what has been written down; forgets it if its hour is over. */
+  /** Marks counts as saved, and deletes those whose hour is over. */
   confirm(counts: readonly UsageCount[], now: number): void {
     for (const written of counts) {
       const count = this.find(written, written.hour);
@@ -60,7 +60,7 @@ export class UsageCounts {
     for (const [keyId, ofKey] of this.counts) this.forget(keyId, ofKey, now);
   }
 
-  /** How many requests found no room since this was last asked. */
+  /** Returns the number of lost requests since the last call. */
   takeLost(): number {
     const { lost } = this;
     this.lost = 0;

@@ -4,9 +4,10 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { isAttempt, type RequestKind } from '../requests/finished-request.js';
-import { FinishedRequests } from '../requests/finished-requests.js';
-import { HOUR_MS, type UsageCount, UsageCounts } from './usage-counts.js';
+import { isAttempt, type RequestLabels } from '../requests/request-event.js';
+import { RequestEvents } from '../requests/request-events.js';
+import { HOUR_MS } from '../time.js';
+import { type UsageCount, UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_A_STATEMENT = 1000;
@@ -14,13 +15,12 @@ const MAX_ROWS_A_STATEMENT = 1000;
 const MAX_COUNTS = 50_000;
 const MAX_ROWS_A_CLEANUP = 10_000;
 
-/** Stands for the key of requests whose key was missing or not known. */
-export const NO_KEY = 'none';
+/** The key id of requests whose key was missing or unknown. */
+const NO_KEY = 'none';
 
 /**
- * Counts how often each key is used, and writes it down every five seconds and at the end: never a write for a request. It
- * writes its whole count of the hour, so that a write that may have failed can be repeated without counting twice. A
- * crash loses five seconds.
+ * Counts the requests of each key, and writes the counts every 5 s and at shutdown. It writes the whole count of
+ * the hour, so that a write that may have failed can be repeated without counting twice. A crash loses 5 s.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
@@ -33,13 +33,13 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly requests: FinishedRequests,
+    private readonly events: RequestEvents,
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
   onModuleInit(): void {
     if (this.config.get('USAGE_RECORDING', { infer: true }) === 'off') return;
-    this.requests.observe((kind, requests) => this.record(kind, requests.length));
+    this.events.observe((labels, events) => this.record(labels, events.length));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
 
@@ -48,15 +48,15 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** Writes down what has not been written. What can't be is kept for the next time. */
+  /** Writes the changed counts. If that fails, the next flush retries. */
   async flush(): Promise<void> {
     this.flushing = this.flushing.then(() => this.write());
     await this.flushing;
   }
 
-  private record(kind: RequestKind, requests: number): void {
-    if (!isAttempt(kind)) return;
-    const { keyId, method, route, outcome } = kind;
+  private record(labels: RequestLabels, requests: number): void {
+    if (!isAttempt(labels)) return;
+    const { keyId, method, route, outcome } = labels;
     this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
   }
 

@@ -1,10 +1,9 @@
 import { z } from 'zod';
+import { DAY_MS, HOUR_MS, timestampSchema } from '../time.js';
 
-const HOUR_MS = 3_600_000;
 const DEFAULT_HOURS = 24;
 export const MAX_DAYS = 31;
 
-const timestampSchema = z.iso.datetime({ error: 'must be an ISO 8601 time in UTC' });
 const timeSchema = timestampSchema
   .transform((text) => new Date(text))
   .refine((time) => time.getTime() >= 0, 'must not be before 1970');
@@ -81,7 +80,7 @@ function startOfHour(time: Date): Date {
 }
 
 function isWithinBounds({ from, to }: { from: Date; to: Date }): boolean {
-  const days = (to.getTime() - from.getTime()) / (24 * HOUR_MS);
+  const days = (to.getTime() - from.getTime()) / DAY_MS;
   // A part of an hour more, since the beginning is that of an hour.
   return days > 0 && days < MAX_DAYS + 1 / 24;
 }

@@ -1,45 +1,90 @@
 import { Injectable } from '@nestjs/common';
-import type { AccountType } from '../generated/prisma/enums.js';
+import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
-import { AccountLookups } from './account-lookups.js';
+import { Coalescer } from './coalescer.js';
 
-/** The accounts of users. */
+const READ = { circuit: 'read accounts', isRepeatable: true };
+
+// One row per user, so that a user without accounts differs from one that does not exist.
+const FIND_ACCOUNTS = {
+  name: 'find-accounts',
+  text: `
+    SELECT users.id AS "userId", coalesce(owned.accounts, '[]') AS accounts
+    FROM users LEFT JOIN LATERAL (
+      SELECT json_agg(json_build_object('id', id, 'type', type, 'currency', currency, 'balance', balance::text)
+                      ORDER BY created_at, id) AS accounts
+      FROM accounts WHERE user_id = users.id
+    ) AS owned ON true
+    WHERE users.id = ANY($1)`,
+};
+
+interface AccountsOfUser {
+  readonly userId: string;
+  /** Oldest first; each balance has all the decimals of its column. */
+  readonly accounts: readonly Account[];
+}
+
+/** Reads the accounts of users. All look-ups of an event-loop tick share a statement: see `UserLookups`. */
 @Injectable()
 export class AccountsService {
-  constructor(private readonly lookups: AccountLookups) {}
+  private readonly accounts = new Coalescer((userIds) => this.read(userIds));
 
-  /**
-   * A user's accounts, oldest first; of one type, if one is given.
-   * @throws ProblemException `USER_NOT_FOUND`
-   */
-  async listOf(userId: string, type?: AccountType): Promise<Account[]> {
-    const accounts = await this.lookups.find(userId);
+  constructor(
+    private readonly pool: DatabasePool,
+    private readonly gate: DatabaseGate,
+  ) {}
+
+  /** Returns a user's accounts, oldest first; undefined if there is no such user. */
+  async find(userId: string): Promise<Account[] | undefined> {
+    return (await this.accounts.find(userId))?.map(withCustomaryDecimals);
+  }
+
+  /** Returns the accounts of several users by user id, without users that do not exist. */
+  async findAll(userIds: readonly string[]): Promise<Map<string, Account[]>> {
+    const found = new Map<string, Account[]>();
+    await Promise.all(
+      userIds.map(async (userId) => {
+        const accounts = await this.find(userId);
+        if (accounts !== undefined) found.set(userId, accounts);
+      }),
+    );
+    return found;
+  }
+
+  /** @throws ProblemException `USER_NOT_FOUND` */
+  async listOf(userId: string): Promise<Account[]> {
+    const accounts = await this.find(userId);
     if (accounts === undefined) throw new ProblemException('USER_NOT_FOUND');
-    const wanted = accounts.filter((account) => type === undefined || account.type === type);
-    return wanted.map(withCustomaryDecimals);
+    return accounts;
+  }
+
+  private async read(userIds: string[]): Promise<Map<string, readonly Account[]>> {
+    const { rows } = await this.gate.pass(READ, () =>
+      this.pool.query<AccountsOfUser>({ ...FIND_ACCOUNTS, values: [userIds] }),
+    );
+    return new Map(rows.map(({ userId, accounts }) => [userId, accounts]));
   }
 }
 
-/** The balance with as many decimals as its currency is written with, and with those that it has besides. */
+/** Writes the balance with the decimals of its currency, and with those that it has besides. */
 function withCustomaryDecimals({ id, type, currency, balance }: Account): Account {
   const [whole = '', fraction = ''] = balance.split('.');
-  const significant = fraction.replace(/0+$/, '');
-  const decimals = significant.padEnd(minorDigits(currency), '0');
+  const decimals = fraction.replace(/0+$/, '').padEnd(minorDigits(currency), '0');
   return { id, type, currency, balance: decimals === '' ? whole : `${whole}.${decimals}` };
 }
 
+// A currency is three letters, so the map is bounded.
+const knownDigits = new Map<string, number>();
+
 /** How many decimals a currency is written with: 2 for USD, 0 for JPY. */
 function minorDigits(currency: string): number {
-  const known = minorDigitsOf.get(currency) ?? readMinorDigits(currency);
-  minorDigitsOf.set(currency, known);
-  return known;
-}
-
-// A currency is three letters, so there can't be many.
-const minorDigitsOf = new Map<string, number>();
-
-function readMinorDigits(currency: string): number {
-  const parts = new Intl.NumberFormat('en', { style: 'currency', currency }).formatToParts(0);
-  return parts.find(({ type }) => type === 'fraction')?.value.length ?? 0;
+  const format = { style: 'currency', currency } as const;
+  const digits =
+    knownDigits.get(currency) ??
+    new Intl.NumberFormat('en', format).resolvedOptions().minimumFractionDigits ??
+    0;
+  knownDigits.set(currency, digits);
+  return digits;
 }

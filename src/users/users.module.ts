@@ -1,12 +1,10 @@
 import { Module } from '@nestjs/common';
-import { AccountLookups } from './account-lookups.js';
 import { AccountsService } from './accounts.service.js';
 import { UserLookups } from './user-lookups.js';
-import { UserWrites } from './user-writes.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  providers: [UserLookups, UserWrites, AccountLookups, UsersService, AccountsService],
-  exports: [UserLookups, AccountLookups, UsersService, AccountsService],
+  providers: [UserLookups, UsersService, AccountsService],
+  exports: [UserLookups, UsersService, AccountsService],
 })
 export class UsersModule {}

@@ -1,100 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import { type ProblemCode, ProblemException } from '../problems/problem.js';
+import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
-import { UserLookups, type UserText } from './user-lookups.js';
+import { createRowId } from '../prisma/row-id.js';
+import { type ProblemCode, ProblemException } from '../problems/problem.js';
+import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
+import { fieldsWith } from './user-fields.js';
+import { type UserJson, UserLookups } from './user-lookups.js';
 import {
   type CreateUser,
   type ListUsers,
   type SearchUsers,
   type UpdateUser,
-  type User,
   encodeCursor,
 } from './user.schemas.js';
-import { type Author, UserWrites } from './user-writes.js';
 
-/** A page of users. */
-export interface UserTextPage {
-  readonly users: readonly UserText[];
-  readonly nextCursor: string | null;
-}
+const WRITE = { circuit: 'write users', isRepeatable: false };
 
-/** Users of the database. Every method throws a `ProblemException` for what the caller got wrong. */
-@Injectable()
-export class UsersService {
-  constructor(
-    private readonly lookups: UserLookups,
-    private readonly writes: UserWrites,
-  ) {}
+// For the trigger that writes the audit trail. Part of the statement, because a transaction would
+// take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
+const AUTHOR = `author AS MATERIALIZED (
+  SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
+)`;
 
-  /**
-   * A user as JSON text.
-   * @throws ProblemException `USER_NOT_FOUND`
-   */
-  async getText(id: string): Promise<string> {
-    const text = await this.lookups.find(id);
-    if (text === undefined) throw new ProblemException('USER_NOT_FOUND');
-    return text;
-  }
-
-  /** @throws ProblemException `USER_NOT_FOUND` */
-  async get(id: string): Promise<User> {
-    // Made by our own statement: to check it again would take longer than to read it.
-    return JSON.parse(await this.getText(id));
-  }
-
-  /** Users by `ids`, in the order asked for and without those that don't exist; or a page of all, by id. */
-  async list({ ids, limit, cursor }: ListUsers): Promise<UserTextPage> {
-    if (ids === undefined) return this.page({}, limit, cursor);
-    const found = await Promise.all(Array.from(new Set(ids), (id) => this.findIfAny(id)));
-    return { users: found.flat(), nextCursor: null };
-  }
-
-  /** A page of the users with an email or a phone. */
-  async search({ limit, cursor, email, phone }: SearchUsers): Promise<UserTextPage> {
-    return this.page({ email, phone }, limit, cursor);
-  }
-
-  /**
-   * Adds a user and returns its JSON text.
-   * @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN`
-   */
-  async create(user: CreateUser, author: Author): Promise<string> {
-    return explained(this.writes.insert(user, author));
-  }
-
-  /**
-   * Changes a user and returns its JSON text after the change.
-   * @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN`
-   */
-  async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
-    const text = await explained(this.writes.update(id, changes, author));
-    if (text === undefined) throw new ProblemException('USER_NOT_FOUND');
-    return text;
-  }
-
-  /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
-  async delete(id: string, author: Author): Promise<void> {
-    const wasThere = await explained(this.writes.delete(id, author));
-    if (!wasThere) throw new ProblemException('USER_NOT_FOUND');
-  }
-
-  private async findIfAny(id: string): Promise<UserText[]> {
-    const text = await this.lookups.find(id);
-    return text === undefined ? [] : [{ id, text }];
-  }
-
-  private async page(
-    criterion: Pick<SearchUsers, 'email' | 'phone'>,
-    limit: number,
-    cursor = '',
-  ): Promise<UserTextPage> {
-    // One more than asked for tells whether there is a next page.
-    const found = await this.lookups.findAfter(cursor, limit + 1, criterion);
-    const users = found.slice(0, limit);
-    const last = users.at(-1);
-    return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
-  }
-}
+const COLUMNS: Readonly<Record<string, string>> = fieldsWith('column');
 
 const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   users_pkey: 'USER_ID_TAKEN',
@@ -102,12 +31,107 @@ const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   accounts_user_id_fkey: 'USER_HAS_ACCOUNTS',
 };
 
-/** Maps the violation of a constraint to its problem. */
-async function explained<Result>(write: Promise<Result>): Promise<Result> {
-  try {
-    return await write;
-  } catch (error) {
-    const code = PROBLEMS[violatedConstraint(error) ?? ''];
-    throw code === undefined ? error : new ProblemException(code);
+/** The author of a write, for the audit trail. */
+export interface Author {
+  /** The id of the key. */
+  readonly keyId: string;
+  /** The id of the user that the caller claims to act for. */
+  readonly actingUser?: string | undefined;
+}
+
+export interface UserJsonPage {
+  readonly users: readonly UserJson[];
+  readonly nextCursor: string | null;
+}
+
+/** Reads and writes users. Users are JSON text in the form of responses. */
+@Injectable()
+export class UsersService {
+  constructor(
+    private readonly lookups: UserLookups,
+    private readonly pool: DatabasePool,
+    private readonly gate: DatabaseGate,
+  ) {}
+
+  /** @throws ProblemException `USER_NOT_FOUND` */
+  async get(id: string): Promise<string> {
+    return existing(await this.lookups.find(id));
   }
+
+  /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
+  async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
+    if (ids === undefined) return this.search({ limit, cursor });
+    const users = await Promise.all(
+      Array.from(new Set(ids), async (id) => {
+        const json = await this.lookups.find(id);
+        return json === undefined ? [] : [{ id, json }];
+      }),
+    );
+    return { users: users.flat(), nextCursor: null };
+  }
+
+  /** Returns a page of the users with an email or a phone; of all if neither is given. */
+  async search({ limit, cursor = '', ...criterion }: SearchUsers): Promise<UserJsonPage> {
+    // One more shows whether there is a next page.
+    const found = await this.lookups.findAfter(cursor, limit + 1, criterion);
+    const users = found.slice(0, limit);
+    const last = users.at(-1);
+    return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+  }
+
+  /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
+  async create(user: CreateUser, author: Author): Promise<string> {
+    const row = { id: createRowId(), roles: [], permissions: [], ...user };
+    const { columns, values, places } = assignmentsOf(row, 3);
+    const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${places} FROM author`;
+    return existing(await this.write(statement, author, values));
+  }
+
+  /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
+  async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
+    const { columns, values, places } = assignmentsOf(changes, 4);
+    const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${places}) FROM author WHERE id = $3`;
+    return existing(await this.write(statement, author, [id, ...values]));
+  }
+
+  /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
+  async delete(id: string, author: Author): Promise<void> {
+    existing(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
+  }
+
+  /** Writes a user past Prisma; returns its JSON, or undefined if there is none. */
+  private async write(
+    statement: string,
+    { keyId, actingUser = '' }: Author,
+    values: readonly unknown[],
+  ): Promise<string | undefined> {
+    const query = {
+      text: `WITH ${AUTHOR} ${statement} RETURNING ${USER_COLUMNS}`,
+      values: [keyId, actingUser, ...values],
+      rowMode: 'array' as const,
+      types: AS_TEXT,
+    };
+    try {
+      const { rows } = await this.gate.pass(WRITE, () => this.pool.query<UserRow>(query));
+      return rows.map(toUserJson)[0];
+    } catch (error) {
+      const code = PROBLEMS[violatedConstraint(error) ?? ''];
+      throw code === undefined ? error : new ProblemException(code);
+    }
+  }
+}
+
+/** The columns and values of the fields that are present, with the parameters for them. */
+function assignmentsOf(fields: CreateUser | UpdateUser, firstParameter: number) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return {
+    columns: given.map(([name]) => COLUMNS[name]).join(', '),
+    values: given.map(([, value]) => value),
+    places: given.map((_, index) => `$${firstParameter + index}`).join(', '),
+  };
+}
+
+function existing(json: string | undefined): string {
+  if (json === undefined) throw new ProblemException('USER_NOT_FOUND');
+  return json;
 }

@@ -10,7 +10,7 @@ import {
   readMetrics,
   readUsage,
 } from './attack/records.js';
-import { ATTEMPT_OUTCOMES } from '../../src/requests/finished-request.js';
+import { ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 import { queryOnce } from '../chaos/support/chaos-database.js';
 import { API_KEY, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';

@@ -1,3 +1,4 @@
+import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { inSpan } from '@latchkey/tracing/spans';
 import { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
@@ -37,7 +38,6 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'status',
   'circuit-open',
 ]);
-const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A user, and whether the backend said so or it was made up because the backend is unavailable. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };

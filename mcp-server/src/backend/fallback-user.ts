@@ -1,6 +1,6 @@
 import type { User } from './backend-schemas.generated.js';
 
-/** Who an unavailable backend's user is taken for: nobody in particular, who may read and change nothing. */
+/** Stands in for a user while the backend is unavailable: no personal data, permission to read. */
 export function createFallbackUser(id: string): User {
   return {
     id,

@@ -23,7 +23,8 @@ export class RequestMetrics implements OnModuleInit {
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
     fastify.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
       const { url = null } = routeOptions;
-      this.durations.seriesOf(method, url, reply.statusCode).add(reply.elapsedTime);
+      const series = this.durations.seriesOf(method, url, reply.statusCode);
+      series.observe(reply.elapsedTime / 1000);
       done();
     });
   }

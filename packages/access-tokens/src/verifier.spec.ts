@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { MISTYPED_CLAIMS, signPayload } from '../test/sign-payload.js';
 import { mintAccessToken, type TokenRequest } from './mint.js';
+import { USER_ID } from './user-id.js';
 import { AccessTokenError, AccessTokenVerifier } from './verifier.js';
 
 const secret = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
@@ -41,7 +42,7 @@ const goodClaims = () => ({
 const CLAIM_NAMES = ['iss', 'aud', 'sub', 'exp', 'nbf', 'iat', 'scope', 'client_id', '__proto__'];
 
 const accessTokenSchema = z.strictObject({
-  userId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  userId: z.string().regex(USER_ID),
   clientId: z.string().optional(),
   scopes: z.array(z.string()),
   expiresAt: z.int(),

@@ -8,11 +8,11 @@ import {
   type JWTVerifyOptions,
 } from 'jose';
 import { z } from 'zod';
+import { USER_ID } from './user-id.js';
 
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
-const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 // RFC 6749: a scope is of visible ASCII characters without " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 

@@ -33,14 +33,14 @@ export class SlidingWindow {
     return this.total;
   }
 
-  add(now: number): void {
-    this.total += 1;
+  add(now: number, events = 1): void {
+    this.total += events;
     const latest = this.buckets.at(-1);
     if (latest !== undefined && now < latest.firstAt + this.bucketMs) {
       latest.lastAt = now;
-      latest.events += 1;
+      latest.events += events;
     } else {
-      this.buckets.push({ firstAt: now, lastAt: now, events: 1 });
+      this.buckets.push({ firstAt: now, lastAt: now, events });
     }
   }
 

@@ -1,68 +1,45 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-export interface Description {
+interface Description {
   readonly name: string;
   readonly help: string;
 }
 
-/** Adds a gauge that is read when somebody scrapes. */
+type ReadByLabel = () => Readonly<Record<string, number>>;
+
+/** Adds a gauge that is read at each scrape. */
 export function addGauge(registry: Registry, description: Description, read: () => number): void {
-  const gauge = new Gauge({
-    ...description,
-    registers: [],
-    collect() {
-      this.set(read());
-    },
-  });
-  registry.registerMetric(gauge);
+  const collect = () => {
+    gauge.set(read());
+  };
+  const gauge = new Gauge({ ...description, registers: [registry], collect });
 }
 
-/** Adds a gauge with one label; `read` answers with a number for each of its values. */
+/** Adds a gauge with one label. `read` returns a number for each value of the label. */
 export function addGaugeBy(
   registry: Registry,
   label: string,
   description: Description,
-  read: () => Readonly<Record<string, number>>,
+  read: ReadByLabel,
 ): void {
-  const gauge = new Gauge<string>({
-    ...description,
-    labelNames: [label],
-    registers: [],
-    collect() {
-      for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number);
-    },
-  });
-  registry.registerMetric(gauge);
+  const collect = () => {
+    for (const [value, number] of Object.entries(read())) gauge.set({ [label]: value }, number);
+  };
+  const labelNames = [label];
+  const gauge = new Gauge({ ...description, labelNames, registers: [registry], collect });
 }
 
-/** Adds a counter that somebody else counts. */
-export function addCounter(registry: Registry, description: Description, read: () => number): void {
-  const counter = new Counter({
-    ...description,
-    registers: [],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
-  });
-  registry.registerMetric(counter);
-}
-
-/** Adds a counter with one label that somebody else counts; `read` answers with a number for each of its values. */
+/** Adds a counter with one label that another component counts. */
 export function addCounterBy(
   registry: Registry,
   label: string,
   description: Description,
-  read: () => Readonly<Record<string, number>>,
+  read: ReadByLabel,
 ): void {
-  const counter = new Counter<string>({
-    ...description,
-    labelNames: [label],
-    registers: [],
-    collect() {
-      this.reset();
-      for (const [value, number] of Object.entries(read())) this.inc({ [label]: value }, number);
-    },
-  });
-  registry.registerMetric(counter);
+  const collect = () => {
+    counter.reset();
+    for (const [value, number] of Object.entries(read())) counter.inc({ [label]: value }, number);
+  };
+  const labelNames = [label];
+  const counter = new Counter({ ...description, labelNames, registers: [registry], collect });
 }

@@ -37,15 +37,20 @@ export interface SpanDescription {
   readonly parent?: TraceHeaders | undefined;
 }
 
-/** Does work in a span of its own, which is marked where the work throws: with the error's name, never its text. */
+/**
+ * Runs work in a span of its own, which records the name of an error, never its text. A `client` span needs a
+ * parent: a background poll would make a trace of a single span each time.
+ */
 export async function inSpan<Result>(
   { name, kind, attributes = {}, parent }: SpanDescription,
   work: (span?: Span) => Promise<Result>,
 ): Promise<Result> {
   if (!isTracing) return work();
+  const active = contextBelow(parent);
+  if (kind === 'client' && trace.getSpanContext(active) === undefined) return work();
   const options = { kind: SpanKind[kind === 'client' ? 'CLIENT' : 'INTERNAL'], attributes };
   const tracer = trace.getTracer('@latchkey/tracing');
-  return tracer.startActiveSpan(name, options, contextBelow(parent), async (span) => {
+  return tracer.startActiveSpan(name, options, active, async (span) => {
     try {
       return await work(span);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AttemptOutcome } from '../../../src/requests/finished-request.js';
+import type { AttemptOutcome } from '../../../src/requests/request-event.js';
 import type { Caller } from './callers.js';
 import type { Answer, HttpCaller } from './http-caller.js';
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { generateApiKey } from '../../../src/api-keys/api-key-format.js';
 import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../../../src/config/key-environment.js';
-import type { KeyRefusal } from '../../../src/requests/finished-request.js';
+import type { KeyRefusal } from '../../../src/requests/request-event.js';
 import type { HttpCaller } from './http-caller.js';
 
 const KEYS = '/api/internal/api-keys';
@@ -58,15 +58,6 @@ export async function makeCallers(
     stranger('unknown', generateApiKey(environment)),
     stranger('wrong-environment', generateApiKey(elsewhere)),
   ];
-}
-
-/** Ends the keys that were made. */
-export async function retireCallers(
-  http: HttpCaller,
-  rootKey: string,
-  callers: readonly Caller[],
-): Promise<void> {
-  for (const { keyId } of callers) if (keyId !== null) await revoke(http, rootKey, keyId);
 }
 
 async function revoke(http: HttpCaller, rootKey: string, id: string): Promise<void> {

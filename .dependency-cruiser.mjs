@@ -1,0 +1,53 @@
+// The folders below all features. They may import each other, without a cycle.
+const BASE = '^src/(config|http|prisma|problems|requests)/';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-folder-cycle',
+      severity: 'error',
+      scope: 'folder',
+      // Temporary: remove `pathNot` when these two folders of the MCP server have no cycle.
+      from: { pathNot: '^mcp-server/src/(auth|backend|config|limits)$' },
+      to: { circular: true },
+    },
+    {
+      name: 'base-imports-no-feature',
+      severity: 'error',
+      from: { path: BASE },
+      to: { path: '^src/', pathNot: [BASE, '^src/generated/'] },
+    },
+    {
+      name: 'controllers-use-services',
+      comment: 'Controllers, guards and decorators reach the database through a service only.',
+      severity: 'error',
+      from: { path: '[.](controller|guard|decorator)[.]ts$' },
+      to: { path: '^src/(prisma|generated)/' },
+    },
+    {
+      name: 'services-know-no-controllers',
+      severity: 'error',
+      from: { path: '^(src|mcp-server/src)/', pathNot: '[.]module[.]ts$' },
+      to: { path: '[.]controller[.]ts$' },
+    },
+    {
+      name: 'packages-import-no-server',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^(src|mcp-server)/' },
+    },
+    {
+      name: 'servers-share-packages-only',
+      severity: 'error',
+      from: { path: '^(src|mcp-server/src)/' },
+      to: { path: '^(src|mcp-server)/', pathNot: '^$1/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: ['[.]spec[.]ts$', '^src/generated/', '/dist/'] },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+  },
+};

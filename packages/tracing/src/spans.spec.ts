@@ -1,0 +1,34 @@
+import { context, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { enableSpans, inSpan } from './spans.js';
+
+const exporter = new InMemorySpanExporter();
+beforeAll(() => {
+  const spanProcessors = [new SimpleSpanProcessor(exporter)];
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  enableSpans();
+});
+beforeEach(() => exporter.reset());
+
+const query = () => inSpan({ name: 'database read users', kind: 'client' }, async () => 'rows');
+
+describe('inSpan', () => {
+  it('makes no trace of a query that no request causes', async () => {
+    expect(await query()).toBe('rows');
+    expect(exporter.getFinishedSpans()).toEqual([]);
+  });
+
+  it('makes a query the child of the work that causes it', async () => {
+    await inSpan({ name: 'tools/call', kind: 'internal' }, query);
+    const [child, parent] = exporter.getFinishedSpans();
+    expect(child?.parentSpanContext?.spanId).toBe(parent?.spanContext().spanId);
+    expect([child?.name, parent?.name]).toEqual(['database read users', 'tools/call']);
+  });
+});

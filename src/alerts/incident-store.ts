@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { z } from 'zod';
+import type { Environment } from '../config/environment.js';
+import { Prisma } from '../generated/prisma/client.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+import { ALERT_RULES, type Alert, type AlertRule, renderAlert } from './alert.js';
+
+const MAX_LISTED = 10_000;
+
+const detailsSchema = z.record(z.string(), z.union([z.string(), z.number()]));
+const endedRows = z.array(
+  z.object({
+    id: z.string(),
+    rule: z.enum(ALERT_RULES),
+    subject: z.string(),
+    details: z.string().transform((text) => detailsSchema.parse(JSON.parse(text))),
+    started_at: z.date(),
+    ended_at: z.date(),
+    reason: z.string().nullable(),
+  }),
+);
+
+// Why a key no longer needs attention: the first of the reasons. Null if only its use or expiry changed.
+const REASON = Prisma.sql`(
+  SELECT CASE
+    WHEN rotated_at IS NOT NULL THEN 'has a successor'
+    WHEN revoked_at IS NOT NULL THEN 'was revoked'
+    WHEN expires_at <= now() THEN 'has expired'
+  END FROM api_keys WHERE api_keys.id = subject AND rule IN ('key-near-expiry', 'key-unused'))`;
+
+interface OpenIncident {
+  readonly rule: string;
+  readonly subject: string;
+}
+
+/** Selects incidents to end. */
+export type Ending =
+  | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
+  | { readonly rule: AlertRule; readonly subject: string }
+  | { readonly rule: AlertRule; readonly unless: readonly string[] };
+
+/**
+ * Incidents in the database. Of several processes that detect the same one, the first opens it, and one ends
+ * it. The alert enters the outbox in the same transaction.
+ */
+@Injectable()
+export class IncidentStore {
+  private readonly hasReceiver: boolean;
+
+  constructor(
+    private readonly prisma: PrismaService,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.hasReceiver = config.get('ALERT_WEBHOOK_URL', { infer: true }) !== undefined;
+  }
+
+  /**
+   * Saves detections. Returns the ids of the incidents that this call opened; the others were open already.
+   * A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
+   */
+  async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
+    // In one order, or two processes with the same detections would wait for each other.
+    const alerts = detected.toSorted((one, other) => (openKey(one) < openKey(other) ? -1 : 1));
+    const ids = alerts.map(({ incidentId }) => incidentId);
+    const queued = alerts.filter(({ id }) => this.hasReceiver && !delivered.has(id));
+    const opened = await this.prisma.$queryRaw<{ id: string }[]>`
+      WITH seen AS (
+        INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
+        SELECT id::uuid, open_key, rule, subject, details, started_at, now()
+        FROM unnest(${ids}::text[], ${alerts.map(openKey)}::text[], ${alerts.map(({ rule }) => rule)}::text[],
+                    ${alerts.map(({ subject }) => subject)}::text[],
+                    ${alerts.map(({ details }) => JSON.stringify(details))}::text[],
+                    ${alerts.map(({ startedAt }) => startedAt)}::timestamptz[])
+          AS alert (id, open_key, rule, subject, details, started_at)
+        ON CONFLICT (open_key) DO UPDATE SET last_seen_at = now()
+        RETURNING id
+      ), queued AS (
+        INSERT INTO alert_outbox (id, body)
+        SELECT alert.id::uuid, body
+        FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ incidentId }) => incidentId)}::text[],
+                    ${queued.map(renderAlert)}::text[]) AS alert (id, episode_id, body)
+        JOIN seen ON seen.id = alert.episode_id::uuid
+        ON CONFLICT (id) DO NOTHING
+      )
+      SELECT id::text FROM seen WHERE id = ANY(${ids}::uuid[])`;
+    return new Set(opened.map(({ id }) => id));
+  }
+
+  /** Ends incidents. Returns an alert for each incident that this call ended. */
+  async end(ending: Ending): Promise<Alert[]> {
+    return this.prisma.$transaction(async (transaction) => {
+      const rows = await transaction.$queryRaw`
+        UPDATE alert_episodes SET ended_at = now(), open_key = NULL
+        WHERE open_key IS NOT NULL AND ${conditionOf(ending)}
+        RETURNING id::text, rule, subject, details, started_at, ended_at, ${REASON} AS reason`;
+      const alerts = endedRows.parse(rows).map(toEnd);
+      if (this.hasReceiver && alerts.length > 0) {
+        const data = alerts.map((alert) => ({ id: alert.id, body: renderAlert(alert) }));
+        await transaction.alertDelivery.createMany({ data });
+      }
+      return alerts;
+    });
+  }
+
+  /** Open incidents of all processes. */
+  async listOpen(): Promise<OpenIncident[]> {
+    return this.prisma.alertEpisode.findMany({
+      where: { openKey: { not: null } },
+      select: { rule: true, subject: true },
+      take: MAX_LISTED,
+    });
+  }
+
+  /** Deletes incidents and alerts that ended a month ago. The role of this process may not delete rows itself. */
+  async purge(): Promise<void> {
+    await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
+  }
+}
+
+function toEnd({ id, rule, subject, ...row }: z.output<typeof endedRows>[number]): Alert {
+  const details = row.reason === null ? row.details : { ...row.details, reason: row.reason };
+  const { started_at: startedAt, ended_at: endedAt } = row;
+  return { id: randomUUID(), incidentId: id, rule, subject, details, startedAt, endedAt };
+}
+
+function openKey({ rule, subject }: OpenIncident): string {
+  return `${rule} ${subject}`;
+}
+
+function conditionOf(ending: Ending): Prisma.Sql {
+  if ('quietForSeconds' in ending) {
+    return Prisma.sql`rule = ANY(${[...ending.rules]}::text[])
+      AND last_seen_at < now() - ${ending.quietForSeconds} * interval '1 second'`;
+  }
+  if ('subject' in ending) return Prisma.sql`open_key = ${openKey(ending)}`;
+  return Prisma.sql`rule = ${ending.rule} AND subject <> ALL(${[...ending.unless]}::text[])`;
+}

@@ -1,0 +1,98 @@
+import { hostname } from 'node:os';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import type { Environment } from '../config/environment.js';
+import { Prisma } from '../generated/prisma/client.js';
+import { withoutArguments } from '../prisma/database-error.js';
+import { PrismaService } from '../prisma/prisma.service.js';
+import { Alerts } from './alerts.js';
+
+const FEED_INTERVAL_MS = 1000;
+const KEYS_INTERVAL_MS = 60_000;
+const MAX_KEYS = 1000;
+// Names the process, as operators know it.
+const INSTANCE = `${hostname()}/${process.pid}`;
+
+interface DueKey {
+  readonly id: string;
+  readonly name: string;
+  readonly expires_at: Date;
+}
+
+/** Raises alerts while this process cannot verify issued keys, for keys near their expiry, and for unused keys. */
+@Injectable()
+export class KeyDetector implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(KeyDetector.name);
+  private readonly expiryDays: number;
+  private readonly unusedDays: number;
+  private timers: NodeJS.Timeout[] = [];
+  private wasStale = false;
+
+  constructor(
+    private readonly alerts: Alerts,
+    private readonly feed: KeyFeed,
+    private readonly prisma: PrismaService,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.expiryDays = config.get('ALERT_KEY_EXPIRY_DAYS', { infer: true });
+    this.unusedDays = config.get('ALERT_KEY_UNUSED_DAYS', { infer: true });
+  }
+
+  onModuleInit(): void {
+    this.timers = [
+      setInterval(() => void this.detectStaleFeed(), FEED_INTERVAL_MS).unref(),
+      setInterval(() => void this.run(), KEYS_INTERVAL_MS).unref(),
+    ];
+  }
+
+  onModuleDestroy(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  /** Detects keys that need attention. */
+  async run(): Promise<void> {
+    try {
+      await this.detectExpiry();
+      await this.detectDisuse();
+    } catch (error) {
+      this.logger.debug(withoutArguments(error));
+    }
+  }
+
+  private async detectStaleFeed(): Promise<void> {
+    const isStale = !this.feed.isFresh();
+    if (isStale) this.alerts.raise('key-feed-stale', INSTANCE);
+    const isOver = this.wasStale && !isStale;
+    this.wasStale = isStale;
+    if (isOver) await this.alerts.end({ rule: 'key-feed-stale', subject: INSTANCE });
+  }
+
+  private async detectExpiry(): Promise<void> {
+    const due = await this.findKeys(
+      Prisma.sql`expires_at < now() + ${this.expiryDays} * interval '1 day'`,
+    );
+    for (const { id, name, expires_at: expiresAt } of due) {
+      this.alerts.raise('key-near-expiry', id, { name, expiresAt: expiresAt.toISOString() });
+    }
+    await this.alerts.end({ rule: 'key-near-expiry', unless: due.map(({ id }) => id) });
+  }
+
+  private async detectDisuse(): Promise<void> {
+    const due = await this.findKeys(
+      Prisma.sql`greatest(created_at, last_used_at) < now() - ${this.unusedDays} * interval '1 day'`,
+    );
+    for (const { id, name } of due) {
+      this.alerts.raise('key-unused', id, { name, days: this.unusedDays });
+    }
+    await this.alerts.end({ rule: 'key-unused', unless: due.map(({ id }) => id) });
+  }
+
+  /** Finds active keys without a successor. */
+  private async findKeys(condition: Prisma.Sql): Promise<DueKey[]> {
+    return this.prisma.$queryRaw<DueKey[]>`
+      SELECT id, name, expires_at FROM api_keys LEFT JOIN api_key_uses ON key_id = id
+      WHERE revoked_at IS NULL AND rotated_at IS NULL AND expires_at > now() AND ${condition}
+      ORDER BY expires_at LIMIT ${MAX_KEYS}`;
+  }
+}

@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http';
+import { Delete, Get, Header, HttpCode, Patch, Post, applyDecorators } from '@nestjs/common';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import type { z } from 'zod';
+import type { Scope } from '../api-keys/scopes.js';
+import { ApiProblems } from '../openapi/api-problems.decorator.js';
+import type { ProblemCode } from '../problems/problem.js';
+import { RequiresApiKey } from './requires-api-key.decorator.js';
+import { RequiresUser } from './requires-user.decorator.js';
+
+const METHODS = { GET: Get, POST: Post, PATCH: Patch, DELETE: Delete };
+
+interface RouteOptions {
+  readonly summary: string;
+  readonly description: string;
+  /** The body of a successful response. Without it, the status is 204. */
+  readonly response?: z.ZodType;
+  /** The status of success, if it is not the usual one of the method. */
+  readonly status?: number;
+  /** The route's own problems. Those of keys, limits, parameters and bodies are derived. */
+  readonly problems?: readonly ProblemCode[];
+}
+
+/**
+ * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is the
+ * operation id; its parameters are documented by their own schemas.
+ * @param access the scope that a key must hold, or `user` for the access token of a user.
+ */
+export function Route(
+  method: keyof typeof METHODS,
+  path: string,
+  access: Scope | 'user',
+  { summary, description, response, problems = [], ...options }: RouteOptions,
+): MethodDecorator {
+  const { status = response === undefined ? 204 : method === 'POST' ? 201 : 200 } = options;
+  const body = { status, description: STATUS_CODES[status], standardSchema: response };
+  return applyDecorators(
+    METHODS[method](path),
+    HttpCode(status),
+    access === 'user' ? RequiresUser() : RequiresApiKey(access),
+    ApiOperation({ summary, description }),
+    ApiResponse(body),
+    ApiProblems(...problems),
+    // For handlers that return JSON text.
+    ...(response ? [Header('content-type', 'application/json; charset=utf-8')] : []),
+  );
+}

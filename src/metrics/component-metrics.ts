@@ -1,0 +1,139 @@
+import { HttpFront } from '@latchkey/http-front/http-front';
+import { addCounterBy, addGauge, addGaugeBy } from '@latchkey/metrics/read-metrics';
+import { Injectable } from '@nestjs/common';
+import { Counter, Registry } from 'prom-client';
+import { ALERT_RULES } from '../alerts/alert.js';
+import { Alerts } from '../alerts/alerts.js';
+import { Deliveries } from '../alerts/deliveries.js';
+import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { IssuedKeyCache } from '../api-keys/issued-key-cache.js';
+import { SharedStore } from '../limits/shared-store.js';
+import { WriteSlots } from '../limits/write-slots.js';
+import { DatabasePool } from '../prisma/database-pool.js';
+
+/** Metrics that are read from the components of the backend at each scrape. */
+@Injectable()
+export class ComponentMetrics {
+  constructor(
+    private readonly registry: Registry,
+    front: HttpFront,
+    store: SharedStore,
+    writes: WriteSlots,
+    feed: KeyFeed,
+    keys: IssuedKeyCache,
+    pool: DatabasePool,
+    alerts: Alerts,
+    deliveries: Deliveries,
+  ) {
+    this.addLoad(front, store, writes);
+    this.addKeys(feed, keys);
+    this.addDatabasePool(pool);
+    this.addAlerts(alerts, deliveries);
+  }
+
+  private addLoad(front: HttpFront, store: SharedStore, writes: WriteSlots): void {
+    this.add('latchkey_http_requests_in_flight', 'Requests in flight.', () => front.requests.count);
+    this.add(
+      'latchkey_http_requests_in_flight_limit',
+      'Requests that may be in flight. More are queued, or refused with 503.',
+      () => front.loadShedder?.limit ?? 0,
+    );
+    this.add(
+      'latchkey_http_requests_waiting',
+      'Requests in the queue of the load shedder.',
+      () => front.loadShedder?.queued ?? 0,
+    );
+    const shed = new Counter({
+      name: 'latchkey_http_requests_shed_total',
+      help: 'Requests that were refused with 503 because the queue was too long.',
+      registers: [this.registry],
+      collect() {
+        shed.reset();
+        shed.inc(front.loadShedder?.refused ?? 0);
+      },
+    });
+    this.add(
+      'latchkey_user_writes_waiting',
+      'Writes of users that wait for a database connection.',
+      () => writes.waiting,
+    );
+    this.add(
+      'latchkey_limit_store_degraded',
+      'Whether each process counts limits by itself because Redis is unavailable.',
+      () => Number(store.sharing === 'degraded'),
+    );
+  }
+
+  private addKeys(feed: KeyFeed, keys: IssuedKeyCache): void {
+    this.add(
+      'latchkey_key_feed_lag_seconds',
+      'Time since the keys in memory were last known to match the database.',
+      () => feed.lagMs / 1000,
+    );
+    this.add(
+      'latchkey_key_feed_fresh',
+      'Whether issued keys are admitted: 0 while the feed has been silent for too long.',
+      () => Number(feed.isFresh()),
+    );
+    this.add(
+      'latchkey_issued_keys',
+      'Issued keys in memory, including ended ones.',
+      () => keys.fingerprint.count,
+    );
+  }
+
+  private addDatabasePool(pool: DatabasePool): void {
+    addGaugeBy(
+      this.registry,
+      'state',
+      { name: 'latchkey_database_pool_connections', help: 'Open connections of the pool.' },
+      () => ({ idle: pool.idleCount, used: pool.totalCount - pool.idleCount }),
+    );
+    this.add(
+      'latchkey_database_pool_waiting',
+      'Queries that wait for a connection of the pool.',
+      () => pool.waitingCount,
+    );
+    this.add(
+      'latchkey_database_pool_max_connections',
+      'Connections that the pool may open.',
+      () => pool.options.max,
+    );
+  }
+
+  private addAlerts(alerts: Alerts, deliveries: Deliveries): void {
+    addGaugeBy(
+      this.registry,
+      'rule',
+      { name: 'latchkey_alert_firing', help: 'Open incidents of all processes, by rule.' },
+      () => Object.fromEntries(ALERT_RULES.map((rule) => [rule, alerts.countOpen(rule)])),
+    );
+    addCounterBy(
+      this.registry,
+      'rule',
+      {
+        name: 'latchkey_alerts_suppressed_total',
+        help: 'Detections without an alert because too many incidents of their rule are open.',
+      },
+      () => alerts.suppressed,
+    );
+    addCounterBy(
+      this.registry,
+      'result',
+      {
+        name: 'latchkey_alert_deliveries_total',
+        help: 'Attempts to deliver an alert, and alerts that were given up.',
+      },
+      () => deliveries.counts,
+    );
+    this.add(
+      'latchkey_alert_outbox_pending',
+      'Alerts of all processes that the receiver has not confirmed.',
+      () => deliveries.pending,
+    );
+  }
+
+  private add(name: string, help: string, read: () => number): void {
+    addGauge(this.registry, { name, help }, read);
+  }
+}

@@ -1,0 +1,25 @@
+import { recordQueueTime } from '@latchkey/http-front/queue-time';
+import Fastify from 'fastify';
+import { expect, it } from 'vitest';
+import { recordRequest } from './record-request.js';
+import type { RequestEvent } from './request-event.js';
+import { RequestEvents } from './request-events.js';
+
+it('includes the time in the queue of the load shedder in the duration of a request', async () => {
+  const completed: RequestEvent[] = [];
+  const requests = new RequestEvents();
+  requests.observe((_labels, events) => completed.push(...events));
+  const fastify = Fastify();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.url === '/late') recordQueueTime(request.raw, 60_000);
+    recordRequest(request, reply, requests);
+    done();
+  });
+  fastify.get('/:name', () => 'done');
+  await fastify.inject('/late');
+  await fastify.inject('/prompt');
+  await expect.poll(() => completed.length).toBe(2);
+  const [late, prompt] = completed.map(({ durationMs }) => durationMs);
+  expect(late).toBeGreaterThanOrEqual(60_000);
+  expect(prompt).toBeLessThan(60_000);
+});

@@ -1,0 +1,66 @@
+import { queueTimeOf } from '@latchkey/http-front/queue-time';
+import { onResponseEnd } from '@latchkey/http-front/response-end';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { KeyRefusal, RequestLabels } from './request-event.js';
+import type { RequestEvents } from './request-events.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The presented key, if it is or was one. Set by `ApiKeyGuard`. */
+    keyId: string | null;
+    /** The result of the key check; null on routes without one. Set by `ApiKeyGuard`. */
+    keyOutcome: 'admitted' | 'unverifiable' | KeyRefusal | null;
+  }
+}
+
+// nginx's status for a client that left before it was answered.
+const CLIENT_CLOSED_REQUEST = 499;
+const MAX_CLIENT_LENGTH = 64;
+
+/** Emits the event of a request when its response has ended or its client has left. */
+export function recordRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  events: RequestEvents,
+): void {
+  // Fastify's own onResponse is not called for a client that leaves.
+  onResponseEnd(reply.raw, () =>
+    events.emit({
+      labels: labelsOf(request, reply),
+      requestId: request.id,
+      durationMs: durationOf(request, reply),
+    }),
+  );
+}
+
+/** In milliseconds, to the microsecond. */
+function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): number {
+  return Math.round((queueTimeOf(raw) + elapsedTime) * 1000) / 1000;
+}
+
+function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
+  // Undefined where the router has refused the URL: Fastify does not decorate such a request.
+  const outcome = request.keyOutcome ?? null;
+  const refusal = request.refusal ?? undefined;
+  return {
+    method: request.method,
+    route: request.routeOptions.url ?? null,
+    status: raw.writableFinished ? raw.statusCode : CLIENT_CLOSED_REQUEST,
+    source: request.ip,
+    client: clientNameOf(request),
+    keyId: request.keyId ?? null,
+    outcome: outcome === 'admitted' ? (refusal?.outcome ?? outcome) : outcome,
+    limit: refusal?.limit ?? null,
+  };
+}
+
+/** The first product of the `User-Agent`, such as `latchkey-mcp/0.1.0`. */
+function clientNameOf({ headers }: FastifyRequest): string | null {
+  const userAgent = headers['user-agent'] ?? '';
+  const end = userAgent.indexOf(' ');
+  const product = userAgent.slice(
+    0,
+    end === -1 ? MAX_CLIENT_LENGTH : Math.min(end, MAX_CLIENT_LENGTH),
+  );
+  return product === '' ? null : product.replaceAll(/[^\x21-\x7e]/g, '?');
+}

@@ -1,0 +1,82 @@
+import { type BeforeApplicationShutdown, Global, Injectable, Module } from '@nestjs/common';
+import type { RequestEvent, RequestLabels } from './request-event.js';
+
+// One batch for each key, and one for requests without a key.
+const MAX_BATCHES = 1000;
+
+/** @param events at least one, all with these labels */
+export type RequestObserver = (labels: RequestLabels, events: readonly RequestEvent[]) => void;
+
+interface Batch {
+  readonly labels: RequestLabels;
+  events: RequestEvent[];
+}
+
+/**
+ * Emits one event per completed request, also per refused one. Events with identical labels are delivered in
+ * one batch per event-loop tick (docs/decisions/0041). Observers register in `onModuleInit`. They run one
+ * after the other, so they must return at once and never throw.
+ */
+@Injectable()
+export class RequestEvents implements BeforeApplicationShutdown {
+  private readonly observers: RequestObserver[] = [];
+  /** The latest batch of each key: the next request of a key mostly has the same labels. */
+  private readonly latest = new Map<string | null, Batch>();
+  private pending: Batch[] = [];
+  private isShuttingDown = false;
+
+  observe(observer: RequestObserver): void {
+    this.observers.push(observer);
+  }
+
+  emit(event: RequestEvent): void {
+    const batch = this.batchFor(event.labels);
+    if (this.pending.length === 0 && !this.isShuttingDown) setImmediate(() => this.flush());
+    if (batch.events.length === 0) this.pending.push(batch);
+    batch.events.push(event);
+    if (this.isShuttingDown) this.flush();
+  }
+
+  /** Observers write what they have counted in `onApplicationShutdown`, which comes next. */
+  beforeApplicationShutdown(): void {
+    this.isShuttingDown = true;
+    this.flush();
+  }
+
+  private flush(): void {
+    const { pending } = this;
+    this.pending = [];
+    for (const batch of pending) {
+      const { labels, events } = batch;
+      batch.events = [];
+      for (const observer of this.observers) observer(labels, events);
+    }
+  }
+
+  private batchFor(labels: RequestLabels): Batch {
+    const latest = this.latest.get(labels.keyId);
+    if (latest !== undefined && haveSameLabels(latest.labels, labels)) return latest;
+    if (this.latest.size >= MAX_BATCHES) this.latest.clear();
+    const batch = { labels, events: [] };
+    this.latest.set(labels.keyId, batch);
+    return batch;
+  }
+}
+
+function haveSameLabels(one: RequestLabels, other: RequestLabels): boolean {
+  return (
+    one.method === other.method &&
+    one.route === other.route &&
+    one.status === other.status &&
+    one.source === other.source &&
+    one.client === other.client &&
+    one.keyId === other.keyId &&
+    one.outcome === other.outcome &&
+    one.limit === other.limit
+  );
+}
+
+/** Provides `RequestEvents` to every module. */
+@Global()
+@Module({ providers: [RequestEvents], exports: [RequestEvents] })
+export class RequestEventsModule {}

@@ -1,0 +1,162 @@
+import { USER_ID } from '@latchkey/access-tokens/user-id';
+import { parsePhoneNumberFromString } from 'libphonenumber-js';
+import { z } from 'zod';
+import { readableText } from '../http/readable-text.js';
+import { timestampSchema } from '../time.js';
+import { arrayToJson, textToJson, timeToJson } from './column-json.js';
+
+/** One field of the user. */
+interface UserFieldDefinition {
+  readonly column: string;
+  /** Turns the column's text, as PostgreSQL writes it, into JSON. */
+  readonly toJson: (text: string | null) => string;
+  /** The field in a response. */
+  readonly response: z.ZodType;
+  /** The field in `POST /users`, if a caller may set it there. */
+  readonly create?: z.ZodType;
+  /** The field in `PATCH /users/:id`, if a caller may change it. */
+  readonly update?: z.ZodType;
+  /** The scope that a write of the field takes beside `users:write`. */
+  readonly scope?: 'users:grant';
+  readonly example: string | string[];
+}
+
+export const userIdSchema = z
+  .string()
+  .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
+  .meta({ description: 'A user’s id.', example: '12345' });
+
+// `/users/search` is a route of its own.
+const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
+
+// The database compares emails in lower case, so that two users can't differ by case alone.
+export const emailSchema = z
+  .string()
+  .trim()
+  .max(254)
+  .pipe(z.email('must be an email address'))
+  // Afterwards, since some letters outside ASCII have one of ASCII as their lower case.
+  .transform((email) => email.toLowerCase())
+  .meta({ format: 'email', example: 'user@example.com' });
+
+// The library takes up to 17 digits.
+const E164 = /^\+[1-9]\d{1,14}$/;
+
+export const phoneSchema = z
+  .string()
+  .max(32)
+  .transform((text, context) => {
+    const number = parsePhoneNumberFromString(text, { extract: false });
+    if (number?.isValid() && number.ext === undefined && E164.test(number.number))
+      return number.number;
+    context.addIssue('must be a valid phone number with its country code (E.164)');
+    return z.NEVER;
+  })
+  .meta({ description: 'E.164, such as +12025550123.', example: '+12025550123' });
+
+const nameSchema = readableText(200).meta({ example: 'John Doe' });
+
+const labelsSchema = z
+  .array(z.string().regex(/^[a-z][a-z0-9:_-]{0,63}$/, 'must be a lower-case word'))
+  .max(64)
+  .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word')
+  .meta({ uniqueItems: true, example: ['customer'] });
+const permissionsSchema = labelsSchema.meta({ uniqueItems: true, example: ['read', 'transact'] });
+
+const pastTimeSchema = timestampSchema.refine(
+  (text) => Date.parse(text) >= 0,
+  'must not be before 1970',
+);
+
+/**
+ * The fields of a user, in the order of each response. Derived from it: the SQL of look-ups and
+ * writes, the JSON of responses, request and response schemas, the field lists of keys, OpenAPI.
+ */
+export const USER_FIELD_TABLE = {
+  id: {
+    column: 'id',
+    toJson: textToJson,
+    response: userIdSchema,
+    create: newUserIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
+    example: '12345',
+  },
+  email: {
+    column: 'email',
+    toJson: textToJson,
+    response: z.string(),
+    create: emailSchema,
+    update: emailSchema,
+    example: 'user@example.com',
+  },
+  name: {
+    column: 'name',
+    toJson: textToJson,
+    response: z.string(),
+    create: nameSchema,
+    update: nameSchema,
+    example: 'John Doe',
+  },
+  phone: {
+    column: 'phone',
+    toJson: textToJson,
+    response: z.string().nullable().meta({ description: 'E.164, or null.' }),
+    create: phoneSchema.nullable().optional(),
+    update: phoneSchema.nullable(),
+    example: '+12025550123',
+  },
+  roles: {
+    column: 'roles',
+    toJson: arrayToJson,
+    response: z.array(z.string()),
+    create: labelsSchema.optional(),
+    update: labelsSchema,
+    scope: 'users:grant',
+    example: ['customer'],
+  },
+  permissions: {
+    column: 'permissions',
+    toJson: arrayToJson,
+    response: z.array(z.string()),
+    create: permissionsSchema.optional(),
+    update: permissionsSchema,
+    scope: 'users:grant',
+    example: ['read', 'transact', 'configure'],
+  },
+  createdAt: {
+    column: 'created_at',
+    toJson: timeToJson,
+    response: timestampSchema,
+    example: '2025-01-01T00:00:00.000Z',
+  },
+  lastLoginAt: {
+    column: 'last_login_at',
+    toJson: timeToJson,
+    response: timestampSchema.nullable(),
+    update: pastTimeSchema.nullable(),
+    example: '2025-01-15T10:30:00.000Z',
+  },
+} satisfies Record<string, UserFieldDefinition>;
+
+type Table = typeof USER_FIELD_TABLE;
+
+/** The fields that have an attribute, with its value. */
+type FieldsWith<Attribute extends keyof UserFieldDefinition> = {
+  [
+    Name in keyof Table as Attribute extends keyof Table[Name] ? Name : never
+  ]: Attribute extends keyof Table[Name] ? Table[Name][Attribute] : never;
+};
+
+/** Returns the fields that have an attribute, with its value: `{ email: emailSchema, … }`. */
+export function fieldsWith<Attribute extends keyof UserFieldDefinition>(
+  attribute: Attribute,
+): FieldsWith<Attribute>;
+export function fieldsWith(attribute: keyof UserFieldDefinition): Record<string, unknown> {
+  const fields: readonly [string, UserFieldDefinition][] = Object.entries(USER_FIELD_TABLE);
+  return Object.fromEntries(
+    fields
+      .filter(([, definition]) => attribute in definition)
+      .map(([name, definition]) => [name, definition[attribute]]),
+  );
+}
+
+export const EXAMPLE_USER = fieldsWith('example');

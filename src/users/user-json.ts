@@ -1,0 +1,25 @@
+import { USER_FIELD_TABLE } from './user-fields.js';
+
+/** The values of `USER_COLUMNS`, in the text form of PostgreSQL, from a session in UTC. */
+export type UserRow = [id: string, ...others: (string | null)[]];
+
+const fields = Object.entries(USER_FIELD_TABLE);
+
+/** The columns of a user for a SELECT or RETURNING clause. */
+export const USER_COLUMNS = fields.map(([, { column }]) => column).join(', ');
+
+/** Makes the driver return each value in the text form of PostgreSQL. */
+export const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
+const members = fields.map(([name, { toJson }], index) => ({
+  opening: `${index === 0 ? '{' : ','}"${name}":`,
+  toJson,
+}));
+
+/** Writes the JSON of a user from its row, without parsing the values. */
+export function toUserJson(row: UserRow): string {
+  let json = '';
+  let index = 0;
+  for (const { opening, toJson } of members) json += opening + toJson(row[index++] ?? null);
+  return `${json}}`;
+}
