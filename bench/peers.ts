@@ -145,7 +145,7 @@ async function issueKey(database: Database): Promise<string> {
   const wanted = ['--name', 'bench', '--scopes', 'users:read', '--rate-limit', '10000000'];
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['dist/cli/keys.js', 'create', ...wanted, '--reveal', '--json'],
+    ['dist/cli.js', 'keys', 'create', ...wanted, '--reveal', '--json'],
     { cwd: CHECKOUT, env: variablesOf(LATCHKEY, database, 1) },
   );
   return issuedKeySchema.parse(JSON.parse(stdout)).secret;

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { config } from 'dotenv';
 import { embeddedDatabaseUrl } from './embedded-postgres.js';
 
-const [name = ''] = process.argv.splice(2, 1);
-const main = new URL(`../dist/cli/${name}.js`, import.meta.url);
+const main = new URL('../dist/cli.js', import.meta.url);
 
 config({ quiet: true });
 if (!process.env.DATABASE_URL && !process.env.DATABASE_URL_FILE) {

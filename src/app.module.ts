@@ -2,6 +2,7 @@ import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { TracingModule } from '@latchkey/tracing/tracing-module';
 import { Module } from '@nestjs/common';
 import { AlertsModule } from './alerts/alerts.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -24,6 +25,7 @@ import { UsageRecordingModule } from './usage/usage-recording.module.js';
     AuthModule,
     InternalUsersModule,
     InternalApiKeysModule,
+    AuditModule,
     UsageRecordingModule,
     HealthModule,
     AlertsModule,

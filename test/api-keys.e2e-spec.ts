@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Test } from '@nestjs/testing';
+import { validatedConfig } from '@latchkey/environment/config-module';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import { parseApiKey } from '../src/api-keys/api-key-format.js';
+import { ApiKeysModule } from '../src/api-keys/api-keys.module.js';
+import { ApiKeysService } from '../src/api-keys/api-keys.service.js';
+import { SCOPES } from '../src/api-keys/scopes.js';
+import { parseEnvironment } from '../src/config/environment.js';
+import { PrismaModule } from '../src/prisma/prisma.module.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
-import { API_KEY, useApp, withKey } from './support/app.js';
+import { API_KEY, TEST_ENVIRONMENT, useApp, withKey } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 
 const KEYS = '/api/internal/api-keys';
@@ -489,6 +497,38 @@ describe('the last issued key that can manage keys', () => {
   });
 });
 
+describe('POST …/check', () => {
+  const check = (apiKey: string, address = '127.0.0.1', caller = API_KEY) =>
+    withKey(app.url, caller).post(`${KEYS}/check`).send({ apiKey, address });
+
+  it('gives the verdict of the server on a key', async () => {
+    const { id, secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
+    const outcomes = [
+      [await check(secret, '10.1.2.3'), { outcome: 'admitted', keyId: id }],
+      [await check(secret), { outcome: 'foreign-network', keyId: id }],
+      [await check(secret.slice(0, -1)), { outcome: 'malformed', keyId: null }],
+      [await check('wrong'), { outcome: 'unknown', keyId: null }],
+      [await check(''), { outcome: 'missing', keyId: null }],
+    ] as const;
+    for (const [response, verdict] of outcomes) {
+      expect(response).toMatchObject({ status: 200, body: verdict });
+    }
+    expect((await check(API_KEY)).body.keyId).toMatch(/^root_/);
+    await root().post(`${KEYS}/${id}/revoke`).expect(200);
+    expect((await check(secret, '10.1.2.3')).body).toEqual({ outcome: 'revoked', keyId: id });
+  });
+
+  it('needs keys:read, a key and an address', async () => {
+    const reader = await issueKey(app.url, { scopes: ['keys:read'] });
+    const other = await issueKey(app.url, { scopes: ['keys:write'] });
+    await check('x', '127.0.0.1', reader.secret).expect(200);
+    await check('x', '127.0.0.1', other.secret).expect(403);
+    await check('x', '127.0.0.1', 'wrong').expect(401);
+    const { body } = await check('x', 'localhost').expect(400);
+    expect(body.errors).toEqual([{ path: 'address', message: 'must be an IP address' }]);
+  });
+});
+
 describe('GET /api/internal/root-keys', () => {
   it('shows the root key, and when it was last used', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
@@ -573,3 +613,49 @@ describe('an earlier root key', () => {
 });
 
 afterAll(() => vi.restoreAllMocks());
+
+describe('a process without a cache of keys, such as the command line', () => {
+  const OPERATOR = {
+    keyId: 'cli:test',
+    isRoot: true,
+    scopes: SCOPES,
+    readFields: undefined,
+    writeFields: undefined,
+    budgets: [],
+  };
+
+  async function issueDevKey(databaseUrl: string) {
+    const variables = { DATABASE_URL: databaseUrl, API_KEY_ENVIRONMENT: 'dev' };
+    const module = await Test.createTestingModule({
+      imports: [
+        validatedConfig(() => parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
+        PrismaModule,
+        ApiKeysModule,
+      ],
+    }).compile();
+    const keys = module.get(ApiKeysService);
+    try {
+      return await keys.create(OPERATOR, { name: 'test', scopes: ['users:read'] });
+    } finally {
+      await module.close();
+    }
+  }
+
+  it('issues no key that the running servers refuse', async () => {
+    const [{ name }] = await app.prisma.$queryRaw<
+      [{ name: string }]
+    >`SELECT current_database() AS name`;
+    const databaseUrl = new URL(`/${name}`, inject('databaseServerUrl')).href;
+    await expect(issueDevKey(databaseUrl)).rejects.toMatchObject({
+      code: 'KEY_ENVIRONMENT_MISMATCH',
+      extension: { errors: [{ message: expect.stringContaining('set API_KEY_ENVIRONMENT=test') }] },
+    });
+  });
+
+  it('issues any key while no server runs', async () => {
+    const database = await createTestDatabase();
+    const { apiKey } = await issueDevKey(database.runTimeUrl);
+    expect(apiKey.environment).toBe('dev');
+    await database.drop();
+  });
+});

@@ -1,12 +1,7 @@
-import { Test } from '@nestjs/testing';
-import { validatedConfig } from '@latchkey/environment/config-module';
 import { Client } from 'pg';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { AuditModule } from '../src/audit/audit.module.js';
 import { AuditService } from '../src/audit/audit.service.js';
-import { parseEnvironment } from '../src/config/environment.js';
-import { PrismaModule } from '../src/prisma/prisma.module.js';
-import { TEST_ENVIRONMENT, startApp, withKey } from './support/app.js';
+import { startApp, withKey } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { issueKey } from './support/keys.js';
 import { runStatements } from './support/run-statements.js';
@@ -25,20 +20,12 @@ beforeEach(async () => {
   database = await createTestDatabase();
   const variables = { DATABASE_URL: database.url };
   const app = await startApp(variables);
-  const module = await Test.createTestingModule({
-    imports: [
-      validatedConfig(() => parseEnvironment({ ...TEST_ENVIRONMENT, ...variables })),
-      PrismaModule,
-      AuditModule,
-    ],
-  }).compile();
   superuser = new Client({ connectionString: database.url });
   await superuser.connect();
-  audit = module.get(AuditService);
+  audit = app.get(AuditService);
   url = await app.getUrl();
   stop = async () => {
     await app.close();
-    await module.close();
     await superuser.end();
     await database.drop();
   };
@@ -75,7 +62,7 @@ describe('the audit trail', () => {
     expect(JSON.parse(before ?? '')).toMatchObject({ id, revoked_at: null });
     expect(JSON.parse(after ?? '')).toMatchObject({ id, revocation_reason: 'test' });
     expect(`${before}${after}`).not.toContain('digest');
-    expect(await audit.verify()).toMatchObject({ events: 4, faults: [], strayKeys: [] });
+    expect(await audit.verify()).toMatchObject({ events: 4, faults: [], inconsistentKeys: [] });
   });
 
   it('has changes that were made past the application, too', async () => {
@@ -85,7 +72,7 @@ describe('the audit trail', () => {
     for await (const event of audit.events()) events.push(event);
     expect(events[1]).toMatchObject({ action: 'update', subject: id });
     expect(events[1]?.actor).toMatch(/^database:/);
-    expect(await audit.verify()).toMatchObject({ faults: [], strayKeys: [] });
+    expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [] });
   });
 
   it.each([
@@ -103,8 +90,8 @@ describe('the audit trail', () => {
   });
 
   it.each([
-    ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2n]],
-    ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2n]],
+    ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
+    ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
   ])('shows by force that an event is %s', async (_case, statement, expected) => {
     await makeHistory();
     await force(statement);
@@ -115,25 +102,25 @@ describe('the audit trail', () => {
   it('shows that the last event is missing, by the key that it was about', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
-    expect(await audit.verify()).toMatchObject({ faults: [], strayKeys: [id] });
+    expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
   it('shows that the whole trail is missing, by the keys and by an earlier head', async () => {
     await makeHistory();
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');
-    const report = await audit.verify(`${head.sequence}:${head.hash}`);
-    expect(report.strayKeys).toHaveLength(2);
+    const report = await audit.verify(head);
+    expect(report.inconsistentKeys).toHaveLength(2);
     expect(report.faults).toHaveLength(1);
   });
 
   it('shows a key that was changed without an event, or removed', async () => {
     const { id } = await makeHistory();
     await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
-    expect(await audit.verify()).toMatchObject({ strayKeys: [id] });
+    expect(await audit.verify()).toMatchObject({ inconsistentKeys: [id] });
     const other = await issueKey(url);
     await force(`DELETE FROM api_keys WHERE id = '${other.id}'`);
-    expect((await audit.verify()).strayKeys.toSorted()).toEqual([id, other.id].toSorted());
+    expect((await audit.verify()).inconsistentKeys.toSorted()).toEqual([id, other.id].toSorted());
   });
 
   it('is verified page by page, however many keys there are', async () => {
@@ -152,7 +139,11 @@ describe('the audit trail', () => {
     await force(`INSERT INTO api_keys
       (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
       VALUES ('', 'planted', sha256('x'), 'hint', 'test', '{users:read}', now(), 'test', now())`);
-    expect(await audit.verify()).toMatchObject({ events: 1201, faults: [], strayKeys: stray });
+    expect(await audit.verify()).toMatchObject({
+      events: 1201,
+      faults: [],
+      inconsistentKeys: stray,
+    });
   });
 
   it('is whole after fifty changes, five at a time', async () => {
@@ -160,7 +151,7 @@ describe('the audit trail', () => {
       for (let issued = 0; issued < 10; issued++) await issueKey(url);
     };
     await Promise.all(Array.from({ length: 5 }, issueTen));
-    expect(await audit.verify()).toMatchObject({ events: 50, faults: [], strayKeys: [] });
+    expect(await audit.verify()).toMatchObject({ events: 50, faults: [], inconsistentKeys: [] });
   });
 });
 
@@ -210,7 +201,7 @@ describe('the audit trail of users', () => {
         after: { fields: [], actingUser: null },
       },
     ]);
-    expect(await audit.verify()).toMatchObject({ events: 3, faults: [], strayKeys: [] });
+    expect(await audit.verify()).toMatchObject({ events: 3, faults: [], inconsistentKeys: [] });
   });
 
   it('is one chain with that of keys, whatever the order of changes', async () => {
@@ -219,7 +210,7 @@ describe('the audit trail of users', () => {
     await Promise.all([makeHistory(), backend.post(USERS).send(ADA).expect(201), makeHistory()]);
     await backend.patch(`${USERS}/ada`).send({ phone: '+12025550123' }).expect(200);
     await app.close();
-    expect(await audit.verify()).toMatchObject({ events: 10, faults: [], strayKeys: [] });
+    expect(await audit.verify()).toMatchObject({ events: 10, faults: [], inconsistentKeys: [] });
   });
 
   it('has nothing of a bulk load by the owner, unless it names an actor', async () => {
@@ -251,5 +242,62 @@ describe('the audit trail of users', () => {
       .send(ADA)
       .expect(201);
     await app.close();
+  });
+});
+
+describe('GET /api/internal/audit', () => {
+  const EVENTS = '/api/internal/audit/events';
+  const VERIFICATION = '/api/internal/audit/verification';
+
+  it('lists events by pages, with the names of their keys', async () => {
+    const { id, successorId } = await makeHistory();
+    const first = (await withKey(url).get(`${EVENTS}?limit=3`).expect(200)).body;
+    expect(first.events).toMatchObject([
+      { sequence: 1, action: 'create', subject: id, subjectName: 'test', before: null },
+      { sequence: 2, action: 'succeed', subject: successorId },
+      { sequence: 3, action: 'rotate', subject: id, after: { id } },
+    ]);
+    expect(JSON.stringify(first)).not.toContain('digest');
+    const rest = await withKey(url).get(`${EVENTS}?cursor=${first.nextCursor}`).expect(200);
+    expect(rest.body).toMatchObject({ events: [{ sequence: 4 }], nextCursor: null });
+    const ofOne = await withKey(url).get(`${EVENTS}?subject=${successorId}`).expect(200);
+    expect(ofOne.body.events).toHaveLength(1);
+  });
+
+  it('lists what one key has done, whatever acting user it has named', async () => {
+    const manager = await issueKey(url, { name: 'manager', scopes: ['keys:write', 'users:read'] });
+    const body = { name: 'issued', scopes: ['users:read'] };
+    const issue = () => withKey(url, manager.secret).post(KEYS).send(body);
+    await issue().set('X-Acting-User', 'alice@example.com').expect(201);
+    await issue().expect(201);
+    const byManager = await withKey(url).get(`${EVENTS}?actor=${manager.id}`).expect(200);
+    expect(byManager.body.events).toMatchObject([
+      { actor: `${manager.id}:alice@example.com`, actorName: 'manager' },
+      { actor: manager.id, actorName: 'manager' },
+    ]);
+    const byName = await withKey(url).get(`${EVENTS}?actor=alice@example.com`).expect(200);
+    expect(byName.body.events).toEqual([]);
+    await issue().set('X-Acting-User', 'a name').expect(400);
+  });
+
+  it('verifies the trail, also against an earlier head', async () => {
+    await makeHistory();
+    const { body } = await withKey(url).get(VERIFICATION).expect(200);
+    expect(body).toMatchObject({ events: 4, faults: [], inconsistentKeys: [] });
+    await withKey(url).get(`${VERIFICATION}?head=${body.head}`).expect(200, body);
+    const wrong = `1:${'0'.repeat(64)}`;
+    const report = await withKey(url).get(`${VERIFICATION}?head=${wrong}`).expect(200);
+    expect(report.body.faults).toMatchObject([{ sequence: 1 }]);
+  });
+
+  it('needs the scope audit:read and a valid query', async () => {
+    const reader = await issueKey(url, { scopes: ['audit:read'] });
+    const other = await issueKey(url, { scopes: ['keys:read', 'keys:write'] });
+    for (const path of [EVENTS, VERIFICATION]) {
+      await withKey(url, reader.secret).get(path).expect(200);
+      await withKey(url, other.secret).get(path).expect(403);
+      await withKey(url, 'wrong').get(path).expect(401);
+      await withKey(url, reader.secret).get(`${path}?head=x&cursor=x`).expect(400);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type KeyChange, KeyChanges } from '../src/api-keys/key-changes.js';
 import { startApp, withKey } from './support/app.js';
 import { DatabaseAttacker } from './support/database-attacker.js';
 import { type TestDatabase, createTestDatabase } from './support/database.js';
@@ -45,6 +46,16 @@ describe('a revocation that a lock keeps waiting', () => {
     await lockRow(database.url);
     const { body } = await revoke().expect(503);
     expect(body.code).toBe('DATABASE_UNAVAILABLE');
+  });
+
+  it('goes on although the sessions that block it cannot be found', async () => {
+    const change = async ({ prisma }: KeyChange) => {
+      // Longer than other changes may take.
+      await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
+      return 'revoked';
+    };
+    const blockers = { end: () => Promise.reject(new Error('the connection is lost')) };
+    expect(await app.get(KeyChanges).revoke('test', change, blockers)).toBe('revoked');
   });
 
   it('ignores acknowledgements that no root key has signed', async () => {

@@ -203,6 +203,16 @@ describe('wrong keys from an address', () => {
     await from('192.0.2.2', API_KEY).expect(200);
   });
 
+  it('are counted when a key holder has them checked, too', async () => {
+    const check = () =>
+      withKey(app.url)
+        .post('/api/internal/api-keys/check')
+        .set('X-Forwarded-For', '192.0.2.3')
+        .send({ apiKey: WRONG_KEY, address: '192.0.2.3' });
+    expect(await statuses(10, check)).toEqual(Array(10).fill(200));
+    await check().expect(429);
+  });
+
   it('are counted for a whole /64 of IPv6', async () => {
     let host = 0;
     const answers = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));

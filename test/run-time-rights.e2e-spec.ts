@@ -124,6 +124,9 @@ async function useKeys(): Promise<void> {
   await call('post', '/api-keys/{id}/revoke', successor.id, '', { reason: 'again' });
   const { rootKeys } = await call('get', '/root-keys');
   await call('get', '/root-keys/{id}/usage', rootKeys[0].id);
+  await call('post', '/api-keys/check', '', '', { apiKey: API_KEY, address: '127.0.0.1' });
+  await call('get', '/audit/events');
+  await call('get', '/audit/verification');
 }
 
 async function useAlerts(): Promise<void> {
@@ -176,7 +179,7 @@ async function useCommandLine(): Promise<void> {
 }
 
 async function run(command: 'keys' | 'audit', args: string[], stdin = ''): Promise<string> {
-  const running = promisify(execFile)(process.execPath, [`dist/cli/${command}.js`, ...args], {
+  const running = promisify(execFile)(process.execPath, ['dist/cli.js', command, ...args], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'test',

@@ -164,14 +164,18 @@ describe('npm run keys -- usage', () => {
   });
 
   async function keys(...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(process.execPath, ['dist/cli/keys.js', ...args], {
-      env: {
-        PATH: process.env.PATH,
-        NODE_ENV: 'test',
-        DATABASE_URL: database.url,
-        INTERNAL_API_KEY: API_KEY,
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['dist/cli.js', 'keys', ...args],
+      {
+        env: {
+          PATH: process.env.PATH,
+          NODE_ENV: 'test',
+          DATABASE_URL: database.url,
+          INTERNAL_API_KEY: API_KEY,
+        },
       },
-    });
+    );
     return stdout;
   }
 
@@ -181,7 +185,7 @@ describe('npm run keys -- usage', () => {
     await statusWith(backend.origin, 'wrong');
     await backend.stop();
     const report = await keys('usage', id);
-    expect(report).toContain(`${id}: 5 requests from`);
+    expect(report).toContain(`${id}\n5 requests from`);
     expect(report).toMatch(/\d\d:00 +5 +█+\n/);
     expect(report).toMatch(/GET \/api\/internal\/users\/:id +admitted +5\n/);
     const { usage } = JSON.parse(await keys('usage', id, '--json', '--hours', '2'));

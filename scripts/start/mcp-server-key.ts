@@ -18,7 +18,7 @@ export const MCP_SERVER_GRANT = {
   writeFields: ['phone'],
 };
 
-// An exit code of src/cli/run-command.ts, which can't be loaded before the build.
+// An exit code of src/cli/failure.ts, which can't be loaded before the build.
 const UNCONFIRMED = 4;
 
 const createdSchema = z.object({ secret: z.string() });
@@ -83,7 +83,7 @@ export async function replaceMcpServerKey(
 }
 
 async function runKeys(variables: NodeJS.ProcessEnv, args: string[]): Promise<string> {
-  const command = ['dist/cli/keys.js', ...args];
+  const command = ['dist/cli.js', 'keys', ...args];
   return (await promisify(execFile)(process.execPath, command, { env: variables })).stdout;
 }
 

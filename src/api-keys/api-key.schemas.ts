@@ -8,8 +8,11 @@ import { networkSchema } from './network.js';
 import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
-const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
-const MIN_QUIET_SECONDS = 60;
+
+/** The longest grace period, and the longest time without use that ends one. */
+export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
+export const MIN_QUIET_SECONDS = 60;
+export const MAX_RATE_LIMIT = 10_000_000;
 
 /** The longest lifetime of a key, and of all its successors that keys make. */
 export const MAX_LIFETIME_DAYS = 366;
@@ -21,12 +24,18 @@ export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
 
 export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
-const scopeSchema = z.enum(SCOPES);
+const scopeSchema = z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` });
 const secretSchema = z.string().meta({
   description:
     'The key itself, to be sent as X-API-Key. It is shown this once; only its digest is kept.',
   example: 'lk_live_0A1b2C3d4E5f6G7h8I9j0K1l2M3n4O0k4pZq',
 });
+
+const wholeNumber = (minimum: number, maximum: number, unit: string) =>
+  z
+    .int(`must be a whole number from ${minimum} to ${maximum}`)
+    .min(minimum, `must be at least ${minimum} ${unit}`)
+    .max(maximum, `must be at most ${maximum} ${unit}`);
 
 function distinct<Item extends z.ZodType>(item: Item) {
   return z
@@ -95,7 +104,9 @@ const apiKeySchema = z
   })
   .meta({ id: 'ApiKey' });
 
-export const apiKeyAnswerSchema = z.object({ apiKey: apiKeySchema }).meta({ id: 'ApiKeyAnswer' });
+export const apiKeyResponseSchema = z
+  .object({ apiKey: apiKeySchema })
+  .meta({ id: 'ApiKeyResponse' });
 
 export const createdApiKeySchema = z
   .object({
@@ -144,7 +155,7 @@ export const apiKeyPageSchema = z
   .object({ apiKeys: z.array(apiKeySchema), nextCursor: z.string().nullable() })
   .meta({ id: 'ApiKeyPage' });
 
-export const rootKeysAnswerSchema = z
+export const rootKeysResponseSchema = z
   .object({
     rootKeys: z.array(
       z
@@ -157,7 +168,7 @@ export const rootKeysAnswerSchema = z
         .meta({ id: 'RootKey' }),
     ),
   })
-  .meta({ id: 'RootKeysAnswer' });
+  .meta({ id: 'RootKeysResponse' });
 
 const expirySchema = timestampSchema
   .transform((text) => new Date(text))
@@ -175,10 +186,7 @@ export const createApiKeySchema = z
     readFields: distinct(userFieldSchema).optional(),
     writeFields: distinct(writableUserFieldSchema).optional(),
     networks: distinct(networkSchema).optional(),
-    rateLimit: z
-      .int()
-      .min(1)
-      .max(10_000_000)
+    rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'a minute')
       .optional()
       .meta({ description: 'Requests a minute.' }),
     expiresAt: expirySchema.optional(),
@@ -188,11 +196,13 @@ export const createApiKeySchema = z
 
 export const rotateApiKeySchema = z
   .strictObject({
-    gracePeriodSeconds: z.int().min(0).max(MAX_GRACE_SECONDS).default(DEFAULT_GRACE_SECONDS),
-    retireAfterQuietSeconds: z.int().min(MIN_QUIET_SECONDS).max(MAX_GRACE_SECONDS).optional().meta({
-      description:
-        'Ends the grace period once the successor is in use and the key has been quiet for so long.',
-    }),
+    gracePeriodSeconds: wholeNumber(0, MAX_GRACE_SECONDS, 's').default(DEFAULT_GRACE_SECONDS),
+    retireAfterQuietSeconds: wholeNumber(MIN_QUIET_SECONDS, MAX_GRACE_SECONDS, 's')
+      .optional()
+      .meta({
+        description:
+          'Ends the grace period once the successor is in use and the key has been quiet for so long.',
+      }),
     expiresAt: expirySchema.optional(),
   })
   .prefault({})
@@ -208,6 +218,25 @@ export const revokeApiKeySchema = z
   .prefault({})
   .meta({ id: 'RevokeApiKey' });
 
+export const checkApiKeySchema = z
+  .strictObject({
+    apiKey: z.string().max(1000).meta({ description: 'The key to check, issued or root.' }),
+    address: z
+      .union([z.ipv4(), z.ipv6()], 'must be an IP address')
+      .meta({ description: 'The address of the caller that sends the key.', example: '10.1.2.3' }),
+  })
+  .meta({ id: 'CheckApiKey' });
+
+export const checkedApiKeySchema = z
+  .object({
+    outcome: z.string().meta({
+      description: 'admitted, or the reason why the server refuses the key.',
+      example: 'expired',
+    }),
+    keyId: z.string().nullable().meta({ description: 'Null if the key was never issued.' }),
+  })
+  .meta({ id: 'CheckedApiKey' });
+
 export const apiKeyParametersSchema = z.strictObject({ id: apiKeyIdSchema });
 
 export const listApiKeysSchema = z.strictObject({
@@ -219,16 +248,18 @@ export const idempotencyKeySchema = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters');
 
-export type ApiKeyAnswer = z.infer<typeof apiKeySchema>;
+export type ApiKey = z.infer<typeof apiKeySchema>;
 export type CreatedApiKey = z.infer<typeof createdApiKeySchema>;
 export type RotatedApiKey = z.infer<typeof rotatedApiKeySchema>;
 export type NamedApiKey = z.infer<typeof namedApiKeySchema>;
 export type RevokedApiKey = z.infer<typeof revokedApiKeySchema>;
 export type ApiKeyPage = z.infer<typeof apiKeyPageSchema>;
-export type RootKeysAnswer = z.infer<typeof rootKeysAnswerSchema>;
+export type RootKeysResponse = z.infer<typeof rootKeysResponseSchema>;
 export type CreateApiKey = z.output<typeof createApiKeySchema>;
 export type RotateApiKey = z.output<typeof rotateApiKeySchema>;
 export type RevokeApiKey = z.output<typeof revokeApiKeySchema>;
+export type CheckApiKey = z.output<typeof checkApiKeySchema>;
+export type CheckedApiKey = z.infer<typeof checkedApiKeySchema>;
 export type ListApiKeys = z.output<typeof listApiKeysSchema>;
 export type ApiKeyParameters = z.output<typeof apiKeyParametersSchema>;
 

@@ -1,10 +1,9 @@
 import { Module } from '@nestjs/common';
 import { ApiKeysService } from './api-keys.service.js';
 import { MessageAuthenticator } from './feed/message-authenticator.js';
-import { IdempotentRequests } from './idempotent-requests.js';
 import { KeyChanges } from './key-changes.js';
 import { KeyPropagation } from './key-propagation.js';
-import { LastUses } from './last-uses.js';
+import { LastUses } from './api-key-response.js';
 import { RootKeyStore } from './root-key-store.js';
 
 /** Keys as records: for the routes and for the command line. */
@@ -13,7 +12,6 @@ import { RootKeyStore } from './root-key-store.js';
     RootKeyStore,
     LastUses,
     KeyChanges,
-    IdempotentRequests,
     MessageAuthenticator,
     KeyPropagation,
     ApiKeysService,

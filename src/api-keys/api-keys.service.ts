@@ -2,39 +2,55 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
+import { digestKey } from '../config/root-key.js';
+import { Prisma } from '../generated/prisma/client.js';
 import { ProblemException } from '../problems/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { createRowId } from '../prisma/row-id.js';
 import {
-  type ApiKeyAnswer,
+  type ApiKey,
   type ApiKeyPage,
+  type CheckApiKey,
+  type CheckedApiKey,
   type CreateApiKey,
   type CreatedApiKey,
   type ListApiKeys,
   type RevokeApiKey,
   type RevokedApiKey,
-  type RootKeysAnswer,
+  type RootKeysResponse,
   type RotateApiKey,
   type RotatedApiKey,
 } from './api-key.schemas.js';
 import {
   type ApiKeyRow,
-  SELECTED_OF_KEY,
+  API_KEY_SELECT,
+  LastUses,
   statusOf,
-  toApiKeyAnswer,
-  toLastUseAnswer,
-} from './api-key-answer.js';
+  toApiKey,
+  toLastUseResponse,
+} from './api-key-response.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
-import { budgetsOf, ownBudget } from './budgets.js';
-import { type Grant, checkGrant, holdKeys } from './grants.js';
-import { IdempotentRequests } from './idempotent-requests.js';
+import { type Budget, type KeyAdmin, actorOf, budgetsOf, ownBudget } from './principal.js';
+import { DatabaseClock } from './feed/database-clock.js';
+import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './feed/issued-key-rows.js';
+import {
+  type Grant,
+  type Lifetime,
+  checkGrant,
+  lockKeys,
+  newLifetime,
+  successorLifetime,
+} from './grants.js';
+import { makeOnce } from './idempotent-requests.js';
+import { IssuedKeyCache } from './issued-key-cache.js';
 import { type KeyChange, KeyChanges } from './key-changes.js';
 import { KeyPropagation, announceAgain } from './key-propagation.js';
 import { KeyRevocation } from './key-revocation.js';
-import { LastUses } from './last-uses.js';
-import { type Lifetime, newLifetime, successorLifetime } from './lineage.js';
-import type { Budget, Principal } from './principal.js';
+import { KeyVerifier, keyIdOf } from './key-verifier.js';
 import { RootKeyStore } from './root-key-store.js';
+
+/** A row of `ISSUED_KEY_COLUMNS`, as Prisma returns it. */
+type StoredKey = Omit<IssuedKeyRow, 'revision'> & { readonly revision: bigint };
 
 /** A key to be inserted, without its secret. */
 interface NewKey extends Grant, Lifetime {
@@ -58,11 +74,10 @@ export class ApiKeysService {
   constructor(
     private readonly prisma: PrismaService,
     private readonly changes: KeyChanges,
-    private readonly requests: IdempotentRequests,
     private readonly propagation: KeyPropagation,
     private readonly lastUses: LastUses,
     private readonly rootKeys: RootKeyStore,
-    config: ConfigService<Environment, true>,
+    private readonly config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });
     this.defaultRateLimit = config.get('KEY_RATE_LIMIT', { infer: true });
@@ -74,16 +89,16 @@ export class ApiKeysService {
    * @throws ProblemException `GRANT_EXCEEDS_CALLER`, `IDEMPOTENCY_KEY_REUSED`
    */
   async create(
-    caller: Principal,
-    wanted: CreateApiKey,
+    caller: KeyAdmin,
+    input: CreateApiKey,
     idempotencyKey?: string,
   ): Promise<CreatedApiKey> {
     const { row, secret } = await this.propagate(caller, async (change) => {
-      await holdKeys(caller, { ids: [], managersToo: false }, change);
-      const key = this.describeNew(wanted, await this.issuerOf(caller, change), change);
+      await lockKeys(caller, { ids: [], managersToo: false }, change);
+      const key = this.describeNew(input, await this.issuerOf(caller, change), change);
       const insert = () => this.insert(caller, key, change);
       if (idempotencyKey === undefined) return insert();
-      return this.requests.once(change, caller.keyId, idempotencyKey, wanted, insert, (id) =>
+      return makeOnce(change, caller.keyId, idempotencyKey, input, insert, (id) =>
         this.announced(id, change),
       );
     });
@@ -91,7 +106,7 @@ export class ApiKeysService {
   }
 
   /** @throws ProblemException `API_KEY_NOT_FOUND` */
-  async get(id: string): Promise<ApiKeyAnswer> {
+  async get(id: string): Promise<ApiKey> {
     return this.answer(await this.row(id));
   }
 
@@ -102,20 +117,20 @@ export class ApiKeysService {
       orderBy: { id: 'asc' },
       // One more than asked for tells whether there is a next page.
       take: limit + 1,
-      select: SELECTED_OF_KEY,
+      select: API_KEY_SELECT,
     });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const lastUses = await this.lastUses.find(page.map(({ id }) => id));
     const now = new Date();
     return {
-      apiKeys: page.map((row) => toApiKeyAnswer(row, now, lastUses.get(row.id))),
+      apiKeys: page.map((row) => toApiKey(row, now, lastUses.get(row.id))),
       nextCursor: rows.length > limit && last ? last.id : null,
     };
   }
 
   /** The root keys that are in force in this process. */
-  async listRootKeys(): Promise<RootKeysAnswer> {
+  async listRootKeys(): Promise<RootKeysResponse> {
     const keys = this.rootKeys.all;
     const lastUses = await this.lastUses.find(keys.map(({ id }) => id));
     return {
@@ -124,7 +139,7 @@ export class ApiKeysService {
         current: deprecatedSince === undefined,
         deprecatedSince:
           deprecatedSince === undefined ? null : new Date(deprecatedSince).toISOString(),
-        lastUse: toLastUseAnswer(lastUses.get(id)),
+        lastUse: toLastUseResponse(lastUses.get(id)),
       })),
     };
   }
@@ -134,27 +149,27 @@ export class ApiKeysService {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `API_KEY_NOT_ACTIVE`, `API_KEY_ALREADY_ROTATED`,
    * `GRANT_EXCEEDS_CALLER`, `INVALID_REQUEST`
    */
-  async rotate(caller: Principal, id: string, wanted: RotateApiKey): Promise<RotatedApiKey> {
+  async rotate(caller: KeyAdmin, id: string, input: RotateApiKey): Promise<RotatedApiKey> {
     const { row, secret, predecessor } = await this.propagate(caller, async (change) => {
       const { prisma, now } = change;
-      await holdKeys(caller, { ids: [id], managersToo: false }, change);
+      await lockKeys(caller, { ids: [id], managersToo: false }, change);
       const old = await this.row(id, prisma);
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
       // Whoever rotates a key gets to know the new secret.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
-      const lifetime = successorLifetime(old, issuer, wanted.expiresAt, now);
+      const lifetime = successorLifetime(old, issuer, input.expiresAt, now);
       const successor = { ...old, ...lifetime, id: createRowId(now.getTime()), predecessorId: id };
       const issued = await this.insert(caller, { ...successor, budgets: budgetsOf(old) }, change);
       const retiring = await prisma.apiKey.update({
         where: { id },
         data: {
           rotatedAt: now,
-          retiresAt: new Date(now.getTime() + wanted.gracePeriodSeconds * 1000),
-          retireAfterQuietSeconds: wanted.retireAfterQuietSeconds,
+          retiresAt: new Date(now.getTime() + input.gracePeriodSeconds * 1000),
+          retireAfterQuietSeconds: input.retireAfterQuietSeconds,
         },
-        select: SELECTED_OF_KEY,
+        select: API_KEY_SELECT,
       });
       return { ...issued, predecessor: retiring };
     });
@@ -169,15 +184,18 @@ export class ApiKeysService {
    * Revokes a key and all keys below it, and waits until every live process refuses them.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
-  async revoke(caller: Principal, id: string, wanted: RevokeApiKey): Promise<RevokedApiKey> {
-    const revocation = new KeyRevocation(caller, id, wanted);
-    const { propagation } = await this.propagation.confirm(async (blockers) => {
-      const revokeNext = (change: KeyChange) => revocation.revokeNext(change);
-      while (!revocation.isOver) {
-        revocation.accept(await this.changes.revoke(caller.keyId, revokeNext, blockers));
-      }
-      return { rows: revocation.rows };
-    });
+  async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {
+    const revocation = new KeyRevocation(caller, id, input);
+    const { propagation } = await this.propagation.propagate(
+      { untilEnforced: true },
+      async (blockers) => {
+        const revokeNext = (change: KeyChange) => revocation.revokeNext(change);
+        while (!revocation.isOver) {
+          revocation.accept(await this.changes.revoke(actorOf(caller), revokeNext, blockers));
+        }
+        return { rows: revocation.rows };
+      },
+    );
     const { revokedKeys, activeIssuedKeys } = revocation;
     const confirmed = propagation.silentInstances === 0;
     return {
@@ -192,12 +210,32 @@ export class ApiKeysService {
     };
   }
 
+  /** Checks a key by its row in the database, in the same way as a server checks it by its cache. */
+  async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
+    const askedAt = performance.now();
+    const digest = Buffer.from(digestKey(apiKey), 'binary');
+    const rows = await this.prisma.$queryRaw<StoredKey[]>`
+      SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)} FROM api_keys WHERE digest = ${digest}`;
+    const [{ now }] = await this.prisma.$queryRaw<[{ now: Date }]>`SELECT now() AS now`;
+    const cache = new IssuedKeyCache();
+    const reader = new IssuedKeyReader();
+    cache.put(rows.map((row) => reader.read({ ...row, revision: String(row.revision) })));
+    const clock = new DatabaseClock();
+    clock.set(now.getTime(), askedAt);
+    const source = { clock, isFresh: () => true };
+    const verdict = new KeyVerifier(this.rootKeys, cache, source, this.config).verify(
+      apiKey,
+      address,
+    );
+    return { outcome: verdict.outcome, keyId: keyIdOf(verdict) };
+  }
+
   private propagate<Change extends { readonly row: ApiKeyRow }>(
-    caller: Principal,
+    caller: KeyAdmin,
     change: (change: KeyChange) => Promise<Change>,
   ) {
-    return this.propagation.publish(async () => {
-      const made = await this.changes.run(caller.keyId, change);
+    return this.propagation.propagate({ untilEnforced: false }, async () => {
+      const made = await this.changes.run(actorOf(caller), change);
       return { ...made, rows: [made.row] };
     });
   }
@@ -214,18 +252,18 @@ export class ApiKeysService {
 
   /** The caller's row if the caller is an issued key. */
   private async issuerOf(
-    { isRoot, keyId }: Principal,
+    { isRoot, keyId }: KeyAdmin,
     { prisma }: KeyChange,
   ): Promise<ApiKeyRow | undefined> {
     return isRoot ? undefined : this.row(keyId, prisma);
   }
 
   private describeNew(
-    { name, note, expiresAt, ...wanted }: CreateApiKey,
+    { name, note, expiresAt, ...input }: CreateApiKey,
     issuer: ApiKeyRow | undefined,
     { now }: KeyChange,
   ): NewKey {
-    const { scopes, readFields = [], writeFields = [], networks = [], rateLimit } = wanted;
+    const { scopes, readFields = [], writeFields = [], networks = [], rateLimit } = input;
     const grant = { scopes, readFields, writeFields, networks, rateLimit: rateLimit ?? null };
     if (issuer !== undefined) checkGrant(issuer, grant, this.defaultRateLimit);
     const id = createRowId(now.getTime());
@@ -241,10 +279,11 @@ export class ApiKeysService {
   }
 
   private async insert(
-    caller: Principal,
+    caller: KeyAdmin,
     key: NewKey,
     { prisma, now }: KeyChange,
   ): Promise<{ row: ApiKeyRow; secret: string }> {
+    await this.requireMatchingServer(prisma);
     const secret = generateApiKey(this.environment);
     const { id, name, note, scopes, readFields, writeFields, networks, rateLimit } = key;
     const { budgets, expiresAt, lineageEndsAt, predecessorId } = key;
@@ -268,18 +307,35 @@ export class ApiKeysService {
         lineageEndsAt,
         predecessorId,
       },
-      select: SELECTED_OF_KEY,
+      select: API_KEY_SELECT,
     });
     return { row, secret };
   }
 
+  /**
+   * A command line with the environment of a workstation would issue keys that no server admits. Each
+   * server names its environment in its connection. Without a running server, any environment is good.
+   */
+  private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
+    const servers = await prisma.$queryRaw<{ environment: string }[]>`
+      SELECT DISTINCT split_part(application_name, ' ', 3) AS environment
+      FROM pg_stat_activity JOIN instances ON instances.id = split_part(application_name, ' ', 2)
+      WHERE datname = current_database() AND application_name LIKE 'latchkey-key-feed %'`;
+    const accepted = servers.map(({ environment }) => environment);
+    if (accepted.length === 0 || accepted.includes(this.environment)) return;
+    const message = `the running servers admit ${accepted.join(', ')} keys, but this process issues ${this.environment} keys: set API_KEY_ENVIRONMENT=${accepted[0]}`;
+    throw new ProblemException('KEY_ENVIRONMENT_MISMATCH', {
+      errors: [{ path: 'environment', message }],
+    });
+  }
+
   private async row(id: string, prisma: KeyChange['prisma'] = this.prisma): Promise<ApiKeyRow> {
-    const row = await prisma.apiKey.findUnique({ where: { id }, select: SELECTED_OF_KEY });
+    const row = await prisma.apiKey.findUnique({ where: { id }, select: API_KEY_SELECT });
     if (row === null) throw new ProblemException('API_KEY_NOT_FOUND');
     return row;
   }
 
-  private async answer(row: ApiKeyRow): Promise<ApiKeyAnswer> {
-    return toApiKeyAnswer(row, new Date(), (await this.lastUses.find([row.id])).get(row.id));
+  private async answer(row: ApiKeyRow): Promise<ApiKey> {
+    return toApiKey(row, new Date(), (await this.lastUses.find([row.id])).get(row.id));
   }
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { IssuedKey } from './issued-key.js';
-import { IssuedKeyCache } from './issued-key-cache.js';
+import { type IssuedKey, IssuedKeyCache } from './issued-key-cache.js';
 import { ANYWHERE } from './network.js';
 import { digestKey } from '../config/root-key.js';
 

@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Prisma } from '../generated/prisma/client.js';
-import { wasBlocked, withoutArguments } from '../prisma/database-error.js';
+import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { ChangeQueue } from './change-queue.js';
-import { repeatUntil } from './repeat-until.js';
+import { ProblemException } from '../problems/problem.js';
 
+// With the change itself, well below the silence after which a connection is closed.
+const MAX_WAIT_MS = 1500;
 // Below the pool's own time-outs, so that PostgreSQL says that it was a lock.
 const LOCK_TIMEOUT = '500ms';
 // What other changes may take. Longer, and a session holds a lock that it should not hold.
@@ -87,9 +89,9 @@ export class KeyChanges {
   ): Promise<Result> {
     const over = new AbortController();
     const delayMs = Math.max(0, startedAt + PATIENCE_WITH_BLOCKERS_MS - performance.now());
-    const ending = repeatUntil(over.signal, delayMs, END_BLOCKERS_INTERVAL_MS, () =>
-      blockers.end(pid),
-    ).catch((error: unknown) => this.logger.warn(withoutArguments(error)));
+    const ending = endBlockers(pid, blockers, delayMs, over.signal).catch((error: unknown) =>
+      this.logger.warn(withoutArguments(error)),
+    );
     try {
       return await change();
     } finally {
@@ -97,5 +99,51 @@ export class KeyChanges {
       // Before the connection is lent to others, whose blockers are none of ours.
       await ending;
     }
+  }
+}
+
+/** Ends the blockers after a delay and then at intervals, until the signal is aborted. */
+async function endBlockers(
+  pid: number,
+  blockers: Blockers,
+  delayMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let pauseMs = delayMs; !signal.aborted; pauseMs = END_BLOCKERS_INTERVAL_MS) {
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted) await blockers.end(pid);
+  }
+}
+
+/** Carries out changes one after another: the audit trail needs that anyway, and waiting here holds no connection that requests need. */
+class ChangeQueue {
+  private latest: Promise<unknown> = Promise.resolve();
+  /** How many have failed one after another for want of the database, and when the last one did, on the clock of `performance`. */
+  private failures = 0;
+  private failedAt = -Infinity;
+
+  /** @throws ProblemException `DATABASE_UNAVAILABLE` if it would have to wait too long, or what `change` throws. */
+  async run<Result>(change: () => Promise<Result>): Promise<Result> {
+    const askedAt = performance.now();
+    const result = this.latest.then(() => {
+      // Those that waited for it would fail as it did, one after another; but one alone may have waited for a row that is locked.
+      const hasFailed = this.failures > 1 && this.failedAt > askedAt;
+      // The caller has given up by then.
+      if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {
+        throw new ProblemException('DATABASE_UNAVAILABLE');
+      }
+      return change();
+    });
+    this.latest = result.then(
+      () => (this.failures = 0),
+      (error: unknown) => this.noteFailure(error),
+    );
+    return result;
+  }
+
+  private noteFailure(error: unknown): void {
+    if (!isDatabaseUnavailable(error)) return;
+    this.failures += 1;
+    this.failedAt = performance.now();
   }
 }

@@ -51,26 +51,15 @@ export class KeyPropagation implements OnApplicationShutdown {
     acknowledgements?.close();
   }
 
-  /** Carries out a change of keys, and waits until every process has acknowledged it, or for 2 s. */
-  async publish<Change extends Changed>(
-    carryOut: () => Promise<Change>,
-  ): Promise<Change & { propagation: Propagation }> {
-    return this.propagate(carryOut, { untilEnforced: false });
-  }
-
   /**
-   * Does the same for a change that revokes. While there are instances that prove no shared root key, it waits for 5 s, after which no process
-   * admits the keys. `carryOut` gets what ends sessions that block it.
+   * Carries out a change of keys, and waits until every process has acknowledged it, or for 2 s. With
+   * `untilEnforced`, for a revocation, it waits for 5 s while there are instances that prove no shared root key:
+   * after that time no process admits the keys.
+   * @param carryOut makes the change, and can end sessions that block it.
    */
-  async confirm<Change extends Changed>(
-    carryOut: (blockers: Blockers) => Promise<Change>,
-  ): Promise<Change & { propagation: Propagation }> {
-    return this.propagate(carryOut, { untilEnforced: true });
-  }
-
-  private async propagate<Change extends Changed>(
-    carryOut: (blockers: Blockers) => Promise<Change>,
+  async propagate<Change extends Changed>(
     patience: Patience,
+    carryOut: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
     // Listens before the change, or the first acknowledgements would be missed.

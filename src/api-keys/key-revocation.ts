@@ -1,12 +1,12 @@
 import { ProblemException } from '../problems/problem.js';
 import type { NamedApiKey, RevokeApiKey } from './api-key.schemas.js';
-import { holdKeys } from './grants.js';
-import { type IssuedKeyState, IssuedKeyWalk } from './issued-key-walk.js';
+import { lockKeys } from './grants.js';
 import type { KeyChange } from './key-changes.js';
 import type { KeyRevision } from './feed/instance.js';
 import { announceAgain } from './key-propagation.js';
-import type { Principal } from './principal.js';
+import { type KeyAdmin, actorOf } from './principal.js';
 
+const PAGE_SIZE = 500;
 // Each transaction locks the audit trail; a larger one would delay other writes for too long.
 const MAX_KEYS_PER_CHANGE = 500;
 
@@ -16,7 +16,7 @@ interface RevokedPart {
   readonly rows: readonly KeyRevision[];
   readonly revokedKeys: readonly NamedApiKey[];
   readonly activeIssuedKeys: readonly NamedApiKey[];
-  readonly walk: IssuedKeyWalk;
+  readonly position: Position;
 }
 
 /**
@@ -31,18 +31,18 @@ export class KeyRevocation {
   /** The keys below the key that are still good. */
   readonly activeIssuedKeys: NamedApiKey[] = [];
   private readonly seen = new Set<string>();
-  private walk: IssuedKeyWalk;
+  private position: Position;
 
   constructor(
-    private readonly caller: Principal,
+    private readonly caller: KeyAdmin,
     private readonly id: string,
-    private readonly wanted: RevokeApiKey,
+    private readonly input: RevokeApiKey,
   ) {
-    this.walk = IssuedKeyWalk.below(id);
+    this.position = { issuers: [id], found: [], last: '' };
   }
 
   get isOver(): boolean {
-    return this.walk.isOver;
+    return this.position.issuers.length === 0;
   }
 
   /**
@@ -53,7 +53,7 @@ export class KeyRevocation {
   async revokeNext(change: KeyChange): Promise<RevokedPart> {
     // Locks all rows before the first update locks the audit trail. A creation takes the two locks in
     // this order; the reverse order would deadlock with it.
-    const { keys, walk } = await this.lockNext(change);
+    const { keys, position } = await this.lockNext(change);
     const good = keys.filter(({ hasEnded }) => !hasEnded);
     const active = good.filter(({ isRevoked }) => !isRevoked);
     const ending = active.filter((key) => !this.isKept(key));
@@ -63,7 +63,7 @@ export class KeyRevocation {
     await announceAgain(revokedBefore, change);
     return {
       keys,
-      walk,
+      position,
       rows: [...revoked, ...revokedBefore],
       revokedKeys: ending.filter(({ id }) => id !== this.id).map(nameOf),
       activeIssuedKeys: active.filter((key) => this.isKept(key)).map(nameOf),
@@ -71,34 +71,32 @@ export class KeyRevocation {
   }
 
   /** Takes over what a committed transaction has revoked. */
-  accept({ keys, rows, revokedKeys, activeIssuedKeys, walk }: RevokedPart): void {
+  accept({ keys, rows, revokedKeys, activeIssuedKeys, position }: RevokedPart): void {
     for (const { id } of keys) this.seen.add(id);
     this.rows.push(...rows);
     this.revokedKeys.push(...revokedKeys);
     this.activeIssuedKeys.push(...activeIssuedKeys);
-    this.walk = walk;
+    this.position = position;
   }
 
-  private async lockNext(
-    change: KeyChange,
-  ): Promise<{ keys: readonly IssuedKeyState[]; walk: IssuedKeyWalk }> {
+  private async lockNext(change: KeyChange): Promise<Pick<RevokedPart, 'keys' | 'position'>> {
     const keys = this.seen.has(this.id) ? [] : [await this.lockFirst(change)];
     const ids = new Set(keys.map(({ id }) => id));
-    let { walk } = this;
-    while (!walk.isOver && keys.length < MAX_KEYS_PER_CHANGE) {
-      const next = await walk.next(change, (id) => !this.seen.has(id) && !ids.has(id));
-      for (const { id } of next.keys) ids.add(id);
-      keys.push(...next.keys);
-      walk = next.walk;
+    let { position } = this;
+    while (position.issuers.length > 0 && keys.length < MAX_KEYS_PER_CHANGE) {
+      const page = await lockPage(position, change, (id) => !this.seen.has(id) && !ids.has(id));
+      for (const { id } of page.keys) ids.add(id);
+      keys.push(...page.keys);
+      ({ position } = page);
     }
-    return { keys, walk };
+    return { keys, position };
   }
 
   /** Only once: later, the caller's own key may be among those that were revoked. */
   private async lockFirst(change: KeyChange): Promise<IssuedKeyState> {
-    const { caller, id, wanted } = this;
-    await holdKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
-    if (!caller.isRoot) await refuseLastWayIn(id, wanted.keepIssuedKeys, change);
+    const { caller, id, input } = this;
+    await lockKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
+    if (!caller.isRoot) await refuseLastWayIn(id, input.keepIssuedKeys, change);
     const key = await change.prisma.apiKey.findUnique({
       where: { id },
       select: { id: true, name: true, revision: true, revokedAt: true },
@@ -108,19 +106,19 @@ export class KeyRevocation {
   }
 
   private isKept({ id }: IssuedKeyState): boolean {
-    return this.wanted.keepIssuedKeys && id !== this.id;
+    return this.input.keepIssuedKeys && id !== this.id;
   }
 
   private async revoke(
     keys: readonly IssuedKeyState[],
     { prisma, now }: KeyChange,
   ): Promise<KeyRevision[]> {
-    const { reason } = this.wanted;
+    const { reason } = this.input;
     const withIssuer = `with the key ${this.id} that has issued it`;
     const reasonOfIssued = reason === undefined ? withIssuer : `${reason} (${withIssuer})`;
     return prisma.$queryRaw<KeyRevision[]>`
       UPDATE api_keys
-      SET revoked_at = ${now}, revoked_by = ${this.caller.keyId},
+      SET revoked_at = ${now}, revoked_by = ${actorOf(this.caller)},
         revocation_reason = CASE WHEN id = ${this.id} THEN ${reason ?? null} ELSE ${reasonOfIssued} END
       WHERE id = ANY(${keys.map(({ id }) => id)}) RETURNING id, revision`;
   }
@@ -152,4 +150,53 @@ async function refuseLastWayIn(
   if (isEnded.length > 0 && isEnded.length === managers.length) {
     throw new ProblemException('LAST_WAY_IN');
   }
+}
+
+/** An issued key, read under a row lock. */
+interface IssuedKeyState {
+  readonly id: string;
+  readonly name: string;
+  readonly revision: bigint;
+  readonly isRevoked: boolean;
+  /** Whether it has expired, or its grace period is over. */
+  readonly hasEnded: boolean;
+}
+
+/**
+ * A position among all keys below a key, issuers before the keys that they have issued. Each issuer
+ * is locked or has ended before its keys are read, so concurrent creations are found.
+ */
+interface Position {
+  /** None when all keys have been read. */
+  readonly issuers: readonly string[];
+  /** The keys of the next level that have been found so far. */
+  readonly found: readonly string[];
+  /** The last key of the current issuers that has been read. */
+  readonly last: string;
+}
+
+/**
+ * Reads the next page and locks its rows until the end of the transaction.
+ * @param isNew false for keys that were read before: forged rows could form a cycle of issuers.
+ */
+async function lockPage(
+  position: Position,
+  { prisma, now }: KeyChange,
+  isNew: (id: string) => boolean,
+): Promise<{ keys: IssuedKeyState[]; position: Position }> {
+  const issuers = position.issuers.slice(0, PAGE_SIZE);
+  const page = await prisma.$queryRaw<IssuedKeyState[]>`
+    SELECT id, name, revision, revoked_at IS NOT NULL AS "isRevoked",
+      least(expires_at, retires_at) <= ${now} AS "hasEnded"
+    FROM api_keys WHERE created_by = ANY(${issuers}) AND id > ${position.last}
+    ORDER BY id LIMIT ${PAGE_SIZE} FOR UPDATE`;
+  const keys = page.filter(({ id }) => isNew(id));
+  const found = [...position.found, ...keys.map(({ id }) => id)];
+  const last = page.at(-1);
+  if (last !== undefined && page.length === PAGE_SIZE) {
+    return { keys, position: { ...position, found, last: last.id } };
+  }
+  const left = position.issuers.slice(issuers.length);
+  const next = left.length > 0 ? { issuers: left, found } : { issuers: found, found: [] };
+  return { keys, position: { ...next, last: '' } };
 }

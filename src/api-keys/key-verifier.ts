@@ -1,12 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
 import type { KeyRefusal } from '../requests/request-event.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeyFeed } from './feed/key-feed.js';
-import { IssuedKeyCache } from './issued-key-cache.js';
-import type { IssuedKey } from './issued-key.js';
+import { type IssuedKey, IssuedKeyCache } from './issued-key-cache.js';
 import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
@@ -44,6 +43,9 @@ const UNKNOWN_KEY: IssuedKey = {
   },
 };
 
+/** Whether the cache is complete, and the database's time. */
+type CacheState = Pick<KeyFeed, 'clock' | 'isFresh'>;
+
 /** Tells good keys from bad ones, without SQL. */
 @Injectable()
 export class KeyVerifier {
@@ -52,7 +54,7 @@ export class KeyVerifier {
   constructor(
     private readonly rootKeys: RootKeyStore,
     private readonly issuedKeys: IssuedKeyCache,
-    private readonly feed: KeyFeed,
+    @Inject(KeyFeed) private readonly feed: CacheState,
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
@@ -28,4 +29,40 @@ export interface Principal {
   readonly deprecatedSince?: number | undefined;
   /** Until when such a key is good, if that is settled, in milliseconds since the epoch. */
   readonly sunsetAt?: number | undefined;
+}
+
+/** A principal that changes keys, for the audit trail. */
+export interface KeyAdmin extends Principal {
+  /** The person that the principal says it acts for; not verified. */
+  readonly actingUser?: string | undefined;
+}
+
+/** The actor in the audit trail. It begins with the verified id, so no acting user can pass for another key. */
+export function actorOf({ keyId, actingUser }: KeyAdmin): string {
+  return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
+}
+
+/** The column `budgets`. */
+export const budgetsSchema = z
+  .array(z.object({ keyId: z.string(), rateLimit: z.int().positive().optional() }))
+  .min(1);
+
+interface BudgetHolder {
+  readonly id: string;
+  readonly rateLimit: number | null;
+  readonly budgets: unknown;
+}
+
+/** The budgets that a key draws on: its own or its first predecessor's, then its issuers'. */
+export function budgetsOf({ id, rateLimit, budgets }: BudgetHolder): readonly Budget[] {
+  return budgetsSchema.safeParse(budgets).data ?? [ownBudget(id, rateLimit)];
+}
+
+export function ownBudget(keyId: string, rateLimit: number | null | undefined): Budget {
+  return { keyId, rateLimit: rateLimit ?? undefined };
+}
+
+/** Whether a key, or the first key of its succession, was issued by a key. */
+export function isBoundedByIssuer(holder: BudgetHolder): boolean {
+  return budgetsOf(holder).length > 1;
 }

@@ -6,6 +6,7 @@ export const SCOPES = [
   'accounts:read',
   'keys:read',
   'keys:write',
+  'audit:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -1,29 +1,50 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { AuditChain, type AuditEvent, type AuditFault } from './audit-chain.js';
+import { AuditChain, type AuditEvent } from './audit-chain.js';
+import type { AuditEventPage, AuditReport, ListAuditEvents } from './audit.schemas.js';
 
 const PAGE_SIZE = 1000;
 const KEYS_PAGE_SIZE = 500;
 /** The subject of an event is this and the id of a user, or the id of a key. */
 const USER_SUBJECT = 'user:';
 
-export interface AuditReport {
-  readonly events: number;
-  readonly head: { readonly sequence: bigint; readonly hash: string };
-  readonly faults: readonly AuditFault[];
-  /** Keys that are not what the last event about them says, or that no event is about. */
-  readonly strayKeys: readonly string[];
+interface NamedEvent extends Omit<AuditEvent, 'previousHash' | 'hash'> {
+  readonly actorName: string | null;
+  readonly subjectName: string | null;
 }
 
 interface KeyCheck {
   readonly id: string;
-  readonly isStray: boolean;
+  readonly isInconsistent: boolean;
 }
 
 /** The audit trail of keys and users. */
 @Injectable()
 export class AuditService {
   constructor(private readonly prisma: PrismaService) {}
+
+  /** A page of events, oldest first, with the names of the keys that they are about. */
+  async list({ subject, actor, limit, cursor }: ListAuditEvents): Promise<AuditEventPage> {
+    const rows = await this.prisma.$queryRaw<NamedEvent[]>`
+      SELECT sequence, at, actor, action, subject, before, after,
+        (SELECT name FROM api_keys WHERE id = split_part(actor, ':', 1)) AS "actorName",
+        (SELECT name FROM api_keys WHERE id = subject) AS "subjectName"
+      FROM audit_events
+      WHERE sequence > ${cursor ?? '0'}::text::int8
+        AND (${subject ?? null}::text IS NULL OR subject = ${subject ?? null})
+        AND (${actor ?? null}::text IS NULL OR actor = ${actor ?? null} OR starts_with(actor, ${`${actor}:`}))
+      ORDER BY sequence LIMIT ${limit + 1}`;
+    const page = rows.slice(0, limit);
+    const events = page.map(({ sequence, at, before, after, ...event }) => ({
+      ...event,
+      sequence: Number(sequence),
+      at: at.toISOString(),
+      before: parseState(before),
+      after: parseState(after),
+    }));
+    const last = page.at(-1);
+    return { events, nextCursor: rows.length > limit && last ? String(last.sequence) : null };
+  }
 
   /** Every event from the first to the last, in order. */
   async *events(): AsyncGenerator<AuditEvent> {
@@ -56,9 +77,12 @@ export class AuditService {
     chain.end();
     return {
       events,
-      head: chain.head,
-      faults: chain.faults,
-      strayKeys: await this.findStrayKeys(keys),
+      head: `${chain.head.sequence}:${chain.head.hash}`,
+      faults: chain.faults.map(({ sequence, problem }) => ({
+        sequence: Number(sequence),
+        problem,
+      })),
+      inconsistentKeys: await this.findInconsistentKeys(keys),
     };
   }
 
@@ -66,14 +90,14 @@ export class AuditService {
    * Also finds events that were cut off at the end, which the chain alone can't tell.
    * @param recorded the keys that there are events of
    */
-  private async findStrayKeys(recorded: ReadonlySet<string>): Promise<string[]> {
+  private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
     const stray: string[] = [];
     // By pages, since a statement must not take long; each sees its keys and their events at one moment.
     for (let last: string | null = null; ;) {
       const page: KeyCheck[] = await this.readPageOfKeys(last);
       for (const { id } of page) missing.delete(id);
-      stray.push(...page.filter(({ isStray }) => isStray).map(({ id }) => id));
+      stray.push(...page.filter(({ isInconsistent }) => isInconsistent).map(({ id }) => id));
       if (page.length < KEYS_PAGE_SIZE) break;
       last = page.at(-1)?.id ?? last;
     }
@@ -86,7 +110,7 @@ export class AuditService {
       SELECT key.id, event.after IS NULL OR EXISTS (
         SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
         WHERE current.fields -> said.name IS DISTINCT FROM said.value
-      ) AS "isStray"
+      ) AS "isInconsistent"
       FROM api_keys AS key
       LEFT JOIN LATERAL (
         SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
@@ -96,4 +120,8 @@ export class AuditService {
       WHERE ${last}::text IS NULL OR key.id > ${last}
       ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
   }
+}
+
+function parseState(text: string | null): Record<string, unknown> | null {
+  return text === null ? null : JSON.parse(text);
 }

@@ -1,4 +1,362 @@
-import { createKeysCommand } from './keys-command.js';
-import { runCommand } from './run-command.js';
+import { randomBytes } from 'node:crypto';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import {
+  type ApiKey,
+  DEFAULT_GRACE_SECONDS,
+  DEFAULT_LIFETIME_DAYS,
+  MAX_GRACE_SECONDS,
+  MAX_LIFETIME_DAYS,
+  MAX_RATE_LIMIT,
+  MIN_QUIET_SECONDS,
+  apiKeyIdSchema,
+  apiKeyPageSchema,
+  apiKeyResponseSchema,
+  checkedApiKeySchema,
+  createApiKeySchema,
+  createdApiKeySchema,
+  revokeApiKeySchema,
+  revokedApiKeySchema,
+  rotateApiKeySchema,
+  rotatedApiKeySchema,
+} from '../api-keys/api-key.schemas.js';
+import { SCOPES } from '../api-keys/scopes.js';
+import { DAY_MS, HOUR_MS } from '../time.js';
+import { MAX_DAYS, rootKeyParametersSchema, usageAnswerSchema } from '../usage/usage.schemas.js';
+import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
+import { type ApiClient, nameFlag } from './api-client.js';
+import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
+import { print, printJson, refuseToLoseSecret, renderTable } from './output.js';
+import type { WithApi } from './program.js';
+import { readSecret } from './read-secret.js';
+import { renderUsage } from './usage-report.js';
 
-await runCommand(createKeysCommand());
+const KEYS = '/api/internal/api-keys';
+const ROOT_KEYS = '/api/internal/root-keys';
+const MINUTE_MS = 60_000;
+const MAX_HOURS = MAX_DAYS * 24;
+const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
+
+const words = (text: string): string[] => text.split(',').map((word) => word.trim());
+// Other texts stay, and the schema of the request refuses them: an empty one is no 0.
+const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
+
+interface Output {
+  readonly json?: true;
+}
+
+interface SecretOutput extends Output {
+  readonly reveal?: true;
+}
+
+/** Adds `latchkey keys …`. */
+export function addKeysCommands(program: Command, withApi: WithApi): void {
+  const keys = program
+    .command('keys')
+    .description('issue, show, rotate and revoke the keys of callers');
+  const add = (syntax: string, description: string, example: string) =>
+    keys
+      .command(syntax)
+      .description(description)
+      .option('--json', 'output for scripts')
+      .addHelpText('after', `\nExample:\n  latchkey keys ${example}`);
+  const reveal = ['--reveal', 'show the secret although stdout is not a terminal'] as const;
+
+  add('create', 'issue a key; its secret is shown once', 'create --name mailer --scopes users:read')
+    .option('--name <name>', 'the caller, at most 100 characters (required)')
+    .option('--scopes <scopes>', `with commas (required): ${SCOPES.join(', ')}`, words)
+    .option('--read-fields <fields>', `fields it may read: ${USER_FIELDS.join(', ')}`, words)
+    .option('--write-fields <fields>', `it may write: ${WRITABLE_USER_FIELDS.join(', ')}`, words)
+    .option('--networks <blocks>', 'CIDR blocks of its caller, with commas', words)
+    .option('--rate-limit <number>', `requests a minute, 1 to ${MAX_RATE_LIMIT}`, wholeNumber)
+    .option(
+      '--expires-in-days <days>',
+      `lifetime, 1 to ${MAX_LIFETIME_DAYS}`,
+      wholeNumber,
+      DEFAULT_LIFETIME_DAYS,
+    )
+    .option('--note <text>', 'for operators, at most 500 characters')
+    .option(...reveal)
+    .action((options: CreateOptions) => create(withApi, options));
+  add('list', 'list keys, good ones first', 'list --all')
+    .option('--all', 'show keys that have ended, too')
+    .action((options: ListOptions) => withApi((api) => list(api, options)));
+  add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
+    (id: string, options: Output) => withApi((api) => show(api, id, options)),
+  );
+  add(
+    'usage <id>',
+    'show how often a key was used; `none` shows requests without a known key',
+    'usage root_1a2b3c4d --hours 168',
+  )
+    .option('--hours <number>', `hours to report, ending now, 1 to ${MAX_HOURS}`, wholeNumber, 24)
+    .action((id: string, options: UsageOptions) => withApi((api) => usage(api, id, options)));
+  add(
+    'rotate <id>',
+    'issue the successor of a key; both are good during the grace period',
+    'rotate 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --grace-seconds 3600',
+  )
+    .option(
+      '--grace-seconds <seconds>',
+      `grace period, 0 to ${MAX_GRACE_SECONDS}`,
+      wholeNumber,
+      DEFAULT_GRACE_SECONDS,
+    )
+    .option(
+      '--retire-after-quiet-seconds <seconds>',
+      `end the grace period early, after so long without use, once the successor is in use: ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
+      wholeNumber,
+    )
+    .option(
+      '--expires-in-days <days>',
+      `lifetime of the successor, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of its lineage)`,
+      wholeNumber,
+    )
+    .option(...reveal)
+    .action((id: string, options: RotateOptions) => rotate(withApi, id, options));
+  const revokeCommand = add(
+    'revoke <id>',
+    'end a key and the keys that it has issued, and wait until every process refuses them',
+    'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --with-issued --reason "found in a log"',
+  ).option('--reason <text>', 'for the record, at most 500 characters');
+  revokeCommand
+    .option('--with-issued', 'revoke the keys that it has issued, too (default)')
+    .addOption(
+      revokeCommand
+        .createOption('--keep-issued', 'leave the keys that it has issued as they are')
+        .conflicts('withIssued'),
+    )
+    .action((id: string, options: RevokeOptions) => withApi((api) => revoke(api, id, options)));
+  add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
+    .option('--from <address>', 'the address of its caller', '127.0.0.1')
+    .action(async (options: VerifyOptions) => {
+      if (program.opts().keyFile === '-') {
+        throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
+      }
+      const apiKey = await readSecret('The key to verify: ');
+      await withApi((api) => verify(api, apiKey, options));
+    });
+  keys
+    .command('generate')
+    .description('make a root key for INTERNAL_API_KEY; it is stored nowhere')
+    .option(...reveal)
+    .addHelpText('after', '\nExample:\n  latchkey keys generate --reveal > root-key')
+    .action((options: SecretOutput) => {
+      refuseToLoseSecret(options.reveal);
+      print(randomBytes(32).toString('hex'));
+    });
+}
+
+interface CreateOptions extends SecretOutput {
+  readonly expiresInDays: number | string;
+}
+
+async function create(withApi: WithApi, options: CreateOptions): Promise<void> {
+  const { expiresInDays, json, reveal, ...input } = options;
+  const body = { ...input, expiresAt: expiryIn(expiresInDays) };
+  checkInput(createApiKeySchema, body);
+  refuseToLoseSecret(reveal);
+  await withApi(async (api) => {
+    const created = await api.post(KEYS, body, createdApiKeySchema);
+    if (json) return printJson(created);
+    print(
+      `${describeKey(created.apiKey)}\n\nThe key, which is shown this once:\n\n${created.secret}`,
+    );
+  });
+}
+
+interface ListOptions extends Output {
+  readonly all?: true;
+}
+
+async function list(api: ApiClient, { all, json }: ListOptions): Promise<void> {
+  const keys: ApiKey[] = [];
+  for (let cursor = ''; ;) {
+    const page = await api.get(`${KEYS}?limit=100${cursor}`, apiKeyPageSchema);
+    keys.push(...page.apiKeys);
+    if (page.nextCursor === null) break;
+    cursor = `&cursor=${page.nextCursor}`;
+  }
+  if (json) return printJson({ apiKeys: keys });
+  if (keys.length === 0) return print('No key has been issued yet: keys create issues one.');
+  const good = keys.filter(isGood);
+  const ended = keys.filter((key) => !isGood(key));
+  const rows = all ? [...good, ...ended] : good;
+  if (rows.length > 0) print(renderKeys(rows));
+  if (!all && ended.length > 0) print(`${ended.length} ended keys are not shown: add --all.`);
+}
+
+function renderKeys(rows: readonly ApiKey[]): string {
+  return renderTable(rows, [
+    { heading: 'id', cell: ({ id }) => id },
+    { heading: 'name', cell: ({ name }) => name, isFlexible: true },
+    { heading: 'status', cell: ({ status }) => status },
+    { heading: 'ends', cell: ({ expiresAt, retiresAt }) => fromNow(retiresAt ?? expiresAt) },
+    {
+      heading: 'used',
+      cell: ({ lastUse }) => (lastUse === null ? 'never' : fromNow(lastUse.at)),
+      isOptional: true,
+    },
+    { heading: 'key', cell: ({ hint }) => hint, isOptional: true },
+    { heading: 'scopes', cell: ({ scopes }) => scopes.join(','), isOptional: true },
+  ]);
+}
+
+async function show(api: ApiClient, id: string, { json }: Output): Promise<void> {
+  const { apiKey } = await api.get(pathOf(id), apiKeyResponseSchema);
+  if (json) printJson({ apiKey });
+  else print(describeKey(apiKey));
+}
+
+interface UsageOptions extends Output {
+  readonly hours: number | string;
+}
+
+async function usage(api: ApiClient, id: string, { hours, json }: UsageOptions): Promise<void> {
+  if (typeof hours === 'string' || hours < 1 || hours > MAX_HOURS) {
+    throw wrongUsage(`--hours must be a whole number from 1 to ${MAX_HOURS}`);
+  }
+  const isIssued = apiKeyIdSchema.safeParse(id).success;
+  if (!isIssued && !rootKeyParametersSchema.safeParse({ id }).success) {
+    throw new CommandFailure('No key has this id: keys list --all.', EXIT_CODES.notFound);
+  }
+  // The current hour is one of them.
+  const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
+  const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
+  const found = await api.get(`${path}/usage?from=${from}`, usageAnswerSchema);
+  if (json) return printJson(found);
+  const name = isIssued ? (await api.get(path, apiKeyResponseSchema)).apiKey.name : null;
+  print(renderUsage(found.usage, name));
+}
+
+interface RotateOptions extends SecretOutput {
+  readonly graceSeconds: number | string;
+  readonly retireAfterQuietSeconds?: number | string;
+  readonly expiresInDays?: number | string;
+}
+
+async function rotate(withApi: WithApi, id: string, options: RotateOptions): Promise<void> {
+  const { graceSeconds, retireAfterQuietSeconds, expiresInDays, json, reveal } = options;
+  const expiresAt = expiresInDays === undefined ? undefined : expiryIn(expiresInDays);
+  const body = { gracePeriodSeconds: graceSeconds, retireAfterQuietSeconds, expiresAt };
+  checkInput(rotateApiKeySchema, body);
+  refuseToLoseSecret(reveal);
+  await withApi(async (api) => {
+    const rotated = await api.post(`${pathOf(id)}/rotate`, body, rotatedApiKeySchema);
+    if (json) return printJson(rotated);
+    print(`${describeKey(rotated.apiKey)}
+
+Its predecessor is good until ${rotated.predecessor.retiresAt}.
+The new key, which is shown this once:
+
+${rotated.secret}`);
+  });
+}
+
+interface RevokeOptions extends Output {
+  readonly reason?: string;
+  readonly keepIssued?: true;
+}
+
+async function revoke(api: ApiClient, id: string, options: RevokeOptions): Promise<void> {
+  const body = { reason: options.reason, keepIssuedKeys: options.keepIssued };
+  checkInput(revokeApiKeySchema, body);
+  const revoked = await api.post(`${pathOf(id)}/revoke`, body, revokedApiKeySchema);
+  const { confirmed, instances, silentInstances, effectiveAfterMs } = revoked.revocation;
+  if (options.json) printJson(revoked);
+  else {
+    print(`Revoked: ${revoked.apiKey.id} ${revoked.apiKey.name}`);
+    for (const key of revoked.revokedKeys) print(`Revoked with it: ${key.id} ${key.name}`);
+    for (const key of revoked.activeIssuedKeys) print(`Still active: ${key.id} ${key.name}`);
+    if (confirmed) {
+      print(`Running processes that refuse it: ${instances}, after ${effectiveAfterMs} ms.`);
+    }
+  }
+  if (confirmed) return;
+  throw new CommandFailure(
+    `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed it.
+They refuse the key in 5 s at the latest; repeat the command to have it confirmed.`,
+    EXIT_CODES.unconfirmed,
+  );
+}
+
+interface VerifyOptions extends Output {
+  readonly from: string;
+}
+
+async function verify(api: ApiClient, apiKey: string, { from, json }: VerifyOptions) {
+  const body = { apiKey, address: from };
+  const { outcome, keyId } = await api.post(`${KEYS}/check`, body, checkedApiKeySchema);
+  if (json) printJson({ outcome, keyId });
+  else if (outcome === 'admitted') print(`The key is good: ${keyId}.`);
+  if (outcome === 'admitted') return;
+  const of = keyId === null ? '' : ` (${keyId})`;
+  throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
+}
+
+/** Refuses options that the server would refuse: missing ones first, then each with its bound. */
+function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>): void {
+  const { error } = schema.safeParse(body);
+  if (error === undefined) return;
+  const problems = error.issues.map(({ path: [field = '', index], message }) => {
+    const value = body[String(field)];
+    const entry = Array.isArray(value) && typeof index === 'number' ? ` (${value[index]})` : '';
+    const isMissing = value === undefined;
+    const text = isMissing ? 'must be given' : field === 'expiresAt' ? DAYS_BOUND : message;
+    return { isMissing, line: nameFlag(String(field), text) + entry };
+  });
+  const byImportance = problems.toSorted((a, b) => Number(b.isMissing) - Number(a.isMissing));
+  throw wrongUsage(...byImportance.map(({ line }) => line));
+}
+
+/** A text that is no number of days stays as it is, for the schema to refuse. */
+function expiryIn(days: number | string): string {
+  if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
+  return new Date(Date.now() + days * DAY_MS).toISOString();
+}
+
+const pathOf = (id: string): string => `${KEYS}/${encodeURIComponent(id)}`;
+
+function isGood({ status }: ApiKey): boolean {
+  return status === 'active' || status === 'retiring';
+}
+
+/** `in 3 d` or `2 h ago`. */
+function fromNow(time: string): string {
+  const ms = Date.parse(time) - Date.now();
+  const length = Math.abs(ms);
+  const [unit, name] =
+    length < HOUR_MS ? [MINUTE_MS, 'min'] : length < 2 * DAY_MS ? [HOUR_MS, 'h'] : [DAY_MS, 'd'];
+  const text = `${Math.round(length / unit)} ${name}`;
+  return ms < 0 ? `${text} ago` : `in ${text}`;
+}
+
+function describeKey(apiKey: ApiKey): string {
+  const { lastUse } = apiKey;
+  const lines: Record<string, string | number | null> = {
+    id: apiKey.id,
+    name: apiKey.name,
+    key: apiKey.hint,
+    status: apiKey.status,
+    scopes: apiKey.scopes.join(', '),
+    'reads fields': apiKey.readFields?.join(', ') ?? 'all',
+    'writes fields': apiKey.writeFields?.join(', ') ?? 'all',
+    networks: apiKey.networks.join(', ') || 'any',
+    'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} a minute`,
+    note: apiKey.note,
+    created: `${apiKey.createdAt} by ${apiKey.createdBy}`,
+    expires: apiKey.expiresAt,
+    'lineage ends': apiKey.lineageEndsAt,
+    predecessor: apiKey.predecessorId,
+    successor: apiKey.successorId,
+    retires: apiKey.retiresAt,
+    revoked: apiKey.revokedAt && `${apiKey.revokedAt} by ${apiKey.revokedBy}`,
+    reason: apiKey.revocationReason,
+    'last used':
+      lastUse === null
+        ? 'never'
+        : `${lastUse.at} from ${lastUse.source} by ${lastUse.client ?? '?'}`,
+  };
+  const present = Object.entries(lines).filter(([, value]) => value !== null);
+  return present.map(([name, value]) => `${name.padEnd(13)} ${value}`).join('\n');
+}

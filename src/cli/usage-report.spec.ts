@@ -16,13 +16,14 @@ const USAGE = {
 };
 
 describe('a report of usage', () => {
-  it('has a bar for each hour, and what was asked for', () => {
-    expect(renderUsage(USAGE)).toBe(
-      `k1: 2,044 requests from 2026-11-25T10:00:00.000Z to 2026-11-25T12:30:00.000Z
+  it('has the name of the key, a bar for each hour with requests, and the routes', () => {
+    expect(renderUsage(USAGE, 'mailer', 80)).toBe(
+      `mailer  k1
+2,044 requests from 2026-11-25 10:00 to 2026-11-25 12:30 UTC
 
 hour (UTC)        requests  refused
 2026-11-25 10:00  2,043     43       ${'█'.repeat(40)}
-2026-11-25 11:00  0
+… 1 h without     0
 2026-11-25 12:00  1                  ▏
 
 route                        outcome       requests
@@ -31,9 +32,9 @@ GET /api/internal/users/:id  rate-limited  43`,
     );
   });
 
-  it('is a line where there was no request', () => {
-    expect(renderUsage({ ...USAGE, requests: 0, hours: [] })).toBe(
-      'k1: 0 requests from 2026-11-25T10:00:00.000Z to 2026-11-25T12:30:00.000Z',
+  it('has no chart without a request', () => {
+    expect(renderUsage({ ...USAGE, requests: 0, hours: [] }, null, 80)).toBe(
+      'k1\n0 requests from 2026-11-25 10:00 to 2026-11-25 12:30 UTC',
     );
   });
 });

@@ -1,34 +1,41 @@
-import { Body, Controller, Param, Query } from '@nestjs/common';
+import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ActingUser } from '../auth/acting-user.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
 import { Route } from '../auth/route.decorator.js';
 import {
-  type ApiKeyAnswer,
+  type ApiKey,
   type ApiKeyPage,
   type ApiKeyParameters,
+  type CheckApiKey,
+  type CheckedApiKey,
   type CreateApiKey,
   type CreatedApiKey,
   type ListApiKeys,
   type RevokeApiKey,
   type RevokedApiKey,
-  type RootKeysAnswer,
+  type RootKeysResponse,
   type RotateApiKey,
   type RotatedApiKey,
-  apiKeyAnswerSchema,
+  apiKeyResponseSchema,
   apiKeyPageSchema,
   apiKeyParametersSchema,
+  checkApiKeySchema,
+  checkedApiKeySchema,
   createApiKeySchema,
   createdApiKeySchema,
   idempotencyKeySchema,
   listApiKeysSchema,
   revokeApiKeySchema,
   revokedApiKeySchema,
-  rootKeysAnswerSchema,
+  rootKeysResponseSchema,
   rotateApiKeySchema,
   rotatedApiKeySchema,
 } from '../api-keys/api-key.schemas.js';
 import { ApiKeysService } from '../api-keys/api-keys.service.js';
+import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import {
   type RootKeyParameters,
   type Usage,
@@ -51,6 +58,7 @@ export class InternalApiKeysController {
   constructor(
     private readonly keys: ApiKeysService,
     private readonly usage: UsageService,
+    private readonly failures: WrongKeyLimit,
   ) {}
 
   @Route('GET', 'api-keys', 'keys:read', {
@@ -66,21 +74,21 @@ export class InternalApiKeysController {
   @Route('GET', 'root-keys', 'keys:read', {
     summary: 'List root keys',
     description: 'Returns the root keys that are in force, the current one first.',
-    response: rootKeysAnswerSchema,
+    response: rootKeysResponseSchema,
   })
-  async listRootKeys(): Promise<RootKeysAnswer> {
+  async listRootKeys(): Promise<RootKeysResponse> {
     return this.keys.listRootKeys();
   }
 
   @Route('GET', 'api-keys/:id', 'keys:read', {
     summary: 'Get an issued key',
     description: 'Returns everything about the key but its secret.',
-    response: apiKeyAnswerSchema,
+    response: apiKeyResponseSchema,
     problems: ['API_KEY_NOT_FOUND'],
   })
   async getApiKey(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-  ): Promise<{ apiKey: ApiKeyAnswer }> {
+  ): Promise<{ apiKey: ApiKey }> {
     return { apiKey: await this.keys.get(id) };
   }
 
@@ -109,18 +117,36 @@ export class InternalApiKeysController {
     return { usage: await this.usage.of(id, query) };
   }
 
+  @Route('POST', 'api-keys/check', 'keys:read', {
+    status: 200,
+    summary: 'Check a key',
+    description:
+      'Returns whether the server admits the key from an address, and the reason if not.',
+    response: checkedApiKeySchema,
+  })
+  async checkApiKey(
+    @Req() { ip }: FastifyRequest,
+    @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
+  ): Promise<CheckedApiKey> {
+    const checked = await this.keys.check(input);
+    // Guesses count as those in a header do.
+    if (checked.keyId === null) this.failures.count(ip);
+    return checked;
+  }
+
   @Route('POST', 'api-keys', 'keys:write', {
     summary: 'Issue a key',
     description: 'Returns the key and its secret, which is shown only once.',
     response: createdApiKeySchema,
-    problems: ['GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED'],
+    problems: ['GRANT_EXCEEDS_CALLER', 'IDEMPOTENCY_KEY_REUSED', 'KEY_ENVIRONMENT_MISMATCH'],
   })
   async createApiKey(
     @CallingPrincipal() caller: Principal,
-    @Body({ schema: createApiKeySchema }) wanted: CreateApiKey,
+    @Body({ schema: createApiKeySchema }) input: CreateApiKey,
     @IdempotencyKey() idempotencyKey?: string,
+    @ActingUser() actingUser?: string,
   ): Promise<CreatedApiKey> {
-    return this.keys.create(caller, wanted, idempotencyKey);
+    return this.keys.create({ ...caller, actingUser }, input, idempotencyKey);
   }
 
   @Route('POST', 'api-keys/:id/rotate', 'keys:write', {
@@ -132,15 +158,17 @@ export class InternalApiKeysController {
       'API_KEY_NOT_FOUND',
       'API_KEY_NOT_ACTIVE',
       'API_KEY_ALREADY_ROTATED',
+      'KEY_ENVIRONMENT_MISMATCH',
       'GRANT_EXCEEDS_CALLER',
     ],
   })
   async rotateApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-    @Body({ schema: rotateApiKeySchema }) wanted: RotateApiKey,
+    @Body({ schema: rotateApiKeySchema }) input: RotateApiKey,
+    @ActingUser() actingUser?: string,
   ): Promise<RotatedApiKey> {
-    return this.keys.rotate(caller, id, wanted);
+    return this.keys.rotate({ ...caller, actingUser }, id, input);
   }
 
   @Route('POST', 'api-keys/:id/revoke', 'keys:write', {
@@ -153,8 +181,9 @@ export class InternalApiKeysController {
   async revokeApiKey(
     @CallingPrincipal() caller: Principal,
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-    @Body({ schema: revokeApiKeySchema }) wanted: RevokeApiKey,
+    @Body({ schema: revokeApiKeySchema }) input: RevokeApiKey,
+    @ActingUser() actingUser?: string,
   ): Promise<RevokedApiKey> {
-    return this.keys.revoke(caller, id, wanted);
+    return this.keys.revoke({ ...caller, actingUser }, id, input);
   }
 }

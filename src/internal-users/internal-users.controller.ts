@@ -1,7 +1,8 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Principal } from '../api-keys/principal.js';
-import { CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
+import { ActingUser } from '../auth/acting-user.decorator.js';
+import { CallingPrincipal } from '../auth/parameter.decorators.js';
 import type { KeyedRequest } from '../auth/request.js';
 import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
@@ -15,7 +16,6 @@ import {
   listAccountsSchema,
 } from '../users/account.schemas.js';
 import { AccountsService } from '../users/accounts.service.js';
-import { userIdSchema } from '../users/user-fields.js';
 import {
   type CreateUser,
   type ListUsers,
@@ -42,12 +42,6 @@ import {
   visibleUserJson,
   writableFields,
 } from './field-access.js';
-
-const ActingUser = optionalHeader(
-  'X-Acting-User',
-  userIdSchema,
-  'The id of the user that the caller acts for, for the audit trail. It is the caller’s claim and is not verified.',
-);
 
 @ApiTags('users')
 @Controller('internal/users')

@@ -21,6 +21,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('auth', 'The current user')
     .addTag('users', 'Users and their accounts')
     .addTag('keys', 'API keys')
+    .addTag('audit', 'The audit trail')
     .addTag('health', 'For load balancers and orchestrators')
     .build();
   const document = SwaggerModule.createDocument(app, settings, {

@@ -64,9 +64,7 @@ const UNAVAILABLE_MESSAGES = new Set([
 
 const driverErrorSchema = z.object({
   driverAdapterError: z.object({
-    cause: z.object({
-      originalCode: z.string().optional(),
-    }),
+    cause: z.object({ kind: z.string().optional(), originalCode: z.string().optional() }),
   }),
 });
 
@@ -85,8 +83,13 @@ export class CircuitOpenError extends Error {
 /** Whether the database could not serve for now, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    const sqlState = driverError(error)?.originalCode ?? '';
-    return UNAVAILABLE_PRISMA_CODES.has(error.code) || UNAVAILABLE_SQLSTATES.test(sqlState);
+    // A raw query fails with P2010, whatever the driver's error is.
+    const { kind = '', originalCode = '' } = driverError(error) ?? {};
+    return (
+      UNAVAILABLE_PRISMA_CODES.has(error.code) ||
+      UNAVAILABLE_KINDS.has(kind) ||
+      UNAVAILABLE_SQLSTATES.test(originalCode)
+    );
   }
   if (!(error instanceof Error)) return false;
   const { kind, code } = describe(error);

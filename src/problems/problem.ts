@@ -42,6 +42,7 @@ export const PROBLEM_TYPES = {
   USER_HAS_ACCOUNTS: lasting(409, 'A user with accounts cannot be deleted'),
   API_KEY_NOT_ACTIVE: lasting(409, 'The API key has ended, so it can have no successor'),
   API_KEY_ALREADY_ROTATED: lasting(409, 'The API key has a successor already'),
+  KEY_ENVIRONMENT_MISMATCH: lasting(409, 'No running server would accept the key'),
   LAST_WAY_IN: lasting(
     409,
     'It is the last issued API key that can manage keys: revoke it with a root key',

@@ -16,7 +16,7 @@ const MAX_COUNTS = 50_000;
 const MAX_ROWS_A_CLEANUP = 10_000;
 
 /** The key id of requests whose key was missing or unknown. */
-export const NO_KEY = 'none';
+const NO_KEY = 'none';
 
 /**
  * Counts the requests of each key, and writes the counts every 5 s and at shutdown. It writes the whole count of

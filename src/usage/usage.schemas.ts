@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DAY_MS, HOUR_MS, timestampSchema } from '../time.js';
 
 const DEFAULT_HOURS = 24;
-const MAX_DAYS = 31;
+export const MAX_DAYS = 31;
 
 const timeSchema = timestampSchema
   .transform((text) => new Date(text))
@@ -64,8 +64,11 @@ export const usageAnswerSchema = z
 export const rootKeyParametersSchema = z.strictObject({
   id: z
     .string()
-    .regex(/^root_[0-9a-f]{8}$/, 'must be the id of a root key')
-    .meta({ example: 'root_1a2b3c4d' }),
+    .regex(/^(root_[0-9a-f]{8}|none)$/, 'must be the id of a root key, or none')
+    .meta({
+      description: '`none` stands for requests without a known key.',
+      example: 'root_1a2b3c4d',
+    }),
 });
 
 export type UsageQuery = z.output<typeof usageQuerySchema>;

@@ -5,7 +5,7 @@ import { generateApiKey } from '../../src/api-keys/api-key-format.js';
 import { KeyFeed } from '../../src/api-keys/feed/key-feed.js';
 import { IssuedKeyCache } from '../../src/api-keys/issued-key-cache.js';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
-import { NetworkSet } from '../../src/api-keys/network-set.js';
+import { NetworkSet } from '../../src/api-keys/network.js';
 import { RootKeyStore } from '../../src/api-keys/root-key-store.js';
 import { API_KEY, startApp, withKey } from '../support/app.js';
 import { type TestDatabase, createTestDatabase } from '../support/database.js';

@@ -1,5 +1,4 @@
-import { budgetsSchema } from '../budgets.js';
-import type { Budget } from '../principal.js';
+import { type Budget, budgetsSchema } from '../principal.js';
 
 /** Reads the column `budgets`. Keys of one issuer share the objects for its budgets. */
 export class BudgetReader {

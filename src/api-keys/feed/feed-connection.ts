@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { IssuedKey } from '../issued-key.js';
-import type { Fingerprint } from '../issued-key-cache.js';
+import type { Fingerprint, IssuedKey } from '../issued-key-cache.js';
 import type { Instance } from './instance.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
 import { ListeningClient } from './listening-client.js';
@@ -46,7 +45,9 @@ export class FeedConnection {
     // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
     const heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
     const channels = [CHANGES_CHANNEL, heartbeatChannel];
-    const client = await ListeningClient.open(url, 'latchkey-key-feed', channels, {
+    // The command line reads the environment here: src/api-keys/api-keys.service.ts
+    const applicationName = `latchkey-key-feed ${instance.id} ${instance.keyEnvironment}`;
+    const client = await ListeningClient.open(url, applicationName, channels, {
       onNotification: (channel, payload) => {
         if (channel === CHANGES_CHANNEL) listener.onChange(payload);
         else listener.onHeartbeat(payload);

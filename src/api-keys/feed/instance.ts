@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import type { KeyEnvironment } from '../../config/key-environment.js';
 import type { MessageAuthenticator } from './message-authenticator.js';
 
 export interface KeyRevision {
@@ -13,7 +14,11 @@ export class Instance {
   readonly secret = randomBytes(32).toString('hex');
   private readonly secretDigest = hash('sha256', this.secret, 'hex');
 
-  constructor(private readonly authenticator: MessageAuthenticator) {}
+  constructor(
+    private readonly authenticator: MessageAuthenticator,
+    /** The environment whose keys this process admits. */
+    readonly keyEnvironment: KeyEnvironment,
+  ) {}
 
   /** Shows other processes that the row is one of theirs. Changes with the root keys. */
   get proof(): string {

@@ -1,8 +1,7 @@
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
-import type { IssuedKey } from '../issued-key.js';
-import { ownBudget } from '../budgets.js';
-import type { NetworkSet } from '../network-set.js';
-import { ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
+import type { IssuedKey } from '../issued-key-cache.js';
+import { ownBudget } from '../principal.js';
+import { type NetworkSet, ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
 import { BudgetReader } from './budget-reader.js';
 

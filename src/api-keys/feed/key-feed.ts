@@ -43,7 +43,8 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     authenticator: MessageAuthenticator,
     config: ConfigService<Environment, true>,
   ) {
-    this.instance = new Instance(authenticator);
+    const keyEnvironment = config.get('API_KEY_ENVIRONMENT', { infer: true });
+    this.instance = new Instance(authenticator, keyEnvironment);
     this.url = config.get('DATABASE_URL', { infer: true });
   }
 

@@ -1,12 +1,13 @@
+import { Injectable } from '@nestjs/common';
 import type { Prisma } from '../generated/prisma/client.js';
+import { PrismaService } from '../prisma/prisma.service.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
-import type { ApiKeyAnswer } from './api-key.schemas.js';
-import type { LastUse } from './last-uses.js';
-import { lineageEnd } from './lineage.js';
+import type { ApiKey } from './api-key.schemas.js';
+import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
 /** What of a key's row can be answered with: not the digest. */
-export const SELECTED_OF_KEY = {
+export const API_KEY_SELECT = {
   id: true,
   hint: true,
   environment: true,
@@ -33,14 +34,10 @@ export const SELECTED_OF_KEY = {
   revision: true,
 } as const satisfies Prisma.ApiKeySelect;
 
-export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof SELECTED_OF_KEY }>;
+export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof API_KEY_SELECT }>;
 
 /** A key as answers show it, at a time and with what is known of its last use. */
-export function toApiKeyAnswer(
-  row: ApiKeyRow,
-  now: Date,
-  lastUse: LastUse | undefined,
-): ApiKeyAnswer {
+export function toApiKey(row: ApiKeyRow, now: Date, lastUse: LastUse | undefined): ApiKey {
   const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
   return {
     id,
@@ -66,18 +63,18 @@ export function toApiKeyAnswer(
     revokedAt: row.revokedAt?.toISOString() ?? null,
     revokedBy: row.revokedBy,
     revocationReason: row.revocationReason,
-    lastUse: toLastUseAnswer(lastUse),
+    lastUse: toLastUseResponse(lastUse),
   };
 }
 
-export function toLastUseAnswer(lastUse: LastUse | undefined): ApiKeyAnswer['lastUse'] {
+export function toLastUseResponse(lastUse: LastUse | undefined): ApiKey['lastUse'] {
   return lastUse ? { ...lastUse, at: lastUse.at.toISOString() } : null;
 }
 
 export function statusOf(
   { revokedAt, expiresAt, retiresAt }: Pick<ApiKeyRow, 'revokedAt' | 'expiresAt' | 'retiresAt'>,
   now: Date,
-): ApiKeyAnswer['status'] {
+): ApiKey['status'] {
   if (revokedAt !== null) return 'revoked';
   if (expiresAt <= now) return 'expired';
   if (retiresAt === null) return 'active';
@@ -87,4 +84,29 @@ export function statusOf(
 /** The known fields of a limit; null if it is empty and allows all. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
+}
+
+/** When, from where and by which client a key was last used. */
+interface LastUse {
+  readonly at: Date;
+  /** The caller's address. */
+  readonly source: string;
+  readonly client: string | null;
+}
+
+/** The last use of each key, as `LastUseRecorder` of some process has written it down. */
+@Injectable()
+export class LastUses {
+  constructor(private readonly prisma: PrismaService) {}
+
+  /** Of the keys that were ever used. */
+  async find(keyIds: readonly string[]): Promise<Map<string, LastUse>> {
+    const rows = await this.prisma.apiKeyUse.findMany({ where: { keyId: { in: [...keyIds] } } });
+    return new Map(
+      rows.map(({ keyId, lastUsedAt, source, clientName }) => [
+        keyId,
+        { at: lastUsedAt, source, client: clientName },
+      ]),
+    );
+  }
 }

@@ -1,0 +1,43 @@
+import { Controller, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Route } from '../auth/route.decorator.js';
+import {
+  type AuditEventPage,
+  type AuditReport,
+  type ListAuditEvents,
+  type VerifyAudit,
+  auditEventPageSchema,
+  auditReportSchema,
+  listAuditEventsSchema,
+  verifyAuditSchema,
+} from './audit.schemas.js';
+import { AuditService } from './audit.service.js';
+
+@ApiTags('audit')
+@Controller('internal/audit')
+export class AuditController {
+  constructor(private readonly audit: AuditService) {}
+
+  @Route('GET', 'events', 'audit:read', {
+    summary: 'List audit events',
+    description: 'Returns a page of the changes of keys and users, the oldest first.',
+    response: auditEventPageSchema,
+  })
+  async listAuditEvents(
+    @Query({ schema: listAuditEventsSchema }) query: ListAuditEvents,
+  ): Promise<AuditEventPage> {
+    return this.audit.list(query);
+  }
+
+  @Route('GET', 'verification', 'audit:read', {
+    summary: 'Verify the audit trail',
+    description:
+      'Returns events that were changed or are missing, and keys without a matching event.',
+    response: auditReportSchema,
+  })
+  async verifyAuditTrail(
+    @Query({ schema: verifyAuditSchema }) { head }: VerifyAudit,
+  ): Promise<AuditReport> {
+    return this.audit.verify(head);
+  }
+}

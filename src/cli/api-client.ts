@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST';
+  /** With the query, such as `/api/internal/api-keys?limit=100`. */
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+interface ApiResponse {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Carries requests to the API: over HTTP, or to the application in this process. */
+export interface Transport {
+  /** The step that helps when a response has this problem code. */
+  readonly remedies: Readonly<Record<string, string>>;
+  send(request: ApiRequest): Promise<ApiResponse>;
+  close(): Promise<void>;
+}
+
+const problemSchema = z.object({
+  code: z.string(),
+  detail: z.string(),
+  requiredScope: z.string().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+/** The command-line option for each field of a request. */
+const FLAGS: Readonly<Record<string, string>> = {
+  id: 'KEY_ID',
+  name: '--name',
+  scopes: '--scopes',
+  readFields: '--read-fields',
+  writeFields: '--write-fields',
+  networks: '--networks',
+  rateLimit: '--rate-limit',
+  expiresAt: '--expires-in-days',
+  note: '--note',
+  gracePeriodSeconds: '--grace-seconds',
+  retireAfterQuietSeconds: '--retire-after-quiet-seconds',
+  reason: '--reason',
+  address: '--from',
+  actor: '--actor',
+  subject: '--subject',
+};
+
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  API_KEY_NOT_FOUND: 'keys list --all shows all ids.',
+  API_KEY_ALREADY_ROTATED: 'keys show KEY_ID names its successor: rotate that key.',
+  API_KEY_NOT_ACTIVE: 'Issue a new key with keys create.',
+  RATE_LIMITED: 'Wait a minute, then repeat the command.',
+  INTERNAL_ERROR: 'Look for the request in the log of the server.',
+};
+
+/** The HTTP API, as every command uses it. */
+export class ApiClient {
+  constructor(private readonly transport: Transport) {}
+
+  /** @throws CommandFailure with the next step, if the API refuses the request. */
+  async get<Body>(path: string, schema: z.ZodType<Body>): Promise<Body> {
+    return this.request({ method: 'GET', path }, schema);
+  }
+
+  /** @throws CommandFailure with the next step, if the API refuses the request. */
+  async post<Body>(path: string, body: unknown, schema: z.ZodType<Body>): Promise<Body> {
+    return this.request({ method: 'POST', path, body }, schema);
+  }
+
+  private async request<Body>(request: ApiRequest, schema: z.ZodType<Body>): Promise<Body> {
+    const { status, text } = await this.transport.send(request);
+    const json = parseJson(text);
+    if (status >= 400) throw this.explain(json, status);
+    const { data, error } = schema.safeParse(json);
+    if (error === undefined) return data;
+    throw new CommandFailure(
+      `The response has an unexpected form (${z.prettifyError(error)}): use the command of the server's release, and check --url.`,
+    );
+  }
+
+  private explain(json: unknown, status: number) {
+    const { data: problem } = problemSchema.safeParse(json);
+    if (problem === undefined) {
+      return new CommandFailure(`The response has status ${status} and no problem: check --url.`);
+    }
+    const { code, detail, requiredScope, errors = [] } = problem;
+    const places = errors.map(({ path, message }) => nameFlag(path, message));
+    if (code === 'INVALID_REQUEST') return wrongUsage(...places);
+    const scope = requiredScope && `Use a key with the scope ${requiredScope}.`;
+    const step = this.transport.remedies[code] ?? scope ?? NEXT_STEPS[code];
+    const lines = [`${detail}.`, ...places, ...(step === undefined ? [] : [step])];
+    return new CommandFailure(
+      lines.join('\n'),
+      status === 404 ? EXIT_CODES.notFound : EXIT_CODES.failed,
+    );
+  }
+}
+
+/** A problem of a field of the request, with the option that has set the field. */
+export function nameFlag(path: string, message: string): string {
+  const [field = ''] = path.split('.', 1);
+  const place = FLAGS[field] ?? path;
+  return message.startsWith('must ') ? `${place} ${message}` : `${place}: ${message}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

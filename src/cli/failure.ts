@@ -1,0 +1,32 @@
+/** Exit codes, for scripts. */
+export const EXIT_CODES = {
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  unconfirmed: 4,
+  notGood: 5,
+} as const;
+
+export const EXIT_CODE_HELP = `
+Exit codes:
+  0  done
+  ${EXIT_CODES.failed}  failed: the server, the database or the network refused the request
+  ${EXIT_CODES.usage}  wrong usage: an option is missing or not valid
+  ${EXIT_CODES.notFound}  no key has this id
+  ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running process
+  ${EXIT_CODES.notGood}  verified: the key is refused, or the audit trail was changed`;
+
+/** Ends the command with a sentence on stderr and an exit code. */
+export class CommandFailure extends Error {
+  constructor(
+    message: string,
+    readonly exitCode: number = EXIT_CODES.failed,
+  ) {
+    super(message);
+  }
+}
+
+/** Refuses the options of a command, each problem on a line, the most important one first. */
+export function wrongUsage(...problems: readonly string[]): CommandFailure {
+  return new CommandFailure(problems.join('\n'), EXIT_CODES.usage);
+}

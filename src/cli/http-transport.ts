@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import type { Transport } from './api-client.js';
+import { CommandFailure, wrongUsage } from './failure.js';
+import { readSecret } from './read-secret.js';
+
+const KEY_VARIABLE = 'LATCHKEY_API_KEY';
+const TIMEOUT_MS = 60_000;
+
+const REMEDIES = {
+  INVALID_API_KEY: `Check the key in --key-file or ${KEY_VARIABLE}: it may have ended, or this host is outside its networks.`,
+  DATABASE_UNAVAILABLE: 'Check the database of the server, then repeat the command.',
+};
+
+export interface HttpOptions {
+  readonly url: string;
+  readonly keyFile: string | undefined;
+  readonly operator: string;
+}
+
+/** Sends requests to a running server, with a key that holds the scopes of the command. */
+export async function openHttpTransport(options: HttpOptions): Promise<Transport> {
+  const base = parseBase(options.url);
+  const headers = {
+    'x-api-key': await readKey(options.keyFile),
+    'x-acting-user': options.operator,
+    accept: 'application/json',
+    'content-type': 'application/json',
+  };
+  return {
+    remedies: REMEDIES,
+    close: async () => undefined,
+    async send({ method, path, body }) {
+      try {
+        const response = await fetch(base + path, {
+          method,
+          headers,
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+          // The key must not follow a redirection to another host.
+          redirect: 'error',
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+        });
+        return { status: response.status, text: await response.text() };
+      } catch (error) {
+        throw new CommandFailure(
+          `No response from ${base} (${reasonOf(error)}): check --url, and that the server runs.`,
+        );
+      }
+    },
+  };
+}
+
+function parseBase(text: string): string {
+  const { protocol, username, password, origin, pathname } = new URL(
+    URL.canParse(text) ? text : 'invalid:',
+  );
+  if (!/^https?:$/.test(protocol) || username !== '' || password !== '') {
+    throw wrongUsage('--url must be an http:// or https:// URL without a password.');
+  }
+  return origin + pathname.replace(/\/+$/, '');
+}
+
+async function readKey(file: string | undefined): Promise<string> {
+  const key = file === undefined ? process.env[KEY_VARIABLE] : await readKeyFile(file);
+  if (key === undefined || key.trim() === '') {
+    throw wrongUsage(`--url needs a key: name its file with --key-file, or set ${KEY_VARIABLE}.`);
+  }
+  if (!/^[\x21-\x7e]+$/.test(key.trim())) {
+    throw wrongUsage('The key must be one line of visible ASCII characters.');
+  }
+  return key.trim();
+}
+
+async function readKeyFile(file: string): Promise<string> {
+  if (file === '-') return readSecret('The key for the server: ');
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw wrongUsage(`--key-file cannot be read (${reasonOf(error)}).`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof Error) return reasonOf(cause);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
+import { actingUserSchema } from '../auth/acting-user.schema.js';
+import { ApiClient, type Transport } from './api-client.js';
+import { addAuditCommands } from './audit.js';
+import { CommandFailure, EXIT_CODES, EXIT_CODE_HELP, wrongUsage } from './failure.js';
+import { openHttpTransport } from './http-transport.js';
+import { addKeysCommands } from './keys.js';
+
+const connectionSchema = z.object({
+  url: z.string().optional(),
+  keyFile: z.string().optional(),
+  as: z.string().optional(),
+});
+
+/** Opens the API for a command, and closes it afterwards. */
+export type WithApi = (command: (api: ApiClient) => Promise<void>) => Promise<void>;
+
+/** Runs the command line, and returns the exit code. Every failure is a sentence on stderr. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(argv);
+    return 0;
+  } catch (error) {
+    const { message, exitCode } = explain(error);
+    if (message !== '') console.error(message);
+    return exitCode;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('latchkey')
+    .description(
+      'Manages the keys of callers. Without --url, the command works on the database of DATABASE_URL.',
+    )
+    .version(readVersion())
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('Add --help for the options and an example.')
+    .option('--url <url>', 'the server; needs no database and no checkout')
+    .option('--key-file <file>', 'with --url: file of the key, - for stdin; else LATCHKEY_API_KEY')
+    .option('--as <name>', 'your name in the audit trail (default: the system user)')
+    .addHelpText('afterAll', EXIT_CODE_HELP);
+  const withApi: WithApi = async (command) => {
+    const transport = await openTransport(connectionSchema.parse(program.opts()));
+    try {
+      await command(new ApiClient(transport));
+    } finally {
+      await transport.close();
+    }
+  };
+  addKeysCommands(program, withApi);
+  addAuditCommands(program, withApi);
+  return program;
+}
+
+async function openTransport({
+  url,
+  keyFile,
+  as,
+}: z.output<typeof connectionSchema>): Promise<Transport> {
+  const { data: operator, error } = actingUserSchema.safeParse(as ?? systemUser());
+  if (error !== undefined)
+    throw wrongUsage(...error.issues.map(({ message }) => `--as ${message}`));
+  if (url !== undefined) return openHttpTransport({ url, keyFile, operator });
+  if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
+  // Loads Nest and Prisma, which a client of a server does not need.
+  const { openInProcessTransport } = await import('./in-process-transport.js');
+  return openInProcessTransport(operator);
+}
+
+/** The account's name. A container may run as a user without a name. */
+function systemUser(): string {
+  try {
+    return userInfo()
+      .username.replaceAll(/[^A-Za-z0-9_.@+-]/g, '_')
+      .slice(0, 64);
+  } catch {
+    return `uid-${process.getuid?.()}`;
+  }
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(manifest)).version;
+}
+
+function explain(error: unknown): { message: string; exitCode: number } {
+  if (error instanceof CommandFailure) return error;
+  // Commander has printed its message.
+  if (error instanceof CommanderError) {
+    return { message: '', exitCode: error.exitCode === 0 ? 0 : EXIT_CODES.usage };
+  }
+  if (!(error instanceof Error)) return { message: String(error), exitCode: EXIT_CODES.failed };
+  const isExpected = error.name === 'EnvironmentError';
+  const message = isExpected ? error.message : (error.stack ?? error.message);
+  return { message, exitCode: EXIT_CODES.failed };
+}
