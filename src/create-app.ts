@@ -16,7 +16,6 @@ import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './problems/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { serveDocs } from './openapi/serve-docs.js';
 import { FinishedRequests } from './requests/finished-requests.js';
 
 export const APP_OPTIONS = {
@@ -41,16 +40,16 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     { ...APP_OPTIONS, logger: new NestLogger(logger) },
   );
-  configureApp(app, environment, logger);
+  await configureApp(app, environment, logger);
   return app;
 }
 
 /** Sets up everything that all routes share. */
-export function configureApp(
+export async function configureApp(
   app: NestFastifyApplication,
   environment: Environment,
   logger: Logger,
-): void {
+): Promise<void> {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   recordRequests(app, fastify, logger);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
@@ -64,7 +63,9 @@ export function configureApp(
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
-  if (environment.API_DOCS === 'on') serveDocs(app);
+  if (environment.API_DOCS === 'off') return;
+  const { serveDocs } = await import('./openapi/serve-docs.js');
+  serveDocs(app);
 }
 
 function recordRequests(

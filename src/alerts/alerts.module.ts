@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { Alerts } from './alerts.js';
@@ -11,7 +10,7 @@ import { Outbox } from './outbox.js';
 import { Webhook } from './webhook.js';
 
 @Module({
-  imports: [HttpModule, KeyVerificationModule],
+  imports: [KeyVerificationModule],
   providers: [Webhook, Outbox, Deliveries, EpisodeStore, Alerts, AttemptWatch, FeedWatch, KeyWatch],
   exports: [Alerts, Deliveries],
 })

@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '../openapi/swagger.js';
 import { ApiProblems } from '../openapi/api-problems.decorator.js';
 import { type User, userAnswerSchema } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';

@@ -1,5 +1,5 @@
 import { UseGuards, applyDecorators } from '@nestjs/common';
-import { ApiSecurity } from '@nestjs/swagger';
+import { ApiSecurity } from '../openapi/swagger.js';
 import { ACCESS_TOKEN_SCHEME } from '../openapi/security-schemes.js';
 import { DeclaredAccess } from './declared-access.js';
 import { UserGuard } from './user.guard.js';

@@ -5,7 +5,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../openapi/swagger.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
 import { RequiresApiKey } from '../auth/requires-api-key.decorator.js';

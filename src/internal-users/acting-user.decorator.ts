@@ -1,5 +1,5 @@
 import { type ExecutionContext, applyDecorators, createParamDecorator } from '@nestjs/common';
-import { ApiHeader } from '@nestjs/swagger';
+import { ApiHeader } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
 import { invalidRequest } from '../problems/invalid-request.js';
 import { userIdSchema } from '../users/user.schemas.js';

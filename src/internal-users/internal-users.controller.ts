@@ -17,7 +17,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../openapi/swagger.js';
 import type { Principal } from '../api-keys/principal.js';
 import { CallingPrincipal } from '../auth/calling-principal.decorator.js';
 import type { KeyedRequest } from '../auth/request.js';

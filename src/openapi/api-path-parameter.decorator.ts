@@ -1,4 +1,4 @@
-import { ApiParam } from '@nestjs/swagger';
+import { ApiParam } from './swagger.js';
 import { z } from 'zod';
 
 /** Documents a parameter of the path that a handler takes from the request by itself. */

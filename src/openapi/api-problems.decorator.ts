@@ -1,4 +1,4 @@
-import { ApiExtension } from '@nestjs/swagger';
+import { ApiExtension } from './swagger.js';
 import type { ProblemCode } from '../problems/problem.js';
 
 export const PROBLEMS_EXTENSION = 'x-problem-codes';

@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import * as swagger from '@nestjs/swagger';
 import { completeResponses, problemComponent } from './problem-responses.js';
 import {
   ACCESS_TOKEN_SCHEME,
@@ -7,12 +7,14 @@ import {
   API_KEY_SCHEME,
   API_KEY_SECURITY,
 } from './security-schemes.js';
+import { annotateRoutes } from './swagger.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 /** The OpenAPI 3.1 document of the application's routes, with every error answer that they can give. */
-export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
-  const settings = new DocumentBuilder()
+export function createOpenApiDocument(app: NestFastifyApplication): swagger.OpenAPIObject {
+  annotateRoutes(swagger);
+  const settings = new swagger.DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Latchkey')
     .setDescription('The key-guarded internal user API that MCP servers ask who they serve.')
@@ -26,7 +28,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('keys', 'The keys that callers are issued')
     .addTag('health', 'For load balancers and orchestrators')
     .build();
-  const document = SwaggerModule.createDocument(app, settings);
+  const document = swagger.SwaggerModule.createDocument(app, settings);
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, Problem: problemComponent },
