@@ -6,7 +6,7 @@ import { traceRequests } from '@latchkey/tracing/trace-requests';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
-import type { Environment } from './config/environment.js';
+import { type Environment, misspelledVariables } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './problems/invalid-request.js';
 import { WriteSlots } from './limits/write-slots.js';
@@ -35,6 +35,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     startTracing('latchkey-backend');
   }
   const logger = createLogger(environment.LOG_LEVEL);
+  for (const warning of misspelledVariables(process.env)) logger.warn(warning);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),

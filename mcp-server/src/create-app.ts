@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { AppModule } from './app.module.js';
-import type { Environment } from './config/environment.js';
+import { type Environment, misspelledVariables } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { reportProtocolErrors } from './http/protocol-errors.js';
 
@@ -19,6 +19,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     startTracing('latchkey-mcp-server');
   }
   const logger = createLogger(environment.LOG_LEVEL);
+  for (const warning of misspelledVariables(process.env)) logger.warn(warning);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),

@@ -2,6 +2,7 @@ import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { CommanderError, type Command } from 'commander';
 import { z } from 'zod';
 import { ProblemException } from '../problems/problem.js';
+import { OUTDATED_SCHEMA, isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { isDatabaseUnavailable } from '../prisma/database-error.js';
 
 /** What scripts can tell from the exit code. */
@@ -53,6 +54,7 @@ function explain(error: unknown): { message: string; exitCode: number } {
     const exitCode = error.getStatus() === 404 ? EXIT_CODES.notFound : EXIT_CODES.failed;
     return { message: `${error.message}.`, exitCode };
   }
+  if (isSchemaOutdated(error)) return { message: OUTDATED_SCHEMA, exitCode: EXIT_CODES.failed };
   if (isDatabaseUnavailable(error)) {
     const message = 'The database cannot be reached, or takes too long: check DATABASE_URL.';
     return { message, exitCode: EXIT_CODES.failed };
