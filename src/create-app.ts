@@ -2,7 +2,6 @@ import { HttpFront } from '@latchkey/http-front/http-front';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { traceRequests } from '@latchkey/tracing/trace-requests';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
@@ -53,7 +52,10 @@ export async function configureApp(
 ): Promise<void> {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   recordRequests(app, fastify, logger);
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    const { traceRequests } = await import('@latchkey/tracing/trace-requests');
+    traceRequests(fastify);
+  }
   const writes = app.get(WriteSlots);
   app.get(HttpFront).protect(fastify, {
     keepAliveSeconds: environment.KEEP_ALIVE_SECONDS,

@@ -1,7 +1,6 @@
 import { HttpFront } from '@latchkey/http-front/http-front';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { traceRequests } from '@latchkey/tracing/trace-requests';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
@@ -27,7 +26,10 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    const { traceRequests } = await import('@latchkey/tracing/trace-requests');
+    traceRequests(fastify);
+  }
   app.get(HttpFront).protect(fastify, {
     keepAliveSeconds: KEEP_ALIVE_SECONDS,
     // No MCP client pipelines.

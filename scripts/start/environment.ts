@@ -47,9 +47,10 @@ export async function keepVariables({ backend }: Configuration): Promise<boolean
     .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
     .map(([name, value]) => `${name}=${quoted(value ?? '')}\n`);
   await writePrivateFile(START_FILE, lines.join(''));
-  const [key = ''] = (await readRootKeys(variables)).split('\n').filter((line) => line.trim());
+  // A digest can't be sent in place of its key.
+  const key = (await readRootKeys(variables)).trim().split(/\s+/)[0] ?? '';
   if (key === '' || /^sha256:/i.test(key)) return false;
-  await writePrivateFile(ROOT_KEY_FILE, key.trim());
+  await writePrivateFile(ROOT_KEY_FILE, key);
   return true;
 }
 

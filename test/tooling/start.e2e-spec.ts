@@ -50,8 +50,8 @@ const NOT_IN_A_FRESH_CHECKOUT = new Set([
 ]);
 const CURL_LINE = /^curl .*internal.*$/m;
 const ME_LINE = /^curl .*auth\/me.*$/m;
-const CALL_LINE = /^.*npm run -s call .*$/m;
-const TOKEN_LINE = /^.*npm run -s token .*$/m;
+const CALL_LINE = /^npm run -s call .*$/m;
+const TOKEN_LINE = /^npm run -s token .*$/m;
 const CLIENT_CONFIGURATION = /^\{\n[^]*^\}$/m;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/;
 
@@ -362,7 +362,7 @@ describe('npm start', () => {
       await expect
         .poll(() =>
           fetch(url).then(
-            ({ status }) => status,
+            (response) => response.status,
             () => 0,
           ),
         )

@@ -30,9 +30,9 @@ function resembles(name: string, known: string): boolean {
 /** The Levenshtein distance. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [i, character] of [...one].entries()) {
+  for (const [i, character] of Array.from(one).entries()) {
     const next = [i + 1];
-    for (const [j, opposite] of [...other].entries()) {
+    for (const [j, opposite] of Array.from(other).entries()) {
       const replaced = (row[j] ?? 0) + (character === opposite ? 0 : 1);
       next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
