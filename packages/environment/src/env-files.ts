@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 
 type Variables = Record<string, string | undefined>;
@@ -23,7 +24,8 @@ export function loadEnvFiles(variables: Variables = process.env): void {
   const hasDatabase = Boolean(variables.DATABASE_URL || variables.DATABASE_URL_FILE);
   for (const [name, value] of Object.entries(readEnvFiles())) {
     if (value === undefined || name in variables) continue;
-    if (!(hasDatabase && name.startsWith('DATABASE_URL'))) variables[name] = value;
+    // Neither half of another database.
+    if (!(hasDatabase && /^(DATABASE|DIRECT)_URL/.test(name))) variables[name] = value;
   }
 }
 
@@ -35,7 +37,8 @@ export function loadStartVariables(variables: Variables = process.env): void {
 
 /** The variables of a file without the empty ones; none if there is no such file. */
 export function readEnvFile(path: string): Variables {
-  if (!existsSync(path)) return {};
-  const variables: Variables = parseEnv(readFileSync(path, 'utf8'));
+  const file = resolve(path);
+  if (!existsSync(file)) return {};
+  const variables: Variables = parseEnv(readFileSync(file, 'utf8'));
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
 }
