@@ -46,6 +46,7 @@ FROM base AS migrate
 COPY --from=migrate-dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY packages/prisma-schema-engine packages/prisma-schema-engine
+COPY --from=build /app/packages/environment/dist packages/environment/dist
 COPY prisma prisma
 COPY deploy/migration deploy/migration
 COPY deploy/database deploy/database

@@ -1,10 +1,9 @@
 import path from 'node:path';
-import { config } from 'dotenv';
 import { defineConfig } from 'prisma/config';
-import { readDatabaseUrl, withoutPassword } from './prisma/database-url.mjs';
-import { embeddedDatabaseUrl } from './scripts/embedded-postgres.js';
+import { readDatabaseUrl, withoutPassword } from './packages/environment/src/database-url.js';
+import { loadEnvFiles } from './packages/environment/src/env-files.js';
 
-config({ quiet: true });
+loadEnvFiles();
 
 // Prisma would download a native schema engine instead, which only Windows needs, as it can't run a
 // script by its first line: docs/decisions/0001-prisma-wasm-schema-engine.md
@@ -18,6 +17,5 @@ if (process.platform !== 'win32') {
 export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations', seed: 'tsx prisma/seed.ts' },
-  // Empty in .env means the embedded database; some commands need none at all.
-  datasource: { url: withoutPassword(readDatabaseUrl() || (embeddedDatabaseUrl() ?? '')) },
+  datasource: { url: withoutPassword(readDatabaseUrl()) },
 });

@@ -1,10 +1,13 @@
-import 'dotenv/config';
 import { parseArgs } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { embeddedDatabaseUrl } from '../scripts/embedded-postgres.js';
+import {
+  readDatabaseUrl,
+  schemaOf,
+  withSearchPath,
+} from '../packages/environment/src/database-url.js';
+import { loadEnvFiles } from '../packages/environment/src/env-files.js';
 import { PrismaClient } from '../src/generated/prisma/client.js';
 import { inUtc } from '../src/prisma/utc-session.js';
-import { readDatabaseUrl } from './database-url.mjs';
 import { seedBulkUsers } from './seed/bulk-users.js';
 import { seedDemoUsers } from './seed/demo-users.js';
 
@@ -13,17 +16,21 @@ const MAX_USERS = 10_000_000;
 /** Fills the database with demo users and, with `--users N`, the users 1 … N. */
 async function seed(): Promise<void> {
   const { users, force } = readOptions();
+  loadEnvFiles();
   if (process.env.NODE_ENV === 'production' && !force) {
     throw new Error(
       'NODE_ENV is production: add --force to put invented users there all the same.',
     );
   }
-  const connectionString = readDatabaseUrl() || embeddedDatabaseUrl();
-  if (!connectionString) {
+  const connectionString = withSearchPath(readDatabaseUrl());
+  if (connectionString === '') {
     throw new Error('There is no database yet: run npm start first, or set DATABASE_URL.');
   }
   const prisma = new PrismaClient({
-    adapter: new PrismaPg({ connectionString: inUtc(connectionString) }),
+    adapter: new PrismaPg(
+      { connectionString: inUtc(connectionString) },
+      { schema: schemaOf(connectionString) },
+    ),
     errorFormat: 'minimal',
   });
   try {

@@ -1,13 +1,14 @@
 /**
  * `npm run call -- TOOL [ARGUMENTS]`: calls a tool of the running MCP server for the demo user 12345, and prints its
- * answer. ARGUMENTS is a JSON object.
+ * response. ARGUMENTS is a JSON object, or `--name value` for each argument.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import { parseEnvironment } from '../mcp-server/src/config/environment.js';
-import { mintAccessToken } from './start/access-token.js';
+import { loadStartVariables } from '../packages/environment/src/env-files.js';
+import { mintAccessToken } from './start/usage.js';
 
-const USER_ID = '12345';
+const USAGE = `Usage: npm run call -- TOOL ['{"name": "value"}' | --name value …]`;
 const argumentsSchema = z.record(z.string(), z.unknown());
 
 try {
@@ -17,13 +18,17 @@ try {
   process.exitCode = 1;
 }
 
-async function main([tool, json = '{}']: string[]): Promise<void> {
-  if (tool === undefined) throw new Error(`Usage: npm run call -- TOOL ['{"name": "value"}']`);
+async function main([tool, ...rest]: string[]): Promise<void> {
+  if (tool === undefined || tool.startsWith('-')) throw new Error(USAGE);
+  const parameters = { name: tool, arguments: readArguments(rest) };
+  loadStartVariables();
   const { MCP_PUBLIC_URL } = parseEnvironment(process.env);
-  const token = await mintAccessToken(USER_ID, process.env);
+  const token = await mintAccessToken(process.env);
   const client = await connect(new URL(MCP_PUBLIC_URL), token);
   try {
-    const parameters = { name: tool, arguments: argumentsSchema.parse(JSON.parse(json)) };
+    const names = (await client.listTools()).tools.map(({ name }) => name);
+    if (!names.includes(tool))
+      throw new Error(`There is no tool ${tool}: use ${names.join(', ')}.`);
     const { content, isError } = await client.callTool(parameters);
     // The parts after the first repeat it, for programs.
     const [answer] = content;
@@ -31,6 +36,29 @@ async function main([tool, json = '{}']: string[]): Promise<void> {
     if (isError) process.exitCode = 1;
   } finally {
     await client.close();
+  }
+}
+
+/** A value may begin with `-` or `+`, which a parser of options would not accept. */
+function readArguments(words: string[]): Record<string, unknown> {
+  const [first = '{}'] = words;
+  if (words.length < 2 && !first.startsWith('--')) return argumentsSchema.parse(parseJson(first));
+  const given: Record<string, unknown> = {};
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [, name, inline] = /^--([\w-]+)(?:=(.*))?$/s.exec(word) ?? [];
+    const value = inline ?? rest.shift();
+    if (name === undefined || value === undefined) throw new Error(USAGE);
+    given[name.replaceAll('-', '_')] = value;
+  }
+  return given;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(USAGE);
   }
 }
 

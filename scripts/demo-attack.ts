@@ -6,9 +6,8 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { config } from 'dotenv';
 import { z } from 'zod';
-import { embeddedDatabaseUrl } from './embedded-postgres.js';
+import { loadStartVariables } from '../packages/environment/src/env-files.js';
 
 const CONCURRENCY = 16;
 const LOG_TIMEOUT_MS = 10_000;
@@ -22,12 +21,11 @@ const createdSchema = z.object({ apiKey: z.object({ id: z.string() }), secret: z
 type Line = z.infer<typeof lineSchema>;
 
 const total = Number(process.argv[2] ?? 10_000);
-config({ quiet: true });
-const { DATABASE_URL, DATABASE_URL_FILE, INTERNAL_API_KEY: rootKey = '' } = process.env;
+loadStartVariables();
+const { INTERNAL_API_KEY: rootKey = '' } = process.env;
 const backend = spawn(process.execPath, ['dist/main.js'], {
   env: {
     ...process.env,
-    DATABASE_URL: DATABASE_URL || (DATABASE_URL_FILE ? '' : embeddedDatabaseUrl()),
     HOST: '127.0.0.1',
     PORT: '0',
     METRICS_PORT: '',

@@ -5,7 +5,7 @@ import { checkPortsAreFree, localUrl } from './start/address.js';
 import { build } from './start/build.js';
 import { configureServers, type Configuration } from './start/configuration.js';
 import { checkDatabase, hasPendingMigrations, hasUsers, seed } from './start/database.js';
-import { prepareVariables } from './start/environment.js';
+import { keepVariables, prepareVariables } from './start/environment.js';
 import {
   MCP_SERVER_KEY_FILE,
   findMcpServerKey,
@@ -62,6 +62,8 @@ async function serve(configuration: Configuration, signal: AbortSignal): Promise
   const { backend, mcpServer } = configuration;
   await prepareDatabase(backend, signal);
   await prepareMcpServerKey(backend, signal);
+  const isDevelopment = backend.environment.NODE_ENV !== 'production';
+  const hasRootKeyFile = isDevelopment && (await keepVariables(configuration));
   signal.throwIfAborted();
   const { HOST, PORT } = backend.environment;
   const { MCP_PORT } = mcpServer.environment;
@@ -79,7 +81,7 @@ async function serve(configuration: Configuration, signal: AbortSignal): Promise
       servers[0].ready(`${localUrl(HOST, MCP_PORT)}/health/ready`, signal),
       servers[1].ready(`${localUrl(HOST, PORT)}/api/health/ready`, signal),
     ]);
-    const usage = await describeUsage(configuration);
+    const usage = await describeUsage(configuration, hasRootKeyFile);
     signal.throwIfAborted();
     console.log(usage);
     const stopped = once(signal, 'abort').then(() => undefined);

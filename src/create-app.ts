@@ -2,11 +2,10 @@ import { HttpFront } from '@latchkey/http-front/http-front';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { traceRequests } from '@latchkey/tracing/trace-requests';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
-import type { Environment } from './config/environment.js';
+import { type Environment, misspelledVariables } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
 import { invalidRequest } from './problems/invalid-request.js';
 import { WriteSlots } from './limits/write-slots.js';
@@ -16,7 +15,6 @@ import { RequestLog } from './http/request-log.js';
 import { RouteTable } from './problems/route-table.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { serveDocs } from './openapi/serve-docs.js';
 import { RequestEvents } from './requests/request-events.js';
 
 export const APP_OPTIONS = {
@@ -36,27 +34,31 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     startTracing('latchkey-backend');
   }
   const logger = createLogger(environment.LOG_LEVEL);
+  for (const warning of misspelledVariables(process.env)) logger.warn(warning);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     { ...APP_OPTIONS, logger: new NestLogger(logger) },
   );
-  configureApp(app, environment, logger);
+  await configureApp(app, environment, logger);
   return app;
 }
 
 /** Sets up everything that all routes share. */
-export function configureApp(
+export async function configureApp(
   app: NestFastifyApplication,
   environment: Environment,
   logger: Logger,
-): void {
+): Promise<void> {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   const events = app.get(RequestEvents);
   const requestLog = new RequestLog(logger);
   events.observe((labels, completed) => requestLog.write(labels, completed));
   fastify.decorate('requestEvents', events);
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) traceRequests(fastify);
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    const { traceRequests } = await import('@latchkey/tracing/trace-requests');
+    traceRequests(fastify);
+  }
   const writes = app.get(WriteSlots);
   app.get(HttpFront).protect(fastify, {
     keepAliveSeconds: environment.KEEP_ALIVE_SECONDS,
@@ -67,5 +69,7 @@ export function configureApp(
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
-  if (environment.API_DOCS === 'on') serveDocs(app);
+  if (environment.API_DOCS === 'off') return;
+  const { serveDocs } = await import('./openapi/serve-docs.js');
+  serveDocs(app);
 }

@@ -1,10 +1,12 @@
 import './heap.js';
 import { resolveAddress } from '@latchkey/http-front/connections';
+import { loadEnvFiles } from '@latchkey/environment/env-files';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { shutDownOnSignal } from '@latchkey/http-front/graceful-shutdown';
 import { parseEnvironment } from './config/environment.js';
 
 try {
+  loadEnvFiles();
   const environment = parseEnvironment(process.env);
   // Imported after the check, so that a mistake in the environment is reported at once.
   const { createApp } = await import('./create-app.js');

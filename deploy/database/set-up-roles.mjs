@@ -20,8 +20,11 @@ export async function setUpRoles(ownerUrl, account) {
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-    await client.query(await readFile(new URL('roles.sql', import.meta.url), 'utf8'));
-    await setUpAccount(client, account);
+    const schema = await currentIdentifier(client, 'current_schema()');
+    const roles = await readFile(new URL('roles.sql', import.meta.url), 'utf8');
+    // The file is for the usual schema; `?schema=` in the owner's URL names another one.
+    await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${schema}`));
+    await setUpAccount(client, account, schema);
     await client.query('COMMIT');
   } finally {
     await client.end();
@@ -41,17 +44,17 @@ export function readAccount(ownerUrl, runTimeUrl) {
   return { name, password: decodeURIComponent(password) };
 }
 
-/** @param {pg.Client} client @param {{ name: string, password: string }} account */
-async function setUpAccount(client, { name, password }) {
+/** @param {pg.Client} client @param {{ name: string, password: string }} account @param {string} schema */
+async function setUpAccount(client, { name, password }, schema) {
   const identifier = pg.escapeIdentifier(name);
   const verifier = pg.escapeLiteral(scramVerifier(password));
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${identifier}`);
   else await refusePowers(client, name);
   await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
-  const database = await currentDatabase(client);
+  const database = await currentIdentifier(client, 'current_database()');
   await resetSettings(client, identifier, database);
-  await revokeGrants(client, identifier, database);
+  await revokeGrants(client, identifier, database, schema);
   await client.query(`GRANT latchkey_run_time TO ${identifier}`);
   await inheritAccount(client, identifier);
   // Not to the role, which is the whole server's: the accounts of its other databases are members too.
@@ -61,13 +64,13 @@ async function setUpAccount(client, { name, password }) {
 
 /**
  * What an account that was there before was given itself, beside the role.
- * @param {pg.Client} client @param {string} identifier @param {string} database
+ * @param {pg.Client} client @param {string} identifier @param {string} database @param {string} schema
  */
-async function revokeGrants(client, identifier, database) {
+async function revokeGrants(client, identifier, database, schema) {
   for (const objects of ['TABLES', 'SEQUENCES', 'FUNCTIONS']) {
-    await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA public FROM ${identifier}`);
+    await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA ${schema} FROM ${identifier}`);
   }
-  await client.query(`REVOKE ALL ON SCHEMA public FROM ${identifier}`);
+  await client.query(`REVOKE ALL ON SCHEMA ${schema} FROM ${identifier}`);
   await client.query(`REVOKE ALL ON DATABASE ${database} FROM ${identifier}`);
 }
 
@@ -93,9 +96,9 @@ async function inheritAccount(client, identifier) {
   await client.query(`GRANT ${identifier} TO CURRENT_USER ${options}`);
 }
 
-/** @param {pg.Client} client */
-async function currentDatabase(client) {
-  const { rows } = await client.query('SELECT current_database() AS name');
+/** @param {pg.Client} client @param {'current_database()' | 'current_schema()'} expression */
+async function currentIdentifier(client, expression) {
+  const { rows } = await client.query(`SELECT ${expression} AS name`);
   return pg.escapeIdentifier(rows[0].name);
 }
 
@@ -125,7 +128,7 @@ async function refusePowers(client, name) {
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
-         OR has_schema_privilege($1, 'public', 'CREATE') AS is_open`,
+         OR has_schema_privilege($1, current_schema(), 'CREATE') AS is_open`,
     [name],
   );
   if (rows[0].is_open) {

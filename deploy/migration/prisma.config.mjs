@@ -1,6 +1,6 @@
 // Prisma's configuration in the container: DATABASE_URL from a secret file, and nothing of a checkout.
 import { fileURLToPath } from 'node:url';
-import { readDatabaseUrl, withoutPassword } from '../../prisma/database-url.mjs';
+import { readDatabaseUrl, withoutPassword } from '../../packages/environment/dist/database-url.js';
 
 const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

@@ -1,11 +1,13 @@
 // First, since it is about all that is loaded after it.
 import './heap-growth.js';
 import { resolveAddress } from '@latchkey/http-front/connections';
+import { loadEnvFiles } from '@latchkey/environment/env-files';
 import { explainStartFailure } from '@latchkey/environment/start-failure';
 import { shutDownOnSignal } from '@latchkey/http-front/graceful-shutdown';
 import { parseEnvironment } from './config/environment.js';
 
 try {
+  loadEnvFiles();
   const environment = parseEnvironment(process.env);
   // Imported after the check, so that a mistake in the environment is reported at once.
   const { createApp } = await import('./create-app.js');

@@ -1,14 +1,20 @@
 import { parseArgs } from 'node:util';
 import { mintAccessToken } from '@latchkey/access-tokens/mint';
 import { USER_ID } from '@latchkey/access-tokens/user-id';
+import { loadStartVariables } from '@latchkey/environment/env-files';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import { SCOPES } from './auth/scopes.js';
-import { parseEnvironment } from './config/environment.js';
+import { type Environment, parseEnvironment } from './config/environment.js';
 
+const DEFAULT_AUDIENCE = 'http://localhost:3001/mcp';
 const USAGE = `Usage: npm run token -- USER_ID [--scope "${SCOPES.join(' ')}"] [--hours 8] [--audience URL]`;
 
+type Options = ReturnType<typeof readOptions>;
+
 try {
-  console.log(await mint());
+  const options = readOptions();
+  loadStartVariables();
+  console.log(options.help ? USAGE : await mint(options));
 } catch (error) {
   const isExplained = error instanceof EnvironmentError || error instanceof TypeError;
   console.error(error instanceof Error && isExplained ? error.message : error);
@@ -16,11 +22,11 @@ try {
 }
 
 /** Makes a user's access token for development; in production they come from the issuer. */
-async function mint(): Promise<string> {
+async function mint(options: Options): Promise<string> {
   if (process.env.NODE_ENV === 'production') {
     throw new TypeError('NODE_ENV is production: ask the issuer of the tokens for one.');
   }
-  const { userId, scope, hours, audience } = readOptions();
+  const { userId, scope, hours, audience } = options;
   const environment = parseEnvironment(process.env);
   if (environment.JWT_SECRET === undefined) {
     throw new TypeError('JWT_SECRET is not set: the tokens are made by the owner of JWT_JWKS_URL.');
@@ -28,7 +34,7 @@ async function mint(): Promise<string> {
   return mintAccessToken({
     secret: environment.JWT_SECRET,
     issuer: environment.accessTokens.issuer,
-    audience: audience ?? environment.accessTokens.audience,
+    audience: audience ?? developmentAudiences(environment),
     userId,
     clientId: 'latchkey-development',
     scopes: scope.split(' ').filter((word) => word !== ''),
@@ -43,13 +49,22 @@ function readOptions() {
       scope: { type: 'string', default: SCOPES.join(' ') },
       hours: { type: 'string', default: '8' },
       audience: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
   const [userId, ...others] = positionals;
   const hours = Number(values.hours);
   const isUserId = userId !== undefined && USER_ID.test(userId);
+  if (values.help) return { ...values, userId: '', hours };
   if (!isUserId || others.length > 0 || !(hours > 0 && hours <= 24 * 365)) {
     throw new TypeError(USAGE);
   }
-  return { userId, hours, scope: values.scope, audience: values.audience };
+  return { ...values, userId, hours };
+}
+
+/** For the MCP server over HTTP, for one over stdio that is given neither port nor URL, and for `GET /api/auth/me`. */
+function developmentAudiences({ accessTokens }: Environment): string[] {
+  const { AUTH_TOKEN_AUDIENCE, PORT } = process.env;
+  const backend = AUTH_TOKEN_AUDIENCE || `http://localhost:${PORT || 3000}`;
+  return [...new Set([accessTokens.audience, DEFAULT_AUDIENCE, backend])];
 }

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Client, DatabaseError } from 'pg';
-import { UTC_SESSION } from '../../src/prisma/utc-session.js';
+import { schemaOf } from '../../packages/environment/src/database-url.js';
+import { inUtc } from '../../src/prisma/utc-session.js';
 import { readMigrations } from '../migrations.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -43,7 +44,10 @@ export async function seed(connectionString: string): Promise<void> {
   const { PrismaClient } = await import('../../src/generated/prisma/client.js');
   const { seedDemoUsers } = await import('../../prisma/seed/demo-users.js');
   const prisma = new PrismaClient({
-    adapter: new PrismaPg({ connectionString, options: UTC_SESSION }),
+    adapter: new PrismaPg(
+      { connectionString: inUtc(connectionString) },
+      { schema: schemaOf(connectionString) },
+    ),
   });
   try {
     await seedDemoUsers(prisma);

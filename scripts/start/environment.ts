@@ -1,26 +1,77 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { parse } from 'dotenv';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { START_FILE, readEnvFile } from '../../packages/environment/src/env-files.js';
+import type { Configuration } from './configuration.js';
 import { step } from './step.js';
 
+const ENV_FILES = ['.env', '.env.local'];
 const TOKEN_KEYS = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWT_JWKS_URL'];
+const START_VARIABLES = [
+  'AUTH_TOKEN_AUDIENCE',
+  'HOST',
+  'INTERNAL_API_KEY',
+  'JWT_ISSUER',
+  'JWT_SECRET',
+  'MCP_PORT',
+  'MCP_PUBLIC_URL',
+  'MCP_TOKEN_AUDIENCE',
+  'PORT',
+];
+/** The root key of the running start, for pasted lines: no exported variable can contradict it. */
+export const ROOT_KEY_FILE = '.data/root-key';
 
 /**
- * The variables of `.env`, which is made or completed first; those of the process win.
- * Throws at a line that is no variable.
+ * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process win.
+ * @throws Error at a line that is not `NAME=value`
  */
 export async function prepareVariables(signal: AbortSignal): Promise<NodeJS.ProcessEnv> {
   if (!existsSync('.env')) await createEnvironmentFile();
   const variables = await readVariables();
-  // In production the tokens have an issuer, whose keys nobody can make up.
+  // In production, an issuer signs the tokens with keys of its own.
   const isComplete = TOKEN_KEYS.some((name) => variables[name]);
   if (isComplete || variables.NODE_ENV === 'production') return variables;
   await step('Add JWT_SECRET to .env', signal, addTokenSecret);
   return readVariables();
 }
 
-/** Makes `.env` from `.env.example`, with secrets of its own. */
+/**
+ * Keeps the variables of this start for commands in other terminals, readable by the owner only.
+ * @returns whether there is a root key in plaintext to keep
+ */
+export async function keepVariables({ backend }: Configuration): Promise<boolean> {
+  const { variables, environment } = backend;
+  const kept = { ...variables, DATABASE_URL: environment.DATABASE_URL };
+  const lines = Object.entries(kept)
+    .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
+    .map(([name, value]) => `${name}=${quoted(value ?? '')}\n`);
+  await writePrivateFile(START_FILE, lines.join(''));
+  // A digest can't be sent in place of its key.
+  const key = (await readRootKeys(variables)).trim().split(/\s+/)[0] ?? '';
+  if (key === '' || /^sha256:/i.test(key)) return false;
+  await writePrivateFile(ROOT_KEY_FILE, key);
+  return true;
+}
+
+/** Writes a file that only its owner can read, at once or not at all. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  await writeFile(unfinished, text, { mode: 0o600 });
+  await rename(unfinished, path);
+}
+
+async function readRootKeys({ INTERNAL_API_KEY, INTERNAL_API_KEY_FILE }: NodeJS.ProcessEnv) {
+  return INTERNAL_API_KEY || (INTERNAL_API_KEY_FILE ? readFile(INTERNAL_API_KEY_FILE, 'utf8') : '');
+}
+
+/** In the quotes that the value does not contain. */
+function quoted(value: string): string {
+  const quote = ["'", '"', '`'].find((character) => !value.includes(character)) ?? '';
+  return `${quote}${value}${quote}`;
+}
+
 async function createEnvironmentFile(): Promise<void> {
   const example = await readFile('.env.example', 'utf8');
   const text = withSecret('JWT_SECRET', withSecret('INTERNAL_API_KEY', example));
@@ -40,14 +91,19 @@ function withSecret(name: string, text: string): string {
 }
 
 async function readVariables(): Promise<NodeJS.ProcessEnv> {
-  const text = await readFile('.env', 'utf8');
-  // Quoted values may go over several lines; dotenv itself passes over what it can't read.
-  const lines = text.replace(/(?<==[ \t]*)(["'`])[^]*?\1/g, keepLineBreaks).split(/\r?\n/);
-  const broken = lines.findIndex((line) => !/^\s*((export\s+)?[\w.-]+\s*=.*|#.*)?$/.test(line));
-  if (broken !== -1) throw new Error(`Line ${broken + 1} of .env is not NAME=value: correct it.`);
-  return { ...parse(text), ...process.env };
+  for (const path of ENV_FILES.filter(existsSync)) checkLines(path, await readFile(path, 'utf8'));
+  return { ...readEnvFile('.env'), ...readEnvFile('.env.local'), ...process.env };
 }
 
-function keepLineBreaks(quoted: string): string {
-  return quoted.replace(/[^\n]/g, '');
+/** Node's parser skips lines that it can't read. */
+function checkLines(path: string, text: string): void {
+  // Quoted values may go over several lines.
+  const lines = text.replace(/(?<==[ \t]*)(["'`])[^]*?\1/g, keepLineBreaks).split(/\r?\n/);
+  const broken = lines.findIndex((line) => !/^\s*((export\s+)?[\w.-]+\s*=.*|#.*)?$/.test(line));
+  if (broken !== -1)
+    throw new Error(`Line ${broken + 1} of ${path} is not NAME=value: correct it.`);
+}
+
+function keepLineBreaks(text: string): string {
+  return text.replace(/[^\n]/g, '');
 }

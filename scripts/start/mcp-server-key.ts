@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { query } from './database.js';
+import { writePrivateFile } from './environment.js';
 
-const FOLDER = '.data';
 /** The MCP server's own key, for its owner's eyes only. */
-export const MCP_SERVER_KEY_FILE = `${FOLDER}/mcp-server-key`;
+export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
 
 /** What the tools of the MCP server need, and no more (mcp-server/src/tools). */
 export const MCP_SERVER_GRANT = {
@@ -63,10 +63,7 @@ export async function issueMcpServerKey(variables: NodeJS.ProcessEnv): Promise<v
   const command = ['create', ...described, '--scopes', scopes.join(','), ...fields, ...output];
   const stdout = await runKeys(variables, command);
   const { secret } = createdSchema.parse(JSON.parse(stdout));
-  await mkdir(FOLDER, { recursive: true });
-  const unfinished = `${MCP_SERVER_KEY_FILE}.${process.pid}`;
-  await writeFile(unfinished, `${secret}\n`, { mode: 0o600 });
-  await rename(unfinished, MCP_SERVER_KEY_FILE);
+  await writePrivateFile(MCP_SERVER_KEY_FILE, `${secret}\n`);
 }
 
 /** Issues a new key and revokes the old one. */
@@ -84,7 +81,8 @@ export async function replaceMcpServerKey(
 
 async function runKeys(variables: NodeJS.ProcessEnv, args: string[]): Promise<string> {
   const command = ['dist/cli.js', 'keys', ...args];
-  return (await promisify(execFile)(process.execPath, command, { env: variables })).stdout;
+  const env = { ...variables, ENV_FILES: 'off' };
+  return (await promisify(execFile)(process.execPath, command, { env })).stdout;
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {

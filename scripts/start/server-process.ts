@@ -20,7 +20,8 @@ export class ServerProcess {
   ) {
     // In a session of its own: a terminal's Ctrl-C reaches npm start only, which stops it in order.
     this.server = spawn(process.execPath, ['--import', END_WITH_PARENT.href, script], {
-      env: variables,
+      // All variables are given: the server must not read more of .env by itself.
+      env: { ...variables, ENV_FILES: 'off' },
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -1,48 +1,62 @@
-import { mintAccessToken } from './access-token.js';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { localUrl } from './address.js';
 import type { Configuration } from './configuration.js';
+import { ROOT_KEY_FILE } from './environment.js';
 
 const USER_ID = '12345';
-const COMMAND_VARIABLES = ['MCP_PORT', 'MCP_PUBLIC_URL', 'MCP_TOKEN_AUDIENCE', 'JWT_ISSUER'];
 
-/** What to do now that everything runs, in lines to paste. */
-export async function describeUsage({ backend, mcpServer }: Configuration): Promise<string> {
+/**
+ * Describes the next steps, in lines to paste. No line depends on variables that a terminal exports.
+ * @param hasRootKeyFile whether `keepVariables` has written the root key
+ */
+export async function describeUsage(
+  { backend, mcpServer }: Configuration,
+  hasRootKeyFile: boolean,
+): Promise<string> {
   const { HOST, PORT } = backend.environment;
   const url = localUrl(HOST, PORT);
   const seconds = (performance.now() / 1000).toFixed(1);
+  // Read from its file, so that no log of this output keeps it.
+  const key = hasRootKeyFile ? `$(cat ${ROOT_KEY_FILE})` : '<key>';
   return `
 Latchkey serves at ${url} after ${seconds} s, its MCP server at ${mcpServer.environment.MCP_PUBLIC_URL}; Ctrl-C stops both.
 In another terminal, in this folder, ask the backend for a user:
 
-curl -s ${url}/api/internal/users/${USER_ID} -H "X-API-Key: ${keyExpression(backend.variables)}"
+curl -s ${url}/api/internal/users/${USER_ID} -H "X-API-Key: ${key}"
 
-${await describeMcpUsage(mcpServer)}
+${await describeTokenUsage(mcpServer, url)}
 `;
 }
 
-async function describeMcpUsage({
-  environment,
-  variables,
-}: Configuration['mcpServer']): Promise<string> {
+async function describeTokenUsage(
+  { environment, variables }: Configuration['mcpServer'],
+  backendUrl: string,
+): Promise<string> {
   const { NODE_ENV, JWT_SECRET, MCP_PUBLIC_URL } = environment;
   if (NODE_ENV === 'production' || JWT_SECRET === undefined) {
     return `Connect an MCP client, with a token from your issuer in place of <token>:
 
 ${clientConfiguration(MCP_PUBLIC_URL, '<token>')}`;
   }
-  // No log of this output keeps a token: only a terminal is shown one.
+  // Only a terminal shows a token, so that no log of this output keeps it.
   const { isTTY } = process.stdout;
-  const token = isTTY ? await mintAccessToken(USER_ID, variables) : '<token>';
+  const token = isTTY ? await mintAccessToken(variables) : '<token>';
   const tokenHint = isTTY
     ? 'The token below is good for 8 hours; this prints a new one'
-    : 'Put what this prints in place of <token>';
-  return `Call a tool of the MCP server for the same user:
+    : 'Put the output of this line in place of <token>';
+  const tokenCommand = `npm run -s token -- ${USER_ID}`;
+  return `Ask the backend as the user:
 
-${assignments()}npm run -s call -- get_balance
+curl -s ${backendUrl}/api/auth/me -H "Authorization: Bearer $(${tokenCommand})"
+
+Call a tool of the MCP server for the same user:
+
+npm run -s call -- get_balance
 
 Connect an MCP client. ${tokenHint}:
 
-${assignments()}npm run -s token -- ${USER_ID}
+${tokenCommand}
 
 ${clientConfiguration(MCP_PUBLIC_URL, token)}`;
 }
@@ -52,17 +66,12 @@ function clientConfiguration(url: string, token: string): string {
   return JSON.stringify({ mcpServers: { latchkey } }, undefined, 2);
 }
 
-/** The key is taken from where it is, so that no log of this output keeps it. */
-function keyExpression({ INTERNAL_API_KEY_FILE }: NodeJS.ProcessEnv): string {
-  if (process.env.INTERNAL_API_KEY) return '$INTERNAL_API_KEY';
-  if (INTERNAL_API_KEY_FILE) return `$(head -n 1 '${INTERNAL_API_KEY_FILE}')`;
-  return `$(sed -n 's/^INTERNAL_API_KEY=//p' .env)`;
-}
-
-/** What this start was given beside .env, which the commands read too. */
-function assignments(): string {
-  return COMMAND_VARIABLES.flatMap((name) => {
-    const value = process.env[name];
-    return value ? [`${name}='${value.replaceAll("'", `'\\''`)}' `] : [];
-  }).join('');
+/** The output of `npm run token` for the demo user. @throws Error where the command refuses */
+export async function mintAccessToken(variables: NodeJS.ProcessEnv): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['mcp-server/dist/mint-token.js', USER_ID],
+    { env: variables },
+  );
+  return stdout.trim();
 }

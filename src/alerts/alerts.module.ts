@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { Alerts } from './alerts.js';
@@ -9,7 +8,7 @@ import { KeyDetector } from './key-detector.js';
 import { Webhook } from './webhook.js';
 
 @Module({
-  imports: [HttpModule, KeyVerificationModule],
+  imports: [KeyVerificationModule],
   providers: [Webhook, Deliveries, IncidentStore, Alerts, AttemptDetector, KeyDetector],
   exports: [Alerts, Deliveries],
 })

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { HttpService } from '@nestjs/axios';
 import { ConfigService } from '@nestjs/config';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Environment } from '../config/environment.js';
@@ -28,7 +27,7 @@ async function serve(listener: RequestListener): Promise<string> {
 
 function send(url: string): Promise<void> {
   const config = new ConfigService<Environment, true>({ ALERT_WEBHOOK_URL: url });
-  return new Webhook(new HttpService(), config).send('{}', new AbortController().signal);
+  return new Webhook(config).send('{}', new AbortController().signal);
 }
 
 describe('a receiver of alerts', () => {

@@ -1,8 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { HttpService } from '@nestjs/axios';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { isAxiosError } from 'axios';
 import type { Environment } from '../config/environment.js';
 
 const TIMEOUT_MS = 5000;
@@ -19,10 +17,7 @@ export class Webhook {
   private readonly url: string | undefined;
   private readonly secret: string | undefined;
 
-  constructor(
-    private readonly http: HttpService,
-    config: ConfigService<Environment, true>,
-  ) {
+  constructor(config: ConfigService<Environment, true>) {
     this.url = config.get('ALERT_WEBHOOK_URL', { infer: true });
     this.secret = config.get('ALERT_WEBHOOK_SECRET', { infer: true });
   }
@@ -34,8 +29,10 @@ export class Webhook {
   /** Resolves when the receiver has confirmed the alert with any 2xx. @throws DeliveryError, also when it is left */
   async send(body: string, left: AbortSignal): Promise<void> {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
+    // Loaded here: most processes send no alert, and a start would take longer.
+    const { default: axios } = await import('axios');
     try {
-      const { status } = await this.http.axiosRef.request<string>({
+      const { status } = await axios.request<string>({
         method: 'POST',
         url: this.url,
         data: body,
@@ -56,7 +53,7 @@ export class Webhook {
       // To ask it keeps it: Node 20 forgets a time-out that only `AbortSignal.any` knows (nodejs/node#57736).
       if (limit.aborted) throw new DeliveryError('no answer in time');
       // A new error: axios's own one holds the URL.
-      throw new DeliveryError((isAxiosError(error) && error.code) || 'no answer');
+      throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no answer');
     }
   }
 

@@ -1,5 +1,5 @@
 import { Controller, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '../openapi/swagger.js';
 import { Route } from '../auth/route.decorator.js';
 import {
   type AuditEventPage,

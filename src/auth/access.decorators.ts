@@ -1,5 +1,5 @@
 import { UseGuards, applyDecorators } from '@nestjs/common';
-import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import { ApiExtension, ApiSecurity } from '../openapi/swagger.js';
 import type { Scope } from '../api-keys/scopes.js';
 import {
   ACCESS_TOKEN_SCHEME,

@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '../openapi/swagger.js';
 import { currentUserAnswerSchema } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import { UserId } from './parameter.decorators.js';

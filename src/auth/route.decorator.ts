@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { Delete, Get, Header, HttpCode, Patch, Post, applyDecorators } from '@nestjs/common';
-import { ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger';
+import { ApiExtension, ApiOperation, ApiResponse } from '../openapi/swagger.js';
 import type { z } from 'zod';
 import type { Scope } from '../api-keys/scopes.js';
 import { PROBLEMS_EXTENSION } from '../openapi/operation-metadata.js';

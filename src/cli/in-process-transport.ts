@@ -13,6 +13,8 @@ import type { Transport } from './api-client.js';
 import { OperatorModule } from './operator.module.js';
 
 const REMEDIES = {
+  SCHEMA_OUTDATED:
+    'Run npx prisma migrate deploy, or in production node deploy/database/migrate.mjs.',
   DATABASE_UNAVAILABLE:
     'The database cannot be reached, or takes too long: check DATABASE_URL. With --url, no database is needed.',
 };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { loadEnvFiles } from '@latchkey/environment/env-files';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { actingUserSchema } from '../auth/acting-user.schema.js';
@@ -66,6 +67,7 @@ async function openTransport({
     throw wrongUsage(...error.issues.map(({ message }) => `--as ${message}`));
   if (url !== undefined) return openHttpTransport({ url, keyFile, operator });
   if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
+  loadEnvFiles();
   // Loads Nest and Prisma, which a client of a server does not need.
   const { openInProcessTransport } = await import('./in-process-transport.js');
   return openInProcessTransport(operator);

@@ -33,6 +33,14 @@ function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
 }
 
 describe('parseEnvironment', () => {
+  it('accepts signing keys over http on loopback outside production only', () => {
+    const given = { ...GOOD, JWT_JWKS_URL: 'http://127.0.0.1:8080/jwks', JWT_ISSUER: 'issuer' };
+    expect(parseEnvironment(given)).toMatchObject({ JWT_JWKS_URL: given.JWT_JWKS_URL });
+    expect(() => parseEnvironment({ ...given, NODE_ENV: 'production' })).toThrow(
+      'JWT_JWKS_URL: must be https:// in production',
+    );
+  });
+
   it('has safe defaults for everything but the database and the key', () => {
     expect(parseEnvironment(GOOD)).toEqual({
       DATABASE_URL,

@@ -3,6 +3,8 @@ import {
   tokenVariables,
   verifierSettings,
 } from '@latchkey/access-tokens/token-variables';
+import { withSearchPath } from '@latchkey/environment/database-url';
+import { findMisspelled } from '@latchkey/environment/misspelled';
 import { readEnvironment } from '@latchkey/environment/read-environment';
 import {
   always,
@@ -44,7 +46,8 @@ const KEY_ENVIRONMENT_OF = {
 
 const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
-  .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded');
+  .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
+  .transform((url) => (URL.canParse(url) ? withSearchPath(url) : url));
 
 const redisUrl = z
   .string()
@@ -126,6 +129,12 @@ export type Environment = z.output<typeof environmentSchema>;
  */
 export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);
+}
+
+/** A sentence for each variable whose name is probably a mistake. */
+export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
+  const files = SECRETS.map((name) => `${name}_FILE`);
+  return findMisspelled(Object.keys(given), [...Object.keys(variables.shape), ...files]);
 }
 
 function isPostgresUrl(text: string): boolean {

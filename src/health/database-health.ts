@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { withoutArguments } from '../prisma/database-error.js';
+import { OUTDATED_SCHEMA, isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { PrismaService } from '../prisma/prisma.service.js';
+import { SchemaCheck } from './schema-check.js';
 
 // Health is public: however often it is asked, the database is asked this rarely.
 const FRESH_MS = 250;
@@ -13,7 +15,10 @@ export class DatabaseHealth {
   private wasUp: boolean | undefined;
   private readonly logger = new Logger(DatabaseHealth.name);
 
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly schema: SchemaCheck,
+  ) {}
 
   async isUp(): Promise<boolean> {
     if (this.latest === undefined || performance.now() - this.askedAt > FRESH_MS) {
@@ -27,6 +32,7 @@ export class DatabaseHealth {
   private async ask(): Promise<boolean> {
     try {
       await this.prisma.$queryRaw`SELECT 1`;
+      await this.schema.pass();
       this.report(true);
       return true;
     } catch (error) {
@@ -39,6 +45,6 @@ export class DatabaseHealth {
     if (isUp === this.wasUp) return;
     this.wasUp = isUp;
     if (isUp) this.logger.log('The database answers');
-    else this.logger.error(withoutArguments(error));
+    else this.logger.error(isSchemaOutdated(error) ? OUTDATED_SCHEMA : withoutArguments(error));
   }
 }

@@ -4,7 +4,7 @@ import {
   ApiOperation,
   ApiServiceUnavailableResponse,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../openapi/swagger.js';
 import type { FastifyReply } from 'fastify';
 import { HttpFront } from '@latchkey/http-front/http-front';
 import { KeyFeed } from '../api-keys/feed/key-feed.js';

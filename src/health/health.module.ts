@@ -3,10 +3,11 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { DatabaseHealth } from './database-health.js';
 import { HealthController } from './health.controller.js';
+import { SchemaCheck } from './schema-check.js';
 
 @Module({
   imports: [KeyVerificationModule, LimitsModule],
   controllers: [HealthController],
-  providers: [DatabaseHealth],
+  providers: [DatabaseHealth, SchemaCheck],
 })
 export class HealthModule {}

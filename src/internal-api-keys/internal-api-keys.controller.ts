@@ -1,5 +1,5 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
 import { ActingUser } from '../auth/acting-user.decorator.js';
 import type { Principal } from '../api-keys/principal.js';

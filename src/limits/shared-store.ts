@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Environment } from '../config/environment.js';
 
 const START_WAIT_MS = 1000;
@@ -17,27 +17,17 @@ export type Sharing = 'shared' | 'degraded' | 'per-process';
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);
   /** Undefined without `REDIS_URL`. */
-  readonly redis: Redis | undefined;
+  redis: Redis | undefined;
+  private readonly url: string | undefined;
   private wasUp = true;
   private isLeftAlone = false;
   /** What it said last was that something is wrong, so that a connection proves nothing. */
   private hasReplied = false;
 
   constructor(config: ConfigService<Environment, true>) {
-    const url = config.get('REDIS_URL', { infer: true });
-    if (url === undefined || config.get('LIMITS', { infer: true }) === 'off') return;
-    this.redis = new Redis(url, {
-      lazyConnect: true,
-      // What can't be counted there now is counted here.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: START_WAIT_MS,
-      commandTimeout: COMMAND_TIMEOUT_MS,
-      retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
-    });
-    this.redis.on('ready', () => this.reportConnection());
-    this.redis.on('close', () => this.report(false));
-    this.redis.on('error', (error) => this.logger.debug(error.message));
+    if (config.get('LIMITS', { infer: true }) === 'on') {
+      this.url = config.get('REDIS_URL', { infer: true });
+    }
   }
 
   get sharing(): Sharing {
@@ -50,8 +40,23 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
+    if (this.url === undefined) return;
+    // Loaded here, because a start without Redis would take longer for nothing.
+    const { Redis } = await import('ioredis');
+    this.redis = new Redis(this.url, {
+      lazyConnect: true,
+      // What can't be counted there now is counted here.
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: START_WAIT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
+    });
+    this.redis.on('ready', () => this.reportConnection());
+    this.redis.on('close', () => this.report(false));
+    this.redis.on('error', (error) => this.logger.debug(error.message));
     // It tries again by itself.
-    await this.redis?.connect().catch(() => undefined);
+    await this.redis.connect().catch(() => undefined);
   }
 
   onApplicationShutdown(): void {

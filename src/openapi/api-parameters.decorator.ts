@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiParam, ApiQuery } from '@nestjs/swagger';
+import { ApiParam, ApiQuery } from './swagger.js';
 import type { z } from 'zod';
 import { toOpenApiSchema } from './schema.js';
 

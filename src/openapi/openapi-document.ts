@@ -1,16 +1,18 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import * as swagger from '@nestjs/swagger';
 import { z } from 'zod';
 import { addExamples } from './examples.js';
+import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME } from './operation-metadata.js';
 import { type Operation, addProblems, problemComponent } from './problem-responses.js';
 import { type Schemas, resolve, toOpenApiSchema } from './schema.js';
-import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME } from './operation-metadata.js';
+import { annotateRoutes } from './swagger.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 /** Creates the OpenAPI 3.1 document of the application's routes, with each of their problems. */
-export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
-  const settings = new DocumentBuilder()
+export function createOpenApiDocument(app: NestFastifyApplication): swagger.OpenAPIObject {
+  annotateRoutes(swagger);
+  const settings = new swagger.DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Latchkey')
     .setDescription('The key-guarded internal user API for MCP servers.')
@@ -24,7 +26,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('audit', 'The audit trail')
     .addTag('health', 'For load balancers and orchestrators')
     .build();
-  const document = SwaggerModule.createDocument(app, settings, {
+  const document = swagger.SwaggerModule.createDocument(app, settings, {
     operationIdFactory: (_controller, handler) => handler,
     standardSchemaConverter: (schema, { schemaType }) =>
       schema instanceof z.ZodType ? toOpenApiSchema(schema, schemaType) : undefined,

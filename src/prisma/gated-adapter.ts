@@ -25,7 +25,7 @@ export class GatedPrismaPg extends PrismaPg {
 }
 
 const READ = /^\s*SELECT\b/i;
-const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?public"?\.)?"?(\w+)/i;
+const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?\w+"?\.)?"?(\w+)/i;
 
 /** What Prisma writes with `RETURNING` comes as a query too, so the text tells what is a read. */
 export function describeStatement({ sql }: Pick<Query, 'sql'>): Statement {

@@ -1,4 +1,7 @@
+import { schemaOf } from '@latchkey/environment/database-url';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../config/environment.js';
 import { PrismaClient } from '../generated/prisma/client.js';
 import { DatabaseGate } from './database-gate.js';
 import { DatabasePool } from './database-pool.js';
@@ -10,9 +13,11 @@ import { GatedPrismaPg } from './gated-adapter.js';
  */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
-  constructor(gate: DatabaseGate, pool: DatabasePool) {
+  constructor(gate: DatabaseGate, pool: DatabasePool, config: ConfigService<Environment, true>) {
     const logger = new Logger(PrismaService.name);
     const adapter = new GatedPrismaPg(gate, pool, {
+      // Prisma names the schema in its statements, whatever the search path is.
+      schema: schemaOf(config.get('DATABASE_URL', { infer: true })),
       onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),
     });
     // Minimal: the longer formats quote the arguments, which are personal data.

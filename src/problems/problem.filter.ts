@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isDatabaseUnavailable, withoutArguments } from '../prisma/database-error.js';
+import { isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
@@ -28,6 +29,7 @@ export class ProblemFilter implements ExceptionFilter {
       request.log.warn(describe(exception, request), 'database unavailable');
       return new ProblemException('DATABASE_UNAVAILABLE');
     }
+    if (isSchemaOutdated(exception)) return new ProblemException('SCHEMA_OUTDATED');
     // Nobody is left to read the answer.
     if (request.raw.destroyed && !request.raw.complete)
       return new ProblemException('MALFORMED_HTTP');

@@ -82,6 +82,7 @@ export const PROBLEM_TYPES = {
   ),
   KEYS_UNAVAILABLE: retryable(503, 'API key verification is temporarily unavailable', 1),
   OVERLOADED: retryable(503, 'There are more requests than can be answered soon', 1),
+  SCHEMA_OUTDATED: lasting(503, 'The database schema is missing or older than this version'),
   DATABASE_UNAVAILABLE: retryable(503, 'The database is temporarily unavailable', 1),
 } as const satisfies Record<string, ProblemType>;
 

@@ -61,7 +61,7 @@ export async function startApp(
     createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
     APP_OPTIONS,
   );
-  configureApp(nest, environment, logger);
+  await configureApp(nest, environment, logger);
   await nest.listen(0, '127.0.0.1');
   return nest;
 }

@@ -21,7 +21,7 @@ export interface DividedDatabase {
   drop(): Promise<void>;
 }
 
-export async function createDividedDatabase(): Promise<DividedDatabase> {
+export async function createDividedDatabase(parameters = ''): Promise<DividedDatabase> {
   const name = `latchkey_test_${randomBytes(6).toString('hex')}`;
   const accounts = { owner: `${name}_owner`, runTime: `${name}_run_time` };
   const ownerUrl = urlOf(name, accounts.owner);
@@ -30,7 +30,7 @@ export async function createDividedDatabase(): Promise<DividedDatabase> {
     `CREATE ROLE ${accounts.owner} LOGIN CREATEROLE PASSWORD '${new URL(ownerUrl).password}'`,
     `CREATE DATABASE ${name} OWNER ${accounts.owner} TEMPLATE template0 ENCODING 'UTF8'`,
   );
-  await migrate(ownerUrl, runTimeUrl);
+  await migrate(ownerUrl + parameters, runTimeUrl + parameters);
   const drop = () =>
     runOnServer(
       `DROP DATABASE ${name} WITH (FORCE)`,

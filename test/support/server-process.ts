@@ -28,7 +28,7 @@ export class ServerProcess {
   ) {
     const [program, ...args] = [...launcher, process.execPath, main];
     this.child = spawn(program, args, {
-      env: { PATH: process.env.PATH, ...variables },
+      env: { PATH: process.env.PATH, ENV_FILES: 'off', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // A test that failed before it stopped this must leave nothing behind.

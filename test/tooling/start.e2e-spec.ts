@@ -19,7 +19,17 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client as McpClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  onTestFinished,
+  vi,
+} from 'vitest';
 import { z } from 'zod';
 import {
   clusterDirectory,
@@ -38,9 +48,10 @@ const NOT_IN_A_FRESH_CHECKOUT = new Set([
   '.data',
   '.env',
 ]);
-const CURL_LINE = /^curl .*$/m;
-const CALL_LINE = /^.*npm run -s call .*$/m;
-const TOKEN_LINE = /^.*npm run -s token .*$/m;
+const CURL_LINE = /^curl .*internal.*$/m;
+const ME_LINE = /^curl .*auth\/me.*$/m;
+const CALL_LINE = /^npm run -s call .*$/m;
+const TOKEN_LINE = /^npm run -s token .*$/m;
 const CLIENT_CONFIGURATION = /^\{\n[^]*^\}$/m;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/;
 
@@ -57,12 +68,14 @@ const clientConfigurationSchema = z.object({
 /** A copy of the checkout as a newcomer has it, which other accounts can't enter. */
 async function makeCheckout(): Promise<string> {
   const checkout = await mkdtemp(join(tmpdir(), 'latchkey-checkout-'));
-  await cp('.', checkout, {
-    recursive: true,
-    filter: (path) => !NOT_IN_A_FRESH_CHECKOUT.has(basename(path)),
-  });
+  await copyCheckout(checkout);
   await linkPackages(join(process.cwd(), 'node_modules'), join(checkout, 'node_modules'));
   return checkout;
+}
+
+async function copyCheckout(folder: string): Promise<void> {
+  const filter = (path: string) => !NOT_IN_A_FRESH_CHECKOUT.has(basename(path));
+  await cp('.', folder, { recursive: true, filter });
 }
 
 /** As `npm ci` leaves them: those of the registry, and links to the checkout's own, not yet built. */
@@ -284,6 +297,78 @@ describe('npm start', () => {
       );
     });
 
+    it('has printed a line that asks the backend as the user when pasted', async () => {
+      expect(JSON.parse(await paste(running.line(ME_LINE), checkout))).toMatchObject({
+        user: { id: '12345' },
+      });
+    });
+
+    it.each(['curl', 'token', 'call'])(
+      'has printed a line that works whatever is exported: %s',
+      async (name) => {
+        const exported = {
+          INTERNAL_API_KEY: 'another-key',
+          JWT_SECRET: 'another-secret-of-32-characters-'.repeat(2),
+          MCP_PORT: '1',
+          PORT: '1',
+        };
+        const line = { curl: CURL_LINE, token: ME_LINE, call: CALL_LINE }[name] ?? CURL_LINE;
+        expect(await paste(running.line(line), checkout, exported)).toContain('John Doe');
+      },
+    );
+
+    it('asks the backend with the line of the README', async () => {
+      const readme = await readFile('README.md', 'utf8');
+      const line = (CURL_LINE.exec(readme)?.[0] ?? '').replace('3000', `${running.port}`);
+      expect(await paste(line, checkout, { INTERNAL_API_KEY: 'another' })).toContain('John Doe');
+    });
+
+    it('lets a server over stdio that knows no port accept the token', async () => {
+      const token = (await paste(running.line(TOKEN_LINE), checkout)).trim();
+      const [, payload = ''] = token.split('.');
+      const { aud: audiences } = JSON.parse(Buffer.from(payload, 'base64url').toString());
+      expect(audiences).toContain('http://localhost:3001/mcp');
+      expect(audiences).toContain(`http://localhost:${running.mcpPort}/mcp`);
+    });
+
+    it('prints the usage of npm run token', async () => {
+      expect(await paste('npm run -s token -- --help', checkout)).toMatch(/^Usage: npm run token/);
+    });
+
+    it('calls a tool with an option whose value begins with a sign', async () => {
+      const line = `npm run -s call -- update_phone --phone`;
+      expect(await paste(`${line} +12025550123`, checkout)).toMatch(/phone number/);
+      const refused = paste(`${line} -1`, checkout);
+      await expect(refused).rejects.toMatchObject({ stdout: expect.stringContaining('E.164') });
+    });
+
+    it('lists the tools instead of an unknown one', async () => {
+      await expect(paste('npm run -s call -- nope', checkout)).rejects.toMatchObject({
+        stderr: expect.stringMatching(/There is no tool nope: use .*get_balance/),
+      });
+    });
+
+    it('tells every command where the database is', async () => {
+      const status = await paste('npx prisma migrate status', checkout);
+      expect(status).toContain('Database schema is up to date!');
+      const PORT = `${randomInt(30_000, 32_000)}`;
+      const { PATH } = process.env;
+      const backend = spawn(process.execPath, ['dist/main.js'], {
+        cwd: checkout,
+        env: { PATH, PORT, METRICS_PORT: '' },
+      });
+      onTestFinished(() => void backend.kill());
+      const url = `http://127.0.0.1:${PORT}/api/health/ready`;
+      await expect
+        .poll(() =>
+          fetch(url).then(
+            (response) => response.status,
+            () => 0,
+          ),
+        )
+        .toBe(200);
+    });
+
     it('has printed what connects an MCP client, once the token is in it', async () => {
       expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
@@ -434,6 +519,13 @@ describe('npm start', () => {
       );
     });
 
+    it('reads .env.local before .env', async () => {
+      const path = join(checkout, '.env.local');
+      await writeFile(path, 'MCP_RATE_LIMIT=several\n');
+      onTestFinished(() => rm(path));
+      expect(await failToStart({})).toMatch(/MCP_RATE_LIMIT: must be a whole number/);
+    });
+
     it('names the variable that is missing', async () => {
       expect(await failToStart({ INTERNAL_API_KEY: '' })).toMatch(/INTERNAL_API_KEY: is required/);
     });
@@ -445,6 +537,34 @@ describe('npm start', () => {
         "✗ The database at 127.0.0.1:1/latchkey can't be reached (ECONNREFUSED): check DATABASE_URL.\n",
       );
     });
+  });
+});
+
+describe('npm start without its dependencies', () => {
+  const CONNECTION =
+    /^✗ Dependencies are missing or outdated: run npm ci, then npm start again\.$/m;
+
+  it('says what to run in a fresh clone, without a stack trace', async () => {
+    const checkout = await mkdtemp(join(tmpdir(), 'latchkey-clone-'));
+    onTestFinished(() => rm(checkout, { recursive: true }));
+    await copyCheckout(checkout);
+    const output = await failure(checkout);
+    expect(output).toMatch(CONNECTION);
+    expect(output).not.toContain('    at ');
+  });
+
+  it('says what to run after an update, before it builds or migrates', async () => {
+    const checkout = await makeCheckout();
+    onTestFinished(() => removeCheckout(checkout));
+    const path = join(checkout, 'package-lock.json');
+    const lock = await readFile(path, 'utf8');
+    await writeFile(
+      path,
+      lock.replace(/("node_modules\/zod": \{\s+"version": ")[^"]+/, '$199.0.0'),
+    );
+    expect(await failure(checkout)).toMatch(CONNECTION);
+    await expect(stat(join(checkout, '.env'))).rejects.toThrow('ENOENT');
+    await expect(stat(join(checkout, 'dist'))).rejects.toThrow('ENOENT');
   });
 });
 

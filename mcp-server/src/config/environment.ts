@@ -3,6 +3,7 @@ import {
   tokenVariables,
   verifierSettings,
 } from '@latchkey/access-tokens/token-variables';
+import { findMisspelled } from '@latchkey/environment/misspelled';
 import { readEnvironment } from '@latchkey/environment/read-environment';
 import {
   always,
@@ -105,6 +106,13 @@ export function parseBackendEnvironment(given: NodeJS.ProcessEnv): BackendEnviro
 /** @throws EnvironmentError with every problem found. */
 export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);
+}
+
+/** A sentence for each variable whose name is probably a mistake. */
+export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
+  const files = SECRETS.map((name) => `${name}_FILE`);
+  const known = [...Object.keys(variables.shape), ...files];
+  return findMisspelled(Object.keys(given), known, ['METRICS_PORT']);
 }
 
 type BackendVariables = z.output<typeof backendVariables>;

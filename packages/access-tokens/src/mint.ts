@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 export interface TokenRequest {
   readonly secret: string;
   readonly issuer: string;
-  readonly audience: string;
+  readonly audience: string | string[];
   readonly userId: string;
   readonly clientId: string;
   readonly scopes: readonly string[];

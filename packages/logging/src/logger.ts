@@ -1,5 +1,5 @@
+import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
 import { BufferedLogStream } from './buffered-log-stream.js';
 
 // Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
@@ -7,6 +7,11 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
   `headers["${header}"]`,
   `*.headers["${header}"]`,
 ]);
+
+// Only terminals need it, and to load it takes 30 ms of a start.
+const pretty = [1, 2].some((descriptor) => isatty(descriptor))
+  ? (await import('pino-pretty')).default
+  : undefined;
 
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 export type LogTarget = keyof typeof DESCRIPTORS;
@@ -41,7 +46,7 @@ function streamOf(target: LogTarget): DestinationStream {
 function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
   // To ask makes Node open it, and a pipe or socket non-blocking.
-  if (!process[target].isTTY) return new BufferedLogStream(descriptor);
+  if (!process[target].isTTY || pretty === undefined) return new BufferedLogStream(descriptor);
   return pretty({
     destination: descriptor,
     translateTime: 'HH:MM:ss',

@@ -39,14 +39,19 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
 
 function poolConfig(url: URL): pg.PoolConfig {
   const schema = url.searchParams.get('schema');
+  const searchPath = schema ? ` -c search_path=${quoteForOptions(schema)}` : '';
+  const address = new URL(url);
+  // The URL's own options would replace those that are given beside it.
+  const own = address.searchParams.get('options') ?? '';
+  address.searchParams.delete('options');
   return {
-    connectionString: url.href,
+    connectionString: address.href,
     // The engine's advisory lock belongs to a session, so there is one, and it never idles out.
     max: 1,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: Number(url.searchParams.get('connect_timeout') ?? 5) * 1000,
     // The adapter writes UTC times without an offset.
-    options: `-c TimeZone=UTC${schema ? ` -c search_path=${quoteForOptions(schema)}` : ''}`,
+    options: `${own} -c TimeZone=UTC${searchPath}`.trim(),
   };
 }
 

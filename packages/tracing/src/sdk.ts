@@ -1,4 +1,4 @@
-import { context, propagation, trace } from '@opentelemetry/api';
+import * as otel from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -38,12 +38,12 @@ export function startTracing(serviceName: string): void {
       }),
     ],
   });
-  trace.setGlobalTracerProvider(provider);
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  otel.trace.setGlobalTracerProvider(provider);
+  otel.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   // Trace context only: baggage could carry anything, to anywhere.
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  otel.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   stop = () => provider.shutdown();
-  enableSpans();
+  enableSpans(otel);
 }
 
 let stop = async (): Promise<void> => undefined;

@@ -1,4 +1,4 @@
-import { context, trace } from '@opentelemetry/api';
+import * as api from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   BasicTracerProvider,
@@ -11,9 +11,9 @@ import { enableSpans, inSpan } from './spans.js';
 const exporter = new InMemorySpanExporter();
 beforeAll(() => {
   const spanProcessors = [new SimpleSpanProcessor(exporter)];
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  enableSpans();
+  api.trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
+  api.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  enableSpans(api);
 });
 beforeEach(() => exporter.reset());
 

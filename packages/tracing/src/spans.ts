@@ -1,24 +1,16 @@
-import {
-  type Attributes,
-  type Context,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  context,
-  propagation,
-  trace,
-} from '@opentelemetry/api';
+import type * as OpenTelemetry from '@opentelemetry/api';
+import type { Attributes, Context, Span } from '@opentelemetry/api';
 
-let isTracing = false;
+// Set by `enableSpans`: a process that traces nothing does not load the library.
+let otel: typeof OpenTelemetry | undefined;
 
 /** Called by `startTracing`: until then nothing here costs more than a look at a boolean. */
-export function enableSpans(): void {
-  isTracing = true;
+export function enableSpans(api: typeof OpenTelemetry): void {
+  otel = api;
 }
 
 export function areSpansEnabled(): boolean {
-  return isTracing;
+  return otel !== undefined;
 }
 
 /** W3C trace context, as headers carry it. */
@@ -45,8 +37,9 @@ export async function inSpan<Result>(
   { name, kind, attributes = {}, parent }: SpanDescription,
   work: (span?: Span) => Promise<Result>,
 ): Promise<Result> {
-  if (!isTracing) return work();
-  const active = contextBelow(parent);
+  if (otel === undefined) return work();
+  const { SpanKind, SpanStatusCode, trace } = otel;
+  const active = contextBelow(otel, parent);
   if (kind === 'client' && trace.getSpanContext(active) === undefined) return work();
   const options = { kind: SpanKind[kind === 'client' ? 'CLIENT' : 'INTERNAL'], attributes };
   const tracer = trace.getTracer('@latchkey/tracing');
@@ -66,11 +59,14 @@ export async function inSpan<Result>(
 /** Headers that tell another process which span its work belongs to; none where nothing is traced. */
 export function traceHeaders(): Record<string, string> {
   const headers: Record<string, string> = {};
-  if (isTracing) propagation.inject(context.active(), headers);
+  otel?.propagation.inject(otel.context.active(), headers);
   return headers;
 }
 
-function contextBelow(parent: TraceHeaders | undefined): Context {
+function contextBelow(
+  { ROOT_CONTEXT, context, propagation, trace }: typeof OpenTelemetry,
+  parent: TraceHeaders | undefined,
+): Context {
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');

@@ -6,6 +6,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { OUTDATED_SCHEMA, isSchemaOutdated } from '../../prisma/outdated-schema.js';
 import type { Environment } from '../../config/environment.js';
 import { IssuedKeyCache } from '../issued-key-cache.js';
 import { DatabaseClock } from './database-clock.js';
@@ -129,7 +130,10 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     if (isFresh === this.wasFresh) return;
     this.wasFresh = isFresh;
     if (isFresh) this.logger.log('The keys are those of the database');
-    else this.logger.error(`Issued keys are refused: the key feed is silent (${String(error)})`);
+    else
+      this.logger.error(
+        `Issued keys are refused: the key feed is silent (${isSchemaOutdated(error) ? OUTDATED_SCHEMA : String(error)})`,
+      );
   }
 }
 

@@ -36,11 +36,9 @@ export class PrismaProject implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-prisma-'));
     const project = new PrismaProject(folder, `prisma_cli_${randomBytes(6).toString('hex')}`);
     await cp(join(REPOSITORY, 'prisma.config.ts'), join(folder, 'prisma.config.ts'));
-    // Copied, so that the config looks for this folder's embedded database, which there is none of.
-    await cp(join(REPOSITORY, 'scripts'), join(folder, 'scripts'), { recursive: true });
     await cp(join(FIXTURES, 'schema.prisma'), project.schemaPath);
     await cp(join(FIXTURES, 'migrations'), join(folder, 'prisma/migrations'), { recursive: true });
-    for (const shared of ['node_modules', 'packages', 'prisma/database-url.mjs']) {
+    for (const shared of ['node_modules', 'packages']) {
       await symlink(join(REPOSITORY, shared), join(folder, shared));
     }
     const { name, password } = project;

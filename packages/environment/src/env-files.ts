@@ -1,0 +1,44 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+
+type Variables = Record<string, string | undefined>;
+
+/** `npm start` writes its variables here, for commands in another terminal. */
+export const START_FILE = '.data/start.env';
+
+/** Reads `.env.local`, `.env`, and the database of the latest `npm start`; the first value that is not empty wins. */
+function readEnvFiles(): Variables {
+  const { DATABASE_URL } = readEnvFile(START_FILE);
+  const given = { ...readEnvFile('.env'), ...readEnvFile('.env.local') };
+  return given.DATABASE_URL || given.DATABASE_URL_FILE ? given : { ...given, DATABASE_URL };
+}
+
+/**
+ * Adds the variables of the env files to those of the process, which win. Production reads no files, and neither does a
+ * process with `ENV_FILES=off`, which has all of its variables.
+ */
+export function loadEnvFiles(variables: Variables = process.env): void {
+  const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';
+  if (!isDevelopment || variables.ENV_FILES === 'off') return;
+  const hasDatabase = Boolean(variables.DATABASE_URL || variables.DATABASE_URL_FILE);
+  for (const [name, value] of Object.entries(readEnvFiles())) {
+    if (value === undefined || name in variables) continue;
+    // Neither half of another database.
+    if (!(hasDatabase && /^(DATABASE|DIRECT)_URL/.test(name))) variables[name] = value;
+  }
+}
+
+/** For commands in another terminal: the variables of the latest `npm start` win over all others. */
+export function loadStartVariables(variables: Variables = process.env): void {
+  loadEnvFiles(variables);
+  if (variables.ENV_FILES !== 'off') Object.assign(variables, readEnvFile(START_FILE));
+}
+
+/** The variables of a file without the empty ones; none if there is no such file. */
+export function readEnvFile(path: string): Variables {
+  const file = resolve(path);
+  if (!existsSync(file)) return {};
+  const variables: Variables = parseEnv(readFileSync(file, 'utf8'));
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { findMisspelled } from './misspelled.js';
+
+const KNOWN = [
+  'HOST',
+  'PORT',
+  'INTERNAL_API_KEY',
+  'KEY_RATE_LIMIT',
+  'LOG_LEVEL',
+  'METRICS_HOST',
+  'REDIS_URL',
+  'TRUSTED_PROXIES',
+];
+
+describe('findMisspelled', () => {
+  it.each([
+    ['INTERNAL_API_KY', 'INTERNAL_API_KEY'],
+    ['KEY_RATELIMIT', 'KEY_RATE_LIMIT'],
+    ['TRUSTED_PROXY', 'TRUSTED_PROXIES'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['REDIS_URI', 'REDIS_URL'],
+  ])('suggests a name for %s', (name, suggestion) => {
+    expect(findMisspelled([name], KNOWN)).toEqual([
+      `${name} is no variable: did you mean ${suggestion}?`,
+    ]);
+  });
+
+  it('warns neither of known variables nor of those of the system and of npm', () => {
+    const system = ['PATH', 'HOME', 'PWD', 'HOSTNAME', 'USER', 'LANG', 'NODE_OPTIONS', 'TZ'];
+    const npm = ['npm_config_cache', 'npm_package_name', 'npm_lifecycle_event'];
+    expect(findMisspelled([...KNOWN, ...system, ...npm, 'MCP_RATE_LIMIT'], KNOWN)).toEqual([]);
+  });
+
+  it('warns of no variable of another process', () => {
+    expect(findMisspelled(['METRICS_PORT'], KNOWN)).toHaveLength(1);
+    expect(findMisspelled(['METRICS_PORT'], KNOWN, ['METRICS_PORT'])).toEqual([]);
+  });
+});

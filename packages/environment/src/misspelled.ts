@@ -1,0 +1,42 @@
+/**
+ * Finds variables that resemble a known one, such as `INTERNAL_API_KY`: a sentence for each, without its value.
+ * @param known the names that this process reads
+ * @param others names that resemble these but are for another process
+ */
+export function findMisspelled(
+  given: readonly string[],
+  known: readonly string[],
+  others: readonly string[] = [],
+): string[] {
+  const foreign = new Set([...known, ...others]);
+  return given
+    .filter((name) => !foreign.has(name))
+    .flatMap((name) => {
+      const suggestion = known.find((candidate) => resembles(name, candidate));
+      return suggestion === undefined ? [] : `${name} is no variable: did you mean ${suggestion}?`;
+    });
+}
+
+/** Short names such as PATH and HOST resemble each other by chance. */
+function resembles(name: string, known: string): boolean {
+  const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
+  if (one === other) return true;
+  const [start = ''] = name.split('_');
+  const [knownStart = ''] = known.split('_');
+  const isClose = distance(name, known) <= Math.min(3, known.length / 4);
+  return isClose && distance(start, knownStart) <= 1;
+}
+
+/** The Levenshtein distance. */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [i, character] of Array.from(one).entries()) {
+    const next = [i + 1];
+    for (const [j, opposite] of Array.from(other).entries()) {
+      const replaced = (row[j] ?? 0) + (character === opposite ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

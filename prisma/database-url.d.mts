@@ -1,2 +1,0 @@
-export function readDatabaseUrl(name?: string): string;
-export function withoutPassword(url: string): string;

@@ -1,0 +1,11 @@
+// `npm run keys`, `audit` and `token`: runs a built command.
+import { existsSync } from 'node:fs';
+
+const [path = ''] = process.argv.splice(2, 1);
+const main = new URL(`../${path}`, import.meta.url);
+if (existsSync(main)) {
+  await import(main.href);
+} else {
+  console.error('The command has not been built yet: run npm start or npm run build first.');
+  process.exitCode = 1;
+}

@@ -1,0 +1,37 @@
+import { applyDecorators } from '@nestjs/common';
+import type * as Swagger from '@nestjs/swagger';
+
+type Annotation = (swagger: typeof Swagger) => void;
+type Decorate<Options extends unknown[]> = (
+  ...options: Options
+) => (ClassDecorator & MethodDecorator) | MethodDecorator;
+
+const annotations: Annotation[] = [];
+
+/**
+ * Applies the decorators below to their routes. They wait for it, because only the OpenAPI document needs them and
+ * loading Swagger takes a fifth of a start.
+ */
+export function annotateRoutes(swagger: typeof Swagger): void {
+  for (const annotate of annotations.splice(0)) annotate(swagger);
+}
+
+function deferred<Options extends unknown[]>(find: (swagger: typeof Swagger) => Decorate<Options>) {
+  return (...options: Options): ReturnType<typeof applyDecorators> =>
+    (...target) => {
+      annotations.push((swagger) => applyDecorators(find(swagger)(...options))(...target));
+    };
+}
+
+export const ApiExtension = deferred((swagger) => swagger.ApiExtension);
+export const ApiHeader = deferred((swagger) => swagger.ApiHeader);
+export const ApiOkResponse = deferred((swagger) => swagger.ApiOkResponse);
+export const ApiOperation = deferred((swagger) => swagger.ApiOperation);
+export const ApiParam = deferred((swagger) => swagger.ApiParam);
+export const ApiQuery = deferred((swagger) => swagger.ApiQuery);
+export const ApiResponse = deferred((swagger) => swagger.ApiResponse);
+export const ApiSecurity = deferred((swagger) => swagger.ApiSecurity);
+export const ApiServiceUnavailableResponse = deferred(
+  (swagger) => swagger.ApiServiceUnavailableResponse,
+);
+export const ApiTags = deferred((swagger) => swagger.ApiTags);

@@ -1,0 +1,180 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { createEmptyDatabase } from '../support/database.js';
+import { createDividedDatabase, type DividedDatabase } from '../support/run-time-role.js';
+import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
+
+const INTERNAL_API_KEY = randomBytes(32).toString('hex');
+const OUTDATED =
+  'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
+  'node deploy/database/migrate.mjs.';
+
+interface Outcome {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs a script with no variables but these. */
+function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<Outcome> {
+  const { PATH } = process.env;
+  const env = { PATH, CHECKPOINT_DISABLE: '1', ENV_FILES: 'off', INTERNAL_API_KEY, ...variables };
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { env }, (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr }),
+    );
+  });
+}
+
+async function start(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
+  const server = await ServerProcess.start(BACKEND_MAIN, {
+    INTERNAL_API_KEY,
+    PORT: '0',
+    ...variables,
+  });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const migrateFailure = async (ownerUrl: string) => {
+  const runTime = new URL(ownerUrl);
+  runTime.username = `spare_${randomBytes(4).toString('hex')}`;
+  runTime.password = randomBytes(16).toString('hex');
+  return run(['deploy/database/migrate.mjs'], {
+    DATABASE_URL: ownerUrl,
+    RUN_TIME_DATABASE_URL: runTime.href,
+  });
+};
+
+describe('a database whose schema is missing', () => {
+  let database: Awaited<ReturnType<typeof createEmptyDatabase>>;
+
+  beforeAll(async () => {
+    database = await createEmptyDatabase();
+  });
+  afterAll(() => database.drop());
+
+  it('leaves the server not ready, with one sentence and no stack trace', async () => {
+    const server = await start({ DATABASE_URL: database.url });
+    const ready = await fetch(`${server.origin}/api/health/ready`);
+    expect(ready.status).toBe(503);
+    await expect.poll(() => server.output).toContain(OUTDATED);
+    expect(server.output).not.toMatch(/\s+at .*\.js:\d+/);
+  });
+
+  it('makes a command end with the same remedy', async () => {
+    const listed = await run(['dist/cli.js', 'keys', 'list'], { DATABASE_URL: database.url });
+    expect(listed.code).toBe(1);
+    expect(listed.output).toMatch(
+      /^The database schema is missing or older than this version\.\nRun npx prisma migrate deploy, .*\n$/,
+    );
+  });
+});
+
+it('a column that the schema lacks makes the server not ready', async () => {
+  const database = await createEmptyDatabase();
+  onTestFinished(() => database.drop());
+  const deploy = ['node_modules/prisma/build/index.js', 'migrate', 'deploy'];
+  expect(await run(deploy, { DATABASE_URL: database.url })).toMatchObject({ code: 0 });
+  await query(database.url, 'ALTER TABLE users DROP COLUMN last_login_at');
+  const server = await start({ DATABASE_URL: database.url });
+  expect((await fetch(`${server.origin}/api/health/ready`)).status).toBe(503);
+  await expect.poll(() => server.output).toContain(OUTDATED);
+});
+
+describe('a schema that DATABASE_URL names', () => {
+  let database: DividedDatabase;
+  const inSchema = (url: string) => `${url}?schema=Latchkey%20keys`;
+
+  beforeAll(async () => {
+    database = await createDividedDatabase('?schema=Latchkey%20keys');
+  });
+  afterAll(() => database.drop());
+
+  it('holds the tables of the migrations, and public holds none', async () => {
+    const tables = await query(
+      database.ownerUrl,
+      `SELECT table_schema FROM information_schema.tables WHERE table_name = 'users'`,
+    );
+    expect(tables).toEqual([{ table_schema: 'Latchkey keys' }]);
+  });
+
+  it('serves the backend, the seed and the commands', async () => {
+    const seeded = await run(['--import', 'tsx', 'prisma/seed.ts'], {
+      DATABASE_URL: inSchema(database.ownerUrl),
+    });
+    expect(seeded).toMatchObject({ code: 0 });
+    const DATABASE_URL = inSchema(database.runTimeUrl);
+    const create = ['dist/cli.js', 'keys', 'create', '--name', 'k', '--scopes', 'users:read'];
+    const created = await run([...create, '--reveal', '--json'], { DATABASE_URL });
+    expect(created).toMatchObject({ code: 0 });
+    const server = await start({ DATABASE_URL });
+    const headers = { 'x-api-key': JSON.parse(created.output).secret };
+    for (const path of ['users/12345', 'users?limit=1']) {
+      const response = await fetch(`${server.origin}/api/internal/${path}`, { headers });
+      expect(response.status).toBe(200);
+    }
+    expect((await fetch(`${server.origin}/api/health/ready`)).status).toBe(200);
+  });
+});
+
+describe('node deploy/database/migrate.mjs', () => {
+  it.each([
+    ['', /^DATABASE_URL or DATABASE_URL_FILE is required\.\n$/],
+    ['postgresql://owner:%pw@host/db', /^DATABASE_URL is not a URL: .*percent-encoded\.\n$/],
+  ])('says in one sentence what is wrong with DATABASE_URL=%s', async (DATABASE_URL, sentence) => {
+    const { code, output } = await run(['deploy/database/migrate.mjs'], { DATABASE_URL });
+    expect(code).toBe(1);
+    expect(output).toMatch(sentence);
+  });
+});
+
+describe('an installation with two accounts', () => {
+  const WARNING = "is the account of the database's owner";
+  let database: DividedDatabase;
+  const production = (DATABASE_URL: string) => start({ DATABASE_URL, NODE_ENV: 'production' });
+
+  beforeAll(async () => {
+    database = await createDividedDatabase();
+  });
+  afterAll(() => database.drop());
+
+  it('has a server that warns when it runs as the owner of the database', async () => {
+    const server = await production(database.ownerUrl);
+    await expect.poll(() => server.output).toContain(WARNING);
+  });
+
+  it('has a server that does not warn when it runs as the account of the backend', async () => {
+    const server = await production(database.runTimeUrl);
+    expect((await fetch(`${server.origin}/api/health/ready`)).status).toBe(200);
+    expect(server.output).not.toContain(WARNING);
+  });
+
+  it('has a server that warns of a misspelt variable, with a suggestion and without its value', async () => {
+    const server = await start({ DATABASE_URL: database.runTimeUrl, TRUSTED_PROXY: '10.0.0.7' });
+    expect(server.output).toContain('TRUSTED_PROXY is no variable: did you mean TRUSTED_PROXIES?');
+    expect(server.output).not.toContain('10.0.0.7');
+  });
+
+  it('lets migrate.mjs name the missing CREATEROLE in one sentence', async () => {
+    const { username } = new URL(database.ownerUrl);
+    await query(inject('databaseServerUrl'), `ALTER ROLE ${username} NOCREATEROLE`);
+    const { code, output } = await migrateFailure(database.ownerUrl);
+    expect(code).toBe(1);
+    expect(output).toMatch(
+      /may not make or change roles .*: let a superuser run ALTER ROLE … CREATEROLE\.\n$/,
+    );
+    expect(output).not.toContain('    at ');
+  });
+});

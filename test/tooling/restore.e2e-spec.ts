@@ -1,0 +1,80 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished } from 'vitest';
+import { findFreePort } from '../../scripts/free-port.js';
+
+const VERSIONS = '/usr/lib/postgresql';
+const [version] = existsSync(VERSIONS) ? readdirSync(VERSIONS).toReversed() : [];
+const canRun = version !== undefined && process.getuid?.() === 0;
+const ENVIRONMENT = {
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  CHECKPOINT_DISABLE: '1',
+  ENV_FILES: 'off',
+  INTERNAL_API_KEY: 'the-root-key-of-this-test',
+};
+const OWNER = 'latchkey_owner:owner-password';
+const BACKEND = 'latchkey:the-password-of-the-backend';
+
+/** A server of its own, as a new machine has it; answers with the URL of an account in a database. */
+async function startServer(): Promise<(account: string, database: string) => string> {
+  const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));
+  const id = (kind: string) => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }));
+  const account = { uid: id('-u'), gid: id('-g') };
+  chownSync(data, account.uid, account.gid);
+  const run = (program: string, ...args: string[]) =>
+    execFileSync(join(VERSIONS, version ?? '', 'bin', program), ['-D', data, ...args], {
+      ...account,
+      cwd: '/',
+      stdio: 'ignore',
+    });
+  run('initdb', '-U', 'postgres', '--auth=trust', '--encoding=UTF8');
+  const port = await findFreePort();
+  const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off`;
+  run('pg_ctl', '-w', '-o', options, 'start');
+  onTestFinished(() => {
+    run('pg_ctl', '-m', 'immediate', 'stop');
+    rmSync(data, { recursive: true });
+  });
+  return (user, database) => `postgresql://${user}@127.0.0.1:${port}/${database}`;
+}
+
+async function shell(script: string, variables: NodeJS.ProcessEnv): Promise<string> {
+  const env = { ...ENVIRONMENT, ...variables };
+  return (await promisify(execFile)('sh', ['-euc', script], { env })).stdout;
+}
+
+it.skipIf(!canRun)('the documented commands restore a dump on a new server', async () => {
+  const text = readFileSync('deploy/README.md', 'utf8');
+  const [, section = ''] = /^## Back up and restore\n([^]*?)^## /m.exec(text) ?? [];
+  const [, script = ''] = /```sh\n([^]*?)```/.exec(section) ?? [];
+  const [, roles = ''] = /<<'SQL'\n([^]*?)^SQL$/m.exec(script) ?? [];
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-dump-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [before, after] = [await startServer(), await startServer()];
+  await shell(`psql -q "$ADMIN_URL" <<'SQL'\n${roles}SQL`, {
+    ADMIN_URL: before('postgres', 'postgres'),
+  });
+  await shell(
+    'node deploy/database/migrate.mjs && node dist/cli.js keys create --name kept --scopes users:read --reveal',
+    {
+      DATABASE_URL: before(OWNER, 'latchkey'),
+      RUN_TIME_DATABASE_URL: before(BACKEND, 'latchkey'),
+    },
+  );
+  const restored = await shell(script.replaceAll('latchkey.dump', join(folder, 'dump')), {
+    OWNER_URL: before(OWNER, 'latchkey'),
+    NEW_ADMIN_URL: after('postgres', 'postgres'),
+    NEW_OWNER_URL: after(OWNER, 'latchkey'),
+    NEW_BACKEND_URL: after(BACKEND, 'latchkey'),
+  });
+  // The audit trail of the old server, verified on the new one.
+  expect(restored).toMatch(/^1 events, head /m);
+  const keys = await shell('node dist/cli.js keys list', {
+    DATABASE_URL: after(BACKEND, 'latchkey'),
+  });
+  expect(keys).toContain('kept');
+});
