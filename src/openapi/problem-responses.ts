@@ -39,11 +39,13 @@ const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
     'TOO_MANY_FAILURES',
     'KEYS_UNAVAILABLE',
     'DATABASE_UNAVAILABLE',
+    'SCHEMA_OUTDATED',
   ],
   [ACCESS_TOKEN_SCHEME]: [
     'INVALID_ACCESS_TOKEN',
     'TOKEN_ISSUER_UNAVAILABLE',
     'DATABASE_UNAVAILABLE',
+    'SCHEMA_OUTDATED',
   ],
 };
 const OF_ROUTES_WITH_INPUT: readonly ProblemCode[] = ['INVALID_REQUEST'];
