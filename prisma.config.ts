@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { config } from 'dotenv';
 import { defineConfig } from 'prisma/config';
-import { readDatabaseUrl, withoutPassword } from './prisma/database-url.mjs';
+import { readMigrationUrl, withoutPassword } from './prisma/database-url.mjs';
 import { embeddedDatabaseUrl } from './scripts/embedded-postgres.js';
 
 config({ quiet: true });
@@ -19,5 +19,5 @@ export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations', seed: 'tsx prisma/seed.ts' },
   // Empty in .env means the embedded database; some commands need none at all.
-  datasource: { url: withoutPassword(readDatabaseUrl() || (embeddedDatabaseUrl() ?? '')) },
+  datasource: { url: withoutPassword(readMigrationUrl() || (embeddedDatabaseUrl() ?? '')) },
 });

@@ -1,2 +1,3 @@
 export function readDatabaseUrl(name?: string): string;
+export function readMigrationUrl(): string;
 export function withoutPassword(url: string): string;

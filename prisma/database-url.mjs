@@ -11,6 +11,11 @@ export function readDatabaseUrl(name = 'DATABASE_URL') {
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 
+/** The URL for migrations, which need a session of their own: a transaction pooler gives none. */
+export function readMigrationUrl() {
+  return readDatabaseUrl('DIRECT_URL') || readDatabaseUrl();
+}
+
 /**
  * The URL for Prisma, which hands it to its engine as an argument that everybody on the machine can see. The password goes there as
  * `PGPASSWORD`.

@@ -11,6 +11,7 @@ import { KeyWatch } from '../src/alerts/key-watch.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { BlockingSessions } from '../src/api-keys/feed/blocking-sessions.js';
 import { ListeningClient } from '../src/api-keys/feed/listening-client.js';
+import { DatabaseUrls } from '../src/prisma/database-urls.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { AlertReceiver } from './support/alert-receiver.js';
@@ -141,7 +142,7 @@ async function runInBackground(): Promise<void> {
   await app.get(LastUseRecorder, { strict: false }).flush();
   await app.get(EarlyRetirement, { strict: false }).run();
   const listener = { onNotification: () => undefined, onEnd: () => undefined };
-  const client = await ListeningClient.open(recorder.url, 'test', [], listener);
+  const client = await ListeningClient.open(app.get(DatabaseUrls), 'test', [], listener);
   await new BlockingSessions(client).end(0);
   client.close();
   // Also what the comparison of all keys reads.

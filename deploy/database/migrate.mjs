@@ -23,7 +23,7 @@ function isDecodable(url) {
   }
 }
 
-const ownerUrl = readUrl('DATABASE_URL');
+const ownerUrl = readUrl(readDatabaseUrl('DIRECT_URL') === '' ? 'DATABASE_URL' : 'DIRECT_URL');
 const account = readAccount(ownerUrl, readUrl('RUN_TIME_DATABASE_URL'));
 const config = pathOf('deploy/migration/prisma.config.mjs');
 const args = ['migrate', 'deploy', '--config', config];

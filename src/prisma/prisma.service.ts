@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaClient } from '../generated/prisma/client.js';
-import { DatabaseGate } from './database-gate.js';
+import { DatabaseGuard } from './database-guard.js';
 import { DatabasePool } from './database-pool.js';
-import { GatedPrismaPg } from './gated-adapter.js';
+import { GuardedPrismaPg } from './guarded-adapter.js';
 
 /**
  * The database. It connects when it is first asked, and again by itself after the database was away, so the process
@@ -10,9 +10,9 @@ import { GatedPrismaPg } from './gated-adapter.js';
  */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
-  constructor(gate: DatabaseGate, pool: DatabasePool) {
+  constructor(guard: DatabaseGuard, pool: DatabasePool) {
     const logger = new Logger(PrismaService.name);
-    const adapter = new GatedPrismaPg(gate, pool, {
+    const adapter = new GuardedPrismaPg(guard, pool, {
       onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),
     });
     // Minimal: the longer formats quote the arguments, which are personal data.

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import type { Account } from './account.schemas.js';
 import { Coalescer } from './coalescer.js';
@@ -8,7 +8,7 @@ const READ = { circuit: 'read accounts', isRepeatable: true };
 
 // One row a user, so that one without accounts is told from one that does not exist.
 const FIND_ACCOUNTS = `
-  SELECT users.id AS "userId", coalesce(owned.accounts, '[]') AS accounts
+  SELECT users.id, coalesce(owned.accounts, '[]')
   FROM users LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object('id', id, 'type', type, 'currency', currency, 'balance', balance::text)
                     ORDER BY created_at, id) AS accounts
@@ -16,11 +16,8 @@ const FIND_ACCOUNTS = `
   ) AS owned ON true
   WHERE users.id = ANY($1)`;
 
-interface AccountsOfUser {
-  readonly userId: string;
-  /** Oldest first; each balance has all the decimals of its column. */
-  readonly accounts: readonly Account[];
-}
+/** The accounts are oldest first; each balance has all the decimals of its column. */
+type AccountsOfUser = [userId: string, accounts: readonly Account[]];
 
 /** Accounts by user. All look-ups of a turn of the event loop are one statement: see `UserLookups`. */
 @Injectable()
@@ -29,7 +26,7 @@ export class AccountLookups {
 
   constructor(
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   /** A user's accounts, oldest first; undefined if there is no such user. */
@@ -38,13 +35,14 @@ export class AccountLookups {
   }
 
   private async read(userIds: string[]): Promise<Map<string, readonly Account[]>> {
-    const { rows } = await this.gate.pass(READ, () =>
-      this.pool.query<AccountsOfUser>({
+    const rows = await this.guard.run(READ, () =>
+      this.pool.fetchRows<AccountsOfUser>({
         name: 'find-accounts',
         text: FIND_ACCOUNTS,
         values: [userIds],
+        rowMode: 'array',
       }),
     );
-    return new Map(rows.map(({ userId, accounts }) => [userId, accounts]));
+    return new Map(rows);
   }
 }

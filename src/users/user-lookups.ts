@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { Coalescer } from './coalescer.js';
 import type { SearchUsers } from './user.schemas.js';
@@ -25,7 +25,7 @@ export class UserLookups {
 
   constructor(
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   /** Tells how many look-ups by id share each statement from now on. */
@@ -68,8 +68,8 @@ export class UserLookups {
   }
 
   private async query(name: string, condition: string, values: unknown[]): Promise<UserColumns[]> {
-    const { rows } = await this.gate.pass(READ, () =>
-      this.pool.query<UserColumns>({
+    const rows = await this.guard.run(READ, () =>
+      this.pool.fetchRows<UserColumns>({
         name,
         text: `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`,
         values,

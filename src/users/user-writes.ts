@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { createRowId } from '../prisma/row-id.js';
 import { type CreateUser, type UpdateUser, WRITABLE_USER_FIELDS } from './user.schemas.js';
@@ -35,7 +35,7 @@ export interface Author {
 export class UserWrites {
   constructor(
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   async insert({ id = createRowId(), ...user }: CreateUser, author: Author): Promise<string> {
@@ -76,8 +76,8 @@ export class UserWrites {
     { keyId, actingUser = '' }: Author,
     values: readonly unknown[],
   ): Promise<string[]> {
-    const { rows } = await this.gate.pass(WRITE, () =>
-      this.pool.query<UserColumns>({
+    const rows = await this.guard.run(WRITE, () =>
+      this.pool.fetchRows<UserColumns>({
         text: `WITH ${AUTHOR} ${statement}`,
         values: [keyId, actingUser, ...values],
         rowMode: 'array',

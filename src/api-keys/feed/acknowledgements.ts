@@ -5,6 +5,7 @@ import { type KeyRevision, describeAcknowledgement, describeInstance } from './i
 import { STALE_AFTER_MS } from './key-feed.js';
 import { ListeningClient } from './listening-client.js';
 import type { MessageAuthenticator } from './message-authenticator.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 /** How long a change waits for silent processes. */
 const COLLECT_TIMEOUT_MS = 2000;
@@ -58,7 +59,7 @@ export class Acknowledgements {
 
   /** @param onEnd is called when nothing can be heard any more. */
   static async listen(
-    url: string,
+    urls: DatabaseUrls,
     authenticator: MessageAuthenticator,
     onEnd: () => void,
   ): Promise<Acknowledgements> {
@@ -77,7 +78,7 @@ export class Acknowledgements {
     };
     const channels = [ACKNOWLEDGEMENTS_CHANNEL];
     const listener = { onNotification, onEnd };
-    const client = await ListeningClient.open(url, 'latchkey-key-change', channels, listener);
+    const client = await ListeningClient.open(urls, 'latchkey-key-change', channels, listener);
     return new Acknowledgements(client, authenticator, received, news);
   }
 

@@ -5,6 +5,7 @@ import type { Fingerprint } from '../issued-key-cache.js';
 import type { Instance } from './instance.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
 import { ListeningClient } from './listening-client.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 /** Where the trigger on `api_keys` says that a key has changed. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
@@ -39,14 +40,14 @@ export class FeedConnection {
 
   /** Connects, and listens from then on. */
   static async open(
-    url: string,
+    urls: DatabaseUrls,
     instance: Instance,
     listener: FeedListener,
   ): Promise<FeedConnection> {
     // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
     const heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
     const channels = [CHANGES_CHANNEL, heartbeatChannel];
-    const client = await ListeningClient.open(url, 'latchkey-key-feed', channels, {
+    const client = await ListeningClient.open(urls, 'latchkey-key-feed', channels, {
       onNotification: (channel, payload) => {
         if (channel === CHANGES_CHANNEL) listener.onChange(payload);
         else listener.onHeartbeat(payload);

@@ -3,6 +3,7 @@ import { FeedConnection } from './feed-connection.js';
 import type { Instance } from './instance.js';
 import { PendingChanges } from './pending-changes.js';
 import { PendingHeartbeats } from './pending-heartbeats.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 /** The cache has every change that was committed before a moment, on the clock of `performance`. */
 type ProofListener = (at: number) => void;
@@ -24,14 +25,14 @@ export class FeedSession {
 
   /** Connects, and listens from then on. */
   static async open(
-    url: string,
+    urls: DatabaseUrls,
     instance: Instance,
     cache: IssuedKeyCache,
     onProven: ProofListener,
   ): Promise<FeedSession> {
     let session: FeedSession | undefined;
     const end = new AbortController();
-    const connection = await FeedConnection.open(url, instance, {
+    const connection = await FeedConnection.open(urls, instance, {
       // What comes in before there is a session is read with all the rest.
       onChange: (keyId) => session?.noteChange(keyId),
       onHeartbeat: (nonce) => session?.noteHeartbeat(nonce),

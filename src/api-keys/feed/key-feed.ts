@@ -5,8 +5,8 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Environment } from '../../config/environment.js';
+import { ConnectionError, PooledSessionError } from '../../prisma/connection-error.js';
+import { DatabaseUrls } from '../../prisma/database-urls.js';
 import { IssuedKeyCache } from '../issued-key-cache.js';
 import { DatabaseClock } from './database-clock.js';
 import { FeedSession } from './feed-session.js';
@@ -30,7 +30,6 @@ export const STALE_AFTER_MS = 5000;
 export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly clock = new DatabaseClock();
   private readonly logger = new Logger(KeyFeed.name);
-  private readonly url: string;
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
   /** When the last heartbeat was sent that proved the cache to be complete. */
@@ -41,10 +40,9 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly cache: IssuedKeyCache,
     authenticator: MessageAuthenticator,
-    config: ConfigService<Environment, true>,
+    private readonly urls: DatabaseUrls,
   ) {
     this.instance = new Instance(authenticator);
-    this.url = config.get('DATABASE_URL', { infer: true });
   }
 
   // Awaited, so that a process that listens has the keys, unless there is no database.
@@ -84,7 +82,7 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private async connect(): Promise<FeedSession | undefined> {
     let session: FeedSession | undefined;
     try {
-      session = await FeedSession.open(this.url, this.instance, this.cache, (at) =>
+      session = await FeedSession.open(this.urls, this.instance, this.cache, (at) =>
         this.noteProof(at),
       );
       // Before the reading, so that a change from now on waits for this process.
@@ -92,8 +90,9 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
       await session.load();
       return session;
     } catch (error) {
-      this.report(error);
       session?.close();
+      if (this.running === undefined && error instanceof PooledSessionError) throw error;
+      this.report(error);
       return undefined;
     }
   }
@@ -128,7 +127,10 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     if (isFresh === this.wasFresh) return;
     this.wasFresh = isFresh;
     if (isFresh) this.logger.log('The keys are those of the database');
-    else this.logger.error(`Issued keys are refused: the key feed is silent (${String(error)})`);
+    else {
+      const cause = error instanceof ConnectionError ? 'no connection' : String(error);
+      this.logger.error(`Issued keys are refused: key synchronization is interrupted (${cause})`);
+    }
   }
 }
 

@@ -1,4 +1,7 @@
-import { Client, type QueryConfig, type QueryResultRow } from 'pg';
+import type { QueryConfig, QueryResultRow } from 'pg';
+import { PooledSessionError } from '../../prisma/connection-error.js';
+import { DatabaseClient } from '../../prisma/database-client.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 const CONNECT_TIMEOUT_MS = 1000;
 const QUERY_TIMEOUT_MS = 1500;
@@ -11,17 +14,16 @@ export interface NotificationListener {
 
 /** One connection to the database that listens to channels, from its beginning to its end. */
 export class ListeningClient {
-  private readonly client: Client;
+  private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
   private hasEnded = false;
 
   private constructor(
-    url: string,
+    urls: DatabaseUrls,
     applicationName: string,
     private readonly listener: NotificationListener,
   ) {
-    this.client = new Client({
-      connectionString: url,
+    this.client = new DatabaseClient(urls, urls.direct, {
       application_name: applicationName,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
@@ -36,14 +38,15 @@ export class ListeningClient {
 
   /** Connects, and listens from then on. */
   static async open(
-    url: string,
+    urls: DatabaseUrls,
     applicationName: string,
     channels: readonly string[],
     listener: NotificationListener,
   ): Promise<ListeningClient> {
-    const opened = new ListeningClient(url, applicationName, listener);
+    const opened = new ListeningClient(urls, applicationName, listener);
     try {
       await opened.client.connect();
+      if (await opened.client.isInTransactionPool()) throw new PooledSessionError(urls.direct);
       for (const channel of channels) await opened.client.query(`LISTEN ${channel}`);
       return opened;
     } catch (error) {
