@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { Alerts } from './alerts.js';
 
 const INTERVAL_MS = 1000;
@@ -15,7 +15,7 @@ export class FeedWatch implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly alerts: Alerts,
-    private readonly feed: KeyFeed,
+    private readonly keySync: KeySync,
   ) {}
 
   onModuleInit(): void {
@@ -27,7 +27,7 @@ export class FeedWatch implements OnModuleInit, OnModuleDestroy {
   }
 
   private async run(): Promise<void> {
-    const isStale = !this.feed.isFresh();
+    const isStale = !this.keySync.isFresh();
     if (isStale) this.alerts.raise('key-feed-stale', INSTANCE);
     const isOver = this.wasStale && !isStale;
     this.wasStale = isStale;

@@ -1,9 +1,9 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { DatabaseUrls } from '../prisma/database-urls.js';
-import { Acknowledgements, type Collected, type Patience } from './feed/acknowledgements.js';
-import { CHANGES_CHANNEL } from './feed/feed-connection.js';
-import type { KeyRevision } from './feed/instance.js';
-import { MessageAuthenticator } from './feed/message-authenticator.js';
+import { Acknowledgements, type Collected, type Patience } from './key-sync/acknowledgements.js';
+import { CHANGES_CHANNEL } from './key-sync/key-sync-session.js';
+import type { KeyRevision } from './key-sync/instance.js';
+import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
 
 /** How far a change of keys has come. */

@@ -3,7 +3,7 @@ import type { NamedApiKey, RevokeApiKey } from './api-key.schemas.js';
 import { holdKeys } from './grants.js';
 import { type IssuedKeyState, IssuedKeyWalk } from './issued-key-walk.js';
 import type { KeyChange } from './key-changes.js';
-import type { KeyRevision } from './feed/instance.js';
+import type { KeyRevision } from './key-sync/instance.js';
 import { announceAgain } from './key-propagation.js';
 import type { Principal } from './principal.js';
 

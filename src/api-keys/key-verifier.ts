@@ -4,7 +4,7 @@ import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
 import type { KeyRefusal } from '../requests/finished-request.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
-import { KeyFeed } from './feed/key-feed.js';
+import { KeySync } from './key-sync/key-sync.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import type { IssuedKey } from './issued-key.js';
 import { ANYWHERE, isWithin } from './network.js';
@@ -52,7 +52,7 @@ export class KeyVerifier {
   constructor(
     private readonly rootKeys: RootKeyStore,
     private readonly issuedKeys: IssuedKeyCache,
-    private readonly feed: KeyFeed,
+    private readonly keySync: KeySync,
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });
@@ -80,9 +80,9 @@ export class KeyVerifier {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
     // Before the first refusal: to read the clock takes longer than all that follows.
-    const isExpired = this.feed.clock.now() >= key.expiresAt;
+    const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
-    if (!this.feed.isFresh()) return { outcome: 'unverifiable', keyId };
+    if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };
     if (!isKnown || key.isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
     if (isExpired) return { outcome: 'expired', keyId };
     if (!isAtHome) return { outcome: 'foreign-network', keyId };

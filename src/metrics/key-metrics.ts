@@ -1,7 +1,7 @@
 import { addGauge } from '@latchkey/metrics/read-metrics';
 import { Injectable } from '@nestjs/common';
 import { Registry } from 'prom-client';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { IssuedKeyCache } from '../api-keys/issued-key-cache.js';
 
 const LAG = {
@@ -20,9 +20,9 @@ const KEYS = {
 /** Tells how far the keys in memory are behind the database, and how many they are. */
 @Injectable()
 export class KeyMetrics {
-  constructor(feed: KeyFeed, cache: IssuedKeyCache, registry: Registry) {
-    addGauge(registry, LAG, () => feed.lagMs / 1000);
-    addGauge(registry, FRESH, () => Number(feed.isFresh()));
+  constructor(keySync: KeySync, cache: IssuedKeyCache, registry: Registry) {
+    addGauge(registry, LAG, () => keySync.lagMs / 1000);
+    addGauge(registry, FRESH, () => Number(keySync.isFresh()));
     addGauge(registry, KEYS, () => cache.fingerprint.count);
   }
 }

@@ -8,32 +8,32 @@ import {
 import { ConnectionError, PooledSessionError } from '../../prisma/connection-error.js';
 import { DatabaseUrls } from '../../prisma/database-urls.js';
 import { IssuedKeyCache } from '../issued-key-cache.js';
-import { DatabaseClock } from './database-clock.js';
-import { FeedSession } from './feed-session.js';
 import { Instance } from './instance.js';
+import { KeySyncSession } from './key-sync-session.js';
 import { MessageAuthenticator } from './message-authenticator.js';
 
 const HEARTBEAT_INTERVAL_MS = 500;
 const HEARTBEATS_BETWEEN_RECONCILIATIONS = 20;
 const RECONNECT_DELAY_MS = 250;
 /**
- * How long the feed may be silent before issued keys are refused: a revocation is in force everywhere after this time,
- * even where it could not be delivered.
+ * How long the cache may be out of sync before issued keys are refused. After this time a revocation is in force
+ * everywhere, even where it could not be delivered.
  */
 export const STALE_AFTER_MS = 5000;
 
 /**
- * Keeps the cache of issued keys as it is in the database: reads all keys at the start, listens to changes, proves every
- * half second that it still hears, and compares the whole now and then. It connects again by itself.
+ * Keeps the cache of issued keys in sync with the database: reads all keys at the start, listens to changes, sends a
+ * heartbeat every half second, and compares the whole now and then. It reconnects by itself.
  */
 @Injectable()
-export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly clock = new DatabaseClock();
-  private readonly logger = new Logger(KeyFeed.name);
+export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(KeySync.name);
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** When the last heartbeat was sent that proved the cache to be complete. */
-  private provenAt = -Infinity;
+  /** When the latest heartbeat was sent that proved the cache to be complete. */
+  private syncedAt = -Infinity;
+  // Before the first heartbeat no issued key is admitted, so the machine's own time does no harm.
+  private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
 
@@ -47,7 +47,8 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
 
   // Awaited, so that a process that listens has the keys, unless there is no database.
   async onApplicationBootstrap(): Promise<void> {
-    this.running = this.run(await this.connect());
+    const session = await this.connect();
+    this.running = this.run(session);
   }
 
   // Not before: until then requests in flight still need it.
@@ -56,35 +57,44 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.running;
   }
 
-  /** Whether the cache can be trusted: no change of more than `STALE_AFTER_MS` ago is missing from it. */
+  /**
+   * The database's time in milliseconds since the epoch, by which a key expires for all processes at once. Between
+   * heartbeats it follows the monotonic clock, which nobody can set.
+   */
+  now(): number {
+    return performance.now() + this.clockOffset;
+  }
+
+  /** Whether the cache has every change that is older than `STALE_AFTER_MS`. */
   isFresh(): boolean {
     return this.lagMs < STALE_AFTER_MS;
   }
 
-  /** Milliseconds since the last moment at which every change was known to be here. */
+  /** Milliseconds since the latest time at which the cache was known to be complete. */
   get lagMs(): number {
-    return performance.now() - this.provenAt;
+    return performance.now() - this.syncedAt;
   }
 
-  /** One session after another: the end of one, for whatever cause, is where this function goes on. */
-  private async run(first: FeedSession | undefined): Promise<void> {
+  private async run(first: KeySyncSession | undefined): Promise<void> {
     let session = first;
     for (;;) {
       if (session) await this.follow(session);
       if (this.stop.signal.aborted) break;
-      // Random, so that processes that lost the database together don't come back together.
+      // Random, so that processes that lost the database together don't reconnect together.
       await pause(RECONNECT_DELAY_MS * (1 + Math.random()), this.stop.signal);
       session = await this.connect();
     }
     await session?.leave();
   }
 
-  private async connect(): Promise<FeedSession | undefined> {
-    let session: FeedSession | undefined;
+  private async connect(): Promise<KeySyncSession | undefined> {
+    let session: KeySyncSession | undefined;
     try {
-      session = await FeedSession.open(this.urls, this.instance, this.cache, (at) =>
-        this.noteProof(at),
-      );
+      session = new KeySyncSession(this.urls, this.instance, this.cache, (at) => {
+        this.syncedAt = Math.max(this.syncedAt, at);
+        this.report();
+      });
+      await session.open();
       // Before the reading, so that a change from now on waits for this process.
       await this.sendHeartbeat(session);
       await session.load();
@@ -97,8 +107,8 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** Ends with the session or the process. */
-  private async follow(session: FeedSession): Promise<void> {
+  /** Returns when the session or the process ends. */
+  private async follow(session: KeySyncSession): Promise<void> {
     const over = AbortSignal.any([session.ended, this.stop.signal]);
     try {
       for (let sent = 1; !this.stop.signal.aborted; sent++) {
@@ -112,29 +122,26 @@ export class KeyFeed implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  private async sendHeartbeat(session: FeedSession): Promise<void> {
+  private async sendHeartbeat(session: KeySyncSession): Promise<void> {
     const askedAt = performance.now();
-    this.clock.set(await session.sendHeartbeat(), askedAt);
-  }
-
-  private noteProof(at: number): void {
-    this.provenAt = Math.max(this.provenAt, at);
-    this.report();
+    // The later of the possible times: a key must rather end too early than too late.
+    this.clockOffset = (await session.sendHeartbeat()) - askedAt;
   }
 
   private report(error?: unknown): void {
     const isFresh = this.isFresh();
     if (isFresh === this.wasFresh) return;
     this.wasFresh = isFresh;
-    if (isFresh) this.logger.log('The keys are those of the database');
-    else {
-      const cause = error instanceof ConnectionError ? 'no connection' : String(error);
-      this.logger.error(`Issued keys are refused: key synchronization is interrupted (${cause})`);
+    if (isFresh) {
+      this.logger.log('API key cache in sync');
+      return;
     }
+    const cause = error instanceof ConnectionError ? 'no connection' : String(error);
+    this.logger.error(`Issued keys are refused: key synchronization is interrupted (${cause})`);
   }
 }
 
-/** Ends at once when the signal says that there is nothing more to wait for. */
+/** Ends at once when the signal is aborted. */
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined);
 }

@@ -1,4 +1,4 @@
-import type { QueryConfig, QueryResultRow } from 'pg';
+import type { QueryResultRow } from 'pg';
 import { PooledSessionError } from '../../prisma/connection-error.js';
 import { DatabaseClient } from '../../prisma/database-client.js';
 import type { DatabaseUrls } from '../../prisma/database-urls.js';
@@ -12,14 +12,14 @@ export interface NotificationListener {
   onEnd(): void;
 }
 
-/** One connection to the database that listens to channels, from its beginning to its end. */
+/** One direct connection to the database that listens to channels, from its beginning to its end. */
 export class ListeningClient {
   private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
   private hasEnded = false;
 
-  private constructor(
-    urls: DatabaseUrls,
+  constructor(
+    private readonly urls: DatabaseUrls,
     applicationName: string,
     private readonly listener: NotificationListener,
   ) {
@@ -36,34 +36,30 @@ export class ListeningClient {
     this.client.on('end', () => this.end());
   }
 
-  /** Connects, and listens from then on. */
-  static async open(
-    urls: DatabaseUrls,
-    applicationName: string,
-    channels: readonly string[],
-    listener: NotificationListener,
-  ): Promise<ListeningClient> {
-    const opened = new ListeningClient(urls, applicationName, listener);
+  /**
+   * Connects, and listens from then on.
+   * @throws PooledSessionError, ConnectionError
+   */
+  async listen(channels: readonly string[]): Promise<void> {
     try {
-      await opened.client.connect();
-      if (await opened.client.isInTransactionPool()) throw new PooledSessionError(urls.direct);
-      for (const channel of channels) await opened.client.query(`LISTEN ${channel}`);
-      return opened;
+      await this.client.connect();
+      if (await this.client.isInTransactionPool()) throw new PooledSessionError(this.urls.direct);
+      for (const channel of channels) await this.client.query(`LISTEN ${channel}`);
     } catch (error) {
-      opened.close();
+      this.close();
       throw error;
     }
   }
 
-  /** Answers with the rows. Queries are sent one after another: the driver is about to stop queueing them. */
-  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
-    const result = this.latest.then(() => this.client.query<Row>(query));
-    // Those behind must not wait in vain one after another, and a new connection is soon made.
+  /** Returns the rows. Queries are sent one after another: the driver is about to stop queueing them. */
+  async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const result = this.latest.then(() => this.client.query<Row>(text, values));
+    // Later queries must not time out one after another, and a new connection is soon made.
     this.latest = result.catch(() => this.close());
     return (await result).rows;
   }
 
-  /** Without waiting for an answer, which a frozen server would not give. */
+  /** Closes without waiting for an answer, which a frozen server would not give. */
   close(): void {
     if (this.hasEnded) return;
     void this.client.end().catch(() => undefined);

@@ -1,22 +1,22 @@
 const MAX_AT_ONCE = 1000;
 
-/** Keys that have changed and are still to be read, in the order of the news, and marks among them. */
+/** Changed keys that are still to be read, in the order of their notifications, with watermarks among them. */
 export class PendingChanges {
   private readonly ids = new Set<string>();
-  private noted = 0;
-  private settled = 0;
-  private marks: { readonly value: number; readonly after: number }[] = [];
-  private latestSettledMark = -Infinity;
+  private added = 0;
+  private acknowledged = 0;
+  private readonly watermarks: { readonly value: number; readonly after: number }[] = [];
+  private latest = -Infinity;
 
   add(id: string): void {
     if (this.ids.has(id)) return;
     this.ids.add(id);
-    this.noted += 1;
+    this.added += 1;
   }
 
-  /** Puts a mark behind all that has been added so far. */
-  mark(value: number): void {
-    this.marks.push({ value, after: this.noted });
+  /** Adds a watermark behind all keys that have been added so far. */
+  addWatermark(value: number): void {
+    this.watermarks.push({ value, after: this.added });
   }
 
   /** Takes the next ones to be read, oldest first. */
@@ -26,17 +26,18 @@ export class PendingChanges {
     return ids;
   }
 
-  /** Says that so many of those taken have been read. */
-  settle(count: number): void {
-    this.settled += count;
+  /** Records that so many of the keys taken have been read. */
+  acknowledge(count: number): void {
+    this.acknowledged += count;
   }
 
-  /** The latest mark before which nothing is left to be read. */
-  settledMark(): number {
-    while (this.marks[0] !== undefined && this.marks[0].after <= this.settled) {
-      this.latestSettledMark = this.marks[0].value;
-      this.marks.shift();
+  /** The latest watermark before which all keys have been read. */
+  watermark(): number {
+    for (let [first] = this.watermarks; first !== undefined; [first] = this.watermarks) {
+      if (first.after > this.acknowledged) break;
+      this.latest = first.value;
+      this.watermarks.shift();
     }
-    return this.latestSettledMark;
+    return this.latest;
   }
 }
