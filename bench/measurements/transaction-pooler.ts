@@ -5,7 +5,7 @@ import { describeRounds, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import { ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
-import { measureTogether } from './throughput.js';
+import { cpuTimesOf, measureTogether } from './throughput.js';
 
 /** Throughput behind PgBouncer in transaction mode, relative to a direct connection. */
 export const transactionPooler: Measurement = {
@@ -28,13 +28,15 @@ export const transactionPooler: Measurement = {
       const results = await run.withWarmServers([pooled, LATCHKEY], (servers) =>
         measureTogether(run, servers),
       );
-      const [rates, directRates] = [pooled, LATCHKEY].map((peer) => ratesOf(results.get(peer)));
-      const ratios = ratiosByRound(rates ?? [], directRates ?? []);
+      const [behind, direct] = [results.get(pooled) ?? [], results.get(LATCHKEY) ?? []];
+      const rates = ratiosByRound(ratesOf(behind), ratesOf(direct));
+      const perCpuSecond = ratiosByRound(cpuTimesOf(direct), cpuTimesOf(behind));
       const { rounds, seconds } = run.options;
       return {
         text: markdownTable([
-          ['', 'requests per second, behind PgBouncer ÷ direct'],
-          ['look-ups', formatSpread(ratios)],
+          ['', 'behind PgBouncer ÷ direct'],
+          ['requests per second', formatSpread(rates)],
+          ["requests per second of the server's CPU", formatSpread(perCpuSecond)],
         ]),
         conditions: describeRounds(rounds, seconds),
       };

@@ -1,6 +1,6 @@
 import { callbackify } from 'node:util';
 import { Client, type ClientConfig } from 'pg';
-import { ConnectionError } from './connection-error.js';
+import { ConnectionError, PooledSessionError } from './connection-error.js';
 import type { DatabaseUrls, UrlVariable } from './database-urls.js';
 
 const PROBES = 8;
@@ -32,8 +32,18 @@ export class DatabaseClient extends Client {
     callbackify(() => this.open())(callback);
   }
 
+  /**
+   * Connects to a session that lasts as long as the connection.
+   * @throws ConnectionError
+   * @throws PooledSessionError if the URL leads to a transaction pooler
+   */
+  async connectDirectly(): Promise<void> {
+    await this.connect();
+    if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
+  }
+
   /** Whether a pooler takes the session away after each transaction. */
-  async isInTransactionPool(): Promise<boolean> {
+  private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, {});
     await other.connect();

@@ -1,5 +1,4 @@
 import type { QueryResultRow } from 'pg';
-import { PooledSessionError } from '../../prisma/connection-error.js';
 import { DatabaseClient } from '../../prisma/database-client.js';
 import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
@@ -19,7 +18,7 @@ export class ListeningClient {
   private hasEnded = false;
 
   constructor(
-    private readonly urls: DatabaseUrls,
+    urls: DatabaseUrls,
     applicationName: string,
     private readonly listener: NotificationListener,
   ) {
@@ -42,8 +41,7 @@ export class ListeningClient {
    */
   async listen(channels: readonly string[]): Promise<void> {
     try {
-      await this.client.connect();
-      if (await this.client.isInTransactionPool()) throw new PooledSessionError(this.urls.direct);
+      await this.client.connectDirectly();
       for (const channel of channels) await this.client.query(`LISTEN ${channel}`);
     } catch (error) {
       this.close();
