@@ -15,6 +15,7 @@ import { memory } from './measurements/memory.js';
 import type { Measurement } from './measurements/measurement.js';
 import { optionalParts, recording } from './measurements/optional-parts.js';
 import { tableSize } from './measurements/table-size.js';
+import { transactionPooler } from './measurements/transaction-pooler.js';
 import { throughput } from './measurements/throughput.js';
 import { type Options, USAGE, parseOptions } from './options.js';
 import type { Peer } from './peers.js';
@@ -35,6 +36,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   memory,
   recording,
   optionalParts,
+  transactionPooler,
 ];
 
 const abort = new AbortController();

@@ -252,7 +252,7 @@ describe('a key feed that falls silent', () => {
     const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });
     const told = (status: 'firing' | 'resolved') =>
       receiver.of('key-feed-stale', status).length > 0;
-    proxy.silence('latchkey-key-feed');
+    proxy.silence('latchkey-key-sync');
     await expect.poll(() => told('firing'), WAIT).toBe(true);
     proxy.restore();
     await expect.poll(() => told('resolved'), WAIT).toBe(true);

@@ -9,8 +9,9 @@ import { Alerts } from '../src/alerts/alerts.js';
 import { IncidentStore } from '../src/alerts/incident-store.js';
 import { KeyDetector } from '../src/alerts/key-detector.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
-import { BlockingSessions } from '../src/api-keys/feed/blocking-sessions.js';
-import { ListeningClient } from '../src/api-keys/feed/listening-client.js';
+import { BlockingSessions } from '../src/api-keys/key-sync/blocking-sessions.js';
+import { ListeningClient } from '../src/api-keys/key-sync/listening-client.js';
+import { DatabaseUrls } from '../src/prisma/database-urls.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { EXAMPLE_USER } from '../src/users/user-fields.js';
@@ -154,7 +155,8 @@ async function runInBackground(): Promise<void> {
   await app.get(LastUseRecorder, { strict: false }).flush();
   await app.get(EarlyRetirement, { strict: false }).run();
   const listener = { onNotification: () => undefined, onEnd: () => undefined };
-  const client = await ListeningClient.open(recorder.url, 'test', [], listener);
+  const client = new ListeningClient(app.get(DatabaseUrls), 'test', listener);
+  await client.listen([]);
   await new BlockingSessions(client).end(0);
   client.close();
   // Also what the comparison of all keys reads.

@@ -364,6 +364,12 @@ describe('the set-up of the roles', () => {
     expect(await statusWith(url, API_KEY)).toBe(ADMITTED);
   });
 
+  it('uses DIRECT_URL where DATABASE_URL leads to a pooler', async () => {
+    const { ownerUrl, runTimeUrl } = database;
+    const unreachable = Object.assign(new URL(ownerUrl), { port: '1' }).href;
+    await migrate(unreachable, runTimeUrl, { DIRECT_URL: ownerUrl });
+  });
+
   it('changes the password of the account that serves', async () => {
     const renewed = new URL(database.runTimeUrl);
     renewed.password = 'another-password-of-it';

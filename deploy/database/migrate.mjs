@@ -17,7 +17,7 @@ try {
 
 async function migrate() {
   loadEnvFiles();
-  const ownerUrl = readUrl('DATABASE_URL');
+  const ownerUrl = readUrl(readDatabaseUrl('DIRECT_URL') === '' ? 'DATABASE_URL' : 'DIRECT_URL');
   const account = readAccount(ownerUrl, readUrl('RUN_TIME_DATABASE_URL'));
   const config = pathOf('deploy/migration/prisma.config.mjs');
   const { status } = spawnSync(

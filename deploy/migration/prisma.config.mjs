@@ -1,6 +1,6 @@
-// Prisma's configuration in the container: DATABASE_URL from a secret file, and nothing of a checkout.
+// Prisma's configuration in the container: DIRECT_URL or DATABASE_URL from a secret file, and nothing of a checkout.
 import { fileURLToPath } from 'node:url';
-import { readDatabaseUrl, withoutPassword } from '../../packages/environment/dist/database-url.js';
+import { readMigrationUrl, withoutPassword } from '../../packages/environment/dist/database-url.js';
 
 const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -9,5 +9,5 @@ process.env.PRISMA_SCHEMA_ENGINE_BINARY = pathOf('packages/prisma-schema-engine/
 export default {
   schema: pathOf('prisma/schema.prisma'),
   migrations: { path: pathOf('prisma/migrations') },
-  datasource: { url: withoutPassword(readDatabaseUrl()) },
+  datasource: { url: withoutPassword(readMigrationUrl()) },
 };

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import type { Environment } from '../config/environment.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { withoutArguments } from '../prisma/database-error.js';
@@ -31,7 +31,7 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly alerts: Alerts,
-    private readonly feed: KeyFeed,
+    private readonly keySync: KeySync,
     private readonly prisma: PrismaService,
     config: ConfigService<Environment, true>,
   ) {
@@ -61,7 +61,7 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   }
 
   private async detectStaleFeed(): Promise<void> {
-    const isStale = !this.feed.isFresh();
+    const isStale = !this.keySync.isFresh();
     if (isStale) this.alerts.raise('key-feed-stale', INSTANCE);
     const isOver = this.wasStale && !isStale;
     this.wasStale = isStale;

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ApiKeysService } from './api-keys.service.js';
-import { MessageAuthenticator } from './feed/message-authenticator.js';
+import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import { KeyChanges } from './key-changes.js';
 import { KeyPropagation } from './key-propagation.js';
 import { LastUses } from './api-key-response.js';

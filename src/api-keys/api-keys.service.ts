@@ -31,8 +31,11 @@ import {
 } from './api-key-response.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
 import { type Budget, type KeyAdmin, actorOf, budgetsOf, ownBudget } from './principal.js';
-import { DatabaseClock } from './feed/database-clock.js';
-import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './feed/issued-key-rows.js';
+import {
+  ISSUED_KEY_COLUMNS,
+  IssuedKeyReader,
+  type IssuedKeyRow,
+} from './key-sync/issued-key-rows.js';
 import {
   type Grant,
   type Lifetime,
@@ -220,9 +223,8 @@ export class ApiKeysService {
     const cache = new IssuedKeyCache();
     const reader = new IssuedKeyReader();
     cache.put(rows.map((row) => reader.read({ ...row, revision: String(row.revision) })));
-    const clock = new DatabaseClock();
-    clock.set(now.getTime(), askedAt);
-    const source = { clock, isFresh: () => true };
+    const clockOffset = now.getTime() - askedAt;
+    const source = { now: () => performance.now() + clockOffset, isFresh: () => true };
     const verdict = new KeyVerifier(this.rootKeys, cache, source, this.config).verify(
       apiKey,
       address,
@@ -320,7 +322,7 @@ export class ApiKeysService {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`
       SELECT DISTINCT split_part(application_name, ' ', 3) AS environment
       FROM pg_stat_activity JOIN instances ON instances.id = split_part(application_name, ' ', 2)
-      WHERE datname = current_database() AND application_name LIKE 'latchkey-key-feed %'`;
+      WHERE datname = current_database() AND application_name LIKE 'latchkey-key-sync %'`;
     const accepted = servers.map(({ environment }) => environment);
     if (accepted.length === 0 || accepted.includes(this.environment)) return;
     const message = `the running servers admit ${accepted.join(', ')} keys, but this process issues ${this.environment} keys: set API_KEY_ENVIRONMENT=${accepted[0]}`;

@@ -24,7 +24,7 @@ export interface Fingerprint {
   readonly revisions: bigint;
 }
 
-/** Every issued key there is, dead ones too: verification needs no SQL. Filled by `KeyFeed`. */
+/** Every issued key there is, dead ones too: verification needs no SQL. Filled by `KeySync`. */
 @Injectable()
 export class IssuedKeyCache {
   /** By digest. */

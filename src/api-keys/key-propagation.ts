@@ -1,10 +1,9 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Environment } from '../config/environment.js';
-import { Acknowledgements, type Collected, type Patience } from './feed/acknowledgements.js';
-import { CHANGES_CHANNEL } from './feed/feed-connection.js';
-import type { KeyRevision } from './feed/instance.js';
-import { MessageAuthenticator } from './feed/message-authenticator.js';
+import { DatabaseUrls } from '../prisma/database-urls.js';
+import { Acknowledgements, type Collected, type Patience } from './key-sync/acknowledgements.js';
+import { CHANGES_CHANNEL } from './key-sync/key-sync-session.js';
+import type { KeyRevision } from './key-sync/instance.js';
+import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
 
 /** How far a change of keys has come. */
@@ -35,16 +34,13 @@ export async function announceAgain(
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);
-  private readonly url: string;
   // Kept from one change to the next: to connect takes longer than the change itself.
   private listening: Promise<Acknowledgements> | undefined;
 
   constructor(
     private readonly authenticator: MessageAuthenticator,
-    config: ConfigService<Environment, true>,
-  ) {
-    this.url = config.get('DATABASE_URL', { infer: true });
-  }
+    private readonly urls: DatabaseUrls,
+  ) {}
 
   async onApplicationShutdown(): Promise<void> {
     const acknowledgements = await this.listening?.catch(() => undefined);
@@ -94,7 +90,7 @@ export class KeyPropagation implements OnApplicationShutdown {
 
   private async listen(): Promise<Acknowledgements> {
     this.listening ??= Acknowledgements.listen(
-      this.url,
+      this.urls,
       this.authenticator,
       () => (this.listening = undefined),
     );

@@ -2,7 +2,7 @@ import { ProblemException } from '../problems/problem.js';
 import type { NamedApiKey, RevokeApiKey } from './api-key.schemas.js';
 import { lockKeys } from './grants.js';
 import type { KeyChange } from './key-changes.js';
-import type { KeyRevision } from './feed/instance.js';
+import type { KeyRevision } from './key-sync/instance.js';
 import { announceAgain } from './key-propagation.js';
 import { type KeyAdmin, actorOf } from './principal.js';
 

@@ -4,7 +4,7 @@ import type { Environment } from '../config/environment.js';
 import type { KeyEnvironment } from '../config/key-environment.js';
 import type { KeyRefusal } from '../requests/request-event.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
-import { KeyFeed } from './feed/key-feed.js';
+import { KeySync } from './key-sync/key-sync.js';
 import { type IssuedKey, IssuedKeyCache } from './issued-key-cache.js';
 import { ANYWHERE, isWithin } from './network.js';
 import type { Principal } from './principal.js';
@@ -44,7 +44,7 @@ const UNKNOWN_KEY: IssuedKey = {
 };
 
 /** Whether the cache is complete, and the database's time. */
-type CacheState = Pick<KeyFeed, 'clock' | 'isFresh'>;
+type CacheState = Pick<KeySync, 'now' | 'isFresh'>;
 
 /** Tells good keys from bad ones, without SQL. */
 @Injectable()
@@ -54,7 +54,7 @@ export class KeyVerifier {
   constructor(
     private readonly rootKeys: RootKeyStore,
     private readonly issuedKeys: IssuedKeyCache,
-    @Inject(KeyFeed) private readonly feed: CacheState,
+    @Inject(KeySync) private readonly keySync: CacheState,
     config: ConfigService<Environment, true>,
   ) {
     this.environment = config.get('API_KEY_ENVIRONMENT', { infer: true });
@@ -82,9 +82,9 @@ export class KeyVerifier {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
     // Before the first refusal: to read the clock takes longer than all that follows.
-    const isExpired = this.feed.clock.now() >= key.expiresAt;
+    const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
-    if (!this.feed.isFresh()) return { outcome: 'unverifiable', keyId };
+    if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };
     if (!isKnown || key.isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
     if (isExpired) return { outcome: 'expired', keyId };
     if (!isAtHome) return { outcome: 'foreign-network', keyId };

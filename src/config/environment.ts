@@ -31,6 +31,7 @@ const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 /** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
 const SECRETS = [
   'DATABASE_URL',
+  'DIRECT_URL',
   'INTERNAL_API_KEY_PREVIOUS',
   'JWT_SECRET',
   'REDIS_URL',
@@ -44,7 +45,8 @@ const KEY_ENVIRONMENT_OF = {
   development: 'dev',
 } as const satisfies Record<string, KeyEnvironment>;
 
-const postgresUrl = z
+/** A URL of PostgreSQL, as the driver understands it. */
+export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
   .transform((url) => (URL.canParse(url) ? withSearchPath(url) : url));
@@ -76,6 +78,9 @@ const variables = z.object({
   METRICS_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: wholeNumber(0, 65_535).optional(),
   DATABASE_URL: postgresUrl,
+  DATABASE_URL_FILE: z.string().optional(),
+  DIRECT_URL: postgresUrl.optional(),
+  DIRECT_URL_FILE: z.string().optional(),
   DATABASE_POOL_MAX: wholeNumber(1, 1000).default(10),
   INTERNAL_API_KEY: rootKeySchema.optional(),
   INTERNAL_API_KEY_PREVIOUS: rootKeySchema.optional(),

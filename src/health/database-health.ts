@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { ConnectionError } from '../prisma/connection-error.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { OUTDATED_SCHEMA, isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { PrismaService } from '../prisma/prisma.service.js';
@@ -45,6 +46,9 @@ export class DatabaseHealth {
     if (isUp === this.wasUp) return;
     this.wasUp = isUp;
     if (isUp) this.logger.log('The database answers');
-    else this.logger.error(isSchemaOutdated(error) ? OUTDATED_SCHEMA : withoutArguments(error));
+    // The cause of a failure to connect is logged once, by `DatabaseUrls`.
+    else if (!(error instanceof ConnectionError)) {
+      this.logger.error(isSchemaOutdated(error) ? OUTDATED_SCHEMA : withoutArguments(error));
+    }
   }
 }

@@ -7,7 +7,7 @@ import {
 } from '../openapi/swagger.js';
 import type { FastifyReply } from 'fastify';
 import { HttpFront } from '@latchkey/http-front/http-front';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { Public } from '../auth/access.decorators.js';
 import { SharedStore } from '../limits/shared-store.js';
 import { DatabaseHealth } from './database-health.js';
@@ -24,7 +24,7 @@ import {
 export class HealthController {
   constructor(
     private readonly database: DatabaseHealth,
-    private readonly keyFeed: KeyFeed,
+    private readonly keySync: KeySync,
     private readonly front: HttpFront,
     private readonly limits: SharedStore,
   ) {}
@@ -63,7 +63,7 @@ export class HealthController {
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks: Readiness['checks'] = {
       database: state(await this.database.isUp()),
-      apiKeys: state(this.keyFeed.isFresh()),
+      apiKeys: state(this.keySync.isFresh()),
       limits: this.limits.sharing === 'degraded' ? 'degraded' : 'up',
     };
     const isUp = checks.database === 'up' && checks.apiKeys === 'up';

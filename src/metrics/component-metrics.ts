@@ -5,7 +5,7 @@ import { Counter, Registry } from 'prom-client';
 import { ALERT_RULES } from '../alerts/alert.js';
 import { Alerts } from '../alerts/alerts.js';
 import { Deliveries } from '../alerts/deliveries.js';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { IssuedKeyCache } from '../api-keys/issued-key-cache.js';
 import { SharedStore } from '../limits/shared-store.js';
 import { WriteSlots } from '../limits/write-slots.js';
@@ -19,14 +19,14 @@ export class ComponentMetrics {
     front: HttpFront,
     store: SharedStore,
     writes: WriteSlots,
-    feed: KeyFeed,
+    keySync: KeySync,
     keys: IssuedKeyCache,
     pool: DatabasePool,
     alerts: Alerts,
     deliveries: Deliveries,
   ) {
     this.addLoad(front, store, writes);
-    this.addKeys(feed, keys);
+    this.addKeys(keySync, keys);
     this.addDatabasePool(pool);
     this.addAlerts(alerts, deliveries);
   }
@@ -64,16 +64,16 @@ export class ComponentMetrics {
     );
   }
 
-  private addKeys(feed: KeyFeed, keys: IssuedKeyCache): void {
+  private addKeys(keySync: KeySync, keys: IssuedKeyCache): void {
     this.add(
       'latchkey_key_feed_lag_seconds',
       'Time since the keys in memory were last known to match the database.',
-      () => feed.lagMs / 1000,
+      () => keySync.lagMs / 1000,
     );
     this.add(
       'latchkey_key_feed_fresh',
-      'Whether issued keys are admitted: 0 while the feed has been silent for too long.',
-      () => Number(feed.isFresh()),
+      'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
+      () => Number(keySync.isFresh()),
     );
     this.add(
       'latchkey_issued_keys',

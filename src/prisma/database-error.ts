@@ -1,6 +1,7 @@
 import { DatabaseError } from 'pg';
 import { z } from 'zod';
 import { Prisma } from '../generated/prisma/client.js';
+import { ConnectionError, PooledSessionError } from './connection-error.js';
 
 // https://www.prisma.io/docs/orm/reference/error-reference
 const UNAVAILABLE_PRISMA_CODES = new Set([
@@ -17,9 +18,9 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
   'P2037', // too many connections
 ]);
 
-// What Node says of a server that can't be reached: https://nodejs.org/api/errors.html#common-system-errors
+// https://nodejs.org/api/errors.html#common-system-errors; ENOENT is a missing socket or CA file.
 const UNREACHABLE =
-  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)$/;
 
 // The server ended the connection, so nobody heard whether the statement was carried out: shut down, or crashed.
 const LOST_SQLSTATES = /^(08006|57P01|57P02)$/;
@@ -38,6 +39,7 @@ const UNAVAILABLE_KINDS = new Set([
 ]);
 
 const READ_ONLY = '25006';
+const STALE_PLAN = '0A000';
 // Foreign key (23001 since PostgreSQL 18) and unique index.
 const VIOLATION = /^23(001|503|505)$/;
 
@@ -95,6 +97,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   const { kind, code } = describe(error);
   return (
     error instanceof CircuitOpenError ||
+    error instanceof ConnectionError ||
+    error instanceof PooledSessionError ||
     UNAVAILABLE_KINDS.has(kind) ||
     UNAVAILABLE_MESSAGES.has(error.message) ||
     UNREACHABLE.test(code) ||
@@ -104,6 +108,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /** Whether the connection broke under the statement, so that a new one may be all that it needs. Not for Prisma's errors. */
 export function hasLostConnection(error: unknown): boolean {
+  if (error instanceof ConnectionError) return hasLostConnection(error.cause);
   if (!(error instanceof Error)) return false;
   const { kind, code } = describe(error);
   return (
@@ -119,6 +124,11 @@ export function wasBlocked(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const sqlState = driverError(error)?.originalCode ?? describe(error).code;
   return BLOCKED_SQLSTATES.test(sqlState);
+}
+
+/** Whether a named statement was planned before the columns of its table changed. */
+export function hasStalePlan(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === STALE_PLAN;
 }
 
 /** Whether a write met a standby. Not for Prisma's errors. */

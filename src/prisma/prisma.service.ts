@@ -3,9 +3,9 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { PrismaClient } from '../generated/prisma/client.js';
-import { DatabaseGate } from './database-gate.js';
+import { DatabaseGuard } from './database-guard.js';
 import { DatabasePool } from './database-pool.js';
-import { GatedPrismaPg } from './gated-adapter.js';
+import { GuardedPrismaPg } from './guarded-adapter.js';
 
 /**
  * The database. It connects when it is first asked, and again by itself after the database was away, so the process
@@ -13,9 +13,9 @@ import { GatedPrismaPg } from './gated-adapter.js';
  */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
-  constructor(gate: DatabaseGate, pool: DatabasePool, config: ConfigService<Environment, true>) {
+  constructor(guard: DatabaseGuard, pool: DatabasePool, config: ConfigService<Environment, true>) {
     const logger = new Logger(PrismaService.name);
-    const adapter = new GatedPrismaPg(gate, pool, {
+    const adapter = new GuardedPrismaPg(guard, pool, {
       // Prisma names the schema in its statements, whatever the search path is.
       schema: schemaOf(config.get('DATABASE_URL', { infer: true })),
       onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),

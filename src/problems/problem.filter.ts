@@ -1,5 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ConnectionError } from '../prisma/connection-error.js';
 import { isDatabaseUnavailable, withoutArguments } from '../prisma/database-error.js';
 import { isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
@@ -26,7 +27,10 @@ export class ProblemFilter implements ExceptionFilter {
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
     if (isDatabaseUnavailable(exception)) {
-      request.log.warn(describe(exception, request), 'database unavailable');
+      // Logged once already, and not for each request.
+      if (!(exception instanceof ConnectionError)) {
+        request.log.warn(describe(exception, request), 'database unavailable');
+      }
       return new ProblemException('DATABASE_UNAVAILABLE');
     }
     if (isSchemaOutdated(exception)) return new ProblemException('SCHEMA_OUTDATED');

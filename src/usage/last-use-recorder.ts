@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { KeyFeed } from '../api-keys/feed/key-feed.js';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { KEY_REFUSALS, type RequestLabels } from '../requests/request-event.js';
@@ -28,7 +28,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
     /** Its clock is the database's, by which quiet keys are found. */
-    private readonly feed: KeyFeed,
+    private readonly keySync: KeySync,
   ) {}
 
   onModuleInit(): void {
@@ -58,7 +58,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private record({ keyId, outcome, source, client }: RequestLabels): void {
     if (keyId === null || REFUSALS.has(outcome)) return;
-    this.unwritten.set(keyId, { at: this.feed.clock.now(), source, client });
+    this.unwritten.set(keyId, { at: this.keySync.now(), source, client });
   }
 
   private async write(uses: [keyId: string, use: Use][]): Promise<void> {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
@@ -10,8 +10,9 @@ const READ = { circuit: 'read accounts', isRepeatable: true };
 // One row per user, so that a user without accounts differs from one that does not exist.
 const FIND_ACCOUNTS = {
   name: 'find-accounts',
+  rowMode: 'array' as const,
   text: `
-    SELECT users.id AS "userId", coalesce(owned.accounts, '[]') AS accounts
+    SELECT users.id, coalesce(owned.accounts, '[]')
     FROM users LEFT JOIN LATERAL (
       SELECT json_agg(json_build_object('id', id, 'type', type, 'currency', currency, 'balance', balance::text)
                       ORDER BY created_at, id) AS accounts
@@ -20,11 +21,8 @@ const FIND_ACCOUNTS = {
     WHERE users.id = ANY($1)`,
 };
 
-interface AccountsOfUser {
-  readonly userId: string;
-  /** Oldest first; each balance has all the decimals of its column. */
-  readonly accounts: readonly Account[];
-}
+/** The accounts are oldest first; each balance has all the decimals of its column. */
+type AccountsOfUser = [userId: string, accounts: readonly Account[]];
 
 /** Reads the accounts of users. All look-ups of an event-loop tick share a statement: see `UserLookups`. */
 @Injectable()
@@ -33,7 +31,7 @@ export class AccountsService {
 
   constructor(
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   /** Returns a user's accounts, oldest first; undefined if there is no such user. */
@@ -61,10 +59,10 @@ export class AccountsService {
   }
 
   private async read(userIds: string[]): Promise<Map<string, readonly Account[]>> {
-    const { rows } = await this.gate.pass(READ, () =>
-      this.pool.query<AccountsOfUser>({ ...FIND_ACCOUNTS, values: [userIds] }),
+    const rows = await this.guard.run(READ, () =>
+      this.pool.fetchRows<AccountsOfUser>({ ...FIND_ACCOUNTS, values: [userIds] }),
     );
-    return new Map(rows.map(({ userId, accounts }) => [userId, accounts]));
+    return new Map(rows);
   }
 }
 

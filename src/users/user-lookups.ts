@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { Coalescer } from './coalescer.js';
 import type { SearchUsers } from './user.schemas.js';
@@ -26,7 +26,7 @@ export class UserLookups {
 
   constructor(
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   /** Calls the observer with the number of look-ups by id that share each statement. */
@@ -57,8 +57,8 @@ export class UserLookups {
 
   private async query(name: string, condition: string, values: unknown[]): Promise<UserRow[]> {
     const text = `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`;
-    const { rows } = await this.gate.pass(READ, () =>
-      this.pool.query<UserRow>({ name, text, values, rowMode: 'array', types: AS_TEXT }),
+    const rows = await this.guard.run(READ, () =>
+      this.pool.fetchRows<UserRow>({ name, text, values, rowMode: 'array', types: AS_TEXT }),
     );
     return rows;
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGate } from '../prisma/database-gate.js';
+import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { createRowId } from '../prisma/row-id.js';
@@ -50,7 +50,7 @@ export class UsersService {
   constructor(
     private readonly lookups: UserLookups,
     private readonly pool: DatabasePool,
-    private readonly gate: DatabaseGate,
+    private readonly guard: DatabaseGuard,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
@@ -112,7 +112,7 @@ export class UsersService {
       types: AS_TEXT,
     };
     try {
-      const { rows } = await this.gate.pass(WRITE, () => this.pool.query<UserRow>(query));
+      const rows = await this.guard.run(WRITE, () => this.pool.fetchRows<UserRow>(query));
       return rows.map(toUserJson)[0];
     } catch (error) {
       const code = PROBLEMS[violatedConstraint(error) ?? ''];

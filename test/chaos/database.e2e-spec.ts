@@ -147,7 +147,7 @@ describe('connections that break under load', () => {
   }
 
   it('fail no read', async () => {
-    const careless = await startBackend(database.url, without('database-gate'));
+    const careless = await startBackend(database.url, without('database-guard'));
     const control = await failuresOf(careless);
     await careless.stop('SIGKILL');
     const failed = await failuresOf(backend);
@@ -249,7 +249,7 @@ async function whileFrozen(by: ServerProcess) {
 
 describe('a database that is frozen under load', () => {
   it('is given up: answers within 1.4 s, then at once, and full service soon after it goes on', async () => {
-    const careless = await startBackend(database.url, without('database-gate'));
+    const careless = await startBackend(database.url, without('database-guard'));
     const control = percentile((await whileFrozen(careless)).settled, 0.5);
     await careless.stop('SIGKILL');
     await ready(backend);
@@ -296,7 +296,7 @@ async function whileLocked(by: ServerProcess) {
 
 describe('a locked table', () => {
   it('fails only what needs it, soon at once, and nothing after the lock', async () => {
-    const careless = await startBackend(database.url, without('database-gate'));
+    const careless = await startBackend(database.url, without('database-guard'));
     await ready(careless);
     const control = percentile((await whileLocked(careless)).settled, 0.5);
     await careless.stop('SIGKILL');
@@ -428,7 +428,7 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
 
 describe('a failover to another address', () => {
   it('is followed within 500 ms', async () => {
-    const control = await duringFailover(true, without('database-gate'));
+    const control = await duringFailover(true, without('database-guard'));
     const { outcomes, errors, failed, recovered } = await duringFailover(true);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);

@@ -2,7 +2,7 @@ import { hash, randomInt, timingSafeEqual } from 'node:crypto';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/api-keys/api-key-format.js';
-import { KeyFeed } from '../../src/api-keys/feed/key-feed.js';
+import { KeySync } from '../../src/api-keys/key-sync/key-sync.js';
 import { IssuedKeyCache } from '../../src/api-keys/issued-key-cache.js';
 import { KeyVerifier } from '../../src/api-keys/key-verifier.js';
 import { NetworkSet } from '../../src/api-keys/network.js';
@@ -95,7 +95,7 @@ describe('the time of a check', () => {
   // Meanwhile nothing is heard from the database.
   afterEach(async () => {
     await vi.waitFor(
-      () => expect(app.get(KeyFeed, { strict: false }).lagMs).toBeLessThan(1000),
+      () => expect(app.get(KeySync, { strict: false }).lagMs).toBeLessThan(1000),
       10_000,
     );
   });

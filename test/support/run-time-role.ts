@@ -42,13 +42,18 @@ export async function createDividedDatabase(parameters = ''): Promise<DividedDat
 }
 
 /** What the container `migrate` does. Answers with its warnings. */
-export async function migrate(ownerUrl: string, runTimeUrl: string): Promise<string> {
+export async function migrate(
+  ownerUrl: string,
+  runTimeUrl: string,
+  variables: NodeJS.ProcessEnv = {},
+): Promise<string> {
   const { stderr } = await promisify(execFile)(process.execPath, ['deploy/database/migrate.mjs'], {
     env: {
       PATH: process.env.PATH,
       CHECKPOINT_DISABLE: '1',
       DATABASE_URL: ownerUrl,
       RUN_TIME_DATABASE_URL: runTimeUrl,
+      ...variables,
     },
   });
   return stderr;

@@ -8,6 +8,11 @@ export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 
+/** The URL for migrations, which need a session of their own: a transaction pooler gives none. */
+export function readMigrationUrl(): string {
+  return readDatabaseUrl('DIRECT_URL') || readDatabaseUrl();
+}
+
 /**
  * The URL for Prisma, which passes it to its engine as an argument that other users of the machine can see. The
  * password goes into `PGPASSWORD`.

@@ -7,7 +7,7 @@ import { until } from './chaos-database.js';
 type Protection =
   | 'load-shedding'
   | 'late-connection'
-  | 'database-gate'
+  | 'database-guard'
   | 'single-writes'
   | 'error-codes'
   | 'draining'

@@ -4,9 +4,9 @@ const REMOVALS = {
     const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');
     LoadShedder.prototype.admits = () => true;
   },
-  'database-gate': async () => {
-    const { DatabaseGate } = await import('../../../dist/prisma/database-gate.js');
-    DatabaseGate.prototype.pass = (_statement, send) => send();
+  'database-guard': async () => {
+    const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
+    DatabaseGuard.prototype.run = (_statement, send) => send();
   },
   // The database is asked while the process starts.
   'late-connection': async () => {
@@ -17,10 +17,10 @@ const REMOVALS = {
   },
   // A write may be sent again as if it were a read.
   'single-writes': async () => {
-    const { DatabaseGate } = await import('../../../dist/prisma/database-gate.js');
-    const pass = Reflect.get(DatabaseGate.prototype, 'pass');
-    DatabaseGate.prototype.pass = function (statement, send) {
-      return pass.call(this, { ...statement, isRepeatable: true }, send);
+    const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
+    const run = Reflect.get(DatabaseGuard.prototype, 'run');
+    DatabaseGuard.prototype.run = function (statement, send) {
+      return run.call(this, { ...statement, isRepeatable: true }, send);
     };
   },
   // What the driver says of an error is lost on its way.

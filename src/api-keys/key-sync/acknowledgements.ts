@@ -1,10 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { BlockingSessions } from './blocking-sessions.js';
-import { ACKNOWLEDGEMENTS_CHANNEL } from './feed-connection.js';
 import { type KeyRevision, describeAcknowledgement, describeInstance } from './instance.js';
-import { STALE_AFTER_MS } from './key-feed.js';
+import { ACKNOWLEDGEMENTS_CHANNEL } from './key-sync-session.js';
+import { STALE_AFTER_MS } from './key-sync.js';
 import { ListeningClient } from './listening-client.js';
 import type { MessageAuthenticator } from './message-authenticator.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 /** How long a change waits for silent processes. */
 const COLLECT_TIMEOUT_MS = 2000;
@@ -27,7 +28,7 @@ interface InstanceRow {
 }
 
 export interface Patience {
-  /** Whether to wait for unproven instances, too: until they go by the change or refuse issued keys by themselves. */
+  /** Whether to wait for unproven instances, too: until they apply the change or refuse issued keys by themselves. */
   readonly untilEnforced: boolean;
 }
 
@@ -41,54 +42,47 @@ export interface Collected {
   readonly completeAt: number;
 }
 
-/** Hears which processes go by a change of a key. It has a connection of its own, so that the command line can use it too. */
+/**
+ * Collects the acknowledgements of changes of keys. It has a connection of its own, so that the command line can use it,
+ * too.
+ */
 export class Acknowledgements {
   /** Ends sessions over the same connection, which is open before anything blocks. */
   readonly blockers: BlockingSessions;
+  private readonly client: ListeningClient;
+  /** When each authentic acknowledgement arrived, oldest first. */
+  private readonly received = new Map<string, number>();
+  // Any number of changes may be waiting.
+  private readonly events = new EventEmitter().setMaxListeners(0);
 
   private constructor(
-    private readonly client: ListeningClient,
+    urls: DatabaseUrls,
     private readonly authenticator: MessageAuthenticator,
-    /** The authentic acknowledgements, and when each came. */
-    private readonly received: Map<string, number>,
-    private readonly news: EventEmitter,
+    onEnd: () => void,
   ) {
-    this.blockers = new BlockingSessions(client);
+    const onNotification = (_channel: string, payload: string) => this.receive(payload);
+    this.client = new ListeningClient(urls, 'latchkey-key-change', { onNotification, onEnd });
+    this.blockers = new BlockingSessions(this.client);
   }
 
-  /** @param onEnd is called when nothing can be heard any more. */
+  /** @param onEnd is called when the connection is gone */
   static async listen(
-    url: string,
+    urls: DatabaseUrls,
     authenticator: MessageAuthenticator,
     onEnd: () => void,
   ): Promise<Acknowledgements> {
-    const received = new Map<string, number>();
-    // Any number of changes may be waiting.
-    const news = new EventEmitter().setMaxListeners(0);
-    const onNotification = (_channel: string, payload: string) => {
-      const [, acknowledgement = '', signature = ''] = /^(.*) (\S+)$/s.exec(payload) ?? [];
-      if (!authenticator.isAuthentic(acknowledgement, signature)) return;
-      const now = performance.now();
-      forgetBefore(received, now - KEPT_FOR_MS);
-      // To the end, so that the oldest stay in front.
-      received.delete(acknowledgement);
-      received.set(acknowledgement, now);
-      news.emit(RECEIVED);
-    };
-    const channels = [ACKNOWLEDGEMENTS_CHANNEL];
-    const listener = { onNotification, onEnd };
-    const client = await ListeningClient.open(url, 'latchkey-key-change', channels, listener);
-    return new Acknowledgements(client, authenticator, received, news);
+    const acknowledgements = new Acknowledgements(urls, authenticator, onEnd);
+    await acknowledgements.client.listen([ACKNOWLEDGEMENTS_CHANNEL]);
+    return acknowledgements;
   }
 
   /** The processes that a change concerns. One that was silent for longer refuses issued keys by itself. */
   async findLiveInstances(): Promise<LiveInstances> {
-    const rows = await this.client.query<InstanceRow & Record<string, unknown>>({
-      name: 'live-instances',
-      text: `SELECT id, encode(secret_digest, 'hex') AS secret_digest, proof FROM instances
-             WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
-      values: [STALE_AFTER_MS],
-    });
+    const rows = await this.client.query<InstanceRow & Record<string, unknown>>(
+      `SELECT id, encode(secret_digest, 'hex') AS secret_digest, proof FROM instances
+       WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
+      [STALE_AFTER_MS],
+    );
     const expected = rows.filter((row) => this.isExpected(row)).map(({ id }) => id);
     const known = new Set(expected);
     return { expected, unproven: rows.map(({ id }) => id).filter((id) => !known.has(id)) };
@@ -104,10 +98,10 @@ export class Acknowledgements {
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
     const enforcedAt = committedAt + STALE_AFTER_MS;
     const isSilent = (instance: string) => this.acknowledgedAt(instance, keys) === undefined;
-    for (let live = await this.findLiveInstances(); ; live = await this.findThoseLeft(live)) {
+    for (let live = await this.findLiveInstances(); ; live = await this.findRemaining(live)) {
       const { expected, unproven } = live;
       // Acknowledgements that come while others are waited for need no query.
-      while (expected.some(isSilent) && (await this.hears(deadline)));
+      while (expected.some(isSilent) && (await this.waitForNext(deadline)));
       const silent = expected.filter(isSilent).length;
       const isUncertain = untilEnforced && silent === 0 && unproven.length > 0;
       const until = isUncertain ? enforcedAt : deadline;
@@ -116,7 +110,7 @@ export class Acknowledgements {
         const completeAt = Math.max(isUncertain ? enforcedAt : committedAt, ...times);
         return { acknowledged: expected.length - silent, silent, unproven, completeAt };
       }
-      if (isUncertain) await this.hears(enforcedAt);
+      if (isUncertain) await this.waitForNext(enforcedAt);
     }
   }
 
@@ -124,8 +118,20 @@ export class Acknowledgements {
     this.client.close();
   }
 
+  private receive(payload: string): void {
+    const end = payload.lastIndexOf(' ');
+    const acknowledgement = payload.slice(0, Math.max(0, end));
+    if (!this.authenticator.isAuthentic(acknowledgement, payload.slice(end + 1))) return;
+    const now = performance.now();
+    forgetBefore(this.received, now - KEPT_FOR_MS);
+    // To the end, so that the oldest stay in front.
+    this.received.delete(acknowledgement);
+    this.received.set(acknowledgement, now);
+    this.events.emit(RECEIVED);
+  }
+
   // A process that has come since reads the keys as they are after the change.
-  private async findThoseLeft({ expected, unproven }: LiveInstances): Promise<LiveInstances> {
+  private async findRemaining({ expected, unproven }: LiveInstances): Promise<LiveInstances> {
     const live = await this.findLiveInstances();
     return {
       expected: live.expected.filter((id) => expected.includes(id)),
@@ -150,12 +156,12 @@ export class Acknowledgements {
   }
 
   /** Waits for the next acknowledgement, but no longer than until the table of instances is to be read again. */
-  private async hears(deadline: number): Promise<boolean> {
+  private async waitForNext(deadline: number): Promise<boolean> {
     const leftMs = Math.ceil(deadline - performance.now());
     if (leftMs <= 0) return false;
     const timeoutMs = Math.min(POLL_INTERVAL_MS, leftMs);
     try {
-      await once(this.news, RECEIVED, { signal: AbortSignal.timeout(timeoutMs) });
+      await once(this.events, RECEIVED, { signal: AbortSignal.timeout(timeoutMs) });
       return true;
     } catch {
       return false;

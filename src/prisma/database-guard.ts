@@ -23,15 +23,15 @@ export interface Statement {
 }
 
 /**
- * What every statement outside a transaction passes. A read whose connection broke is sent once more; and where statements
+ * Runs every statement outside a transaction. A read whose connection broke is sent once more; and where statements
  * keep failing or timing out, the next ones fail at once.
  */
 @Injectable()
-export class DatabaseGate {
+export class DatabaseGuard {
   private readonly circuits = new Map<string, CircuitBreaker>();
 
   /** @throws CircuitOpenError, or what `send` throws. */
-  async pass<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
+  async run<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
     const circuit = this.circuit(statement.circuit);
     if (!circuit.allows()) throw new CircuitOpenError();
     try {

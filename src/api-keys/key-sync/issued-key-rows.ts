@@ -1,9 +1,8 @@
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
 import type { IssuedKey } from '../issued-key-cache.js';
-import { ownBudget } from '../principal.js';
+import { type Budget, budgetsSchema, ownBudget } from '../principal.js';
 import { type NetworkSet, ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
-import { BudgetReader } from './budget-reader.js';
 
 /** The columns that `toIssuedKey` reads. Times are milliseconds since the epoch. */
 export const ISSUED_KEY_COLUMNS = `
@@ -28,11 +27,11 @@ export interface IssuedKeyRow {
   readonly rotated_at: number | null;
 }
 
-/** Reads rows; what many keys have in common is kept once. */
+/** Reads rows. Values that many keys share are kept once. */
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);
-  private readonly budgets = new BudgetReader();
+  private readonly budgets = new Map<string, Budget>();
   private readonly networks = new Interned(toNetworks);
 
   read(row: IssuedKeyRow): IssuedKey {
@@ -50,11 +49,24 @@ export class IssuedKeyReader {
         readFields: this.userFields.get(row.user_fields ?? []),
         writeFields: this.userFields.get(row.write_fields ?? []),
         rateLimit: row.rate_limit ?? undefined,
-        budgets: this.budgets.read(ownBudget(row.id, row.rate_limit), row.budgets),
+        budgets: this.readBudgets(ownBudget(row.id, row.rate_limit), row.budgets),
         deprecatedSince: row.rotated_at ?? undefined,
         sunsetAt: row.rotated_at === null ? undefined : row.expires_at,
       },
     };
+  }
+
+  private readBudgets(own: Budget, column: unknown): readonly Budget[] {
+    const budgets = budgetsSchema.safeParse(column).data ?? [own];
+    return budgets.map((budget) => (budget.keyId === own.keyId ? own : this.share(budget)));
+  }
+
+  /** Keys of one issuer share the objects for its budgets. */
+  private share(budget: Budget): Budget {
+    const name = `${budget.keyId} ${budget.rateLimit}`;
+    const known = this.budgets.get(name) ?? budget;
+    this.budgets.set(name, known);
+    return known;
   }
 }
 

@@ -30,11 +30,10 @@ export class BlockingSessions {
 
   /** @param pid the server process of the session that waits */
   async end(pid: number): Promise<void> {
-    const sessions = await this.client.query<BlockingSession & Record<string, unknown>>({
-      name: 'end-blockers',
-      text: END_BLOCKERS,
-      values: [pid],
-    });
+    const sessions = await this.client.query<BlockingSession & Record<string, unknown>>(
+      END_BLOCKERS,
+      [pid],
+    );
     for (const session of sessions) this.report(session);
   }
 

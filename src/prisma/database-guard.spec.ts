@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CircuitOpenError } from './database-error.js';
-import { DatabaseGate } from './database-gate.js';
-import { describeStatement } from './gated-adapter.js';
+import { DatabaseGuard } from './database-guard.js';
+import { describeStatement } from './guarded-adapter.js';
 
 const READ = { circuit: 'read users', isRepeatable: true };
 const WRITE = { circuit: 'write users', isRepeatable: false };
@@ -19,34 +19,34 @@ function sender(...errors: Error[]) {
   return { sent, send };
 }
 
-async function failOften(gate: DatabaseGate, error: Error): Promise<void> {
+async function failOften(guard: DatabaseGuard, error: Error): Promise<void> {
   for (let failures = 0; failures < 5; failures++) {
-    await expect(gate.pass(WRITE, sender(error).send)).rejects.toBe(error);
+    await expect(guard.run(WRITE, sender(error).send)).rejects.toBe(error);
   }
 }
 
-describe('DatabaseGate', () => {
+describe('DatabaseGuard', () => {
   it('sends a read again whose connection broke', async () => {
     const { sent, send } = sender(LOST);
-    expect(await new DatabaseGate().pass(READ, send)).toBe('rows');
+    expect(await new DatabaseGuard().run(READ, send)).toBe('rows');
     expect(sent.times).toBe(2);
   });
 
   it('sends it once more, and not for ever', async () => {
     const { sent, send } = sender(LOST, LOST);
-    await expect(new DatabaseGate().pass(READ, send)).rejects.toBe(LOST);
+    await expect(new DatabaseGuard().run(READ, send)).rejects.toBe(LOST);
     expect(sent.times).toBe(2);
   });
 
   it('never sends a write again', async () => {
     const { sent, send } = sender(LOST);
-    await expect(new DatabaseGate().pass(WRITE, send)).rejects.toBe(LOST);
+    await expect(new DatabaseGuard().run(WRITE, send)).rejects.toBe(LOST);
     expect(sent.times).toBe(1);
   });
 
   it('does not send a read again that timed out', async () => {
     const { sent, send } = sender(TIMED_OUT);
-    await expect(new DatabaseGate().pass(READ, send)).rejects.toBe(TIMED_OUT);
+    await expect(new DatabaseGuard().run(READ, send)).rejects.toBe(TIMED_OUT);
     expect(sent.times).toBe(1);
   });
 
@@ -57,32 +57,32 @@ describe('DatabaseGate', () => {
       await new Promise((resolve) => setTimeout(resolve, 350));
       throw LOST;
     };
-    await expect(new DatabaseGate().pass(READ, send)).rejects.toBe(LOST);
+    await expect(new DatabaseGuard().run(READ, send)).rejects.toBe(LOST);
     expect(sent.times).toBe(1);
   });
 
   it('sends nothing more after five time-outs', async () => {
-    const gate = new DatabaseGate();
-    await failOften(gate, TIMED_OUT);
+    const guard = new DatabaseGuard();
+    await failOften(guard, TIMED_OUT);
     const { sent, send } = sender();
-    await expect(gate.pass(WRITE, send)).rejects.toBeInstanceOf(CircuitOpenError);
+    await expect(guard.run(WRITE, send)).rejects.toBeInstanceOf(CircuitOpenError);
     expect(sent.times).toBe(0);
   });
 
   it('goes on with other tables, and with reads', async () => {
-    const gate = new DatabaseGate();
-    await failOften(gate, TIMED_OUT);
-    expect(await gate.pass(READ, sender().send)).toBe('rows');
-    expect(await gate.pass({ ...WRITE, circuit: 'write accounts' }, sender().send)).toBe('rows');
+    const guard = new DatabaseGuard();
+    await failOften(guard, TIMED_OUT);
+    expect(await guard.run(READ, sender().send)).toBe('rows');
+    expect(await guard.run({ ...WRITE, circuit: 'write accounts' }, sender().send)).toBe('rows');
   });
 
   it.each([
     ['the caller’s mistakes', new Error('duplicate key value')],
     ['a standby', Object.assign(new Error('read-only'), { code: '25006' })],
   ])('does not count %s', async (_case, error) => {
-    const gate = new DatabaseGate();
-    await failOften(gate, error);
-    expect(await gate.pass(WRITE, sender().send)).toBe('rows');
+    const guard = new DatabaseGuard();
+    await failOften(guard, error);
+    expect(await guard.run(WRITE, sender().send)).toBe('rows');
   });
 });
 

@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { KeyFeed } from '../src/api-keys/feed/key-feed.js';
+import { KeySync } from '../src/api-keys/key-sync/key-sync.js';
 import { IssuedKeyCache } from '../src/api-keys/issued-key-cache.js';
 import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
@@ -13,7 +13,7 @@ import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 import { StatementRecorder } from './support/statement-recorder.js';
 
 const KEYS = '/api/internal/api-keys';
-const FEED = 'latchkey-key-feed';
+const FEED = 'latchkey-key-sync';
 const UNAVAILABLE = 503;
 const STALE = { timeout: 9000, interval: 100 };
 const RECONCILED = { timeout: 20_000, interval: 200 };
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   proxy.restore();
-  await vi.waitFor(() => expect(far.get(KeyFeed).lagMs).toBeLessThan(1500), STALE);
+  await vi.waitFor(() => expect(far.get(KeySync).lagMs).toBeLessThan(1500), STALE);
 });
 afterAll(async () => {
   await superuser.end();
@@ -139,7 +139,7 @@ describe('a connection that breaks while a change is read that came during the s
     await readsChange;
     proxy.cut(FEED);
     const cutAt = performance.now();
-    const provenAt = () => performance.now() - far.get(KeyFeed).lagMs;
+    const provenAt = () => performance.now() - far.get(KeySync).lagMs;
     await vi.waitFor(() => expect(provenAt()).toBeGreaterThan(cutAt), STALE);
   });
 });

@@ -17,26 +17,26 @@ describe('pending changes', () => {
   });
 });
 
-describe('a mark', () => {
-  it('is settled when all that came before it has been read, and not sooner', () => {
+describe('a watermark', () => {
+  it('is reached when all keys before it have been read, and not sooner', () => {
     const changes = new PendingChanges();
     changes.add('a');
-    changes.mark(1);
+    changes.addWatermark(1);
     changes.add('b');
-    changes.mark(2);
-    expect(changes.settledMark()).toBe(-Infinity);
+    changes.addWatermark(2);
+    expect(changes.watermark()).toBe(-Infinity);
     changes.next();
-    expect(changes.settledMark()).toBe(-Infinity);
-    changes.settle(1);
-    expect(changes.settledMark()).toBe(1);
-    changes.settle(1);
-    expect(changes.settledMark()).toBe(2);
+    expect(changes.watermark()).toBe(-Infinity);
+    changes.acknowledge(1);
+    expect(changes.watermark()).toBe(1);
+    changes.acknowledge(1);
+    expect(changes.watermark()).toBe(2);
   });
 
-  it('is settled at once when nothing is pending', () => {
+  it('is reached at once when nothing is pending', () => {
     const changes = new PendingChanges();
-    changes.mark(7);
-    expect(changes.settledMark()).toBe(7);
+    changes.addWatermark(7);
+    expect(changes.watermark()).toBe(7);
   });
 
   it('waits for a key that changed again while it was read', () => {
@@ -44,10 +44,10 @@ describe('a mark', () => {
     changes.add('a');
     changes.next();
     changes.add('a');
-    changes.mark(1);
-    changes.settle(1);
-    expect(changes.settledMark()).toBe(-Infinity);
-    changes.settle(changes.next().length);
-    expect(changes.settledMark()).toBe(1);
+    changes.addWatermark(1);
+    changes.acknowledge(1);
+    expect(changes.watermark()).toBe(-Infinity);
+    changes.acknowledge(changes.next().length);
+    expect(changes.watermark()).toBe(1);
   });
 });

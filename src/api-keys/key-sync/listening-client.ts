@@ -1,4 +1,6 @@
-import { Client, type QueryConfig, type QueryResultRow } from 'pg';
+import type { QueryResultRow } from 'pg';
+import { DatabaseClient } from '../../prisma/database-client.js';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
 const CONNECT_TIMEOUT_MS = 1000;
 const QUERY_TIMEOUT_MS = 1500;
@@ -9,19 +11,18 @@ export interface NotificationListener {
   onEnd(): void;
 }
 
-/** One connection to the database that listens to channels, from its beginning to its end. */
+/** One direct connection to the database that listens to channels, from its beginning to its end. */
 export class ListeningClient {
-  private readonly client: Client;
+  private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
   private hasEnded = false;
 
-  private constructor(
-    url: string,
+  constructor(
+    urls: DatabaseUrls,
     applicationName: string,
     private readonly listener: NotificationListener,
   ) {
-    this.client = new Client({
-      connectionString: url,
+    this.client = new DatabaseClient(urls, urls.direct, {
       application_name: applicationName,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
@@ -34,33 +35,29 @@ export class ListeningClient {
     this.client.on('end', () => this.end());
   }
 
-  /** Connects, and listens from then on. */
-  static async open(
-    url: string,
-    applicationName: string,
-    channels: readonly string[],
-    listener: NotificationListener,
-  ): Promise<ListeningClient> {
-    const opened = new ListeningClient(url, applicationName, listener);
+  /**
+   * Connects, and listens from then on.
+   * @throws PooledSessionError, ConnectionError
+   */
+  async listen(channels: readonly string[]): Promise<void> {
     try {
-      await opened.client.connect();
-      for (const channel of channels) await opened.client.query(`LISTEN ${channel}`);
-      return opened;
+      await this.client.connectDirectly();
+      for (const channel of channels) await this.client.query(`LISTEN ${channel}`);
     } catch (error) {
-      opened.close();
+      this.close();
       throw error;
     }
   }
 
-  /** Answers with the rows. Queries are sent one after another: the driver is about to stop queueing them. */
-  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
-    const result = this.latest.then(() => this.client.query<Row>(query));
-    // Those behind must not wait in vain one after another, and a new connection is soon made.
+  /** Returns the rows. Queries are sent one after another: the driver is about to stop queueing them. */
+  async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const result = this.latest.then(() => this.client.query<Row>(text, values));
+    // Later queries must not time out one after another, and a new connection is soon made.
     this.latest = result.catch(() => this.close());
     return (await result).rows;
   }
 
-  /** Without waiting for an answer, which a frozen server would not give. */
+  /** Closes without waiting for an answer, which a frozen server would not give. */
   close(): void {
     if (this.hasEnded) return;
     void this.client.end().catch(() => undefined);

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { DatabaseUrls } from '../../prisma/database-urls.js';
+import type { IssuedKey, IssuedKeyCache } from '../issued-key-cache.js';
+import type { Instance } from './instance.js';
+import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
+import { ListeningClient } from './listening-client.js';
+import { PendingChanges } from './pending-changes.js';
+import { PendingHeartbeats } from './pending-heartbeats.js';
+
+/** The channel on which the trigger of `api_keys` announces the id of a changed key. */
+export const CHANGES_CHANNEL = 'latchkey_api_keys';
+/** The channel on which instances acknowledge a change of a key. */
+export const ACKNOWLEDGEMENTS_CHANNEL = 'latchkey_key_acknowledgements';
+
+const PAGE_SIZE = 5000;
+
+const fingerprintRows = z.tuple([
+  z.object({ count: z.int(), revisions: z.string().transform(BigInt) }),
+]);
+const heartbeatRows = z.tuple([z.object({ now: z.number() })]);
+
+/** Keeps the cache in sync with the database for as long as one connection lasts. */
+export class KeySyncSession {
+  private readonly end = new AbortController();
+  /** Aborted when the connection is gone. */
+  readonly ended = this.end.signal;
+  private readonly client: ListeningClient;
+  private readonly reader = new IssuedKeyReader();
+  private readonly changes = new PendingChanges();
+  private readonly heartbeats = new PendingHeartbeats();
+  // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
+  private readonly heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
+  private isLoaded = false;
+  private isReading = false;
+
+  /** @param onSynced the cache has every change committed before a time, on the clock of `performance` */
+  constructor(
+    urls: DatabaseUrls,
+    private readonly instance: Instance,
+    private readonly cache: IssuedKeyCache,
+    private readonly onSynced: (at: number) => void,
+  ) {
+    // The command line reads the environment here: src/api-keys/api-keys.service.ts
+    const applicationName = `latchkey-key-sync ${instance.id} ${instance.keyEnvironment}`;
+    this.client = new ListeningClient(urls, applicationName, {
+      onNotification: (channel, payload) => {
+        if (channel === CHANGES_CHANNEL) this.changes.add(payload);
+        else this.receiveHeartbeat(payload);
+        void this.readChanges();
+      },
+      onEnd: () => this.end.abort(),
+    });
+  }
+
+  /** Connects, and listens from then on. */
+  async open(): Promise<void> {
+    await this.client.listen([CHANGES_CHANNEL, this.heartbeatChannel]);
+  }
+
+  /** Reads all keys. The cache does not count as synced before. */
+  async load(): Promise<void> {
+    await this.readAll();
+    this.isLoaded = true;
+    await this.readChanges();
+  }
+
+  /**
+   * Records that this instance is alive, and sends itself a heartbeat. Every change committed before it arrives before it.
+   * Returns the database's time in milliseconds since the epoch.
+   */
+  async sendHeartbeat(): Promise<number> {
+    const { id, secret, proof } = this.instance;
+    const rows = await this.client.query(
+      `SELECT (extract(epoch FROM record_heartbeat($1, $2, $3)) * 1000)::float8 AS now, pg_notify($4, $5)`,
+      [id, secret, proof, this.heartbeatChannel, this.heartbeats.send()],
+    );
+    return heartbeatRows.parse(rows)[0].now;
+  }
+
+  /** Reads all keys again if the cache differs, because a notification was lost or never sent. */
+  async reconcile(): Promise<void> {
+    const rows = await this.client.query(
+      'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
+    );
+    const [there] = fingerprintRows.parse(rows);
+    const here = this.cache.fingerprint;
+    if (there.count !== here.count || there.revisions !== here.revisions) await this.readAll();
+  }
+
+  /** Removes the row of this instance, so that no change waits for it any more, and closes. */
+  async leave(): Promise<void> {
+    const { id, secret } = this.instance;
+    await this.client.query('SELECT remove_instance($1, $2)', [id, secret]).catch(() => undefined);
+    this.close();
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private receiveHeartbeat(nonce: string): void {
+    const sentAt = this.heartbeats.receive(nonce);
+    if (sentAt !== undefined) this.changes.addWatermark(sentAt);
+  }
+
+  private async readChanges(): Promise<void> {
+    if (!this.isLoaded || this.isReading) return;
+    this.isReading = true;
+    try {
+      for (let ids = this.changes.next(); ids.length > 0; ids = this.changes.next()) {
+        const keys = await this.read(ids);
+        this.cache.put(keys);
+        this.changes.acknowledge(ids.length);
+        await this.client.query(
+          'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
+          [ACKNOWLEDGEMENTS_CHANNEL, keys.map((key) => this.instance.acknowledge(key))],
+        );
+      }
+      this.onSynced(this.changes.watermark());
+    } catch {
+      // The next session reads all keys.
+      this.close();
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  private async readAll(): Promise<void> {
+    const seen = new Set<string>();
+    // A page at a time, so that requests are answered in between.
+    for (let last = '', isLast = false; !isLast;) {
+      const keys = await this.select(`id > $1 ORDER BY id LIMIT ${PAGE_SIZE}`, last);
+      this.cache.put(keys);
+      for (const { id } of keys) seen.add((last = id));
+      isLast = keys.length < PAGE_SIZE;
+    }
+    // Keys that were made meanwhile are not seen either.
+    const unseen = this.cache.allBut(seen);
+    if (unseen.length === 0) return;
+    const existing = await this.read(unseen.map(({ id }) => id));
+    const digests = new Set(existing.map(({ digest }) => digest));
+    for (const key of unseen.filter(({ digest }) => !digests.has(digest))) this.cache.remove(key);
+  }
+
+  private read(ids: readonly string[]): Promise<IssuedKey[]> {
+    return this.select('id = ANY($1)', ids);
+  }
+
+  private async select(condition: string, value: unknown): Promise<IssuedKey[]> {
+    const text = `SELECT ${ISSUED_KEY_COLUMNS} FROM api_keys WHERE ${condition}`;
+    const rows = await this.client.query<IssuedKeyRow>(text, [value]);
+    return rows.map((row) => this.reader.read(row));
+  }
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../../config/environment.js';
+import { ConnectionError, PooledSessionError } from '../../prisma/connection-error.js';
+import { DatabaseUrls } from '../../prisma/database-urls.js';
+import { OUTDATED_SCHEMA, isSchemaOutdated } from '../../prisma/outdated-schema.js';
+import { IssuedKeyCache } from '../issued-key-cache.js';
+import { Instance } from './instance.js';
+import { KeySyncSession } from './key-sync-session.js';
+import { MessageAuthenticator } from './message-authenticator.js';
+
+const HEARTBEAT_INTERVAL_MS = 500;
+const HEARTBEATS_BETWEEN_RECONCILIATIONS = 20;
+const RECONNECT_DELAY_MS = 250;
+/**
+ * How long the cache may be out of sync before issued keys are refused. After this time a revocation is in force
+ * everywhere, even where it could not be delivered.
+ */
+export const STALE_AFTER_MS = 5000;
+
+/**
+ * Keeps the cache of issued keys in sync with the database: reads all keys at the start, listens to changes, sends a
+ * heartbeat every half second, and compares the whole now and then. It reconnects by itself.
+ */
+@Injectable()
+export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(KeySync.name);
+  private readonly instance: Instance;
+  private running: Promise<void> | undefined;
+  /** When the latest heartbeat was sent that proved the cache to be complete. */
+  private syncedAt = -Infinity;
+  // Before the first heartbeat no issued key is admitted, so the machine's own time does no harm.
+  private clockOffset = Date.now() - performance.now();
+  private readonly stop = new AbortController();
+  private wasFresh: boolean | undefined;
+
+  constructor(
+    private readonly cache: IssuedKeyCache,
+    authenticator: MessageAuthenticator,
+    private readonly urls: DatabaseUrls,
+    config: ConfigService<Environment, true>,
+  ) {
+    const keyEnvironment = config.get('API_KEY_ENVIRONMENT', { infer: true });
+    this.instance = new Instance(authenticator, keyEnvironment);
+  }
+
+  // Awaited, so that a process that listens has the keys, unless there is no database.
+  async onApplicationBootstrap(): Promise<void> {
+    const session = await this.connect();
+    this.running = this.run(session);
+  }
+
+  // Not before: until then requests in flight still need it.
+  async onApplicationShutdown(): Promise<void> {
+    this.stop.abort();
+    await this.running;
+  }
+
+  /**
+   * The database's time in milliseconds since the epoch, by which a key expires for all processes at once. Between
+   * heartbeats it follows the monotonic clock, which nobody can set.
+   */
+  now(): number {
+    return performance.now() + this.clockOffset;
+  }
+
+  /** Whether the cache has every change that is older than `STALE_AFTER_MS`. */
+  isFresh(): boolean {
+    return this.lagMs < STALE_AFTER_MS;
+  }
+
+  /** Milliseconds since the latest time at which the cache was known to be complete. */
+  get lagMs(): number {
+    return performance.now() - this.syncedAt;
+  }
+
+  private async run(first: KeySyncSession | undefined): Promise<void> {
+    let session = first;
+    for (;;) {
+      if (session) await this.follow(session);
+      if (this.stop.signal.aborted) break;
+      // Random, so that processes that lost the database together don't reconnect together.
+      await pause(RECONNECT_DELAY_MS * (1 + Math.random()), this.stop.signal);
+      session = await this.connect();
+    }
+    await session?.leave();
+  }
+
+  private async connect(): Promise<KeySyncSession | undefined> {
+    let session: KeySyncSession | undefined;
+    try {
+      session = new KeySyncSession(this.urls, this.instance, this.cache, (at) => {
+        this.syncedAt = Math.max(this.syncedAt, at);
+        this.report();
+      });
+      await session.open();
+      // Before the reading, so that a change from now on waits for this process.
+      await this.sendHeartbeat(session);
+      await session.load();
+      return session;
+    } catch (error) {
+      session?.close();
+      if (this.running === undefined && error instanceof PooledSessionError) throw error;
+      this.report(error);
+      return undefined;
+    }
+  }
+
+  /** Returns when the session or the process ends. */
+  private async follow(session: KeySyncSession): Promise<void> {
+    const over = AbortSignal.any([session.ended, this.stop.signal]);
+    try {
+      for (let sent = 1; !this.stop.signal.aborted; sent++) {
+        await this.sendHeartbeat(session);
+        if (sent % HEARTBEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
+        await pause(HEARTBEAT_INTERVAL_MS, over);
+      }
+    } catch (error) {
+      this.report(error);
+      session.close();
+    }
+  }
+
+  private async sendHeartbeat(session: KeySyncSession): Promise<void> {
+    const askedAt = performance.now();
+    // The later of the possible times: a key must rather end too early than too late.
+    this.clockOffset = (await session.sendHeartbeat()) - askedAt;
+  }
+
+  private report(error?: unknown): void {
+    const isFresh = this.isFresh();
+    if (isFresh === this.wasFresh) return;
+    this.wasFresh = isFresh;
+    if (isFresh) {
+      this.logger.log('API key cache in sync');
+      return;
+    }
+    const cause = describeCause(error);
+    this.logger.error(`Issued keys are refused: key synchronization is interrupted (${cause})`);
+  }
+}
+
+function describeCause(error: unknown): string {
+  if (error instanceof ConnectionError) return 'no connection';
+  return isSchemaOutdated(error) ? OUTDATED_SCHEMA : String(error);
+}
+
+/** Ends at once when the signal is aborted. */
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined);
+}

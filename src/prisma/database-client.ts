@@ -1,0 +1,105 @@
+import { callbackify } from 'node:util';
+import { Client, type ClientConfig } from 'pg';
+import { ConnectionError, PooledSessionError } from './connection-error.js';
+import type { DatabaseUrls, UrlVariable } from './database-urls.js';
+
+const PROBES = 8;
+
+type Settings = Readonly<Record<string, string>>;
+
+/** A connection to the database that knows whether the session behind it is its own. */
+export class DatabaseClient extends Client {
+  /** False behind a pooler, which may give each transaction another session. */
+  hasOwnSession = false;
+
+  /** @param settings of the session, if it is the client's own */
+  constructor(
+    private readonly urls: DatabaseUrls,
+    private readonly variable: UrlVariable,
+    config: ClientConfig,
+    private readonly settings: Settings = {},
+  ) {
+    super({ ...config, connectionString: urls.read(variable) });
+    // The pool listens only while a connection is idle. The statement reports the error.
+    this.on('error', () => undefined);
+  }
+
+  /** @throws ConnectionError */
+  override connect(): Promise<Client>;
+  override connect(callback: (error: Error | null) => void): void;
+  override connect(callback?: (error: Error | null) => void): Promise<Client> | void {
+    if (callback === undefined) return this.open();
+    callbackify(() => this.open())(callback);
+  }
+
+  /**
+   * Connects to a session that lasts as long as the connection.
+   * @throws ConnectionError
+   * @throws PooledSessionError if the URL leads to a transaction pooler
+   */
+  async connectDirectly(): Promise<void> {
+    await this.connect();
+    if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
+  }
+
+  /** Whether a pooler takes the session away after each transaction. */
+  private async isInTransactionPool(): Promise<boolean> {
+    if (this.hasOwnSession) return false;
+    const other = new DatabaseClient(this.urls, this.variable, {});
+    await other.connect();
+    try {
+      const sessions = new Set<number>();
+      const others = new Set<number>();
+      // Asks this one twice, because a pooler may take turns with two sessions.
+      for (let probe = 0; probe < PROBES; probe++) {
+        for (const client of [this, this, other]) {
+          (client === other ? others : sessions).add(await readProcessId(client));
+        }
+      }
+      return sessions.size > 1 || others.size > 1 || [...sessions].some((id) => others.has(id));
+    } finally {
+      await other.end();
+    }
+  }
+
+  private async open(): Promise<Client> {
+    try {
+      await super.connect();
+      await this.setUp();
+    } catch (error) {
+      const failure = new ConnectionError(this.variable, error);
+      this.urls.report(this.variable, failure.message);
+      throw failure;
+    }
+    this.urls.report(this.variable);
+    return this;
+  }
+
+  // A pooler makes up the process id that it sends to its clients.
+  private async setUp(): Promise<void> {
+    const processId = 'processID' in this ? this.processID : undefined;
+    const settings = listSettings(this.settings, 'pg_backend_pid() <> $1');
+    const { rows } = await this.query<{ isOwn: boolean }>(
+      `SELECT pg_backend_pid() = $1::int AS "isOwn"${settings}`,
+      [processId],
+    );
+    this.hasOwnSession = rows[0]?.isOwn ?? false;
+  }
+}
+
+/** Sets the settings until the end of the transaction. */
+export function setLocally(settings: Settings): string {
+  return `SELECT true${listSettings(settings, 'true')}`;
+}
+
+function listSettings(settings: Settings, isLocal: string): string {
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `, set_config('${name}', '${value}', ${isLocal})`,
+  );
+  return calls.join('');
+}
+
+async function readProcessId(client: Client): Promise<number> {
+  const { rows } = await client.query<{ id: number }>('SELECT pg_backend_pid() AS id');
+  return rows[0]?.id ?? 0;
+}
