@@ -14,7 +14,10 @@ interface Section extends Page {
 /** Sections in reading order. Pages that a section does not name follow in alphabetical order. */
 const SECTIONS = [
   { folder: 'tutorials', first: [] },
-  { folder: 'how-to', first: [] },
+  {
+    folder: 'how-to',
+    first: ['systemd', 'reverse-proxy', 'jwks-issuer', 'shared-limits', 'monitor'],
+  },
   { folder: 'reference', first: ['glossary'] },
   {
     folder: 'explanation',
