@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitepress';
+import { checkAnchors } from './anchors.js';
 import { renderDiagrams } from './diagrams.js';
 import { checkSourceLinks } from './source-links.js';
 import { sidebar } from './sidebar.js';
@@ -17,11 +18,13 @@ export default defineConfig({
   // GitHub shows a folder's README.md, the site shows its index.
   rewrites: { 'README.md': 'index.md', ':folder/README.md': ':folder/index.md' },
   markdown: {
+    languageAlias: { haproxy: 'nginx' },
     config: (markdown) => {
       renderDiagrams(markdown);
       checkSourceLinks(markdown, docs);
     },
   },
+  buildEnd: checkAnchors,
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
