@@ -13,7 +13,7 @@ interface Section extends Page {
 
 /** Sections in reading order. Pages that a section does not name follow in alphabetical order. */
 const SECTIONS = [
-  { folder: 'tutorials', first: ['first-look-up'] },
+  { folder: 'tutorials', first: ['first-look-up', 'connect-claude', 'leaked-key'] },
   {
     folder: 'how-to',
     first: ['systemd', 'reverse-proxy', 'jwks-issuer', 'shared-limits', 'monitor'],
