@@ -68,7 +68,8 @@ export class DatabaseProxy {
     client.on('error', () => client.destroy());
     // The first message names the application: protocol version, then names and values, each ended by a zero.
     client.once('data', (startup) => {
-      const [, name = ''] = /application_name\0([^\0 ]*)[\0 ]/.exec(startup.toString('latin1')) ?? [];
+      const [, name = ''] =
+        /application_name\0([^\0 ]*)[\0 ]/.exec(startup.toString('latin1')) ?? [];
       const server = connect(Number(this.target.port), this.target.hostname);
       const link = { name, client, server };
       this.links.add(link);
