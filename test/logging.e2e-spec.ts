@@ -14,6 +14,10 @@ const PREVIOUS_KEY = canary();
 const WRONG_KEY = canary();
 const DATABASE_PASSWORD = canary();
 const PERSON = { email: `${canary()}@example.com`, name: canary(), phone: '+442079460987' };
+const FAILING_TRIGGER = `
+  CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'cannot store %', NEW; END $$;
+  CREATE TRIGGER fail BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION fail()`;
 const SECRETS = [
   KEY,
   PREVIOUS_KEY,
@@ -113,8 +117,8 @@ async function provoke(): Promise<void> {
   for (const attempt of attempts) await send(...attempt);
   await sendBroken(`GET ${users} HTTP/9.9\r\nX-API-Key: ${KEY}\r\n\r\n`);
   await sendBroken(`GET ${users} HTTP/1.1\r\nHost: a\r\nX: ${KEY.repeat(1000)}\r\n\r\n`);
-  // With its column gone, every query fails, and Prisma's own message quotes what it was given.
-  await query(database.url, 'ALTER TABLE users DROP COLUMN name');
+  // PostgreSQL's own message quotes the row.
+  await query(database.url, FAILING_TRIGGER);
   const failed = await send('POST', users, KEY, { id: 'p4', ...PERSON });
   expect(failed.status).toBe(500);
 }
@@ -132,7 +136,7 @@ async function sendBroken(bytes: string): Promise<string> {
 describe('a request’s log line', () => {
   it('has the request id, route pattern, status, duration and key id', async () => {
     const headers = { 'x-api-key': KEY, 'x-request-id': 'logged-1' };
-    await fetch(`${url}/api/internal/users/12345?ignored=1`, { headers });
+    await fetch(`${url}/api/internal/users/12345?include=accounts`, { headers });
     expect(await lineOf('logged-1')).toEqual({
       level: 'info',
       time: expect.stringMatching(/^\d{4}-.*Z$/),

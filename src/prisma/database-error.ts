@@ -38,6 +38,9 @@ const UNAVAILABLE_KINDS = new Set([
   'DatabaseAccessDenied',
 ]);
 
+// Data exceptions, constraints, and what triggers of the operator raise.
+const QUOTING_SQLSTATES = /^(22|23|P0)/;
+
 const READ_ONLY = '25006';
 const STALE_PLAN = '0A000';
 // Foreign key (23001 since PostgreSQL 18) and unique index.
@@ -143,18 +146,27 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /**
- * The error as it may be logged. Prisma's messages quote the arguments of the call, which are personal data: what
- * remains is its code, the SQLSTATE and where it happened.
+ * Returns the error as it may be logged. Prisma's messages quote the arguments of the call, and some of
+ * PostgreSQL's quote values of the row: the codes and the stack remain.
  */
 export function withoutArguments(error: unknown): unknown {
-  if (!(error instanceof Error) || !error.name.startsWith('PrismaClient')) return error;
+  if (!(error instanceof Error)) return error;
+  if (error instanceof DatabaseError) {
+    return QUOTING_SQLSTATES.test(error.code ?? '')
+      ? withMessage(error, `SQLSTATE ${error.code}`)
+      : error;
+  }
+  if (!error.name.startsWith('PrismaClient')) return error;
   const known = error instanceof Prisma.PrismaClientKnownRequestError ? error : undefined;
   const sqlState = known && driverError(known)?.originalCode;
-  const safe = new Error(
-    `${error.name} ${known?.code ?? ''} ${sqlState ? `SQLSTATE ${sqlState}` : ''}`.trim(),
-  );
-  const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
-  safe.stack = [safe.message, ...frames].join('\n');
+  const codes = `${known?.code ?? ''} ${sqlState ? `SQLSTATE ${sqlState}` : ''}`;
+  return withMessage(error, `${error.name} ${codes}`.trim());
+}
+
+function withMessage({ stack = '' }: Error, message: string): Error {
+  const safe = new Error(message);
+  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line));
+  safe.stack = [message, ...frames].join('\n');
   return safe;
 }
 

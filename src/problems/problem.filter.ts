@@ -26,6 +26,10 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
+    // The client has left in the middle of its request, with the error code of a lost connection.
+    if (request.raw.destroyed && !request.raw.complete) {
+      return new ProblemException('MALFORMED_HTTP');
+    }
     if (isDatabaseUnavailable(exception)) {
       // Logged once already, and not for each request.
       if (!(exception instanceof ConnectionError)) {
@@ -34,9 +38,6 @@ export class ProblemFilter implements ExceptionFilter {
       return new ProblemException('DATABASE_UNAVAILABLE');
     }
     if (isSchemaOutdated(exception)) return new ProblemException('SCHEMA_OUTDATED');
-    // Nobody is left to read the answer.
-    if (request.raw.destroyed && !request.raw.complete)
-      return new ProblemException('MALFORMED_HTTP');
     const status = exception instanceof HttpException ? exception.getStatus() : 500;
     // 403: a path that the docs' file server won't follow.
     if (status === 404 || status === 403) return this.routes.toNotFoundOrMethodNotAllowed(request);
