@@ -26,13 +26,13 @@ export const ROOT_KEY_FILE = '.data/root-key';
  * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process win.
  * @throws Error at a line that is not `NAME=value`
  */
-export async function prepareVariables(signal: AbortSignal): Promise<NodeJS.ProcessEnv> {
+export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
   if (!existsSync('.env')) await createEnvironmentFile();
   const variables = await readVariables();
   // In production, an issuer signs the tokens with keys of its own.
   const isComplete = TOKEN_KEYS.some((name) => variables[name]);
   if (isComplete || variables.NODE_ENV === 'production') return variables;
-  await step('Add JWT_SECRET to .env', signal, addTokenSecret);
+  await step('Add JWT_SECRET to .env', addTokenSecret);
   return readVariables();
 }
 
@@ -40,8 +40,10 @@ export async function prepareVariables(signal: AbortSignal): Promise<NodeJS.Proc
  * Keeps the variables of this start for commands in other terminals, readable by the owner only.
  * @returns whether there is a root key in plaintext to keep
  */
-export async function keepVariables({ backend }: Configuration): Promise<boolean> {
-  const { variables, environment } = backend;
+export async function keepVariables({
+  variables,
+  environment,
+}: Configuration['backend']): Promise<boolean> {
   const kept = { ...variables, DATABASE_URL: environment.DATABASE_URL };
   const lines = Object.entries(kept)
     .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
