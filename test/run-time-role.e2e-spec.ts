@@ -406,7 +406,7 @@ describe('the set-up of the roles', () => {
   it('says what is wrong with a URL, and not its password', async () => {
     const malformed = 'postgresql://latchkey:ca/na#ry@127.0.0.1:5432/latchkey';
     const failure = await migrate(database.ownerUrl, malformed).catch(String);
-    expect(failure).toContain('RUN_TIME_DATABASE_URL is no URL');
+    expect(failure).toContain('RUN_TIME_DATABASE_URL is not a URL');
     expect(failure).not.toContain('ca/na');
   });
 
