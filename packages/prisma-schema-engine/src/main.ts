@@ -51,15 +51,15 @@ async function runCommand(command: string, datasource: string): Promise<void> {
   }
   const server = isCreation ? withDatabase(url, 'postgres') : url;
   // The engine connects as it starts.
-  const { engine, close } = await startEngine(server);
+  const started = await startEngine(server);
   try {
     if (!isCreation) return log('INFO', { message: 'Connection successful' });
     const name = decodeURIComponent(url.pathname.slice(1));
     const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
-    await engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
+    await started.engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
     log('INFO', { message: `Database '${name}' was successfully created.` });
   } finally {
-    await close();
+    await started.close();
   }
 }
 
