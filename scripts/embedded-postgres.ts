@@ -89,12 +89,6 @@ export class EmbeddedPostgres {
   }
 }
 
-/** The URL of a checkout's embedded database, running or not; undefined before its first start. */
-export function embeddedDatabaseUrl(checkout = CHECKOUT): string | undefined {
-  const connection = readConnection(clusterDirectory(checkout));
-  return connection && databaseUrl(connection, 'latchkey');
-}
-
 /** The folder of a checkout's cluster. */
 export function clusterDirectory(checkout = CHECKOUT): string {
   const path = realpathSync(checkout);

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { run as runCommandLine } from '../src/cli/program.js';
 import { API_KEY, startApp } from './support/app.js';
 import { type TestDatabase, createTestDatabase } from './support/database.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
@@ -14,9 +15,11 @@ interface Outcome {
   readonly stderr: string;
 }
 
+type Variables = Record<string, string>;
+
 interface Settings {
   readonly stdin?: string;
-  readonly variables?: NodeJS.ProcessEnv;
+  readonly variables?: Variables;
   readonly cwd?: string;
 }
 
@@ -62,9 +65,42 @@ function run(
   return execute([command, ...args], { stdin, variables: { ...own, ...variables } });
 }
 
+/** Runs the command line in this process, which saves the start of another one. */
+async function runHere(args: readonly string[], variables: Variables = {}): Promise<Outcome> {
+  const written = { stdout: '', stderr: '' };
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation((text) => void (written.stdout += `${text}\n`)),
+    vi.spyOn(console, 'error').mockImplementation((text) => void (written.stderr += `${text}\n`)),
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      written.stdout += String(text);
+      return true;
+    }),
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      written.stderr += String(text);
+      return true;
+    }),
+  ];
+  const own = { COLUMNS: '', ...variables };
+  for (const [name, value] of Object.entries(own)) vi.stubEnv(name, value);
+  try {
+    return { code: await runCommandLine(['node', 'latchkey', ...args]), ...written };
+  } finally {
+    vi.unstubAllEnvs();
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
 /** Works on the server, with a key and without a database. */
-const remote = (args: readonly string[], { key = API_KEY, stdin = '', variables = {} } = {}) =>
-  execute([...args, '--url', url], { stdin, variables: { ...variables, LATCHKEY_API_KEY: key } });
+function remote(
+  args: readonly string[],
+  { key = API_KEY, stdin, variables = {} }: Settings & { readonly key?: string } = {},
+): Promise<Outcome> {
+  const options = [...args, '--url', url];
+  const given = { ...variables, LATCHKEY_API_KEY: key };
+  return stdin === undefined
+    ? runHere(options, given)
+    : execute(options, { stdin, variables: given });
+}
 
 const keys = (...args: string[]) => remote(['keys', ...args]);
 const audit = (...args: string[]) => remote(['audit', ...args]);
@@ -141,7 +177,7 @@ describe('keys create', () => {
 describe('an option that is not valid', () => {
   it('is named with its bound, and missing options come first', async () => {
     const invalid = ['--rate-limit', '0', '--expires-in-days', '400', '--scopes', 'users:all'];
-    const outcome = await execute(['keys', 'create', ...invalid]);
+    const outcome = await runHere(['keys', 'create', ...invalid]);
     expect(outcome.code).toBe(2);
     expect(outcome.stderr.trim().split('\n')).toEqual([
       '--name must be given',
@@ -152,7 +188,7 @@ describe('an option that is not valid', () => {
   });
 
   it('is reported before the missing --reveal', async () => {
-    const outcome = await execute([
+    const outcome = await runHere([
       'keys',
       'rotate',
       UNKNOWN_ID,
@@ -258,7 +294,7 @@ describe('a command with --url', () => {
     ['a password in the URL', 'http://a:b@127.0.0.1', API_KEY, '--url must be'],
   ])('says the next step for %s', async (_case, server, key, step) => {
     const variables = { LATCHKEY_API_KEY: key };
-    const { code, stderr } = await execute(['keys', 'list', '--url', server], { variables });
+    const { code, stderr } = await runHere(['keys', 'list', '--url', server], variables);
     expect(code).toBeGreaterThan(0);
     expect(stderr).toContain(step);
     expect(stderr).not.toContain('    at ');
@@ -311,18 +347,18 @@ describe('--help', () => {
         ['audit', 'list'],
       ]),
   )('of %s %s has an example and the exit codes', async (...command) => {
-    const { stdout } = await execute([...command, '--help']);
+    const { stdout } = await runHere([...command, '--help']);
     expect(stdout).toContain(`Example:\n  latchkey ${command.join(' ')}`);
     expect(stdout).toContain('Exit codes:');
   });
 
   it('has the bounds of numbers', async () => {
-    const { stdout } = await execute(['keys', 'rotate', '--help']);
+    const { stdout } = await runHere(['keys', 'rotate', '--help']);
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain('once the successor is in use: 60 to 2592000');
   });
 
   it('has a version beside it', async () => {
-    expect((await execute(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await runHere(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
 

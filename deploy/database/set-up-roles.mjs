@@ -1,9 +1,10 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { scramVerifier } from './scram-verifier.mjs';
 
 // Several migrations at once wait for one another: changing a role twice at the same moment fails.
 const LOCK = 7_205_014;
+const SCRAM_ITERATIONS = 4096;
 
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
@@ -31,10 +32,7 @@ export async function setUpRoles(ownerUrl, account) {
   }
 }
 
-/**
- * The account in what the backend connects with.
- * @param {string} ownerUrl @param {string} runTimeUrl
- */
+/** Reads the account in the URL that the backend connects with. */
 export function readAccount(ownerUrl, runTimeUrl) {
   const { username, password } = new URL(runTimeUrl);
   const name = decodeURIComponent(username);
@@ -44,68 +42,49 @@ export function readAccount(ownerUrl, runTimeUrl) {
   return { name, password: decodeURIComponent(password) };
 }
 
-/** @param {pg.Client} client @param {{ name: string, password: string }} account @param {string} schema */
 async function setUpAccount(client, { name, password }, schema) {
-  const identifier = pg.escapeIdentifier(name);
+  const account = pg.escapeIdentifier(name);
   const verifier = pg.escapeLiteral(scramVerifier(password));
-  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
-  if (rowCount === 0) await client.query(`CREATE ROLE ${identifier}`);
-  else await refusePowers(client, name);
-  await client.query(`ALTER ROLE ${identifier} LOGIN INHERIT PASSWORD ${verifier}`);
   const database = await currentIdentifier(client, 'current_database()');
-  await resetSettings(client, identifier, database);
-  await revokeGrants(client, identifier, database, schema);
-  await client.query(`GRANT latchkey_run_time TO ${identifier}`);
-  await inheritAccount(client, identifier);
-  // Not to the role, which is the whole server's: the accounts of its other databases are members too.
-  await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${identifier}`);
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
+  if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
+  else await refusePowers(client, name);
+  const statements = [
+    `ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${verifier}`,
+    // It may change its own settings, such as `default_transaction_read_only`.
+    `ALTER ROLE ${account} RESET ALL`,
+    `ALTER ROLE ${account} IN DATABASE ${database} RESET ALL`,
+    // Rights that were granted to it directly.
+    ...['TABLES', 'SEQUENCES', 'FUNCTIONS'].map(
+      (objects) => `REVOKE ALL ON ALL ${objects} IN SCHEMA ${schema} FROM ${account}`,
+    ),
+    `REVOKE ALL ON SCHEMA ${schema} FROM ${account}`,
+    `REVOKE ALL ON DATABASE ${database} FROM ${account}`,
+    `GRANT latchkey_run_time TO ${account}`,
+    // The owner ends its sessions to revoke a key while the backend's account is in other hands.
+    `GRANT ${account} TO CURRENT_USER ${await inheritOptions(client)}`,
+    // Not to the role, which accounts of other databases of the server have, too.
+    `GRANT CONNECT ON DATABASE ${database} TO ${account}`,
+  ];
+  for (const statement of statements) await client.query(statement);
   await refuseLoopholes(client, name);
 }
 
-/**
- * What an account that was there before was given itself, beside the role.
- * @param {pg.Client} client @param {string} identifier @param {string} database @param {string} schema
- */
-async function revokeGrants(client, identifier, database, schema) {
-  for (const objects of ['TABLES', 'SEQUENCES', 'FUNCTIONS']) {
-    await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA ${schema} FROM ${identifier}`);
-  }
-  await client.query(`REVOKE ALL ON SCHEMA ${schema} FROM ${identifier}`);
-  await client.query(`REVOKE ALL ON DATABASE ${database} FROM ${identifier}`);
-}
-
-/**
- * An account may change its own password and settings, such as `default_transaction_read_only`, so that the backend could not work.
- * @param {pg.Client} client @param {string} identifier @param {string} database
- */
-async function resetSettings(client, identifier, database) {
-  await client.query(`ALTER ROLE ${identifier} RESET ALL`);
-  await client.query(`ALTER ROLE ${identifier} IN DATABASE ${database} RESET ALL`);
-}
-
-/**
- * Lets the owner end the sessions of the account, when a key is revoked with the owner's account because the backend's is in other hands.
- * @param {pg.Client} client @param {string} identifier
- */
-async function inheritAccount(client, identifier) {
+/** Before PostgreSQL 16, an attribute of the owner's role decides whether it inherits. */
+async function inheritOptions(client) {
   const { rows } = await client.query(
     `SELECT current_setting('server_version_num')::int AS version`,
   );
-  // Before PostgreSQL 16 it is the attribute of the owner's role that says whether it inherits.
-  const options = rows[0].version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
-  await client.query(`GRANT ${identifier} TO CURRENT_USER ${options}`);
+  return rows[0].version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
 }
 
-/** @param {pg.Client} client @param {'current_database()' | 'current_schema()'} expression */
+/** @param {'current_database()' | 'current_schema()'} expression */
 async function currentIdentifier(client, expression) {
   const { rows } = await client.query(`SELECT ${expression} AS name`);
   return pg.escapeIdentifier(rows[0].name);
 }
 
-/**
- * An account that was there before may have more rights than it must have.
- * @param {pg.Client} client @param {string} name
- */
+/** An account that was there before may have more rights than it must have. */
 async function refusePowers(client, name) {
   const { rowCount } = await client.query(
     `SELECT FROM pg_roles AS role
@@ -121,10 +100,7 @@ async function refusePowers(client, name) {
   }
 }
 
-/**
- * Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else who tries.
- * @param {pg.Client} client @param {string} name
- */
+/** Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
@@ -134,4 +110,18 @@ async function refuseLoopholes(client, name) {
   if (rows[0].is_open) {
     throw new Error('Everybody may make tables in this database: let its owner migrate.');
   }
+}
+
+/** Computes what PostgreSQL stores of a password (RFC 5802), so that no log of statements has it. */
+function scramVerifier(password) {
+  // Beyond ASCII the password would have to be normalised first, as every client does.
+  if (!/^[\x21-\x7e]{16,}$/.test(password)) {
+    throw new Error('The password must be 16 characters or more of printable ASCII.');
+  }
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const hmac = (text) => createHmac('sha256', salted).update(text).digest();
+  const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  const serverKey = hmac('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }

@@ -21,38 +21,23 @@ export async function createCluster(
 ): Promise<void> {
   // As root, the folder stays root's, and the server's account may only pass through it.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
-    const connection = { port: await findFreePort(), password: randomBytes(24).toString('hex') };
-    await writeConnection(folder, connection);
-    await runInitdb(folder, installation, connection.password);
+    const password = randomBytes(24).toString('hex');
+    await writeConnection(folder, { port: await findFreePort(), password });
+    const data = dataFolder(folder);
+    const passwordFile = join(folder, 'password');
+    await mkdir(data, { mode: 0o700 });
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    const { uid, gid } = installation.spawnOptions;
+    for (const path of [data, passwordFile]) {
+      if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
+    }
+    // The builtin C.UTF-8 covers all of Unicode and is the same on every machine.
+    const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    const access = ['--username=postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
+    const options = [`--pgdata=${data}`, '--encoding=UTF8', ...locale, ...access];
+    await runProgram(installation, 'initdb', options);
+    await rm(passwordFile);
   });
-}
-
-async function runInitdb(
-  folder: string,
-  installation: PostgresInstallation,
-  password: string,
-): Promise<void> {
-  const data = dataFolder(folder);
-  const passwordFile = join(folder, 'password');
-  await mkdir(data, { mode: 0o700 });
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  const { uid, gid } = installation.spawnOptions;
-  for (const path of [data, passwordFile]) {
-    if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
-  }
-  // The builtin C.UTF-8 covers all of Unicode and is the same on every machine.
-  await runProgram(installation, 'initdb', [
-    `--pgdata=${data}`,
-    '--username=postgres',
-    `--pwfile=${passwordFile}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--no-instructions',
-  ]);
-  await rm(passwordFile);
 }
 
 /** @throws Error if the installed major version can't open the data */

@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 
@@ -33,7 +33,8 @@ export async function findInstallation(): Promise<PostgresInstallation> {
   const { version } = z
     .object({ version: z.string() })
     .parse(JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')));
-  await restoreLinks(packageFolder);
+  // The package's install script, which npm does not run, makes links to its libraries.
+  await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: packageFolder });
   const native = join(packageFolder, 'native');
   return {
     majorVersion: `${Number.parseInt(version, 10)}`,
@@ -80,21 +81,6 @@ function findPlatformPackage(): string {
     throw new Error(
       `${name} is not installed: run npm ci without omitting optional packages, or set DATABASE_URL to a PostgreSQL of your own.`,
     );
-  }
-}
-
-const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
-
-/** Makes the links to libraries that the package's install script would make: npm runs none. */
-async function restoreLinks(packageFolder: string): Promise<void> {
-  const list = join(packageFolder, 'native', 'pg-symlinks.json');
-  // Not every platform needs links.
-  if (!existsSync(list)) return;
-  for (const { source, target } of linksSchema.parse(JSON.parse(await readFile(list, 'utf8')))) {
-    const link = join(packageFolder, target);
-    await symlink(relative(dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
   }
 }
 

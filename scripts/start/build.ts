@@ -5,12 +5,12 @@ const CLIENT = 'src/generated/prisma/client.ts';
 const PROJECTS = ['mcp-server/tsconfig.build.json', 'tsconfig.build.json'];
 
 /** Generates the Prisma client and compiles both servers, if their sources have changed; false if not. */
-export async function build(variables: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
+export async function build(variables: NodeJS.ProcessEnv): Promise<boolean> {
   const isOutdated = await isClientOutdated();
-  if (isOutdated) await runTool('prisma/build/index.js', ['generate'], variables, signal);
+  if (isOutdated) await runTool('prisma/build/index.js', ['generate'], variables);
   // Skips the type check, which takes half of the time; `npm run build` does it.
   const compile = ['--build', '--noCheck', '--listEmittedFiles', ...PROJECTS];
-  const emitted = await runTool('typescript/bin/tsc', compile, variables, signal);
+  const emitted = await runTool('typescript/bin/tsc', compile, variables);
   return isOutdated || emitted !== '';
 }
 

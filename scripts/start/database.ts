@@ -1,8 +1,6 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import { Client, DatabaseError } from 'pg';
-import { schemaOf } from '../../packages/environment/src/database-url.js';
-import { inUtc } from '../../src/prisma/utc-session.js';
 import { readMigrations } from '../migrations.js';
+import { runTool, step } from './step.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
@@ -21,8 +19,22 @@ export async function checkDatabase(connectionString: string): Promise<void> {
   }
 }
 
+/** Brings the schema up to date, and adds demo users to an empty database outside production. */
+export async function prepareDatabase(
+  variables: NodeJS.ProcessEnv,
+  databaseUrl: string,
+): Promise<void> {
+  if (await hasPendingMigrations(databaseUrl)) {
+    const migrate = ['migrate', 'deploy'];
+    await step('Migrate the database', () => runTool('prisma/build/index.js', migrate, variables));
+  }
+  if (variables.NODE_ENV === 'production') return;
+  if ((await query(databaseUrl, 'SELECT FROM users LIMIT 1')).length > 0) return;
+  await step('Add demo users', () => runTool('tsx/cli', ['prisma/seed.ts'], variables));
+}
+
 /** Takes milliseconds; `prisma migrate deploy` takes two seconds to find none. */
-export async function hasPendingMigrations(connectionString: string): Promise<boolean> {
+async function hasPendingMigrations(connectionString: string): Promise<boolean> {
   const applied = await query(
     connectionString,
     `SELECT migration_name FROM _prisma_migrations
@@ -35,35 +47,15 @@ export async function hasPendingMigrations(connectionString: string): Promise<bo
   return (await readMigrations()).some(({ name }) => !names.has(name));
 }
 
-export async function hasUsers(connectionString: string): Promise<boolean> {
-  return (await query(connectionString, 'SELECT FROM users LIMIT 1')).length > 0;
-}
-
-export async function seed(connectionString: string): Promise<void> {
-  // Not imported above: a fresh checkout has no generated client before the build.
-  const { PrismaClient } = await import('../../src/generated/prisma/client.js');
-  const { seedDemoUsers } = await import('../../prisma/seed/demo-users.js');
-  const prisma = new PrismaClient({
-    adapter: new PrismaPg(
-      { connectionString: inUtc(connectionString) },
-      { schema: schemaOf(connectionString) },
-    ),
-  });
-  try {
-    await seedDemoUsers(prisma);
-  } finally {
-    await prisma.$disconnect();
-  }
-}
-
 export async function query(
   connectionString: string,
   sql: string,
+  values: readonly unknown[] = [],
 ): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   try {
     await client.connect();
-    return (await client.query<Record<string, unknown>>(sql)).rows;
+    return (await client.query<Record<string, unknown>>(sql, [...values])).rows;
   } finally {
     await client.end();
   }

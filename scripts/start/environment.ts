@@ -26,13 +26,18 @@ export const ROOT_KEY_FILE = '.data/root-key';
  * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process win.
  * @throws Error at a line that is not `NAME=value`
  */
-export async function prepareVariables(signal: AbortSignal): Promise<NodeJS.ProcessEnv> {
-  if (!existsSync('.env')) await createEnvironmentFile();
+export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
+  if (!existsSync('.env')) {
+    const text = withSecret('INTERNAL_API_KEY', await readFile('.env.example', 'utf8'));
+    await writeFile('.env', withSecret('JWT_SECRET', text), { mode: 0o600, flag: 'wx' });
+  }
   const variables = await readVariables();
   // In production, an issuer signs the tokens with keys of its own.
   const isComplete = TOKEN_KEYS.some((name) => variables[name]);
   if (isComplete || variables.NODE_ENV === 'production') return variables;
-  await step('Add JWT_SECRET to .env', signal, addTokenSecret);
+  await step('Add JWT_SECRET to .env', async () =>
+    writeFile('.env', withSecret('JWT_SECRET', await readFile('.env', 'utf8'))),
+  );
   return readVariables();
 }
 
@@ -40,15 +45,19 @@ export async function prepareVariables(signal: AbortSignal): Promise<NodeJS.Proc
  * Keeps the variables of this start for commands in other terminals, readable by the owner only.
  * @returns whether there is a root key in plaintext to keep
  */
-export async function keepVariables({ backend }: Configuration): Promise<boolean> {
-  const { variables, environment } = backend;
+export async function keepVariables({
+  variables,
+  environment,
+}: Configuration['backend']): Promise<boolean> {
   const kept = { ...variables, DATABASE_URL: environment.DATABASE_URL };
   const lines = Object.entries(kept)
     .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
     .map(([name, value]) => `${name}=${quoted(value ?? '')}\n`);
   await writePrivateFile(START_FILE, lines.join(''));
   // A digest can't be sent in place of its key.
-  const key = (await readRootKeys(variables)).trim().split(/\s+/)[0] ?? '';
+  const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;
+  const keys = given || (file ? await readFile(file, 'utf8') : '');
+  const [key = ''] = keys.trim().split(/\s+/);
   if (key === '' || /^sha256:/i.test(key)) return false;
   await writePrivateFile(ROOT_KEY_FILE, key);
   return true;
@@ -62,24 +71,10 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   await rename(unfinished, path);
 }
 
-async function readRootKeys({ INTERNAL_API_KEY, INTERNAL_API_KEY_FILE }: NodeJS.ProcessEnv) {
-  return INTERNAL_API_KEY || (INTERNAL_API_KEY_FILE ? readFile(INTERNAL_API_KEY_FILE, 'utf8') : '');
-}
-
 /** In the quotes that the value does not contain. */
 function quoted(value: string): string {
   const quote = ["'", '"', '`'].find((character) => !value.includes(character)) ?? '';
   return `${quote}${value}${quote}`;
-}
-
-async function createEnvironmentFile(): Promise<void> {
-  const example = await readFile('.env.example', 'utf8');
-  const text = withSecret('JWT_SECRET', withSecret('INTERNAL_API_KEY', example));
-  await writeFile('.env', text, { mode: 0o600, flag: 'wx' });
-}
-
-async function addTokenSecret(): Promise<void> {
-  await writeFile('.env', withSecret('JWT_SECRET', await readFile('.env', 'utf8')));
 }
 
 /** `text` with a fresh secret in the line that leaves the variable empty, or in a new one. */
@@ -98,12 +93,9 @@ async function readVariables(): Promise<NodeJS.ProcessEnv> {
 /** Node's parser skips lines that it can't read. */
 function checkLines(path: string, text: string): void {
   // Quoted values may go over several lines.
-  const lines = text.replace(/(?<==[ \t]*)(["'`])[^]*?\1/g, keepLineBreaks).split(/\r?\n/);
+  const quotedValue = /(?<==[ \t]*)(["'`])[^]*?\1/g;
+  const lines = text.replace(quotedValue, (value) => value.replace(/[^\n]/g, '')).split(/\r?\n/);
   const broken = lines.findIndex((line) => !/^\s*((export\s+)?[\w.-]+\s*=.*|#.*)?$/.test(line));
   if (broken !== -1)
     throw new Error(`Line ${broken + 1} of ${path} is not NAME=value: correct it.`);
-}
-
-function keepLineBreaks(text: string): string {
-  return text.replace(/[^\n]/g, '');
 }

@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { query } from './database.js';
 import { writePrivateFile } from './environment.js';
+import { step } from './step.js';
 
 /** The MCP server's own key, for its owner's eyes only. */
 export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
@@ -22,56 +23,52 @@ export const MCP_SERVER_GRANT = {
 const UNCONFIRMED = 4;
 
 const createdSchema = z.object({ secret: z.string() });
-const storedKeySchema = z.object({
-  id: z.string(),
-  scopes: z.array(z.string()),
-  readFields: z.array(z.string()).nullable(),
-  writeFields: z.array(z.string()).nullable(),
-});
+const foundSchema = z.array(z.object({ id: z.string(), fits: z.boolean() }));
 
-type StoredKey = z.infer<typeof storedKeySchema>;
+/** Keeps a key in a file for the MCP server that allows what its tools need, unlike the root key. */
+export async function prepareMcpServerKey(
+  variables: NodeJS.ProcessEnv,
+  databaseUrl: string,
+): Promise<void> {
+  const [key] = await findKeys(databaseUrl);
+  if (key === undefined) {
+    await step('Issue the MCP server’s key', () => issueKey(variables));
+  } else if (!key.fits) {
+    await step('Replace the MCP server’s key', async () => {
+      await issueKey(variables);
+      await revokeKey(variables, key.id);
+    });
+  }
+}
 
-/** The key of an earlier start, if it is good for another week at least. */
-export async function findMcpServerKey(databaseUrl: string): Promise<StoredKey | undefined> {
-  const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => undefined);
-  if (key === undefined) return undefined;
+/** Finds the key of an earlier start that is good for another week, and whether it allows just what is needed. */
+async function findKeys(databaseUrl: string) {
+  const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');
-  const [row] = await query(
+  const { scopes, readFields, writeFields } = MCP_SERVER_GRANT;
+  const rows = await query(
     databaseUrl,
-    `SELECT id, scopes, user_fields AS "readFields", write_fields AS "writeFields" FROM api_keys
-     WHERE encode(digest, 'hex') = '${digest}' AND revoked_at IS NULL
+    `SELECT id, (scopes @> $2 AND scopes <@ $2 AND user_fields @> $3 AND user_fields <@ $3
+                 AND write_fields @> $4 AND write_fields <@ $4) IS TRUE AS fits
+     FROM api_keys
+     WHERE encode(digest, 'hex') = $1 AND revoked_at IS NULL
        AND least(expires_at, retires_at) > now() + interval '7 days'`,
+    [digest, scopes, readFields, writeFields],
   );
-  return row && storedKeySchema.parse(row);
+  return foundSchema.parse(rows);
 }
 
-/** Whether a key allows what the MCP server needs, and nothing else. */
-export function fitsMcpServer({ scopes, readFields, writeFields }: StoredKey): boolean {
-  return (
-    isSame(scopes, MCP_SERVER_GRANT.scopes) &&
-    isSame(readFields ?? [], MCP_SERVER_GRANT.readFields) &&
-    isSame(writeFields ?? [], MCP_SERVER_GRANT.writeFields)
-  );
-}
-
-/** Issues the MCP server a key with what its tools need, so that it does not have the root key. */
-export async function issueMcpServerKey(variables: NodeJS.ProcessEnv): Promise<void> {
+async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
   const { scopes, readFields, writeFields } = MCP_SERVER_GRANT;
   const described = ['--name', 'mcp-server', '--note', 'made by npm start'];
   const fields = ['--read-fields', readFields.join(','), '--write-fields', writeFields.join(',')];
   const output = ['--reveal', '--json'];
   const command = ['create', ...described, '--scopes', scopes.join(','), ...fields, ...output];
-  const stdout = await runKeys(variables, command);
-  const { secret } = createdSchema.parse(JSON.parse(stdout));
+  const { secret } = createdSchema.parse(JSON.parse(await runKeys(variables, command)));
   await writePrivateFile(MCP_SERVER_KEY_FILE, `${secret}\n`);
 }
 
-/** Issues a new key and revokes the old one. */
-export async function replaceMcpServerKey(
-  variables: NodeJS.ProcessEnv,
-  { id }: StoredKey,
-): Promise<void> {
-  await issueMcpServerKey(variables);
+async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void> {
   const reason = 'npm start has replaced it: it did not allow exactly what the MCP server needs';
   await runKeys(variables, ['revoke', id, '--reason', reason]).catch((error: unknown) => {
     // The backend of a start that was killed in the last 5 s cannot confirm the revocation.
@@ -79,12 +76,7 @@ export async function replaceMcpServerKey(
   });
 }
 
-async function runKeys(variables: NodeJS.ProcessEnv, args: string[]): Promise<string> {
+async function runKeys(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
   const command = ['dist/cli.js', 'keys', ...args];
-  const env = { ...variables, ENV_FILES: 'off' };
   return (await promisify(execFile)(process.execPath, command, { env })).stdout;
-}
-
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((word) => other.includes(word));
 }

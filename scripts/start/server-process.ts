@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endProcess, hasEnded } from '../child-process.js';
+import { stopping } from './step.js';
 
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
@@ -31,10 +32,10 @@ export class ServerProcess {
   }
 
   /** Resolves when `url` responds with success. @throws Error if the server ends or takes too long */
-  async ready(url: string, signal: AbortSignal): Promise<void> {
+  async ready(url: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (performance.now() < deadline) {
-      signal.throwIfAborted();
+      stopping.signal.throwIfAborted();
       if (hasEnded(this.server)) throw new Error(await this.ended);
       const attempt = { headers: { connection: 'close' }, signal: AbortSignal.timeout(2_000) };
       const response = await fetch(url, attempt).catch(() => undefined);

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 
+/** Aborted when the start shall stop. */
+export const stopping = new AbortController();
+const { signal } = stopping;
+
 /** Runs a step of the start and prints its duration, unless the step returns false: nothing to do. */
-export async function step<T>(
-  title: string,
-  signal: AbortSignal,
-  action: () => Promise<T>,
-): Promise<T> {
+export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();
   const clearLine = process.stdout.isTTY ? '\r\x1b[K' : '';
@@ -29,9 +29,7 @@ export async function runTool(
   module: string,
   args: string[],
   variables: NodeJS.ProcessEnv,
-  signal: AbortSignal,
 ): Promise<string> {
-  signal.throwIfAborted();
   const script = createRequire(import.meta.url).resolve(module);
   const tool = spawn(process.execPath, [script, ...args], {
     // Without it, Prisma's CLI checks its vendor's host for a newer version.

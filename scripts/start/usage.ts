@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { localUrl } from './address.js';
-import type { Configuration } from './configuration.js';
+import { localUrl, type Configuration } from './configuration.js';
 import { ROOT_KEY_FILE } from './environment.js';
 
 const USER_ID = '12345';

@@ -28,23 +28,13 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
 
-/** The command-line option for each field of a request. */
-const FLAGS: Readonly<Record<string, string>> = {
+/** Fields of requests that no option with the same name sets. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
-  name: '--name',
-  scopes: '--scopes',
-  readFields: '--read-fields',
-  writeFields: '--write-fields',
-  networks: '--networks',
-  rateLimit: '--rate-limit',
-  expiresAt: '--expires-in-days',
-  note: '--note',
-  gracePeriodSeconds: '--grace-seconds',
-  retireAfterQuietSeconds: '--retire-after-quiet-seconds',
-  reason: '--reason',
+  apiKey: 'The key',
   address: '--from',
-  actor: '--actor',
-  subject: '--subject',
+  expiresAt: '--expires-in-days',
+  gracePeriodSeconds: '--grace-seconds',
 };
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {
@@ -101,7 +91,8 @@ export class ApiClient {
 /** A problem of a field of the request, with the option that has set the field. */
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
-  const place = FLAGS[field] ?? path;
+  const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const place = OTHER_NAMES[field] ?? `--${option}`;
   return message.startsWith('must ') ? `${place} ${message}` : `${place}: ${message}`;
 }
 

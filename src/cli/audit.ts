@@ -19,6 +19,14 @@ const userChangeSchema = z.object({
   actingUser: z.string().nullish(),
 });
 
+/** The options of both commands. A command has those that it declares. */
+interface Options {
+  readonly head?: string;
+  readonly subject?: string;
+  readonly actor?: string;
+  readonly json?: true;
+}
+
 /** Adds `latchkey audit …`. */
 export function addAuditCommands(program: Command, withApi: WithApi): void {
   const audit = program.command('audit').description('the trail of all changes of keys and users');
@@ -28,7 +36,7 @@ export function addAuditCommands(program: Command, withApi: WithApi): void {
     .option('--head <sequence:hash>', 'the head that an earlier verification has printed')
     .option('--json', 'output for scripts')
     .addHelpText('after', '\nExample:\n  latchkey audit verify --head 42:0a1b…')
-    .action((options: VerifyOptions) => withApi((api) => verify(api, options)));
+    .action((options: Options) => withApi((api) => verify(api, options)));
   audit
     .command('list')
     .description('list events, oldest first; times are in UTC')
@@ -36,15 +44,10 @@ export function addAuditCommands(program: Command, withApi: WithApi): void {
     .option('--actor <id>', 'only what one key has done, such as root_1a2b3c4d or cli:alice')
     .option('--json', 'output for scripts: one event a line')
     .addHelpText('after', '\nExample:\n  latchkey audit list --subject user:12345')
-    .action((options: ListOptions) => withApi((api) => list(api, options)));
+    .action((options: Options) => withApi((api) => list(api, options)));
 }
 
-interface VerifyOptions {
-  readonly head?: string;
-  readonly json?: true;
-}
-
-async function verify(api: ApiClient, { head, json }: VerifyOptions): Promise<void> {
+async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
   if (!verifyAuditSchema.safeParse({ head }).success) {
     throw wrongUsage('--head must be the head that audit verify has printed, such as 42:0a1b…');
   }
@@ -59,13 +62,7 @@ async function verify(api: ApiClient, { head, json }: VerifyOptions): Promise<vo
   );
 }
 
-interface ListOptions {
-  readonly subject?: string;
-  readonly actor?: string;
-  readonly json?: true;
-}
-
-async function list(api: ApiClient, { subject, actor, json }: ListOptions): Promise<void> {
+async function list(api: ApiClient, { subject, actor, json }: Options): Promise<void> {
   const query = new URLSearchParams({
     limit: '100',
     ...(subject !== undefined && { subject }),

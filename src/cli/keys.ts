@@ -41,12 +41,21 @@ const words = (text: string): string[] => text.split(',').map((word) => word.tri
 // Other texts stay, and the schema of the request refuses them: an empty one is no 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
-interface Output {
-  readonly json?: true;
-}
+/** A number, or the text that is none. */
+type Quantity = ReturnType<typeof wholeNumber>;
 
-interface SecretOutput extends Output {
+/** The options of all commands. A command has those that it declares. */
+interface Options {
+  readonly json?: true;
   readonly reveal?: true;
+  readonly all?: true;
+  readonly keepIssued?: true;
+  readonly reason?: string;
+  readonly from: string;
+  readonly hours: Quantity;
+  readonly graceSeconds: Quantity;
+  readonly retireAfterQuietSeconds?: Quantity;
+  readonly expiresInDays?: Quantity;
 }
 
 /** Adds `latchkey keys …`. */
@@ -77,12 +86,12 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     )
     .option('--note <text>', 'for operators, at most 500 characters')
     .option(...reveal)
-    .action((options: CreateOptions) => create(withApi, options));
+    .action((options: Options) => create(withApi, options));
   add('list', 'list keys, good ones first', 'list --all')
     .option('--all', 'show keys that have ended, too')
-    .action((options: ListOptions) => withApi((api) => list(api, options)));
+    .action((options: Options) => withApi((api) => list(api, options)));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
-    (id: string, options: Output) => withApi((api) => show(api, id, options)),
+    (id: string, options: Options) => withApi((api) => show(api, id, options)),
   );
   add(
     'usage <id>',
@@ -90,7 +99,7 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     'usage root_1a2b3c4d --hours 168',
   )
     .option('--hours <number>', `hours to report, ending now, 1 to ${MAX_HOURS}`, wholeNumber, 24)
-    .action((id: string, options: UsageOptions) => withApi((api) => usage(api, id, options)));
+    .action((id: string, options: Options) => withApi((api) => usage(api, id, options)));
   add(
     'rotate <id>',
     'issue the successor of a key; both are good during the grace period',
@@ -113,7 +122,7 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
       wholeNumber,
     )
     .option(...reveal)
-    .action((id: string, options: RotateOptions) => rotate(withApi, id, options));
+    .action((id: string, options: Options) => rotate(withApi, id, options));
   const revokeCommand = add(
     'revoke <id>',
     'end a key and the keys that it has issued, and wait until every process refuses them',
@@ -126,10 +135,10 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
         .createOption('--keep-issued', 'leave the keys that it has issued as they are')
         .conflicts('withIssued'),
     )
-    .action((id: string, options: RevokeOptions) => withApi((api) => revoke(api, id, options)));
+    .action((id: string, options: Options) => withApi((api) => revoke(api, id, options)));
   add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
     .option('--from <address>', 'the address of its caller', '127.0.0.1')
-    .action(async (options: VerifyOptions) => {
+    .action(async (options: Options) => {
       if (program.opts().keyFile === '-') {
         throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
       }
@@ -141,18 +150,14 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     .description('make a root key for INTERNAL_API_KEY; it is stored nowhere')
     .option(...reveal)
     .addHelpText('after', '\nExample:\n  latchkey keys generate --reveal > root-key')
-    .action((options: SecretOutput) => {
+    .action((options: Options) => {
       refuseToLoseSecret(options.reveal);
       print(randomBytes(32).toString('hex'));
     });
 }
 
-interface CreateOptions extends SecretOutput {
-  readonly expiresInDays: number | string;
-}
-
-async function create(withApi: WithApi, options: CreateOptions): Promise<void> {
-  const { expiresInDays, json, reveal, ...input } = options;
+async function create(withApi: WithApi, options: Options): Promise<void> {
+  const { expiresInDays = DEFAULT_LIFETIME_DAYS, json, reveal, ...input } = options;
   const body = { ...input, expiresAt: expiryIn(expiresInDays) };
   checkInput(createApiKeySchema, body);
   refuseToLoseSecret(reveal);
@@ -165,11 +170,7 @@ async function create(withApi: WithApi, options: CreateOptions): Promise<void> {
   });
 }
 
-interface ListOptions extends Output {
-  readonly all?: true;
-}
-
-async function list(api: ApiClient, { all, json }: ListOptions): Promise<void> {
+async function list(api: ApiClient, { all, json }: Options): Promise<void> {
   const keys: ApiKey[] = [];
   for (let cursor = ''; ;) {
     const page = await api.get(`${KEYS}?limit=100${cursor}`, apiKeyPageSchema);
@@ -202,17 +203,13 @@ function renderKeys(rows: readonly ApiKey[]): string {
   ]);
 }
 
-async function show(api: ApiClient, id: string, { json }: Output): Promise<void> {
+async function show(api: ApiClient, id: string, { json }: Options): Promise<void> {
   const { apiKey } = await api.get(pathOf(id), apiKeyResponseSchema);
   if (json) printJson({ apiKey });
   else print(describeKey(apiKey));
 }
 
-interface UsageOptions extends Output {
-  readonly hours: number | string;
-}
-
-async function usage(api: ApiClient, id: string, { hours, json }: UsageOptions): Promise<void> {
+async function usage(api: ApiClient, id: string, { hours, json }: Options): Promise<void> {
   if (typeof hours === 'string' || hours < 1 || hours > MAX_HOURS) {
     throw wrongUsage(`--hours must be a whole number from 1 to ${MAX_HOURS}`);
   }
@@ -229,13 +226,7 @@ async function usage(api: ApiClient, id: string, { hours, json }: UsageOptions):
   print(renderUsage(found.usage, name));
 }
 
-interface RotateOptions extends SecretOutput {
-  readonly graceSeconds: number | string;
-  readonly retireAfterQuietSeconds?: number | string;
-  readonly expiresInDays?: number | string;
-}
-
-async function rotate(withApi: WithApi, id: string, options: RotateOptions): Promise<void> {
+async function rotate(withApi: WithApi, id: string, options: Options): Promise<void> {
   const { graceSeconds, retireAfterQuietSeconds, expiresInDays, json, reveal } = options;
   const expiresAt = expiresInDays === undefined ? undefined : expiryIn(expiresInDays);
   const body = { gracePeriodSeconds: graceSeconds, retireAfterQuietSeconds, expiresAt };
@@ -253,12 +244,7 @@ ${rotated.secret}`);
   });
 }
 
-interface RevokeOptions extends Output {
-  readonly reason?: string;
-  readonly keepIssued?: true;
-}
-
-async function revoke(api: ApiClient, id: string, options: RevokeOptions): Promise<void> {
+async function revoke(api: ApiClient, id: string, options: Options): Promise<void> {
   const body = { reason: options.reason, keepIssuedKeys: options.keepIssued };
   checkInput(revokeApiKeySchema, body);
   const revoked = await api.post(`${pathOf(id)}/revoke`, body, revokedApiKeySchema);
@@ -280,11 +266,7 @@ They refuse the key in 5 s at the latest; repeat the command to have it confirme
   );
 }
 
-interface VerifyOptions extends Output {
-  readonly from: string;
-}
-
-async function verify(api: ApiClient, apiKey: string, { from, json }: VerifyOptions) {
+async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
   const body = { apiKey, address: from };
   const { outcome, keyId } = await api.post(`${KEYS}/check`, body, checkedApiKeySchema);
   if (json) printJson({ outcome, keyId });
@@ -310,7 +292,7 @@ function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>):
 }
 
 /** A text that is no number of days stays as it is, for the schema to refuse. */
-function expiryIn(days: number | string): string {
+function expiryIn(days: Quantity): string {
   if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
   return new Date(Date.now() + days * DAY_MS).toISOString();
 }

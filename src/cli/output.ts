@@ -1,7 +1,8 @@
 import { CommandFailure, EXIT_CODES } from './failure.js';
 
 const DEFAULT_WIDTH = 80;
-const MIN_FLEXIBLE_WIDTH = 12;
+// Of a flexible column.
+const MIN_WIDTH = 12;
 const GAP = '  ';
 
 /** Columns of the terminal, or `COLUMNS`; 80 for pipes and files. */
@@ -25,37 +26,26 @@ export function renderTable<Row>(
   columns: readonly Column<Row>[],
   width = outputWidth(),
 ): string {
-  let free = width + GAP.length;
-  const fitting: { readonly cells: string[]; readonly width: number }[] = [];
   const measured = columns.map((column) => {
     const cells = [column.heading, ...rows.map((row) => column.cell(row))];
-    return { column, cells, width: Math.max(...cells.map((cell) => cell.length)) };
+    const full = Math.max(...cells.map(({ length }) => length));
+    return { column, cells, full, least: column.isFlexible ? Math.min(full, MIN_WIDTH) : full };
   });
-  const least = ({ column, width: full }: (typeof measured)[number]) =>
-    column.isFlexible ? Math.min(full, MIN_FLEXIBLE_WIDTH) : full;
-  for (const each of measured.filter(({ column }) => !column.isOptional)) {
-    free -= least(each) + GAP.length;
-  }
-  const shown = measured.filter((each) => {
-    if (!each.column.isOptional) return true;
-    if (least(each) + GAP.length > free) return false;
-    free -= least(each) + GAP.length;
+  const required = measured.filter(({ column }) => !column.isOptional);
+  let free = required.reduce((left, { least }) => left - least - GAP.length, width + GAP.length);
+  const shown = measured.filter(({ column, least }) => {
+    if (!column.isOptional) return true;
+    if (least + GAP.length > free) return false;
+    free -= least + GAP.length;
     return true;
   });
-  for (const each of shown) {
-    const extra = Math.min(each.width - least(each), Math.max(free, 0));
+  const padded = shown.map(({ cells, full, least }) => {
+    const extra = Math.min(full - least, Math.max(free, 0));
     free -= extra;
-    const columnWidth = least(each) + extra;
-    fitting.push({ cells: each.cells.map((cell) => cut(cell, columnWidth)), width: columnWidth });
-  }
-  return ['', ...rows]
-    .map((_, line) =>
-      fitting
-        .map(({ cells, width: columnWidth }) => (cells[line] ?? '').padEnd(columnWidth))
-        .join(GAP)
-        .trimEnd(),
-    )
-    .join('\n');
+    return cells.map((cell) => cut(cell, least + extra).padEnd(least + extra));
+  });
+  const lines = ['', ...rows].map((_, line) => padded.map((cells) => cells[line]).join(GAP));
+  return lines.map((line) => line.trimEnd()).join('\n');
 }
 
 export function print(text: string): void {

@@ -31,11 +31,7 @@ import {
   vi,
 } from 'vitest';
 import { z } from 'zod';
-import {
-  clusterDirectory,
-  EmbeddedPostgres,
-  embeddedDatabaseUrl,
-} from '../../scripts/embedded-postgres.js';
+import { clusterDirectory, EmbeddedPostgres } from '../../scripts/embedded-postgres.js';
 import { MCP_SERVER_GRANT } from '../../scripts/start/mcp-server-key.js';
 
 const NOT_IN_A_FRESH_CHECKOUT = new Set([
@@ -235,12 +231,13 @@ describe('npm start', () => {
     return running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());
   }
 
-  function databasePort(): number {
-    return Number(new URL(embeddedDatabaseUrl(checkout) ?? '').port);
+  async function databasePort(): Promise<number> {
+    const file = join(clusterDirectory(checkout), 'connection.json');
+    return JSON.parse(await readFile(file, 'utf8')).port;
   }
 
-  function portsOf({ port, mcpPort }: Start): number[] {
-    return [port, mcpPort, databasePort()];
+  async function portsOf({ port, mcpPort }: Start): Promise<number[]> {
+    return [port, mcpPort, await databasePort()];
   }
 
   async function findProcess(isIt: (one: RunningProcess) => boolean): Promise<number> {
@@ -409,7 +406,7 @@ describe('npm start', () => {
 
       expect(second.exitCode).toBe(1);
       expect(second.output).toMatch(/in use by another npm start/);
-      expect(await listens(databasePort())).toBe(true);
+      expect(await listens(await databasePort())).toBe(true);
     });
   });
 
@@ -418,13 +415,14 @@ describe('npm start', () => {
 
     it('stops both servers and the database at Ctrl-C', async () => {
       const running = await start();
-      expect(await Promise.all(portsOf(running).map(listens))).toEqual([true, true, true]);
+      const ports = await portsOf(running);
+      expect(await Promise.all(ports.map(listens))).toEqual([true, true, true]);
       expect(await processesOf(checkout)).not.toEqual([]);
 
       await running.signal('SIGINT');
 
       expect(running.exitCode).toBe(0);
-      expect(await Promise.all(portsOf(running).map(listens))).toEqual([false, false, false]);
+      expect(await Promise.all(ports.map(listens))).toEqual([false, false, false]);
       expect(await processesOf(checkout)).toEqual([]);
     });
 
@@ -466,7 +464,7 @@ describe('npm start', () => {
 
       await start();
 
-      expect(await listens(databasePort())).toBe(true);
+      expect(await listens(await databasePort())).toBe(true);
     });
 
     it('replaces a key of the MCP server that allows more than its tools need', async () => {

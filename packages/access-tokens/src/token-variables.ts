@@ -17,13 +17,9 @@ export const tokenVariables = {
     .optional(),
 };
 
-export interface TokenVariables {
+export type TokenVariables = z.output<z.ZodObject<typeof tokenVariables>> & {
   readonly NODE_ENV: string;
-  readonly JWT_SECRET?: string | undefined;
-  readonly JWT_JWKS_URL?: string | undefined;
-  readonly JWT_ISSUER?: string | undefined;
-  readonly JWT_ALGORITHMS?: readonly string[] | undefined;
-}
+};
 
 /** Says what is wrong between the variables. Without a secret and without a key set, no token is good. */
 export function* findTokenProblems(
@@ -49,20 +45,13 @@ export function* findTokenProblems(
 }
 
 /** Settings for an `AccessTokenVerifier`, which without a secret and without a key set takes no token. */
-export function verifierSettings(variables: TokenVariables, audience: string): VerifierSettings {
-  const {
-    JWT_SECRET: secret,
-    JWT_JWKS_URL: keySet,
-    JWT_ISSUER: issuer = DEVELOPMENT_ISSUER,
-  } = variables;
-  return { keys: keysOf(secret, keySet, variables.JWT_ALGORITHMS), issuer, audience };
-}
-
-function keysOf(
-  secret: string | undefined,
-  keySet: string | undefined,
-  algorithms: readonly string[] = PUBLIC_KEY_ALGORITHMS,
-): VerifierSettings['keys'] {
-  if (secret !== undefined) return { secret };
-  return keySet === undefined ? 'none' : { jwksUrl: new URL(keySet), algorithms };
+export function verifierSettings(
+  { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_ALGORITHMS }: TokenVariables,
+  audience: string,
+): VerifierSettings {
+  const algorithms = JWT_ALGORITHMS ?? PUBLIC_KEY_ALGORITHMS;
+  const published =
+    JWT_JWKS_URL === undefined ? 'none' : { jwksUrl: new URL(JWT_JWKS_URL), algorithms };
+  const keys = JWT_SECRET === undefined ? published : { secret: JWT_SECRET };
+  return { keys, issuer: JWT_ISSUER ?? DEVELOPMENT_ISSUER, audience };
 }

@@ -6,7 +6,7 @@ import {
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PostgresAdapterFactory } from './adapter-factory.js';
-import { requestPrint } from './json-rpc.js';
+import { requestPrint } from './cli-protocol.js';
 
 // Neither ES2023 nor @types/node 20 declares it.
 declare const WebAssembly: {
@@ -32,23 +32,6 @@ const CONNECTION_ERROR_CODES: Partial<Record<MappedError['kind'], string>> = {
   TlsConnectionError: 'P1011',
 };
 
-/** The methods that the CLI calls by the engine's own names. */
-const METHODS = [
-  'applyMigrations',
-  'createMigration',
-  'dbExecute',
-  'devDiagnostic',
-  'diagnoseMigrationHistory',
-  'diff',
-  'evaluateDataLoss',
-  'introspect',
-  'introspectSql',
-  'markMigrationApplied',
-  'markMigrationRolledBack',
-  'reset',
-  'schemaPush',
-] as const satisfies (keyof SchemaEngine)[];
-
 export interface StartedEngine {
   engine: SchemaEngine;
   /** Disconnects and drops the shadow databases; await it before the process exits. */
@@ -67,7 +50,7 @@ export async function startEngine(
   const [datamodels] = await Promise.all([readDatamodels(datamodelPaths), instantiate()]);
   const boundFactory = bindMigrationAwareSqlAdapterFactory(factory);
   try {
-    // The CLI reads only the lines of log.ts, so the engine's own log is dropped.
+    // The CLI reads only the lines of cli-protocol.ts, so the engine's own log is dropped.
     const engine = await SchemaEngine.new({ datamodels }, () => undefined, boundFactory);
     return { engine, close: () => factory.close() };
   } catch (error) {
@@ -85,14 +68,15 @@ export async function callEngine(
   params: unknown,
 ): Promise<unknown> {
   if (method === 'getDatabaseVersion') return engine.version();
-  const name = METHODS.find((known) => known === method);
-  if (!name) throw new Error(`The schema engine has no method "${method}".`);
-  const call = (operation: (typeof METHODS)[number]): Promise<unknown> =>
-    Reflect.apply(engine[operation], engine, [params]);
-  if (name === 'diff') return printDiff(await call('diff'));
-  if (name !== 'evaluateDataLoss') return call(name);
+  const call = async (name: string): Promise<unknown> => {
+    const operation: unknown = Reflect.get(engine, name);
+    if (typeof operation === 'function') return Reflect.apply(operation, engine, [params]);
+    throw new Error(`The schema engine has no method "${name}".`);
+  };
+  if (method === 'diff') return printDiff(await call(method));
+  if (method !== 'evaluateDataLoss') return call(method);
   // It fails after pending migrations were applied, until the engine has made a new diagnosis.
-  return call(name).catch(() => call('devDiagnostic').then(() => call(name)));
+  return call(method).catch(() => call('devDiagnostic').then(() => call(method)));
 }
 
 /** Prints the difference before the response: the CLI closes its `--output` afterwards. */
@@ -114,13 +98,10 @@ async function instantiate(): Promise<void> {
 }
 
 /** Path and content of each file; undefined for none, because an empty list makes the engine panic. */
-async function readDatamodels(
-  paths?: readonly string[],
-): Promise<[path: string, content: string][] | undefined> {
-  return (
-    paths &&
-    Promise.all(
-      paths.map(async (path): Promise<[string, string]> => [path, await readFile(path, 'utf8')]),
-    )
-  );
+async function readDatamodels(paths?: readonly string[]) {
+  const read = async (path: string): Promise<[path: string, content: string]> => [
+    path,
+    await readFile(path, 'utf8'),
+  ];
+  return paths && Promise.all(paths.map(read));
 }

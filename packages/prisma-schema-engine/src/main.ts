@@ -2,8 +2,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { withDatabase } from './adapter-factory.js';
 import { callEngine, panicRegistry, startEngine, type StartedEngine } from './engine.js';
-import { serveJsonRpc } from './json-rpc.js';
-import { describeError, log } from './log.js';
+import { describeError, log, serveJsonRpc } from './cli-protocol.js';
 
 /** The native engine has the same limit. */
 const SHUTDOWN_TIMEOUT_MS = 4_000;
@@ -46,29 +45,19 @@ async function runCommand(command: string, datasource: string): Promise<void> {
   // The CLI skips the first line of stderr.
   log('INFO', { message: 'Starting schema engine CLI' });
   const url = parseDatasourceUrl(datasource);
-  if (command === 'can-connect-to-database') {
-    // The engine connects as it starts.
-    await useEngine(url, async () => undefined);
-    log('INFO', { message: 'Connection successful' });
-  } else if (command === 'create-database') {
-    const name = decodeURIComponent(url.pathname.slice(1));
-    const server = withDatabase(url, 'postgres');
-    const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
-    const datasourceType = { tag: 'url', url: server.href } as const;
-    await useEngine(server, ({ engine }) => engine.dbExecute({ datasourceType, script }));
-    log('INFO', { message: `Database '${name}' was successfully created.` });
-  } else {
+  const isCreation = command === 'create-database';
+  if (!isCreation && command !== 'can-connect-to-database') {
     throw new Error(`The schema engine has no command "${command}".`);
   }
-}
-
-async function useEngine(
-  url: URL,
-  use: (started: StartedEngine) => Promise<unknown>,
-): Promise<void> {
-  const started = await startEngine(url);
+  const server = isCreation ? withDatabase(url, 'postgres') : url;
+  // The engine connects as it starts.
+  const started = await startEngine(server);
   try {
-    await use(started);
+    if (!isCreation) return log('INFO', { message: 'Connection successful' });
+    const name = decodeURIComponent(url.pathname.slice(1));
+    const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
+    await started.engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
+    log('INFO', { message: `Database '${name}' was successfully created.` });
   } finally {
     await started.close();
   }

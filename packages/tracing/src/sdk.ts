@@ -6,7 +6,6 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   BasicTracerProvider,
   BatchSpanProcessor,
-  type ReadableSpan,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { Logger } from '@nestjs/common';
@@ -24,9 +23,7 @@ const STOP_LIMIT_MS = 300;
  * anything that makes spans is loaded. Without it, all spans are empty calls.
  */
 export function startTracing(serviceName: string): void {
-  const exporter = new ReportingExporter(
-    new OTLPTraceExporter({ timeoutMillis: EXPORT_TIMEOUT_MS }),
-  );
+  const exporter = new ReportingExporter({ timeoutMillis: EXPORT_TIMEOUT_MS });
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({
       'service.name': process.env.OTEL_SERVICE_NAME ?? serviceName,
@@ -54,26 +51,16 @@ export async function stopTracing(): Promise<void> {
   await Promise.race([stop().catch(() => undefined), limit]);
 }
 
-/** Says once when the collector can't be reached, and once when it can again. */
-class ReportingExporter implements SpanExporter {
+/** Logs once when the collector can't be reached, and once when it can again. */
+class ReportingExporter extends OTLPTraceExporter {
   private readonly logger = new Logger('Tracing');
   private isFailing = false;
 
-  constructor(private readonly exporter: SpanExporter) {}
-
-  export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
-    this.exporter.export(spans, (result) => {
-      this.report(result.code !== ExportResultCode.SUCCESS);
+  override export(...[spans, done]: Parameters<SpanExporter['export']>): void {
+    super.export(spans, ({ code }) => {
+      this.report(code !== ExportResultCode.SUCCESS);
       done({ code: ExportResultCode.SUCCESS });
     });
-  }
-
-  async shutdown(): Promise<void> {
-    await this.exporter.shutdown();
-  }
-
-  async forceFlush(): Promise<void> {
-    await this.exporter.forceFlush?.();
   }
 
   private report(isFailing: boolean): void {
