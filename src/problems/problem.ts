@@ -196,7 +196,7 @@ function retryable(
 }
 
 /** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */
-function titleOf(code: ProblemCode): string {
+export function titleOf(code: ProblemCode): string {
   const words = code.toLowerCase().replaceAll('_', ' ');
   const sentence = words.charAt(0).toUpperCase() + words.slice(1);
   return sentence.replaceAll(/\b(?:api|http|json|url)\b/gi, (name) => name.toUpperCase());
