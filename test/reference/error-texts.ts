@@ -82,8 +82,8 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Use another id, or leave it out: the server then makes one.',
   },
   USER_HAS_ACCOUNTS: {
-    cause: 'The user has accounts, which a deletion would make disappear.',
-    remedy: 'Remove the accounts in their source system first.',
+    cause: 'The user has accounts. A deletion would lose their balances.',
+    remedy: 'Delete the accounts in the database first; the API has no operation for it.',
   },
   API_KEY_NOT_ACTIVE: {
     cause: 'The key is expired or revoked, so it cannot be rotated.',
@@ -165,7 +165,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process or the database can serve, so the queue is full. The server refuses the request without reading it.',
+      'More requests arrive than the process can serve, so its queue is full, or too many writes of users wait for a database connection.',
     remedy: 'Repeat the request after `Retry-After`, with growing delays. Add instances.',
   },
   SCHEMA_OUTDATED: {
