@@ -18,7 +18,7 @@ const SECTIONS = [
     folder: 'how-to',
     first: ['systemd', 'reverse-proxy', 'jwks-issuer', 'shared-limits', 'monitor'],
   },
-  { folder: 'reference', first: ['glossary'] },
+  { folder: 'reference', first: ['configuration', 'http-api', 'errors', 'command-line'] },
   {
     folder: 'explanation',
     first: ['architecture', 'key-verification', 'audit-trail', 'threat-model', 'failures'],

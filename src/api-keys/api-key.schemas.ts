@@ -26,8 +26,7 @@ const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
 export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
 const scopeSchema = z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` });
 const secretSchema = z.string().meta({
-  description:
-    'The key itself, to be sent as X-API-Key. It is shown this once; only its digest is kept.',
+  description: 'The key itself, for the header X-API-Key. Only this response contains it.',
   example: 'lk_live_0A1b2C3d4E5f6G7h8I9j0K1l2M3n4O0k4pZq',
 });
 
@@ -50,9 +49,9 @@ function distinct<Item extends z.ZodType>(item: Item) {
 const lastUseSchema = z
   .object({
     at: timestampSchema,
-    source: z.string().meta({ description: 'The caller’s address.', example: '10.1.2.3' }),
+    source: z.string().meta({ description: 'IP address of the caller.', example: '10.1.2.3' }),
     client: z.string().nullable().meta({
-      description: 'The first word of its User-Agent.',
+      description: 'First product of its User-Agent.',
       example: 'latchkey-mcp/0.1.0',
     }),
   })
@@ -70,27 +69,30 @@ const apiKeySchema = z
       .meta({ description: 'The beginning of the secret.', example: 'lk_live_0A1b…' }),
     environment: z.enum(KEY_ENVIRONMENTS),
     status: z.enum(KEY_STATUSES).meta({
-      description: 'Only active and retiring keys are good; a retiring one has a successor.',
+      description: 'Only active and retiring keys are accepted. A retiring key has a successor.',
     }),
     scopes: z.array(scopeSchema),
     readFields: z.array(userFieldSchema).nullable().meta({
-      description: 'The fields of users that the caller may read beside the id; null for all.',
+      description: 'User fields that the key may read besides the id; null for all.',
     }),
     writeFields: z.array(writableUserFieldSchema).nullable().meta({
-      description: 'The fields of users that the caller may write; null for all.',
+      description: 'User fields that the key may write; null for all.',
     }),
     networks: z
       .array(z.string())
-      .meta({ description: 'Where the caller must come from; empty for anywhere.' }),
-    rateLimit: z.int().nullable().meta({ description: 'Requests a minute; null for the default.' }),
+      .meta({ description: 'CIDR blocks that the key is accepted from; empty for any.' }),
+    rateLimit: z
+      .int()
+      .nullable()
+      .meta({ description: 'Requests per minute; null for the default.' }),
     note: z.string().nullable(),
     createdAt: timestampSchema,
     createdBy: z
       .string()
-      .meta({ description: 'The id of the key, or the account at the command line.' }),
+      .meta({ description: 'Id of the issuing key, or the operator of the command line.' }),
     expiresAt: timestampSchema,
     lineageEndsAt: timestampSchema.meta({
-      description: 'The latest expiry of a successor that an issued key makes.',
+      description: 'Latest expiry of any successor that an issued key creates.',
     }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),
@@ -112,7 +114,7 @@ export const createdApiKeySchema = z
   .object({
     apiKey: apiKeySchema,
     secret: secretSchema.nullable().meta({
-      description: 'Null in the answer to a repeated request: rotate the key to get a new secret.',
+      description: 'Null in the response to a repeated request. Rotate the key to get a new one.',
     }),
   })
   .meta({ id: 'CreatedApiKey' });
@@ -130,22 +132,24 @@ export const revokedApiKeySchema = z
     apiKey: apiKeySchema,
     revokedKeys: z.array(namedApiKeySchema).meta({
       description:
-        'The other keys that the request has revoked: those that the key has issued, directly or through other keys.',
+        'Other keys that the request revoked: those that the key issued, directly or through other keys.',
     }),
     activeIssuedKeys: z.array(namedApiKeySchema).meta({
       description:
-        'The keys that it has issued, directly or through other keys, and that are still good.',
+        'Keys that the key issued, directly or through other keys, and that are still accepted.',
     }),
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has said that it refuses all these keys. One that has not refuses them in 5 s.',
+          'Whether every live instance has acknowledged that it refuses these keys. The others refuse them within 5 s.',
       }),
-      instances: z.int().meta({ description: 'How many have said so.' }),
-      silentInstances: z.int().meta({ description: 'How many live ones have not.' }),
+      instances: z.int().meta({ description: 'Instances that have acknowledged it.' }),
+      silentInstances: z
+        .int()
+        .meta({ description: 'Live instances that have not acknowledged it.' }),
       effectiveAfterMs: z.number().nullable().meta({
         description:
-          'Milliseconds from the request until the last one refused the key; null if not confirmed.',
+          'Milliseconds from the request to the last acknowledgement; null if not confirmed.',
       }),
     }),
   })
@@ -161,7 +165,7 @@ export const rootKeysResponseSchema = z
       z
         .object({
           id: z.string().meta({ example: 'root_1a2b3c4d' }),
-          current: z.boolean().meta({ description: 'Whether it is the one to use.' }),
+          current: z.boolean().meta({ description: 'Whether callers should use this root key.' }),
           deprecatedSince: timestampSchema.nullable(),
           lastUse: lastUseSchema.nullable(),
         })
@@ -176,7 +180,7 @@ const expirySchema = timestampSchema
   .meta({
     type: 'string',
     format: 'date-time',
-    description: `When the key ends. Default: in ${DEFAULT_LIFETIME_DAYS} days, or at the latest permitted time if that is earlier.`,
+    description: `Expiry of the key. Default: in ${DEFAULT_LIFETIME_DAYS} days, or at the latest permitted time if that is earlier.`,
   });
 
 export const createApiKeySchema = z
@@ -188,7 +192,7 @@ export const createApiKeySchema = z
     networks: distinct(networkSchema).optional(),
     rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'a minute')
       .optional()
-      .meta({ description: 'Requests a minute.' }),
+      .meta({ description: 'Requests per minute.' }),
     expiresAt: expirySchema.optional(),
     note: readableText(500).optional(),
   })
@@ -201,7 +205,7 @@ export const rotateApiKeySchema = z
       .optional()
       .meta({
         description:
-          'Ends the grace period once the successor is in use and the key has been quiet for so long.',
+          'Seconds without use that end the grace period early, once the successor is in use.',
       }),
     expiresAt: expirySchema.optional(),
   })
@@ -212,7 +216,7 @@ export const revokeApiKeySchema = z
   .strictObject({
     reason: readableText(500).optional(),
     keepIssuedKeys: z.boolean().default(false).meta({
-      description: 'Keeps the keys that it has issued, directly or through other keys.',
+      description: 'Does not revoke the keys that the key issued, directly or through other keys.',
     }),
   })
   .prefault({})
@@ -220,17 +224,17 @@ export const revokeApiKeySchema = z
 
 export const checkApiKeySchema = z
   .strictObject({
-    apiKey: z.string().max(1000).meta({ description: 'The key to check, issued or root.' }),
+    apiKey: z.string().max(1000).meta({ description: 'The issued or root key to check.' }),
     address: z
       .union([z.ipv4(), z.ipv6()], 'must be an IP address')
-      .meta({ description: 'The address of the caller that sends the key.', example: '10.1.2.3' }),
+      .meta({ description: 'IP address that the key is sent from.', example: '10.1.2.3' }),
   })
   .meta({ id: 'CheckApiKey' });
 
 export const checkedApiKeySchema = z
   .object({
     outcome: z.string().meta({
-      description: 'admitted, or the reason why the server refuses the key.',
+      description: '`admitted`, or the reason for the refusal.',
       example: 'expired',
     }),
     keyId: z.string().nullable().meta({ description: 'Null if the key was never issued.' }),
@@ -241,7 +245,7 @@ export const apiKeyParametersSchema = z.strictObject({ id: apiKeyIdSchema });
 
 export const listApiKeysSchema = z.strictObject({
   limit: pageLimitQuerySchema,
-  cursor: apiKeyIdSchema.optional().meta({ description: 'The `nextCursor` of the answer before.' }),
+  cursor: apiKeyIdSchema.optional().meta({ description: '`nextCursor` of the previous page.' }),
 });
 
 export const idempotencyKeySchema = z

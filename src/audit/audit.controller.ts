@@ -20,7 +20,7 @@ export class AuditController {
 
   @Route('GET', 'events', 'audit:read', {
     summary: 'List audit events',
-    description: 'Returns a page of the changes of keys and users, the oldest first.',
+    description: 'Returns a page of the changes of keys and users, oldest first.',
     response: auditEventPageSchema,
   })
   async listAuditEvents(

@@ -2,33 +2,32 @@ import { z } from 'zod';
 import { pageLimitQuerySchema } from '../http/page-limit.js';
 import { timestampSchema } from '../time.js';
 
-const sequenceSchema = z.int().min(1).meta({ description: '1, 2, 3 … without a gap.' });
+const sequenceSchema = z.int().min(1).meta({ description: '1, 2, 3 … without gaps.' });
 const headSchema = z
   .string()
   .regex(/^\d{1,18}:[0-9a-f]{64}$/, 'must be the head of an earlier verification')
   .meta({
-    description: 'The last event: its sequence and hash.',
+    description: 'Sequence and hash of the last event.',
     example: `42:${'0a'.repeat(32)}`,
   });
 const stateSchema = z.record(z.string(), z.unknown()).nullable();
-const nameSchema = z.string().nullable().meta({ description: 'The name of the issued key.' });
+const nameSchema = z.string().nullable().meta({ description: 'Name of the issued key.' });
 
 const auditEventSchema = z
   .object({
     sequence: sequenceSchema,
     at: timestampSchema,
     actor: z.string().meta({
-      description:
-        'The id of the key, followed by `:` and the acting user if the request named one.',
+      description: 'Id of the key, followed by `:` and the acting user if the request named one.',
       example: 'root_1a2b3c4d:alice',
     }),
     actorName: nameSchema,
     action: z.string().meta({ example: 'revoke' }),
-    subject: z.string().meta({ description: 'The id of a key, or `user:` and the id of a user.' }),
+    subject: z.string().meta({ description: 'Id of a key, or `user:` and the id of a user.' }),
     subjectName: nameSchema,
     before: stateSchema,
     after: stateSchema.meta({
-      description: 'Of a key, its row without the digest; of a user, the names of the fields.',
+      description: 'For a key, its row without the digest; for a user, the written fields.',
     }),
   })
   .meta({ id: 'AuditEvent' });
@@ -42,18 +41,18 @@ export const listAuditEventsSchema = z.strictObject({
     .string()
     .max(100)
     .optional()
-    .meta({ description: 'Only events about one key, or about one user: `user:` and the id.' }),
+    .meta({ description: 'Only events about this key, or about this user as `user:` and the id.' }),
   actor: z
     .string()
     .max(200)
     .optional()
-    .meta({ description: 'Only what one key has done, whatever acting user it named.' }),
+    .meta({ description: 'Only events by this key, for any acting user.' }),
   limit: pageLimitQuerySchema,
   cursor: z
     .string()
     .regex(/^\d{1,18}$/, 'must be the nextCursor of the page before')
     .optional()
-    .meta({ description: 'The `nextCursor` of the page before.' }),
+    .meta({ description: '`nextCursor` of the previous page.' }),
 });
 
 export const auditReportSchema = z
@@ -65,14 +64,14 @@ export const auditReportSchema = z
       .meta({ description: 'Events that were changed or are missing.' }),
     inconsistentKeys: z
       .array(z.string())
-      .meta({ description: 'Keys that differ from their last event, or that no event is about.' }),
+      .meta({ description: 'Keys that differ from their last event, or have none.' }),
   })
   .meta({ id: 'AuditReport' });
 
 export const verifyAuditSchema = z.strictObject({
   head: headSchema
     .optional()
-    .meta({ description: 'The head of an earlier report, from which this trail must have grown.' }),
+    .meta({ description: 'Head of an earlier report, which the trail must still contain.' }),
 });
 
 export type AuditEventResponse = z.infer<typeof auditEventSchema>;

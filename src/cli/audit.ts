@@ -29,20 +29,20 @@ interface Options {
 
 /** Adds `latchkey audit …`. */
 export function addAuditCommands(program: Command, withApi: WithApi): void {
-  const audit = program.command('audit').description('the trail of all changes of keys and users');
+  const audit = program.command('audit').description('list and verify the audit trail');
   audit
     .command('verify')
-    .description('find events that were changed or are missing, and keys changed without an event')
-    .option('--head <sequence:hash>', 'the head that an earlier verification has printed')
-    .option('--json', 'output for scripts')
+    .description('find changed or missing events, and keys that were changed without an event')
+    .option('--head <sequence:hash>', 'head that an earlier verification has printed')
+    .option('--json', 'print JSON for scripts')
     .addHelpText('after', '\nExample:\n  latchkey audit verify --head 42:0a1b…')
     .action((options: Options) => withApi((api) => verify(api, options)));
   audit
     .command('list')
     .description('list events, oldest first; times are in UTC')
-    .option('--subject <id>', 'only events about one key, or about one user: user:<id>')
-    .option('--actor <id>', 'only what one key has done, such as root_1a2b3c4d or cli:alice')
-    .option('--json', 'output for scripts: one event a line')
+    .option('--subject <id>', 'only events about one key, or one user as user:<id>')
+    .option('--actor <id>', 'only events by one key or operator, such as cli:alice')
+    .option('--json', 'print JSON for scripts, one event per line')
     .addHelpText('after', '\nExample:\n  latchkey audit list --subject user:12345')
     .action((options: Options) => withApi((api) => list(api, options)));
 }

@@ -10,11 +10,11 @@ export const EXIT_CODES = {
 export const EXIT_CODE_HELP = `
 Exit codes:
   0  done
-  ${EXIT_CODES.failed}  failed: the server, the database or the network refused the request
+  ${EXIT_CODES.failed}  failed: the server, the database or the network reported an error
   ${EXIT_CODES.usage}  wrong usage: an option is missing or not valid
   ${EXIT_CODES.notFound}  no key has this id
-  ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running process
-  ${EXIT_CODES.notGood}  verified: the key is refused, or the audit trail was changed`;
+  ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running instance
+  ${EXIT_CODES.notGood}  the verified key is refused, or the verified audit trail was changed`;
 
 /** Ends the command with a sentence on stderr and an exit code. */
 export class CommandFailure extends Error {

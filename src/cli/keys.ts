@@ -60,84 +60,82 @@ interface Options {
 
 /** Adds `latchkey keys …`. */
 export function addKeysCommands(program: Command, withApi: WithApi): void {
-  const keys = program
-    .command('keys')
-    .description('issue, show, rotate and revoke the keys of callers');
+  const keys = program.command('keys').description('issue, show, rotate and revoke API keys');
   const add = (syntax: string, description: string, example: string) =>
     keys
       .command(syntax)
       .description(description)
-      .option('--json', 'output for scripts')
+      .option('--json', 'print JSON for scripts')
       .addHelpText('after', `\nExample:\n  latchkey keys ${example}`);
-  const reveal = ['--reveal', 'show the secret although stdout is not a terminal'] as const;
+  const reveal = ['--reveal', 'print the secret even if stdout is not a terminal'] as const;
 
-  add('create', 'issue a key; its secret is shown once', 'create --name mailer --scopes users:read')
-    .option('--name <name>', 'the caller, at most 100 characters (required)')
-    .option('--scopes <scopes>', `with commas (required): ${SCOPES.join(', ')}`, words)
-    .option('--read-fields <fields>', `fields it may read: ${USER_FIELDS.join(', ')}`, words)
-    .option('--write-fields <fields>', `it may write: ${WRITABLE_USER_FIELDS.join(', ')}`, words)
-    .option('--networks <blocks>', 'CIDR blocks of its caller, with commas', words)
-    .option('--rate-limit <number>', `requests a minute, 1 to ${MAX_RATE_LIMIT}`, wholeNumber)
+  add('create', 'issue a key and print its secret once', 'create --name mailer --scopes users:read')
+    .option('--name <name>', 'name of the caller, at most 100 characters (required)')
+    .option('--scopes <scopes>', `separated by commas (required): ${SCOPES.join(', ')}`, words)
+    .option('--read-fields <fields>', `readable fields: ${USER_FIELDS.join(', ')}`, words)
+    .option('--write-fields <fields>', `writable fields: ${WRITABLE_USER_FIELDS.join(', ')}`, words)
+    .option('--networks <blocks>', 'CIDR blocks of the caller, separated by commas', words)
+    .option('--rate-limit <number>', `requests per minute, 1 to ${MAX_RATE_LIMIT}`, wholeNumber)
     .option(
       '--expires-in-days <days>',
-      `lifetime, 1 to ${MAX_LIFETIME_DAYS}`,
+      `lifetime in days, 1 to ${MAX_LIFETIME_DAYS}`,
       wholeNumber,
       DEFAULT_LIFETIME_DAYS,
     )
-    .option('--note <text>', 'for operators, at most 500 characters')
+    .option('--note <text>', 'note for operators, at most 500 characters')
     .option(...reveal)
     .action((options: Options) => create(withApi, options));
-  add('list', 'list keys, good ones first', 'list --all')
-    .option('--all', 'show keys that have ended, too')
+  add('list', 'list issued keys, active ones first', 'list --all')
+    .option('--all', 'include expired and revoked keys')
     .action((options: Options) => withApi((api) => list(api, options)));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
     (id: string, options: Options) => withApi((api) => show(api, id, options)),
   );
   add(
     'usage <id>',
-    'show how often a key was used; `none` shows requests without a known key',
+    'show the requests of a key; the id `none` stands for requests without a known key',
     'usage root_1a2b3c4d --hours 168',
   )
     .option('--hours <number>', `hours to report, ending now, 1 to ${MAX_HOURS}`, wholeNumber, 24)
     .action((id: string, options: Options) => withApi((api) => usage(api, id, options)));
   add(
     'rotate <id>',
-    'issue the successor of a key; both are good during the grace period',
+    'issue the successor of a key; both are accepted during the grace period',
     'rotate 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --grace-seconds 3600',
   )
     .option(
       '--grace-seconds <seconds>',
-      `grace period, 0 to ${MAX_GRACE_SECONDS}`,
+      `grace period in seconds, 0 to ${MAX_GRACE_SECONDS}`,
       wholeNumber,
       DEFAULT_GRACE_SECONDS,
     )
     .option(
       '--retire-after-quiet-seconds <seconds>',
-      `end the grace period early, after so long without use, once the successor is in use: ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
+      `end the grace period early, after so many seconds without use once the successor is in use: ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
       wholeNumber,
     )
     .option(
       '--expires-in-days <days>',
-      `lifetime of the successor, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of its lineage)`,
+      `lifetime of the successor in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of its lineage)`,
       wholeNumber,
     )
     .option(...reveal)
     .action((id: string, options: Options) => rotate(withApi, id, options));
   const revokeCommand = add(
     'revoke <id>',
-    'end a key and the keys that it has issued, and wait until every process refuses them',
+    'revoke a key and the keys that it has issued, and wait until every instance refuses them',
     'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --with-issued --reason "found in a log"',
-  ).option('--reason <text>', 'for the record, at most 500 characters');
+  ).option('--reason <text>', 'reason for the audit trail, at most 500 characters');
   revokeCommand
-    .option('--with-issued', 'revoke the keys that it has issued, too (default)')
+    .option('--with-issued', 'also revoke the keys that it has issued (default)')
     .addOption(
       revokeCommand
-        .createOption('--keep-issued', 'leave the keys that it has issued as they are')
+        .createOption('--keep-issued', 'do not revoke the keys that it has issued')
         .conflicts('withIssued'),
     )
     .action((id: string, options: Options) => withApi((api) => revoke(api, id, options)));
   add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
-    .option('--from <address>', 'the address of its caller', '127.0.0.1')
+    .option('--from <address>', 'IP address that the key is sent from', '127.0.0.1')
     .action(async (options: Options) => {
       if (program.opts().keyFile === '-') {
         throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
@@ -147,7 +145,7 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     });
   keys
     .command('generate')
-    .description('make a root key for INTERNAL_API_KEY; it is stored nowhere')
+    .description('print a new root key for INTERNAL_API_KEY without storing it')
     .option(...reveal)
     .addHelpText('after', '\nExample:\n  latchkey keys generate --reveal > root-key')
     .action((options: Options) => {

@@ -31,17 +31,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
+/** Defines every command and option. */
+export function createProgram(): Command {
   const program = new Command('latchkey')
     .description(
-      'Manages the keys of callers. Without --url, the command works on the database of DATABASE_URL.',
+      'Manages API keys and the audit trail. Without --url, works on the database of DATABASE_URL.',
     )
     .version(readVersion())
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('Add --help for the options and an example.')
-    .option('--url <url>', 'the server; needs no database and no checkout')
-    .option('--key-file <file>', 'with --url: file of the key, - for stdin; else LATCHKEY_API_KEY')
+    .option('--url <url>', 'URL of a running server; needs no database')
+    .option('--key-file <file>', 'key file for --url, - for stdin (default: $LATCHKEY_API_KEY)')
     .option('--as <name>', 'your name in the audit trail (default: the system user)')
     .addHelpText('afterAll', EXIT_CODE_HELP);
   const withApi: WithApi = async (command) => {

@@ -29,7 +29,7 @@ import { rootKeySchema } from './root-key.js';
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
 /** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
-const SECRETS = [
+export const SECRETS = [
   'DATABASE_URL',
   'DIRECT_URL',
   'INTERNAL_API_KEY_PREVIOUS',
@@ -66,7 +66,7 @@ const webhookUrl = z
     'must be an http:// or https:// URL',
   );
 
-const variables = z.object({
+export const variables = z.object({
   NODE_ENV: nodeEnvironment,
   HOST: z.string().trim().min(1, 'must be an address').default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(3000),

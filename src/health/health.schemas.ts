@@ -9,20 +9,19 @@ export const livenessSchema = z
 export const readinessSchema = z
   .object({
     status: z.enum(['up', 'down', 'draining']).meta({
-      description: '`draining`: it is about to end, and still serves.',
+      description: '`draining`: the process is shutting down, and still serves requests.',
     }),
     checks: z.object({
       database: stateSchema,
       apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),
       limits: z.enum(['up', 'degraded']).meta({
-        description:
-          '`degraded`: Redis is away, so each process counts by itself. It still serves.',
+        description: '`degraded`: Redis is unavailable, so each process counts limits by itself.',
       }),
     }),
   })
   .meta({
     id: 'Readiness',
-    description: 'Whether the process can serve, and what it needs for it.',
+    description: 'Whether the process can serve requests, and the state of its dependencies.',
   });
 
 export type Liveness = z.infer<typeof livenessSchema>;

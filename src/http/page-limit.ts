@@ -5,7 +5,7 @@ const DEFAULT = 50;
 
 /** How many items a page has, in a body. */
 export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
-  description: 'How many to answer with at the most.',
+  description: 'Maximum number of items of the page.',
 });
 
 /** The same in a query, where everything is text. */
@@ -14,7 +14,7 @@ export const pageLimitQuerySchema = z
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
   .pipe(z.int().min(1).max(MAXIMUM))
   .meta({
-    description: 'How many to answer with at the most.',
+    description: `Maximum number of items of the page. Default: ${DEFAULT}.`,
     type: 'integer',
     minimum: 1,
     maximum: MAXIMUM,

@@ -64,7 +64,7 @@ export class InternalApiKeysController {
   @Route('GET', 'api-keys', 'keys:read', {
     summary: 'List issued keys',
     description:
-      'Returns a page of all issued keys, the oldest first, including keys that have ended.',
+      'Returns a page of all issued keys, oldest first, including expired and revoked keys.',
     response: apiKeyPageSchema,
   })
   async listApiKeys(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
@@ -73,7 +73,7 @@ export class InternalApiKeysController {
 
   @Route('GET', 'root-keys', 'keys:read', {
     summary: 'List root keys',
-    description: 'Returns the root keys that are in force, the current one first.',
+    description: 'Returns the accepted root keys, the current one first.',
     response: rootKeysResponseSchema,
   })
   async listRootKeys(): Promise<RootKeysResponse> {
@@ -82,7 +82,7 @@ export class InternalApiKeysController {
 
   @Route('GET', 'api-keys/:id', 'keys:read', {
     summary: 'Get an issued key',
-    description: 'Returns everything about the key but its secret.',
+    description: 'Returns all properties of the key except its secret.',
     response: apiKeyResponseSchema,
     problems: ['API_KEY_NOT_FOUND'],
   })
@@ -174,7 +174,7 @@ export class InternalApiKeysController {
   @Route('POST', 'api-keys/:id/revoke', 'keys:write', {
     status: 200,
     summary: 'Revoke a key',
-    description: 'Ends the key for good, and reports whether every instance refuses it already.',
+    description: 'Ends the key, and reports whether every instance already refuses it.',
     response: revokedApiKeySchema,
     problems: ['API_KEY_NOT_FOUND', 'LAST_WAY_IN'],
   })

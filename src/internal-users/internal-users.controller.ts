@@ -56,7 +56,7 @@ export class InternalUsersController {
   @Route('GET', '', 'users:read', {
     summary: 'List users',
     description:
-      'With `ids`, returns these users in that order, without those that do not exist. Otherwise returns a page of all users, by id.',
+      'With `ids`, returns these users in this order and omits those that do not exist. Otherwise returns a page of all users, ordered by id.',
     response: userPageWithAccountsSchema,
   })
   async listUsers(
@@ -102,7 +102,7 @@ export class InternalUsersController {
     status: 200,
     summary: 'Search users',
     description:
-      'Returns a page of the users with an email or a phone number. The key must be allowed to read that field.',
+      'Returns a page of the users with this email or phone number. The key must be allowed to read the field.',
     response: userPageSchema,
     problems: ['FIELD_NOT_ALLOWED'],
   })
@@ -178,8 +178,7 @@ export class InternalUsersController {
 
   @Route('GET', ':id/accounts', 'accounts:read', {
     summary: 'List the accounts of a user',
-    description:
-      'Returns the accounts, the oldest first; only those of one type if `type` is given.',
+    description: 'Returns the accounts, oldest first, of all types or of one `type`.',
     response: accountsAnswerSchema,
     problems: ['USER_NOT_FOUND'],
   })

@@ -59,7 +59,7 @@ export class ComponentMetrics {
     );
     this.add(
       'latchkey_limit_store_degraded',
-      'Whether each process counts limits by itself because Redis is unavailable.',
+      'Whether limits are counted per process because Redis is unavailable: 1 if so.',
       () => Number(store.sharing === 'degraded'),
     );
   }
@@ -77,7 +77,7 @@ export class ComponentMetrics {
     );
     this.add(
       'latchkey_issued_keys',
-      'Issued keys in memory, including ended ones.',
+      'Issued keys in memory, including expired and revoked ones.',
       () => keys.fingerprint.count,
     );
   }
@@ -122,7 +122,7 @@ export class ComponentMetrics {
       'result',
       {
         name: 'latchkey_alert_deliveries_total',
-        help: 'Attempts to deliver an alert, and alerts that were given up.',
+        help: 'Attempts to deliver an alert, and alerts whose delivery was given up.',
       },
       () => deliveries.counts,
     );

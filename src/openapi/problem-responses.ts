@@ -60,7 +60,7 @@ const OF_ROUTES_WITH_PATH_PARAMETERS: readonly ProblemCode[] = ['MALFORMED_URL']
 const TEXT_HEADER = { schema: { type: 'string' } };
 const RATE_LIMIT_HEADERS = {
   'ratelimit-policy': { ...TEXT_HEADER, description: 'The limit, such as "default";q=60000;w=60' },
-  ratelimit: { ...TEXT_HEADER, description: 'What is left of it, such as "default";r=59999;t=60' },
+  ratelimit: { ...TEXT_HEADER, description: 'Remaining requests, such as "default";r=59999;t=60' },
 };
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
 const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extension']>> = {

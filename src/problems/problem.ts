@@ -100,21 +100,21 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 /** The body of an error response (RFC 9457). Loose, since clients ignore unknown members. */
 export const problemSchema = z
   .looseObject({
-    type: z.string().meta({ description: 'Identifies the kind of problem.' }),
+    type: z.string().meta({ description: 'A URN that names an entry of the error reference.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    instance: z.string().meta({ description: 'Identifies this occurrence.' }),
-    code: z.string().meta({ description: 'Stable; the one to branch on.' }),
+    instance: z.string().meta({ description: 'A URN that names the request.' }),
+    code: z.string().meta({ description: 'Stable code for clients to branch on.' }),
     retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
-    requestId: z.string().meta({ description: 'The answer’s X-Request-Id; the log has it too.' }),
+    requestId: z.string().meta({ description: 'X-Request-Id of the response; also in the log.' }),
     requiredScope: z.string().optional(),
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'What is wrong with the request, place by place.' }),
+      .meta({ description: 'The invalid parts of the request.' }),
   })
-  .meta({ description: 'An error answer (RFC 9457).' });
+  .meta({ description: 'An error response (RFC 9457).' });
 
 type Problem = z.infer<typeof problemSchema>;
 
@@ -196,7 +196,7 @@ function retryable(
 }
 
 /** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */
-function titleOf(code: ProblemCode): string {
+export function titleOf(code: ProblemCode): string {
   const words = code.toLowerCase().replaceAll('_', ' ');
   const sentence = words.charAt(0).toUpperCase() + words.slice(1);
   return sentence.replaceAll(/\b(?:api|http|json|url)\b/gi, (name) => name.toUpperCase());

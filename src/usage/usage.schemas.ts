@@ -14,11 +14,11 @@ export const usageQuerySchema = z
     from: timeSchema.optional().meta({
       type: 'string',
       format: 'date-time',
-      description: `From the hour that has this time. Default: ${DEFAULT_HOURS} hours before \`to\`.`,
+      description: `Start, rounded down to the hour. Default: ${DEFAULT_HOURS} hours before \`to\`.`,
     }),
     to: timeSchema
       .optional()
-      .meta({ type: 'string', format: 'date-time', description: 'Until this time. Default: now.' }),
+      .meta({ type: 'string', format: 'date-time', description: 'End. Default: now.' }),
   })
   .transform(({ from, to = new Date() }) => ({
     from: startOfHour(from ?? new Date(to.getTime() - DEFAULT_HOURS * HOUR_MS)),
@@ -31,7 +31,7 @@ export const usageQuerySchema = z
 
 const countSchema = z.int().min(0);
 const outcomeSchema = z.string().meta({
-  description: 'What became of the request, such as admitted, revoked, forbidden or rate-limited.',
+  description: 'Why the request was admitted or refused, such as `admitted` or `revoked`.',
   example: 'admitted',
 });
 
@@ -42,20 +42,20 @@ export const usageAnswerSchema = z
         keyId: z.string(),
         from: timestampSchema,
         to: timestampSchema,
-        requests: countSchema.meta({ description: 'All of them. It may be five seconds behind.' }),
+        requests: countSchema.meta({ description: 'Total. It lags by up to 5 s.' }),
         outcomes: z.array(z.object({ outcome: outcomeSchema, requests: countSchema })),
         hours: z
           .array(
             z
               .object({
-                hour: timestampSchema.meta({ description: 'Its beginning.' }),
+                hour: timestampSchema.meta({ description: 'Beginning of the hour.' }),
                 route: z.string().meta({ example: 'GET /api/internal/users/:id' }),
                 outcome: outcomeSchema,
                 requests: countSchema,
               })
               .meta({ id: 'UsageOfHour' }),
           )
-          .meta({ description: 'What is zero is left out.' }),
+          .meta({ description: 'Combinations without requests are omitted.' }),
       })
       .meta({ id: 'Usage' }),
   })
@@ -66,7 +66,7 @@ export const rootKeyParametersSchema = z.strictObject({
     .string()
     .regex(/^(root_[0-9a-f]{8}|none)$/, 'must be the id of a root key, or none')
     .meta({
-      description: '`none` stands for requests without a known key.',
+      description: 'Id of a root key; `none` stands for requests without a known key.',
       example: 'root_1a2b3c4d',
     }),
 });

@@ -24,7 +24,7 @@ interface UserFieldDefinition {
 export const userIdSchema = z
   .string()
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
-  .meta({ description: 'A user’s id.', example: '12345' });
+  .meta({ description: 'Id of the user.', example: '12345' });
 
 // `/users/search` is a route of its own.
 const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
@@ -77,7 +77,7 @@ export const USER_FIELD_TABLE = {
     column: 'id',
     toJson: textToJson,
     response: userIdSchema,
-    create: newUserIdSchema.optional().meta({ description: 'Made by the server if absent.' }),
+    create: newUserIdSchema.optional().meta({ description: 'Default: created by the server.' }),
     example: '12345',
   },
   email: {

@@ -41,7 +41,7 @@ export const userPageSchema = z
   .object({
     users: z.array(visibleUserSchema),
     nextCursor: z.string().nullable().meta({
-      description: 'The `cursor` of the next page; null on the last one.',
+      description: '`cursor` of the next page; null on the last page.',
     }),
   })
   .meta({ id: 'UserPage' });
@@ -83,7 +83,7 @@ const cursorSchema = z
   .max(100)
   .transform((cursor) => Buffer.from(cursor, 'base64url').toString())
   .pipe(userIdSchema.or(z.never('must be the nextCursor of an earlier answer')))
-  .meta({ description: 'The `nextCursor` of the page before.' });
+  .meta({ description: '`nextCursor` of the previous page.' });
 
 export const encodeCursor = (lastId: string): string => Buffer.from(lastId).toString('base64url');
 

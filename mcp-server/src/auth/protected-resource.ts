@@ -34,7 +34,7 @@ export class ProtectedResourceController {
 
   // The standard's path ends with the resource's own path; some clients ask only at the root.
   @Get(['', '*'])
-  metadata(): Readonly<Record<string, unknown>> {
+  metadata(): ProtectedResource['metadata'] {
     return this.resource.metadata;
   }
 }

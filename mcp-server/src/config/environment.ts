@@ -35,7 +35,7 @@ const hostNames = () =>
       .min(1, 'must name a host'),
   );
 
-const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
+export const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
 
 const backendVariables = z.object({
   NODE_ENV: nodeEnvironment,
@@ -49,7 +49,7 @@ const backendVariables = z.object({
   BACKEND_FALLBACK_IN_PRODUCTION: oneOf(['deny', 'allow']).default('deny'),
 });
 
-const variables = backendVariables.extend({
+export const variables = backendVariables.extend({
   HOST: z.string().default('127.0.0.1'),
   MCP_PORT: wholeNumber(0, 65_535).default(3001),
   MCP_PUBLIC_URL: httpUrl().optional(),

@@ -72,7 +72,7 @@ export class McpMetrics implements OnModuleInit {
     const registers = [this.registry];
     const calls = new Counter({
       name: 'latchkey_mcp_backend_calls_total',
-      help: 'Calls of the backend with all their retries, also those that an open circuit or the bulkhead refused.',
+      help: 'Calls to the backend, including those that the circuit breaker or the bulkhead refused. Retries are not counted.',
       labelNames: ['route', 'outcome'] as const,
       registers,
     });
@@ -85,7 +85,7 @@ export class McpMetrics implements OnModuleInit {
     });
     const retries = new Counter({
       name: 'latchkey_mcp_backend_retries_total',
-      help: 'Requests to the backend that were sent again.',
+      help: 'Requests to the backend that were retried.',
       labelNames: ['route'] as const,
       registers,
     });
@@ -104,7 +104,7 @@ export class McpMetrics implements OnModuleInit {
   private observeCapacity(): void {
     const circuit = {
       name: 'latchkey_mcp_backend_circuit_open',
-      help: 'Whether calls of a route are refused, because most of them failed: 1 until one succeeds again.',
+      help: 'Whether the circuit breaker of a backend route is open: 1 while it refuses calls.',
     };
     addGaugeBy(this.registry, 'route', circuit, () =>
       Object.fromEntries(
@@ -113,7 +113,7 @@ export class McpMetrics implements OnModuleInit {
     );
     const bulkhead = {
       name: 'latchkey_mcp_backend_bulkhead_calls',
-      help: 'Calls of the backend that run, and that wait for others to end.',
+      help: 'Calls to the backend that are running, and that wait in the queue of the bulkhead.',
     };
     addGaugeBy(this.registry, 'state', bulkhead, () => this.backend.calls.load);
   }

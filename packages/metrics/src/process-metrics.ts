@@ -13,7 +13,7 @@ export function createRegistry(isEnabled: boolean): Registry {
   let since = performance.eventLoopUtilization();
   const description = {
     name: 'latchkey_event_loop_utilization',
-    help: 'Part of the time since the last scrape in which the event loop was busy, from 0 to 1.',
+    help: 'Fraction of the time since the last scrape in which the event loop was busy, 0 to 1.',
   };
   addGauge(registry, description, () => {
     const now = performance.eventLoopUtilization();

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { EXIT_CODE_HELP } from '../../src/cli/failure.js';
+import { createProgram } from '../../src/cli/program.js';
+import { block, code, page } from './markdown.js';
+
+const HELP_WIDTH = 100;
+
+export async function commandLinePage(): Promise<string> {
+  const program = createProgram();
+  const sections = program.commands.map((group) => [
+    `## latchkey ${group.name()}`,
+    group.commands.map((command) => [
+      `### latchkey ${group.name()} ${command.name()}`,
+      block('text', helpOf(command)),
+    ]),
+  ]);
+  return page(
+    '# Command line',
+    `The command \`latchkey\` manages API keys and verifies the audit trail. In a checkout it is
+\`npm run keys -- …\` and \`npm run audit -- …\`, in a container \`node dist/cli.js …\`.`,
+    block('sh', 'latchkey keys create --name mailer --scopes users:read'),
+    `Without ${code('--url')}, a command works on the database of \`DATABASE_URL\` and needs no key. With
+it, the command is a client of a running server and needs a key with the scopes of the command.`,
+    '## Global options and exit codes',
+    block('text', `${helpOf(program).trimEnd()}\n${EXIT_CODE_HELP}`),
+    sections,
+  );
+}
+
+/** The help of a command without the parts that all commands share. */
+function helpOf(command: Command): string {
+  const output: string[] = [];
+  command
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => void output.push(text),
+      getOutHelpWidth: () => HELP_WIDTH,
+      getOutHasColors: () => false,
+    })
+    .outputHelp();
+  return output.join('').replace(EXIT_CODE_HELP, '');
+}

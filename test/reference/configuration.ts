@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import type { z } from 'zod';
+import * as mcpServer from '../../mcp-server/src/config/environment.js';
+import * as backend from '../../src/config/environment.js';
+import { defaultOf, readSchema, valuesOf } from './json-schema.js';
+import { code, page, table } from './markdown.js';
+
+type Process = typeof backend | typeof mcpServer;
+
+/** The default of every variable of both servers, if it has one. */
+export function variableDefaults(): ReadonlyMap<string, string | undefined> {
+  const defaults = [backend, mcpServer].flatMap((process) =>
+    namesOf(process).map(
+      (name) => [name, describe(process.variables.shape, name).initial] as const,
+    ),
+  );
+  return new Map(defaults.map(([name, text]) => [name, text.replaceAll('`', '')]));
+}
+
+/** The variables of `.env.example`, each with its comment and its value. */
+export async function readExample() {
+  const text = await readFile('.env.example', 'utf8');
+  const variables = text.matchAll(/^((?:# .*\n)+)(\w+)=(.*)$/gm);
+  return new Map(
+    [...variables].map(([, comment = '', name = '', value = '']) => {
+      const meaning = comment.replaceAll(/^# /gm, '').replaceAll('\n', ' ').trim();
+      return [name, { meaning, value }];
+    }),
+  );
+}
+
+export async function configurationPage(): Promise<string> {
+  const example = await readExample();
+  const rowsOf = (process: Process) =>
+    namesOf(process).map((name) => {
+      const { values, initial } = describe(process.variables.shape, name);
+      return [code(name), values, initial, withCode(example.get(name)?.meaning ?? '')];
+    });
+  const headings = ['variable', 'values', 'default', 'meaning'];
+  return page(
+    '# Configuration',
+    `Both servers are configured by environment variables, checked at the start: a server with an
+invalid variable exits and lists every problem. An empty variable counts as absent. In development,
+\`.env.local\` and \`.env\` are read, too; exported variables take precedence.`,
+    '```sh\nNODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url node dist/main.js\n```',
+    `A variable whose name ends in \`_FILE\` contains the path of a file that holds the value of the
+variable without that ending. Set one of the two, not both.`,
+    '## Backend',
+    table(headings, rowsOf(backend)),
+    '## MCP server',
+    table(headings, rowsOf(mcpServer)),
+  );
+}
+
+/** In the order of the schema, the file of a secret after the secret. */
+function namesOf({ variables, SECRETS }: Process): string[] {
+  const secrets = new Set<string>(SECRETS);
+  const names = Object.keys(variables.shape);
+  return [...new Set(names.flatMap((name) => (secrets.has(name) ? [name, `${name}_FILE`] : name)))];
+}
+
+/** The values and the default of a variable. */
+function describe(shape: Readonly<Record<string, z.ZodType>>, name: string) {
+  const schema = shape[name];
+  if (schema === undefined || name.endsWith('_FILE')) return { values: 'path', initial: '' };
+  const isRequired = !schema.safeParse(undefined).success;
+  const json = readSchema(schema);
+  return { values: valuesOf(json), initial: isRequired ? 'required' : defaultOf(json) };
+}
+
+/** Names of variables outside code spans become code. */
+function withCode(text: string): string {
+  return text.replaceAll(/`[^`]*`|\b[A-Z]+(?:_[A-Z]+)+(?:=\w+)?/g, (match) =>
+    match.startsWith('`') ? match : code(match),
+  );
+}

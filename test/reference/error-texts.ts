@@ -1,0 +1,180 @@
+import type { ProblemCode } from '../../src/problems/problem.js';
+
+interface ErrorText {
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+/** Why each problem occurs and how to solve it. A code without an entry does not compile. */
+export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
+  INVALID_REQUEST: {
+    cause: 'A parameter or a field of the body has an invalid value, is missing, or is unknown.',
+    remedy: 'Correct the places that `errors` lists, each with its `path` and `message`.',
+  },
+  MALFORMED_JSON: {
+    cause: 'The body cannot be parsed as JSON, or contains a key such as `__proto__`.',
+    remedy: 'Serialize the body with a JSON library.',
+  },
+  MALFORMED_URL: {
+    cause: 'A part of the path is not valid percent-encoded UTF-8, such as `%zz`.',
+    remedy: 'Encode each path segment, for example with `encodeURIComponent`.',
+  },
+  MALFORMED_HTTP: {
+    cause:
+      'The request violates the syntax of HTTP/1.1, for example because it has no `Host` header, or two contradicting lengths. The server closes the connection.',
+    remedy: 'Use an HTTP library. If you do, check the proxies in between.',
+  },
+  INVALID_API_KEY: {
+    cause:
+      'The header `X-API-Key` is missing or repeated, or its key is unknown, expired, revoked, of another environment, or used from outside its networks. The response never says which; the field `outcome` of the request log does.',
+    remedy: 'Run `latchkey keys verify`, which names the reason. Issue or rotate the key.',
+  },
+  INVALID_ACCESS_TOKEN: {
+    cause:
+      'The Bearer token is missing, malformed, expired, signed by another key, or made for another issuer or audience.',
+    remedy:
+      'Get a new token. If that is refused, too, compare its `iss` and `aud` with `JWT_ISSUER` and `AUTH_TOKEN_AUDIENCE`.',
+  },
+  INSUFFICIENT_SCOPE: {
+    cause: 'The key is valid, but does not have the scope that `requiredScope` names.',
+    remedy: 'Issue a key with this scope. The scopes of an existing key never change.',
+  },
+  FIELD_NOT_ALLOWED: {
+    cause:
+      'The key is restricted to some fields of users, and the request writes, or searches by, another one. A key with restricted write fields cannot delete users.',
+    remedy: 'Leave out the fields that `errors` lists, or issue a key that may use them.',
+  },
+  GRANT_EXCEEDS_CALLER: {
+    cause:
+      'An issued key tries to issue or rotate a key with a scope, field, network, rate limit or expiry beyond its own.',
+    remedy: 'Reduce the rights that `errors` lists, or use a root key or the command line.',
+  },
+  ACCESS_NOT_DECLARED: {
+    cause: 'A handler of the server has no access decorator. This is a defect in the code.',
+    remedy: 'Declare the access policy of the handler.',
+  },
+  ROUTE_NOT_FOUND: {
+    cause: 'No route of the server has this path.',
+    remedy: 'Compare the path with the [HTTP API](http-api.md), and check the base URL.',
+  },
+  USER_NOT_FOUND: {
+    cause: 'No user has this id. For keys with limits, the request counts as a miss.',
+    remedy: 'Check the id. Do not repeat the request.',
+  },
+  API_KEY_NOT_FOUND: {
+    cause: 'No issued key has this id. Root keys are not issued keys.',
+    remedy: 'List the ids with `latchkey keys list --all`.',
+  },
+  METHOD_NOT_ALLOWED: {
+    cause: 'The path exists, but not for this method.',
+    remedy: 'Use one of the methods in the header `Allow`.',
+  },
+  REQUEST_TIMEOUT: {
+    cause: 'The headers did not arrive within 3 s, or the whole request within 5 s.',
+    remedy: 'Repeat the request. If this happens often, check the network and the proxies.',
+  },
+  EMAIL_TAKEN: {
+    cause: 'Another user has this email. Upper and lower case are equal.',
+    remedy: 'Search the other user with `POST /api/internal/users/search`, or use another email.',
+  },
+  USER_ID_TAKEN: {
+    cause: 'Another user has the `id` of the request.',
+    remedy: 'Use another id, or leave it out: the server then makes one.',
+  },
+  USER_HAS_ACCOUNTS: {
+    cause: 'The user has accounts. A deletion would lose their balances.',
+    remedy: 'Delete the accounts in the database first; the API has no operation for it.',
+  },
+  API_KEY_NOT_ACTIVE: {
+    cause: 'The key is expired or revoked, so it cannot be rotated.',
+    remedy: 'Issue a new key.',
+  },
+  API_KEY_ALREADY_ROTATED: {
+    cause: 'The key has a successor. Each key has one at most.',
+    remedy: 'Rotate the successor, which `successorId` of the key names.',
+  },
+  KEY_ENVIRONMENT_MISMATCH: {
+    cause:
+      'The command line issues keys for its own `API_KEY_ENVIRONMENT`, and no running server accepts these.',
+    remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
+  },
+  LAST_WAY_IN: {
+    cause:
+      'The revocation would end the last active issued key with `keys:write`. Issued keys may not do this.',
+    remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
+  },
+  BODY_TOO_LARGE: {
+    cause: 'The body is larger than 64 KiB.',
+    remedy: 'Send a smaller body.',
+  },
+  URL_TOO_LONG: {
+    cause: 'The path and query are longer than 8,192 characters.',
+    remedy: 'Request at most 100 users by `ids` at a time.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    cause: 'The request has a body whose `Content-Type` is not `application/json`.',
+    remedy: 'Send JSON with `Content-Type: application/json`, uncompressed.',
+  },
+  EXPECTATION_FAILED: {
+    cause: 'The header `Expect` has another value than `100-continue`.',
+    remedy: 'Remove the header.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    cause: 'The same caller used this `Idempotency-Key` within a day for a different request.',
+    remedy: 'Use a new random value for each new request, and repeat it only with the same body.',
+  },
+  RATE_LIMITED: {
+    cause:
+      'The key has used its requests per minute. The keys that it has issued and its predecessor draw on the same budget.',
+    remedy:
+      'Wait for the seconds in `Retry-After`. Raise the rate limit if the load is legitimate.',
+  },
+  CONCURRENCY_LIMITED: {
+    cause:
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or its writes of users hold all connections that they may.',
+    remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
+  },
+  ENUMERATION_LIMITED: {
+    cause:
+      'The key has requested more distinct users, or more users that do not exist, than it may per hour. A stolen key is a possible reason.',
+    remedy:
+      'Wait for the seconds in `Retry-After`. If the caller is legitimate, raise `KEY_USERS_LIMIT` or `KEY_MISSES_LIMIT`; otherwise revoke the key.',
+  },
+  TOO_MANY_FAILURES: {
+    cause:
+      'The key is missing or invalid, and the network of the client has had more than `SOURCE_FAILURE_LIMIT` such requests within a minute. A valid key is accepted from the same address at any time.',
+    remedy: 'Correct the key as for [`INVALID_API_KEY`](#invalid-api-key).',
+  },
+  HEADERS_TOO_LARGE: {
+    cause: 'The headers have more than 16 KiB, or are more than 100.',
+    remedy: 'Send fewer headers. Cookies are not needed.',
+  },
+  INTERNAL_ERROR: {
+    cause: 'A defect of the server, or a database error that no other code covers.',
+    remedy: 'Find the log line with the same `requestId`, and report the stack trace.',
+  },
+  TOKEN_ISSUER_UNAVAILABLE: {
+    cause: 'The server cannot load the signing keys from `JWT_JWKS_URL`, and has none in memory.',
+    remedy: 'Repeat the request after `Retry-After`. Check the issuer and the network.',
+  },
+  KEYS_UNAVAILABLE: {
+    cause:
+      'The key cache may be outdated, because the key sync has had no heartbeat for 5 s. Root keys are not affected.',
+    remedy:
+      'Repeat the request after `Retry-After`. Follow the [runbook](../how-to/alert-runbook.md) if it continues.',
+  },
+  OVERLOADED: {
+    cause:
+      'More requests arrive than the process can serve, so its queue is full, or too many writes of users wait for a database connection.',
+    remedy: 'Repeat the request after `Retry-After`, with growing delays. Add instances.',
+  },
+  SCHEMA_OUTDATED: {
+    cause: 'The database lacks a table or column, because migrations have not been applied.',
+    remedy: 'Apply the migrations as in [Upgrade](../how-to/upgrade.md).',
+  },
+  DATABASE_UNAVAILABLE: {
+    cause: 'PostgreSQL is unreachable or too slow, or no connection of the pool became free.',
+    remedy:
+      'Repeat the request after `Retry-After`. Check the database and `GET /api/health/ready`.',
+  },
+};

@@ -1,0 +1,87 @@
+import { AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
+import { createLoggerFor } from '@latchkey/logging/logger';
+import type { INestApplicationContext } from '@nestjs/common';
+import { z } from 'zod';
+import { RateLimit } from '../../mcp-server/src/limits/rate-limit.js';
+import { TokenFailures } from '../../mcp-server/src/limits/token-failures.js';
+import { ToolCaller } from '../../mcp-server/src/tools/tool-caller.js';
+import { TOOLS, type Tool } from '../../mcp-server/src/tools/tool.js';
+import { RequestLog } from '../../src/http/request-log.js';
+import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
+
+/** The fields of the backend's line of a request. The last five exist if the route requires a key. */
+export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
+  level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
+  time: 'Time of the line, ISO 8601 in UTC.',
+  msg: '`request`.',
+  requestId: 'The `X-Request-Id` of the response.',
+  durationMs: 'Milliseconds from the arrival of the request to the end of the response.',
+  method: 'HTTP method.',
+  route: 'Pattern of the route, such as `/api/internal/users/:id`; null without a route.',
+  status: 'Status of the response; 499 if the client disconnected before it.',
+  keyId: 'Id of the issued or root key, also if it has ended; otherwise null.',
+  event: 'Name of the event in the OWASP logging vocabulary, as in the next table.',
+  outcome: 'Outcome of the key check, as in the next table.',
+  limit: 'The limit that refused the request, otherwise null.',
+  source: 'IP address of the client.',
+  client: 'First product of the `User-Agent`, otherwise null.',
+};
+
+/** The fields of the MCP server's line of a tool call. */
+export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
+  level: '`info`.',
+  time: 'Time of the line, ISO 8601 in UTC.',
+  msg: '`tool call`.',
+  tool: 'Name of the tool.',
+  outcome: '`ok`, `cancelled`, or the code of the failure.',
+  durationMs: 'Milliseconds of the call.',
+  user: 'Pseudonym of the user: equal for all calls of a user; null without a valid token.',
+  client: 'Name that the MCP client gives itself, otherwise null.',
+  clientId: 'The `client_id` of the access token, otherwise null.',
+  era: 'Generation of the MCP protocol: `legacy` or `modern`.',
+  requestId: 'Request id, which the MCP server also sends to the backend.',
+};
+
+const lineSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+
+/** The line of a request with each outcome. */
+export function writeRequestLines() {
+  return ATTEMPT_OUTCOMES.map((outcome) => ({ outcome, line: writeRequestLine(outcome) }));
+}
+
+/** The line of a tool call without a valid token. */
+export async function writeToolCallLine(mcpServer: INestApplicationContext) {
+  const [tool] = mcpServer.get<readonly Tool[]>(TOOLS, { strict: false });
+  if (tool === undefined) throw new Error('The MCP server has no tool');
+  const { logger, readLine } = openLog();
+  const caller = new ToolCaller(
+    mcpServer.get(AccessTokenVerifier, { strict: false }),
+    mcpServer.get(RateLimit, { strict: false }),
+    mcpServer.get(TokenFailures, { strict: false }),
+    logger,
+  );
+  await caller.call(tool, {}, { findUser: async () => undefined, era: 'modern', requestId: 'r1' });
+  return readLine();
+}
+
+function writeRequestLine(outcome: AttemptOutcome) {
+  const { logger, readLine } = openLog();
+  const labels = {
+    method: 'GET',
+    route: '/api/internal/users/:id',
+    status: 200,
+    source: '192.0.2.1',
+    client: 'curl/8',
+    keyId: 'k1',
+    outcome,
+    limit: null,
+  };
+  new RequestLog(logger).write(labels, [{ labels, requestId: 'r1', durationMs: 1 }]);
+  return readLine();
+}
+
+function openLog() {
+  let text = '';
+  const logger = createLoggerFor({ write: (line) => void (text = line) }, 'info');
+  return { logger, readLine: () => lineSchema.parse(JSON.parse(text)) };
+}

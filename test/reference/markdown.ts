@@ -1,0 +1,33 @@
+import { format } from 'prettier';
+
+/** Blocks of Markdown, such as paragraphs and tables. */
+export type Content = string | readonly Content[];
+
+/** A table of Markdown. Line breaks and pipes in a cell are escaped. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+export function code(text: string): string {
+  return `\`${text}\``;
+}
+
+export function block(language: string, text: string): string {
+  return `\`\`\`${language}\n${text.trim()}\n\`\`\``;
+}
+
+/** A page as prettier formats it, with a note for editors at its end. */
+export async function page(...content: readonly Content[]): Promise<string> {
+  const note =
+    '<!-- Generated from the code by `npm run reference`. Edit the code, not this page. -->';
+  return format(textOf([content, note]), { parser: 'markdown', printWidth: 100 });
+}
+
+function textOf(content: Content): string {
+  return typeof content === 'string' ? content : content.map(textOf).join('\n\n');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ');
+}

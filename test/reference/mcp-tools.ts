@@ -1,0 +1,39 @@
+import { TOOLS, type Tool } from '../../mcp-server/src/tools/tool.js';
+import { fieldRows, readSchema } from './json-schema.js';
+import { block, code, page, table } from './markdown.js';
+import { createMcpServer } from './mcp-server.js';
+
+const HEADINGS = ['field', 'values', 'default', 'meaning'];
+
+export async function mcpToolsPage(): Promise<string> {
+  const app = await createMcpServer();
+  const tools = app.get<readonly Tool[]>(TOOLS, { strict: false });
+  await app.close();
+  return page(
+    '# MCP tools',
+    `The tools that the MCP server offers. A call concerns the user of the access token; no tool accepts
+a user id. A token without the scope of a tool gets 403 with \`insufficient_scope\`.`,
+    block('sh', 'npm run call -- get_balance'),
+    table(
+      ['tool', 'title', 'scope', 'changes data'],
+      tools.map(({ name, title, scope, annotations }) => [
+        `[${code(name)}](#${title.toLowerCase().replaceAll(' ', '-')})`,
+        title,
+        code(scope),
+        annotations.readOnlyHint === true ? 'no' : 'yes',
+      ]),
+    ),
+    tools.map(describeTool),
+  );
+}
+
+function describeTool({ name, title, description, input, output }: Tool): string[] {
+  const inputs = fieldRows(readSchema(input));
+  return [
+    `## ${title}`,
+    `${code(name)} – ${description}`,
+    inputs.length === 0 ? 'Input: none.' : `Input:\n\n${table(HEADINGS, inputs)}`,
+    `Output (\`structuredContent\`; the first text content is a sentence for the user):`,
+    table(HEADINGS, fieldRows(readSchema(output))),
+  ];
+}

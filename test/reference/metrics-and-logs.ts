@@ -1,0 +1,67 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { z } from 'zod';
+import { startApp } from '../support/app.js';
+import { REQUEST_FIELDS, TOOL_CALL_FIELDS, writeRequestLines } from './log-fields.js';
+import { block, code, page, table } from './markdown.js';
+import { createMcpServer } from './mcp-server.js';
+
+const HEADINGS = ['metric', 'type', 'labels', 'meaning'];
+
+export async function metricsAndLogsPage(): Promise<string> {
+  const backend = await startApp({
+    DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    METRICS_PORT: '0',
+  });
+  const mcpServer = await createMcpServer();
+  const [ofBackend, ofMcpServer] = await Promise.all([backend, mcpServer].map(metricsOf));
+  await Promise.all([backend.close(), mcpServer.close()]);
+  const outcomes = writeRequestLines().map(({ outcome, line }) =>
+    [outcome, line['event'], line['level']].map((value) => code(String(value))),
+  );
+  return page(
+    '# Metrics and log fields',
+    '## Metrics',
+    `Each server serves its metrics in the text format of Prometheus, on a port of its own:
+\`METRICS_PORT\` and \`MCP_METRICS_PORT\`.`,
+    block(
+      'sh',
+      'METRICS_PORT=9464 npm start\ncurl -s http://127.0.0.1:9464/metrics | grep latchkey_auth_attempts_total',
+    ),
+    '### Backend',
+    table(HEADINGS, ofBackend ?? []),
+    '### MCP server',
+    table(HEADINGS, ofMcpServer ?? []),
+    '### Node.js',
+    'Both servers also have the [default metrics of prom-client](https://github.com/siimon/prom-client#default-metrics): `process_…` and `nodejs_…`.',
+    '## Log fields',
+    `Each server writes a JSON object per line to stdout. Lines without a request have \`level\`, \`time\`
+and \`msg\`, often \`context\` (the component) and \`err\` (type, code, message and stack).`,
+    '### Request (backend)',
+    '`event`, `outcome`, `limit`, `source` and `client` exist if the route requires an API key.',
+    fieldTable(REQUEST_FIELDS),
+    '### Outcomes and events',
+    'With `limit` `source-failures`, the event `authn_login_fail` becomes `authn_login_fail_max`.',
+    table(['outcome', 'event', 'level'], outcomes),
+    '### Tool call (MCP server)',
+    fieldTable(TOOL_CALL_FIELDS),
+  );
+}
+
+async function metricsOf(app: INestApplicationContext): Promise<string[][]> {
+  const registry = app.get(Registry, { strict: false });
+  const metrics = await registry.getMetricsAsJSON();
+  const own = metrics.filter(({ name }) => name.startsWith('latchkey_'));
+  return own.map(({ name, type, help }) => {
+    const labels = z.object({ labelNames: z.array(z.string()) });
+    const { labelNames } = labels.parse(registry.getSingleMetric(name));
+    return [code(name), z.string().parse(type), labelNames.join(', '), help];
+  });
+}
+
+function fieldTable(fields: Readonly<Record<string, string>>): string {
+  return table(
+    ['field', 'meaning'],
+    Object.entries(fields).map(([name, meaning]) => [code(name), meaning]),
+  );
+}

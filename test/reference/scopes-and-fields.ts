@@ -1,0 +1,59 @@
+import type { z } from 'zod';
+import { type Scope, SCOPES } from '../../src/api-keys/scopes.js';
+import { fieldsWith, USER_FIELD_TABLE } from '../../src/users/user-fields.js';
+import { readOperations } from './http-api.js';
+import { readSchema, valuesOf } from './json-schema.js';
+import { block, code, page, table } from './markdown.js';
+
+const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
+  'users:read': 'Get, list and search users.',
+  'users:write': 'Create, update and delete users.',
+  'users:grant': 'With `users:write`: set `roles` and `permissions` of users.',
+  'accounts:read': 'Read the accounts of users.',
+  'keys:read': 'Read issued keys, root keys and their usage.',
+  'keys:write':
+    'Issue and rotate keys within the rights of the own key, and revoke any issued key.',
+  'audit:read': 'Read and verify the audit trail.',
+};
+
+export async function scopesAndFieldsPage(): Promise<string> {
+  const operations = await readOperations();
+  const scopeRows = SCOPES.map((scope) => {
+    const ofScope = operations.filter(({ operation }) => operation['x-required-scope'] === scope);
+    const names = ofScope.map(({ method, path }) => code(`${method.toUpperCase()} ${path}`));
+    return [code(scope), SCOPE_MEANINGS[scope], names.join(', ')];
+  });
+  const creatable = new Map(Object.entries<z.ZodType>(fieldsWith('create')));
+  const updatable = new Set(Object.keys(fieldsWith('update')));
+  const granted = new Set(Object.keys(fieldsWith('scope')));
+  const fields = Object.entries(USER_FIELD_TABLE).map(([name, { response, example }]) => {
+    const schema = creatable.get(name);
+    const isOptional = schema?.safeParse(undefined).success === true;
+    const onCreate = schema === undefined ? 'no' : isOptional ? 'optional' : 'required';
+    const isWritable = schema !== undefined || updatable.has(name);
+    const scopes = [
+      ...(isWritable ? ['users:write'] : []),
+      ...(granted.has(name) ? ['users:grant'] : []),
+    ];
+    return [
+      code(name),
+      valuesOf(readSchema(response)),
+      onCreate,
+      updatable.has(name) ? 'yes' : 'no',
+      scopes.map(code).join(', '),
+      code(JSON.stringify(example)),
+    ];
+  });
+  return page(
+    '# Scopes and fields of users',
+    'An issued key has one or more scopes, and may be restricted to some fields of users. A root key has all scopes and fields.',
+    block('sh', 'latchkey keys create --name mailer --scopes users:read --read-fields name,email'),
+    '## Scopes',
+    'An operation requires exactly one scope. A request without it gets 403 [`INSUFFICIENT_SCOPE`](errors.md#insufficient-scope).',
+    table(['scope', 'permits', 'operations'], scopeRows),
+    '`GET /api/internal/users` and `GET /api/internal/users/{id}` also require `accounts:read` if the request has `include=accounts`.',
+    '## Fields of users',
+    table(['field', 'values', 'create', 'update', 'scopes to write', 'example'], fields),
+    '`readFields` restricts what a key reads; responses always have the `id`. `writeFields` restricts what a key writes; a key with `writeFields` cannot delete users. A forbidden field gets 403 [`FIELD_NOT_ALLOWED`](errors.md#field-not-allowed).',
+  );
+}
