@@ -22,7 +22,7 @@ import {
 } from '../api-keys/api-key.schemas.js';
 import { SCOPES } from '../api-keys/scopes.js';
 import { DAY_MS, HOUR_MS } from '../time.js';
-import { MAX_DAYS, rootKeyParametersSchema, usageAnswerSchema } from '../usage/usage.schemas.js';
+import { MAX_DAYS, rootKeyParametersSchema, usageResponseSchema } from '../usage/usage.schemas.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
@@ -223,7 +223,7 @@ async function usage(api: ApiClient, id: string, { hours, json }: UsageOptions):
   // The current hour is one of them.
   const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
-  const found = await api.get(`${path}/usage?from=${from}`, usageAnswerSchema);
+  const found = await api.get(`${path}/usage?from=${from}`, usageResponseSchema);
   if (json) return printJson(found);
   const name = isIssued ? (await api.get(path, apiKeyResponseSchema)).apiKey.name : null;
   print(renderUsage(found.usage, name));

@@ -35,7 +35,7 @@ const outcomeSchema = z.string().meta({
   example: 'admitted',
 });
 
-export const usageAnswerSchema = z
+export const usageResponseSchema = z
   .object({
     usage: z
       .object({
@@ -59,7 +59,7 @@ export const usageAnswerSchema = z
       })
       .meta({ id: 'Usage' }),
   })
-  .meta({ id: 'UsageAnswer' });
+  .meta({ id: 'UsageResponse' });
 
 export const rootKeyParametersSchema = z.strictObject({
   id: z
@@ -72,7 +72,7 @@ export const rootKeyParametersSchema = z.strictObject({
 });
 
 export type UsageQuery = z.output<typeof usageQuerySchema>;
-export type Usage = z.infer<typeof usageAnswerSchema>['usage'];
+export type Usage = z.infer<typeof usageResponseSchema>['usage'];
 export type RootKeyParameters = z.output<typeof rootKeyParametersSchema>;
 
 function startOfHour(time: Date): Date {

@@ -29,6 +29,6 @@ export type Account = z.infer<typeof accountSchema>;
 /** The accounts of a user. */
 export const accountListSchema = z.array(accountSchema);
 
-export const accountsAnswerSchema = z
+export const accountsResponseSchema = z
   .object({ accounts: accountListSchema })
-  .meta({ id: 'AccountsAnswer' });
+  .meta({ id: 'AccountsResponse' });

@@ -11,9 +11,9 @@ const userSchema = z
   .object(fieldsWith('response'))
   .meta({ id: 'CurrentUser', example: EXAMPLE_USER });
 
-export const currentUserAnswerSchema = z
+export const currentUserResponseSchema = z
   .object({ user: userSchema })
-  .meta({ id: 'CurrentUserAnswer' });
+  .meta({ id: 'CurrentUserResponse' });
 
 /** A user as a key sees it. */
 const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
@@ -29,9 +29,11 @@ export type UserField = z.infer<typeof userFieldSchema>;
 
 export const userParametersSchema = z.strictObject({ id: userIdSchema });
 
-export const userAnswerSchema = z.object({ user: visibleUserSchema }).meta({ id: 'UserAnswer' });
+export const userResponseSchema = z
+  .object({ user: visibleUserSchema })
+  .meta({ id: 'UserResponse' });
 
-export const userWithAccountsSchema = userAnswerSchema
+export const userWithAccountsSchema = userResponseSchema
   .extend({
     accounts: accountListSchema.optional().meta({ description: 'With `include=accounts`.' }),
   })
