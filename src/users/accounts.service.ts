@@ -3,7 +3,7 @@ import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
-import { Coalescer } from './coalescer.js';
+import { BatchLoader } from './batch-loader.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
@@ -27,7 +27,7 @@ type AccountsOfUser = [userId: string, accounts: readonly Account[]];
 /** Reads the accounts of users. All look-ups of an event-loop tick share a statement: see `UserLookups`. */
 @Injectable()
 export class AccountsService {
-  private readonly accounts = new Coalescer((userIds) => this.read(userIds));
+  private readonly accounts = new BatchLoader((userIds) => this.read(userIds));
 
   constructor(
     private readonly pool: DatabasePool,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
-import { Coalescer } from './coalescer.js';
+import { BatchLoader } from './batch-loader.js';
 import type { SearchUsers } from './user.schemas.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 
@@ -22,7 +22,7 @@ export interface UserJson {
  */
 @Injectable()
 export class UserLookups {
-  private readonly users = new Coalescer((ids) => this.read(ids));
+  private readonly users = new BatchLoader((ids) => this.read(ids));
 
   constructor(
     private readonly pool: DatabasePool,
