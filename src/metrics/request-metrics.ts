@@ -9,7 +9,7 @@ import {
   type RequestLabels,
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
-import { UserLookups } from '../users/user-lookups.js';
+import { UserLoader } from '../users/user-loader.js';
 
 /** Counts requests, the outcomes of their keys, the limits that refused them, and the look-ups that share a statement. */
 @Injectable()
@@ -21,7 +21,7 @@ export class RequestMetrics implements OnModuleInit {
 
   constructor(
     private readonly events: RequestEvents,
-    private readonly lookups: UserLookups,
+    private readonly users: UserLoader,
     private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
@@ -53,7 +53,7 @@ export class RequestMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.events.observe((labels, events) => this.count(labels, events));
-    this.lookups.observeBatches((size) => this.batchSizes.observe(size));
+    this.users.observeBatches((size) => this.batchSizes.observe(size));
   }
 
   private count(labels: RequestLabels, events: readonly RequestEvent[]): void {

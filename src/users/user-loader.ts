@@ -21,7 +21,7 @@ export interface UserJson {
  * by id of an event-loop tick share a statement: docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
-export class UserLookups {
+export class UserLoader {
   private readonly users = new BatchLoader((ids) => this.read(ids));
 
   constructor(
