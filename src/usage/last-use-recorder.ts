@@ -6,7 +6,7 @@ import { KEY_REFUSALS, type RequestLabels } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 
 const FLUSH_INTERVAL_MS = 5000;
-const MAX_ROWS_A_STATEMENT = 1000;
+const MAX_ROWS_PER_STATEMENT = 1000;
 // A refused request is no use of the key.
 const REFUSALS: ReadonlySet<string | null> = new Set([...KEY_REFUSALS, 'unverifiable', null]);
 
@@ -47,8 +47,8 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
     const uses = [...this.unwritten].toSorted(([one], [other]) => (one < other ? -1 : 1));
     this.unwritten = new Map();
     try {
-      for (let from = 0; from < uses.length; from += MAX_ROWS_A_STATEMENT) {
-        await this.write(uses.slice(from, from + MAX_ROWS_A_STATEMENT));
+      for (let from = 0; from < uses.length; from += MAX_ROWS_PER_STATEMENT) {
+        await this.write(uses.slice(from, from + MAX_ROWS_PER_STATEMENT));
       }
     } catch (error) {
       this.unwritten = new Map([...uses, ...this.unwritten]);

@@ -10,7 +10,7 @@ import { HOUR_MS } from '../time.js';
 import { type UsageCount, UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
-const MAX_ROWS_A_STATEMENT = 1000;
+const MAX_ROWS_PER_STATEMENT = 1000;
 // 20 MB.
 const MAX_COUNTS = 50_000;
 const MAX_ROWS_A_CLEANUP = 10_000;
@@ -65,8 +65,8 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     if (lost > 0) this.logger.warn(`${lost} requests were not counted: too many counts wait`);
     const counts = this.counts.unwritten();
     try {
-      for (let from = 0; from < counts.length; from += MAX_ROWS_A_STATEMENT) {
-        const batch = counts.slice(from, from + MAX_ROWS_A_STATEMENT);
+      for (let from = 0; from < counts.length; from += MAX_ROWS_PER_STATEMENT) {
+        const batch = counts.slice(from, from + MAX_ROWS_PER_STATEMENT);
         await this.writeBatch(batch);
         this.counts.confirm(batch, Date.now());
       }
