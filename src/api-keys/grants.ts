@@ -73,9 +73,9 @@ function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
 
 function excessFields(path: 'readFields' | 'writeFields', issuer: Grant, grant: Grant): Excess[] {
   const held = issuer[path];
-  const wanted = grant[path];
+  const requested = grant[path];
   if (held.length === 0) return [];
-  if (wanted.length > 0 && wanted.every((field) => held.includes(field))) return [];
+  if (requested.length > 0 && requested.every((field) => held.includes(field))) return [];
   const right = path === 'readFields' ? 'read' : 'write';
   return [{ path, message: `the caller may ${right} only ${held.join(', ')}` }];
 }
@@ -86,8 +86,8 @@ function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[
   return [{ path: 'networks', message: `the caller must come from ${held.join(', ')}` }];
 }
 
-function excessRate(held: number, wanted: number): Excess[] {
-  if (wanted <= held) return [];
+function excessRate(held: number, requested: number): Excess[] {
+  if (requested <= held) return [];
   return [{ path: 'rateLimit', message: `the caller may make ${held} requests a minute` }];
 }
 
@@ -104,12 +104,12 @@ export interface Lifetime {
  */
 export function newLifetime(
   issuer: ApiKeyRow | undefined,
-  wanted: Date | undefined,
+  requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (issuer === undefined) return startLineage(wanted, now);
+  if (issuer === undefined) return startLineage(requested, now);
   const end = earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
-  const expiresAt = wanted ?? defaultExpiry(now, end);
+  const expiresAt = requested ?? defaultExpiry(now, end);
   if (expiresAt > end) {
     refuseExcess([{ path: 'expiresAt', message: `the caller ends at ${end.toISOString()}` }]);
   }
@@ -125,12 +125,12 @@ export function newLifetime(
 export function successorLifetime(
   predecessor: ApiKeyRow,
   caller: ApiKeyRow | undefined,
-  wanted: Date | undefined,
+  requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(wanted, now);
+  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(requested, now);
   const end = earliest(lineageEnd(predecessor), lineageEnd(caller ?? predecessor));
-  const expiresAt = wanted ?? defaultExpiry(now, end);
+  const expiresAt = requested ?? defaultExpiry(now, end);
   if (expiresAt > end || expiresAt <= now) {
     const message = `must be ${end.toISOString()} at the latest, when the lineage of the key ends`;
     throw invalidRequest([{ path: ['expiresAt'], message }]);
@@ -146,9 +146,9 @@ export function lineageEnd({
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }
 
-function startLineage(wanted: Date | undefined, now: Date): Lifetime {
+function startLineage(requested: Date | undefined, now: Date): Lifetime {
   const lineageEndsAt = daysAfter(now, MAX_LIFETIME_DAYS);
-  return { expiresAt: wanted ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
+  return { expiresAt: requested ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
 }
 
 function defaultExpiry(now: Date, end: Date): Date {

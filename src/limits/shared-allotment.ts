@@ -20,7 +20,7 @@ const answerSchema = z
 // A hash of slots of a second. An allotment ends with its slot, so its requests are all made within the slot that counts them.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-  local wanted, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local slot = math.floor(now / slotMs)
@@ -39,7 +39,7 @@ const TAKE = `
       oldest = math.min(oldest, each)
     end
   end
-  local granted = math.max(0, math.min(wanted, limit - used))
+  local granted = math.max(0, math.min(requested, limit - used))
   if granted > 0 then
     redis.call('HINCRBY', KEYS[1], slot, granted)
     redis.call('PEXPIRE', KEYS[1], (slots + 1) * slotMs)
