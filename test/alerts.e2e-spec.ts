@@ -54,7 +54,7 @@ describe('an alert', () => {
       details: { failures: 5, seconds: 60 },
       text: 'Alert: 127.0.0.1 failed to authenticate 5 times within 60 s',
     });
-    expect(ended).toMatchObject({ episode: begun?.episode, startedAt: begun?.startedAt });
+    expect(ended).toMatchObject({ incidentId: begun?.incidentId, startedAt: begun?.startedAt });
     expect(ended?.id).not.toBe(begun?.id);
     expect(ended?.text).toBe('Over: 127.0.0.1 has stopped failing to authenticate');
     expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
@@ -193,7 +193,7 @@ describe('keys that need attention', () => {
   });
 });
 
-describe('an episode that several processes see', () => {
+describe('an incident that several processes detect', () => {
   const app = useApp(PATIENT);
   let other: NestFastifyApplication;
   beforeAll(async () => {

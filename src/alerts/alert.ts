@@ -103,7 +103,7 @@ export function renderAlert(alert: Alert): string {
   return JSON.stringify({
     text: escapeForChat(`${endedAt === null ? 'Alert' : 'Over'}: ${describeAlert(alert)}`),
     id,
-    episode: incidentId,
+    incidentId,
     rule,
     status: endedAt === null ? 'firing' : 'resolved',
     severity,

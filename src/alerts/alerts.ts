@@ -176,7 +176,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     const { rule, subject, details, incidentId, endedAt } = alert;
     const { event, severity } = RULE_DESCRIPTIONS[rule];
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
-    const fields = { event, rule, severity, subject, details, episode: incidentId };
+    const fields = { event, rule, severity, subject, details, incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
     else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
   }

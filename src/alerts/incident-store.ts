@@ -80,8 +80,8 @@ export class IncidentStore {
         INSERT INTO alert_outbox (id, body)
         SELECT alert.id::uuid, body
         FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ incidentId }) => incidentId)}::text[],
-                    ${queued.map(renderAlert)}::text[]) AS alert (id, episode_id, body)
-        JOIN seen ON seen.id = alert.episode_id::uuid
+                    ${queued.map(renderAlert)}::text[]) AS alert (id, incident_id, body)
+        JOIN seen ON seen.id = alert.incident_id::uuid
         ON CONFLICT (id) DO NOTHING
       )
       SELECT id::text FROM seen WHERE id = ANY(${ids}::uuid[])`;
@@ -106,7 +106,7 @@ export class IncidentStore {
 
   /** Open incidents of all processes. */
   async listOpen(): Promise<OpenIncident[]> {
-    return this.prisma.alertEpisode.findMany({
+    return this.prisma.alertIncident.findMany({
       where: { openKey: { not: null } },
       select: { rule: true, subject: true },
       take: MAX_LISTED,

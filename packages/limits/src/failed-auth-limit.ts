@@ -8,7 +8,7 @@ const WINDOW_MS = 60_000;
 export interface FailedAuthRefusal {
   readonly retryAfterMs: number;
   /** Whether the client network was not refused during the last minute. */
-  readonly beginsEpisode: boolean;
+  readonly beginsIncident: boolean;
 }
 
 /**
@@ -33,6 +33,6 @@ export class FailedAuthLimit {
     }
     const refusedAt = this.refusedAt.get(window) ?? -Infinity;
     this.refusedAt.set(window, now);
-    return { retryAfterMs: window.msUntilLess(now), beginsEpisode: now - refusedAt > WINDOW_MS };
+    return { retryAfterMs: window.msUntilLess(now), beginsIncident: now - refusedAt > WINDOW_MS };
   }
 }
