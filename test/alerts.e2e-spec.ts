@@ -245,13 +245,13 @@ describe('failures from many sources', () => {
   });
 });
 
-describe('a key feed that falls silent', () => {
+describe('an interrupted key sync', () => {
   it('is told of, and so is that it is heard again', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });
     const told = (status: 'firing' | 'resolved') =>
-      receiver.of('key-feed-stale', status).length > 0;
+      receiver.of('key-sync-stale', status).length > 0;
     proxy.silence('latchkey-key-sync');
     await expect.poll(() => told('firing'), WAIT).toBe(true);
     proxy.restore();
@@ -268,8 +268,8 @@ describe('without a database', () => {
       ...PATIENT,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
     });
-    await expect.poll(() => receiver.of('key-feed-stale', 'firing').length, WAIT).toBe(1);
-    expect(receiver.of('key-feed-stale')[0]?.subject).toContain(`/${process.pid}`);
+    await expect.poll(() => receiver.of('key-sync-stale', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('key-sync-stale')[0]?.subject).toContain(`/${process.pid}`);
     await app.close();
   });
 });

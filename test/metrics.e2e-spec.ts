@@ -100,10 +100,10 @@ describe('the metrics', () => {
     for (const secret of [id, key.id, key.secret, '127.0.0.1']) expect(text).not.toContain(secret);
   });
 
-  it('tell how the key feed, the pool and the event loop are', async () => {
+  it('tell how the key sync, the pool and the event loop are', async () => {
     const now = await scrape();
-    expect(now.value('latchkey_key_feed_fresh')).toBe(1);
-    expect(now.value('latchkey_key_feed_lag_seconds')).toBeLessThan(5);
+    expect(now.value('latchkey_key_sync_fresh')).toBe(1);
+    expect(now.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
     expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
     expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
     expect(now.value('latchkey_database_pool_waiting')).toBe(0);
@@ -111,7 +111,7 @@ describe('the metrics', () => {
     expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
     expect(now.value('latchkey_http_requests_waiting')).toBe(0);
     expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
-    expect(now.value('latchkey_alert_firing', { rule: 'key-feed-stale' })).toBe(0);
+    expect(now.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
     expect(now.value('latchkey_alert_outbox_pending')).toBe(0);
     expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
     expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
@@ -123,8 +123,8 @@ describe('without a database', () => {
   it('the metrics are served, and say that the keys are out of date', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
     const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
-    expect(now.value('latchkey_key_feed_fresh')).toBe(0);
-    expect(now.value('latchkey_key_feed_lag_seconds')).toBe(Infinity);
+    expect(now.value('latchkey_key_sync_fresh')).toBe(0);
+    expect(now.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
     await app.close();
   });
 });

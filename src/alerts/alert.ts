@@ -17,7 +17,7 @@ export const ALERT_RULES = [
   'failures-from-many-sources',
   'revoked-key-used',
   'enumeration',
-  'key-feed-stale',
+  'key-sync-stale',
   'key-near-expiry',
   'key-unused',
 ] as const;
@@ -55,8 +55,8 @@ export const RULE_DESCRIPTIONS: Readonly<Record<AlertRule, RuleDescription>> = {
       `The key ${keyId}, used from ${source}, asked for too many different or missing users`,
     describeEnd: (keyId) => `The key ${keyId} has stopped asking for too many users`,
   },
-  'key-feed-stale': {
-    event: 'sys_key_feed_stale',
+  'key-sync-stale': {
+    event: 'sys_key_sync_stale',
     severity: 'critical',
     endsWhenQuiet: true,
     describe: (instance) => `${instance} receives no key changes, and refuses all issued keys`,

@@ -66,12 +66,12 @@ export class ComponentMetrics {
 
   private addKeys(keySync: KeySync, keys: IssuedKeyCache): void {
     this.add(
-      'latchkey_key_feed_lag_seconds',
+      'latchkey_key_sync_lag_seconds',
       'Time since the keys in memory were last known to match the database.',
       () => keySync.lagMs / 1000,
     );
     this.add(
-      'latchkey_key_feed_fresh',
+      'latchkey_key_sync_fresh',
       'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
       () => Number(keySync.isFresh()),
     );
