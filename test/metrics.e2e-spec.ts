@@ -49,6 +49,18 @@ describe('the metrics', () => {
     await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
   });
 
+  it('count a wrong key at /api/health as an attempt', async () => {
+    const attempts = 'latchkey_auth_attempts_total';
+    const before = (await scrape()).value(attempts, { outcome: 'unknown' }) ?? 0;
+    await withKey(app.url, 'wrong').get('/api/health').expect(200);
+    await expectSoon(attempts, { outcome: 'unknown' }, before + 1);
+  });
+
+  it('include the versions of Latchkey and Node', async () => {
+    const labels = { version: '0.1.0', node: process.versions.node };
+    expect((await scrape()).value('latchkey_build_info', labels)).toBe(1);
+  });
+
   it('count every attempt by its true reason, from 0 on', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const attempts = 'latchkey_auth_attempts_total';

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { loadEnvFiles } from '@latchkey/environment/env-files';
+import { readVersion } from '@latchkey/environment/read-version';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { actingUserSchema } from '../auth/acting-user.schema.js';
@@ -36,7 +36,7 @@ function createProgram(): Command {
     .description(
       'Manages the keys of callers. Without --url, the command works on the database of DATABASE_URL.',
     )
-    .version(readVersion())
+    .version(readVersion(new URL('../../package.json', import.meta.url)))
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('Add --help for the options and an example.')
@@ -82,11 +82,6 @@ function systemUser(): string {
   } catch {
     return `uid-${process.getuid?.()}`;
   }
-}
-
-function readVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(manifest)).version;
 }
 
 function explain(error: unknown): { message: string; exitCode: number } {

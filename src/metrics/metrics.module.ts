@@ -19,7 +19,10 @@ import { RequestMetrics } from './request-metrics.js';
       provide: Registry,
       inject: [ConfigService],
       useFactory: (config: ConfigService<Environment, true>) =>
-        createRegistry(config.get('METRICS_PORT', { infer: true }) !== undefined),
+        createRegistry(
+          config.get('METRICS_PORT', { infer: true }) !== undefined,
+          new URL('../../package.json', import.meta.url),
+        ),
     },
     {
       provide: MetricsEndpoint,
