@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DatabasePool } from '../src/prisma/database-pool.js';
-import { startApp, useApp, withKey } from './support/app.js';
+import { API_KEY, startApp, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { listenSilently } from './support/silent-server.js';
@@ -28,6 +28,19 @@ describe('health with a database', () => {
   it.each(['', '/ready'])('is up at /api/health%s', async (path) => {
     const { body } = await request(app.url).get(`/api/health${path}`).expect(200);
     expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up', limits: 'up' } });
+  });
+
+  it('adds the version at /api/health for a valid key', async () => {
+    const { secret, id } = await issueKey(app.url);
+    for (const key of [API_KEY, secret]) {
+      const { body } = await withKey(app.url, key).get('/api/health').expect(200);
+      expect(body).toMatchObject({ status: 'up', version: '0.1.0' });
+    }
+    await withKey(app.url).post(`/api/internal/api-keys/${id}/revoke`).expect(200);
+    for (const key of ['', 'wrong', secret]) {
+      const { body } = await withKey(app.url, key).get('/api/health').expect(200);
+      expect(body).not.toHaveProperty('version');
+    }
   });
 
   it('is live', async () => {

@@ -4,25 +4,29 @@ const stateSchema = z.enum(['up', 'down']);
 
 export const livenessSchema = z
   .object({ status: z.literal('up') })
-  .meta({ id: 'Liveness', description: 'The process answers.' });
+  .meta({ id: 'Liveness', description: 'The process responds.' });
 
 export const readinessSchema = z
   .object({
     status: z.enum(['up', 'down', 'draining']).meta({
-      description: '`draining`: it is about to end, and still serves.',
+      description: '`draining`: the process is shutting down, and still serves.',
     }),
     checks: z.object({
       database: stateSchema,
       apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),
       limits: z.enum(['up', 'degraded']).meta({
         description:
-          '`degraded`: Redis is away, so each process counts by itself. It still serves.',
+          '`degraded`: Redis is unavailable, so each process counts by itself. It still serves.',
       }),
     }),
+    version: z
+      .string()
+      .optional()
+      .meta({ description: 'Only with a valid key, in `/api/health`.' }),
   })
   .meta({
     id: 'Readiness',
-    description: 'Whether the process can serve, and what it needs for it.',
+    description: 'Whether the process can serve, and the state of its dependencies.',
   });
 
 export type Liveness = z.infer<typeof livenessSchema>;
