@@ -9,16 +9,15 @@ import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
 
-/** The longest grace period, and the longest time without use that ends one. */
+/** The maximum grace period, and the maximum idle time that ends one. */
 export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The longest lifetime of a key, and of all its successors that keys make. */
+/** The maximum lifetime of a key, together with all successors that keys make of it. */
 export const MAX_LIFETIME_DAYS = 366;
-/** The default lifetime of a key. */
 export const DEFAULT_LIFETIME_DAYS = 90;
-/** The default time for which a rotated key stays good beside its successor. */
+/** The default grace period of a rotated key. */
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
@@ -46,7 +45,7 @@ function distinct<Item extends z.ZodType>(item: Item) {
     .meta({ uniqueItems: true });
 }
 
-/** When, from where and by which client a key was last used. It may be five seconds behind. */
+/** When, from where and by which client a key was last used; up to 5 s old. */
 const lastUseSchema = z
   .object({
     at: timestampSchema,
@@ -60,7 +59,7 @@ const lastUseSchema = z
 
 const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
 
-/** An issued key as every answer shows one: everything but the secret. */
+/** An issued key in responses: everything but the secret. */
 const apiKeySchema = z
   .object({
     id: apiKeyIdSchema,
@@ -70,7 +69,7 @@ const apiKeySchema = z
       .meta({ description: 'The beginning of the secret.', example: 'lk_live_0A1b…' }),
     environment: z.enum(KEY_ENVIRONMENTS),
     status: z.enum(KEY_STATUSES).meta({
-      description: 'Only active and retiring keys are good; a retiring one has a successor.',
+      description: 'Active and retiring keys are valid. A retiring key has a successor.',
     }),
     scopes: z.array(scopeSchema),
     readFields: z.array(userFieldSchema).nullable().meta({
@@ -81,8 +80,11 @@ const apiKeySchema = z
     }),
     networks: z
       .array(z.string())
-      .meta({ description: 'Where the caller must come from; empty for anywhere.' }),
-    rateLimit: z.int().nullable().meta({ description: 'Requests a minute; null for the default.' }),
+      .meta({ description: 'Networks that the key may be used from; empty for all.' }),
+    rateLimit: z
+      .int()
+      .nullable()
+      .meta({ description: 'Requests per minute; null for the default.' }),
     note: z.string().nullable(),
     createdAt: timestampSchema,
     createdBy: z
@@ -112,7 +114,8 @@ export const createdApiKeySchema = z
   .object({
     apiKey: apiKeySchema,
     secret: secretSchema.nullable().meta({
-      description: 'Null in the answer to a repeated request: rotate the key to get a new secret.',
+      description:
+        'Null in the response to a repeated request: rotate the key to get a new secret.',
     }),
   })
   .meta({ id: 'CreatedApiKey' });
@@ -141,8 +144,8 @@ export const revokedApiKeySchema = z
         description:
           'Whether every live instance has said that it refuses all these keys. One that has not refuses them in 5 s.',
       }),
-      instances: z.int().meta({ description: 'How many have said so.' }),
-      silentInstances: z.int().meta({ description: 'How many live ones have not.' }),
+      instances: z.int().meta({ description: 'Instances that have acknowledged it.' }),
+      silentInstances: z.int().meta({ description: 'Live instances that have not.' }),
       effectiveAfterMs: z.number().nullable().meta({
         description:
           'Milliseconds from the request until the last one refused the key; null if not confirmed.',
@@ -161,7 +164,7 @@ export const rootKeysResponseSchema = z
       z
         .object({
           id: z.string().meta({ example: 'root_1a2b3c4d' }),
-          current: z.boolean().meta({ description: 'Whether it is the one to use.' }),
+          current: z.boolean().meta({ description: 'Whether callers should use this key.' }),
           deprecatedSince: timestampSchema.nullable(),
           lastUse: lastUseSchema.nullable(),
         })
@@ -188,7 +191,7 @@ export const createApiKeySchema = z
     networks: distinct(networkSchema).optional(),
     rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'a minute')
       .optional()
-      .meta({ description: 'Requests a minute.' }),
+      .meta({ description: 'Requests per minute.' }),
     expiresAt: expirySchema.optional(),
     note: readableText(500).optional(),
   })
@@ -241,7 +244,7 @@ export const apiKeyParametersSchema = z.strictObject({ id: apiKeyIdSchema });
 
 export const listApiKeysSchema = z.strictObject({
   limit: pageLimitQuerySchema,
-  cursor: apiKeyIdSchema.optional().meta({ description: 'The `nextCursor` of the answer before.' }),
+  cursor: apiKeyIdSchema.optional().meta({ description: 'The `nextCursor` of the previous page.' }),
 });
 
 export const idempotencyKeySchema = z

@@ -7,16 +7,16 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** What a key allows its caller. */
+/** The permissions of a key. */
 export interface Grant {
   readonly scopes: readonly string[];
   /** Empty for all. */
   readonly readFields: readonly string[];
   /** Empty for all. */
   readonly writeFields: readonly string[];
-  /** Empty for anywhere. */
+  /** Empty for all. */
   readonly networks: readonly string[];
-  /** Requests a minute; null for the default. */
+  /** Requests per minute; null for the default. */
   readonly rateLimit: number | null;
 }
 
@@ -26,8 +26,8 @@ interface Excess {
 }
 
 /**
- * Holds the caller's key and those that a change is about until it is over, and all keys that can manage keys if it may end one.
- * The caller's may have ended since it was verified, while the change waited for others: what is answered as revoked makes no more keys.
+ * Locks the caller's key and the keys of a change, and all keys that can manage keys if the change
+ * may end one. Rechecks the caller, which may have ended while it waited for the locks.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(
@@ -35,7 +35,7 @@ export async function lockKeys(
   { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
-  // All at once and in one order, or two changes would wait for each other.
+  // In one statement and one order, so that concurrent changes do not deadlock.
   const held = await prisma.$queryRaw<{ id: string; isInForce: boolean }[]>`
     SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isInForce"
     FROM api_keys
@@ -47,7 +47,7 @@ export async function lockKeys(
 
 /**
  * Refuses a grant that exceeds the issuer's: a key could issue itself a stronger key otherwise.
- * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the places.
+ * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the fields
  */
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
   refuseExcess([
@@ -59,7 +59,7 @@ export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: nu
   ]);
 }
 
-/** @throws ProblemException `GRANT_EXCEEDS_CALLER`, unless there is no excess. */
+/** @throws ProblemException `GRANT_EXCEEDS_CALLER` if there is an excess */
 function refuseExcess(errors: readonly Excess[]): void {
   if (errors.length > 0)
     throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors: [...errors] });
@@ -88,7 +88,7 @@ function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[
 
 function excessRate(held: number, requested: number): Excess[] {
   if (requested <= held) return [];
-  return [{ path: 'rateLimit', message: `the caller may make ${held} requests a minute` }];
+  return [{ path: 'rateLimit', message: `the caller may make ${held} requests per minute` }];
 }
 
 /** The expiry of a key, and the latest expiry of successors that keys make of it. */
@@ -138,7 +138,7 @@ export function successorLifetime(
   return { expiresAt, lineageEndsAt: end };
 }
 
-/** The end of a key's lineage. Keys of earlier releases have none of their own. */
+/** Returns the end of a key's lineage, which keys of earlier releases do not store. */
 export function lineageEnd({
   lineageEndsAt,
   createdAt,

@@ -10,7 +10,7 @@ export const networkSchema = networkBlock.meta({
 
 const cidrBlockSchema = z.union([z.cidrv4(), z.cidrv6()]);
 
-/** Consecutive addresses, as numbers. */
+/** A range of consecutive addresses. */
 interface AddressRange {
   readonly first: bigint;
   readonly last: bigint;
@@ -26,7 +26,7 @@ const MIN_FIRST_STEP = 64;
  * check of a stolen key must not differ from that of an unknown one.
  */
 export class NetworkSet {
-  /** Disjoint, in ascending order, after one that every search can end at. */
+  /** Disjoint and ascending, after an empty one where every search can end. */
   private readonly ranges: readonly AddressRange[];
   private readonly firstStep: number;
 
@@ -77,7 +77,7 @@ const NOT_AN_ADDRESS = -1n;
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 
-// To parse an address takes 2 µs, and a client sends many requests from one.
+// Parsing takes 2 µs, and a client sends many requests from one address.
 const MAX_PARSED_ADDRESSES = 10_000;
 const parsedAddresses = new Map<string, bigint>();
 
