@@ -290,7 +290,7 @@ describe('the configuration of alerts', () => {
     Logger.overrideLogger(logger);
     await expect
       .poll(() => lines.join(' '), WAIT)
-      .toContain('does not confirm them: DeliveryError: ECONNREFUSED');
+      .toContain('Alert delivery fails: DeliveryError: ECONNREFUSED');
     expect(lines.join(' ')).not.toContain('s3cret-path');
     await app.close();
   });

@@ -2,13 +2,16 @@
 export type AlertDetails = Readonly<Record<string, string | number>>;
 
 interface RuleDescription {
-  /** Its name in the log: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html and in its style. */
+  /**
+   * Its name in the log, in the style of
+   * https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
+   */
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
-  /** Whether the incident ends when nothing is detected for a while. Otherwise a detector ends it. */
+  /** Whether the incident ends after a time without a detection. Otherwise a detector ends it. */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;
-  /** `details.reason` is the reason of the end, where it is known. */
+  /** `details.reason` is the reason of the end, if known. */
   readonly describeEnd: (subject: string, details: AlertDetails) => string;
 }
 
@@ -96,7 +99,9 @@ export interface Alert {
   readonly endedAt: Date | null;
 }
 
-/** The body of the request to the receiver: `text` for chats such as Slack, and fields for programs. */
+/**
+ * The body of the request to the receiver: `text` for chats such as Slack, and fields for programs.
+ */
 export function renderAlert(alert: Alert): string {
   const { id, incidentId, rule, subject, details, startedAt, endedAt } = alert;
   const { event, severity } = RULE_DESCRIPTIONS[rule];
@@ -115,13 +120,14 @@ export function renderAlert(alert: Alert): string {
   });
 }
 
-/** A sentence for people. */
+/** Describes an alert in a sentence. */
 export function describeAlert({ rule, subject, details, endedAt }: Alert): string {
   const { describe, describeEnd } = RULE_DESCRIPTIONS[rule];
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// The name of a key could otherwise be a link or mention everyone: https://api.slack.com/reference/surfaces/formatting#escaping
+// A key's name could otherwise be a link or mention everyone:
+// https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

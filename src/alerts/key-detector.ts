@@ -11,7 +11,7 @@ import { Alerts } from './alerts.js';
 const SYNC_INTERVAL_MS = 1000;
 const KEYS_INTERVAL_MS = 60_000;
 const MAX_KEYS = 1000;
-// Names the process, as operators know it.
+// The process as operators know it.
 const INSTANCE = `${hostname()}/${process.pid}`;
 
 interface DueKey {
@@ -20,7 +20,10 @@ interface DueKey {
   readonly expires_at: Date;
 }
 
-/** Raises alerts while this process cannot verify issued keys, for keys near their expiry, and for unused keys. */
+/**
+ * Raises alerts while this process cannot verify issued keys, for keys near their expiry, and for
+ * unused keys.
+ */
 @Injectable()
 export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(KeyDetector.name);

@@ -42,18 +42,18 @@ export const listAuditEventsSchema = z.strictObject({
     .string()
     .max(100)
     .optional()
-    .meta({ description: 'Only events about one key, or about one user: `user:` and the id.' }),
+    .meta({ description: 'Only events of one key, or of one user: `user:` and the id.' }),
   actor: z
     .string()
     .max(200)
     .optional()
-    .meta({ description: 'Only what one key has done, whatever acting user it named.' }),
+    .meta({ description: 'Only changes by one key, for any acting user.' }),
   limit: pageLimitQuerySchema,
   cursor: z
     .string()
     .regex(/^\d{1,18}$/, 'must be the nextCursor of the page before')
     .optional()
-    .meta({ description: 'The `nextCursor` of the page before.' }),
+    .meta({ description: 'The `nextCursor` of the previous page.' }),
 });
 
 export const auditReportSchema = z
@@ -65,14 +65,14 @@ export const auditReportSchema = z
       .meta({ description: 'Events that were changed or are missing.' }),
     inconsistentKeys: z
       .array(z.string())
-      .meta({ description: 'Keys that differ from their last event, or that no event is about.' }),
+      .meta({ description: 'Keys that differ from their last event, or have no event.' }),
   })
   .meta({ id: 'AuditReport' });
 
 export const verifyAuditSchema = z.strictObject({
   head: headSchema
     .optional()
-    .meta({ description: 'The head of an earlier report, from which this trail must have grown.' }),
+    .meta({ description: 'The head of an earlier report, which this trail must contain.' }),
 });
 
 export type AuditEventResponse = z.infer<typeof auditEventSchema>;

@@ -38,7 +38,7 @@ const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-// Other texts stay, and the schema of the request refuses them: an empty one is no 0.
+// Other texts stay for the request schema to reject: an empty text is not 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
 interface Output {
@@ -220,7 +220,7 @@ async function usage(api: ApiClient, id: string, { hours, json }: UsageOptions):
   if (!isIssued && !rootKeyParametersSchema.safeParse({ id }).success) {
     throw new CommandFailure('No key has this id: keys list --all.', EXIT_CODES.notFound);
   }
-  // The current hour is one of them.
+  // The current hour counts.
   const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
   const found = await api.get(`${path}/usage?from=${from}`, usageResponseSchema);
@@ -294,7 +294,7 @@ async function verify(api: ApiClient, apiKey: string, { from, json }: VerifyOpti
   throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
 }
 
-/** Refuses options that the server would refuse: missing ones first, then each with its bound. */
+/** Rejects options that the server would reject: missing ones first, then each with its bound. */
 function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>): void {
   const { error } = schema.safeParse(body);
   if (error === undefined) return;
@@ -309,7 +309,7 @@ function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>):
   throw wrongUsage(...byImportance.map(({ line }) => line));
 }
 
-/** A text that is no number of days stays as it is, for the schema to refuse. */
+/** A text that is not a number of days stays for the schema to reject. */
 function expiryIn(days: number | string): string {
   if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
   return new Date(Date.now() + days * DAY_MS).toISOString();

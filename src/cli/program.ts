@@ -19,7 +19,7 @@ const connectionSchema = z.object({
 /** Opens the API for a command, and closes it afterwards. */
 export type WithApi = (command: (api: ApiClient) => Promise<void>) => Promise<void>;
 
-/** Runs the command line, and returns the exit code. Every failure is a sentence on stderr. */
+/** Runs the command line and returns the exit code. Failures are printed to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
     await createProgram().parseAsync(argv);
@@ -68,7 +68,7 @@ async function openTransport({
   if (url !== undefined) return openHttpTransport({ url, keyFile, operator });
   if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
   loadEnvFiles();
-  // Loads Nest and Prisma, which a client of a server does not need.
+  // Imported here: a client of a server does not need Nest and Prisma.
   const { openInProcessTransport } = await import('./in-process-transport.js');
   return openInProcessTransport(operator);
 }

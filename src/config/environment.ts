@@ -28,7 +28,7 @@ import { rootKeySchema } from './root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
-/** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
+/** Secret variables. Each may come as `<NAME>_FILE`, the path of a file that holds it. */
 const SECRETS = [
   'DATABASE_URL',
   'DIRECT_URL',
@@ -45,7 +45,7 @@ const KEY_ENVIRONMENT_OF = {
   development: 'dev',
 } as const satisfies Record<string, KeyEnvironment>;
 
-/** A URL of PostgreSQL, as the driver understands it. */
+/** A PostgreSQL URL that the driver accepts. */
 export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
@@ -58,7 +58,7 @@ const redisUrl = z
     'must be a redis:// or rediss:// URL with a host, its password percent-encoded',
   );
 
-// Its path and query may be secrets, so it is no plain address.
+// Not a plain origin: its path and query may be secrets.
 const webhookUrl = z
   .string()
   .refine(
@@ -125,7 +125,7 @@ const environmentSchema = variables
     }),
   );
 
-/** The checked configuration. This file is the only place that knows the names of the variables. */
+/** The validated configuration. No other file knows the names of the variables. */
 export type Environment = z.output<typeof environmentSchema>;
 
 /**
@@ -136,7 +136,7 @@ export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);
 }
 
-/** A sentence for each variable whose name is probably a mistake. */
+/** Returns a warning for each variable whose name is probably misspelled. */
 export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
   const files = SECRETS.map((name) => `${name}_FILE`);
   return findMisspelled(Object.keys(given), [...Object.keys(variables.shape), ...files]);

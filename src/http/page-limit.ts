@@ -3,12 +3,12 @@ import { z } from 'zod';
 const MAXIMUM = 100;
 const DEFAULT = 50;
 
-/** How many items a page has, in a body. */
+/** The number of items of a page, in a body. */
 export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
   description: 'How many to answer with at the most.',
 });
 
-/** The same in a query, where everything is text. */
+/** The number of items of a page, in a query. */
 export const pageLimitQuerySchema = z
   .string()
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))

@@ -129,7 +129,7 @@ export class InternalApiKeysController {
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ): Promise<CheckedApiKey> {
     const checked = await this.keys.check(input);
-    // Guesses count as those in a header do.
+    // Guesses here count like guesses in the header.
     if (checked.keyId === null) this.failures.count(ip);
     return checked;
   }

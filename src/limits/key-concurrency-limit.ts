@@ -27,7 +27,7 @@ export class KeyConcurrencyLimit {
     const { keyId } = own;
     const inFlight = this.inFlight.get(keyId) ?? 0;
     if (inFlight >= this.quota) throw new ProblemException('CONCURRENCY_LIMITED');
-    // The end of such a response has been reported already.
+    // The response has already ended, so no callback would follow.
     if (response.req.socket.destroyed) return;
     this.inFlight.set(keyId, inFlight + 1);
     onResponseEnd(response, () => this.leave(keyId));

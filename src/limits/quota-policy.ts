@@ -39,7 +39,7 @@ export class QuotaPolicy {
   }
 }
 
-// A client that waits for 0 s comes too early.
+// A client that waits 0 s comes too early.
 function toSeconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000));
 }

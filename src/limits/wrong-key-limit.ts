@@ -7,7 +7,7 @@ import { QuotaPolicy } from './quota-policy.js';
 
 const WINDOW_SECONDS = 60;
 
-/** Limits the wrong keys that may come from one client network in any 60 s. Call it only with wrong keys. */
+/** Limits wrong keys from one client network in any 60 s. Call it only with wrong keys. */
 @Injectable()
 export class WrongKeyLimit {
   private readonly isOn: boolean;

@@ -11,7 +11,7 @@ import { SharedStore } from '../limits/shared-store.js';
 import { WriteSlots } from '../limits/write-slots.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 
-/** Metrics that are read from the components of the backend at each scrape. */
+/** Metrics of the backend's components, read at each scrape. */
 @Injectable()
 export class ComponentMetrics {
   constructor(

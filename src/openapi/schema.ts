@@ -25,9 +25,11 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
   return { schema: own, components };
 }
 
-/** Removes what code generators do not support: openapi-generator fails on the first and the last. */
+/**
+ * Removes what code generators do not support: openapi-generator fails on the first and the last.
+ */
 function makePortable(schema: z.core.JSONSchema.BaseSchema): void {
-  // The format says the same.
+  // The format already says it.
   if (schema.format !== undefined) delete schema.pattern;
   // Unicode classes need a flag, which JSON Schema cannot express.
   schema.allOf = schema.allOf?.filter(({ pattern }) => pattern?.includes('\\p{') !== true);

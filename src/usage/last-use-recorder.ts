@@ -27,7 +27,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    /** Its clock is the database's, by which quiet keys are found. */
+    /** The database's clock, by which idle keys are found. */
     private readonly keySync: KeySync,
   ) {}
 
@@ -43,7 +43,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   /** Writes the uses since the last flush. If that fails, the next flush retries. */
   async flush(): Promise<void> {
-    // In one order, or two processes that write the same ones would wait for each other.
+    // In one order, so that two processes do not deadlock.
     const uses = [...this.unwritten].toSorted(([one], [other]) => (one < other ? -1 : 1));
     this.unwritten = new Map();
     try {

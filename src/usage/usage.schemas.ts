@@ -8,7 +8,7 @@ const timeSchema = timestampSchema
   .transform((text) => new Date(text))
   .refine((time) => time.getTime() >= 0, 'must not be before 1970');
 
-/** The time that usage is asked for, whole hours. Default: the last 24 hours. */
+/** The reported period in whole hours. Default: the last 24 hours. */
 export const usageQuerySchema = z
   .strictObject({
     from: timeSchema.optional().meta({
@@ -81,6 +81,6 @@ function startOfHour(time: Date): Date {
 
 function isWithinBounds({ from, to }: { from: Date; to: Date }): boolean {
   const days = (to.getTime() - from.getTime()) / DAY_MS;
-  // A part of an hour more, since the beginning is that of an hour.
+  // One more, because the period begins on the hour.
   return days > 0 && days < MAX_DAYS + 1 / 24;
 }

@@ -44,7 +44,7 @@ export interface UserJsonPage {
   readonly nextCursor: string | null;
 }
 
-/** Reads and writes users. Users are JSON text in the form of responses. */
+/** Reads and writes users, as JSON text in the form of responses. */
 @Injectable()
 export class UsersService {
   constructor(

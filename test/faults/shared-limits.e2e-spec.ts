@@ -183,7 +183,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(counts[ADMITTED]).toBeLessThanOrEqual(LIMIT * (1 + PROCESSES));
     await becomes('degraded');
     for (const backend of backends) {
-      await expect.poll(() => backend.output).toContain('Redis is away');
+      await expect.poll(() => backend.output).toContain('Redis unavailable');
     }
     expect(await degradedMetric()).toEqual(Array(PROCESSES).fill(1));
     await redis.start();
