@@ -17,20 +17,21 @@ describe('the metrics', () => {
   const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
   const scrape = () => Scrape.of(endpoint());
 
-  // A request is counted when its connection is done with it, which may be after its caller has the answer.
+  // A request is counted when its connection is done with it, which may be after its caller has the
+  // answer.
   const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
     await expect
       .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
       .toBe(value);
   };
 
-  it('come in the text format of Prometheus', async () => {
+  it('have the text format of Prometheus', async () => {
     const { contentType, text } = await scrape();
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(text).toMatch(/^# HELP latchkey_http_request_duration_seconds .+\n# TYPE /m);
   });
 
-  it('are on a port that serves nothing else', async () => {
+  it('are served on a port that serves nothing else', async () => {
     const origin = new URL(endpoint() ?? '').origin;
     await request(origin).get('/').expect(404);
     await request(origin).post('/metrics').expect(404);
@@ -74,7 +75,7 @@ describe('the metrics', () => {
     await expectSoon(attempts, { outcome: 'missing' }, 1);
   });
 
-  it('have labels that callers can’t make up', async () => {
+  it('have labels that callers cannot invent', async () => {
     const junk = (part: string) => withKey(app.url).get(`/${part}/${Math.random()}`).expect(404);
     await junk('warm-up');
     await expect.poll(async () => (await scrape()).text).toContain('route="none"');
@@ -112,7 +113,7 @@ describe('the metrics', () => {
     for (const secret of [id, key.id, key.secret, '127.0.0.1']) expect(text).not.toContain(secret);
   });
 
-  it('tell how the key sync, the pool and the event loop are', async () => {
+  it('include the state of the key sync, the pool and the event loop', async () => {
     const now = await scrape();
     expect(now.value('latchkey_key_sync_fresh')).toBe(1);
     expect(now.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
@@ -132,7 +133,7 @@ describe('the metrics', () => {
 });
 
 describe('without a database', () => {
-  it('the metrics are served, and say that the keys are out of date', async () => {
+  it('the metrics are served, and show that the keys are out of date', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
     const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
     expect(now.value('latchkey_key_sync_fresh')).toBe(0);
@@ -148,13 +149,13 @@ describe('the port of the metrics', () => {
     await app.close();
   });
 
-  it('is named when it is taken', async () => {
+  it('is named in the error if it is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();
     const port = typeof address === 'object' ? address?.port : undefined;
     await expect(startApp({ ...NO_DATABASE, METRICS_PORT: String(port) })).rejects.toThrow(
-      /METRICS_PORT: that port/,
+      /METRICS_PORT: the port is in use/,
     );
     taken.close();
   });

@@ -7,7 +7,7 @@ import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } fr
 const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
 const DEVELOPMENT_ISSUER = 'latchkey-development';
 
-/** The variables that say whose tokens are good, for the schema of a process's environment. */
+/** The token variables, for the schema of a process's environment. */
 export const tokenVariables = {
   JWT_SECRET: z.string().optional(),
   JWT_JWKS_URL: httpUrl().optional(),
@@ -25,7 +25,7 @@ export interface TokenVariables {
   readonly JWT_ALGORITHMS?: readonly string[] | undefined;
 }
 
-/** Says what is wrong between the variables. Without a secret and without a key set, no token is good. */
+/** Reports inconsistent variables. Without a secret and a key set, no token is valid. */
 export function* findTokenProblems(
   variables: TokenVariables,
   { required }: { required: boolean },
@@ -48,7 +48,7 @@ export function* findTokenProblems(
   if (variables.JWT_ISSUER === undefined) yield ['JWT_ISSUER', 'is required in production'];
 }
 
-/** Settings for an `AccessTokenVerifier`, which without a secret and without a key set takes no token. */
+/** Returns verifier settings; without a secret and a key set, it accepts no token. */
 export function verifierSettings(variables: TokenVariables, audience: string): VerifierSettings {
   const {
     JWT_SECRET: secret,

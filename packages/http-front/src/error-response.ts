@@ -1,6 +1,6 @@
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 
-/** An error response that is sent before the framework. */
+/** An error response that is sent without the framework. */
 export interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -16,7 +16,7 @@ export function baseHeaders(requestId: string): Record<string, string> {
   };
 }
 
-/** Adds the headers that every error response has. */
+/** Adds the common headers of error responses. */
 export function complete({ status, headers, body }: ErrorResponse, requestId: string) {
   const length = { 'content-length': String(Buffer.byteLength(body)) };
   return { status, headers: { ...headers, ...baseHeaders(requestId), ...length }, body };
