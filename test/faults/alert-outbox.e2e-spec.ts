@@ -54,7 +54,7 @@ async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): 
 }
 
 it(
-  'every alert arrives, with the same id each time, though receiver and processes fail',
+  'delivers every alert with the same id each time, despite failures of receiver and processes',
   { timeout: 500_000 },
   async () => {
     const first = await start();
@@ -96,7 +96,7 @@ it(
 );
 
 it(
-  'what is seen just before the end is told by the next process',
+  'delivers a detection made just before the end from the next process',
   { timeout: 500_000 },
   async () => {
     const first = await start();

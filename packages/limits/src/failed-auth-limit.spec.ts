@@ -15,7 +15,7 @@ function fail(address: string, times: number): void {
 }
 
 describe('FailedAuthLimit', () => {
-  it('refuses a network that is over the limit until its minute is over', () => {
+  it('refuses a network over the limit until its minute has passed', () => {
     fail('192.0.2.1', PER_MINUTE);
     vi.advanceTimersByTime(20_000);
     expect(limit.count('192.0.2.1')).toMatchObject({ retryAfterMs: 40_000 });
@@ -48,7 +48,7 @@ describe('FailedAuthLimit', () => {
     expect(limit.count('192.0.2.1')).toMatchObject({ beginsIncident: true });
   });
 
-  it('begins one incident for failures that come at once', () => {
+  it('begins one incident for simultaneous failures', () => {
     const refusals = Array.from({ length: 20 }, () => limit.count('192.0.2.1'));
     expect(refusals.filter((refusal) => refusal?.beginsIncident)).toHaveLength(1);
     expect(refusals.filter((refusal) => refusal === undefined)).toHaveLength(PER_MINUTE);
