@@ -114,10 +114,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     });
   }
 
-  /**
-   * Saves detections, ends quiet incidents, and loads the incidents that other processes have
-   * opened.
-   */
+  /** Saves detections, ends quiet incidents, and loads incidents of other processes. */
   async tick(): Promise<void> {
     const rules = ALERT_RULES.filter((rule) => RULE_DESCRIPTIONS[rule].endsWhenQuiet);
     await this.end({ rules, quietForSeconds: this.quietForSeconds });

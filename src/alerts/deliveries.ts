@@ -43,8 +43,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     if (this.webhook.isSet) this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
   }
 
-  // The next process sends the unconfirmed alerts again: shutdown does not wait for a slow
-  // receiver.
+  // Does not wait for a slow receiver: the next process sends unconfirmed alerts again.
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     this.shutdown.abort();
@@ -52,8 +51,8 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sends an alert past the outbox, for when the database is unavailable. Returns whether it was
-   * confirmed.
+   * Sends an alert without the outbox, while the database is unavailable. Returns whether it
+   * worked.
    */
   async sendAtOnce(body: string): Promise<boolean> {
     return this.webhook.isSet && this.send(body);
@@ -78,10 +77,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /**
-   * Claims due alerts, oldest first. If this process is killed, they are due again after
-   * `CLAIM_SECONDS`.
-   */
+  /** Claims due alerts, oldest first. After a kill, they are due again after `CLAIM_SECONDS`. */
   private async claim(): Promise<Delivery[]> {
     return this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (

@@ -22,7 +22,7 @@ const endedRows = z.array(
   }),
 );
 
-// Why a key no longer needs attention: the first of the reasons. Null if only its use or expiry changed.
+// Why a key needs no more attention; null if only its use or expiry changed.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'
@@ -42,8 +42,8 @@ export type Ending =
   | { readonly rule: AlertRule; readonly unless: readonly string[] };
 
 /**
- * Incidents in the database. Of several processes that detect the same one, the first opens it, and one ends
- * it. The alert enters the outbox in the same transaction.
+ * Incidents in the database. Of several processes that detect the same one, the first opens it, and
+ * one ends it. The alert enters the outbox in the same transaction.
  */
 @Injectable()
 export class IncidentStore {
@@ -57,8 +57,8 @@ export class IncidentStore {
   }
 
   /**
-   * Saves detections. Returns the ids of the incidents that this call opened; the others were open already.
-   * A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
+   * Saves detections. Returns the ids of the incidents that this call opened; the others were open
+   * already. A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     // In one order, or two processes with the same detections would wait for each other.
@@ -113,7 +113,7 @@ export class IncidentStore {
     });
   }
 
-  /** Deletes incidents and alerts that ended a month ago. The role of this process may not delete rows itself. */
+  /** Deletes incidents and alerts that ended a month ago, by a function of the owner. */
   async purge(): Promise<void> {
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }

@@ -20,10 +20,7 @@ interface DueKey {
   readonly expires_at: Date;
 }
 
-/**
- * Raises alerts while this process cannot verify issued keys, for keys near their expiry, and for
- * unused keys.
- */
+/** Raises alerts while issued keys cannot be verified, for expiring keys, and for unused keys. */
 @Injectable()
 export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(KeyDetector.name);

@@ -26,10 +26,7 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /**
-   * Resolves when the receiver has confirmed the alert with any 2xx.
-   * @throws DeliveryError, also if `left` is aborted
-   */
+  /** Sends an alert until `left` is aborted. @throws DeliveryError if the response is not 2xx */
   async send(body: string, left: AbortSignal): Promise<void> {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     // Loaded here, because most processes never send an alert.

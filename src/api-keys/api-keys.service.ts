@@ -65,10 +65,7 @@ interface NewKey extends Grant, Lifetime {
   readonly predecessorId?: string;
 }
 
-/**
- * Issues, shows, rotates and revokes keys for a caller. Every method throws a `ProblemException` if
- * the caller's request is at fault.
- */
+/** Issues, shows, rotates and revokes keys for a caller. */
 @Injectable()
 export class ApiKeysService {
   private readonly environment: Environment['API_KEY_ENVIRONMENT'];

@@ -5,8 +5,7 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Together with the change itself, well below the interval after which a silent connection is
-// closed.
+// With the change itself, well below the interval after which a silent connection is closed.
 const MAX_WAIT_MS = 1500;
 // Below the pool's time-outs, so that PostgreSQL reports a lock time-out.
 const LOCK_TIMEOUT = '500ms';
@@ -97,8 +96,7 @@ export class KeyChanges {
       return await change();
     } finally {
       over.abort();
-      // Before the connection returns to the pool, where other sessions' blockers do not concern
-      // it.
+      // Before the connection returns to the pool, whose other sessions are not concerned.
       await ending;
     }
   }
@@ -134,8 +132,7 @@ class ChangeQueue {
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const askedAt = performance.now();
     const result = this.latest.then(() => {
-      // Fail queued changes at once after repeated failures. A single failure may be one locked
-      // row.
+      // Fail queued changes at once after repeated failures. One failure may be one locked row.
       const hasFailed = this.failures > 1 && this.failedAt > askedAt;
       // The caller has timed out by then.
       if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {

@@ -129,8 +129,8 @@ function nameOf({ id, name }: IssuedKeyState): NamedApiKey {
 }
 
 /**
- * Keys must not revoke the last key that can manage keys, retiring keys not counted.
- * @throws ProblemException `LAST_WAY_IN`
+ * Protects the last key that can manage keys; retiring keys do not count.
+ * @throws ProblemException
  */
 async function refuseLastWayIn(
   id: string,

@@ -81,10 +81,7 @@ export const NOWHERE = new NetworkSet([]);
 const MAX_PARSED_ADDRESSES = 10_000;
 const parsedAddresses = new Map<string, bigint>();
 
-/**
- * Returns the set of the addresses in some CIDR blocks.
- * @throws {z.ZodError} if one of them is not a CIDR block.
- */
+/** Returns the set of addresses in CIDR blocks. @throws {z.ZodError} if a block is invalid */
 export function toNetworkSet(networks: readonly string[]): NetworkSet {
   return new NetworkSet(networks.map(toRange));
 }

@@ -37,10 +37,7 @@ export interface KeyAdmin extends Principal {
   readonly actingUser?: string | undefined;
 }
 
-/**
- * Returns the actor for the audit trail. It begins with the verified id, so that no acting user can
- * pass for another key.
- */
+/** The actor in the audit trail. It begins with the verified id: no acting user can fake a key. */
 export function actorOf({ keyId, actingUser }: KeyAdmin): string {
   return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
 }

@@ -86,10 +86,7 @@ export class AuditService {
     };
   }
 
-  /**
-   * Also finds a truncated end, which the chain alone does not show.
-   * @param recorded the keys with events
-   */
+  /** Also finds a truncated end, which the chain does not show, by the keys that have events. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
     const stray: string[] = [];

@@ -50,8 +50,7 @@ export class ApiKeyGuard implements CanActivate {
 
   private verify(request: FastifyRequest): KeyVerdict {
     const header = request.headers['x-api-key'];
-    // An absent key costs as much as a wrong one. Node joins repeated headers with a comma, which
-    // no key contains.
+    // Node joins repeated headers with a comma, which no key contains.
     return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 

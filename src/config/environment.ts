@@ -129,8 +129,8 @@ const environmentSchema = variables
 export type Environment = z.output<typeof environmentSchema>;
 
 /**
- * Reads the configuration from environment variables and the secret files that they name.
- * @throws EnvironmentError with every problem found.
+ * Reads and validates the variables and secret files.
+ * @throws EnvironmentError with all problems
  */
 export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);

@@ -83,7 +83,9 @@ export class HealthController {
     return { status, checks };
   }
 
-  /** Checks an optional key, and records it like every use of a key, so that guesses raise alerts. */
+  /**
+   * Checks an optional key, and records it like every use of a key, so that guesses raise alerts.
+   */
   private isKeyed(request: FastifyRequest): boolean {
     const key = request.headers['x-api-key'];
     if (typeof key !== 'string') return false;

@@ -3,10 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
-/**
- * Checks at the first connection that the schema fits this version and the account is not the
- * owner.
- */
+/** Checks at the first connection that the schema fits, and that the account is not the owner. */
 @Injectable()
 export class SchemaCheck implements OnApplicationBootstrap {
   private readonly logger = new Logger(SchemaCheck.name);

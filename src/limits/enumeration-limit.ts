@@ -48,10 +48,7 @@ export class EnumerationLimit {
     this.misses = new QuotaPolicy('misses', misses, WINDOW_SECONDS);
   }
 
-  /**
-   * Counts the users that a caller requests. Call it before they are read.
-   * @throws ProblemException `ENUMERATION_LIMITED`
-   */
+  /** Counts users before they are read. @throws ProblemException `ENUMERATION_LIMITED` */
   recordLookup(caller: Principal, ids: readonly string[]): void {
     this.recordUsers(this.hoursOf(caller), ids);
   }

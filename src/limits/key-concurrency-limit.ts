@@ -18,10 +18,7 @@ export class KeyConcurrencyLimit {
     this.quota = config.get('KEY_CONCURRENCY_LIMIT', { infer: true });
   }
 
-  /**
-   * Counts a request until its response has ended or its client has left.
-   * @throws ProblemException `CONCURRENCY_LIMITED`
-   */
+  /** Counts a request until it ends. @throws ProblemException `CONCURRENCY_LIMITED` */
   enter({ budgets: [own] }: Principal, response: ServerResponse): void {
     if (!this.isOn || own === undefined) return;
     const { keyId } = own;

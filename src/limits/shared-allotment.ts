@@ -17,8 +17,7 @@ const answerSchema = z
     msUntilMore,
   }));
 
-// A hash with one slot per second. An allotment ends with its slot, which therefore has all its
-// requests.
+// A hash with one slot per second. An allotment ends with its slot.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
   local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])

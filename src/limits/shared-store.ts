@@ -15,10 +15,7 @@ const PAUSE_MS = 1000;
  */
 export type Sharing = 'shared' | 'degraded' | 'per-process';
 
-/**
- * Redis, if `REDIS_URL` is set, for limits shared by all processes. Nothing fails while it is
- * unavailable.
- */
+/** Redis, if `REDIS_URL` is set, for limits of all processes. Nothing fails without it. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);

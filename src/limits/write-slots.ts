@@ -107,10 +107,7 @@ export class WriteSlots {
     }
   }
 
-  /**
-   * A key with most of the queued writes exceeds its own limit; for others, the server is
-   * overloaded.
-   */
+  /** A key with most of the queued writes exceeds its own limit; otherwise it is overload. */
   private refusal({ keyId }: Write): ProblemException {
     const isOwnFault = countOfKey(this.queue, keyId) * 2 >= this.queue.length;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

@@ -21,10 +21,7 @@ export class WrongKeyLimit {
     this.failures = new FailedAuthLimit(quota);
   }
 
-  /**
-   * Counts a wrong key that came from an address.
-   * @throws ProblemException `TOO_MANY_FAILURES`
-   */
+  /** Counts a wrong key from an address. @throws ProblemException `TOO_MANY_FAILURES` */
   count(address: string): void {
     const refusal = this.isOn ? this.failures.count(address) : undefined;
     if (refusal === undefined) return;

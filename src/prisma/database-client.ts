@@ -32,11 +32,7 @@ export class DatabaseClient extends Client {
     callbackify(() => this.open())(callback);
   }
 
-  /**
-   * Connects to a session of its own.
-   * @throws ConnectionError
-   * @throws PooledSessionError if the URL leads to a transaction pooler
-   */
+  /** Connects to a session of its own. @throws ConnectionError, PooledSessionError */
   async connectDirectly(): Promise<void> {
     await this.connect();
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);

@@ -106,10 +106,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
-/**
- * Whether the connection broke during the statement, so that a new one may suffice. Not for
- * Prisma's errors.
- */
+/** Whether the connection broke during the statement. Not for Prisma's errors. */
 export function hasLostConnection(error: unknown): boolean {
   if (error instanceof ConnectionError) return hasLostConnection(error.cause);
   if (!(error instanceof Error)) return false;

@@ -13,10 +13,7 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/**
- * Responds to every exception with a problem (RFC 9457). Logs unexpected ones, and hides their
- * text.
- */
+/** Responds to exceptions with problems (RFC 9457). Logs unexpected ones, and hides their text. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}

@@ -24,10 +24,7 @@ const FIND_ACCOUNTS = {
 /** The accounts are oldest first; each balance has all the decimals of its column. */
 type AccountsOfUser = [userId: string, accounts: readonly Account[]];
 
-/**
- * Reads the accounts of users. All look-ups of an event-loop tick share a statement: see
- * `UserLoader`.
- */
+/** Reads accounts. Look-ups of an event-loop tick share a statement: see `UserLoader`. */
 @Injectable()
 export class AccountsService {
   private readonly accounts = new BatchLoader((userIds) => this.read(userIds));

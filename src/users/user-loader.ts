@@ -17,8 +17,9 @@ export interface UserJson {
 }
 
 /**
- * Reads users past Prisma, whose query builder takes longer than the rest of a look-up. All look-ups
- * by id of an event-loop tick share a statement: docs/decisions/0022-coalesced-look-ups.md.
+ * Reads users past Prisma, whose query builder takes longer than the rest of a look-up. All
+ * look-ups by id of an event-loop tick share a statement:
+ * docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
 export class UserLoader {

@@ -34,8 +34,7 @@ export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
   /**
-   * The shared secret (HS256, at least 32 bytes), or the issuer's key set URL; without either, no
-   * token is valid.
+   * The shared secret (HS256, at least 32 bytes) or the key set's URL; without it, all tokens fail.
    */
   readonly keys:
     | { readonly secret: string }
@@ -77,10 +76,7 @@ const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
   'keys-unavailable': 'The keys of the token issuer cannot be had at the moment',
 };
 
-/**
- * Verifies the JWTs of users: signature, algorithm, issuer, audience, expiry, and the form of the
- * claims.
- */
+/** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
 export class AccessTokenVerifier {
   private readonly key: JWTVerifyGetKey;
   private readonly options: JWTVerifyOptions & { algorithms: string[] };
@@ -91,8 +87,7 @@ export class AccessTokenVerifier {
     this.options = {
       issuer,
       audience,
-      // Never from the token itself, which could say `none`, or HS256 with a public key as the
-      // secret.
+      // Never from the token, which could say `none`, or HS256 with a public key as secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,

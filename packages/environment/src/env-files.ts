@@ -8,8 +8,7 @@ type Variables = Record<string, string | undefined>;
 export const START_FILE = '.data/start.env';
 
 /**
- * Reads `.env.local`, `.env` and the database of the latest `npm start`; the first non-empty value
- * wins.
+ * Reads `.env.local`, `.env` and the latest `npm start`'s database; the first non-empty value wins.
  */
 function readEnvFiles(): Variables {
   const { DATABASE_URL } = readEnvFile(START_FILE);

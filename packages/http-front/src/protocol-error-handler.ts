@@ -16,10 +16,7 @@ const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-/**
- * Logs a protocol error and renders its response.
- * @param request undefined if Node could not parse one
- */
+/** Logs a protocol error, of a request that Node may not have parsed, and renders its response. */
 export type ReportProtocolError = (
   error: ProtocolError,
   requestId: string,

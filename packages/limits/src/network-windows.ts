@@ -23,10 +23,7 @@ export class NetworkWindows {
     return this.entries.size;
   }
 
-  /**
-   * Returns the window of a network that has an event now. @param now milliseconds of a monotonic
-   * clock
-   */
+  /** Returns the window of a network with an event now, in milliseconds of a monotonic clock. */
   windowOf(network: string, now: number): SlidingWindow {
     this.sweep(now);
     const entry = this.entries.get(network) ?? {

@@ -113,7 +113,9 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/** Path and content of each file; undefined for none, because an empty list makes the engine panic. */
+/**
+ * Path and content of each file; undefined for none, because an empty list makes the engine panic.
+ */
 async function readDatamodels(
   paths?: readonly string[],
 ): Promise<[path: string, content: string][] | undefined> {

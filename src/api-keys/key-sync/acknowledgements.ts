@@ -15,10 +15,7 @@ const KEPT_FOR_MS = 10_000;
 const RECEIVED = 'received';
 
 interface LiveInstances {
-  /**
-   * Processes that must acknowledge a change, including those of earlier releases, which cannot
-   * sign.
-   */
+  /** Processes that must acknowledge a change, including earlier releases, which cannot sign. */
   readonly expected: readonly string[];
   /** Rows that no root key of this process proves: forged, or of a process with other root keys. */
   readonly unproven: readonly string[];
@@ -45,10 +42,7 @@ export interface Collected {
   readonly completeAt: number;
 }
 
-/**
- * Collects acknowledgements of key changes, over its own connection, so that the command line can
- * use it.
- */
+/** Collects acknowledgements of key changes over its own connection, also for the command line. */
 export class Acknowledgements {
   /** Ends sessions over this connection, which is open before anything blocks. */
   readonly blockers: BlockingSessions;

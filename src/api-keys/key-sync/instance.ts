@@ -32,10 +32,7 @@ export class Instance {
   }
 }
 
-/**
- * The text that an instance's proof signs. It has the digest, so that an old proof fits no other
- * secret.
- */
+/** The text that an instance's proof signs. With the digest, an old proof fits no other secret. */
 export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }

@@ -34,10 +34,7 @@ export class KeySyncSession {
   private isLoaded = false;
   private isReading = false;
 
-  /**
-   * @param onSynced called when the cache has every change committed before a time
-   * (`performance.now()`)
-   */
+  /** @param onSynced the cache has every change committed before a time (`performance.now()`) */
   constructor(
     urls: DatabaseUrls,
     private readonly instance: Instance,
