@@ -27,7 +27,6 @@ export const APP_OPTIONS = {
 const HEALTH = /^\/api\/health(?:[/?]|$)/;
 const MAX_PIPELINED = 16;
 
-/** Creates the application, ready to listen. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     const { startTracing } = await import('@latchkey/tracing/sdk');
@@ -44,7 +43,6 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   return app;
 }
 
-/** Configures what all routes share. */
 export async function configureApp(
   app: NestFastifyApplication,
   environment: Environment,

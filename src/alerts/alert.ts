@@ -95,7 +95,6 @@ export interface Alert {
   readonly subject: string;
   readonly details: AlertDetails;
   readonly startedAt: Date;
-  /** Null while the incident is open. */
   readonly endedAt: Date | null;
 }
 
@@ -120,7 +119,6 @@ export function renderAlert(alert: Alert): string {
   });
 }
 
-/** Describes an alert in a sentence. */
 export function describeAlert({ rule, subject, details, endedAt }: Alert): string {
   const { describe, describeEnd } = RULE_DESCRIPTIONS[rule];
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);

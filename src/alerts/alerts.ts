@@ -47,7 +47,6 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   );
   private readonly logger = new Logger(Alerts.name);
   private readonly quietForSeconds: number;
-  /** Subjects of open incidents, by rule. */
   private open = new Map<AlertRule, Set<string>>();
   private detections = new Map<string, Detection>();
   private work = Promise.resolve();

@@ -58,7 +58,6 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     return this.webhook.isSet && this.send(body);
   }
 
-  /** Sends the alerts that are due. */
   async run(): Promise<void> {
     this.running ??= this.sendDue().finally(() => {
       this.running = undefined;
@@ -108,7 +107,6 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     this.logger.error(`Alert ${id} given up: not confirmed within ${GIVE_UP_AFTER_DAYS} days`);
   }
 
-  /** Returns whether the receiver confirmed the alert. */
   private async send(body: string): Promise<boolean> {
     try {
       await this.webhook.send(body, this.shutdown.signal);

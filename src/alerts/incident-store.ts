@@ -35,7 +35,6 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-/** Selects incidents to end. */
 export type Ending =
   | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
@@ -104,7 +103,6 @@ export class IncidentStore {
     });
   }
 
-  /** Open incidents of all processes. */
   async listOpen(): Promise<OpenIncident[]> {
     return this.prisma.alertIncident.findMany({
       where: { openKey: { not: null } },

@@ -88,7 +88,6 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     await this.alerts.end({ rule: 'key-unused', unless: due.map(({ id }) => id) });
   }
 
-  /** Finds active keys without a successor. */
   private async findKeys(condition: Prisma.Sql): Promise<DueKey[]> {
     return this.prisma.$queryRaw<DueKey[]>`
       SELECT id, name, expires_at FROM api_keys LEFT JOIN api_key_uses ON key_id = id

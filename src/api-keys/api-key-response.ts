@@ -86,10 +86,8 @@ function limitOf<Field extends string>(limit: readonly string[], fields: readonl
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }
 
-/** When, from where and by which client a key was last used. */
 interface LastUse {
   readonly at: Date;
-  /** The caller's address. */
   readonly source: string;
   readonly client: string | null;
 }

@@ -17,7 +17,6 @@ export const MAX_RATE_LIMIT = 10_000_000;
 /** The maximum lifetime of a key, together with all successors that keys make of it. */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
-/** The default grace period of a rotated key. */
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';

@@ -52,7 +52,6 @@ import { KeyRevocation } from './key-revocation.js';
 import { KeyVerifier, keyIdOf } from './key-verifier.js';
 import { RootKeyStore } from './root-key-store.js';
 
-/** A row of `ISSUED_KEY_COLUMNS`, as Prisma returns it. */
 type StoredKey = Omit<IssuedKeyRow, 'revision'> & { readonly revision: bigint };
 
 /** A key to be inserted, without its secret. */
@@ -129,7 +128,6 @@ export class ApiKeysService {
     };
   }
 
-  /** The root keys that this process accepts. */
   async listRootKeys(): Promise<RootKeysResponse> {
     const keys = this.rootKeys.all;
     const lastUses = await this.lastUses.find(keys.map(({ id }) => id));

@@ -7,7 +7,6 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** The permissions of a key. */
 export interface Grant {
   readonly scopes: readonly string[];
   /** Empty for all. */

@@ -5,16 +5,13 @@ import type { Principal } from './principal.js';
 /** An issued key without its secret. Times are milliseconds since the epoch. */
 export interface IssuedKey {
   readonly id: string;
-  /** The `digestKey` of the secret. */
   readonly digest: string;
   /** Grows with every change of any key. */
   readonly revision: bigint;
   readonly isRevoked: boolean;
   /** The expiry, or the end of the grace period if that is earlier. */
   readonly expiresAt: number;
-  /** The networks that the key may be used from. */
   readonly networks: NetworkSet;
-  /** The caller that the key identifies. */
   readonly principal: Principal;
 }
 
@@ -32,7 +29,6 @@ export class IssuedKeyCache {
   private readonly keys = new Map<string, IssuedKey>();
   private revisions = 0n;
 
-  /** Finds a key by its `digestKey`. */
   find(digest: string): IssuedKey | undefined {
     return this.keys.get(digest);
   }
@@ -49,7 +45,6 @@ export class IssuedKeyCache {
     }
   }
 
-  /** Returns the cached keys that are not among these. */
   allBut(ids: ReadonlySet<string>): IssuedKey[] {
     return [...this.keys.values()].filter(({ id }) => !ids.has(id));
   }

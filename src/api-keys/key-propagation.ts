@@ -6,7 +6,6 @@ import type { KeyRevision } from './key-sync/instance.js';
 import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
 
-/** The propagation of a change of keys. */
 export interface Propagation {
   /** Live processes that have applied the change. */
   readonly instances: number;

@@ -10,7 +10,6 @@ const PAGE_SIZE = 500;
 // Each transaction locks the audit trail, so a larger one would delay other writes.
 const MAX_KEYS_PER_CHANGE = 500;
 
-/** The rows that one transaction has revoked. */
 interface RevokedPart {
   readonly keys: readonly IssuedKeyState[];
   readonly rows: readonly KeyRevision[];
@@ -70,7 +69,6 @@ export class KeyRevocation {
     };
   }
 
-  /** Records the rows of a committed transaction. */
   accept({ keys, rows, revokedKeys, activeIssuedKeys, position }: RevokedPart): void {
     for (const { id } of keys) this.seen.add(id);
     this.rows.push(...rows);

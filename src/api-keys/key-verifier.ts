@@ -16,7 +16,6 @@ export type KeyVerdict =
   | { readonly outcome: 'admitted'; readonly principal: Principal }
   | {
       readonly outcome: KeyRefusal | 'unverifiable';
-      /** The key, if it is or was one. */
       readonly keyId: string | null;
     };
 

@@ -10,7 +10,6 @@ export const networkSchema = networkBlock.meta({
 
 const cidrBlockSchema = z.union([z.cidrv4(), z.cidrv6()]);
 
-/** A range of consecutive addresses. */
 interface AddressRange {
   readonly first: bigint;
   readonly last: bigint;
@@ -70,7 +69,6 @@ const LAST_ADDRESS = (1n << BigInt(ADDRESS_BITS)) - 1n;
 const IPV4_BITS = 32;
 const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
-/** The number of a text that is not an address. */
 const NOT_AN_ADDRESS = -1n;
 
 /** For keys that may be used from anywhere, whatever the server knows of the address. */

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 
-/** A row of the audit trail. */
 export interface AuditEvent {
   readonly sequence: bigint;
   readonly at: Date;

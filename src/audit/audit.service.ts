@@ -18,7 +18,6 @@ interface KeyCheck {
   readonly isInconsistent: boolean;
 }
 
-/** The audit trail of keys and users. */
 @Injectable()
 export class AuditService {
   constructor(private readonly prisma: PrismaService) {}

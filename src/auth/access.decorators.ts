@@ -10,7 +10,6 @@ import { ApiKeyGuard } from './api-key.guard.js';
 import { DeclaredAccess } from './declared-access.js';
 import { UserGuard } from './user.guard.js';
 
-/** Declares a public route. */
 export const Public = () => DeclaredAccess({ kind: 'public' });
 
 /** Requires an `X-API-Key` with the scope, and documents it. */

@@ -55,7 +55,6 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   INTERNAL_ERROR: 'Look for the request in the log of the server.',
 };
 
-/** The HTTP API for commands. */
 export class ApiClient {
   constructor(private readonly transport: Transport) {}
 

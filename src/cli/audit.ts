@@ -19,7 +19,6 @@ const userChangeSchema = z.object({
   actingUser: z.string().nullish(),
 });
 
-/** Adds `latchkey audit …`. */
 export function addAuditCommands(program: Command, withApi: WithApi): void {
   const audit = program.command('audit').description('the trail of all changes of keys and users');
   audit

@@ -1,4 +1,3 @@
-/** Exit codes, for scripts. */
 export const EXIT_CODES = {
   failed: 1,
   usage: 2,

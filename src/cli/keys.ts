@@ -49,7 +49,6 @@ interface SecretOutput extends Output {
   readonly reveal?: true;
 }
 
-/** Adds `latchkey keys …`. */
 export function addKeysCommands(program: Command, withApi: WithApi): void {
   const keys = program
     .command('keys')

@@ -45,7 +45,6 @@ const KEY_ENVIRONMENT_OF = {
   development: 'dev',
 } as const satisfies Record<string, KeyEnvironment>;
 
-/** A PostgreSQL URL that the driver accepts. */
 export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')

@@ -3,12 +3,10 @@ import { z } from 'zod';
 const MAXIMUM = 100;
 const DEFAULT = 50;
 
-/** The number of items of a page, in a body. */
 export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
   description: 'How many to answer with at the most.',
 });
 
-/** The number of items of a page, in a query. */
 export const pageLimitQuerySchema = z
   .string()
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))

@@ -49,7 +49,6 @@ export class DistinctCounter {
   }
 }
 
-/** Hashes the UTF-16 units of a text. */
 function murmurHash3(text: string): number {
   let hash = SEED;
   for (let index = 0; index < text.length; index++) {

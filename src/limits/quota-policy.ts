@@ -29,7 +29,6 @@ export class QuotaPolicy {
     return this.start + remaining + this.end;
   }
 
-  /** The headers of a refusal. */
   refusalHeaders(msUntilReset: number): Record<string, string> {
     return {
       'ratelimit-policy': this.header,

@@ -55,7 +55,6 @@ const TAKE = `
  */
 export class SharedAllotment {
   private left = 0;
-  /** The slot in which the allotment was counted. */
   private slot = 0;
   /** All times are `performance.now()`. */
   private endsAt = 0;

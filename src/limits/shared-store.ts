@@ -6,7 +6,6 @@ import type { Environment } from '../config/environment.js';
 const START_WAIT_MS = 1000;
 const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
-/** The pause after a failure. */
 const PAUSE_MS = 1000;
 
 /**
@@ -82,7 +81,6 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }, PAUSE_MS).unref();
   }
 
-  /** Reports a successful call. */
   reportSuccess(): void {
     this.hasReplied = false;
     this.report(true);

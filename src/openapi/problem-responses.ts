@@ -71,7 +71,6 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
   },
 };
 
-/** The problem's schema, for the document's components. */
 export const problemComponent: Schema = toOpenApiSchema(problemSchema, 'output').schema;
 
 /** Adds each problem of an operation to its responses, with their common headers. */

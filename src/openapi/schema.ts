@@ -4,7 +4,6 @@ import { z } from 'zod';
 export type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 export type Schema = Schemas[string];
 
-/** Returns the schema that a reference names. */
 export function resolve(schema: Schema, schemas: Schemas): Exclude<Schema, { $ref: string }> {
   if (!('$ref' in schema)) return schema;
   return resolve(schemas[schema.$ref.replace('#/components/schemas/', '')] ?? {}, schemas);

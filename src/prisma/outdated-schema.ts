@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-/** The message of the server and the commands. */
 export const OUTDATED_SCHEMA =
   'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
   'node deploy/database/migrate.mjs.';

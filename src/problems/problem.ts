@@ -5,7 +5,6 @@ import type { Refusal } from '../requests/request-event.js';
 
 interface ProblemType {
   readonly status: number;
-  /** The default detail. */
   readonly detail: string;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
@@ -135,7 +134,6 @@ export class ProblemException extends HttpException {
   }
 }
 
-/** Renders the status, headers and JSON text of a problem. */
 export function renderProblem(problem: ProblemException, requestId: string) {
   const {
     status,
@@ -162,7 +160,6 @@ export function renderProblem(problem: ProblemException, requestId: string) {
   };
 }
 
-/** Sends a problem as the response. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
   reply.request.refusal = problem.refusal;

@@ -53,7 +53,6 @@ export interface RequestLabels {
   readonly route: string | null;
   /** Of the response; 499 if the client left before it. */
   readonly status: number;
-  /** The client's address. */
   readonly source: string;
   /** The first product of the client's `User-Agent`. */
   readonly client: string | null;
@@ -61,7 +60,6 @@ export interface RequestLabels {
   readonly keyId: string | null;
   /** Null if the route requires no key; otherwise the request is an authentication attempt. */
   readonly outcome: AttemptOutcome | null;
-  /** Null if no limit refused the request. */
   readonly limit: LimitName | null;
 }
 

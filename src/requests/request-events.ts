@@ -76,7 +76,6 @@ function haveSameLabels(one: RequestLabels, other: RequestLabels): boolean {
   );
 }
 
-/** Provides `RequestEvents` to every module. */
 @Global()
 @Module({ providers: [RequestEvents], exports: [RequestEvents] })
 export class RequestEventsModule {}

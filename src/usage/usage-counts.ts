@@ -1,6 +1,5 @@
 import { HOUR_MS } from '../time.js';
 
-/** The route and outcome of a request with a key. */
 interface KeyUse {
   readonly keyId: string;
   readonly method: string;
@@ -8,7 +7,6 @@ interface KeyUse {
   readonly outcome: string;
 }
 
-/** Requests in the hour. */
 export interface UsageCount extends KeyUse {
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
@@ -17,7 +15,6 @@ export interface UsageCount extends KeyUse {
 
 interface Count extends UsageCount {
   requests: number;
-  /** The requests already saved. */
   written: number;
 }
 
@@ -58,7 +55,6 @@ export class UsageCounts {
     }
   }
 
-  /** Returns the number of lost requests since the last call. */
   takeLost(): number {
     const { lost } = this;
     this.lost = 0;

@@ -5,7 +5,6 @@ import { readableText } from '../http/readable-text.js';
 import { timestampSchema } from '../time.js';
 import { arrayToJson, textToJson, timeToJson } from './column-json.js';
 
-/** One field of the user. */
 interface UserFieldDefinition {
   readonly column: string;
   /** Turns the column's text, as PostgreSQL writes it, into JSON. */

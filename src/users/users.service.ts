@@ -31,9 +31,7 @@ const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   accounts_user_id_fkey: 'USER_HAS_ACCOUNTS',
 };
 
-/** The author of a write, for the audit trail. */
 export interface Author {
-  /** The id of the key. */
   readonly keyId: string;
   /** The id of the user that the caller claims to act for. */
   readonly actingUser?: string | undefined;

@@ -41,11 +41,9 @@ export interface VerifierSettings {
     | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
     | 'none';
   readonly issuer: string;
-  /** The audience that a token must name. */
   readonly audience: string;
 }
 
-/** The claims of a valid token. */
 export interface AccessToken {
   /** The `sub` claim, a user id. */
   readonly userId: string;

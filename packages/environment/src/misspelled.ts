@@ -27,7 +27,6 @@ function resembles(name: string, known: string): boolean {
   return isClose && distance(start, knownStart) <= 1;
 }
 
-/** The Levenshtein distance. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [i, character] of Array.from(one).entries()) {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-/** Reads the version in a package.json. */
 export function readVersion(manifest: URL): string {
   const json: unknown = JSON.parse(readFileSync(manifest, 'utf8'));
   return z.object({ version: z.string() }).parse(json).version;

@@ -7,7 +7,6 @@ export interface ErrorResponse {
   readonly body: string;
 }
 
-/** The headers of every response. */
 export function baseHeaders(requestId: string): Record<string, string> {
   return {
     [REQUEST_ID_HEADER]: requestId,
@@ -16,7 +15,6 @@ export function baseHeaders(requestId: string): Record<string, string> {
   };
 }
 
-/** Adds the common headers of error responses. */
 export function complete({ status, headers, body }: ErrorResponse, requestId: string) {
   const length = { 'content-length': String(Buffer.byteLength(body)) };
   return { status, headers: { ...headers, ...baseHeaders(requestId), ...length }, body };

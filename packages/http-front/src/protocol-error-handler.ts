@@ -42,7 +42,6 @@ export class ProtocolErrorHandler {
     return true;
   }
 
-  /** Refuses an expectation other than 100-continue. */
   refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
     // The connection is closed: clients differ in whether they send the content after a refusal.
     if (!this.refuses(request, response)) this.refuse('EXPECTATION_FAILED', request, response);

@@ -23,7 +23,7 @@ export class NetworkWindows {
     return this.entries.size;
   }
 
-  /** Returns the window of a network with an event now, in milliseconds of a monotonic clock. */
+  /** Returns the window of a network with an event at `now`, in ms of a monotonic clock. */
   windowOf(network: string, now: number): SlidingWindow {
     this.sweep(now);
     const entry = this.entries.get(network) ?? {

@@ -24,7 +24,6 @@ export function createLogger(level: string, target: LogTarget = 'stdout'): Logge
   return createLoggerFor(streamOf(target), level);
 }
 
-/** Creates a logger that writes JSON lines to a stream. */
 export function createLoggerFor(stream: DestinationStream, level: string): Logger {
   const options = {
     level,

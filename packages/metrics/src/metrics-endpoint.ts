@@ -33,7 +33,6 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.unref();
   }
 
-  /** Whether metrics are collected. */
   get isEnabled(): boolean {
     return this.settings.port !== undefined;
   }

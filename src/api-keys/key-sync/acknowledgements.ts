@@ -32,7 +32,6 @@ export interface Patience {
   readonly untilEnforced: boolean;
 }
 
-/** The progress of a change. */
 export interface Collected {
   readonly acknowledged: number;
   readonly silent: number;

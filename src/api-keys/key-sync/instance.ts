@@ -37,7 +37,6 @@ export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }
 
-/** The text that an acknowledgement signs. */
 export function describeAcknowledgement(instanceId: string, { id, revision }: KeyRevision): string {
   return `acknowledgement ${instanceId} ${id} ${revision}`;
 }

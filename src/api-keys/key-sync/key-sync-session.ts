@@ -53,7 +53,6 @@ export class KeySyncSession {
     });
   }
 
-  /** Connects and listens. */
   async open(): Promise<void> {
     await this.client.listen([CHANGES_CHANNEL, this.heartbeatChannel]);
   }

@@ -112,7 +112,6 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** Resolves when the session or the process ends. */
   private async follow(session: KeySyncSession): Promise<void> {
     const over = AbortSignal.any([session.ended, this.stop.signal]);
     try {
@@ -151,7 +150,6 @@ function describeCause(error: unknown): string {
   return isSchemaOutdated(error) ? OUTDATED_SCHEMA : String(error);
 }
 
-/** Resolves early when the signal is aborted. */
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined);
 }
