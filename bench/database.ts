@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { EmbeddedPostgres, temporaryClusterDirectory } from '../scripts/embedded-postgres.js';
 import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
-import { USER_COLUMNS } from './peers/user-answer.js';
+import { USER_COLUMNS } from './peers/user-response.js';
 
 /** A migrated database with the users `1` … `users`, and so many issued keys that nobody has. */
 export interface Database {

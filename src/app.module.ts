@@ -13,7 +13,9 @@ import { PrismaModule } from './prisma/prisma.module.js';
 import { RequestEventsModule } from './requests/request-events.js';
 import { UsageRecordingModule } from './usage/usage-recording.module.js';
 
-/** The backend. Importing this file fails with a list of every problem of the environment variables. */
+/**
+ * The backend. Importing this file fails with a list of every problem of the environment variables.
+ */
 @Module({
   imports: [
     // First, so that a mistake in the environment is reported before anything else is loaded.

@@ -18,16 +18,15 @@ import { NestLogger } from '@latchkey/logging/nest-logger';
 import { RequestEvents } from './requests/request-events.js';
 
 export const APP_OPTIONS = {
-  // Nest's own parser also accepts forms.
+  // Nest's default parser also accepts forms.
   bodyParser: false,
-  // `main.ts` reports what went wrong and exits.
+  // `main.ts` reports the error and exits.
   abortOnError: false,
 } as const;
 
 const HEALTH = /^\/api\/health(?:[/?]|$)/;
 const MAX_PIPELINED = 16;
 
-/** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     const { startTracing } = await import('@latchkey/tracing/sdk');
@@ -44,7 +43,6 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   return app;
 }
 
-/** Sets up everything that all routes share. */
 export async function configureApp(
   app: NestFastifyApplication,
   environment: Environment,

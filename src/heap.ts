@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 
-// Before all else is loaded. Why, and what each gains: docs/decisions/0028-heap.md.
+// Before anything else is loaded: docs/decisions/0028-heap.md.
 setFlagsFromString('--heap-growing-percent=30');
 setFlagsFromString('--no-allocation-site-pretenuring');
 setFlagsFromString('--liftoff-only');

@@ -8,7 +8,7 @@ import { parseEnvironment } from './config/environment.js';
 try {
   loadEnvFiles();
   const environment = parseEnvironment(process.env);
-  // Imported after the check, so that a mistake in the environment is reported at once.
+  // Imported after the check, so that configuration errors are reported at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.PORT, await resolveAddress(environment.HOST));

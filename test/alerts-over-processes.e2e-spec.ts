@@ -50,7 +50,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   }
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once of failures that a load balancer spreads over them',
+    'alert once for failures that a load balancer spreads over them',
     async () => {
       const alerts = () => receiver.of('repeated-failures', 'firing');
       await failInTurns(MAX_FAILURES - 1, () => ADDRESS);
@@ -66,7 +66,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   );
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once of addresses that each process sees one of',
+    'alert once for many failing networks, of which each process sees one',
     async () => {
       const alerts = () => receiver.of('failures-from-many-sources', 'firing');
       expect(alerts()).toEqual([]);

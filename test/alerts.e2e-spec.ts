@@ -42,7 +42,7 @@ describe('an alert', () => {
     }
   };
 
-  it('tells once of failures from one source, and once that they are over', async () => {
+  it('is sent once when failures from one network begin, and once when they end', async () => {
     await fail(12);
     await expect.poll(() => receiver.of('repeated-failures', 'resolved').length, WAIT).toBe(1);
     const [begun, ...more] = receiver.of('repeated-failures', 'firing');
@@ -54,13 +54,13 @@ describe('an alert', () => {
       details: { failures: 5, seconds: 60 },
       text: 'Alert: 127.0.0.1 failed to authenticate 5 times within 60 s',
     });
-    expect(ended).toMatchObject({ episode: begun?.episode, startedAt: begun?.startedAt });
+    expect(ended).toMatchObject({ incidentId: begun?.incidentId, startedAt: begun?.startedAt });
     expect(ended?.id).not.toBe(begun?.id);
     expect(ended?.text).toBe('Over: 127.0.0.1 has stopped failing to authenticate');
     expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
   });
 
-  it('is signed, so that its receiver can tell it from a forged one', () => {
+  it('is signed, so that the receiver can reject forged alerts', () => {
     const { headers, body } = receiver.requests[0] ?? { headers: {}, body: '' };
     const signature = headers['x-latchkey-signature'];
     expect(isGenuine(SECRET, signature, body)).toBe(true);
@@ -69,7 +69,7 @@ describe('an alert', () => {
     expect(headers['content-type']).toBe('application/json');
   });
 
-  it('tells of a revoked key that is used, without the key', async () => {
+  it('is sent when a revoked key is used, and does not quote the key', async () => {
     const key = await issueKey(app.url);
     await withKey(app.url).post(`/api/internal/api-keys/${key.id}/revoke`).send({}).expect(200);
     await withKey(app.url, key.secret).get('/api/internal/users/12345').expect(401);
@@ -85,7 +85,7 @@ describe('an alert', () => {
     }
   });
 
-  it('tells of a key that walks through the users', async () => {
+  it('is sent when a key enumerates users', async () => {
     const labels: RequestLabels = {
       method: 'GET',
       route: '/api/internal/users/:id',
@@ -102,7 +102,7 @@ describe('an alert', () => {
     expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-walks' });
   });
 
-  it('is delivered when a receiver that refused it takes it', async () => {
+  it('is delivered again until the receiver accepts it', async () => {
     receiver.status = 500;
     app.nest.get(Alerts, { strict: false }).raise('enumeration', 'k-refused', { source: '::1' });
     await expect
@@ -144,7 +144,7 @@ describe('keys that need attention', () => {
     Promise.all([app.nest, other].map((nest) => nest.get(KeyDetector, { strict: false }).run()));
   const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-  it('are told of once, however many processes look, and once that it is over', async () => {
+  it('cause one alert and one end over several processes', async () => {
     const key = await issueKey(app.url, { name: '<!channel>', expiresAt: inDays(3) });
     await issueKey(app.url, { expiresAt: inDays(30) });
     await watch();
@@ -162,7 +162,7 @@ describe('keys that need attention', () => {
     });
   });
 
-  it('are over with the true reason when a key is revoked', async () => {
+  it('are resolved with the true reason when a key is revoked', async () => {
     const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
     const alertsOf = (status: 'firing' | 'resolved') =>
       receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
@@ -175,7 +175,7 @@ describe('keys that need attention', () => {
     expect(over?.text).toBe(`Over: The key ${key.id} (revoked soon) was revoked`);
   });
 
-  it('are told of when nobody has used them for long, until somebody does', async () => {
+  it('cause an alert when they are unused for long, until they are used', async () => {
     const key = await issueKey(app.url);
     await app.prisma.$executeRaw`ALTER TABLE api_keys DISABLE TRIGGER USER`;
     await app.prisma.apiKey.update({
@@ -193,7 +193,7 @@ describe('keys that need attention', () => {
   });
 });
 
-describe('an episode that several processes see', () => {
+describe('an incident that several processes detect', () => {
   const app = useApp(PATIENT);
   let other: NestFastifyApplication;
   beforeAll(async () => {
@@ -203,7 +203,7 @@ describe('an episode that several processes see', () => {
   afterAll(() => other.close());
   const alertsOf = (nest: NestFastifyApplication) => nest.get(Alerts, { strict: false });
 
-  it('is told once, and counts in all of them', async () => {
+  it('causes one alert, and counts in all of them', async () => {
     const both = [app.nest, other].map(alertsOf);
     for (const alerts of both) alerts.raise('revoked-key-used', 'k-shared', { source: '::1' });
     const told = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
@@ -216,7 +216,7 @@ describe('an episode that several processes see', () => {
     expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([0, 0]);
   });
 
-  it('is one of a hundred of its rule at the most: an attack from everywhere is no storm', async () => {
+  it('is limited to a hundred of its rule, so that a distributed attack causes no alert storm', async () => {
     const alerts = alertsOf(app.nest);
     for (let source = 0; source < 150; source++) {
       alerts.raise('repeated-failures', `s${source}`, { failures: 20, seconds: 60 });
@@ -234,7 +234,7 @@ describe('failures from many sources', () => {
   const open = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('are told of by the number of sources, not of failures', async () => {
+  it('cause an alert by the number of networks, not of failures', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }
@@ -245,13 +245,13 @@ describe('failures from many sources', () => {
   });
 });
 
-describe('a key feed that falls silent', () => {
-  it('is told of, and so is that it is heard again', async () => {
+describe('an interrupted key sync', () => {
+  it('causes an alert, and another when it is restored', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });
     const told = (status: 'firing' | 'resolved') =>
-      receiver.of('key-feed-stale', status).length > 0;
+      receiver.of('key-sync-stale', status).length > 0;
     proxy.silence('latchkey-key-sync');
     await expect.poll(() => told('firing'), WAIT).toBe(true);
     proxy.restore();
@@ -263,19 +263,19 @@ describe('a key feed that falls silent', () => {
 });
 
 describe('without a database', () => {
-  it('alerts go straight to the receiver', async () => {
+  it('alerts are sent directly to the receiver', async () => {
     const app = await startApp({
       ...PATIENT,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
     });
-    await expect.poll(() => receiver.of('key-feed-stale', 'firing').length, WAIT).toBe(1);
-    expect(receiver.of('key-feed-stale')[0]?.subject).toContain(`/${process.pid}`);
+    await expect.poll(() => receiver.of('key-sync-stale', 'firing').length, WAIT).toBe(1);
+    expect(receiver.of('key-sync-stale')[0]?.subject).toContain(`/${process.pid}`);
     await app.close();
   });
 });
 
 describe('the configuration of alerts', () => {
-  it('is never quoted by a failing delivery', async () => {
+  it('is never quoted in the log of a failed delivery', async () => {
     const lines: string[] = [];
     const logger = {
       log: () => undefined,
@@ -290,7 +290,7 @@ describe('the configuration of alerts', () => {
     Logger.overrideLogger(logger);
     await expect
       .poll(() => lines.join(' '), WAIT)
-      .toContain('does not confirm them: DeliveryError: ECONNREFUSED');
+      .toContain('Alert delivery fails: DeliveryError: ECONNREFUSED');
     expect(lines.join(' ')).not.toContain('s3cret-path');
     await app.close();
   });

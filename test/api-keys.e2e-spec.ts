@@ -25,7 +25,7 @@ function inDays(days: number): string {
 }
 
 describe('POST /api/internal/api-keys', () => {
-  it('answers with the key and, this once, its secret', async () => {
+  it('returns the key and, only this once, its secret', async () => {
     const { body } = await root()
       .post(KEYS)
       .send({
@@ -70,7 +70,7 @@ describe('POST /api/internal/api-keys', () => {
     expect(JSON.stringify(shown)).not.toContain(body.secret);
   });
 
-  it('makes a key for 90 days if nothing else is said', async () => {
+  it('creates a key for 90 days by default', async () => {
     const { id } = await issueKey(app.url);
     const { body } = await root().get(`${KEYS}/${id}`);
     const days = (Date.parse(body.apiKey.expiresAt) - Date.parse(body.apiKey.createdAt)) / DAY_MS;
@@ -120,7 +120,7 @@ describe('POST /api/internal/api-keys', () => {
         .set('Idempotency-Key', idempotencyKey)
         .send({ ...wanted, ...fields });
 
-    it('makes one key of two requests, and shows its secret once', async () => {
+    it('creates one key for two requests, and shows its secret once', async () => {
       const { body: first } = await create('a').expect(201);
       const { body: second } = await create('a').expect(201);
       expect(second.apiKey.id).toBe(first.apiKey.id);
@@ -128,31 +128,31 @@ describe('POST /api/internal/api-keys', () => {
       expect(second.secret).toBeNull();
     });
 
-    it('makes one key of ten requests at once', async () => {
+    it('creates one key for ten concurrent requests', async () => {
       const answers = await Promise.all(Array.from({ length: 10 }, () => create('b').expect(201)));
       expect(new Set(answers.map(({ body }) => body.apiKey.id)).size).toBe(1);
       expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
     });
 
-    it('refuses another request with the same one', async () => {
+    it('refuses a different request with the same Idempotency-Key', async () => {
       await create('c').expect(201);
       const { body } = await create('c', { name: 'another' }).expect(422);
       expect(body.code).toBe('IDEMPOTENCY_KEY_REUSED');
     });
 
-    it('makes another key for another caller', async () => {
+    it('creates another key for another caller', async () => {
       const manager = await issueKey(app.url, { scopes: ['users:read', 'keys:write'] });
       const { body: first } = await create('d').expect(201);
       const { body: second } = await create('d', {}, manager.secret).expect(201);
       expect(second.apiKey.id).not.toBe(first.apiKey.id);
     });
 
-    it('makes a key if the first request was refused', async () => {
+    it('creates a key if the first request was refused', async () => {
       await create('e', { scopes: [] }).expect(400);
       await create('e').expect(201);
     });
 
-    it('forgets it after a day', async () => {
+    it('forgets the Idempotency-Key after a day', async () => {
       const { body: first } = await create('f').expect(201);
       await app.prisma.idempotentRequest.updateMany({
         data: { createdAt: new Date(Date.now() - DAY_MS - 1000) },
@@ -161,7 +161,7 @@ describe('POST /api/internal/api-keys', () => {
       expect(second.apiKey.id).not.toBe(first.apiKey.id);
     });
 
-    it('refuses one that is empty or too long', async () => {
+    it('refuses an empty or too long Idempotency-Key', async () => {
       await create('').expect(400);
       const { body } = await create('x'.repeat(256)).expect(400);
       expect(body.errors[0].path).toBe('Idempotency-Key');
@@ -179,7 +179,7 @@ describe('an issued key', () => {
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: 'accounts:read' });
   });
 
-  it('is refused from the moment at which it expires', async () => {
+  it('is refused from its expiry on', async () => {
     const expiresAt = new Date(Date.now() + 1500);
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
@@ -209,7 +209,7 @@ describe('an issued key', () => {
     },
   );
 
-  it('of another environment is refused, though everything else is right', async () => {
+  it('is refused in another environment', async () => {
     const { secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret.replace('lk_test', 'lk_live'))).toBe(REFUSED);
     await app.prisma.$executeRaw`
@@ -219,7 +219,7 @@ describe('an issued key', () => {
     expect(await statusWith(app.url, 'lk_live_0000000000000000000000000000002KXur2')).toBe(REFUSED);
   });
 
-  it('is refused with one character changed', async () => {
+  it('is refused if one character differs', async () => {
     const { secret } = await issueKey(app.url);
     const changed = secret.slice(0, -1) + (secret.endsWith('0') ? '1' : '0');
     expect(await statusWith(app.url, changed)).toBe(REFUSED);
@@ -304,11 +304,11 @@ describe('GET /api/internal/api-keys', () => {
     expect(seen.length).toBe(await app.prisma.apiKey.count());
   });
 
-  it('refuses a cursor that is none', async () => {
+  it('refuses an invalid cursor', async () => {
     await root().get(`${KEYS}?cursor=x`).expect(400);
   });
 
-  it('answers 404 and 400 for keys that don’t exist', async () => {
+  it('returns 404 and 400 for keys that do not exist', async () => {
     const { body } = await root().get(`${KEYS}/${UNKNOWN_ID}`).expect(404);
     expect(body.code).toBe('API_KEY_NOT_FOUND');
     await root().get(`${KEYS}/x`).expect(400);
@@ -316,7 +316,7 @@ describe('GET /api/internal/api-keys', () => {
 });
 
 describe('POST …/rotate', () => {
-  it('makes a successor that can do the same, and keeps the key for the grace period', async () => {
+  it('creates a successor with the same permissions, and keeps the key for the grace period', async () => {
     const limits = { readFields: ['name'], writeFields: ['phone'], networks: ['127.0.0.0/8'] };
     const old = await issueKey(app.url, { ...limits, rateLimit: 600 });
     const { body } = await root()
@@ -342,7 +342,7 @@ describe('POST …/rotate', () => {
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
   });
 
-  it('tells callers of the old key that it is deprecated, and until when it is good', async () => {
+  it('announces to callers of the old key its deprecation and end', async () => {
     const old = await issueKey(app.url);
     const { body } = await root().post(`${KEYS}/${old.id}/rotate`).expect(201);
     const { rotatedAt, retiresAt } = body.predecessor;
@@ -367,7 +367,7 @@ describe('POST …/rotate', () => {
     expect(body.apiKey.status).toBe('retired');
   });
 
-  it('gives a key one successor, of ten requests at once', async () => {
+  it('creates one successor for ten concurrent requests', async () => {
     const { id } = await issueKey(app.url);
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => root().post(`${KEYS}/${id}/rotate`)),
@@ -380,7 +380,7 @@ describe('POST …/rotate', () => {
     expect(await app.prisma.apiKey.count({ where: { predecessorId: id } })).toBe(1);
   });
 
-  it('refuses a key that has ended, or does not exist', async () => {
+  it('refuses a key that has ended or does not exist', async () => {
     const { id } = await issueKey(app.url);
     await root().post(`${KEYS}/${id}/revoke`).expect(200);
     const { body } = await root().post(`${KEYS}/${id}/rotate`).expect(409);
@@ -391,7 +391,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('answers when the key is refused, and says so', async () => {
+  it('responds when the key is refused everywhere, and confirms it', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()
@@ -408,7 +408,7 @@ describe('POST …/revoke', () => {
     expect(body.apiKey).toMatchObject({ status: 'revoked', revocationReason: 'it leaked' });
   });
 
-  it('may be repeated, and confirms once more', async () => {
+  it('confirms again when repeated', async () => {
     const { id } = await issueKey(app.url);
     const { body: first } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'a' });
     const { body: second } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'b' });
@@ -416,7 +416,7 @@ describe('POST …/revoke', () => {
     expect(second.revocation).toMatchObject({ confirmed: true, instances: 1 });
   });
 
-  it('leaves no state in which a rotation at the same time brings the key back', async () => {
+  it('cannot be undone by a concurrent rotation', async () => {
     for (let round = 0; round < 10; round++) {
       const { id, secret } = await issueKey(app.url);
       await Promise.all([
@@ -429,13 +429,13 @@ describe('POST …/revoke', () => {
     }
   });
 
-  it('answers 404 for a key that does not exist', async () => {
+  it('returns 404 for a key that does not exist', async () => {
     await root().post(`${KEYS}/${UNKNOWN_ID}/revoke`).expect(404);
   });
 });
 
 describe('a key that ends while a change that it asked for waits', () => {
-  it.each(['', '/rotate', '/revoke'])('makes no change any more: %s', async (action) => {
+  it.each(['', '/rotate', '/revoke'])('makes no more changes: %s', async (action) => {
     const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
     const other = await issueKey(app.url);
     const change = withKey(app.url, caller.secret);
@@ -457,7 +457,7 @@ describe('a key that ends while a change that it asked for waits', () => {
 });
 
 describe('the last issued key that can manage keys', () => {
-  it('is not one that retires soon', async () => {
+  it('does not count retiring keys', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
       data: { revokedAt: new Date(), revokedBy: 'the test' },
@@ -484,7 +484,7 @@ describe('the last issued key that can manage keys', () => {
     await root().post(`${KEYS}/${first.id}/revoke`).expect(200);
   });
 
-  it('is left over when two revoke each other at once', async () => {
+  it('remains when two keys revoke each other concurrently', async () => {
     const keys = [
       await issueKey(app.url, { scopes: ['keys:write'] }),
       await issueKey(app.url, { scopes: ['keys:write'] }),
@@ -501,7 +501,7 @@ describe('POST …/check', () => {
   const check = (apiKey: string, address = '127.0.0.1', caller = API_KEY) =>
     withKey(app.url, caller).post(`${KEYS}/check`).send({ apiKey, address });
 
-  it('gives the verdict of the server on a key', async () => {
+  it('returns the result of the server’s key check', async () => {
     const { id, secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     const outcomes = [
       [await check(secret, '10.1.2.3'), { outcome: 'admitted', keyId: id }],
@@ -546,14 +546,14 @@ describe('GET /api/internal/root-keys', () => {
 });
 
 describe('a key for some networks', () => {
-  it('is admitted from there only', async () => {
+  it('is admitted only from these networks', async () => {
     const here = await issueKey(app.url, { networks: ['127.0.0.1/32'] });
     const elsewhere = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     expect(await statusWith(app.url, here.secret)).toBe(ADMITTED);
     expect(await statusWith(app.url, elsewhere.secret)).toBe(REFUSED);
   });
 
-  it('takes no address from a header of just anybody', async () => {
+  it('is not admitted by an address in a header of an untrusted client', async () => {
     const { secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     for (const header of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP']) {
       const { status } = await withKey(app.url, secret)

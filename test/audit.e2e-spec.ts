@@ -47,7 +47,7 @@ async function makeHistory(): Promise<{ id: string; successorId: string }> {
 }
 
 describe('the audit trail', () => {
-  it('has every change, who made it, and the key before and after', async () => {
+  it('has every change with its author and the key before and after', async () => {
     const { id, successorId } = await makeHistory();
     const events = [];
     for await (const event of audit.events()) events.push(event);
@@ -65,7 +65,7 @@ describe('the audit trail', () => {
     expect(await audit.verify()).toMatchObject({ events: 4, faults: [], inconsistentKeys: [] });
   });
 
-  it('has changes that were made past the application, too', async () => {
+  it('includes changes made without the application', async () => {
     const { id } = await issueKey(url);
     await superuser.query(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
     const events = [];
@@ -99,13 +99,13 @@ describe('the audit trail', () => {
     expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
   });
 
-  it('shows that the last event is missing, by the key that it was about', async () => {
+  it('reveals a missing last event by its key', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('shows that the whole trail is missing, by the keys and by an earlier head', async () => {
+  it('reveals a deleted trail by the keys and by an earlier head', async () => {
     await makeHistory();
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');
@@ -114,7 +114,7 @@ describe('the audit trail', () => {
     expect(report.faults).toHaveLength(1);
   });
 
-  it('shows a key that was changed without an event, or removed', async () => {
+  it('reveals a key that was changed without an event, or removed', async () => {
     const { id } = await makeHistory();
     await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
     expect(await audit.verify()).toMatchObject({ inconsistentKeys: [id] });
@@ -123,7 +123,7 @@ describe('the audit trail', () => {
     expect((await audit.verify()).inconsistentKeys.toSorted()).toEqual([id, other.id].toSorted());
   });
 
-  it('is verified page by page, however many keys there are', async () => {
+  it('is verified page by page', async () => {
     await superuser.query(`INSERT INTO api_keys
       (id, name, digest, hint, environment, scopes, created_at, created_by, expires_at)
       SELECT '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), 'many', sha256(n::text::bytea), 'hint', 'test', '{users:read}', now(), 'test', now() + interval '1 day'
@@ -146,7 +146,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('is whole after fifty changes, five at a time', async () => {
+  it('is intact after fifty changes, five at a time', async () => {
     const issueTen = async () => {
       for (let issued = 0; issued < 10; issued++) await issueKey(url);
     };
@@ -171,7 +171,7 @@ describe('the audit trail of users', () => {
     return events;
   }
 
-  it('has who changed which fields for which user, and no values', async () => {
+  it('has the author, the acting user and the changed fields, without values', async () => {
     await runAsBackend(
       `SELECT set_config('latchkey.actor', 'a-key', true), set_config('latchkey.acting_user', 'bob', true)`,
       `INSERT INTO users (id, email, name, roles, updated_at) VALUES ('ada', 'ada@example.com', 'Ada', '{customer}', now())`,
@@ -204,7 +204,7 @@ describe('the audit trail of users', () => {
     expect(await audit.verify()).toMatchObject({ events: 3, faults: [], inconsistentKeys: [] });
   });
 
-  it('is one chain with that of keys, whatever the order of changes', async () => {
+  it('forms one chain with that of keys', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const backend = withKey(await app.getUrl());
     await Promise.all([makeHistory(), backend.post(USERS).send(ADA).expect(201), makeHistory()]);
@@ -213,7 +213,7 @@ describe('the audit trail of users', () => {
     expect(await audit.verify()).toMatchObject({ events: 10, faults: [], inconsistentKeys: [] });
   });
 
-  it('has nothing of a bulk load by the owner, unless it names an actor', async () => {
+  it('has no events of a bulk load by the owner unless it names an actor', async () => {
     const load = `INSERT INTO users (id, email, name, updated_at) SELECT n, n, 'many', now() FROM CAST(gen_random_uuid() AS TEXT) AS n`;
     await superuser.query(load);
     expect(await readEvents()).toEqual([]);
@@ -227,7 +227,7 @@ describe('the audit trail of users', () => {
     expect(await readEvents()).toMatchObject([{ subject: 'user:eve' }]);
   });
 
-  it('ends a change in time while another session holds its lock', async () => {
+  it('lets a change time out while another session holds its lock', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE audit_lock IN EXCLUSIVE MODE');
@@ -264,7 +264,7 @@ describe('GET /api/internal/audit', () => {
     expect(ofOne.body.events).toHaveLength(1);
   });
 
-  it('lists what one key has done, whatever acting user it has named', async () => {
+  it('lists the changes by one key, for any acting user', async () => {
     const manager = await issueKey(url, { name: 'manager', scopes: ['keys:write', 'users:read'] });
     const body = { name: 'issued', scopes: ['users:read'] };
     const issue = () => withKey(url, manager.secret).post(KEYS).send(body);
@@ -290,7 +290,7 @@ describe('GET /api/internal/audit', () => {
     expect(report.body.faults).toMatchObject([{ sequence: 1 }]);
   });
 
-  it('needs the scope audit:read and a valid query', async () => {
+  it('requires the scope audit:read and a valid query', async () => {
     const reader = await issueKey(url, { scopes: ['audit:read'] });
     const other = await issueKey(url, { scopes: ['keys:read', 'keys:write'] });
     for (const path of [EVENTS, VERIFICATION]) {

@@ -27,13 +27,13 @@ const me = (authorization: string) =>
   request(app.url).get('/api/auth/me').set('Authorization', authorization);
 
 describe('GET /api/auth/me', () => {
-  it('answers with the user whose token it is', async () => {
+  it('returns the user of the token', async () => {
     const { id, email } = await addUser(app.prisma);
     const { body } = await me(`Bearer ${await mint({ userId: id })}`).expect(200);
     expect(body.user).toMatchObject({ id, email });
   });
 
-  it('says 404 when the user of a good token does not exist', async () => {
+  it('returns 404 if the user of a valid token does not exist', async () => {
     const { body } = await me(`Bearer ${await mint({ userId: 'nobody' })}`).expect(404);
     expect(body.code).toBe('USER_NOT_FOUND');
   });
@@ -65,7 +65,7 @@ describe('GET /api/auth/me', () => {
     expect(body.code).toBe('INVALID_ACCESS_TOKEN');
   });
 
-  it('refuses every token where no way to verify them is set', async () => {
+  it('refuses every token if no verification is configured', async () => {
     const closed = await startApp({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
     const answer = await request(await closed.getUrl())
       .get('/api/auth/me')
@@ -74,7 +74,7 @@ describe('GET /api/auth/me', () => {
     await closed.close();
   });
 
-  it('says 503 when the issuer’s keys cannot be had', async () => {
+  it('returns 503 while the issuer’s keys are unavailable', async () => {
     const silent = await listenSilently();
     silent.close();
     const waiting = await startApp({

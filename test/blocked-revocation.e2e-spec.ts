@@ -34,7 +34,7 @@ async function lockRow(databaseUrl: string): Promise<void> {
   await attacker.hold(`SELECT FROM api_keys WHERE id = '${key.id}' FOR UPDATE`);
 }
 
-describe('a revocation that a lock keeps waiting', () => {
+describe('a revocation that a lock blocks', () => {
   it('ends the session of the backend’s account that holds the lock', async () => {
     await lockRow(database.runTimeUrl);
     const { body } = await revoke().expect(200);
@@ -42,13 +42,13 @@ describe('a revocation that a lock keeps waiting', () => {
     expect(await statusWith(url, key.secret)).toBe(REFUSED);
   });
 
-  it('is unavailable while the owner of the tables holds the lock', async () => {
+  it('returns 503 while the owner of the tables holds the lock', async () => {
     await lockRow(database.url);
     const { body } = await revoke().expect(503);
     expect(body.code).toBe('DATABASE_UNAVAILABLE');
   });
 
-  it('goes on although the sessions that block it cannot be found', async () => {
+  it('proceeds if the blocking sessions cannot be found', async () => {
     const change = async ({ prisma }: KeyChange) => {
       // Longer than other changes may take.
       await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
@@ -58,7 +58,7 @@ describe('a revocation that a lock keeps waiting', () => {
     expect(await app.get(KeyChanges).revoke('test', change, blockers)).toBe('revoked');
   });
 
-  it('ignores acknowledgements that no root key has signed', async () => {
+  it('ignores acknowledgements that no root key signed', async () => {
     const forged = ['garbage', `${'0'.repeat(16)} ${key.id} 1 forged`];
     const notify = forged.map((text) => `NOTIFY latchkey_key_acknowledgements, '${text}'`);
     await runStatements(database.runTimeUrl, notify);

@@ -144,7 +144,7 @@ describe('a password that is rotated in DATABASE_URL_FILE and DIRECT_URL_FILE', 
 });
 
 describe('a read after ALTER TABLE', () => {
-  it('succeeds on each connection of the pool, although its plans are stale', async () => {
+  it('succeeds on each connection of the pool despite stale plans', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const url = await app.getUrl();
     /** Makes each read wait, so that each has a connection of its own. */

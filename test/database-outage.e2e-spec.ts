@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DatabasePool } from '../src/prisma/database-pool.js';
-import { startApp, useApp, withKey } from './support/app.js';
+import { API_KEY, startApp, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { listenSilently } from './support/silent-server.js';
@@ -30,6 +30,19 @@ describe('health with a database', () => {
     expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up', limits: 'up' } });
   });
 
+  it('adds the version at /api/health for a valid key', async () => {
+    const { secret, id } = await issueKey(app.url);
+    for (const key of [API_KEY, secret]) {
+      const { body } = await withKey(app.url, key).get('/api/health').expect(200);
+      expect(body).toMatchObject({ status: 'up', version: '0.1.0' });
+    }
+    await withKey(app.url).post(`/api/internal/api-keys/${id}/revoke`).expect(200);
+    for (const key of ['', 'wrong', secret]) {
+      const { body } = await withKey(app.url, key).get('/api/health').expect(200);
+      expect(body).not.toHaveProperty('version');
+    }
+  });
+
   it('is live', async () => {
     const { body } = await request(app.url).get('/api/health/live').expect(200);
     expect(body).toEqual({ status: 'up' });
@@ -46,13 +59,13 @@ describe('without a database', () => {
   });
   afterEach(() => stop());
 
-  it.each(ROUTES)('answers 503 and when to come again: %s %s', async (method, path, body) => {
+  it.each(ROUTES)('returns 503 with Retry-After: %s %s', async (method, path, body) => {
     const answer = await withKey(url)[method](path).send(body).expect(503);
     expect(answer.body).toMatchObject(UNAVAILABLE);
     expect(answer.headers['retry-after']).toBe('1');
   });
 
-  it('is live but not ready, and names no host', async () => {
+  it('is live but not ready, and reveals no host', async () => {
     await request(url).get('/api/health/live').expect(200);
     for (const path of ['/api/health', '/api/health/ready']) {
       const { body } = await request(url).get(path).expect(503);
@@ -64,8 +77,8 @@ describe('without a database', () => {
   });
 });
 
-describe('a database that takes connections and says nothing', () => {
-  it('is given up after a second, on every route at once', async () => {
+describe('a database that accepts connections and never responds', () => {
+  it('times out after a second, on all routes concurrently', async () => {
     const silent = await listenSilently();
     const app = await startApp({
       DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none`,
@@ -80,8 +93,8 @@ describe('a database that takes connections and says nothing', () => {
   });
 });
 
-describe('a database that falls silent', () => {
-  it('is given up also by connections that nobody has used for a while, and served again when it speaks', async () => {
+describe('a database that stops responding', () => {
+  it('times out on idle connections too, and is used again when it responds', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });
@@ -101,7 +114,7 @@ describe('a database that falls silent', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('may break just when it is lent, and ends no process', async () => {
+  it('may break at check-out without ending the process', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();
@@ -127,7 +140,7 @@ describe('changes of keys', () => {
     return performance.now() - askedAt;
   }
 
-  it('fail together while the table is locked, and not one after another', async () => {
+  it('fail together, not one after another, while the table is locked', async () => {
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE`;
       expect(await slowest(app.url)).toBeLessThan(BOUND_MS);
@@ -135,7 +148,7 @@ describe('changes of keys', () => {
     await issueKey(app.url);
   });
 
-  it('fail together while the database says nothing, and not one after another', async () => {
+  it('fail together, not one after another, while the database does not respond', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const behind = await startApp({ DATABASE_URL: proxy.url });
@@ -158,7 +171,7 @@ describe('a database that comes and goes', () => {
     app.prisma.$executeRaw`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'latchkey' AND datname = current_database()`;
 
-  it('is served again by itself after it cut the connection', async () => {
+  it('is used again after it closed the connections', async () => {
     const { id } = await addUser(app.prisma);
     await get(id).expect(200);
     await cut();
@@ -167,7 +180,7 @@ describe('a database that comes and goes', () => {
     await get(id).expect(200);
   });
 
-  it('answers 503 while a row stays locked, and 200 once it is free', async () => {
+  it('causes 503 while a row is locked, and 200 afterwards', async () => {
     const { id } = await addUser(app.prisma);
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
@@ -177,7 +190,7 @@ describe('a database that comes and goes', () => {
     await get(id).expect(200);
   });
 
-  it('answers 503 to those who wait too long for a connection of the pool', async () => {
+  it('causes 503 for requests that wait too long for a pool connection', async () => {
     const { id } = await addUser(app.prisma);
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
@@ -187,7 +200,7 @@ describe('a database that comes and goes', () => {
     await vi.waitUntil(async () => (await get(id)).status === 200, 10_000);
   });
 
-  it('answers 503 to a write while the database is read-only', async () => {
+  it('causes 503 for writes while it is read-only', async () => {
     const { id } = await addUser(app.prisma);
     const [{ name } = { name: '' }] = await app.prisma.$queryRaw<
       { name: string }[]

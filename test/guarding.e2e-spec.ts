@@ -51,7 +51,7 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 }
 
 describe('every route', () => {
-  it('is public only if it is known to be', () => {
+  it('is public only if it is on the list', () => {
     const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
       Object.entries(operations)
         .filter(([, operation]) => operation.security.length === 0)
@@ -82,7 +82,7 @@ describe('every route', () => {
     }
   });
 
-  it('lets the right key past the guard', async () => {
+  it('admits the right key', async () => {
     for (const [method, path] of keyRoutes()) {
       const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
       expect([method, path, [400, 503].includes(statusCode)]).toEqual([method, path, true]);
@@ -109,8 +109,8 @@ describe('every route', () => {
   });
 });
 
-describe('an answer without a key', () => {
-  it('is the same to the byte, whatever the id', async () => {
+describe('a response without a key', () => {
+  it('is byte-identical for every id', async () => {
     const ids = ['1', '12345', 'nobody', '%00', 'a.b', 'x'.repeat(1000)];
     const answers = await Promise.all(
       ids.map(async (id) => {
@@ -143,7 +143,7 @@ describe('a repeated X-API-Key', () => {
     expect(status).toBe(401);
   });
 
-  it('is how a single key gets in with the same means', async () => {
+  it('is admitted if it occurs once, by the same means (control)', async () => {
     expect(await statusOf(['X-API-Key', API_KEY])).toBe(503);
   });
 });
@@ -188,7 +188,7 @@ describe('a path in disguise', () => {
   });
 });
 
-describe('a route made carelessly', () => {
+describe('a carelessly declared route', () => {
   @Controller('undeclared')
   class UndeclaredController {
     @Get()
@@ -228,7 +228,7 @@ describe('a route made carelessly', () => {
   });
   afterAll(() => careless.close());
 
-  it('refuses a key without the scope that the route asks for, and names the scope', async () => {
+  it('refuses a key without the required scope, and names the scope', async () => {
     const { body } = await withKey(await careless.getUrl())
       .get('/api/beyond')
       .expect(403);
@@ -236,7 +236,7 @@ describe('a route made carelessly', () => {
   });
 
   it.each(['', '/guarded', '/contradictory'])(
-    'serves nobody at /undeclared%s, even with a key',
+    'refuses every request at /undeclared%s, even with a key',
     async (path) => {
       const { body } = await withKey(await careless.getUrl())
         .get(`/api/undeclared${path}`)

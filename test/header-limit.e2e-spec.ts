@@ -53,12 +53,12 @@ function expectRefused({ answers, rest, isRefused }: Exchange): void {
 describe('padding that hides a header field', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
-  it.each(FIELDS)('gets 431 and the end of the connection: $title', async (hidden) => {
+  it.each(FIELDS)('gets 431 and a closed connection: $title', async (hidden) => {
     const bytes = hidingRequest(PATH, credentials(), padding(DROPPED_AFTER), hidden);
     expectRefused(await send(bytes + NEXT));
   });
 
-  it.each(FIELDS)('is what hides it, the control: $title', async (hidden) => {
+  it.each(FIELDS)('hides the field without the limit (control): $title', async (hidden) => {
     const { answers } = await send(hidingRequest(PATH, credentials(), [], hidden));
     expect(answers.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
@@ -116,23 +116,23 @@ describe('the limit of 100 header fields', () => {
     expect(result.answers.map(({ status }) => status)).toEqual([400]);
   });
 
-  it('refuses a pipelined request after the answer to the one before it', async () => {
+  it('refuses a pipelined request after the preceding response', async () => {
     const { answers, isRefused } = await send(request(2) + request(101) + request(2));
     expect(answers.map(({ status }) => status)).toEqual([200, 431]);
     expect(isRefused).toBe(true);
   });
 
-  it('gives a tunnel behind a refused request no answer of its own', async () => {
+  it('sends no second response to a tunnel after a refused request', async () => {
     expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
   });
 
-  it('ends a connection that goes on behind a refused request that has to wait', async () => {
+  it('closes a connection that continues after a queued refusal', async () => {
     const { answers, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
     expect(answers).toEqual([]);
     expect(isStuck).toBe(false);
   });
 
-  it('is applied while load shedding admits no request', async () => {
+  it('applies while load shedding admits no request', async () => {
     const admits = vi.spyOn(LoadShedder.prototype, 'admits').mockReturnValue(false);
     expectRefused(await send(request(101)));
     expect(admits).not.toHaveBeenCalled();

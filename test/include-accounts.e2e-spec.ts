@@ -19,7 +19,7 @@ async function keyWith(fields: object): Promise<ReturnType<typeof withKey>> {
 }
 
 describe('GET /api/internal/users/:id?include=accounts', () => {
-  it('answers with the user and its accounts, as the two routes do', async () => {
+  it('returns the user and its accounts like the two routes', async () => {
     const key = withKey(app.url);
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
     const { body: user } = await key.get(`${USERS}/ada`).expect(200);
@@ -28,7 +28,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
     expect(body.accounts).toEqual([{ ...SAVINGS, balance: '0.00' }]);
   });
 
-  it('answers with an empty list for a user without accounts', async () => {
+  it('returns an empty list for a user without accounts', async () => {
     const { body } = await withKey(app.url).get(`${USERS}/grace?include=accounts`).expect(200);
     expect(body).toMatchObject({ user: { id: 'grace' }, accounts: [] });
   });
@@ -39,7 +39,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: scope });
   });
 
-  it('leaves out the fields that the key may not read', async () => {
+  it('omits the fields that the key may not read', async () => {
     const key = await keyWith({ scopes: BOTH_SCOPES, readFields: ['name'] });
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
     expect(body).toMatchObject({
@@ -49,13 +49,13 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
     expect(Object.keys(body.user)).toEqual(['id', 'name']);
   });
 
-  it('says 404 for a user that does not exist', async () => {
+  it('returns 404 for a user that does not exist', async () => {
     const { body } = await withKey(app.url).get(`${USERS}/nobody?include=accounts`).expect(404);
     expect(body.code).toBe('USER_NOT_FOUND');
   });
 
   it.each(['include=orders', 'include=', 'include=accounts&include=accounts', 'includes=accounts'])(
-    'says 400 for ?%s',
+    'returns 400 for ?%s',
     async (query) => {
       const { body } = await withKey(app.url).get(`${USERS}/ada?${query}`).expect(400);
       expect(body.code).toBe('INVALID_REQUEST');
@@ -75,7 +75,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
 });
 
 describe('GET /api/internal/users?ids=…&include=accounts', () => {
-  it('answers with the accounts of each user that exists, by its id', async () => {
+  it('returns the accounts of each existing user by id', async () => {
     const { body } = await withKey(app.url)
       .get(`${USERS}?ids=grace,nobody,ada&include=accounts`)
       .expect(200);
@@ -89,7 +89,7 @@ describe('GET /api/internal/users?ids=…&include=accounts', () => {
     expect(body.requiredScope).toBe('accounts:read');
   });
 
-  it('says 400 without ids', async () => {
+  it('returns 400 without ids', async () => {
     const { body } = await withKey(app.url).get(`${USERS}?include=accounts`).expect(400);
     expect(body.errors).toEqual([{ path: 'include', message: 'cannot be used without ids' }]);
   });

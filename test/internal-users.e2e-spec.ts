@@ -9,7 +9,7 @@ const app = useApp();
 const api = () => withKey(app.url);
 
 describe('GET /api/internal/users/:id', () => {
-  it('answers with exactly the documented fields, in their order', async () => {
+  it('returns exactly the documented fields, in order', async () => {
     const user = await addUser(app.prisma, {
       id: 'john',
       email: 'john@example.com',
@@ -29,13 +29,13 @@ describe('GET /api/internal/users/:id', () => {
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 
-  it('shows an absent phone and an absent login as null', async () => {
+  it('returns null for an absent phone and login', async () => {
     const { id } = await addUser(app.prisma);
     const { body } = await api().get(`/api/internal/users/${id}`).expect(200);
     expect(body.user).toMatchObject({ phone: null, lastLoginAt: null });
   });
 
-  it('shows no roles and no permissions as empty, also where the database has null', async () => {
+  it('returns empty roles and permissions, also for null in the database', async () => {
     const { id } = await addUser(app.prisma);
     await app.prisma
       .$executeRaw`UPDATE users SET roles = NULL, permissions = NULL WHERE id = ${id}`;
@@ -43,7 +43,7 @@ describe('GET /api/internal/users/:id', () => {
     expect(body.user).toMatchObject({ roles: [], permissions: [] });
   });
 
-  it('says 404 for an id that nobody has', async () => {
+  it('returns 404 for an unknown id', async () => {
     const { body } = await api().get('/api/internal/users/nobody').expect(404);
     expect(body).toMatchObject({
       code: 'USER_NOT_FOUND',
@@ -53,7 +53,7 @@ describe('GET /api/internal/users/:id', () => {
   });
 
   it.each(['a%20b', '%00', 'a%2fb', 'a.b', 'ü', 'a'.repeat(65), "1'--", '%F0%9F%94%91'])(
-    'says 400 for %s, which is not an id',
+    'returns 400 for %s, which is not an id',
     async (id) => {
       const { body } = await api()
         .get(`/api/internal/users/${encodeURI(decodeURI(id))}`)
@@ -62,12 +62,12 @@ describe('GET /api/internal/users/:id', () => {
     },
   );
 
-  it('takes an id of 64 characters', async () => {
+  it('accepts an id of 64 characters', async () => {
     const { id } = await addUser(app.prisma, { id: 'Z'.repeat(64) });
     await api().get(`/api/internal/users/${id}`).expect(200);
   });
 
-  it('forbids caches to keep the answer', async () => {
+  it('forbids caching', async () => {
     const { id } = await addUser(app.prisma);
     const { headers } = await api().get(`/api/internal/users/${id}`);
     expect(headers).toMatchObject({
@@ -78,7 +78,7 @@ describe('GET /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users?ids=', () => {
-  it('answers in the order asked for, without duplicates and missing ones', async () => {
+  it('returns users in the requested order, without duplicates and missing ones', async () => {
     const [one, two] = [await addUser(app.prisma), await addUser(app.prisma)];
     const ids = [two.id, 'nobody', one.id, two.id].join(',');
     const { body } = await api().get('/api/internal/users').query({ ids }).expect(200);
@@ -86,7 +86,7 @@ describe('GET /api/internal/users?ids=', () => {
     expect(body.nextCursor).toBeNull();
   });
 
-  it('takes 100 ids of 64 characters', async () => {
+  it('accepts 100 ids of 64 characters', async () => {
     const ids = Array.from({ length: 100 }, (_, index) => String(index).padStart(64, 'x'));
     const { body } = await api()
       .get(`/api/internal/users?ids=${ids.join('%2C')}`)
@@ -104,7 +104,7 @@ describe('GET /api/internal/users?ids=', () => {
     expect(body.errors[0].path).toBe(path);
   });
 
-  it('says 400 for a repeated parameter', async () => {
+  it('returns 400 for a repeated parameter', async () => {
     await api().get('/api/internal/users?ids=1&ids=2').expect(400);
   });
 });
@@ -127,7 +127,7 @@ describe('GET /api/internal/users', () => {
     expect(seen.toSorted()).toEqual(all.map(({ id }) => id).toSorted());
   });
 
-  it('has no next page when the last user is on this one', async () => {
+  it('has no next page after the last user', async () => {
     await addUser(app.prisma);
     const count = await app.prisma.user.count();
     const { body } = await api().get('/api/internal/users').query({ limit: count }).expect(200);
@@ -154,13 +154,13 @@ describe('GET /api/internal/users', () => {
 describe('POST /api/internal/users/search', () => {
   const search = (body: object) => api().post('/api/internal/users/search').send(body);
 
-  it('finds a user by email, whatever its case', async () => {
+  it('finds a user by email in any case', async () => {
     const { id } = await addUser(app.prisma, { email: 'grace@example.com' });
     const { body } = await search({ email: ' Grace@Example.com ' }).expect(200);
     expect(body.users.map((user: { id: string }) => user.id)).toEqual([id]);
   });
 
-  it('finds all users of a phone, however it is written', async () => {
+  it('finds all users with a phone in any notation', async () => {
     const shared = { phone: '+442079460018' };
     const ids = [await addUser(app.prisma, shared), await addUser(app.prisma, shared)].map(
       ({ id }) => id,
@@ -169,7 +169,7 @@ describe('POST /api/internal/users/search', () => {
     expect(body.users.map((user: { id: string }) => user.id)).toEqual(ids.toSorted());
   });
 
-  it('pages through what it finds', async () => {
+  it('pages through the results', async () => {
     const shared = { phone: '+442079460019' };
     await addUser(app.prisma, shared);
     await addUser(app.prisma, shared);
@@ -179,7 +179,7 @@ describe('POST /api/internal/users/search', () => {
     expect(second.body.users[0].id).not.toBe(first.body.users[0].id);
   });
 
-  it('answers with an empty page when nobody matches', async () => {
+  it('returns an empty page without a match', async () => {
     const { body } = await search({ email: 'nobody@example.com' }).expect(200);
     expect(body).toEqual({ users: [], nextCursor: null });
   });
@@ -203,7 +203,7 @@ describe('POST /api/internal/users/search', () => {
 describe('POST /api/internal/users', () => {
   const create = (body: object) => api().post('/api/internal/users').send(body);
 
-  it('adds a user and makes an id', async () => {
+  it('creates a user with a generated id', async () => {
     const { body } = await create({ email: 'New@Example.com', name: ' New User ' }).expect(201);
     expect(body.user).toMatchObject({
       email: 'new@example.com',
@@ -217,7 +217,7 @@ describe('POST /api/internal/users', () => {
     expect(read.body).toEqual(body);
   });
 
-  it('keeps the id that it is given, and every other field', async () => {
+  it('stores the given id and every other field', async () => {
     const user = {
       id: 'given_id',
       email: 'given@example.com',
@@ -230,19 +230,19 @@ describe('POST /api/internal/users', () => {
     expect(body.user).toMatchObject(user);
   });
 
-  it('says 400 for the id search, which no path could name', async () => {
+  it('returns 400 for the id search, which is a route', async () => {
     const user = { id: 'search', email: 'search@example.com', name: 'Search' };
     const { body } = await create(user).expect(400);
     expect(body.errors).toEqual([{ path: 'id', message: 'must not be search' }]);
   });
 
-  it('says 409 for an email that is taken, in another case too', async () => {
+  it('returns 409 for an email that is taken, also in another case', async () => {
     const { email } = await addUser(app.prisma);
     const { body } = await create({ email: email.toUpperCase(), name: 'Copy' }).expect(409);
     expect(body.code).toBe('EMAIL_TAKEN');
   });
 
-  it('says 409 for an id that is taken', async () => {
+  it('returns 409 for an id that is taken', async () => {
     const { id } = await addUser(app.prisma);
     const { body } = await create({ id, email: 'other-of-id@example.com', name: 'Copy' }).expect(
       409,
@@ -275,7 +275,7 @@ describe('POST /api/internal/users', () => {
     expect(body.errors[0].path).toBe('name');
   });
 
-  it('keeps names of every script, and emoji of several parts', async () => {
+  it('stores names of every script, and multi-part emoji', async () => {
     const names = ['नमस्ते', 'محمد', '山田 太郎', 'O’Brien-Łuk', '👩‍💻', 'क्‍ष'];
     for (const [index, name] of names.entries()) {
       const { body } = await create({ email: `script-${index}@example.com`, name }).expect(201);
@@ -284,18 +284,18 @@ describe('POST /api/internal/users', () => {
   });
 
   it.each([`Robert'); DROP TABLE users; --`, `' OR '1'='1`, '$1; SELECT 1', '\\'])(
-    'keeps a name that reads as SQL: %s',
+    'stores a name that looks like SQL: %s',
     async (name) => {
       const { body } = await create({ email: `${randomUUID()}@example.com`, name }).expect(201);
       expect(body.user.name).toBe(name);
     },
   );
 
-  it('says 400 for an email that only looks like one of ASCII', async () => {
+  it('returns 400 for an email with characters that look like ASCII', async () => {
     await create({ email: '\u212Aate@example.com', name: 'A' }).expect(400);
   });
 
-  it('names every field that is wrong', async () => {
+  it('names every invalid field', async () => {
     const { body } = await create({
       email: 'nonsense',
       name: 'a\u0000b',
@@ -319,7 +319,7 @@ describe('PATCH /api/internal/users/:id', () => {
     expect(body.user).toMatchObject({ ...changes, email, phone: '+12025550123' });
   });
 
-  it('takes a phone away with null', async () => {
+  it('removes a phone with null', async () => {
     const { id } = await addUser(app.prisma, { phone: '+12025550123' });
     const { body } = await update(id, { phone: null }).expect(200);
     expect(body.user.phone).toBeNull();
@@ -332,12 +332,12 @@ describe('PATCH /api/internal/users/:id', () => {
     expect(after.updatedAt.getTime()).toBeGreaterThan(0);
   });
 
-  it('says 404 for an id that nobody has', async () => {
+  it('returns 404 for an unknown id', async () => {
     const { body } = await update('nobody', { name: 'X' }).expect(404);
     expect(body.code).toBe('USER_NOT_FOUND');
   });
 
-  it('says 409 for an email that is taken, and changes nothing', async () => {
+  it('returns 409 for an email that is taken, and changes nothing', async () => {
     const [one, two] = [await addUser(app.prisma), await addUser(app.prisma)];
     const { body } = await update(one.id, { email: two.email, name: 'X' }).expect(409);
     expect(body.code).toBe('EMAIL_TAKEN');
@@ -366,11 +366,11 @@ describe('DELETE /api/internal/users/:id', () => {
     await api().get(`/api/internal/users/${id}`).expect(404);
   });
 
-  it('says 404 for an id that nobody has', async () => {
+  it('returns 404 for an unknown id', async () => {
     await api().delete('/api/internal/users/nobody').expect(404);
   });
 
-  it('takes a request that announces JSON and sends none', async () => {
+  it('accepts a request that announces JSON and sends none', async () => {
     const { id } = await addUser(app.prisma);
     await api()
       .delete(`/api/internal/users/${id}`)
@@ -378,11 +378,11 @@ describe('DELETE /api/internal/users/:id', () => {
       .expect(204);
   });
 
-  it('says 400 for what is not an id', async () => {
+  it('returns 400 for an invalid id', async () => {
     await api().delete('/api/internal/users/a.b').expect(400);
   });
 
-  it('says 409 for a user with accounts, and keeps them', async () => {
+  it('returns 409 for a user with accounts, and keeps them', async () => {
     const { id } = await addUser(app.prisma, {
       accounts: { create: { type: 'savings', currency: 'USD' } },
     });
@@ -393,7 +393,7 @@ describe('DELETE /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users/:id/accounts', () => {
-  it('shows money as exact decimals, with the decimals of the currency', async () => {
+  it('returns money as exact decimals, with the decimals of the currency', async () => {
     const { id } = await addUser(app.prisma, {
       accounts: {
         create: [
@@ -418,7 +418,7 @@ describe('GET /api/internal/users/:id/accounts', () => {
     ]);
   });
 
-  it('shows the accounts of one type', async () => {
+  it('returns the accounts of one type', async () => {
     const { id } = await addUser(app.prisma, {
       accounts: {
         create: [
@@ -431,18 +431,18 @@ describe('GET /api/internal/users/:id/accounts', () => {
     expect(body.accounts.map((account: { type: string }) => account.type)).toEqual(['savings']);
   });
 
-  it('shows no account of another user', async () => {
+  it('returns no account of another user', async () => {
     await addUser(app.prisma, { accounts: { create: { type: 'savings', currency: 'USD' } } });
     const { id } = await addUser(app.prisma);
     const { body } = await api().get(`/api/internal/users/${id}/accounts`).expect(200);
     expect(body.accounts).toEqual([]);
   });
 
-  it('says 404 for a user who does not exist', async () => {
+  it('returns 404 for a user that does not exist', async () => {
     await api().get('/api/internal/users/nobody/accounts').expect(404);
   });
 
-  it('says 400 for a type that does not exist', async () => {
+  it('returns 400 for a type that does not exist', async () => {
     const { body } = await api().get('/api/internal/users/1/accounts?type=gold').expect(400);
     expect(body.errors[0].path).toBe('type');
   });

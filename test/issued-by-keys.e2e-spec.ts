@@ -116,7 +116,7 @@ describe('the lineage of a key', () => {
     expect(Date.parse(apiKey.lineageEndsAt) - Date.parse(apiKey.createdAt)).toBe(366 * DAY_MS);
   });
 
-  it('is not prolonged by a rotation on behalf of a key', async () => {
+  it('is not prolonged by a rotation by a key', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
     const issued = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(issued);
@@ -225,7 +225,7 @@ describe('a revocation', () => {
     return { top, issued: [middle, leaf, successor], renewed };
   }
 
-  it('ends all keys that the key has issued, in every process, before it is answered', async () => {
+  it('ends all keys that the key has issued, in every process, before the response', async () => {
     const { top, issued, renewed } = await makeTree();
     const { apiKey, revokedKeys, activeIssuedKeys, revocation } = await revoke(top, {
       reason: 'it leaked',
@@ -246,7 +246,7 @@ describe('a revocation', () => {
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('leaves these keys if it is told so, and names them', async () => {
+  it('keeps these keys on request, and names them', async () => {
     const { top, issued } = await makeTree();
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);
@@ -260,7 +260,7 @@ describe('a revocation', () => {
     for (const key of issued) expect(await statusesWith(key)).toEqual([REFUSED, REFUSED]);
   });
 
-  it('is confirmed again for all of them when it is repeated', async () => {
+  it('is confirmed again for all keys when it is repeated', async () => {
     const { top } = await makeTree();
     await revoke(top);
     expect(await revoke(top)).toMatchObject({
@@ -281,7 +281,7 @@ describe('a revocation', () => {
     expect(await statusesWith(leaf)).toEqual([REFUSED, REFUSED]);
   });
 
-  it('ends thousands of them, too', async () => {
+  it('ends thousands of keys', async () => {
     const top = await issueKey(url, MANAGER);
     await superuser.query(
       `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
@@ -298,7 +298,7 @@ describe('a revocation', () => {
     expect(rows).toEqual([]);
   });
 
-  it('reaches a key whose creation is under way', async () => {
+  it('reaches a key that is being created', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     // The table lock blocks writes but not row locks: the creation has locked its caller's row.
@@ -321,7 +321,7 @@ describe('a revocation', () => {
     expect(statuses).toEqual(secrets.map(() => REFUSED));
   });
 
-  it('leaves no key that was created at the same moment', async () => {
+  it('leaves no concurrently created key', async () => {
     for (let round = 0; round < 5; round++) {
       const top = await issueKey(url, MANAGER);
       const middle = await issueBy(top, MANAGER);
@@ -347,7 +347,7 @@ describe('a revocation', () => {
 });
 
 describe('the last keys that can manage keys', () => {
-  it('cannot be ended by one of them, though only one is named', async () => {
+  it('cannot all be ended by one of them, even indirectly', async () => {
     await superuser.query(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'the test'
        WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL`,
@@ -362,7 +362,7 @@ describe('the last keys that can manage keys', () => {
     expect(await statusesWith(middle)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('are not all ended with the issued ones', async () => {
+  it('do not all end with the issued keys', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     await withKey(url, top.secret).post(`${KEYS}/${middle.id}/revoke`).send({}).expect(200);

@@ -61,7 +61,7 @@ async function changeInSilence(statement: string): Promise<void> {
 }
 
 describe('a key that one process has issued', () => {
-  it('is good in all of them when it is shown', async () => {
+  it('is admitted by all processes when its secret is shown', async () => {
     for (let made = 0; made < 10; made++) {
       const { secret } = await issueKey(nearUrl);
       expect(await statusWith(farUrl, secret)).toBe(ADMITTED);
@@ -70,7 +70,7 @@ describe('a key that one process has issued', () => {
 });
 
 describe('a key that one process has revoked', () => {
-  it('is refused by all of them when the answer comes', async () => {
+  it('is refused by all processes when the response arrives', async () => {
     for (let made = 0; made < 10; made++) {
       const { id, secret } = await issueKey(nearUrl);
       expect(await revoke(farUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
@@ -80,7 +80,7 @@ describe('a key that one process has revoked', () => {
   });
 });
 
-describe('a process that hears no more of changes', () => {
+describe('a process that receives no more changes', () => {
   it('makes a revocation unconfirmed, and refuses all issued keys within five seconds', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const other = await issueKey(nearUrl);
@@ -103,7 +103,7 @@ describe('a process that hears no more of changes', () => {
     await withKey(farUrl).get('/api/health/ready').expect(503);
   });
 
-  it('knows what it has missed as soon as it hears again', async () => {
+  it('applies the missed changes as soon as it reconnects', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
     proxy.silence(FEED);
@@ -114,7 +114,7 @@ describe('a process that hears no more of changes', () => {
     expect(await statusWith(farUrl, kept.secret)).toBe(ADMITTED);
   });
 
-  it('does not keep a good key from being admitted while its connection is made anew', async () => {
+  it('admits a valid key while it reconnects', async () => {
     const { secret } = await issueKey(nearUrl);
     proxy.cut(FEED);
     for (let asked = 0; asked < 40; asked++) {
@@ -125,7 +125,7 @@ describe('a process that hears no more of changes', () => {
 });
 
 describe('a connection that breaks while a change is read that came during the start', () => {
-  it('is made anew', async () => {
+  it('is replaced', async () => {
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys');
     const waitsForLock = proxy.isAsked(FEED, 'FROM api_keys WHERE id > $1');
@@ -145,7 +145,7 @@ describe('a connection that breaks while a change is read that came during the s
 });
 
 describe('a change without a notification', () => {
-  it('is found by the comparison of the whole', async () => {
+  it('is found by comparing fingerprints', async () => {
     const { id, secret } = await issueKey(nearUrl);
     await changeInSilence(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'somebody', revision = nextval('api_keys_revision') WHERE id = '${id}'`,
@@ -156,7 +156,7 @@ describe('a change without a notification', () => {
     );
   });
 
-  it('is found if it has removed the row', async () => {
+  it('is found if it removed the row', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
     await changeInSilence(`DELETE FROM api_keys WHERE id = '${id}'`);
@@ -169,7 +169,7 @@ describe('a change without a notification', () => {
 });
 
 describe('a process that starts', () => {
-  it('has all keys when it listens, also more than are read at once', async () => {
+  it('has all keys when it accepts connections, even several pages', async () => {
     await changeInSilence(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
       SELECT 'many-' || n, sha256(n::text::bytea), '', 'test', '', '{users:read}', '', now() + interval '1 h',
@@ -186,7 +186,7 @@ describe('a process that starts', () => {
 });
 
 describe('a process that ends', () => {
-  it('is not waited for any more, and has written down the last uses', async () => {
+  it('no longer delays changes, and has saved the last uses', async () => {
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { id, secret } = await issueKey(nearUrl);
     await withKey(await leaving.getUrl(), secret)
@@ -198,7 +198,7 @@ describe('a process that ends', () => {
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
 
-  it('by force is waited for in vain until it would refuse issued keys by itself', async () => {
+  it('delays changes after a kill until it would refuse issued keys itself', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
@@ -210,7 +210,7 @@ describe('a process that ends', () => {
   });
 });
 
-describe('the account of the backend, used against it', () => {
+describe('an attacker with the backend’s database account', () => {
   const FORGED_SECRET = 'f'.repeat(64);
   let attacker: Client;
   beforeEach(async () => {
@@ -228,7 +228,7 @@ describe('the account of the backend, used against it', () => {
     return () => clearInterval(timer);
   }
 
-  it('cannot acknowledge a revocation for a process that has not heard of it', async () => {
+  it('cannot acknowledge a revocation for a process that has not received it', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const heard: string[] = [];
     attacker.on('notification', ({ payload = '' }) => heard.push(payload));
@@ -256,7 +256,7 @@ describe('the account of the backend, used against it', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot keep a process that is cut off from refusing keys by the heartbeat %s',
+    'cannot keep a disconnected process admitting keys by the heartbeat %s',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });
@@ -280,7 +280,7 @@ describe('the account of the backend, used against it', () => {
     },
   );
 
-  it('cannot keep revocations from being confirmed by planting instances', async () => {
+  it('cannot block confirmations by inserting instances', async () => {
     await vi.waitUntil(async () => (await countLive()) === 2, STALE);
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');
@@ -321,7 +321,7 @@ describe('a process with other root keys', () => {
   });
 });
 
-describe('a rotated key that is to retire when it is quiet', () => {
+describe('a rotated key that retires when it is idle', () => {
   async function rotated(): Promise<{ id: string; successor: string }> {
     const { id } = await issueKey(nearUrl);
     const { body } = await withKey(nearUrl)
@@ -348,7 +348,7 @@ describe('a rotated key that is to retire when it is quiet', () => {
     expect(await rewind(id, 61)).toBe('retired');
   });
 
-  it('does not retire while it is used itself', async () => {
+  it('does not retire while it is still used', async () => {
     const { id, successor } = await rotated();
     await statusWith(nearUrl, successor);
     await near.get(LastUseRecorder).flush();

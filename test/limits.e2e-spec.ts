@@ -16,7 +16,7 @@ async function statuses(times: number, ask: () => Promise<{ status: number }>): 
 describe('the requests of a key', () => {
   const app = useApp({ KEY_RATE_LIMIT: '5' });
 
-  it('are counted down in every answer', async () => {
+  it('are counted down in every response', async () => {
     const { secret } = await issueKey(app.url);
     const { headers } = await withKey(app.url, secret).get(`${USERS}?ids=1`).expect(200);
     expect(headers['ratelimit-policy']).toBe('"default";q=5;w=60');
@@ -40,13 +40,13 @@ describe('the requests of a key', () => {
     await withKey(app.url, other.secret).get(`${USERS}?ids=1`).expect(200);
   });
 
-  it('are limited by the key’s own limit where it has one', async () => {
+  it('are limited by the key’s own limit if it has one', async () => {
     const { secret } = await issueKey(app.url, { rateLimit: 7 });
     const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect((await statuses(8, ask)).filter((status) => status === 200)).toHaveLength(7);
   });
 
-  it('count also where the key lacks the scope', async () => {
+  it('count also if the key lacks the scope', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
     const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect(await statuses(6, ask)).toEqual([403, 403, 403, 403, 403, 429]);
@@ -109,7 +109,7 @@ describe('keys that a key has issued', () => {
     expect(admitted).toHaveLength(LIMIT - children.length);
   });
 
-  it('walk through no more users together than one key', async () => {
+  it('enumerate no more users together than one key', async () => {
     for (let user = 0; user < 2 * LIMIT; user++)
       await addUser(app.prisma, { id: `walked-${user}` });
     const children = (await issueFamily(4)).slice(1);
@@ -132,7 +132,7 @@ describe('keys that a key has issued', () => {
   });
 });
 
-describe('the requests of a key that are in progress', () => {
+describe('the in-flight requests of a key', () => {
   const app = useApp({ KEY_CONCURRENCY_LIMIT: '3' });
   afterEach(() => void vi.restoreAllMocks());
 
@@ -164,7 +164,7 @@ describe('the requests of a key that are in progress', () => {
     await ask().expect(200);
   });
 
-  it('are no longer in progress when their client has left', async () => {
+  it('no longer count when their client has left', async () => {
     const { secret } = await issueKey(app.url);
     const ask = () => withKey(app.url, secret).get(`${USERS}/1`);
     const reads = holdReads();
@@ -187,7 +187,7 @@ describe('wrong keys from an address', () => {
   const from = (address: string, key: string) =>
     withKey(app.url, key).get(`${USERS}?ids=1`).set('X-Forwarded-For', address);
 
-  it('are answered 429 when there were too many, whatever is wrong with them', async () => {
+  it('get 429 after too many, for any kind of wrong key', async () => {
     expect(await statuses(10, () => from('192.0.2.1', WRONG_KEY))).toEqual(Array(10).fill(401));
     const { body, headers } = await from('192.0.2.1', 'nonsense').expect(429);
     expect(body).toMatchObject({ code: 'TOO_MANY_FAILURES', retryable: false });
@@ -195,7 +195,7 @@ describe('wrong keys from an address', () => {
     expect(headers['ratelimit-policy']).toBe('"failures";q=10;w=60');
   });
 
-  it('never keep the right key out, from that very address', async () => {
+  it('never lock out the right key from the same address', async () => {
     const { secret } = await issueKey(app.url);
     await statuses(11, () => from('192.0.2.2', WRONG_KEY));
     await from('192.0.2.2', WRONG_KEY).expect(429);
@@ -203,7 +203,7 @@ describe('wrong keys from an address', () => {
     await from('192.0.2.2', API_KEY).expect(200);
   });
 
-  it('are counted when a key holder has them checked, too', async () => {
+  it('count also when a key holder has them checked', async () => {
     const check = () =>
       withKey(app.url)
         .post('/api/internal/api-keys/check')
@@ -213,7 +213,7 @@ describe('wrong keys from an address', () => {
     await check().expect(429);
   });
 
-  it('are counted for a whole /64 of IPv6', async () => {
+  it('count for a whole /64 of IPv6', async () => {
     let host = 0;
     const answers = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));
     expect(answers.at(-1)).toBe(429);
@@ -224,7 +224,7 @@ describe('wrong keys from an address', () => {
 describe('an address that is forged', () => {
   const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
 
-  it('is counted as the one that it comes from', async () => {
+  it('counts as the real address', async () => {
     let number = 0;
     const ask = () =>
       withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);
@@ -247,7 +247,7 @@ describe('the users that a key asks for', () => {
     return withKey(app.url, secret);
   }
 
-  it('are limited to so many different ones, and refused before they are read', async () => {
+  it('are limited to a number of distinct users, and refused before they are read', async () => {
     const key = await freshKey();
     for (const id of ids.slice(0, 10)) await key.get(`${USERS}/${id}`).expect(200);
     const { body, headers } = await key.get(`${USERS}/${ids[10]}`).expect(429);
@@ -256,7 +256,7 @@ describe('the users that a key asks for', () => {
     expect(headers['ratelimit-policy']).toBe('"users";q=10;w=3600');
   });
 
-  it('are limited too where an id or an email is tried by writing', async () => {
+  it('are limited also if ids or emails are tried by writing', async () => {
     const key = await freshKey();
     for (const id of ids.slice(0, 3)) {
       const taken = { id, email: 'new@example.com', name: 'Ada Lovelace' };
@@ -269,13 +269,13 @@ describe('the users that a key asks for', () => {
     await key.post(USERS).send({ email: 'new@example.com', name: 'Ada Lovelace' }).expect(429);
   });
 
-  it('may be the same ones again and again', async () => {
+  it('may be the same users again and again', async () => {
     const key = await freshKey();
     const answers = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));
     expect(new Set(answers)).toEqual(new Set([200]));
   });
 
-  it('count in a list of ids, in a page, and by their accounts', async () => {
+  it('count in a list of ids, in a page, and through their accounts', async () => {
     const byIds = await freshKey();
     await byIds.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
     await byIds.get(`${USERS}/${ids[11]}`).expect(429);
@@ -288,7 +288,7 @@ describe('the users that a key asks for', () => {
     await byAccounts.get(`${USERS}/${ids[11]}/accounts`).expect(429);
   });
 
-  it('are limited to so many that do not exist', async () => {
+  it('are limited to a number of misses', async () => {
     const key = await freshKey();
     let number = 0;
     const miss = () => key.get(`${USERS}/nobody-${++number}`);
@@ -297,7 +297,7 @@ describe('the users that a key asks for', () => {
     expect(headers['ratelimit-policy']).toBe('"misses";q=5;w=3600');
   });
 
-  it('count as missing once, however often the same one is asked for', async () => {
+  it('count as one miss if the same id is requested repeatedly', async () => {
     const key = await freshKey();
     const again = () => key.get(`${USERS}/nobody`);
     expect(await statuses(30, again)).toEqual(Array(30).fill(404));
@@ -306,7 +306,7 @@ describe('the users that a key asks for', () => {
     await key.get(`${USERS}/${ids[0]}`).expect(200);
   });
 
-  it('count as missing in a list of ids and in a search too', async () => {
+  it('count as misses in a list of ids and in a search, too', async () => {
     const byIds = await freshKey();
     await byIds.get(`${USERS}?ids=a,b,c,d,e`).expect(200);
     await byIds.get(`${USERS}?ids=${ids[0]}`).expect(429);
@@ -331,7 +331,7 @@ describe('the users that a key asks for', () => {
     expect(body.users).toHaveLength(12);
   });
 
-  it('are not limited where keys are managed', async () => {
+  it('are not limited on routes that manage keys', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
     const answers = await statuses(10, () => withKey(app.url, secret).get(missing));
@@ -343,7 +343,7 @@ describe('look-ups of a key in parallel', () => {
   const MISSES = 50;
   const app = useApp({ KEY_MISSES_LIMIT: String(MISSES) });
 
-  it('find no more that do not exist than the limit, and then are all refused alike', async () => {
+  it('reveal no more misses than the limit, and are then all refused alike', async () => {
     const { id } = await addUser(app.prisma);
     const { secret } = await issueKey(app.url);
     const ask = async (path: string) => {
@@ -372,7 +372,7 @@ describe('with LIMITS=off', () => {
     REDIS_URL: 'redis://127.0.0.1:1',
   });
 
-  it('nothing is limited', async () => {
+  it('no request is limited', async () => {
     const { secret } = await issueKey(app.url);
     const good = await statuses(3, () => withKey(app.url, secret).get(`${USERS}?ids=1,2,3`));
     expect(good).toEqual([200, 200, 200]);

@@ -166,7 +166,7 @@ describe('a request’s log line', () => {
     });
   });
 
-  it('stands alone: one for each request', async () => {
+  it('is written once per request', async () => {
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': 'logged-3' } });
     expect(await lineOf('logged-3')).toMatchObject({ route: '/api/health/live' });
     expect(requestLines().filter((line) => line.requestId === 'logged-3')).toHaveLength(1);
@@ -174,27 +174,27 @@ describe('a request’s log line', () => {
 });
 
 describe('a weak root key', () => {
-  it('is warned of in development, by its id', () => {
+  it('causes a warning with its id in development', () => {
     expect(backend.output).toMatch(
       /"level":"warn".*Root key root_[0-9a-f]{8} is .*: refused in production/,
     );
   });
 });
 
-describe('a request that is not answered by a route', () => {
-  it('is logged all the same: what the router refuses', async () => {
+describe('a request that no route handles', () => {
+  it('is logged if the router refuses it', async () => {
     const headers = { 'x-request-id': 'logged-4' };
     await fetch(`${url}/api/internal/users/%zz`, { headers });
     expect(await lineOf('logged-4')).toMatchObject({ status: 400, route: null });
   });
 
-  it('is logged all the same: what the parser refuses', async () => {
+  it('is logged if the parser refuses it', async () => {
     const answer = await sendBroken('nonsense\r\n\r\n');
     const [, requestId = ''] = /x-request-id: (\S+)/i.exec(answer) ?? [];
     expect(await lineOf(requestId)).toMatchObject({ status: 400, route: null, keyId: null });
   });
 
-  it('is logged all the same: one whose client left', async () => {
+  it('is logged if its client left', async () => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(
       `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-Request-Id: logged-5\r\nX-API-Key: ${KEY}\r\n` +

@@ -17,20 +17,21 @@ describe('the metrics', () => {
   const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
   const scrape = () => Scrape.of(endpoint());
 
-  // A request is counted when its connection is done with it, which may be after its caller has the answer.
+  // A request is counted when its connection is done with it, which may be after its caller has the
+  // answer.
   const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
     await expect
       .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
       .toBe(value);
   };
 
-  it('come in the text format of Prometheus', async () => {
+  it('have the text format of Prometheus', async () => {
     const { contentType, text } = await scrape();
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(text).toMatch(/^# HELP latchkey_http_request_duration_seconds .+\n# TYPE /m);
   });
 
-  it('are on a port that serves nothing else', async () => {
+  it('are served on a port that serves nothing else', async () => {
     const origin = new URL(endpoint() ?? '').origin;
     await request(origin).get('/').expect(404);
     await request(origin).post('/metrics').expect(404);
@@ -49,6 +50,18 @@ describe('the metrics', () => {
     await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
   });
 
+  it('count a wrong key at /api/health as an attempt', async () => {
+    const attempts = 'latchkey_auth_attempts_total';
+    const before = (await scrape()).value(attempts, { outcome: 'unknown' }) ?? 0;
+    await withKey(app.url, 'wrong').get('/api/health').expect(200);
+    await expectSoon(attempts, { outcome: 'unknown' }, before + 1);
+  });
+
+  it('include the versions of Latchkey and Node', async () => {
+    const labels = { version: '0.1.0', node: process.versions.node };
+    expect((await scrape()).value('latchkey_build_info', labels)).toBe(1);
+  });
+
   it('count every attempt by its true reason, from 0 on', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const attempts = 'latchkey_auth_attempts_total';
@@ -62,7 +75,7 @@ describe('the metrics', () => {
     await expectSoon(attempts, { outcome: 'missing' }, 1);
   });
 
-  it('have labels that callers can’t make up', async () => {
+  it('have labels that callers cannot invent', async () => {
     const junk = (part: string) => withKey(app.url).get(`/${part}/${Math.random()}`).expect(404);
     await junk('warm-up');
     await expect.poll(async () => (await scrape()).text).toContain('route="none"');
@@ -100,10 +113,10 @@ describe('the metrics', () => {
     for (const secret of [id, key.id, key.secret, '127.0.0.1']) expect(text).not.toContain(secret);
   });
 
-  it('tell how the key feed, the pool and the event loop are', async () => {
+  it('include the state of the key sync, the pool and the event loop', async () => {
     const now = await scrape();
-    expect(now.value('latchkey_key_feed_fresh')).toBe(1);
-    expect(now.value('latchkey_key_feed_lag_seconds')).toBeLessThan(5);
+    expect(now.value('latchkey_key_sync_fresh')).toBe(1);
+    expect(now.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
     expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
     expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
     expect(now.value('latchkey_database_pool_waiting')).toBe(0);
@@ -111,7 +124,7 @@ describe('the metrics', () => {
     expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
     expect(now.value('latchkey_http_requests_waiting')).toBe(0);
     expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
-    expect(now.value('latchkey_alert_firing', { rule: 'key-feed-stale' })).toBe(0);
+    expect(now.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
     expect(now.value('latchkey_alert_outbox_pending')).toBe(0);
     expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
     expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
@@ -120,11 +133,11 @@ describe('the metrics', () => {
 });
 
 describe('without a database', () => {
-  it('the metrics are served, and say that the keys are out of date', async () => {
+  it('the metrics are served, and show that the keys are out of date', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
     const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
-    expect(now.value('latchkey_key_feed_fresh')).toBe(0);
-    expect(now.value('latchkey_key_feed_lag_seconds')).toBe(Infinity);
+    expect(now.value('latchkey_key_sync_fresh')).toBe(0);
+    expect(now.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
     await app.close();
   });
 });
@@ -136,13 +149,13 @@ describe('the port of the metrics', () => {
     await app.close();
   });
 
-  it('is named when it is taken', async () => {
+  it('is named in the error if it is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();
     const port = typeof address === 'object' ? address?.port : undefined;
     await expect(startApp({ ...NO_DATABASE, METRICS_PORT: String(port) })).rejects.toThrow(
-      /METRICS_PORT: that port/,
+      /METRICS_PORT: the port is in use/,
     );
     taken.close();
   });

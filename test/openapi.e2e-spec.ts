@@ -43,7 +43,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has no pattern that needs a flag, and none beside a format', async () => {
+  it('has no pattern with flags or beside a format', async () => {
     const { text } = await request(url).get('/api/openapi.json');
     expect(text).not.toContain('\\\\p{');
     expect(text).not.toMatch(/"format":"[^"]+"[^{}]*"pattern"|"pattern":"[^{}]*"format"/);
@@ -58,7 +58,7 @@ describe('the OpenAPI document', () => {
     expect(post.requestBody.required).toBe(false);
   });
 
-  it('is shown as a page whose scripts its own policy lets run', async () => {
+  it('is shown by a page whose content security policy permits its scripts', async () => {
     const page = await request(url).get('/api/docs').expect(200);
     expect(page.headers['content-type']).toMatch(/^text\/html/);
     expect(page.headers['content-security-policy']).toMatch(/^default-src 'self';/);

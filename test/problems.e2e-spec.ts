@@ -44,8 +44,8 @@ function countConnections(): Promise<number> {
   });
 }
 
-describe('an error answer', () => {
-  it('has every member of the format, and says its request id in three places', async () => {
+describe('an error response', () => {
+  it('has every member of the format, and its request id in three places', async () => {
     const answer = await api()
       .get('/api/internal/users/nobody')
       .set('X-Request-Id', 'trace-1')
@@ -214,7 +214,7 @@ describe('a request that the HTTP parser refuses', () => {
     expect(others).toEqual([]);
   });
 
-  it('leaves no connection open when it is a tunnel whose client stays', async () => {
+  it('leaves no connection open if it is a tunnel whose client stays', async () => {
     const { port } = new URL(app.url);
     const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     socket.resume().write('CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -223,7 +223,7 @@ describe('a request that the HTTP parser refuses', () => {
     socket.destroy();
   });
 
-  it('ends nothing but its connection when it is a tunnel whose client resets it', async () => {
+  it('closes only its own connection if it is a tunnel whose client resets it', async () => {
     const port = Number(new URL(app.url).port);
     for (let attempt = 0; attempt < 50; attempt++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
@@ -236,7 +236,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('ends nothing but its connection when its client resets it before it is taken', async () => {
+  it('closes only its own connection if its client resets it before it is accepted', async () => {
     const port = Number(new URL(app.url).port);
     for (let attempt = 0; attempt < 50; attempt++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
@@ -249,7 +249,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('is not carried out after it was told to be too late', async () => {
+  it('is not run after a 408', async () => {
     const port = Number(new URL(app.url).port);
     const body = JSON.stringify({ id: 'too-late', email: 'late@example.com', name: 'Late' });
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -265,7 +265,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/internal/users/too-late').expect(404);
   });
 
-  it('is closed when its body stays away', async () => {
+  it('is closed if its body does not arrive', async () => {
     const head = `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n`;
     const answer = await sendRaw(
       `${head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{`,

@@ -46,7 +46,7 @@ async function isDraining(backend: ServerProcess): Promise<void> {
 }
 
 describe('node dist/main.js', () => {
-  it('ends with 1 and names INTERNAL_API_KEY when it is not set', async () => {
+  it('exits with 1 and names INTERNAL_API_KEY if it is not set', async () => {
     const output = await refusal({ DATABASE_URL });
     expect(output).toBe(
       'The configuration is not valid:\n' +
@@ -102,7 +102,7 @@ describe('node dist/main.js', () => {
     expect(output).toContain('DATABASE_URL: is required');
   });
 
-  it('says in one sentence that the port is taken', async () => {
+  it('explains in one sentence that the port is in use', async () => {
     const other = await listenSilently();
     const output = await refusal({
       DATABASE_URL,
@@ -114,7 +114,7 @@ describe('node dist/main.js', () => {
   });
 
   it.each(['192.0.2.1', '256.0.0.1'])(
-    'says in one sentence that HOST %s is wrong',
+    'explains in one sentence that HOST %s is invalid',
     async (HOST) => {
       const output = await refusal({ DATABASE_URL, INTERNAL_API_KEY: API_KEY, HOST });
       expect(output).toMatch(/^HOST is not an address of this machine\.$/m);
@@ -130,7 +130,7 @@ describe('node dist/main.js', () => {
 });
 
 describe('SIGTERM', () => {
-  it('lets a request in flight finish, though another client stays connected in silence', async () => {
+  it('lets a request in flight finish while another client stays idle', async () => {
     const backend = await start();
     const port = Number(new URL(backend.origin).port);
     const silent = connect(port, '127.0.0.1');
@@ -152,7 +152,7 @@ describe('SIGTERM', () => {
     slow.destroy();
   });
 
-  it('says that it is not ready, sends clients away, and serves those that stay', async () => {
+  it('makes the process not ready, closes connections, and still serves requests', async () => {
     const backend = await start({ DRAIN_SECONDS: '60' });
     const agent = new Agent({ keepAlive: true });
     const live = `${backend.origin}/api/health/live`;
@@ -163,7 +163,7 @@ describe('SIGTERM', () => {
     await backend.stop('SIGKILL');
   });
 
-  it('ends with 0 after the drain period, though clients stay connected', async () => {
+  it('exits with 0 after the drain period even if clients stay connected', async () => {
     const backend = await start({ DRAIN_SECONDS: '1' });
     const agent = new Agent({ keepAlive: true });
     await ask(`${backend.origin}/api/health/live`, agent);

@@ -51,7 +51,7 @@ function mountSecret(version: string, text: string): string {
 }
 
 describe('INTERNAL_API_KEY', () => {
-  it('is the only key let in, when it is the only one set', async () => {
+  it('is the only admitted key if no other is set', async () => {
     await start({ INTERNAL_API_KEY: ONE });
     expect(await statusWith(ONE)).toBe(LET_IN);
     expect(await statusWith(TWO)).toBe(REFUSED);
@@ -68,13 +68,13 @@ describe('INTERNAL_API_KEY', () => {
     expect(await statusWith('test-api-key-12345')).toBe(LET_IN);
   });
 
-  it('is let in together with INTERNAL_API_KEY_PREVIOUS', async () => {
+  it('is admitted together with INTERNAL_API_KEY_PREVIOUS', async () => {
     await start({ INTERNAL_API_KEY: ONE, INTERNAL_API_KEY_PREVIOUS: TWO });
     expect(await statusWith(ONE)).toBe(LET_IN);
     expect(await statusWith(TWO)).toBe(LET_IN);
   });
 
-  it('is not let in with anything added or left out', async () => {
+  it('is not admitted with a character added or removed', async () => {
     await start({ INTERNAL_API_KEY: ONE });
     for (const key of [ONE.slice(1), ONE.slice(0, -1), `${ONE}0`, ONE.toUpperCase()]) {
       expect(await statusWith(key)).toBe(REFUSED);
@@ -83,7 +83,7 @@ describe('INTERNAL_API_KEY', () => {
 });
 
 describe('INTERNAL_API_KEY_FILE', () => {
-  it('lets in every key of the file, plaintext and digest', async () => {
+  it('admits every key of the file, plaintext and digest', async () => {
     const path = join(folder, 'keys');
     writeFileSync(path, `${ONE}\n${DIGEST_OF_TWO}\n`);
     await start({ INTERNAL_API_KEY_FILE: path });
@@ -100,7 +100,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     expect(await statusWith(ONE)).toBe(REFUSED);
   });
 
-  it('takes effect when it is rewritten at the moment of the start', async () => {
+  it('takes effect when it is rewritten during the start', async () => {
     const path = join(folder, 'keys');
     writeFileSync(path, ONE);
     const started = start({ INTERNAL_API_KEY_FILE: path });
@@ -125,7 +125,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     ['half-written', 'sha256:12ab'],
     ['gone', undefined],
   ])(
-    'keeps the last good keys while it is %s, and reads it again once it is whole',
+    'keeps the previous keys while it is %s, and is read again once it is complete',
     async (_case, text) => {
       const path = join(folder, 'keys');
       writeFileSync(path, ONE);
@@ -139,7 +139,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     },
   );
 
-  it('does not let a weak key in by way of a reload in production', async () => {
+  it('does not admit a weak key after a reload in production', async () => {
     const path = join(folder, 'keys');
     writeFileSync(path, ONE);
     await start({ INTERNAL_API_KEY_FILE: path, NODE_ENV: 'production' });

@@ -149,7 +149,7 @@ describe('the run-time role', () => {
     ['delete the usage of keys', 'DELETE FROM api_key_usage'],
     ['delete the last uses of keys', 'DELETE FROM api_key_uses'],
     ['delete alerts', 'DELETE FROM alert_outbox'],
-    ['delete the episodes of alerts', 'DELETE FROM alert_episodes'],
+    ['delete incidents', 'DELETE FROM alert_episodes'],
     ['change an alert', `UPDATE alert_outbox SET body = '{}'`],
     ['rename a user', `UPDATE users SET id = 'another'`],
     ['plant an instance', `INSERT INTO instances (id) VALUES ('planted')`],
@@ -248,7 +248,7 @@ describe('the database, whatever the run-time role sends,', () => {
     ['an earlier last use', `UPDATE api_key_uses SET last_used_at = '-infinity'`],
     ['a line feed in a last use', `UPDATE api_key_uses SET source = E'a\nb'`],
     [
-      'a change of an episode that has ended',
+      'a change of an incident that has ended',
       `UPDATE alert_episodes SET ended_at = '2000-01-01' WHERE ended_at IS NOT NULL`,
     ],
     [
@@ -267,7 +267,7 @@ describe('the database, whatever the run-time role sends,', () => {
     expect(await outcomeOf(database.runTimeUrl, ...statements)).toBe('done');
   });
 
-  it('keeps an episode whose end is dated back', async () => {
+  it('keeps an incident whose end is dated back', async () => {
     const statements = [
       `INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
        VALUES (gen_random_uuid(), 'enumeration k', 'enumeration', 'k', '{}', now(), now())`,

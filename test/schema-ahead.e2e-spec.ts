@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 
 describe('a schema that a migration of the next release has extended', () => {
-  it('takes users, and shows of them what it did before', async () => {
+  it('serves users unchanged', async () => {
     const key = withKey(app.url);
     const { body: created } = await key.post(USERS).send(ADA).expect(201);
     await key.patch(`${USERS}/ada`).send({ phone: '+12025550123' }).expect(200);
@@ -40,7 +40,7 @@ describe('a schema that a migration of the next release has extended', () => {
     await key.delete(`${USERS}/ada`).expect(204);
   });
 
-  it('takes keys, which are used, rotated and revoked', async () => {
+  it('supports creating, using, rotating and revoking keys', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const rotated = await withKey(app.url).post(`${KEYS}/${id}/rotate`).send({}).expect(201);
@@ -49,7 +49,7 @@ describe('a schema that a migration of the next release has extended', () => {
     expect(await statusWith(app.url, secret)).toBe(REFUSED);
   });
 
-  it('takes what is recorded: usage, and the trail of changes', async () => {
+  it('stores usage and the audit trail', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
     await app.nest.get(UsageRecorder).flush();

@@ -61,7 +61,7 @@ describe('the usage of a key', () => {
     );
   });
 
-  it('has refused requests too, also after its revocation', async () => {
+  it('includes refused requests, also after the key’s revocation', async () => {
     const { id, secret } = await issueKey(app.url, { rateLimit: 2 });
     for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
     await withKey(app.url).post(`${KEYS}/${id}/revoke`).expect(200);
@@ -75,7 +75,7 @@ describe('the usage of a key', () => {
     ]);
   });
 
-  it('is that of the time that is asked for', async () => {
+  it('covers the requested period', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
     await usageOf(id, 1);
@@ -98,13 +98,13 @@ describe('the usage of a key', () => {
     expect(body.code).toBe('INVALID_REQUEST');
   });
 
-  it('is 404 for a key that does not exist', async () => {
+  it('returns 404 for a key that does not exist', async () => {
     const unknown = `${KEYS}/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90/usage`;
     const { body } = await withKey(app.url).get(unknown).expect(404);
     expect(body.code).toBe('API_KEY_NOT_FOUND');
   });
 
-  it('is there for a root key too', async () => {
+  it('includes root keys', async () => {
     const { body } = await withKey(app.url).get('/api/internal/root-keys').expect(200);
     const [{ id }] = body.rootKeys;
     await app.nest.get(UsageRecorder).flush();
@@ -129,7 +129,7 @@ describe('the usage of a key', () => {
 });
 
 describe('a process that is killed', () => {
-  it('loses the usage of its last five seconds at the most', async () => {
+  it('loses at most the usage of its last five seconds', async () => {
     const doomed = await ServerProcess.start(BACKEND_MAIN, {
       NODE_ENV: 'test',
       PORT: '0',
@@ -179,7 +179,7 @@ describe('npm run keys -- usage', () => {
     return stdout;
   }
 
-  it('shows what was counted until the process ended, in order', async () => {
+  it('shows the counts until the end of the process, in order', async () => {
     const { id, secret } = await issueKey(backend.origin);
     for (let time = 0; time < 5; time++) await statusWith(backend.origin, secret);
     await statusWith(backend.origin, 'wrong');
@@ -193,18 +193,18 @@ describe('npm run keys -- usage', () => {
     expect(JSON.parse(await keys('usage', 'none', '--json')).usage.requests).toBe(1);
   });
 
-  it('ends with 3 for a key that does not exist', async () => {
+  it('exits with 3 for a key that does not exist', async () => {
     const unknown = keys('usage', '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90');
     await expect(unknown).rejects.toMatchObject({ code: 3 });
   });
 
-  it('ends with 2 for a time that is too long', async () => {
+  it('exits with 2 for a period that is too long', async () => {
     await expect(keys('usage', 'none', '--hours', '1000')).rejects.toMatchObject({ code: 2 });
   });
 });
 
-describe('usage that can’t be written', () => {
-  it('is kept until it can, and counts once', async () => {
+describe('usage that cannot be saved', () => {
+  it('is kept until it can be saved, and counts once', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
     await usageOf(id, 1);

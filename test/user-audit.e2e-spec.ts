@@ -46,7 +46,7 @@ describe('the audit trail of users', () => {
     expect(JSON.stringify(events)).not.toContain('+12025550123');
   });
 
-  it('names the author of a later write on the same connection, and no earlier one', async () => {
+  it('names the author of each write on the same connection', async () => {
     await withKey(app.url)
       .post(USERS)
       .set('X-Acting-User', 'somebody')
@@ -57,7 +57,7 @@ describe('the audit trail of users', () => {
     expect(events.map(({ after }) => after.actingUser)).toEqual(['somebody', null]);
   });
 
-  it('has no event of a write that was refused', async () => {
+  it('has no event for a refused write', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['users:write'], writeFields: ['phone'] });
     await withKey(app.url, secret).patch(`${USERS}/grace`).send({ name: 'X' }).expect(403);
     await withKey(app.url).patch(`${USERS}/nobody`).send({ name: 'X' }).expect(404);
@@ -68,7 +68,7 @@ describe('the audit trail of users', () => {
 
 describe('X-Acting-User', () => {
   it.each(['a b', '', 'x'.repeat(65), 'ada, grace'])(
-    'is refused where it is no user id: %j',
+    'is refused if it is not a user id: %j',
     async (value) => {
       const key = withKey(app.url).set('X-Acting-User', value);
       for (const write of [

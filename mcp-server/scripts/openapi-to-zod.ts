@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 // Each schema comes after those that it refers to.
-const RESPONSES = ['User', 'UserAnswer', 'UserPage', 'Account', 'AccountsAnswer'];
+const RESPONSES = ['User', 'UserResponse', 'UserPage', 'Account', 'AccountsResponse'];
 
 // All that this server can't do without. An older or newer backend may not send the other fields,
 // and no backend sends those of a user that the caller's key may not read.

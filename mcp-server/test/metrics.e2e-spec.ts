@@ -40,6 +40,11 @@ describe('the metrics of the MCP server', () => {
     expect(await value('latchkey_mcp_backend_bulkhead_calls', { state: 'running' })).toBe(0);
   });
 
+  it('include the versions of Latchkey and Node', async () => {
+    const labels = { version: '0.1.0', node: process.versions.node };
+    expect(await value('latchkey_build_info', labels)).toBe(1);
+  });
+
   it('count HTTP requests by route and status', async () => {
     const http = 'latchkey_http_request_duration_seconds_count';
     await fetch(new URL('/health/live', mcp.origin));

@@ -2,13 +2,16 @@
 export type AlertDetails = Readonly<Record<string, string | number>>;
 
 interface RuleDescription {
-  /** Its name in the log: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html and in its style. */
+  /**
+   * Its name in the log, in the style of
+   * https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
+   */
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
-  /** Whether the incident ends when nothing is detected for a while. Otherwise a detector ends it. */
+  /** Whether the incident ends after a time without a detection. Otherwise a detector ends it. */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;
-  /** `details.reason` is the reason of the end, where it is known. */
+  /** `details.reason` is the reason of the end, if known. */
   readonly describeEnd: (subject: string, details: AlertDetails) => string;
 }
 
@@ -17,7 +20,7 @@ export const ALERT_RULES = [
   'failures-from-many-sources',
   'revoked-key-used',
   'enumeration',
-  'key-feed-stale',
+  'key-sync-stale',
   'key-near-expiry',
   'key-unused',
 ] as const;
@@ -55,8 +58,8 @@ export const RULE_DESCRIPTIONS: Readonly<Record<AlertRule, RuleDescription>> = {
       `The key ${keyId}, used from ${source}, asked for too many different or missing users`,
     describeEnd: (keyId) => `The key ${keyId} has stopped asking for too many users`,
   },
-  'key-feed-stale': {
-    event: 'sys_key_feed_stale',
+  'key-sync-stale': {
+    event: 'sys_key_sync_stale',
     severity: 'critical',
     endsWhenQuiet: true,
     describe: (instance) => `${instance} receives no key changes, and refuses all issued keys`,
@@ -92,18 +95,19 @@ export interface Alert {
   readonly subject: string;
   readonly details: AlertDetails;
   readonly startedAt: Date;
-  /** Null while the incident is open. */
   readonly endedAt: Date | null;
 }
 
-/** The body of the request to the receiver: `text` for chats such as Slack, and fields for programs. */
+/**
+ * The body of the request to the receiver: `text` for chats such as Slack, and fields for programs.
+ */
 export function renderAlert(alert: Alert): string {
   const { id, incidentId, rule, subject, details, startedAt, endedAt } = alert;
   const { event, severity } = RULE_DESCRIPTIONS[rule];
   return JSON.stringify({
     text: escapeForChat(`${endedAt === null ? 'Alert' : 'Over'}: ${describeAlert(alert)}`),
     id,
-    episode: incidentId,
+    incidentId,
     rule,
     status: endedAt === null ? 'firing' : 'resolved',
     severity,
@@ -115,13 +119,13 @@ export function renderAlert(alert: Alert): string {
   });
 }
 
-/** A sentence for people. */
 export function describeAlert({ rule, subject, details, endedAt }: Alert): string {
   const { describe, describeEnd } = RULE_DESCRIPTIONS[rule];
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// The name of a key could otherwise be a link or mention everyone: https://api.slack.com/reference/surfaces/formatting#escaping
+// A key's name could otherwise be a link or mention everyone:
+// https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -21,7 +21,7 @@ import { type Ending, IncidentStore } from './incident-store.js';
 const TICKS_PER_QUIET_TIME = 5;
 const MAX_TICK_MS = 5000;
 const PURGE_INTERVAL_MS = HOUR_MS;
-// An attack from everywhere is one alert of its own, not a hundred thousand.
+// A distributed attack is one alert of its own, not one per network.
 const MAX_OPEN_PER_RULE = 100;
 
 /** An incident that this process has detected and not yet saved. */
@@ -35,8 +35,9 @@ interface Detection {
 }
 
 /**
- * Alerts operators once when an incident begins and once when it ends: in the log, and through the outbox at
- * `ALERT_WEBHOOK_URL`. Without a database, each process alerts at once and saves its detections later.
+ * Alerts operators once when an incident begins and once when it ends: in the log, and through the
+ * outbox at `ALERT_WEBHOOK_URL`. Without a database, each process alerts at once and saves its
+ * detections later.
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
@@ -46,7 +47,6 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   );
   private readonly logger = new Logger(Alerts.name);
   private readonly quietForSeconds: number;
-  /** Subjects of open incidents, by rule. */
   private open = new Map<AlertRule, Set<string>>();
   private detections = new Map<string, Detection>();
   private work = Promise.resolve();
@@ -113,7 +113,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     });
   }
 
-  /** Saves detections, ends quiet incidents, and loads the incidents that other processes have opened. */
+  /** Saves detections, ends quiet incidents, and loads incidents of other processes. */
   async tick(): Promise<void> {
     const rules = ALERT_RULES.filter((rule) => RULE_DESCRIPTIONS[rule].endsWhenQuiet);
     await this.end({ rules, quietForSeconds: this.quietForSeconds });
@@ -176,7 +176,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     const { rule, subject, details, incidentId, endedAt } = alert;
     const { event, severity } = RULE_DESCRIPTIONS[rule];
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
-    const fields = { event, rule, severity, subject, details, episode: incidentId };
+    const fields = { event, rule, severity, subject, details, incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
     else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
   }

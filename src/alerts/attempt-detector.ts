@@ -11,7 +11,7 @@ import { Alerts } from './alerts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
-// Bounds the rows that strangers can cause. Attacks from more networks are detected by each process.
+// Bounds the rows that clients can cause. Each process detects attacks from more networks.
 const MAX_SHARED_NETWORKS = 100;
 const EVERYWHERE = 'all';
 
@@ -23,8 +23,9 @@ interface SharedCount {
 }
 
 /**
- * Raises alerts from attempts to use keys. Failures are counted in this process, and by the database for all
- * processes: a load balancer spreads the failures of one client (docs/decisions/0042).
+ * Raises alerts from attempts to use keys. Failures are counted in this process, and by the
+ * database for all processes: a load balancer spreads the failures of one client
+ * (docs/decisions/0042).
  */
 @Injectable()
 export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {

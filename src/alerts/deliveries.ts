@@ -7,7 +7,7 @@ const INTERVAL_MS = 1000;
 const FIRST_DELAY_S = 1;
 const MAX_DELAY_S = 60;
 const MAX_CLAIMED = 10;
-// Longer than sending an alert may take.
+// Longer than a delivery may take.
 const CLAIM_SECONDS = 10;
 const GIVE_UP_AFTER_DAYS = 3;
 
@@ -19,8 +19,8 @@ interface Delivery {
 }
 
 /**
- * Sends the alerts in the outbox, each until the receiver confirms it or it is too old. The outbox is in the
- * database, so neither a crash nor a restart loses an alert.
+ * Sends the alerts in the outbox, each until the receiver confirms it or it is too old. The outbox
+ * is in the database, so neither a crash nor a restart loses an alert.
  */
 @Injectable()
 export class Deliveries implements OnModuleInit, OnApplicationShutdown {
@@ -43,19 +43,21 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     if (this.webhook.isSet) this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
   }
 
-  // The next process sends the unconfirmed alerts again: shutdown does not wait for a slow receiver.
+  // Does not wait for a slow receiver: the next process sends unconfirmed alerts again.
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     this.shutdown.abort();
     await this.running;
   }
 
-  /** Sends an alert past the outbox, for when the database is unavailable. Returns whether it was confirmed. */
+  /**
+   * Sends an alert without the outbox, while the database is unavailable. Returns whether it
+   * worked.
+   */
   async sendAtOnce(body: string): Promise<boolean> {
     return this.webhook.isSet && this.send(body);
   }
 
-  /** Sends the alerts that are due. */
   async run(): Promise<void> {
     this.running ??= this.sendDue().finally(() => {
       this.running = undefined;
@@ -74,7 +76,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Claims due alerts, oldest first. If this process is killed, they are due again after `CLAIM_SECONDS`. */
+  /** Claims due alerts, oldest first. After a kill, they are due again after `CLAIM_SECONDS`. */
   private async claim(): Promise<Delivery[]> {
     return this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (
@@ -102,10 +104,9 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
       RETURNING gave_up_at IS NOT NULL AS given_up`;
     if (!rows.some((row) => row.given_up)) return;
     this.counts['given-up'] += 1;
-    this.logger.error(`Alert ${id} was given up: its receiver has not confirmed it for days`);
+    this.logger.error(`Alert ${id} given up: not confirmed within ${GIVE_UP_AFTER_DAYS} days`);
   }
 
-  /** Returns whether the receiver confirmed the alert. */
   private async send(body: string): Promise<boolean> {
     try {
       await this.webhook.send(body, this.shutdown.signal);
@@ -123,12 +124,14 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   private report(isFailing: boolean, reason: string): void {
     if (isFailing === this.isFailing) return;
     this.isFailing = isFailing;
-    if (isFailing) this.logger.warn(`The receiver of alerts does not confirm them: ${reason}`);
-    else this.logger.log('The receiver of alerts confirms them again');
+    if (isFailing) this.logger.warn(`Alert delivery fails: ${reason}`);
+    else this.logger.log('Alert delivery works again');
   }
 }
 
-/** Exponential backoff with jitter, so that processes that failed together do not retry together. */
+/**
+ * Exponential backoff with jitter, so that processes that failed together do not retry together.
+ */
 function delaySeconds(attempts: number): number {
   const longest = Math.min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (attempts - 1));
   return longest * (0.5 + Math.random() / 2);

@@ -22,7 +22,7 @@ const endedRows = z.array(
   }),
 );
 
-// Why a key no longer needs attention: the first of the reasons. Null if only its use or expiry changed.
+// Why a key needs no more attention; null if only its use or expiry changed.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'
@@ -35,15 +35,14 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-/** Selects incidents to end. */
 export type Ending =
   | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
   | { readonly rule: AlertRule; readonly unless: readonly string[] };
 
 /**
- * Incidents in the database. Of several processes that detect the same one, the first opens it, and one ends
- * it. The alert enters the outbox in the same transaction.
+ * Incidents in the database. Of several processes that detect the same one, the first opens it, and
+ * one ends it. The alert enters the outbox in the same transaction.
  */
 @Injectable()
 export class IncidentStore {
@@ -57,8 +56,8 @@ export class IncidentStore {
   }
 
   /**
-   * Saves detections. Returns the ids of the incidents that this call opened; the others were open already.
-   * A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
+   * Saves detections. Returns the ids of the incidents that this call opened; the others were open
+   * already. A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     // In one order, or two processes with the same detections would wait for each other.
@@ -80,8 +79,8 @@ export class IncidentStore {
         INSERT INTO alert_outbox (id, body)
         SELECT alert.id::uuid, body
         FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ incidentId }) => incidentId)}::text[],
-                    ${queued.map(renderAlert)}::text[]) AS alert (id, episode_id, body)
-        JOIN seen ON seen.id = alert.episode_id::uuid
+                    ${queued.map(renderAlert)}::text[]) AS alert (id, incident_id, body)
+        JOIN seen ON seen.id = alert.incident_id::uuid
         ON CONFLICT (id) DO NOTHING
       )
       SELECT id::text FROM seen WHERE id = ANY(${ids}::uuid[])`;
@@ -104,16 +103,15 @@ export class IncidentStore {
     });
   }
 
-  /** Open incidents of all processes. */
   async listOpen(): Promise<OpenIncident[]> {
-    return this.prisma.alertEpisode.findMany({
+    return this.prisma.alertIncident.findMany({
       where: { openKey: { not: null } },
       select: { rule: true, subject: true },
       take: MAX_LISTED,
     });
   }
 
-  /** Deletes incidents and alerts that ended a month ago. The role of this process may not delete rows itself. */
+  /** Deletes incidents and alerts that ended a month ago, by a function of the owner. */
   async purge(): Promise<void> {
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }

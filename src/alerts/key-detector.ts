@@ -8,10 +8,10 @@ import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { Alerts } from './alerts.js';
 
-const FEED_INTERVAL_MS = 1000;
+const SYNC_INTERVAL_MS = 1000;
 const KEYS_INTERVAL_MS = 60_000;
 const MAX_KEYS = 1000;
-// Names the process, as operators know it.
+// The process as operators know it.
 const INSTANCE = `${hostname()}/${process.pid}`;
 
 interface DueKey {
@@ -20,7 +20,7 @@ interface DueKey {
   readonly expires_at: Date;
 }
 
-/** Raises alerts while this process cannot verify issued keys, for keys near their expiry, and for unused keys. */
+/** Raises alerts while issued keys cannot be verified, for expiring keys, and for unused keys. */
 @Injectable()
 export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(KeyDetector.name);
@@ -41,7 +41,7 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
 
   onModuleInit(): void {
     this.timers = [
-      setInterval(() => void this.detectStaleFeed(), FEED_INTERVAL_MS).unref(),
+      setInterval(() => void this.detectStaleSync(), SYNC_INTERVAL_MS).unref(),
       setInterval(() => void this.run(), KEYS_INTERVAL_MS).unref(),
     ];
   }
@@ -60,12 +60,12 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async detectStaleFeed(): Promise<void> {
+  private async detectStaleSync(): Promise<void> {
     const isStale = !this.keySync.isFresh();
-    if (isStale) this.alerts.raise('key-feed-stale', INSTANCE);
+    if (isStale) this.alerts.raise('key-sync-stale', INSTANCE);
     const isOver = this.wasStale && !isStale;
     this.wasStale = isStale;
-    if (isOver) await this.alerts.end({ rule: 'key-feed-stale', subject: INSTANCE });
+    if (isOver) await this.alerts.end({ rule: 'key-sync-stale', subject: INSTANCE });
   }
 
   private async detectExpiry(): Promise<void> {
@@ -88,7 +88,6 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     await this.alerts.end({ rule: 'key-unused', unless: due.map(({ id }) => id) });
   }
 
-  /** Finds active keys without a successor. */
   private async findKeys(condition: Prisma.Sql): Promise<DueKey[]> {
     return this.prisma.$queryRaw<DueKey[]>`
       SELECT id, name, expires_at FROM api_keys LEFT JOIN api_key_uses ON key_id = id

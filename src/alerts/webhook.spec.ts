@@ -30,30 +30,33 @@ function send(url: string): Promise<void> {
   return new Webhook(config).send('{}', new AbortController().signal);
 }
 
-describe('a receiver of alerts', () => {
-  it.each([301, 302, 303, 307, 308])('sends them nowhere else with %i', async (status) => {
-    let visits = 0;
-    const internal = await serve((_request, response) => {
-      visits += 1;
-      response.end();
-    });
-    const receiver = await serve((_request, response) => {
-      response.writeHead(status, { location: internal }).end();
-    });
+describe('Webhook', () => {
+  it.each([301, 302, 303, 307, 308])(
+    'does not follow a redirect with status %i',
+    async (status) => {
+      let visits = 0;
+      const internal = await serve((_request, response) => {
+        visits += 1;
+        response.end();
+      });
+      const receiver = await serve((_request, response) => {
+        response.writeHead(status, { location: internal }).end();
+      });
 
-    await expect(send(receiver)).rejects.toThrow(new DeliveryError(`status ${status}`));
-    expect(visits).toBe(0);
-    await send(internal);
-    expect(visits).toBe(1);
-  });
+      await expect(send(receiver)).rejects.toThrow(new DeliveryError(`status ${status}`));
+      expect(visits).toBe(0);
+      await send(internal);
+      expect(visits).toBe(1);
+    },
+  );
 
-  it('can fill no memory with its answer', async () => {
+  it('rejects a response that is too large', async () => {
     const receiver = await serve((_request, response) => response.end('x'.repeat(100_000)));
 
     await expect(send(receiver)).rejects.toThrow(DeliveryError);
   });
 
-  it('is given up after five seconds if it does not answer, whatever the garbage collector does', async () => {
+  it('times out after five seconds without a response, despite garbage collections', async () => {
     const receiver = await serve(() => undefined);
     await Promise.all([
       expect(send(receiver)).rejects.toThrow(new DeliveryError('no answer in time')),

@@ -6,12 +6,12 @@ import type { Environment } from '../config/environment.js';
 const TIMEOUT_MS = 5000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** An alert was not confirmed; says why in few words, never the receiver's URL, which may be a secret. */
+/** The receiver did not confirm an alert. The message never has its URL, which may be a secret. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
 }
 
-/** Who is told of alerts: `ALERT_WEBHOOK_URL`, if it is set. */
+/** Sends alerts to `ALERT_WEBHOOK_URL`, if it is set. */
 @Injectable()
 export class Webhook {
   private readonly url: string | undefined;
@@ -26,10 +26,10 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /** Resolves when the receiver has confirmed the alert with any 2xx. @throws DeliveryError, also when it is left */
+  /** Sends an alert until `left` is aborted. @throws DeliveryError if the response is not 2xx */
   async send(body: string, left: AbortSignal): Promise<void> {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
-    // Loaded here: most processes send no alert, and a start would take longer.
+    // Loaded here, because most processes never send an alert.
     const { default: axios } = await import('axios');
     try {
       const { status } = await axios.request<string>({
@@ -50,9 +50,9 @@ export class Webhook {
       if (status < 200 || status > 299) throw new DeliveryError(`status ${status}`);
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      // To ask it keeps it: Node 20 forgets a time-out that only `AbortSignal.any` knows (nodejs/node#57736).
+      // Reading `aborted` keeps the time-out alive: Node 20 drops it otherwise (nodejs/node#57736).
       if (limit.aborted) throw new DeliveryError('no answer in time');
-      // A new error: axios's own one holds the URL.
+      // A new error, because axios's own holds the URL.
       throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no answer');
     }
   }
@@ -65,8 +65,8 @@ export class Webhook {
 }
 
 /**
- * `t=<seconds since 1970>,v1=<hex>`: HMAC-SHA256 of the time, a dot, and the body, so that the receiver can refuse what is
- * forged or was recorded.
+ * Signs a body: `t=<seconds since 1970>,v1=<hex>`, HMAC-SHA256 of the time, a dot and the body. The
+ * receiver can reject forged and replayed requests.
  */
 function sign(secret: string, seconds: number, body: string): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');

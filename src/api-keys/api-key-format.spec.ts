@@ -15,7 +15,7 @@ function replaceAt(text: string, index: number, character: string): string {
 }
 
 describe('a generated key', { timeout: 60_000 }, () => {
-  it('is well-formed, of its environment, and never the same twice', () => {
+  it('is well-formed, names its environment, and is unique', () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(environments, (environment) => {
@@ -29,7 +29,7 @@ describe('a generated key', { timeout: 60_000 }, () => {
     );
   });
 
-  it('draws every character of base62 about equally often', () => {
+  it('has every base62 character about equally often', () => {
     const counts = new Map<string, number>();
     const drawn = 20_000;
     for (let each = 0; each < drawn; each++) {
@@ -46,7 +46,7 @@ describe('a generated key', { timeout: 60_000 }, () => {
 });
 
 describe('a key in which one character was changed', { timeout: 60_000 }, () => {
-  it('is always refused', () => {
+  it('is always rejected', () => {
     fc.assert(
       fc.property(
         apiKeys,
@@ -65,7 +65,7 @@ describe('a key in which one character was changed', { timeout: 60_000 }, () => 
 });
 
 describe('a key with one encoding', { timeout: 60_000 }, () => {
-  it('is refused with another checksum than its own', () => {
+  it('is rejected with any checksum but its own', () => {
     const checksums = fc.array(fc.constantFrom(...ALPHABET), { minLength: 6, maxLength: 6 });
     fc.assert(
       fc.property(apiKeys, checksums, (apiKey, characters) => {
@@ -91,7 +91,7 @@ describe('a key with one encoding', { timeout: 60_000 }, () => {
     expect(parseApiKey(change(apiKey))).toBeUndefined();
   });
 
-  it('is not any text at all', () => {
+  it('is never arbitrary text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(parseApiKey(text)).toBeUndefined();

@@ -5,23 +5,23 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
-// The largest multiple of 62 that fits in a byte: bytes beyond would make the first letters more likely.
+// The largest multiple of 62 in a byte. Larger bytes would bias the first letters.
 const UNBIASED_BYTES = 248;
 const HINT_RANDOM_CHARACTERS = 4;
 
-/** `lk_<environment>_`, 30 random base62 characters, 6 base62 characters of checksum; for secret scanners too. */
+/** `lk_<environment>_`, 30 random base62 characters, 6 of checksum. Secret scanners match it. */
 export const API_KEY_PATTERN = /^lk_(live|test|dev)_[0-9A-Za-z]{36}$/;
 
-/** Whether a presented key claims to be an issued one, well-formed or not. */
+/** Whether a presented key looks like an issued one, well-formed or not. */
 export const claimsToBeIssued = (presented: string): boolean => presented.startsWith('lk_');
 
-/** Makes the secret of a key: 178 bits from the system's generator, and a checksum of all that is before it. */
+/** Creates the secret of a key: 178 random bits and a checksum of all that precedes it. */
 export function generateApiKey(environment: KeyEnvironment): string {
   const unchecked = `lk_${environment}_${randomText(RANDOM_CHARACTERS)}`;
   return unchecked + checksum(unchecked);
 }
 
-/** The environment of a well-formed key; undefined if it was mistyped, cut off or made up. */
+/** Returns the environment of a well-formed key; undefined for any other text. */
 export function parseApiKey(presented: string): KeyEnvironment | undefined {
   if (!API_KEY_PATTERN.test(presented)) return undefined;
   const unchecked = presented.slice(0, -CHECKSUM_CHARACTERS);
@@ -29,7 +29,7 @@ export function parseApiKey(presented: string): KeyEnvironment | undefined {
   return KEY_ENVIRONMENTS.find((environment) => presented.startsWith(environment, 'lk_'.length));
 }
 
-/** What people may see of a key, to tell it from others: of its 30 random characters the first 4. */
+/** The public prefix of a key: the first 4 of its 30 random characters identify it to people. */
 export function hintOf(apiKey: string): string {
   return `${apiKey.slice(0, apiKey.lastIndexOf('_') + 1 + HINT_RANDOM_CHARACTERS)}…`;
 }
@@ -54,7 +54,7 @@ function checksum(text: string): string {
   return digits;
 }
 
-/** The number that `checksum` has written from a position on. */
+/** Decodes the number that `checksum` wrote at a position. */
 function parseChecksum(text: string, from: number): number {
   let value = 0;
   for (let position = from; position < text.length; position++) {

@@ -6,7 +6,7 @@ import type { ApiKey } from './api-key.schemas.js';
 import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
-/** What of a key's row can be answered with: not the digest. */
+/** The columns of a key that responses may show: all but the digest. */
 export const API_KEY_SELECT = {
   id: true,
   hint: true,
@@ -36,7 +36,7 @@ export const API_KEY_SELECT = {
 
 export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof API_KEY_SELECT }>;
 
-/** A key as answers show it, at a time and with what is known of its last use. */
+/** Renders a key for responses, at a time and with its last use. */
 export function toApiKey(row: ApiKeyRow, now: Date, lastUse: LastUse | undefined): ApiKey {
   const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
   return {
@@ -81,25 +81,22 @@ export function statusOf(
   return retiresAt <= now ? 'retired' : 'retiring';
 }
 
-/** The known fields of a limit; null if it is empty and allows all. */
+/** Returns the known fields of a limit; null if it is empty, which allows all. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }
 
-/** When, from where and by which client a key was last used. */
 interface LastUse {
   readonly at: Date;
-  /** The caller's address. */
   readonly source: string;
   readonly client: string | null;
 }
 
-/** The last use of each key, as `LastUseRecorder` of some process has written it down. */
+/** Returns the last use of each key that was ever used, as `LastUseRecorder` has saved it. */
 @Injectable()
 export class LastUses {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** Of the keys that were ever used. */
   async find(keyIds: readonly string[]): Promise<Map<string, LastUse>> {
     const rows = await this.prisma.apiKeyUse.findMany({ where: { keyId: { in: [...keyIds] } } });
     return new Map(

@@ -9,16 +9,14 @@ import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
 
-/** The longest grace period, and the longest time without use that ends one. */
+/** The maximum grace period, and the maximum idle time that ends one. */
 export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The longest lifetime of a key, and of all its successors that keys make. */
+/** The maximum lifetime of a key, together with all successors that keys make of it. */
 export const MAX_LIFETIME_DAYS = 366;
-/** The default lifetime of a key. */
 export const DEFAULT_LIFETIME_DAYS = 90;
-/** The default time for which a rotated key stays good beside its successor. */
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 
 const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
@@ -45,7 +43,7 @@ function distinct<Item extends z.ZodType>(item: Item) {
     .meta({ uniqueItems: true });
 }
 
-/** When, from where and by which client a key was last used. It may be five seconds behind. */
+/** When, from where and by which client a key was last used; up to 5 s old. */
 const lastUseSchema = z
   .object({
     at: timestampSchema,
@@ -59,7 +57,7 @@ const lastUseSchema = z
 
 const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
 
-/** An issued key as every answer shows one: everything but the secret. */
+/** An issued key in responses: everything but the secret. */
 const apiKeySchema = z
   .object({
     id: apiKeyIdSchema,

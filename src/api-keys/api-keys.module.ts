@@ -6,7 +6,7 @@ import { KeyPropagation } from './key-propagation.js';
 import { LastUses } from './api-key-response.js';
 import { RootKeyStore } from './root-key-store.js';
 
-/** Keys as records: for the routes and for the command line. */
+/** Stores and changes keys, for the routes and for the command line. */
 @Module({
   providers: [
     RootKeyStore,

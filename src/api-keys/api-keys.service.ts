@@ -52,7 +52,6 @@ import { KeyRevocation } from './key-revocation.js';
 import { KeyVerifier, keyIdOf } from './key-verifier.js';
 import { RootKeyStore } from './root-key-store.js';
 
-/** A row of `ISSUED_KEY_COLUMNS`, as Prisma returns it. */
 type StoredKey = Omit<IssuedKeyRow, 'revision'> & { readonly revision: bigint };
 
 /** A key to be inserted, without its secret. */
@@ -60,15 +59,12 @@ interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
   readonly note: string | null;
-  /** Undefined: only its own budget. */
+  /** Undefined if the key has only its own budget. */
   readonly budgets: readonly Budget[] | undefined;
   readonly predecessorId?: string;
 }
 
-/**
- * Issues, shows, rotates and revokes keys, on behalf of a caller. Every method throws a `ProblemException` for what the
- * caller got wrong.
- */
+/** Issues, shows, rotates and revokes keys for a caller. */
 @Injectable()
 export class ApiKeysService {
   private readonly environment: Environment['API_KEY_ENVIRONMENT'];
@@ -87,8 +83,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Makes a key, which is good everywhere when it is answered with. With an idempotency key, a repetition answers with the
-   * same key, but without its secret.
+   * Creates a key, and resolves when every instance admits it. A repeated idempotency key returns
+   * the same key without its secret.
    * @throws ProblemException `GRANT_EXCEEDS_CALLER`, `IDEMPOTENCY_KEY_REUSED`
    */
   async create(
@@ -113,12 +109,12 @@ export class ApiKeysService {
     return this.answer(await this.row(id));
   }
 
-  /** A page of all keys, also those that have ended, oldest first. */
+  /** Returns a page of all keys, including ended ones, oldest first. */
   async list({ limit, cursor }: ListApiKeys): Promise<ApiKeyPage> {
     const rows = await this.prisma.apiKey.findMany({
       where: cursor === undefined ? {} : { id: { gt: cursor } },
       orderBy: { id: 'asc' },
-      // One more than asked for tells whether there is a next page.
+      // The extra row shows whether there is a next page.
       take: limit + 1,
       select: API_KEY_SELECT,
     });
@@ -132,7 +128,6 @@ export class ApiKeysService {
     };
   }
 
-  /** The root keys that are in force in this process. */
   async listRootKeys(): Promise<RootKeysResponse> {
     const keys = this.rootKeys.all;
     const lastUses = await this.lastUses.find(keys.map(({ id }) => id));
@@ -148,7 +143,7 @@ export class ApiKeysService {
   }
 
   /**
-   * Makes the successor of a key, which stays good for the grace period.
+   * Creates the successor of a key, which stays valid for the grace period.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `API_KEY_NOT_ACTIVE`, `API_KEY_ALREADY_ROTATED`,
    * `GRANT_EXCEEDS_CALLER`, `INVALID_REQUEST`
    */
@@ -160,7 +155,7 @@ export class ApiKeysService {
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
-      // Whoever rotates a key gets to know the new secret.
+      // The rotating caller learns the new secret.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
       const lifetime = successorLifetime(old, issuer, input.expiresAt, now);
       const successor = { ...old, ...lifetime, id: createRowId(now.getTime()), predecessorId: id };
@@ -213,7 +208,7 @@ export class ApiKeysService {
     };
   }
 
-  /** Checks a key by its row in the database, in the same way as a server checks it by its cache. */
+  /** Checks a key by its database row, as a server checks it by its cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
     const askedAt = performance.now();
     const digest = Buffer.from(digestKey(apiKey), 'binary');
@@ -242,7 +237,7 @@ export class ApiKeysService {
     });
   }
 
-  /** A repeated request changes nothing, but has every process confirm once more. */
+  /** A repeated request changes nothing, but every process confirms once more. */
   private async announced(
     id: string,
     change: KeyChange,
@@ -252,7 +247,7 @@ export class ApiKeysService {
     return { row, secret: null };
   }
 
-  /** The caller's row if the caller is an issued key. */
+  /** Returns the caller's row if the caller is an issued key. */
   private async issuerOf(
     { isRoot, keyId }: KeyAdmin,
     { prisma }: KeyChange,
@@ -315,8 +310,8 @@ export class ApiKeysService {
   }
 
   /**
-   * A command line with the environment of a workstation would issue keys that no server admits. Each
-   * server names its environment in its connection. Without a running server, any environment is good.
+   * Refuses to issue keys for an environment that no running server admits, for example from a
+   * workstation's `.env`. Servers state their environment in their connection name.
    */
   private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`

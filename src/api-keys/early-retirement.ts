@@ -5,8 +5,8 @@ import { KeyChanges } from './key-changes.js';
 const INTERVAL_MS = 10_000;
 
 /**
- * Ends the grace period of rotated keys that nobody uses any more: when the successor has been used, and the key itself has been
- * quiet for the time that was set at its rotation. Every process looks; the database decides, so it happens once.
+ * Ends the grace period of unused rotated keys: the successor has been used, and the key has been
+ * idle for the time set at its rotation. Every process tries; the database ends it once.
  */
 @Injectable()
 export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {

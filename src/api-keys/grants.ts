@@ -7,16 +7,15 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** What a key allows its caller. */
 export interface Grant {
   readonly scopes: readonly string[];
   /** Empty for all. */
   readonly readFields: readonly string[];
   /** Empty for all. */
   readonly writeFields: readonly string[];
-  /** Empty for anywhere. */
+  /** Empty for all. */
   readonly networks: readonly string[];
-  /** Requests a minute; null for the default. */
+  /** Requests per minute; null for the default. */
   readonly rateLimit: number | null;
 }
 
@@ -26,8 +25,8 @@ interface Excess {
 }
 
 /**
- * Holds the caller's key and those that a change is about until it is over, and all keys that can manage keys if it may end one.
- * The caller's may have ended since it was verified, while the change waited for others: what is answered as revoked makes no more keys.
+ * Locks the caller's key and the keys of a change, and all keys that can manage keys if the change
+ * may end one. Rechecks the caller, which may have ended while it waited for the locks.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(
@@ -35,7 +34,7 @@ export async function lockKeys(
   { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
-  // All at once and in one order, or two changes would wait for each other.
+  // In one statement and one order, so that concurrent changes do not deadlock.
   const held = await prisma.$queryRaw<{ id: string; isInForce: boolean }[]>`
     SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isInForce"
     FROM api_keys
@@ -47,7 +46,7 @@ export async function lockKeys(
 
 /**
  * Refuses a grant that exceeds the issuer's: a key could issue itself a stronger key otherwise.
- * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the places.
+ * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the fields
  */
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
   refuseExcess([
@@ -59,7 +58,7 @@ export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: nu
   ]);
 }
 
-/** @throws ProblemException `GRANT_EXCEEDS_CALLER`, unless there is no excess. */
+/** @throws ProblemException `GRANT_EXCEEDS_CALLER` if there is an excess */
 function refuseExcess(errors: readonly Excess[]): void {
   if (errors.length > 0)
     throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors: [...errors] });
@@ -73,9 +72,9 @@ function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
 
 function excessFields(path: 'readFields' | 'writeFields', issuer: Grant, grant: Grant): Excess[] {
   const held = issuer[path];
-  const wanted = grant[path];
+  const requested = grant[path];
   if (held.length === 0) return [];
-  if (wanted.length > 0 && wanted.every((field) => held.includes(field))) return [];
+  if (requested.length > 0 && requested.every((field) => held.includes(field))) return [];
   const right = path === 'readFields' ? 'read' : 'write';
   return [{ path, message: `the caller may ${right} only ${held.join(', ')}` }];
 }
@@ -86,9 +85,9 @@ function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[
   return [{ path: 'networks', message: `the caller must come from ${held.join(', ')}` }];
 }
 
-function excessRate(held: number, wanted: number): Excess[] {
-  if (wanted <= held) return [];
-  return [{ path: 'rateLimit', message: `the caller may make ${held} requests a minute` }];
+function excessRate(held: number, requested: number): Excess[] {
+  if (requested <= held) return [];
+  return [{ path: 'rateLimit', message: `the caller may make ${held} requests per minute` }];
 }
 
 /** The expiry of a key, and the latest expiry of successors that keys make of it. */
@@ -104,12 +103,12 @@ export interface Lifetime {
  */
 export function newLifetime(
   issuer: ApiKeyRow | undefined,
-  wanted: Date | undefined,
+  requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (issuer === undefined) return startLineage(wanted, now);
+  if (issuer === undefined) return startLineage(requested, now);
   const end = earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
-  const expiresAt = wanted ?? defaultExpiry(now, end);
+  const expiresAt = requested ?? defaultExpiry(now, end);
   if (expiresAt > end) {
     refuseExcess([{ path: 'expiresAt', message: `the caller ends at ${end.toISOString()}` }]);
   }
@@ -125,12 +124,12 @@ export function newLifetime(
 export function successorLifetime(
   predecessor: ApiKeyRow,
   caller: ApiKeyRow | undefined,
-  wanted: Date | undefined,
+  requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(wanted, now);
+  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(requested, now);
   const end = earliest(lineageEnd(predecessor), lineageEnd(caller ?? predecessor));
-  const expiresAt = wanted ?? defaultExpiry(now, end);
+  const expiresAt = requested ?? defaultExpiry(now, end);
   if (expiresAt > end || expiresAt <= now) {
     const message = `must be ${end.toISOString()} at the latest, when the lineage of the key ends`;
     throw invalidRequest([{ path: ['expiresAt'], message }]);
@@ -138,7 +137,7 @@ export function successorLifetime(
   return { expiresAt, lineageEndsAt: end };
 }
 
-/** The end of a key's lineage. Keys of earlier releases have none of their own. */
+/** Returns the end of a key's lineage, which keys of earlier releases do not store. */
 export function lineageEnd({
   lineageEndsAt,
   createdAt,
@@ -146,9 +145,9 @@ export function lineageEnd({
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }
 
-function startLineage(wanted: Date | undefined, now: Date): Lifetime {
+function startLineage(requested: Date | undefined, now: Date): Lifetime {
   const lineageEndsAt = daysAfter(now, MAX_LIFETIME_DAYS);
-  return { expiresAt: wanted ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
+  return { expiresAt: requested ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
 }
 
 function defaultExpiry(now: Date, end: Date): Date {

@@ -6,8 +6,8 @@ import type { KeyChange } from './key-changes.js';
 const KEPT_FOR_MS = DAY_MS;
 
 /**
- * Makes a key, unless the same caller has made it within a day with the same `Idempotency-Key`: then `recall` gets
- * its id. A concurrent request waits for this one.
+ * Creates a key, unless the same caller has used the `Idempotency-Key` within a day: then `recall`
+ * receives the id of the existing key. A concurrent request waits for this one.
  * @throws ProblemException `IDEMPOTENCY_KEY_REUSED`
  */
 export async function makeOnce<Made extends { readonly row: { readonly id: string } }, Recalled>(

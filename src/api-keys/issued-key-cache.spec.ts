@@ -24,8 +24,8 @@ function keyOf(revision: bigint, isRevoked: boolean): IssuedKey {
   };
 }
 
-describe('the cache of issued keys', () => {
-  it('follows a database that was restored to an older state', () => {
+describe('IssuedKeyCache', () => {
+  it('accepts the older state of a restored database', () => {
     const cache = new IssuedKeyCache();
     cache.put([keyOf(102n, true)]);
     cache.put([keyOf(40n, false)]);
@@ -33,7 +33,7 @@ describe('the cache of issued keys', () => {
     expect(cache.fingerprint).toEqual({ count: 1, revisions: 40n });
   });
 
-  it('follows one that was restored, and has reached the same revision by another change', () => {
+  it('accepts a different key with the same revision after a restore', () => {
     const cache = new IssuedKeyCache();
     cache.put([keyOf(102n, false)]);
     cache.put([keyOf(102n, true)]);

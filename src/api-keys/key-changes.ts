@@ -5,34 +5,34 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// With the change itself, well below the silence after which a connection is closed.
+// With the change itself, well below the interval after which a silent connection is closed.
 const MAX_WAIT_MS = 1500;
-// Below the pool's own time-outs, so that PostgreSQL says that it was a lock.
+// Below the pool's time-outs, so that PostgreSQL reports a lock time-out.
 const LOCK_TIMEOUT = '500ms';
-// What other changes may take. Longer, and a session holds a lock that it should not hold.
+// The time for other changes. A session that holds a lock for longer blocks revocations.
 const PATIENCE_WITH_BLOCKERS_MS = 300;
-// Blockers come back.
+// Blocking sessions may reconnect.
 const END_BLOCKERS_INTERVAL_MS = 50;
 const REVOCATION_TIMEOUT_MS = 1000;
 
-/** A change of keys in progress. */
+/** A change of keys inside a transaction. */
 export interface KeyChange {
   readonly prisma: Prisma.TransactionClient;
-  /** The database's time, which is the same for every process. */
+  /** The database's time, the same for every process. */
   readonly now: Date;
 }
 
-/** Ends the sessions that keep a session of the database waiting for locks, by the id of its server process. */
+/** Ends the sessions that block a session, given by its server process id. */
 export interface Blockers {
   end(pid: number): Promise<void>;
 }
 
-/** Changes keys: all or nothing, and with the actor's name in the audit trail. */
+/** Changes keys in a transaction that names the actor for the audit trail. */
 @Injectable()
 export class KeyChanges {
   private readonly logger = new Logger(KeyChanges.name);
   private readonly changes = new ChangeQueue();
-  /** A revocation does not wait for other changes, which locks may keep waiting. */
+  /** Revocations bypass the queue, because locks may hold up other changes. */
   private readonly revocations = new ChangeQueue();
 
   constructor(private readonly prisma: PrismaService) {}
@@ -45,8 +45,8 @@ export class KeyChanges {
   }
 
   /**
-   * Carries out a change that revokes, which must be safe to repeat. Sessions that make it wait for locks for more than 300 ms are ended,
-   * and it is tried for 1 s: docs/decisions/0034-revocation-with-a-compromised-role.md.
+   * Runs a change that revokes, which must be repeatable. Ends sessions that block it for more than
+   * 300 ms, and retries for 1 s: docs/decisions/0034-revocation-with-a-compromised-role.md.
    */
   async revoke<Result>(
     actor: string,
@@ -73,7 +73,7 @@ export class KeyChanges {
     change: (change: KeyChange, pid: number) => Promise<Result>,
   ): Promise<Result> {
     return this.prisma.$transaction(async (prisma) => {
-      // The trigger that writes the audit trail reads the actor: prisma/migrations/*_audit_of_users
+      // The audit trigger reads the actor: prisma/migrations/*_audit_of_users
       const [{ now, pid }] = await prisma.$queryRaw<[{ now: Date; pid: number }]>`
         SELECT now() AS now, pg_backend_pid() AS pid,
           set_config('latchkey.actor', ${actor}, true), set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`;
@@ -96,13 +96,13 @@ export class KeyChanges {
       return await change();
     } finally {
       over.abort();
-      // Before the connection is lent to others, whose blockers are none of ours.
+      // Before the connection returns to the pool, whose other sessions are not concerned.
       await ending;
     }
   }
 }
 
-/** Ends the blockers after a delay and then at intervals, until the signal is aborted. */
+/** Ends blocking sessions after a delay and then at intervals, until the signal is aborted. */
 async function endBlockers(
   pid: number,
   blockers: Blockers,
@@ -115,20 +115,26 @@ async function endBlockers(
   }
 }
 
-/** Carries out changes one after another: the audit trail needs that anyway, and waiting here holds no connection that requests need. */
+/**
+ * Runs changes one after another, as the audit trail requires. Waiting here occupies no connection.
+ */
 class ChangeQueue {
   private latest: Promise<unknown> = Promise.resolve();
-  /** How many have failed one after another for want of the database, and when the last one did, on the clock of `performance`. */
+  /**
+   * Consecutive failures because of the database, and the time of the latest (`performance.now()`).
+   */
   private failures = 0;
   private failedAt = -Infinity;
 
-  /** @throws ProblemException `DATABASE_UNAVAILABLE` if it would have to wait too long, or what `change` throws. */
+  /**
+   * @throws ProblemException `DATABASE_UNAVAILABLE` if it waits too long, or the error of `change`
+   */
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const askedAt = performance.now();
     const result = this.latest.then(() => {
-      // Those that waited for it would fail as it did, one after another; but one alone may have waited for a row that is locked.
+      // Fail queued changes at once after repeated failures. One failure may be one locked row.
       const hasFailed = this.failures > 1 && this.failedAt > askedAt;
-      // The caller has given up by then.
+      // The caller has timed out by then.
       if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');
       }

@@ -6,13 +6,12 @@ import type { KeyRevision } from './key-sync/instance.js';
 import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
 
-/** How far a change of keys has come. */
 export interface Propagation {
-  /** Live processes that go by the change. */
+  /** Live processes that have applied the change. */
   readonly instances: number;
-  /** Live processes that have not said so in time. */
+  /** Live processes that have not acknowledged in time. */
   readonly silentInstances: number;
-  /** Milliseconds from the beginning of the change until the last process went by it. */
+  /** Milliseconds from the beginning of the change until the last process applied it. */
   readonly effectiveAfterMs: number;
 }
 
@@ -30,11 +29,11 @@ export async function announceAgain(
     SELECT pg_notify(${CHANGES_CHANNEL}, id)::text FROM unnest(${ids}::text[]) AS id`;
 }
 
-/** Changes of keys that are over only when every live process goes by them. */
+/** Runs changes of keys that complete when every live process has applied them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);
-  // Kept from one change to the next: to connect takes longer than the change itself.
+  // Reused: connecting takes longer than the change itself.
   private listening: Promise<Acknowledgements> | undefined;
 
   constructor(
@@ -48,19 +47,19 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Carries out a change of keys, and waits until every process has acknowledged it, or for 2 s. With
-   * `untilEnforced`, for a revocation, it waits for 5 s while there are instances that prove no shared root key:
+   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it. With
+   * `untilEnforced`, for a revocation, it waits 5 s for instances that prove no shared root key:
    * after that time no process admits the keys.
-   * @param carryOut makes the change, and can end sessions that block it.
+   * @param carryOut makes the change, and can end sessions that block it
    */
   async propagate<Change extends Changed>(
     patience: Patience,
     carryOut: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
-    // Listens before the change, or the first acknowledgements would be missed.
+    // Listen before the change, or the first acknowledgements would be missed.
     const acknowledgements = await this.listen();
-    // Also proves that the connection is good, while nothing has been changed yet.
+    // Also proves that the connection works, before anything is changed.
     const { expected } = await acknowledgements.findLiveInstances();
     const change = await carryOut(acknowledgements.blockers);
     const collected = await acknowledgements

@@ -7,10 +7,9 @@ import { announceAgain } from './key-propagation.js';
 import { type KeyAdmin, actorOf } from './principal.js';
 
 const PAGE_SIZE = 500;
-// Each transaction locks the audit trail; a larger one would delay other writes for too long.
+// Each transaction locks the audit trail, so a larger one would delay other writes.
 const MAX_KEYS_PER_CHANGE = 500;
 
-/** What one transaction has revoked. */
 interface RevokedPart {
   readonly keys: readonly IssuedKeyState[];
   readonly rows: readonly KeyRevision[];
@@ -26,9 +25,9 @@ interface RevokedPart {
 export class KeyRevocation {
   /** The rows that every process has to acknowledge. */
   readonly rows: KeyRevision[] = [];
-  /** The keys below the key that were revoked. */
+  /** Revoked keys below the key. */
   readonly revokedKeys: NamedApiKey[] = [];
-  /** The keys below the key that are still good. */
+  /** Keys below the key that are still valid. */
   readonly activeIssuedKeys: NamedApiKey[] = [];
   private readonly seen = new Set<string>();
   private position: Position;
@@ -51,8 +50,8 @@ export class KeyRevocation {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revokeNext(change: KeyChange): Promise<RevokedPart> {
-    // Locks all rows before the first update locks the audit trail. A creation takes the two locks in
-    // this order; the reverse order would deadlock with it.
+    // Locks all rows before the first update locks the audit trail. A creation takes the two locks
+    // in this order; the reverse order would deadlock with it.
     const { keys, position } = await this.lockNext(change);
     const good = keys.filter(({ hasEnded }) => !hasEnded);
     const active = good.filter(({ isRevoked }) => !isRevoked);
@@ -70,7 +69,6 @@ export class KeyRevocation {
     };
   }
 
-  /** Takes over what a committed transaction has revoked. */
   accept({ keys, rows, revokedKeys, activeIssuedKeys, position }: RevokedPart): void {
     for (const { id } of keys) this.seen.add(id);
     this.rows.push(...rows);
@@ -92,7 +90,7 @@ export class KeyRevocation {
     return { keys, position };
   }
 
-  /** Only once: later, the caller's own key may be among those that were revoked. */
+  /** Only once: later, the caller's own key may be revoked. */
   private async lockFirst(change: KeyChange): Promise<IssuedKeyState> {
     const { caller, id, input } = this;
     await lockKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
@@ -129,8 +127,8 @@ function nameOf({ id, name }: IssuedKeyState): NamedApiKey {
 }
 
 /**
- * Keys must not revoke the last key that can manage keys. A retiring key does not count.
- * @throws ProblemException `LAST_WAY_IN`
+ * Protects the last key that can manage keys; retiring keys do not count.
+ * @throws ProblemException
  */
 async function refuseLastWayIn(
   id: string,
@@ -167,11 +165,11 @@ interface IssuedKeyState {
  * is locked or has ended before its keys are read, so concurrent creations are found.
  */
 interface Position {
-  /** None when all keys have been read. */
+  /** Empty when all keys have been read. */
   readonly issuers: readonly string[];
-  /** The keys of the next level that have been found so far. */
+  /** The keys of the next level found so far. */
   readonly found: readonly string[];
-  /** The last key of the current issuers that has been read. */
+  /** The last key read of the current issuers. */
   readonly last: string;
 }
 

@@ -5,7 +5,7 @@ import { KeySync } from './key-sync/key-sync.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
-/** Keys in memory: for processes that admit callers. Each counts as an instance that revocations wait for. */
+/** Caches keys, for processes that admit callers. Revocations wait for each of these instances. */
 @Module({
   imports: [ApiKeysModule],
   providers: [IssuedKeyCache, KeySync, KeyVerifier, EarlyRetirement],

@@ -11,21 +11,20 @@ import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from '../config/root-key.js';
 
-/** What is known of a presented key. `unverifiable`: the keys in memory may be out of date. */
+/** The result of a key check. `unverifiable`: the keys in memory may be out of date. */
 export type KeyVerdict =
   | { readonly outcome: 'admitted'; readonly principal: Principal }
   | {
       readonly outcome: KeyRefusal | 'unverifiable';
-      /** The key that it is or was, if it is known. */
       readonly keyId: string | null;
     };
 
-/** Names the key in logs, if it is or was one. */
+/** Returns the key's id for logs, if it is or was a key. */
 export function keyIdOf(verdict: KeyVerdict): string | null {
   return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
 }
 
-/** Stands for every key that was never issued, so that the check of one does the same work. */
+/** A placeholder for unknown keys, so that checking one does the same work. */
 const UNKNOWN_KEY: IssuedKey = {
   id: '',
   digest: '',
@@ -46,7 +45,7 @@ const UNKNOWN_KEY: IssuedKey = {
 /** Whether the cache is complete, and the database's time. */
 type CacheState = Pick<KeySync, 'now' | 'isFresh'>;
 
-/** Tells good keys from bad ones, without SQL. */
+/** Verifies keys without SQL. */
 @Injectable()
 export class KeyVerifier {
   private readonly environment: KeyEnvironment;
@@ -61,8 +60,8 @@ export class KeyVerifier {
   }
 
   /**
-   * Judges a key that came from an address. Whatever the outcome, the work is one checksum, one
-   * digest, one look-up, one network check, and one constant-time comparison for each root key.
+   * Checks a key from an address. Whatever the outcome, the work is one checksum, one digest, one
+   * look-up, one network check, and one constant-time comparison per root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
@@ -81,7 +80,7 @@ export class KeyVerifier {
   private judge(environment: KeyEnvironment, key: IssuedKey, isAtHome: boolean): KeyVerdict {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
-    // Before the first refusal: to read the clock takes longer than all that follows.
+    // Before the first refusal: reading the clock dominates the rest.
     const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };

@@ -10,7 +10,6 @@ export const networkSchema = networkBlock.meta({
 
 const cidrBlockSchema = z.union([z.cidrv4(), z.cidrv6()]);
 
-/** Consecutive addresses, as numbers. */
 interface AddressRange {
   readonly first: bigint;
   readonly last: bigint;
@@ -26,7 +25,7 @@ const MIN_FIRST_STEP = 64;
  * check of a stolen key must not differ from that of an unknown one.
  */
 export class NetworkSet {
-  /** Disjoint, in ascending order, after one that every search can end at. */
+  /** Disjoint and ascending, after an empty one where every search can end. */
   private readonly ranges: readonly AddressRange[];
   private readonly firstStep: number;
 
@@ -70,21 +69,17 @@ const LAST_ADDRESS = (1n << BigInt(ADDRESS_BITS)) - 1n;
 const IPV4_BITS = 32;
 const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
-/** The number of a text that is not an address. */
 const NOT_AN_ADDRESS = -1n;
 
 /** For keys that may be used from anywhere, whatever the server knows of the address. */
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 
-// To parse an address takes 2 µs, and a client sends many requests from one.
+// Parsing takes 2 µs, and a client sends many requests from one address.
 const MAX_PARSED_ADDRESSES = 10_000;
 const parsedAddresses = new Map<string, bigint>();
 
-/**
- * Returns the set of the addresses in some CIDR blocks.
- * @throws {z.ZodError} if one of them is not a CIDR block.
- */
+/** Returns the set of addresses in CIDR blocks. @throws {z.ZodError} if a block is invalid */
 export function toNetworkSet(networks: readonly string[]): NetworkSet {
   return new NetworkSet(networks.map(toRange));
 }

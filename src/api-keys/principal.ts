@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
-/** A rate limit that one or several keys draw on. */
+/** A rate limit shared by one or more keys. */
 export interface Budget {
   /** The owner: the key itself, the first key of its succession, or an issuer. */
   readonly keyId: string;
-  /** Requests a minute; undefined for the server's default. */
+  /** Requests per minute; undefined for the server's default. */
   readonly rateLimit?: number | undefined;
 }
 
@@ -14,7 +14,7 @@ export interface Budget {
 export interface Principal {
   /** Names the key in logs; not secret. */
   readonly keyId: string;
-  /** Whether it is a root key, which may do everything. */
+  /** Whether it is a root key, which holds every scope. */
   readonly isRoot: boolean;
   readonly scopes: readonly Scope[];
   /** The fields of users that the caller may read if it holds `users:read`; undefined for all. */
@@ -23,26 +23,25 @@ export interface Principal {
   readonly writeFields: ReadonlySet<UserField> | undefined;
   /** The budgets that each request draws on, the key's own first. Empty for root keys. */
   readonly budgets: readonly Budget[];
-  /** Requests a minute; undefined for the server's default. */
+  /** Requests per minute; undefined for the server's default. */
   readonly rateLimit?: number | undefined;
-  /** Since when the key has a successor, in milliseconds since the epoch. */
+  /** When the key got a successor, in milliseconds since the epoch. */
   readonly deprecatedSince?: number | undefined;
-  /** Until when such a key is good, if that is settled, in milliseconds since the epoch. */
+  /** The end of the grace period in milliseconds since the epoch, if it is settled. */
   readonly sunsetAt?: number | undefined;
 }
 
 /** A principal that changes keys, for the audit trail. */
 export interface KeyAdmin extends Principal {
-  /** The person that the principal says it acts for; not verified. */
+  /** The person that the principal claims to act for; not verified. */
   readonly actingUser?: string | undefined;
 }
 
-/** The actor in the audit trail. It begins with the verified id, so no acting user can pass for another key. */
+/** The actor in the audit trail. It begins with the verified id: no acting user can fake a key. */
 export function actorOf({ keyId, actingUser }: KeyAdmin): string {
   return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
 }
 
-/** The column `budgets`. */
 export const budgetsSchema = z
   .array(z.object({ keyId: z.string(), rateLimit: z.int().positive().optional() }))
   .min(1);
@@ -53,7 +52,7 @@ interface BudgetHolder {
   readonly budgets: unknown;
 }
 
-/** The budgets that a key draws on: its own or its first predecessor's, then its issuers'. */
+/** Returns the budgets of a key: its own or its first predecessor's, then its issuers'. */
 export function budgetsOf({ id, rateLimit, budgets }: BudgetHolder): readonly Budget[] {
   return budgetsSchema.safeParse(budgets).data ?? [ownBudget(id, rateLimit)];
 }

@@ -9,21 +9,19 @@ import { SCOPES } from './scopes.js';
 
 const DIGEST_BYTES = 32;
 
-/** A root key as verification needs it. */
 export interface RootKeyInForce extends RootKey {
-  /** Whom it identifies. */
   readonly principal: Principal;
 }
 
 /**
- * The root keys that are good at this moment: `INTERNAL_API_KEY` and its predecessor, or the lines of
+ * The valid root keys: `INTERNAL_API_KEY` and its predecessor, or the lines of
  * `INTERNAL_API_KEY_FILE`, which is read again whenever it changes.
  */
 @Injectable()
 export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RootKeyStore.name);
   private keys: readonly RootKeyInForce[] = [];
-  // Filled anew for each comparison: to allocate a buffer takes longer than the comparison.
+  // Reused: allocating a buffer takes longer than the comparison.
   private readonly presented = Buffer.alloc(DIGEST_BYTES);
   private stopWatching: (() => void) | undefined;
 
@@ -36,7 +34,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     );
   }
 
-  /** All of them, the current one first. */
+  /** All root keys, the current one first. */
   get all(): readonly RootKeyInForce[] {
     return this.keys;
   }
@@ -49,12 +47,12 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching = watchRootKeyFile(path, { refuseWeak }, (file) => this.replaceKeys(file));
   }
 
-  // Not before: a key that is taken out while the process drains must be refused.
+  // Not earlier: a key removed while the process drains must be refused.
   onApplicationShutdown(): void {
     this.stopWatching?.();
   }
 
-  /** Finds the root key with a digest, by one constant-time comparison with every root key. */
+  /** Finds the root key with a digest, in constant time over all root keys. */
   match(digest: string): RootKeyInForce | undefined {
     this.presented.write(digest, 'binary');
     let match: RootKeyInForce | undefined;
@@ -66,7 +64,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
 
   private replaceKeys({ keys, problem }: RootKeyFile): void {
     if (keys === undefined) {
-      // The last good keys stay, so that a file caught half-written locks nobody out.
+      // The previous keys stay, so that a half-written file locks nobody out.
       this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the keys read before stay in force`);
       return;
     }
@@ -75,7 +73,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.logger.log(`Root keys in force: ${keys.map((key) => key.id).join(', ')}`);
   }
 
-  /** The first key is the one to use; the others are there for callers that have not changed over yet. */
+  /** The first key is current. The others are for callers that have not switched yet. */
   private inForce(keys: readonly RootKey[]): RootKeyInForce[] {
     return keys.map((key, index) => ({
       ...key,

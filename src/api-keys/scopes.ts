@@ -1,4 +1,4 @@
-/** Everything that a key can be allowed to do. A route asks for exactly one of these. */
+/** The permissions of keys. Each route requires exactly one. */
 export const SCOPES = [
   'users:read',
   'users:write',

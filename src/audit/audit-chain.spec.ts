@@ -36,8 +36,8 @@ function verify(events: AuditEvent[], expectedHead?: string): AuditChain {
 const problems = (events: AuditEvent[], expectedHead?: string) =>
   verify(events, expectedHead).faults.map(({ sequence, problem }) => `${sequence} ${problem}`);
 
-describe('an audit trail', () => {
-  it('without a fault has none', () => {
+describe('AuditChain', () => {
+  it('finds no fault in an intact trail', () => {
     expect(problems(trail(5))).toEqual([]);
     expect(problems([])).toEqual([]);
   });
@@ -49,21 +49,21 @@ describe('an audit trail', () => {
     ['before', '{}'],
     ['after', null],
     ['at', new Date(0)],
-  ])('shows that the %s of an event was changed', (field, value) => {
+  ])('finds a changed %s of an event', (field, value) => {
     const events = trail(3).map((event) =>
       event.sequence === 2n ? Object.assign({}, event, { [field]: value }) : event,
     );
     expect(problems(events)).toEqual(['2 was changed']);
   });
 
-  it('shows that an event was changed and hashed anew', () => {
+  it('finds an event that was changed and rehashed', () => {
     const forged = trail(3);
     const [event] = trail(1);
     if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };
     expect(problems(forged)).toEqual(['1 was changed', '2 does not follow the event before it']);
   });
 
-  it('shows which events are missing', () => {
+  it('finds missing events', () => {
     const events = trail(6);
     expect(problems(events.filter(({ sequence }) => sequence !== 1n))).toEqual(['1 missing']);
     expect(problems(events.filter(({ sequence }) => ![3n, 4n].includes(sequence)))).toEqual([
@@ -71,7 +71,7 @@ describe('an audit trail', () => {
     ]);
   });
 
-  it('shows that it was cut off or made anew, by the head that it once had', () => {
+  it('finds a truncated or rebuilt trail by an earlier head', () => {
     const { head } = verify(trail(4));
     const text = `${head.sequence}:${head.hash}`;
     expect(problems(trail(6), text)).toEqual([]);

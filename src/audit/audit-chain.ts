@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 
-/** A row of the audit trail. */
 export interface AuditEvent {
   readonly sequence: bigint;
   readonly at: Date;
@@ -13,18 +12,18 @@ export interface AuditEvent {
   readonly hash: Uint8Array;
 }
 
-/** The hash that the first event follows. */
+/** The previous hash of the first event. */
 export const GENESIS_HASH = '0'.repeat(64);
 
-/** Where the trail is not what was written, and why. */
+/** An event that was changed or is missing. */
 export interface AuditFault {
   readonly sequence: bigint;
   readonly problem: string;
 }
 
 /**
- * Follows the chain of events, in order, from the first. The database hashes them in the same way:
- * prisma/migrations/*_audit_of_users.
+ * Verifies the hash chain of events, in order from the first. The database computes the same
+ * hashes: prisma/migrations/*_audit_of_users.
  */
 export class AuditChain {
   private previousHash = GENESIS_HASH;
@@ -32,12 +31,12 @@ export class AuditChain {
   private hasMetHead = false;
   readonly faults: AuditFault[] = [];
 
-  /** The last event: write it down elsewhere, and a trail that was cut off or made anew can be told from this one. */
+  /** The last event. A copy kept elsewhere reveals a trail that was truncated or rebuilt. */
   get head(): { sequence: bigint; hash: string } {
     return { sequence: this.sequence, hash: this.previousHash };
   }
 
-  /** @param expectedHead what `head` once was, as `sequence:hash`; it must come by. */
+  /** @param expectedHead an earlier `head`, as `sequence:hash`, which the trail must contain */
   constructor(private readonly expectedHead?: string) {}
 
   follow(event: AuditEvent): void {

@@ -5,7 +5,7 @@ import type { AuditEventPage, AuditReport, ListAuditEvents } from './audit.schem
 
 const PAGE_SIZE = 1000;
 const KEYS_PAGE_SIZE = 500;
-/** The subject of an event is this and the id of a user, or the id of a key. */
+/** The prefix of a user's id in a subject. Other subjects are ids of keys. */
 const USER_SUBJECT = 'user:';
 
 interface NamedEvent extends Omit<AuditEvent, 'previousHash' | 'hash'> {
@@ -18,12 +18,11 @@ interface KeyCheck {
   readonly isInconsistent: boolean;
 }
 
-/** The audit trail of keys and users. */
 @Injectable()
 export class AuditService {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** A page of events, oldest first, with the names of the keys that they are about. */
+  /** Returns a page of events, oldest first, with the names of their keys. */
   async list({ subject, actor, limit, cursor }: ListAuditEvents): Promise<AuditEventPage> {
     const rows = await this.prisma.$queryRaw<NamedEvent[]>`
       SELECT sequence, at, actor, action, subject, before, after,
@@ -46,7 +45,6 @@ export class AuditService {
     return { events, nextCursor: rows.length > limit && last ? String(last.sequence) : null };
   }
 
-  /** Every event from the first to the last, in order. */
   async *events(): AsyncGenerator<AuditEvent> {
     for (let last = 0n; ;) {
       const page = await this.prisma.auditEvent.findMany({
@@ -61,9 +59,10 @@ export class AuditService {
   }
 
   /**
-   * Finds events that were changed or are missing, and keys that were changed without one. Users are changed too often for their rows to be
-   * compared.
-   * @param expectedHead the head of an earlier report, as `sequence:hash`, from which this trail must have grown.
+   * Finds events that were changed or are missing, and keys that differ from their events. Users
+   * change too often for a comparison of their rows.
+   * @param expectedHead the head of an earlier report, as `sequence:hash`, which the trail must
+   * contain
    */
   async verify(expectedHead?: string): Promise<AuditReport> {
     const chain = new AuditChain(expectedHead);
@@ -86,14 +85,11 @@ export class AuditService {
     };
   }
 
-  /**
-   * Also finds events that were cut off at the end, which the chain alone can't tell.
-   * @param recorded the keys that there are events of
-   */
+  /** Also finds a truncated end, which the chain does not show, by the keys that have events. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
     const stray: string[] = [];
-    // By pages, since a statement must not take long; each sees its keys and their events at one moment.
+    // In pages, to keep statements short. Each page reads keys and events in one snapshot.
     for (let last: string | null = null; ;) {
       const page: KeyCheck[] = await this.readPageOfKeys(last);
       for (const { id } of page) missing.delete(id);
@@ -104,7 +100,7 @@ export class AuditService {
     return [...stray, ...missing].toSorted();
   }
 
-  /** The keys after an id, in order. Columns that were added after an event are not in it. */
+  /** Returns the keys after an id, in order. Columns added later are not in older events. */
   private readPageOfKeys(last: string | null): Promise<KeyCheck[]> {
     return this.prisma.$queryRaw`
       SELECT key.id, event.after IS NULL OR EXISTS (

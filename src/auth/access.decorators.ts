@@ -10,10 +10,9 @@ import { ApiKeyGuard } from './api-key.guard.js';
 import { DeclaredAccess } from './declared-access.js';
 import { UserGuard } from './user.guard.js';
 
-/** Opens a route to everybody. */
 export const Public = () => DeclaredAccess({ kind: 'public' });
 
-/** Opens a route to callers whose `X-API-Key` holds the scope, and documents it. */
+/** Requires an `X-API-Key` with the scope, and documents it. */
 export const RequiresApiKey = (scope: Scope) =>
   applyDecorators(
     DeclaredAccess({ kind: 'api-key', scope }),
@@ -22,7 +21,7 @@ export const RequiresApiKey = (scope: Scope) =>
     ApiExtension(SCOPE_EXTENSION, scope),
   );
 
-/** Opens a route to users with an access token, and documents it. */
+/** Requires the access token of a user, and documents it. */
 export const RequiresUser = () =>
   applyDecorators(
     DeclaredAccess({ kind: 'user' }),

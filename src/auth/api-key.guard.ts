@@ -11,9 +11,9 @@ import { AccessDeclarations } from './declared-access.js';
 import { announceRetirement } from './key-retirement.js';
 
 /**
- * Admits a request whose `X-API-Key` is good and holds the scope that the route declares, and sets
- * `request.principal`. Refuses everything else: 401 whatever is wrong with the key, 403 for the scope, 429 over a limit, 503
- * while it can't be known whether an issued key is still good.
+ * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
+ * `request.principal`. Otherwise: 401 for any invalid key, 403 for the scope, 429 over a limit, 503
+ * while issued keys cannot be verified.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -29,7 +29,7 @@ export class ApiKeyGuard implements CanActivate {
     this.declarations = new AccessDeclarations(reflector);
   }
 
-  // A promise only where something has to be waited for: it costs more than the check of a key.
+  // A promise only if it has to wait: a promise costs more than the check of a key.
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
@@ -50,8 +50,7 @@ export class ApiKeyGuard implements CanActivate {
 
   private verify(request: FastifyRequest): KeyVerdict {
     const header = request.headers['x-api-key'];
-    // An absent key costs the same as a wrong one. Repeated headers arrive joined by a comma, which no key contains, so
-    // they never match.
+    // Node joins repeated headers with a comma, which no key contains.
     return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 
@@ -62,7 +61,7 @@ export class ApiKeyGuard implements CanActivate {
 
   private authorize({ scopes }: Principal, context: ExecutionContext): true {
     const access = this.declarations.of(context);
-    // A guard on a route that another declaration has opened or left undeclared is a mistake: stay closed.
+    // A guard on a route with another declaration, or none, is a mistake: stay closed.
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
     if (scopes.includes(access.scope)) return true;
     throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: access.scope });

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { ApiTags } from '../openapi/swagger.js';
-import { currentUserAnswerSchema } from '../users/user.schemas.js';
+import { currentUserResponseSchema } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import { UserId } from './parameter.decorators.js';
 import { Route } from './route.decorator.js';
@@ -13,7 +13,7 @@ export class AuthController {
   @Route('GET', 'me', 'user', {
     summary: 'Get the current user',
     description: 'Returns the user of the access token, with all fields.',
-    response: currentUserAnswerSchema,
+    response: currentUserResponseSchema,
     problems: ['USER_NOT_FOUND'],
   })
   async getMe(@UserId() userId: string): Promise<string> {

@@ -13,7 +13,7 @@ import { UserGuard } from './user.guard.js';
   imports: [AccessTokensModule, KeyVerificationModule, LimitsModule, UsersModule],
   controllers: [AuthController],
   providers: [ApiKeyGuard, UserGuard, { provide: APP_GUARD, useClass: ClosedByDefaultGuard }],
-  // A guard is made in the module of its controller, so that module needs what it verifies with.
+  // Nest creates a guard in the module of its controller, so those modules need its dependencies.
   exports: [ApiKeyGuard, KeyVerificationModule, LimitsModule],
 })
 export class AuthModule {}

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { ProblemException } from '../problems/problem.js';
 import { AccessDeclarations } from './declared-access.js';
 
-/** Runs before every other guard and refuses a route that declares nobody who may call it. */
+/** Runs before every other guard, and refuses routes without an access declaration. */
 @Injectable()
 export class ClosedByDefaultGuard implements CanActivate {
   private readonly declarations: AccessDeclarations;

@@ -2,16 +2,16 @@ import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Scope } from '../api-keys/scopes.js';
 
-/** Who may call a route. Every route must say so: see `ClosedByDefaultGuard`. */
+/** The access to a route. Every route must declare it: see `ClosedByDefaultGuard`. */
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'api-key'; readonly scope: Scope }
   | { readonly kind: 'user' };
 
-/** Marks a controller or handler; use `@Public()`, `@RequiresApiKey(scope)` or `@RequiresUser()`, which set it. */
+/** Set by `@Public()`, `@RequiresApiKey(scope)` and `@RequiresUser()`: use those. */
 export const DeclaredAccess = Reflector.createDecorator<Access>();
 
-/** What the route's handler or else its controller declares. Looked up once for each handler: it takes as long as a guard. */
+/** Returns the declaration of a handler or else its controller, cached per handler. */
 export class AccessDeclarations {
   private readonly known = new WeakMap<object, Access | 'none'>();
 

@@ -2,8 +2,8 @@ import type { FastifyReply } from 'fastify';
 import type { Principal } from '../api-keys/principal.js';
 
 /**
- * Tells a caller that its key has a successor: `Deprecation`, since when (RFC 9745), and `Sunset`, until when the key
- * is still good (RFC 8594). Nobody has said that of a root key.
+ * Announces that the caller's key has a successor: `Deprecation` since when (RFC 9745), and
+ * `Sunset` until when the key is valid (RFC 8594), unknown for root keys.
  */
 export function announceRetirement(
   { deprecatedSince, sunsetAt }: Principal,

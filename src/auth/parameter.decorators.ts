@@ -4,19 +4,19 @@ import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { invalidRequest } from '../problems/invalid-request.js';
 
-/** The caller that the route's API key has identified. */
+/** Injects the caller of the request's API key. */
 export const CallingPrincipal = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).principal,
 );
 
-/** The id of the user that the route's access token has identified. */
+/** Injects the user id of the request's access token. */
 export const UserId = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).userId,
 );
 
 /**
- * Creates a decorator for parameters that take an optional header, which it also documents. A
- * header that the schema rejects is answered with `INVALID_REQUEST`.
+ * Creates a decorator for parameters from an optional header, which it also documents.
+ * @throws ProblemException `INVALID_REQUEST` if the schema rejects the header
  */
 export function optionalHeader(name: string, schema: z.ZodType<string>, description: string) {
   const read = (_: unknown, context: ExecutionContext): string | undefined => {

@@ -3,7 +3,9 @@ import type { Principal } from '../api-keys/principal.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller. Set by `ApiKeyGuard`; null on public routes and until the key has been checked. */
+    /**
+     * The caller. Set by `ApiKeyGuard`; null on public routes and until the key has been checked.
+     */
     principal: Principal | null;
     /** The id of the user that `UserGuard` has verified; null on other routes. */
     userId: string | null;

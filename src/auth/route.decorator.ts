@@ -14,15 +14,15 @@ interface RouteOptions {
   readonly description: string;
   /** The body of a successful response. Without it, the status is 204. */
   readonly response?: z.ZodType;
-  /** The status of success, if it is not the usual one of the method. */
+  /** The success status, unless it is the usual one of the method. */
   readonly status?: number;
   /** The route's own problems. Those of keys, limits, parameters and bodies are derived. */
   readonly problems?: readonly ProblemCode[];
 }
 
 /**
- * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is the
- * operation id; its parameters are documented by their own schemas.
+ * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is
+ * the operation id; its parameters are documented by their own schemas.
  * @param access the scope that a key must hold, or `user` for the access token of a user.
  */
 export function Route(

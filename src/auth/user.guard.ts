@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify';
 import { ProblemException } from '../problems/problem.js';
 
 /**
- * Admits a request with a user's access token (`Authorization: Bearer`, RFC 6750) made for this backend, and sets
- * `request.userId`. Refuses everything else with 401, whatever is wrong with the token.
+ * Admits a request with a user's access token for this backend (`Authorization: Bearer`, RFC 6750),
+ * and sets `request.userId`. Refuses any other request with 401.
  */
 @Injectable()
 export class UserGuard implements CanActivate {

@@ -3,7 +3,7 @@ import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST';
-  /** With the query, such as `/api/internal/api-keys?limit=100`. */
+  /** With the query, for example `/api/internal/api-keys?limit=100`. */
   readonly path: string;
   readonly body?: unknown;
 }
@@ -15,7 +15,7 @@ interface ApiResponse {
 
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
-  /** The step that helps when a response has this problem code. */
+  /** The next step for a problem code. */
   readonly remedies: Readonly<Record<string, string>>;
   send(request: ApiRequest): Promise<ApiResponse>;
   close(): Promise<void>;
@@ -45,7 +45,6 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   INTERNAL_ERROR: 'Look for the request in the log of the server.',
 };
 
-/** The HTTP API, as every command uses it. */
 export class ApiClient {
   constructor(private readonly transport: Transport) {}
 
@@ -88,7 +87,7 @@ export class ApiClient {
   }
 }
 
-/** A problem of a field of the request, with the option that has set the field. */
+/** Describes a field's problem with the option that sets the field. */
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
   const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -1,4 +1,3 @@
-/** Exit codes, for scripts. */
 export const EXIT_CODES = {
   failed: 1,
   usage: 2,
@@ -26,7 +25,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Refuses the options of a command, each problem on a line, the most important one first. */
+/** Reports invalid options, one per line, the most important first. */
 export function wrongUsage(...problems: readonly string[]): CommandFailure {
   return new CommandFailure(problems.join('\n'), EXIT_CODES.usage);
 }

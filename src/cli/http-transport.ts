@@ -17,7 +17,7 @@ export interface HttpOptions {
   readonly operator: string;
 }
 
-/** Sends requests to a running server, with a key that holds the scopes of the command. */
+/** Sends requests to a running server, with a key that holds the required scopes. */
 export async function openHttpTransport(options: HttpOptions): Promise<Transport> {
   const base = parseBase(options.url);
   const headers = {
@@ -35,7 +35,7 @@ export async function openHttpTransport(options: HttpOptions): Promise<Transport
           method,
           headers,
           ...(body !== undefined && { body: JSON.stringify(body) }),
-          // The key must not follow a redirection to another host.
+          // The key must not follow a redirect to another host.
           redirect: 'error',
           signal: AbortSignal.timeout(TIMEOUT_MS),
         });

@@ -20,8 +20,8 @@ const REMEDIES = {
 };
 
 /**
- * Answers requests in this process, over the database, and listens on no port. The operator may do everything:
- * whoever reads the database's password can do so anyway. The process is no instance that revocations wait for.
+ * Handles requests in this process, on the database, without a port. The operator may do
+ * everything, as the database's password already permits. Revocations do not wait for this process.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(

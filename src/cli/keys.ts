@@ -22,7 +22,7 @@ import {
 } from '../api-keys/api-key.schemas.js';
 import { SCOPES } from '../api-keys/scopes.js';
 import { DAY_MS, HOUR_MS } from '../time.js';
-import { MAX_DAYS, rootKeyParametersSchema, usageAnswerSchema } from '../usage/usage.schemas.js';
+import { MAX_DAYS, rootKeyParametersSchema, usageResponseSchema } from '../usage/usage.schemas.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
@@ -38,7 +38,7 @@ const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-// Other texts stay, and the schema of the request refuses them: an empty one is no 0.
+// Other texts stay for the request schema to reject: an empty text is not 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
 /** A number, or the text that is none. */
@@ -58,7 +58,6 @@ interface Options {
   readonly expiresInDays?: Quantity;
 }
 
-/** Adds `latchkey keys …`. */
 export function addKeysCommands(program: Command, withApi: WithApi): void {
   const keys = program.command('keys').description('issue, show, rotate and revoke API keys');
   const add = (syntax: string, description: string, example: string) =>
@@ -215,10 +214,10 @@ async function usage(api: ApiClient, id: string, { hours, json }: Options): Prom
   if (!isIssued && !rootKeyParametersSchema.safeParse({ id }).success) {
     throw new CommandFailure('No key has this id: keys list --all.', EXIT_CODES.notFound);
   }
-  // The current hour is one of them.
+  // The current hour counts.
   const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
-  const found = await api.get(`${path}/usage?from=${from}`, usageAnswerSchema);
+  const found = await api.get(`${path}/usage?from=${from}`, usageResponseSchema);
   if (json) return printJson(found);
   const name = isIssued ? (await api.get(path, apiKeyResponseSchema)).apiKey.name : null;
   print(renderUsage(found.usage, name));
@@ -274,7 +273,7 @@ async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
   throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
 }
 
-/** Refuses options that the server would refuse: missing ones first, then each with its bound. */
+/** Rejects options that the server would reject: missing ones first, then each with its bound. */
 function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>): void {
   const { error } = schema.safeParse(body);
   if (error === undefined) return;

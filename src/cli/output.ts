@@ -5,7 +5,7 @@ const DEFAULT_WIDTH = 80;
 const MIN_WIDTH = 12;
 const GAP = '  ';
 
-/** Columns of the terminal, or `COLUMNS`; 80 for pipes and files. */
+/** The width of the terminal or `COLUMNS`; 80 for pipes and files. */
 export function outputWidth(): number {
   const given = Number(process.env.COLUMNS);
   return process.stdout.columns ?? (given > 0 ? given : DEFAULT_WIDTH);
@@ -16,11 +16,11 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
   /** Long cells are cut, so that the table fits. */
   readonly isFlexible?: boolean;
-  /** The column is left out where it does not fit. */
+  /** The column is omitted if it does not fit. */
   readonly isOptional?: boolean;
 }
 
-/** Lines with columns under their headings, which fit into `width` columns of a terminal. */
+/** Renders a table that fits into `width` columns of a terminal. */
 export function renderTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -56,7 +56,7 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Refuses before anything is made: a secret in a log or a file by mistake is a leak. */
+/** Refuses before anything is created: a secret in a log or file is a leak. */
 export function refuseToLoseSecret(reveal: true | undefined): void {
   if (reveal || process.stdout.isTTY) return;
   throw new CommandFailure(

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { loadEnvFiles } from '@latchkey/environment/env-files';
+import { readVersion } from '@latchkey/environment/read-version';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { actingUserSchema } from '../auth/acting-user.schema.js';
@@ -19,7 +19,7 @@ const connectionSchema = z.object({
 /** Opens the API for a command, and closes it afterwards. */
 export type WithApi = (command: (api: ApiClient) => Promise<void>) => Promise<void>;
 
-/** Runs the command line, and returns the exit code. Every failure is a sentence on stderr. */
+/** Runs the command line and returns the exit code. Failures are printed to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
     await createProgram().parseAsync(argv);
@@ -37,7 +37,7 @@ export function createProgram(): Command {
     .description(
       'Manages API keys and the audit trail. Without --url, works on the database of DATABASE_URL.',
     )
-    .version(readVersion())
+    .version(readVersion(new URL('../../package.json', import.meta.url)))
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('Add --help for the options and an example.')
@@ -69,7 +69,7 @@ async function openTransport({
   if (url !== undefined) return openHttpTransport({ url, keyFile, operator });
   if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
   loadEnvFiles();
-  // Loads Nest and Prisma, which a client of a server does not need.
+  // Imported here: a client of a server does not need Nest and Prisma.
   const { openInProcessTransport } = await import('./in-process-transport.js');
   return openInProcessTransport(operator);
 }
@@ -83,11 +83,6 @@ function systemUser(): string {
   } catch {
     return `uid-${process.getuid?.()}`;
   }
-}
-
-function readVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(manifest)).version;
 }
 
 function explain(error: unknown): { message: string; exitCode: number } {

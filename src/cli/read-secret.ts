@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 
-/** Reads a secret from stdin: what is piped in, or a line typed at a terminal, which does not show it. */
+/** Reads a secret from a pipe, or from a terminal without echo. */
 export async function readSecret(prompt: string): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).trim();
   process.stderr.write(prompt);

@@ -32,7 +32,7 @@ GET /api/internal/users/:id  rate-limited  43`,
     );
   });
 
-  it('has no chart without a request', () => {
+  it('has no chart without requests', () => {
     expect(renderUsage({ ...USAGE, requests: 0, hours: [] }, null, 80)).toBe(
       'k1\n0 requests from 2026-11-25 10:00 to 2026-11-25 12:30 UTC',
     );

@@ -11,7 +11,7 @@ interface HourRow {
   readonly refused: number;
 }
 
-/** Usage for people: a bar for each hour with requests, and a table of routes and outcomes. */
+/** Renders usage as text: a bar per hour with requests, and a table of routes and outcomes. */
 export function renderUsage(usage: Usage, name: string | null, width = outputWidth()): string {
   const { keyId, from, to, requests, hours } = usage;
   const title = `${name === null ? '' : `${name}  `}${keyId}

@@ -41,7 +41,7 @@ describe('parseEnvironment', () => {
     );
   });
 
-  it('has safe defaults for everything but the database and the key', () => {
+  it('has safe defaults for all but the database and the key', () => {
     expect(parseEnvironment(GOOD)).toEqual({
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
@@ -76,7 +76,7 @@ describe('parseEnvironment', () => {
     });
   });
 
-  it('takes every variable that is given', () => {
+  it('reads every variable', () => {
     const given = {
       NODE_ENV: 'production',
       HOST: '0.0.0.0',
@@ -136,7 +136,7 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV }).API_KEY_ENVIRONMENT).toBe(expected);
   });
 
-  it('refuses a proxy that is no network', () => {
+  it('refuses a proxy that is not a network', () => {
     expect(() => parseEnvironment({ ...GOOD, TRUSTED_PROXIES: 'any' })).toThrow('TRUSTED_PROXIES');
   });
 
@@ -149,7 +149,7 @@ describe('parseEnvironment', () => {
     },
   );
 
-  it('keeps nothing that it does not know', () => {
+  it('drops unknown variables', () => {
     expect(parseEnvironment({ ...GOOD, HOME: '/root' })).not.toHaveProperty('HOME');
   });
 
@@ -166,7 +166,7 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).DRAIN_SECONDS).toBe(5);
   });
 
-  it('turns the docs off in production unless they are asked for', () => {
+  it('turns the docs off in production unless they are enabled', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).API_DOCS).toBe('off');
     expect(parseEnvironment({ ...GOOD, API_DOCS: 'off' }).API_DOCS).toBe('off');
   });
@@ -187,7 +187,7 @@ describe('parseEnvironment', () => {
     ]);
   });
 
-  it('tells how to make the key that is missing', () => {
+  it('explains how to generate a missing key', () => {
     expect(problemsOf({ DATABASE_URL })).toEqual([
       'INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32',
     ]);
@@ -231,7 +231,7 @@ describe('parseEnvironment', () => {
     expect(problemsOf({ ...GOOD, PORT })).toEqual([expect.stringMatching(/^PORT: must be /)]);
   });
 
-  it('takes 0 and 65535 as ports', () => {
+  it('accepts 0 and 65535 as ports', () => {
     expect(parseEnvironment({ ...GOOD, PORT: '0' }).PORT).toBe(0);
     expect(parseEnvironment({ ...GOOD, PORT: '65535' }).PORT).toBe(65_535);
   });
@@ -250,7 +250,7 @@ describe('parseEnvironment', () => {
   });
 
   it.each(['postgresql:///latchkey?host=/run/postgresql', 'postgresql://u:p%40ss@db/latchkey'])(
-    'takes %j as a database',
+    'accepts %j as a database',
     (url) => {
       expect(parseEnvironment({ ...GOOD, DATABASE_URL: url }).DATABASE_URL).toBe(url);
     },
@@ -260,7 +260,7 @@ describe('parseEnvironment', () => {
     expect(problemsOf({ ...GOOD, HOST: ' ' })).toEqual(['HOST: must be an address']);
   });
 
-  it('takes both spellings of the scheme', () => {
+  it('accepts both spellings of the scheme', () => {
     expect(parseEnvironment({ ...GOOD, DATABASE_URL: 'postgres://db/latchkey' }).DATABASE_URL).toBe(
       'postgres://db/latchkey',
     );
@@ -268,13 +268,13 @@ describe('parseEnvironment', () => {
 });
 
 describe('secrets in files', () => {
-  it('reads a secret from the file that is named in its place', () => {
+  it('reads a secret from its _FILE variable', () => {
     const path = writeSecret('database-url', `${DATABASE_URL}\n`);
     const environment = parseEnvironment({ INTERNAL_API_KEY: KEY, DATABASE_URL_FILE: path });
     expect(environment.DATABASE_URL).toBe(DATABASE_URL);
   });
 
-  it('refuses a secret that comes both ways', () => {
+  it('refuses a secret that is set in both ways', () => {
     const path = writeSecret('previous', OTHER_KEY);
     const both = { INTERNAL_API_KEY_PREVIOUS: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS_FILE: path };
     expect(problemsOf({ ...GOOD, ...both })).toEqual([
@@ -289,7 +289,7 @@ describe('secrets in files', () => {
     ]);
   });
 
-  it('names the file variable that cannot be read', () => {
+  it('names the variable of an unreadable file', () => {
     const problems = problemsOf({
       ...GOOD,
       INTERNAL_API_KEY_PREVIOUS_FILE: join(folder, 'absent'),
@@ -301,7 +301,7 @@ describe('secrets in files', () => {
 describe('root keys', () => {
   const production = { ...GOOD, NODE_ENV: 'production' };
 
-  it('takes a key file in place of the key', () => {
+  it('accepts a key file instead of the key', () => {
     const path = writeSecret('keys', `${KEY}\n${OTHER_KEY}\n`);
     expect(
       parseEnvironment({ DATABASE_URL, INTERNAL_API_KEY_FILE: path }).INTERNAL_API_KEY_FILE,
@@ -309,7 +309,7 @@ describe('root keys', () => {
   });
 
   it.each([{ INTERNAL_API_KEY: KEY }, { INTERNAL_API_KEY_PREVIOUS: KEY }])(
-    'refuses a key file besides %o',
+    'refuses a key file together with %o',
     (keys) => {
       const INTERNAL_API_KEY_FILE = writeSecret('beside', OTHER_KEY);
       expect(problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE, ...keys })).toEqual([
@@ -318,7 +318,7 @@ describe('root keys', () => {
     },
   );
 
-  it('takes the guide’s key in development', () => {
+  it('accepts the guide’s key in development', () => {
     expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: 'test-api-key-12345' })).toEqual([]);
   });
 
@@ -343,7 +343,7 @@ describe('root keys', () => {
     ]);
   });
 
-  it('takes strong keys in production', () => {
+  it('accepts strong keys in production', () => {
     expect(problemsOf({ ...production, INTERNAL_API_KEY_PREVIOUS: OTHER_KEY })).toEqual([]);
   });
 
@@ -362,7 +362,7 @@ describe('root keys', () => {
 describe('access tokens', () => {
   const JWT_SECRET = OTHER_KEY;
 
-  it('are verified with the secret, for the audience that is given', () => {
+  it('are verified with the secret, for the configured audience', () => {
     const { accessTokens } = parseEnvironment({
       ...GOOD,
       JWT_SECRET,
@@ -372,14 +372,14 @@ describe('access tokens', () => {
     expect(accessTokens).toEqual({ keys: { secret: JWT_SECRET }, issuer: 'them', audience: 'us' });
   });
 
-  it('take their secret from a file', () => {
+  it('may have their secret in a file', () => {
     const JWT_SECRET_FILE = writeSecret('jwt-secret', JWT_SECRET);
     expect(parseEnvironment({ ...GOOD, JWT_SECRET_FILE }).accessTokens.keys).toEqual({
       secret: JWT_SECRET,
     });
   });
 
-  it('refuse a short secret', () => {
+  it('require a long secret', () => {
     expect(problemsOf({ ...GOOD, JWT_SECRET: 'short' })).toEqual([
       expect.stringMatching(/^JWT_SECRET: must have 32 bytes/),
     ]);

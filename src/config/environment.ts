@@ -45,7 +45,6 @@ const KEY_ENVIRONMENT_OF = {
   development: 'dev',
 } as const satisfies Record<string, KeyEnvironment>;
 
-/** A URL of PostgreSQL, as the driver understands it. */
 export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
@@ -58,7 +57,7 @@ const redisUrl = z
     'must be a redis:// or rediss:// URL with a host, its password percent-encoded',
   );
 
-// Its path and query may be secrets, so it is no plain address.
+// Not a plain origin: its path and query may be secrets.
 const webhookUrl = z
   .string()
   .refine(
@@ -125,18 +124,18 @@ const environmentSchema = variables
     }),
   );
 
-/** The checked configuration. This file is the only place that knows the names of the variables. */
+/** The validated configuration. No other file knows the names of the variables. */
 export type Environment = z.output<typeof environmentSchema>;
 
 /**
- * Reads the configuration from environment variables and the secret files that they name.
- * @throws EnvironmentError with every problem found.
+ * Reads and validates the variables and secret files.
+ * @throws EnvironmentError with all problems
  */
 export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);
 }
 
-/** A sentence for each variable whose name is probably a mistake. */
+/** Returns a warning for each variable whose name is probably misspelled. */
 export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
   const files = SECRETS.map((name) => `${name}_FILE`);
   return findMisspelled(Object.keys(given), [...Object.keys(variables.shape), ...files]);

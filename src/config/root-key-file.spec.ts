@@ -18,13 +18,13 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const read = (refuseWeak = false) => readRootKeyFile(path, { refuseWeak });
 
 describe('readRootKeyFile', () => {
-  it('reads a key a line, whatever the line ends, and skips blank lines', () => {
+  it('reads one key per line, with any line ending, and skips blank lines', () => {
     writeFileSync(path, '\none-key\r\n\n  two-key  \nthree-key');
     const keys = ['one-key', 'two-key', 'three-key'].map((key) => rootKeySchema.parse(key));
     expect(read()).toEqual({ keys });
   });
 
-  it('says which key is wrong, without quoting it', () => {
+  it('names the position of an invalid key, without quoting it', () => {
     writeFileSync(path, 'good-key\n\nbad key\n');
     expect(read()).toEqual({
       problem:
@@ -32,22 +32,22 @@ describe('readRootKeyFile', () => {
     });
   });
 
-  it.each(['', '\n \n'])('says that a file has no key', (text) => {
+  it.each(['', '\n \n'])('reports a file without keys', (text) => {
     writeFileSync(path, text);
     expect(read()).toEqual({ problem: 'has no key' });
   });
 
-  it('says that a file cannot be read', () => {
+  it('reports an unreadable file', () => {
     expect(read()).toEqual({ problem: 'cannot be read' });
   });
 
-  it('refuses one weak key among strong ones, where weak keys are refused', () => {
+  it('refuses one weak key among strong ones if weak keys are refused', () => {
     writeFileSync(path, `${STRONG}\nweak\n`);
     expect(read(true)).toEqual({ problem: 'has a key that is shorter than 32 characters' });
     expect(read(false).keys).toHaveLength(2);
   });
 
-  it('takes strong keys where weak ones are refused', () => {
+  it('accepts strong keys if weak keys are refused', () => {
     writeFileSync(path, STRONG);
     expect(read(true).keys).toHaveLength(1);
   });

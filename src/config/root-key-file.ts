@@ -5,7 +5,7 @@ import { type RootKey, rootKeySchema } from './root-key.js';
 
 const POLL_INTERVAL_MS = 500;
 
-/** The keys of a file, or what is wrong with it, without its text. */
+/** The keys of a file, or its problem, without its text. */
 export type RootKeyFile =
   | { readonly keys: readonly RootKey[]; readonly problem?: undefined }
   | { readonly keys?: undefined; readonly problem: string };
@@ -16,12 +16,14 @@ interface Strictness {
 
 const linesSchema = z.array(rootKeySchema).min(1, 'has no key');
 
-/** Reads a mounted secret with one root key a line, plaintext or `sha256:<hex>`; blank lines are skipped. */
+/** Reads a mounted secret with one root key per line, plaintext or `sha256:<hex>`. */
 export function readRootKeyFile(path: string, strictness: Strictness): RootKeyFile {
   return parseRootKeys(readText(path), strictness);
 }
 
-/** Hands over what the file holds, at once and whenever that changes, until the answered function is called. */
+/**
+ * Passes the keys of a file on, now and after each change, until the returned function is called.
+ */
 export function watchRootKeyFile(
   path: string,
   strictness: Strictness,
@@ -38,8 +40,8 @@ export function watchRootKeyFile(
     onChange(parseRootKeys(text, strictness));
   };
   read();
-  // Reads the text itself: a watch stays on the old target when Kubernetes swaps the symlink above it, and a watch
-  // that begins after the first reading misses what was written in between.
+  // Polls the text: a watch keeps the old target when Kubernetes swaps the symlink, and misses
+  // changes made before it begins.
   const timer = setInterval(read, POLL_INTERVAL_MS).unref();
   return () => clearInterval(timer);
 }

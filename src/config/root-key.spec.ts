@@ -46,7 +46,7 @@ describe('rootKeySchema', () => {
   });
 
   it.each(['sha256:', 'sha256:12ab', `sha256:${'g'.repeat(64)}`, `sha256:${'a'.repeat(65)}`])(
-    'refuses %s, which is no digest, rather than taking it as a key',
+    'refuses the malformed digest %s instead of using it as a plaintext key',
     (text) => {
       expect(problemOf(text)).toBe('must have 64 hex digits after sha256:');
     },
@@ -66,7 +66,7 @@ describe('rootKeySchema', () => {
     );
   });
 
-  it('says why a plaintext key is weak, and nothing of a digest', () => {
+  it('explains why a plaintext key is weak, and accepts any digest', () => {
     expect(rootKeySchema.parse('short').weakness).toBe('shorter than 32 characters');
     expect(
       rootKeySchema.parse(`sha256:${sha256('short').toString('hex')}`).weakness,

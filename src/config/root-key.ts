@@ -2,19 +2,19 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { findKeyWeakness } from '@latchkey/environment/key-strength';
 
-/** A key from the environment or the key file, which holds every scope. Its plaintext is not kept. */
+/** A root key, which holds every scope. Its plaintext is not kept. */
 export interface RootKey {
-  /** Names the key in logs: `root_` and the first 8 hex digits of its digest. */
+  /** The key's id in logs: `root_` and the first 8 hex digits of its digest. */
   readonly id: string;
   /** SHA-256, 32 bytes. */
   readonly digest: Buffer;
-  /** Why the key can be guessed, if it can. Never set for a key that was given as a digest. */
+  /** Why the key is guessable, if it is. Never set for a key given as a digest. */
   readonly weakness?: string | undefined;
 }
 
 /**
- * SHA-256 of a presented or configured key, as a string with one character for each byte: the
- * fastest key of a Map (docs/decisions/0035). A fast hash is right for keys that are random.
+ * SHA-256 of a key, as a string with one character per byte, which is the fastest Map key
+ * (docs/decisions/0035). A fast hash suffices for random keys.
  */
 export function digestKey(key: string): string {
   return hash('sha256', key, 'binary');
@@ -30,13 +30,13 @@ const digestSchema = z
   .refine((hex) => hex !== EMPTY_KEY_DIGEST, 'is the digest of an empty key')
   .transform((hex) => rootKey(Buffer.from(hex, 'hex')));
 
-// No comma: Node joins repeated headers with one, so a key with a comma could not be told from two keys.
+// No comma: Node joins repeated headers with one.
 const plaintextSchema = z
   .string()
   .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')
   .transform((text) => rootKey(bytesOf(text), findKeyWeakness(text)));
 
-/** Reads one root key: plaintext, or `sha256:` and the hex digest of one. No message quotes the text. */
+/** Parses a root key: plaintext, or `sha256:` and its hex digest. Messages never quote it. */
 export const rootKeySchema = z.string().transform((text, context): RootKey => {
   const { data, error } = (/^sha256:/i.test(text) ? digestSchema : plaintextSchema).safeParse(text);
   if (data) return data;

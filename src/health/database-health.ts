@@ -5,10 +5,10 @@ import { OUTDATED_SCHEMA, isSchemaOutdated } from '../prisma/outdated-schema.js'
 import { PrismaService } from '../prisma/prisma.service.js';
 import { SchemaCheck } from './schema-check.js';
 
-// Health is public: however often it is asked, the database is asked this rarely.
+// Health is public: the database is queried this rarely, however often health is requested.
 const FRESH_MS = 250;
 
-/** Whether the database answers. */
+/** Checks whether the database is available. */
 @Injectable()
 export class DatabaseHealth {
   private latest: Promise<boolean> | undefined;
@@ -45,8 +45,8 @@ export class DatabaseHealth {
   private report(isUp: boolean, error?: unknown): void {
     if (isUp === this.wasUp) return;
     this.wasUp = isUp;
-    if (isUp) this.logger.log('The database answers');
-    // The cause of a failure to connect is logged once, by `DatabaseUrls`.
+    if (isUp) this.logger.log('Database available');
+    // `DatabaseUrls` has logged the cause of a failed connection.
     else if (!(error instanceof ConnectionError)) {
       this.logger.error(isSchemaOutdated(error) ? OUTDATED_SCHEMA : withoutArguments(error));
     }

@@ -1,12 +1,14 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { readVersion } from '@latchkey/environment/read-version';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import {
   ApiOkResponse,
   ApiOperation,
   ApiServiceUnavailableResponse,
   ApiTags,
 } from '../openapi/swagger.js';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HttpFront } from '@latchkey/http-front/http-front';
+import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import { Public } from '../auth/access.decorators.js';
 import { SharedStore } from '../limits/shared-store.js';
@@ -22,9 +24,12 @@ import {
 @Public()
 @Controller('health')
 export class HealthController {
+  private readonly version = readVersion(new URL('../../package.json', import.meta.url));
+
   constructor(
     private readonly database: DatabaseHealth,
     private readonly keySync: KeySync,
+    private readonly keys: KeyVerifier,
     private readonly front: HttpFront,
     private readonly limits: SharedStore,
   ) {}
@@ -33,12 +38,18 @@ export class HealthController {
   @ApiOperation({
     operationId: 'getHealth',
     summary: 'Check health',
-    description: 'Same as ready.',
+    description: 'Same as ready. With a valid `X-API-Key`, also the version.',
   })
   @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
   @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
-  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    return this.ready(reply);
+  async health(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Readiness> {
+    return {
+      ...(await this.ready(reply)),
+      ...(this.isKeyed(request) && { version: this.version }),
+    };
   }
 
   @Get('live')
@@ -70,6 +81,18 @@ export class HealthController {
     const status = this.front.requests.isDraining ? 'draining' : state(isUp);
     void reply.code(status === 'up' ? 200 : 503);
     return { status, checks };
+  }
+
+  /**
+   * Checks an optional key, and records it like every use of a key, so that guesses raise alerts.
+   */
+  private isKeyed(request: FastifyRequest): boolean {
+    const key = request.headers['x-api-key'];
+    if (typeof key !== 'string') return false;
+    const verdict = this.keys.verify(key, request.ip);
+    request.keyId = keyIdOf(verdict);
+    request.keyOutcome = verdict.outcome;
+    return verdict.outcome === 'admitted';
   }
 }
 

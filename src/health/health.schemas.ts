@@ -4,7 +4,7 @@ const stateSchema = z.enum(['up', 'down']);
 
 export const livenessSchema = z
   .object({ status: z.literal('up') })
-  .meta({ id: 'Liveness', description: 'The process answers.' });
+  .meta({ id: 'Liveness', description: 'The process responds.' });
 
 export const readinessSchema = z
   .object({
@@ -18,6 +18,10 @@ export const readinessSchema = z
         description: '`degraded`: Redis is unavailable, so each process counts limits by itself.',
       }),
     }),
+    version: z
+      .string()
+      .optional()
+      .meta({ description: 'Only with a valid key, in `/api/health`.' }),
   })
   .meta({
     id: 'Readiness',

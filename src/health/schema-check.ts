@@ -3,7 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
-/** Checks, once the database first answers, that its schema fits this version and its account is not too powerful. */
+/** Checks at the first connection that the schema fits, and that the account is not the owner. */
 @Injectable()
 export class SchemaCheck implements OnApplicationBootstrap {
   private readonly logger = new Logger(SchemaCheck.name);
@@ -14,7 +14,7 @@ export class SchemaCheck implements OnApplicationBootstrap {
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
-  // Not awaited: the process starts without a database. Readiness reports a failure.
+  // Not awaited, because the process starts without a database. Readiness reports a failure.
   onApplicationBootstrap(): void {
     this.pass().catch(() => undefined);
   }

@@ -22,12 +22,12 @@ declare module 'fastify' {
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-// 100 ids of 64 characters fit.
+// Room for 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// For clients that do not read their response. Longer than the time-outs that have a response.
+// For clients that do not read their response. Longer than the time-outs that send one.
 const SILENCE_TIMEOUT_MS = 5700;
 
-/** The HTTP server below Nest: limits, request ids, and the recording of every request. */
+/** Creates the HTTP server below Nest: limits, request ids, and request events. */
 export function createFastifyAdapter(
   logger: Logger,
   trustedProxies: readonly string[],
@@ -40,13 +40,13 @@ export function createFastifyAdapter(
     ...serverOptions(trustedProxies),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A child logger for each request costs more than its log line, which has the id anyway.
+    // A child logger per request costs more than its log line, which has the id anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
-    // There is no Nest middleware, whose hook every request would pass.
+    // No Nest middleware is used, whose hook every request would pass.
     skipMiddie: true,
     bodyLimit: BODY_LIMIT_BYTES,
     connectionTimeout: SILENCE_TIMEOUT_MS,
-    // Longer than any URL, so that the guard refuses a bad key before a long id is refused.
+    // Longer than any URL, so that a bad key is refused before a long id.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       begin(request, reply);
@@ -76,7 +76,7 @@ function acceptOnlyJson(fastify: FastifyInstance): void {
     'application/json',
     { parseAs: 'string' },
     (request, body, done) => {
-      // Clients announce JSON with a DELETE too, and then send none.
+      // Some clients announce JSON with a DELETE, and then send none.
       if (body === '') done(null, undefined);
       else void parse(request, body, done);
     },

@@ -3,12 +3,10 @@ import { z } from 'zod';
 const MAXIMUM = 100;
 const DEFAULT = 50;
 
-/** How many items a page has, in a body. */
 export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
   description: 'Maximum number of items of the page.',
 });
 
-/** The same in a query, where everything is text. */
 export const pageLimitQuerySchema = z
   .string()
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-// No control characters, lone surrogates, line separators or invisible formatting (but for the joiners that some scripts
-// need): PostgreSQL refuses some, terminals obey others, and models read what people can't see.
+// No control characters, lone surrogates, line separators or invisible formatting, except joiners.
+// PostgreSQL refuses some, terminals obey some, and models read some that people cannot see.
 const READABLE = /^(?:[^\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[\u200c\u200d])*$/u;
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
-/** A line of text that people can read in full; blanks around it don't count. */
+/** A line of visible text, trimmed. */
 export const readableText = (maximumLength: number) =>
   z
     .string()

@@ -34,7 +34,7 @@ function linesOf(
 
 const lineOf = (fields: Partial<Details & RequestLabels>) => linesOf(fields)[0];
 
-describe('the line of a request', () => {
+describe('the log line of a request', () => {
   it.each([
     ['admitted', null, 'authn_login_success', 'info'],
     ['forbidden', null, 'authz_fail', 'info'],
@@ -46,13 +46,13 @@ describe('the line of a request', () => {
     ['unknown', 'source-failures', 'authn_login_fail_max', 'info'],
     ['unverifiable', null, 'authn_login_fail', 'info'],
   ] as const)(
-    'calls %s with limit %s the event %s, at level %s',
+    'logs outcome %s with limit %s as event %s, at level %s',
     (outcome, limit, event, level) => {
       expect(lineOf({ outcome, limit })).toMatchObject({ outcome, limit, event, level });
     },
   );
 
-  it('names no event, source or client where no key was asked for', () => {
+  it('has no event, source or client on routes without a key', () => {
     expect(lineOf({ outcome: null, keyId: null })).toEqual({
       level: 'info',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
@@ -110,7 +110,7 @@ describe('the line of a request', () => {
     );
   });
 
-  it('is not written where its level is off', () => {
+  it('is not written if its level is off', () => {
     const lines: string[] = [];
     const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'warn'));
     log.write(LABELS, [{ labels: LABELS, ...REQUEST }]);
@@ -118,7 +118,7 @@ describe('the line of a request', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('names the key of each of many', () => {
+  it('names the right key for each of many requests', () => {
     const many = Array.from({ length: 2500 }, (_, number) => ({ keyId: `k${number}` }));
     expect(linesOf(...many).map(({ keyId }) => keyId)).toEqual(many.map(({ keyId }) => keyId));
   });

@@ -13,8 +13,8 @@ type WriteLine = (event: RequestEvent) => void;
 const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
 
 /**
- * Writes one line per request, with the route's pattern, since a path may name a user. On routes that
- * require a key, the line is also the record of the authentication attempt.
+ * Logs one line per request, with the route's pattern, because a path may name a user. On routes
+ * that require a key, the line records the authentication attempt.
  */
 export class RequestLog {
   private readonly logger: Logger;
@@ -22,7 +22,7 @@ export class RequestLog {
   private readonly writers = new WeakMap<RequestLabels, WriteLine>();
 
   constructor(logger: Logger) {
-    // No field can hold a header, and looking for one triples the time of a line.
+    // No field can hold a header, and redaction triples the time of a line.
     this.logger = logger.child({}, { redact: [] });
   }
 
@@ -54,7 +54,10 @@ function describe(labels: RequestLabels): { level: Level; fields: object } {
   return { level, fields: { ...fields, event, outcome, limit, source, client } };
 }
 
-/** Names of events: https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html */
+/**
+ * Names of events:
+ * https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
+ */
 type AttemptEvent =
   | 'authn_login_success'
   | 'authn_login_fail'
@@ -64,7 +67,7 @@ type AttemptEvent =
   | 'excess_rate_limit_exceeded'
   | 'malicious_direct_reference';
 
-// A client with an ended key may have found it where it leaked; one that enumerates users may have stolen its key.
+// An ended key may have leaked; a key that enumerates users may be stolen.
 const ALARMING: ReadonlySet<AttemptEvent> = new Set([
   'authn_token_reuse',
   'malicious_direct_reference',

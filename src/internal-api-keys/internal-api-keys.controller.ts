@@ -41,7 +41,7 @@ import {
   type Usage,
   type UsageQuery,
   rootKeyParametersSchema,
-  usageAnswerSchema,
+  usageResponseSchema,
   usageQuerySchema,
 } from '../usage/usage.schemas.js';
 import { UsageService } from '../usage/usage.service.js';
@@ -95,7 +95,7 @@ export class InternalApiKeysController {
   @Route('GET', 'api-keys/:id/usage', 'keys:read', {
     summary: 'Get the usage of an issued key',
     description: 'Returns the number of requests by hour, route and outcome.',
-    response: usageAnswerSchema,
+    response: usageResponseSchema,
     problems: ['API_KEY_NOT_FOUND'],
   })
   async getApiKeyUsage(
@@ -108,7 +108,7 @@ export class InternalApiKeysController {
   @Route('GET', 'root-keys/:id/usage', 'keys:read', {
     summary: 'Get the usage of a root key',
     description: 'Returns the number of requests by hour, route and outcome.',
-    response: usageAnswerSchema,
+    response: usageResponseSchema,
   })
   async getRootKeyUsage(
     @Param({ schema: rootKeyParametersSchema }) { id }: RootKeyParameters,
@@ -129,7 +129,7 @@ export class InternalApiKeysController {
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ): Promise<CheckedApiKey> {
     const checked = await this.keys.check(input);
-    // Guesses count as those in a header do.
+    // Guesses here count like guesses in the header.
     if (checked.keyId === null) this.failures.count(ip);
     return checked;
   }

@@ -29,7 +29,7 @@ export function visiblePageJson(
 
 /**
  * Returns the search if the caller may read its fields: a match would reveal them otherwise.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields
  */
 export function readableFields<Search extends object>(caller: Principal, search: Search): Search {
   refuseOthers(USER_FIELDS, search, fieldsToRead(caller));
@@ -48,7 +48,7 @@ export function writableFields<Input extends object>(caller: Principal, input: I
 
 /**
  * Refuses to delete a user if the caller may write only some fields.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with those that the caller's key may not write.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields that the key may not write
  */
 export function refuseDeletion({ writeFields }: Principal): void {
   if (writeFields === undefined) return;
@@ -74,7 +74,7 @@ function visibleJson(caller: Principal, user: string): string {
   return JSON.stringify(JSON.parse(user), visible);
 }
 
-/** Undefined for all. A key without `users:read` sees no field in the responses to its writes. */
+/** Undefined for all. A key without `users:read` sees no field in responses to its writes. */
 function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField> | undefined {
   return scopes.includes('users:read') ? readFields : NO_FIELDS;
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { DistinctCounter } from './distinct-counter.js';
 
-describe('the counter of distinct texts', () => {
+describe('DistinctCounter', () => {
   it.each([257, 1000, 10_000, 100_000])(
-    'is within 7 % for %i, which is five standard errors',
+    'is within 7 % for %i texts, which is five standard errors',
     (size) => {
       const counter = new DistinctCounter();
       for (let number = 0; number < size; number++) counter.add(`user-${number}`);
@@ -11,7 +11,7 @@ describe('the counter of distinct texts', () => {
     },
   );
 
-  it.each([1, 12, 256])('is exact for %i', (size) => {
+  it.each([1, 12, 256])('is exact for %i texts', (size) => {
     const counter = new DistinctCounter();
     for (let number = 0; number < size; number++) counter.add(`user-${number}`);
     expect(counter.count).toBe(size);
@@ -23,7 +23,7 @@ describe('the counter of distinct texts', () => {
     expect(counter.count).toBe(1);
   });
 
-  it('tells texts apart that differ in one letter or in their order', () => {
+  it('distinguishes texts that differ in one letter or in their order', () => {
     const counter = new DistinctCounter();
     for (const text of ['ab', 'ba', 'a', 'b', 'aa', 'bb', '']) counter.add(text);
     expect(counter.count).toBe(7);

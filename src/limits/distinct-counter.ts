@@ -4,19 +4,22 @@ const INDEX_BITS = 12;
 const REGISTERS = 2 ** INDEX_BITS;
 const MAX_EXACT = 256;
 
-// Secret, so that no client can choose texts that are not counted.
+// Secret, so that no client can choose texts that collide.
 const SEED = randomBytes(4).readUInt32LE();
 
 /**
- * Estimates the number of distinct texts in at most 9 KiB: HyperLogLog with the HIP estimator (https://arxiv.org/abs/1306.3284).
- * Up to 256 the count is exact; beyond, its standard error is 1.3 %. Why not a Set: docs/decisions/0043.
+ * Estimates the number of distinct texts in at most 9 KiB: HyperLogLog with the HIP estimator
+ * (https://arxiv.org/abs/1306.3284). Exact up to 256; the standard error beyond is 1.3 %. Why not a
+ * Set: docs/decisions/0043.
  */
 export class DistinctCounter {
-  /** The hashes themselves, while they are few. */
+  /** The exact hashes, up to a number. */
   private few: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /** The sum of 2 ** -register: of so many in `REGISTERS` new texts, one changes a register. */
+  /**
+   * The sum of 2 ** -register. A new text changes a register with probability sum / `REGISTERS`.
+   */
   private sensitivity = REGISTERS;
 
   get count(): number {
@@ -46,7 +49,6 @@ export class DistinctCounter {
   }
 }
 
-/** Hashes the UTF-16 units of a text. */
 function murmurHash3(text: string): number {
   let hash = SEED;
   for (let index = 0; index < text.length; index++) {

@@ -45,8 +45,8 @@ const notFound = async (): Promise<never> => {
   throw new ProblemException('USER_NOT_FOUND');
 };
 
-describe('the limit of misses', () => {
-  it('refuses every look-up under way once it is used up, whether the user exists or not', async () => {
+describe('the limit on misses', () => {
+  it('refuses every concurrent look-up once it is used up, whether or not the user exists', async () => {
     const limit = createLimit();
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -60,7 +60,7 @@ describe('the limit of misses', () => {
     ]);
   });
 
-  it('answers a change that was made, though it is used up meanwhile', async () => {
+  it('does not refuse a committed change if it is used up meanwhile', async () => {
     const limit = createLimit();
     const change = limit.runChange(OWN, { id: 'existing' }, async () => {
       limit.recordResults(OWN, [], numbered('absent', QUOTA));
@@ -70,7 +70,7 @@ describe('the limit of misses', () => {
     expect(await isRefused(() => limit.recordLookup(OWN, []))).toBe(true);
   });
 
-  it('does not count what fails for another reason', async () => {
+  it('does not count operations that fail for another reason', async () => {
     const limit = createLimit();
     for (const id of numbered('user', QUOTA)) {
       const failing = async () => {
@@ -81,7 +81,7 @@ describe('the limit of misses', () => {
     expect(await isRefused(() => limit.recordLookup(OWN, []))).toBe(false);
   });
 
-  it('shows no list with more misses than are left', async () => {
+  it('refuses a list with more misses than are left', async () => {
     const limit = createLimit();
     limit.recordResults(OWN, [], numbered('one', QUOTA - 1));
     expect(await isRefused(() => limit.recordResults(OWN, [], ['a', 'b']))).toBe(true);
@@ -107,7 +107,7 @@ describe('the limits of a key that another key has issued', () => {
     expect(await isRefused(() => limit.recordLookup(other, []))).toBe(true);
   });
 
-  it('take next to nothing from the issuer for requests that are refused', async () => {
+  it('take next to nothing from the issuer for refused requests', async () => {
     const limit = createLimit();
     const child = callerWith('child', 'issuer');
     limit.recordLookup(callerWith('child'), numbered('user', QUOTA));

@@ -9,7 +9,7 @@ import { SharedHours } from './shared-hours.js';
 
 const WINDOW_SECONDS = 3600;
 
-/** The users and misses of a key in its hour, as this process counts them. */
+/** A key's users and misses in its hour, counted by this process. */
 interface Hour {
   readonly keyId: string;
   /** Milliseconds of the process's clock. */
@@ -25,10 +25,9 @@ interface UniqueValues {
 }
 
 /**
- * Limits the distinct users that a key requests or receives per hour, and its distinct misses: ids, emails and phone
- * numbers that belong to no user, or that are taken. So a stolen key cannot enumerate all users. A key uses its own budget
- * and those of its issuers. An hour begins with the first request. Root keys are exempt: they could issue themselves keys
- * without end.
+ * Limits the distinct users that a key requests or receives per hour, and its distinct misses: ids,
+ * emails and phones that belong to no user, or are taken. A key draws on its own budget and its
+ * issuers'. An hour begins with the first request. Root keys are exempt: they can issue new keys.
  */
 @Injectable()
 export class EnumerationLimit {
@@ -49,17 +48,15 @@ export class EnumerationLimit {
     this.misses = new QuotaPolicy('misses', misses, WINDOW_SECONDS);
   }
 
-  /**
-   * Counts the users that a caller requests. Call it before they are read.
-   * @throws ProblemException `ENUMERATION_LIMITED`
-   */
+  /** Counts users before they are read. @throws ProblemException `ENUMERATION_LIMITED` */
   recordLookup(caller: Principal, ids: readonly string[]): void {
     this.recordUsers(this.hoursOf(caller), ids);
   }
 
   /**
-   * Counts the users in a response and the misses of its request, before the response is sent. Once the misses are used up,
-   * every request is refused, so that a refusal does not reveal whether a user exists.
+   * Counts the users in a response and the misses of its request, before the response is sent. Once
+   * the misses are used up, every request is refused, so that a refusal does not reveal whether a
+   * user exists.
    * @throws ProblemException `ENUMERATION_LIMITED`
    */
   recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
@@ -70,7 +67,7 @@ export class EnumerationLimit {
 
   /**
    * Runs a read of one user, and counts it with its result.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or what `read` throws.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `read`
    */
   async runLookup<Result>(
     caller: Principal,
@@ -85,8 +82,9 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a change or deletion of one user, and counts it as a look-up. A committed change is never refused.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or what `change` throws.
+   * Runs a change or deletion of one user, and counts it as a look-up. A committed change is never
+   * refused.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `change`
    */
   async runChange<Result>(
     caller: Principal,
@@ -99,8 +97,8 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs the creation of a user. It counts only if a value is taken.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or what `create` throws.
+   * Runs the creation of a user, and counts it only if a value is taken.
+   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `create`
    */
   async runCreation<Result>(
     caller: Principal,
@@ -183,7 +181,7 @@ export class EnumerationLimit {
     return begun;
   }
 
-  /** Deletes ended hours, once an hour. */
+  /** Deletes ended hours, once per hour. */
   private sweep(now: number): void {
     if (now - this.sweptAt < WINDOW_SECONDS * 1000) return;
     this.sweptAt = now;

@@ -45,12 +45,12 @@ function createLimit() {
 const OWN = { keyId: 'own' };
 
 describe('the rate limit of a key', () => {
-  it.each([1, 3, 399, 6000])('admits %i requests at once, and no more', (rateLimit) => {
+  it.each([1, 3, 399, 6000])('admits exactly %i requests at once', (rateLimit) => {
     const { countAdmitted } = createLimit();
     expect(countAdmitted(rateLimit + 100, { ...OWN, rateLimit })).toBe(rateLimit);
   });
 
-  it('admits its figure once, not twice, within the seconds around the edge of a minute', () => {
+  it('admits its quota once, not twice, around the edge of a minute', () => {
     const { ask, countAdmitted } = createLimit();
     ask(OWN);
     vi.advanceTimersByTime(58_000);
@@ -62,7 +62,7 @@ describe('the rate limit of a key', () => {
     expect(admitted).toBe(QUOTA);
   });
 
-  it('states in its headers how many requests are left, and when there are more', () => {
+  it('states in its headers the remaining requests and the time until there are more', () => {
     const { ask } = createLimit();
     expect(ask(OWN).headers).toEqual({
       'ratelimit-policy': '"default";q=600;w=60',
@@ -74,7 +74,7 @@ describe('the rate limit of a key', () => {
     expect(ask(OWN).headers.ratelimit).toBe('"default";r=598;t=23');
   });
 
-  it('admits a request after the Retry-After of a refusal, and not before', () => {
+  it('admits a request exactly after the Retry-After of a refusal', () => {
     const { ask, countAdmitted } = createLimit();
     countAdmitted(10, OWN);
     vi.advanceTimersByTime(20_000);
@@ -107,7 +107,7 @@ describe('the rate limit of a key that another key has issued', () => {
     expect(countAdmitted(50, ISSUER)).toBe(0);
   });
 
-  it('takes nothing from the issuer for a request that is refused', () => {
+  it('takes nothing from the issuer for a refused request', () => {
     const { countAdmitted } = createLimit();
     expect(countAdmitted(1000, CHILD, ISSUER)).toBe(15);
     expect(countAdmitted(50, ISSUER)).toBe(5);

@@ -17,8 +17,8 @@ interface HeaderTarget {
 }
 
 /**
- * Limits the requests of a key in any 60 s, by its own budget and those of its issuers. Root keys are exempt: they
- * could issue themselves keys without end.
+ * Limits the requests of a key in any 60 s, by its own budget and its issuers'. Root keys are
+ * exempt: they can issue new keys.
  */
 @Injectable()
 export class KeyRateLimit {
@@ -37,7 +37,8 @@ export class KeyRateLimit {
   }
 
   /**
-   * Counts a request and states in its headers how many are left. Returns a promise only if it has to wait for Redis.
+   * Counts a request, and states the remaining ones in its headers. Returns a promise only if it
+   * waits for Redis.
    * @throws ProblemException `RATE_LIMITED`
    */
   count({ budgets }: Principal, response: HeaderTarget): Promise<void> | undefined {
@@ -76,8 +77,8 @@ export class KeyRateLimit {
 }
 
 /**
- * Counts the requests of one key: always in this process, and also in Redis while it is available. Without Redis, the limit
- * still holds for each process.
+ * Counts the requests of one key: in this process, and in Redis while it is available. Without
+ * Redis, the limit holds per process.
  */
 class RequestWindow {
   readonly requests = new SlidingWindow(WINDOW_MS);
@@ -96,13 +97,13 @@ class RequestWindow {
     return this.store.isUp ? this.allotment : undefined;
   }
 
-  /** Changes the limit. The requests counted so far stay counted. */
+  /** Changes the limit, and keeps the count. */
   changePolicy(policy: QuotaPolicy): void {
     this.policy = policy;
     this.allotment?.forgetRefusal();
   }
 
-  /** Milliseconds until a request may be admitted; 0 if one may be now, as far as is known. */
+  /** Milliseconds until a request may be admitted; 0 for now, as far as is known. */
   msUntilRoom(now: number): number {
     if (this.requests.count(now) >= this.policy.quota) return this.requests.msUntilLess(now);
     return this.shared?.msUntilRoom(now) ?? 0;
@@ -113,13 +114,13 @@ class RequestWindow {
     this.shared?.take();
   }
 
-  /** Requests that are left after the latest one. */
+  /** Requests left after the latest one. */
   get remaining(): number {
     const remaining = this.policy.quota - this.requests.total;
     return Math.min(remaining, this.shared?.remaining ?? remaining);
   }
 
-  /** Milliseconds until more are left. */
+  /** Milliseconds until more requests are left. */
   msUntilMore(now: number): number {
     return this.shared?.msUntilMore(now) ?? this.requests.msUntilLess(now);
   }
@@ -127,7 +128,7 @@ class RequestWindow {
 
 /**
  * Counts a request in every window, or in none.
- * @returns a window that has to be refilled first, if there is one
+ * @returns a window that must be refilled first, if any
  * @throws ProblemException `RATE_LIMITED`
  */
 function takeFromAll(

@@ -29,7 +29,6 @@ export class QuotaPolicy {
     return this.start + remaining + this.end;
   }
 
-  /** The headers of a refusal. */
   refusalHeaders(msUntilReset: number): Record<string, string> {
     return {
       'ratelimit-policy': this.header,
@@ -39,7 +38,7 @@ export class QuotaPolicy {
   }
 }
 
-// A client that waits for 0 s comes too early.
+// A client that waits 0 s comes too early.
 function toSeconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000));
 }

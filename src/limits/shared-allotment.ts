@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { QuotaPolicy } from './quota-policy.js';
 import type { SharedStore } from './shared-store.js';
 
-// The part of the quota that a process takes at once.
+// The share of the quota that a process takes at once.
 const ALLOTMENT_SHARE = 1 / 400;
 const SLOT_MS = 1000;
 
@@ -17,10 +17,10 @@ const answerSchema = z
     msUntilMore,
   }));
 
-// A hash of slots of a second. An allotment ends with its slot, so its requests are all made within the slot that counts them.
+// A hash with one slot per second. An allotment ends with its slot.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-  local wanted, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local slot = math.floor(now / slotMs)
@@ -39,7 +39,7 @@ const TAKE = `
       oldest = math.min(oldest, each)
     end
   end
-  local granted = math.max(0, math.min(wanted, limit - used))
+  local granted = math.max(0, math.min(requested, limit - used))
   if granted > 0 then
     redis.call('HINCRBY', KEYS[1], slot, granted)
     redis.call('PEXPIRE', KEYS[1], (slots + 1) * slotMs)
@@ -49,16 +49,16 @@ const TAKE = `
   return {granted, math.max(0, limit - used - granted), slot, endOfSlot - now, endOfOldest - now}`;
 
 /**
- * Requests of a key that this process has counted in Redis in advance, so that few requests wait for Redis. Redis counts by
- * its own clock in slots of a second, and grants no more than the limit in the current slot and the window before it.
+ * Requests of a key that this process has reserved in Redis, so that few requests wait for Redis.
+ * Redis counts by its own clock in slots of 1 s, and grants at most the limit in the current slot
+ * and the preceding window.
  */
 export class SharedAllotment {
   private left = 0;
-  /** The slot in which the allotment was counted. */
   private slot = 0;
-  /** On the clock of `performance`, as are the other times. */
+  /** All times are `performance.now()`. */
   private endsAt = 0;
-  /** Requests that all processes have left beside this allotment. */
+  /** Requests left for all processes beside this allotment. */
   private remainingBesides = 0;
   private moreAt = 0;
   private refusedUntil = 0;
@@ -78,7 +78,7 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** A key with no requests left costs no round trip until there is room again. */
+  /** A key without requests left makes no round trip until some are left again. */
   msUntilRoom(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }
@@ -95,7 +95,7 @@ export class SharedAllotment {
     this.refusedUntil = 0;
   }
 
-  /** Takes a new allotment. All waiting requests share it, and it may not suffice for all of them. */
+  /** Reserves a new allotment. All waiting requests share it; it may not suffice for all. */
   refill(policy: QuotaPolicy): Promise<void> {
     this.refilling ??= this.request(policy).finally(() => (this.refilling = undefined));
     return this.refilling;
@@ -104,7 +104,7 @@ export class SharedAllotment {
   private async request({ quota, windowSeconds }: QuotaPolicy): Promise<void> {
     const unused = this.left;
     this.left = 0;
-    // The allotment must not outlive its slot, so its time counts from before the request is sent.
+    // The allotment must not outlive its slot: measure from before the request to Redis.
     const askedAt = performance.now();
     try {
       const answer = await this.redis.eval(

@@ -6,7 +6,7 @@ const WINDOW_SECONDS = 3600;
 const FLUSH_INTERVAL_MS = 100;
 const MAX_VALUES_A_FLUSH = 1000;
 
-/** The hour of a key, as all processes count it. */
+/** A key's hour, counted by all processes. */
 export interface SharedHour {
   readonly users: number;
   readonly misses: number;
@@ -21,7 +21,7 @@ interface Unsent {
 
 const answerSchema = z.tuple([z.number(), z.number(), z.number()]);
 
-// PFADD without values creates the counter, so that both counters begin and end their hour together.
+// PFADD without values creates the counter, so that both counters share one hour.
 const SCRIPT = `
   local ids = tonumber(ARGV[2])
   redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
@@ -32,8 +32,8 @@ const SCRIPT = `
   return {redis.call('PFCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), left}`;
 
 /**
- * Counts the users and misses of each key in Redis, for all processes. No request waits for Redis: counts are sent ten
- * times a second, and the reply has those of all processes.
+ * Counts users and misses per key in Redis for all processes. No request waits for Redis: counts
+ * are sent ten times per second, and the reply has the totals.
  */
 @Injectable()
 export class SharedHours implements OnModuleInit, OnApplicationShutdown {
@@ -75,7 +75,7 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
-    // In one slot of a cluster.
+    // The hash tag puts both keys into one slot of a cluster.
     const names = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
     try {
       const answer = await this.store.redis?.eval(

@@ -6,13 +6,15 @@ import type { Environment } from '../config/environment.js';
 const START_WAIT_MS = 1000;
 const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
-/** How long it is left alone after a failure. */
 const PAUSE_MS = 1000;
 
-/** Where limits are counted: for all processes together, for each by itself since the store is away, or by choice. */
+/**
+ * `shared`: counted for all processes; `degraded`: per process while Redis is unavailable; or per
+ * process by configuration.
+ */
 export type Sharing = 'shared' | 'degraded' | 'per-process';
 
-/** Redis, if `REDIS_URL` is set: for limits that hold for all processes together. Nothing fails when it is away. */
+/** Redis, if `REDIS_URL` is set, for limits of all processes. Nothing fails without it. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);
@@ -21,7 +23,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private wasUp = true;
   private isLeftAlone = false;
-  /** What it said last was that something is wrong, so that a connection proves nothing. */
+  /** Whether Redis last replied with an error, so that a new connection proves nothing. */
   private hasReplied = false;
 
   constructor(config: ConfigService<Environment, true>) {
@@ -41,11 +43,11 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     if (this.url === undefined) return;
-    // Loaded here, because a start without Redis would take longer for nothing.
+    // Imported here: a start without Redis does not need it.
     const { Redis } = await import('ioredis');
     this.redis = new Redis(this.url, {
       lazyConnect: true,
-      // What can't be counted there now is counted here.
+      // The process counts by itself instead.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: START_WAIT_MS,
@@ -55,7 +57,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis.on('ready', () => this.reportConnection());
     this.redis.on('close', () => this.report(false));
     this.redis.on('error', (error) => this.logger.debug(error.message));
-    // It tries again by itself.
+    // The client reconnects.
     await this.redis.connect().catch(() => undefined);
   }
 
@@ -63,14 +65,14 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** For whoever got no good answer: the server is left for a second, and one that hangs until it answers again. */
+  /** Reports a failed call: Redis is skipped for 1 s, and a hanging server until it responds. */
   reportFailure(error: unknown): void {
     if (!this.isUp) return;
     this.isLeftAlone = true;
     this.logger.debug(error);
     this.report(false);
-    // One that is full or does not write answers all the same: a new connection would be refused as well, and only a good answer
-    // tells that it is over.
+    // A server that is full or read-only still responds, so a new connection would not help. Only a
+    // successful call ends the failure.
     this.hasReplied = isReply(error);
     if (!this.hasReplied || isDemoted(error)) this.redis?.disconnect(true);
     setTimeout(() => {
@@ -79,7 +81,6 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }, PAUSE_MS).unref();
   }
 
-  /** For whoever got a good answer. */
   reportSuccess(): void {
     this.hasReplied = false;
     this.report(true);
@@ -92,17 +93,17 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private report(isUp: boolean): void {
     if (isUp === this.wasUp) return;
     this.wasUp = isUp;
-    if (isUp) this.logger.log('Redis answers again: limits hold for all processes together');
-    else this.logger.warn('Redis is away: each process counts limits by itself');
+    if (isUp) this.logger.log('Redis available again: limits are shared by all processes');
+    else this.logger.warn('Redis unavailable: each process counts limits by itself');
   }
 }
 
-/** Whether the server itself has said what is wrong. */
+/** Whether the server itself replied with the error. */
 function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-/** Whether another server is the one to ask, which a new connection may find behind the same name. */
+/** Whether another server is in charge, which a new connection may reach under the same name. */
 function isDemoted(error: unknown): boolean {
   return isReply(error) && String(error).includes('READONLY');
 }

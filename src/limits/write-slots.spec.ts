@@ -64,7 +64,7 @@ describe('writes of users', () => {
     expect(names()).toHaveLength(1);
   });
 
-  it('wait in order, and no key waits for another one', async () => {
+  it('wait in order, and no key waits for another key', async () => {
     const { begin, beginMany, endFirst, names } = createWrites(3);
     void beginMany(3, 'one');
     void begin('other', 'x');
@@ -73,7 +73,7 @@ describe('writes of users', () => {
     expect(names()).toEqual(['other x', 'one u1']);
   });
 
-  it('start all that may run when one ends', async () => {
+  it('start as soon as others end', async () => {
     const { begin, beginMany, endFirst, names } = createWrites(10);
     void begin('one', 'same');
     void beginMany(3, 'one', (number) => `one${number}`);

@@ -4,10 +4,10 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Parts of the connections: for the writes of one key, and for everything but writes.
+// Shares of the connections: for the writes of one key, and for all but writes.
 const SHARE_OF_KEY = 1 / 3;
 const SHARE_OF_READS = 1 / 3;
-// As long as the pool waits for a connection.
+// The time that the pool waits for a connection.
 const MAX_WAIT_MS = 700;
 const MAX_WAITING = 512;
 const MAX_WAITING_PER_KEY = 128;
@@ -23,8 +23,9 @@ interface WaitingWrite extends Write {
 }
 
 /**
- * Bounds the database connections that writes of users hold: one for each user, a third of the pool for each key, and two
- * thirds for all. Further writes wait in memory, in order, so that reads and other keys always find a connection.
+ * Bounds the database connections that user writes hold: one per user, a third of the pool per key,
+ * two thirds in all. Further writes queue in memory, so that reads and other keys find a
+ * connection.
  */
 @Injectable()
 export class WriteSlots {
@@ -39,15 +40,16 @@ export class WriteSlots {
     this.slotsPerKey = Math.max(1, Math.floor(connections * SHARE_OF_KEY));
   }
 
-  /** Writes that wait for a slot. They use neither a connection nor CPU time. */
+  /** Queued writes. They use neither a connection nor CPU time. */
   get waiting(): number {
     return this.queue.length;
   }
 
   /**
-   * Runs a write when there is a slot for it.
-   * @param userId the user that is changed; undefined for a new one.
-   * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if there is none in time, or what `operation` throws.
+   * Runs a write when it has a slot.
+   * @param userId the user that is changed; undefined for a new one
+   * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if it waits too long, or the
+   * error of `operation`
    */
   async run<Result>(
     { keyId }: Principal,
@@ -75,7 +77,7 @@ export class WriteSlots {
     return runningOfKey < this.slotsPerKey;
   }
 
-  /** Resolves when the write may run, with its slot taken. */
+  /** Resolves with the slot taken. */
   private waitForSlot(write: Write): Promise<void> {
     const { queue } = this;
     const isFull =
@@ -105,7 +107,7 @@ export class WriteSlots {
     }
   }
 
-  /** A key with most of the waiting writes exceeds its own limit; for other keys the server is overloaded. */
+  /** A key with most of the queued writes exceeds its own limit; otherwise it is overload. */
   private refusal({ keyId }: Write): ProblemException {
     const isOwnFault = countOfKey(this.queue, keyId) * 2 >= this.queue.length;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

@@ -7,7 +7,7 @@ import { QuotaPolicy } from './quota-policy.js';
 
 const WINDOW_SECONDS = 60;
 
-/** Limits the wrong keys that may come from one client network in any 60 s. Call it only with wrong keys. */
+/** Limits wrong keys from one client network in any 60 s. Call it only with wrong keys. */
 @Injectable()
 export class WrongKeyLimit {
   private readonly isOn: boolean;
@@ -21,10 +21,7 @@ export class WrongKeyLimit {
     this.failures = new FailedAuthLimit(quota);
   }
 
-  /**
-   * Counts a wrong key that came from an address.
-   * @throws ProblemException `TOO_MANY_FAILURES`
-   */
+  /** Counts a wrong key from an address. @throws ProblemException `TOO_MANY_FAILURES` */
   count(address: string): void {
     const refusal = this.isOn ? this.failures.count(address) : undefined;
     if (refusal === undefined) return;

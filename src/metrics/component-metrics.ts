@@ -11,7 +11,7 @@ import { SharedStore } from '../limits/shared-store.js';
 import { WriteSlots } from '../limits/write-slots.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 
-/** Metrics that are read from the components of the backend at each scrape. */
+/** Metrics of the backend's components, read at each scrape. */
 @Injectable()
 export class ComponentMetrics {
   constructor(
@@ -66,12 +66,12 @@ export class ComponentMetrics {
 
   private addKeys(keySync: KeySync, keys: IssuedKeyCache): void {
     this.add(
-      'latchkey_key_feed_lag_seconds',
+      'latchkey_key_sync_lag_seconds',
       'Time since the keys in memory were last known to match the database.',
       () => keySync.lagMs / 1000,
     );
     this.add(
-      'latchkey_key_feed_fresh',
+      'latchkey_key_sync_fresh',
       'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
       () => Number(keySync.isFresh()),
     );

@@ -11,7 +11,7 @@ import { UsersModule } from '../users/users.module.js';
 import { ComponentMetrics } from './component-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
-/** Metrics for Prometheus on `METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
+/** Serves Prometheus metrics on `METRICS_PORT`; without it, nothing listens or counts. */
 @Module({
   imports: [AlertsModule, KeyVerificationModule, LimitsModule, UsersModule],
   providers: [
@@ -19,7 +19,10 @@ import { RequestMetrics } from './request-metrics.js';
       provide: Registry,
       inject: [ConfigService],
       useFactory: (config: ConfigService<Environment, true>) =>
-        createRegistry(config.get('METRICS_PORT', { infer: true }) !== undefined),
+        createRegistry(
+          config.get('METRICS_PORT', { infer: true }) !== undefined,
+          new URL('../../package.json', import.meta.url),
+        ),
     },
     {
       provide: MetricsEndpoint,

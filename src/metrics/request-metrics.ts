@@ -9,9 +9,9 @@ import {
   type RequestLabels,
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
-import { UserLookups } from '../users/user-lookups.js';
+import { UserLoader } from '../users/user-loader.js';
 
-/** Counts requests, the outcomes of their keys, the limits that refused them, and the look-ups that share a statement. */
+/** Counts requests, key checks, refusals by limits, and the look-ups per statement. */
 @Injectable()
 export class RequestMetrics implements OnModuleInit {
   private readonly durations: RequestDurations;
@@ -21,7 +21,7 @@ export class RequestMetrics implements OnModuleInit {
 
   constructor(
     private readonly events: RequestEvents,
-    private readonly lookups: UserLookups,
+    private readonly users: UserLoader,
     private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
@@ -45,7 +45,7 @@ export class RequestMetrics implements OnModuleInit {
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     });
-    // So that `rate` sees the first one of each kind.
+    // Exported from 0 on, so that `rate` sees the first increase.
     for (const outcome of ATTEMPT_OUTCOMES) this.attempts.inc({ outcome }, 0);
     for (const limit of LIMIT_NAMES) this.refusals.inc({ limit }, 0);
   }
@@ -53,7 +53,7 @@ export class RequestMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.events.observe((labels, events) => this.count(labels, events));
-    this.lookups.observeBatches((size) => this.batchSizes.observe(size));
+    this.users.observeBatches((size) => this.batchSizes.observe(size));
   }
 
   private count(labels: RequestLabels, events: readonly RequestEvent[]): void {

@@ -5,7 +5,7 @@ import { toOpenApiSchema } from './schema.js';
 
 type Parameters = z.ZodObject<Record<string, z.ZodType>>;
 
-/** Documents the parameters of a handler that reads them from the request itself. */
+/** Documents parameters that a handler reads from the request itself. */
 export function ApiParameters(path: Parameters, query: Parameters): MethodDecorator {
   return applyDecorators(
     ...Object.entries(path.shape).map(([name, schema]) => ApiParam({ name, ...describe(schema) })),

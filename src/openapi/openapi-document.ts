@@ -9,7 +9,7 @@ import { annotateRoutes } from './swagger.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
-/** Creates the OpenAPI 3.1 document of the application's routes, with each of their problems. */
+/** Creates the OpenAPI 3.1 document of the application's routes and problems. */
 export function createOpenApiDocument(app: NestFastifyApplication): swagger.OpenAPIObject {
   annotateRoutes(swagger);
   const settings = new swagger.DocumentBuilder()
@@ -52,7 +52,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
 function describeParameters({ parameters = [], requestBody }: Operation, schemas: Schemas): void {
   for (const parameter of parameters) {
     if ('$ref' in parameter || parameter.schema === undefined) continue;
-    // A repeated parameter is refused: lists are separated by commas.
+    // Repeated parameters are refused: lists are separated by commas.
     const { type } = resolve(parameter.schema, schemas);
     if (type === 'array') Object.assign(parameter, { style: 'form', explode: false });
   }

@@ -1,4 +1,4 @@
-// The names under which decorators leave to the OpenAPI document what it derives responses from.
+// OpenAPI extensions from which the document derives responses.
 
 export const API_KEY_SCHEME = 'apiKey';
 export const ACCESS_TOKEN_SCHEME = 'accessToken';

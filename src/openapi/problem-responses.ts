@@ -71,10 +71,9 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
   },
 };
 
-/** The problem's schema, for the document's components. */
 export const problemComponent: Schema = toOpenApiSchema(problemSchema, 'output').schema;
 
-/** Adds each problem of an operation to its responses, and the headers that they have in common. */
+/** Adds each problem of an operation to its responses, with their common headers. */
 export function addProblems(method: string, operation: Operation): void {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(method, operation)) {
@@ -82,7 +81,7 @@ export function addProblems(method: string, operation: Operation): void {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   for (const [status, codes] of byStatus) {
-    // A health route answers 503 in its own format.
+    // Health routes respond to 503 in their own format.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
   const takesKey = operation.security?.some((scheme) => API_KEY_SCHEME in scheme);
@@ -101,7 +100,7 @@ function problemsOf(method: string, operation: Operation): ProblemCode[] {
   const { parameters = [], requestBody } = operation;
   const hasInput = parameters.length > 0 || requestBody !== undefined;
   const hasPathParameter = parameters.some((each) => 'in' in each && each.in === 'path');
-  // A DELETE may come with a body too, which is read and then ignored.
+  // A DELETE may have a body, which is read and ignored.
   const takesBody = requestBody !== undefined || method === 'delete';
   return [
     ...(hasInput ? OF_ROUTES_WITH_INPUT : []),

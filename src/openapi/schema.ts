@@ -4,7 +4,6 @@ import { z } from 'zod';
 export type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 export type Schema = Schemas[string];
 
-/** Returns the schema that a reference names. */
 export function resolve(schema: Schema, schemas: Schemas): Exclude<Schema, { $ref: string }> {
   if (!('$ref' in schema)) return schema;
   return resolve(schemas[schema.$ref.replace('#/components/schemas/', '')] ?? {}, schemas);
@@ -25,9 +24,11 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
   return { schema: own, components };
 }
 
-/** Removes what code generators do not support: openapi-generator fails on the first and the last. */
+/**
+ * Removes what code generators do not support: openapi-generator fails on the first and the last.
+ */
 function makePortable(schema: z.core.JSONSchema.BaseSchema): void {
-  // The format says the same.
+  // The format already says it.
   if (schema.format !== undefined) delete schema.pattern;
   // Unicode classes need a flag, which JSON Schema cannot express.
   schema.allOf = schema.allOf?.filter(({ pattern }) => pattern?.includes('\\p{') !== true);

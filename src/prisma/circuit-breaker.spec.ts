@@ -11,7 +11,7 @@ function opened(): CircuitBreaker {
 }
 
 describe('CircuitBreaker', () => {
-  it('admits all until five in a row have failed', () => {
+  it('allows all calls until five in a row have failed', () => {
     const circuit = new CircuitBreaker();
     for (let failures = 0; failures < 4; failures++) circuit.fail();
     expect(circuit.allows()).toBe(true);
@@ -19,7 +19,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(false);
   });
 
-  it('counts only failures in a row', () => {
+  it('counts only consecutive failures', () => {
     const circuit = new CircuitBreaker();
     for (let failures = 0; failures < 20; failures++) {
       circuit.fail();
@@ -28,7 +28,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(true);
   });
 
-  it('lets one at a time try after 100 ms', () => {
+  it('allows one trial at a time after 100 ms', () => {
     const circuit = opened();
     vi.advanceTimersByTime(99);
     expect(circuit.allows()).toBe(false);
@@ -37,7 +37,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(false);
   });
 
-  it('stays open after a trial that failed, until the next', () => {
+  it('stays open after a failed trial until the next one', () => {
     const circuit = opened();
     vi.advanceTimersByTime(100);
     circuit.allows();
@@ -47,7 +47,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(true);
   });
 
-  it('closes with the first success, also one of before it opened', () => {
+  it('closes at the first success, also of a call from before it opened', () => {
     const circuit = opened();
     circuit.succeed();
     expect([circuit.allows(), circuit.allows()]).toEqual([true, true]);

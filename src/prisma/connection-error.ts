@@ -4,7 +4,7 @@ import type { UrlVariable } from './database-urls.js';
 const CERTIFICATE =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/;
 
-// By SQLSTATE, by Node's code, or by the message of an error without a code.
+// By SQLSTATE, Node's code, or the message of an error without a code.
 const REMEDIES: readonly [RegExp, (variable: UrlVariable) => string][] = [
   [/^28P01$/, (url) => `the server refuses the user or password; correct ${url}`],
   [
@@ -34,7 +34,7 @@ const REMEDIES: readonly [RegExp, (variable: UrlVariable) => string][] = [
   ],
 ];
 
-/** A connection to the database could not be made. The message has the cause and the remedy. */
+/** A failed connection to the database. The message has the cause and the remedy. */
 export class ConnectionError extends Error {
   constructor(variable: UrlVariable, cause: unknown) {
     const { code = '', message } = describe(cause);

@@ -7,12 +7,12 @@ const PROBES = 8;
 
 type Settings = Readonly<Record<string, string>>;
 
-/** A connection to the database that knows whether the session behind it is its own. */
+/** A database connection that knows whether it has a session of its own. */
 export class DatabaseClient extends Client {
-  /** False behind a pooler, which may give each transaction another session. */
+  /** False behind a pooler, which assigns a session per transaction. */
   hasOwnSession = false;
 
-  /** @param settings of the session, if it is the client's own */
+  /** @param settings session settings, if the session is the client's own */
   constructor(
     private readonly urls: DatabaseUrls,
     private readonly variable: UrlVariable,
@@ -20,7 +20,7 @@ export class DatabaseClient extends Client {
     private readonly settings: Settings = {},
   ) {
     super({ ...config, connectionString: urls.read(variable) });
-    // The pool listens only while a connection is idle. The statement reports the error.
+    // The pool listens only to idle connections. The statement reports the error.
     this.on('error', () => undefined);
   }
 
@@ -32,17 +32,13 @@ export class DatabaseClient extends Client {
     callbackify(() => this.open())(callback);
   }
 
-  /**
-   * Connects to a session that lasts as long as the connection.
-   * @throws ConnectionError
-   * @throws PooledSessionError if the URL leads to a transaction pooler
-   */
+  /** Connects to a session of its own. @throws ConnectionError, PooledSessionError */
   async connectDirectly(): Promise<void> {
     await this.connect();
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
   }
 
-  /** Whether a pooler takes the session away after each transaction. */
+  /** Whether a pooler changes the session after each transaction. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, {});
@@ -50,7 +46,7 @@ export class DatabaseClient extends Client {
     try {
       const sessions = new Set<number>();
       const others = new Set<number>();
-      // Asks this one twice, because a pooler may take turns with two sessions.
+      // Asks twice, because a pooler may alternate between two sessions.
       for (let probe = 0; probe < PROBES; probe++) {
         for (const client of [this, this, other]) {
           (client === other ? others : sessions).add(await readProcessId(client));
@@ -75,7 +71,7 @@ export class DatabaseClient extends Client {
     return this;
   }
 
-  // A pooler makes up the process id that it sends to its clients.
+  // A pooler invents the process id that it reports to clients.
   private async setUp(): Promise<void> {
     const processId = 'processID' in this ? this.processID : undefined;
     const settings = listSettings(this.settings, 'pg_backend_pid() <> $1');
@@ -87,7 +83,7 @@ export class DatabaseClient extends Client {
   }
 }
 
-/** Sets the settings until the end of the transaction. */
+/** Applies settings until the end of the transaction. */
 export function setLocally(settings: Settings): string {
   return `SELECT true${listSettings(settings, 'true')}`;
 }

@@ -18,12 +18,12 @@ const withSqlState = (originalCode: string) =>
   prismaError('P2039', { kind: 'postgres', originalCode });
 
 describe('isDatabaseUnavailable', () => {
-  it.each(['P1001', 'P1017', 'P2024', 'P2037'])('knows Prisma’s %s', (code) => {
+  it.each(['P1001', 'P1017', 'P2024', 'P2037'])('recognizes Prisma’s %s', (code) => {
     expect(isDatabaseUnavailable(prismaError(code))).toBe(true);
   });
 
   it.each(['08006', '53300', '57014', '57P01', '57P03', '55P03', '25006'])(
-    'knows SQLSTATE %s',
+    'recognizes SQLSTATE %s',
     (sqlState) => {
       expect(isDatabaseUnavailable(withSqlState(sqlState))).toBe(true);
     },
@@ -98,7 +98,7 @@ describe('the errors of the driver and its adapter', () => {
     },
   );
 
-  it('tell of a standby', () => {
+  it('identify a standby', () => {
     expect(isReadOnly(postgres('25006'))).toBe(true);
     expect(isReadOnly(postgres('57P01'))).toBe(false);
     expect(isReadOnly('25006')).toBe(false);
@@ -109,7 +109,7 @@ describe('violatedConstraint', () => {
   const withConstraint = (code: string, constraint?: string) =>
     Object.assign(new DatabaseError('failed', 6, 'error'), { code, constraint });
 
-  it.each(['23001', '23503', '23505'])('names what a statement would have broken: %s', (code) => {
+  it.each(['23001', '23503', '23505'])('names the violated constraint: %s', (code) => {
     expect(violatedConstraint(withConstraint(code, 'users_email_key'))).toBe('users_email_key');
   });
 

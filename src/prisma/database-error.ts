@@ -22,11 +22,11 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
 const UNREACHABLE =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)$/;
 
-// The server ended the connection, so nobody heard whether the statement was carried out: shut down, or crashed.
+// The connection ended, so the outcome of the statement is unknown.
 const LOST_SQLSTATES = /^(08006|57P01|57P02)$/;
 const LOST_SOCKETS = /^(ECONNRESET|EPIPE)$/;
 
-// What adapter-pg calls an error of the driver, where that says nothing more.
+// adapter-pg's kind for driver errors that it does not classify.
 const UNAVAILABLE_KINDS = new Set([
   'DatabaseNotReachable',
   'ConnectionClosed',
@@ -46,13 +46,13 @@ const STALE_PLAN = '0A000';
 // Foreign key (23001 since PostgreSQL 18) and unique index.
 const VIOLATION = /^23(001|503|505)$/;
 
-// Lock and statement time-outs, deadlocks, and sessions that another one has ended.
+// Lock and statement time-outs, deadlocks, and terminated sessions.
 const BLOCKED_SQLSTATES = /^(55P03|57014|40P01|57P01)$/;
 
-// Classes of SQLSTATE: connection, resources, operator intervention (shut down, cancelled on time-out); and locks, deadlocks, standbys.
+// SQLSTATE classes: connection, resources, operator intervention; locks, deadlocks, standbys.
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^40P01$|^25006$/;
 
-// The driver's own errors, which adapter-pg 7.10 passes on as plain `Error`s without a code.
+// The driver's own errors, which adapter-pg 7.10 passes on without a code.
 const LOST_MESSAGES = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
@@ -78,17 +78,17 @@ const adapterErrorSchema = z.object({
   cause: z.object({ kind: z.string(), originalCode: z.string().optional() }),
 });
 
-/** The statement was not sent, since those before it have failed. */
+/** Not sent, because the preceding statements failed. */
 export class CircuitOpenError extends Error {
   constructor() {
     super('The database has failed too often');
   }
 }
 
-/** Whether the database could not serve for now, so that the same request may succeed later. */
+/** Whether the database was temporarily unavailable, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    // A raw query fails with P2010, whatever the driver's error is.
+    // Raw queries fail with P2010 for any driver error.
     const { kind = '', originalCode = '' } = driverError(error) ?? {};
     return (
       UNAVAILABLE_PRISMA_CODES.has(error.code) ||
@@ -109,7 +109,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
-/** Whether the connection broke under the statement, so that a new one may be all that it needs. Not for Prisma's errors. */
+/** Whether the connection broke during the statement. Not for Prisma's errors. */
 export function hasLostConnection(error: unknown): boolean {
   if (error instanceof ConnectionError) return hasLostConnection(error.cause);
   if (!(error instanceof Error)) return false;
@@ -122,24 +122,24 @@ export function hasLostConnection(error: unknown): boolean {
   );
 }
 
-/** Whether another session kept the statement from being carried out, so that it may succeed at once. */
+/** Whether another session prevented the statement, so that a retry may succeed at once. */
 export function wasBlocked(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const sqlState = driverError(error)?.originalCode ?? describe(error).code;
   return BLOCKED_SQLSTATES.test(sqlState);
 }
 
-/** Whether a named statement was planned before the columns of its table changed. */
+/** Whether the columns changed after a named statement was planned. */
 export function hasStalePlan(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === STALE_PLAN;
 }
 
-/** Whether a write met a standby. Not for Prisma's errors. */
+/** Whether a standby refused a write. Not for Prisma's errors. */
 export function isReadOnly(error: unknown): boolean {
   return error instanceof Error && describe(error).code === READ_ONLY;
 }
 
-/** The foreign key or unique index that a statement of the driver violated, if it did. */
+/** Returns the violated foreign key or unique index, if there is one. */
 export function violatedConstraint(error: unknown): string | undefined {
   const isViolation = error instanceof DatabaseError && VIOLATION.test(error.code ?? '');
   return isViolation ? error.constraint : undefined;

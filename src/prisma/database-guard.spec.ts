@@ -26,31 +26,31 @@ async function failOften(guard: DatabaseGuard, error: Error): Promise<void> {
 }
 
 describe('DatabaseGuard', () => {
-  it('sends a read again whose connection broke', async () => {
+  it('repeats a read whose connection broke', async () => {
     const { sent, send } = sender(LOST);
     expect(await new DatabaseGuard().run(READ, send)).toBe('rows');
     expect(sent.times).toBe(2);
   });
 
-  it('sends it once more, and not for ever', async () => {
+  it('repeats a read only once', async () => {
     const { sent, send } = sender(LOST, LOST);
     await expect(new DatabaseGuard().run(READ, send)).rejects.toBe(LOST);
     expect(sent.times).toBe(2);
   });
 
-  it('never sends a write again', async () => {
+  it('never repeats a write', async () => {
     const { sent, send } = sender(LOST);
     await expect(new DatabaseGuard().run(WRITE, send)).rejects.toBe(LOST);
     expect(sent.times).toBe(1);
   });
 
-  it('does not send a read again that timed out', async () => {
+  it('does not repeat a read that timed out', async () => {
     const { sent, send } = sender(TIMED_OUT);
     await expect(new DatabaseGuard().run(READ, send)).rejects.toBe(TIMED_OUT);
     expect(sent.times).toBe(1);
   });
 
-  it('does not send a read again whose connection broke late', async () => {
+  it('does not repeat a read whose connection broke late', async () => {
     const sent = { times: 0 };
     const send = async () => {
       sent.times += 1;
@@ -61,7 +61,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(1);
   });
 
-  it('sends nothing more after five time-outs', async () => {
+  it('fails at once after five time-outs', async () => {
     const guard = new DatabaseGuard();
     await failOften(guard, TIMED_OUT);
     const { sent, send } = sender();
@@ -69,7 +69,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(0);
   });
 
-  it('goes on with other tables, and with reads', async () => {
+  it('still runs reads and statements on other tables', async () => {
     const guard = new DatabaseGuard();
     await failOften(guard, TIMED_OUT);
     expect(await guard.run(READ, sender().send)).toBe('rows');

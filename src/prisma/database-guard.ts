@@ -9,28 +9,28 @@ import {
   isReadOnly,
 } from './database-error.js';
 
-// What broke one connection breaks the others of the pool too, and they are to be found broken first.
+// The event that broke one connection breaks the others of the pool, too; discard them first.
 const DELAY_TO_REPEAT_MS = 20;
-// Beyond it, a second try would make the caller wait too long.
+// After this time, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_REPEAT_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
 export interface Statement {
-  /** What fails together: the table and whether it is read or written. */
+  /** The circuit: the table, and whether it is read or written. */
   readonly circuit: string;
-  /** Whether it may be sent again although it may have been carried out already: a read. */
+  /** Whether a repetition is safe: a read. */
   readonly isRepeatable: boolean;
 }
 
 /**
- * Runs every statement outside a transaction. A read whose connection broke is sent once more; and where statements
- * keep failing or timing out, the next ones fail at once.
+ * Runs every statement outside a transaction: retries a read once if its connection broke, and
+ * fails at once where statements keep failing or timing out (circuit breaker).
  */
 @Injectable()
 export class DatabaseGuard {
   private readonly circuits = new Map<string, CircuitBreaker>();
 
-  /** @throws CircuitOpenError, or what `send` throws. */
+  /** @throws CircuitOpenError, or the error of `send` */
   async run<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
     const circuit = this.circuit(statement.circuit);
     if (!circuit.allows()) throw new CircuitOpenError();
@@ -72,7 +72,7 @@ export class DatabaseGuard {
   }
 }
 
-// Neither the statement nor its values: they are about users.
+// Never the statement or its values, which are personal data.
 function describeSpan({ circuit }: Statement): SpanDescription {
   return { name: `database ${circuit}`, kind: 'client', attributes: POSTGRESQL };
 }

@@ -7,31 +7,31 @@ import { DatabaseClient, setLocally } from './database-client.js';
 import { hasStalePlan } from './database-error.js';
 import { DatabaseUrls } from './database-urls.js';
 
-// The defaults wait for ever: for a connection of the pool, and for an answer. Together they stay below the 1.5 s that the
-// MCP server waits for a request.
+// The defaults wait for ever. Together these stay below the MCP server's time-out of 1.5 s.
 const CONNECTION_TIMEOUT_MS = 700;
 const STATEMENT_TIMEOUT_MS = 600;
 const SILENCE_LIMIT_MS = 700;
 
-// adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` reads dates of the ISO style.
+// adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` reads
+// dates of the ISO style.
 const SETTINGS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MS),
   TimeZone: 'UTC',
   DateStyle: 'ISO',
 };
-/** What every transaction begins with behind a pooler, whose sessions keep no settings. */
+/** The settings of every transaction behind a pooler, whose sessions keep none. */
 export const SET_UP_TRANSACTION = setLocally(SETTINGS);
 
-/** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */
+/** The connection pool of all queries, ours rather than Prisma's, so that its state is visible. */
 @Injectable()
 export class DatabasePool extends Pool implements OnApplicationShutdown {
   private readonly isLent = new Map<PoolClient, boolean>();
-  /** Whether named statements and settings last from one transaction to the next, as the latest connection showed. */
+  /** Whether named statements and settings outlast a transaction, as on the latest connection. */
   hasOwnSessions = false;
 
   constructor(urls: DatabaseUrls, config: ConfigService<Environment, true>) {
     super({
-      // Made with the URL that is good then, and not when the process started.
+      // Connects with the current URL, whose password may have been rotated.
       Client: class extends DatabaseClient {
         constructor() {
           super(urls, 'DATABASE_URL', { application_name: 'latchkey' }, SETTINGS);
@@ -41,8 +41,8 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
       connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
     });
     const logger = new Logger(DatabasePool.name);
-    // Without a listener, an idle connection that breaks would end the process.
-    this.on('error', (error) => logger.warn(`An idle database connection broke: ${error.message}`));
+    // Without a listener, a broken idle connection would end the process.
+    this.on('error', (error) => logger.warn(`Idle database connection lost: ${error.message}`));
     this.on('connect', (client) => {
       this.limitSilence(client);
       this.hasOwnSessions = client instanceof DatabaseClient && client.hasOwnSession;
@@ -52,12 +52,12 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     this.on('remove', (client) => this.isLent.delete(client));
   }
 
-  // Not before: until then requests in flight still need it.
+  // Not earlier, because requests in flight need it.
   async onApplicationShutdown(): Promise<void> {
     await this.end();
   }
 
-  /** Carries out a statement that is a transaction of its own. Its name is used where sessions keep it. */
+  /** Runs a statement as its own transaction. Its name is used where sessions last. */
   async fetchRows<Row extends unknown[]>(query: QueryArrayConfig<unknown[]>): Promise<Row[]> {
     if (!this.hasOwnSessions) return this.fetchInTransaction(query);
     try {
@@ -91,15 +91,15 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
   }
 
   /**
-   * PostgreSQL ends a statement that takes too long; this is for a server that no longer answers at all. Not `query_timeout`: its timer
-   * for each statement keeps what was read alive until the next big collection, which takes a tenth of all time.
+   * Ends a connection whose server has stopped responding. PostgreSQL itself ends slow statements.
+   * `query_timeout` would add a timer per statement that keeps results alive until a major GC.
    */
   private limitSilence(client: PoolClient): void {
     if (!(client instanceof Client)) return;
     const { stream } = client.connection;
     if (!(stream instanceof Socket)) return;
     stream.setTimeout(SILENCE_LIMIT_MS);
-    // Not as an argument of setTimeout, which would call it only for the first silence.
+    // Not passed to setTimeout directly, which would call it only for the first silence.
     stream.on('timeout', () => {
       if (this.isLent.get(client) === true) stream.destroy(new Error('Query read timeout'));
     });

@@ -3,10 +3,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { type Environment, postgresUrl } from '../config/environment.js';
 
-/** `DATABASE_URL` may be a transaction pooler's; `DIRECT_URL` must be the database's own. */
+/** `DATABASE_URL` may lead to a transaction pooler; `DIRECT_URL` must not. */
 export type UrlVariable = 'DATABASE_URL' | 'DIRECT_URL';
 
-/** The URLs that new connections use, and the log of failures to connect. */
+/** The URLs of new connections, and the log of connection failures. */
 @Injectable()
 export class DatabaseUrls {
   private readonly logger = new Logger(DatabaseUrls.name);
@@ -15,7 +15,7 @@ export class DatabaseUrls {
 
   constructor(private readonly config: ConfigService<Environment, true>) {}
 
-  /** The variable of the connections that need a session of their own. */
+  /** The variable for connections with a session of their own. */
   get direct(): UrlVariable {
     const hasDirectUrl = this.config.get('DIRECT_URL', { infer: true }) !== undefined;
     return hasDirectUrl ? 'DIRECT_URL' : 'DATABASE_URL';
@@ -25,13 +25,13 @@ export class DatabaseUrls {
   read(variable: UrlVariable): string {
     const known = this.latest.get(variable) ?? this.config.getOrThrow(variable, { infer: true });
     const file = this.config.get(`${variable}_FILE`, { infer: true });
-    // The last good URL stays, so that a file caught half-written does no harm.
+    // The previous URL stays, so that a half-written file does no harm.
     const url = file === undefined ? known : (readUrl(file) ?? known);
     this.latest.set(variable, url);
     return url;
   }
 
-  /** Logs why connections fail: once, until the reason changes or a connection succeeds. */
+  /** Logs the cause of connection failures once, until it changes or a connection succeeds. */
   report(variable: UrlVariable, failure?: string): void {
     if (failure === undefined) this.failures.delete(variable);
     else if (this.failures.get(variable) !== failure) {

@@ -6,7 +6,7 @@ type Adapter = Awaited<ReturnType<PrismaPg['connect']>>;
 type Query = Parameters<Adapter['queryRaw']>[0];
 type Transaction = Awaited<ReturnType<Adapter['startTransaction']>>;
 
-/** Prisma's driver for PostgreSQL. Each statement outside a transaction passes the guard. */
+/** Prisma's PostgreSQL driver with the guard around each statement outside a transaction. */
 export class GuardedPrismaPg extends PrismaPg {
   constructor(
     private readonly guard: DatabaseGuard,
@@ -66,7 +66,7 @@ async function execute(transaction: Transaction, sql: string): Promise<void> {
 const READ = /^\s*SELECT\b/i;
 const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?\w+"?\.)?"?(\w+)/i;
 
-/** Describes the statement by its text: Prisma sends writes with `RETURNING` as queries, too. */
+/** Derives the circuit from the text: Prisma sends writes with `RETURNING` as queries. */
 export function describeStatement({ sql }: Pick<Query, 'sql'>): Statement {
   const isRepeatable = READ.test(sql);
   const table = TABLE.exec(sql)?.[1] ?? '';

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 
-/** What to do about it is the same for the server and the commands. */
 export const OUTDATED_SCHEMA =
   'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
   'node deploy/database/migrate.mjs.';
 
 // Undefined table, column, function and schema.
 const UNDEFINED_OBJECT = /^(42P01|42703|42883|3F000)$/;
-// Prisma's own codes for a table and a column, and the kinds of its adapter.
+// Prisma's codes for a table and a column, and its adapter's kinds.
 const PRISMA_CODE = /^(P2021|P2022)$/;
 const ADAPTER_KIND = /^(TableDoesNotExist|ColumnNotFound)$/;
 

@@ -7,10 +7,7 @@ import { DatabaseGuard } from './database-guard.js';
 import { DatabasePool } from './database-pool.js';
 import { GuardedPrismaPg } from './guarded-adapter.js';
 
-/**
- * The database. It connects when it is first asked, and again by itself after the database was away, so the process
- * starts and stays up without one.
- */
+/** The database. It connects on first use and reconnects, so the process runs without one. */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
   constructor(guard: DatabaseGuard, pool: DatabasePool, config: ConfigService<Environment, true>) {
@@ -18,13 +15,13 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
     const adapter = new GuardedPrismaPg(guard, pool, {
       // Prisma names the schema in its statements, whatever the search path is.
       schema: schemaOf(config.get('DATABASE_URL', { infer: true })),
-      onConnectionError: (error) => logger.warn(`A database connection broke: ${error.message}`),
+      onConnectionError: (error) => logger.warn(`Database connection lost: ${error.message}`),
     });
     // Minimal: the longer formats quote the arguments, which are personal data.
     super({ adapter, errorFormat: 'minimal' });
   }
 
-  // Not before: until then requests in flight still need it.
+  // Not earlier, because requests in flight need it.
   async onApplicationShutdown(): Promise<void> {
     await this.$disconnect();
   }

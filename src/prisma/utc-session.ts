@@ -1,10 +1,10 @@
 /**
- * Start-up options for every connection that Prisma uses: adapter-pg 7.10 writes times without an offset and reads
- * every offset as UTC, so on a server of another time zone all times would shift. The date's style is what `src/users` reads.
+ * Start-up options for Prisma's connections: adapter-pg 7.10 writes times without an offset and
+ * reads every offset as UTC. `src/users` reads dates of the ISO style.
  */
 export const UTC_SESSION = '-c TimeZone=UTC -c DateStyle=ISO';
 
-/** The URL of a database with these options after its own, which would replace those that are given beside the URL. */
+/** Appends these options to a URL's own, which would replace options given beside it. */
 export function inUtc(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options') ?? '';

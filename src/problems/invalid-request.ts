@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { z } from 'zod';
 import { ProblemException } from './problem.js';
 
-/** Turns what a schema found wrong with a request into a problem that names every place. */
+/** Converts a schema's issues into a problem that names every field. */
 export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): ProblemException {
   const errors = issues.map(({ path = [], message }) => ({
     path: path.map(segment).join('.'),
@@ -11,10 +11,7 @@ export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): Probl
   return new ProblemException('INVALID_REQUEST', { errors });
 }
 
-/**
- * A value as a schema has it, for a handler that takes the request without Nest's decorators and pipes.
- * @throws ProblemException `INVALID_REQUEST`
- */
+/** Parses a value without Nest's pipes. @throws ProblemException `INVALID_REQUEST` */
 export function validated<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;

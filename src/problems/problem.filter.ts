@@ -6,14 +6,14 @@ import { isSchemaOutdated } from '../prisma/outdated-schema.js';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
-// Fastify's and Nest's own refusals, which say no more than their status.
+// Refusals of Fastify and Nest, which only have a status.
 const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   400: 'MALFORMED_JSON',
   413: 'BODY_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** Answers every exception with a problem (RFC 9457). What was not expected is logged, and its text stays inside. */
+/** Responds to exceptions with problems (RFC 9457). Logs unexpected ones, and hides their text. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
@@ -31,7 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
       return new ProblemException('MALFORMED_HTTP');
     }
     if (isDatabaseUnavailable(exception)) {
-      // Logged once already, and not for each request.
+      // Logged once already, not for each request.
       if (!(exception instanceof ConnectionError)) {
         request.log.warn(describe(exception, request), 'database unavailable');
       }
@@ -39,7 +39,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (isSchemaOutdated(exception)) return new ProblemException('SCHEMA_OUTDATED');
     const status = exception instanceof HttpException ? exception.getStatus() : 500;
-    // 403: a path that the docs' file server won't follow.
+    // 403: a path that the documentation's file server rejects.
     if (status === 404 || status === 403) return this.routes.toNotFoundOrMethodNotAllowed(request);
     const code = FRAMEWORK_PROBLEMS[status];
     if (code !== undefined) return new ProblemException(code);

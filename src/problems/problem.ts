@@ -5,18 +5,17 @@ import type { Refusal } from '../requests/request-event.js';
 
 interface ProblemType {
   readonly status: number;
-  /** For people, where a client knows nothing more exact. */
   readonly detail: string;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   readonly headers: Readonly<Record<string, string>>;
-  /** How the refusal is recorded: for all problems that refuse a good key or exceed a limit. */
+  /** The recorded outcome, for problems that refuse a valid key or exceed a limit. */
   readonly refusal?: Refusal | undefined;
 }
 
 const FORBIDDEN: Refusal = { outcome: 'forbidden' };
 
-/** Every problem that this API answers with. The codes are stable: clients branch on them. */
+/** All problems of this API. The codes are stable, because clients branch on them. */
 export const PROBLEM_TYPES = {
   INVALID_REQUEST: lasting(400, 'The request is not valid'),
   MALFORMED_JSON: lasting(400, 'The request body is not valid JSON'),
@@ -66,7 +65,7 @@ export const PROBLEM_TYPES = {
     3600,
     { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
-  // Not retryable: the same key will be as wrong later.
+  // Not retryable: the key stays wrong.
   TOO_MANY_FAILURES: lasting(
     429,
     'Too many requests with an invalid or missing API key came from this address',
@@ -90,7 +89,7 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Why a good key was refused, or which limit refused the request; null if neither. */
+    /** Why a valid key was refused, or which limit refused the request; null if neither. */
     refusal: Refusal | null;
   }
 }
@@ -120,7 +119,7 @@ type Problem = z.infer<typeof problemSchema>;
 
 type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
 
-/** Thrown anywhere in a request to answer it with a problem. */
+/** Thrown to respond to a request with a problem. */
 export class ProblemException extends HttpException {
   constructor(
     readonly code: ProblemCode,
@@ -135,7 +134,6 @@ export class ProblemException extends HttpException {
   }
 }
 
-/** The status, headers and JSON text that answer a request with a problem. */
 export function renderProblem(problem: ProblemException, requestId: string) {
   const {
     status,
@@ -148,7 +146,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
     status,
     detail,
-    // Not the path: an unauthenticated answer must be the same whatever id was asked for.
+    // Without the path: unauthenticated responses must not depend on the id.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
     retryable: isRetryable,
@@ -162,14 +160,13 @@ export function renderProblem(problem: ProblemException, requestId: string) {
   };
 }
 
-/** Sends a problem as the answer of a request. */
 export function sendProblem(reply: FastifyReply, problem: ProblemException): void {
   const { status, headers, body } = renderProblem(problem, reply.request.id);
   reply.request.refusal = problem.refusal;
   void reply.code(status).headers(headers).send(body);
 }
 
-/** A problem that the same request will meet again. */
+/** A problem that the same request meets again. */
 function lasting(
   status: number,
   detail: string,

@@ -4,13 +4,13 @@ import { ProblemException, sendProblem } from './problem.js';
 
 const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Knows the methods of each path, from the router that Fastify uses, to tell 405 from 404. */
+/** Tells 405 from 404 by the methods of each path, from Fastify's router. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** The methods of paths without parameters: such a path is no value of another route's parameter. */
+  /** The methods of static paths, which are never a value of another route's parameter. */
   private readonly fixedPaths = new Map<string, string[]>();
 
-  /** Records each route that is registered from now on, and refuses requests that have none. */
+  /** Records routes registered from now on, and refuses requests without one. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const each of METHODS) {
@@ -27,7 +27,7 @@ export class RouteTable {
     });
   }
 
-  /** The problem of a request without a handler: wrong path (404), or method (405 with `Allow`). */
+  /** Returns the problem of a request without a handler: 404, or 405 with `Allow`. */
   toNotFoundOrMethodNotAllowed(request: FastifyRequest): ProblemException {
     const path = pathOf(request);
     const allowed: string[] =
@@ -50,7 +50,7 @@ function pathOf({ url }: FastifyRequest): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-/** Nest refuses these too, but reads the body before. */
+/** Nest refuses these too, but only after reading the body. */
 function hasEmptyParameter({ params }: FastifyRequest): boolean {
   const values: Readonly<Record<string, unknown>> = Object(params);
   for (const name in values) if (values[name] === '' && name !== '*') return true;

@@ -25,7 +25,7 @@ it('includes the time in the queue of the load shedder in the duration of a requ
   expect(prompt).toBeLessThan(60_000);
 });
 
-it('records an outcome or a limit for every problem that refuses a good key or exceeds a limit', () => {
+it('records an outcome or a limit for every problem that refuses a valid key or exceeds a limit', () => {
   const unrecorded = Object.entries(PROBLEM_TYPES)
     .filter(
       ([, { status, refusal }]) => (status === 403 || status === 429) !== (refusal !== undefined),

@@ -6,14 +6,14 @@ import type { RequestEvents } from './request-events.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The presented key, if it is or was one. Set by `ApiKeyGuard`. */
+    /** The presented key, if it is or was one. Set where a key is checked. */
     keyId: string | null;
-    /** The result of the key check; null on routes without one. Set by `ApiKeyGuard`. */
+    /** The result of the key check; null if no key is checked. */
     keyOutcome: 'admitted' | 'unverifiable' | KeyRefusal | null;
   }
 }
 
-// nginx's status for a client that left before it was answered.
+// nginx's status for a client that left before the response.
 const CLIENT_CLOSED_REQUEST = 499;
 const MAX_CLIENT_LENGTH = 64;
 
@@ -39,7 +39,7 @@ function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): num
 }
 
 function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
-  // Undefined where the router has refused the URL: Fastify does not decorate such a request.
+  // Undefined if the router refused the URL, because Fastify does not decorate such a request.
   const outcome = request.keyOutcome ?? null;
   const refusal = request.refusal ?? undefined;
   return {

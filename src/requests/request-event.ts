@@ -1,4 +1,4 @@
-/** Why a key is refused. The caller never learns which. */
+/** Why a key is refused. Responses never reveal it. */
 export const KEY_REFUSALS = [
   'missing',
   'malformed',
@@ -13,15 +13,15 @@ export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 /** The true outcome of an attempt to use a key, whatever the response says. */
 export const ATTEMPT_OUTCOMES = [
   ...KEY_REFUSALS,
-  /** A good key that no limit or permission refused. The response may still be 404 or 400. */
+  /** A valid key that no limit or permission refused. The response may still be 404 or 400. */
   'admitted',
   /** The keys in memory may be out of date, so the key could not be verified. */
   'unverifiable',
-  /** A good key without the permission: 403. */
+  /** A valid key without the permission: 403. */
   'forbidden',
-  /** A good key over its requests per minute or its concurrent requests. */
+  /** A valid key over its requests per minute or its concurrent requests. */
   'rate-limited',
-  /** A good key over its distinct users or misses per hour. */
+  /** A valid key over its distinct users or misses per hour. */
   'enumeration-limited',
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
@@ -38,7 +38,9 @@ export const LIMIT_NAMES = [
 ] as const;
 type LimitName = (typeof LIMIT_NAMES)[number];
 
-/** The labels of a request that a permission or a limit refused, where they differ from the key's. */
+/**
+ * The labels of a request that a permission or a limit refused, where they differ from the key's.
+ */
 export interface Refusal {
   readonly outcome?: AttemptOutcome;
   readonly limit?: LimitName;
@@ -51,7 +53,6 @@ export interface RequestLabels {
   readonly route: string | null;
   /** Of the response; 499 if the client left before it. */
   readonly status: number;
-  /** The client's address. */
   readonly source: string;
   /** The first product of the client's `User-Agent`. */
   readonly client: string | null;
@@ -59,7 +60,6 @@ export interface RequestLabels {
   readonly keyId: string | null;
   /** Null if the route requires no key; otherwise the request is an authentication attempt. */
   readonly outcome: AttemptOutcome | null;
-  /** Null if no limit refused the request. */
   readonly limit: LimitName | null;
 }
 

@@ -13,14 +13,14 @@ interface Batch {
 }
 
 /**
- * Emits one event per completed request, also per refused one. Events with identical labels are delivered in
- * one batch per event-loop tick (docs/decisions/0041). Observers register in `onModuleInit`. They run one
- * after the other, so they must return at once and never throw.
+ * Emits one event per completed or refused request. Events with identical labels are delivered in
+ * one batch per event-loop tick (docs/decisions/0041). Observers register in `onModuleInit`, return
+ * at once and never throw.
  */
 @Injectable()
 export class RequestEvents implements BeforeApplicationShutdown {
   private readonly observers: RequestObserver[] = [];
-  /** The latest batch of each key: the next request of a key mostly has the same labels. */
+  /** The latest batch of each key, whose next request mostly has the same labels. */
   private readonly latest = new Map<string | null, Batch>();
   private pending: Batch[] = [];
   private isShuttingDown = false;
@@ -37,7 +37,7 @@ export class RequestEvents implements BeforeApplicationShutdown {
     if (this.isShuttingDown) this.flush();
   }
 
-  /** Observers write what they have counted in `onApplicationShutdown`, which comes next. */
+  /** Observers save their counts in `onApplicationShutdown`, which follows. */
   beforeApplicationShutdown(): void {
     this.isShuttingDown = true;
     this.flush();
@@ -76,7 +76,6 @@ function haveSameLabels(one: RequestLabels, other: RequestLabels): boolean {
   );
 }
 
-/** Provides `RequestEvents` to every module. */
 @Global()
 @Module({ providers: [RequestEvents], exports: [RequestEvents] })
 export class RequestEventsModule {}

@@ -6,7 +6,7 @@ import { KEY_REFUSALS, type RequestLabels } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 
 const FLUSH_INTERVAL_MS = 5000;
-const MAX_ROWS_A_STATEMENT = 1000;
+const MAX_ROWS_PER_STATEMENT = 1000;
 // A refused request is no use of the key.
 const REFUSALS: ReadonlySet<string | null> = new Set([...KEY_REFUSALS, 'unverifiable', null]);
 
@@ -27,7 +27,7 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    /** Its clock is the database's, by which quiet keys are found. */
+    /** The database's clock, by which idle keys are found. */
     private readonly keySync: KeySync,
   ) {}
 
@@ -43,12 +43,12 @@ export class LastUseRecorder implements OnModuleInit, OnApplicationShutdown {
 
   /** Writes the uses since the last flush. If that fails, the next flush retries. */
   async flush(): Promise<void> {
-    // In one order, or two processes that write the same ones would wait for each other.
+    // In one order, so that two processes do not deadlock.
     const uses = [...this.unwritten].toSorted(([one], [other]) => (one < other ? -1 : 1));
     this.unwritten = new Map();
     try {
-      for (let from = 0; from < uses.length; from += MAX_ROWS_A_STATEMENT) {
-        await this.write(uses.slice(from, from + MAX_ROWS_A_STATEMENT));
+      for (let from = 0; from < uses.length; from += MAX_ROWS_PER_STATEMENT) {
+        await this.write(uses.slice(from, from + MAX_ROWS_PER_STATEMENT));
       }
     } catch (error) {
       this.unwritten = new Map([...uses, ...this.unwritten]);

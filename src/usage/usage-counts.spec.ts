@@ -11,8 +11,8 @@ function countsOf(...times: number[]): UsageCounts {
   return counts;
 }
 
-describe('counts of usage', () => {
-  it('add up for key, hour, route and outcome', () => {
+describe('UsageCounts', () => {
+  it('adds up requests by key, hour, route and outcome', () => {
     const counts = countsOf(NOON, NOON + 1, NOON + HOUR_MS);
     counts.add({ ...USE, keyId: 'k2' }, 1, NOON);
     expect(counts.unwritten()).toEqual([
@@ -22,7 +22,7 @@ describe('counts of usage', () => {
     ]);
   });
 
-  it('are written once, and again as a whole when they have grown', () => {
+  it('returns a count once, and again in total after it has grown', () => {
     const counts = countsOf(NOON, NOON);
     counts.confirm(counts.unwritten(), NOON);
     expect(counts.unwritten()).toEqual([]);
@@ -30,7 +30,7 @@ describe('counts of usage', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 3 }]);
   });
 
-  it('are not lost when they grow while they are being written', () => {
+  it('keeps requests that are counted during a write', () => {
     const counts = countsOf(NOON);
     const written = counts.unwritten();
     counts.add(USE, 1, NOON);
@@ -38,7 +38,7 @@ describe('counts of usage', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 2 }]);
   });
 
-  it('are kept after their hour until they are written, and then forgotten', () => {
+  it('keeps counts after their hour until they are saved', () => {
     const counts = countsOf(NOON);
     counts.confirm([], NOON + HOUR_MS);
     expect(counts.unwritten()).toHaveLength(1);
@@ -47,7 +47,7 @@ describe('counts of usage', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
   });
 
-  it('never take more room than they may, and say what found none', () => {
+  it('is bounded, and reports lost requests', () => {
     const counts = countsOf(NOON);
     for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, 1, NOON);
     counts.add(USE, 1, NOON);

@@ -1,6 +1,5 @@
 import { HOUR_MS } from '../time.js';
 
-/** The route and outcome of a request with a key. */
 interface KeyUse {
   readonly keyId: string;
   readonly method: string;
@@ -8,7 +7,6 @@ interface KeyUse {
   readonly outcome: string;
 }
 
-/** The number of such requests in an hour. */
 export interface UsageCount extends KeyUse {
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
@@ -17,13 +15,12 @@ export interface UsageCount extends KeyUse {
 
 interface Count extends UsageCount {
   requests: number;
-  /** The number of requests that are saved. */
   written: number;
 }
 
 /**
- * Counts in memory: of the current hour, and of earlier hours that could not be saved yet. There are at most `maximum`
- * counts; requests beyond are only counted as lost.
+ * Counts of the current hour, and of earlier hours not saved yet: at most `maximum` counts. Further
+ * requests are only counted as lost.
  */
 export class UsageCounts {
   private readonly counts = new Map<string, Count>();
@@ -40,7 +37,7 @@ export class UsageCounts {
     else this.counts.set(key, { ...use, requests, written: 0 });
   }
 
-  /** Copies of the counts that have changed since they were saved. */
+  /** Returns copies of the counts that changed since they were saved. */
   unwritten(): UsageCount[] {
     return [...this.counts.values()]
       .filter(({ requests, written }) => requests > written)
@@ -58,7 +55,6 @@ export class UsageCounts {
     }
   }
 
-  /** Returns the number of lost requests since the last call. */
   takeLost(): number {
     const { lost } = this;
     this.lost = 0;
@@ -66,7 +62,7 @@ export class UsageCounts {
   }
 }
 
-// No part but the last may contain a blank.
+// Only the last part may contain a blank.
 function mapKey({ keyId, method, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
   return `${hour} ${keyId} ${outcome} ${method} ${route}`;
 }

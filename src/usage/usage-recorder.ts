@@ -10,17 +10,17 @@ import { HOUR_MS } from '../time.js';
 import { type UsageCount, UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
-const MAX_ROWS_A_STATEMENT = 1000;
-// 20 MB.
+const MAX_ROWS_PER_STATEMENT = 1000;
+// About 20 MB.
 const MAX_COUNTS = 50_000;
 const MAX_ROWS_A_CLEANUP = 10_000;
 
-/** The key id of requests whose key was missing or unknown. */
+/** The key id for requests with a missing or unknown key. */
 const NO_KEY = 'none';
 
 /**
- * Counts the requests of each key, and writes the counts every 5 s and at shutdown. It writes the whole count of
- * the hour, so that a write that may have failed can be repeated without counting twice. A crash loses 5 s.
+ * Counts the requests of each key, and saves the counts every 5 s and at shutdown. It saves the
+ * whole count of the hour, so that a repeated write counts nothing twice. A crash loses 5 s.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
@@ -62,11 +62,11 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async write(): Promise<void> {
     const lost = this.counts.takeLost();
-    if (lost > 0) this.logger.warn(`${lost} requests were not counted: too many counts wait`);
+    if (lost > 0) this.logger.warn(`${lost} requests not counted: too many unsaved counts`);
     const counts = this.counts.unwritten();
     try {
-      for (let from = 0; from < counts.length; from += MAX_ROWS_A_STATEMENT) {
-        const batch = counts.slice(from, from + MAX_ROWS_A_STATEMENT);
+      for (let from = 0; from < counts.length; from += MAX_ROWS_PER_STATEMENT) {
+        const batch = counts.slice(from, from + MAX_ROWS_PER_STATEMENT);
         await this.writeBatch(batch);
         this.counts.confirm(batch, Date.now());
       }
@@ -93,10 +93,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async forgetOldHours(): Promise<void> {
     if (Date.now() - this.cleanedAt < HOUR_MS) return;
-    // The role of this process may not delete rows by itself.
+    // The role of this process may not delete rows.
     const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
       SELECT purge_api_key_usage(${MAX_ROWS_A_CLEANUP}::int) AS purged`;
-    // Where there were more, the next ones go with the next flush.
+    // The next flush deletes further rows.
     if (purged < MAX_ROWS_A_CLEANUP) this.cleanedAt = Date.now();
   }
 }

@@ -3,6 +3,6 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { LastUseRecorder } from './last-use-recorder.js';
 import { UsageRecorder } from './usage-recorder.js';
 
-/** Writes down how keys are used: for processes that serve. */
+/** Records how keys are used, in processes that serve. */
 @Module({ imports: [KeyVerificationModule], providers: [UsageRecorder, LastUseRecorder] })
 export class UsageRecordingModule {}

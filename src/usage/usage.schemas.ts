@@ -8,7 +8,7 @@ const timeSchema = timestampSchema
   .transform((text) => new Date(text))
   .refine((time) => time.getTime() >= 0, 'must not be before 1970');
 
-/** The time that usage is asked for, whole hours. Default: the last 24 hours. */
+/** The reported period in whole hours. Default: the last 24 hours. */
 export const usageQuerySchema = z
   .strictObject({
     from: timeSchema.optional().meta({
@@ -35,7 +35,7 @@ const outcomeSchema = z.string().meta({
   example: 'admitted',
 });
 
-export const usageAnswerSchema = z
+export const usageResponseSchema = z
   .object({
     usage: z
       .object({
@@ -59,7 +59,7 @@ export const usageAnswerSchema = z
       })
       .meta({ id: 'Usage' }),
   })
-  .meta({ id: 'UsageAnswer' });
+  .meta({ id: 'UsageResponse' });
 
 export const rootKeyParametersSchema = z.strictObject({
   id: z
@@ -72,7 +72,7 @@ export const rootKeyParametersSchema = z.strictObject({
 });
 
 export type UsageQuery = z.output<typeof usageQuerySchema>;
-export type Usage = z.infer<typeof usageAnswerSchema>['usage'];
+export type Usage = z.infer<typeof usageResponseSchema>['usage'];
 export type RootKeyParameters = z.output<typeof rootKeyParametersSchema>;
 
 function startOfHour(time: Date): Date {
@@ -81,6 +81,6 @@ function startOfHour(time: Date): Date {
 
 function isWithinBounds({ from, to }: { from: Date; to: Date }): boolean {
   const days = (to.getTime() - from.getTime()) / DAY_MS;
-  // A part of an hour more, since the beginning is that of an hour.
+  // One more, because the period begins on the hour.
   return days > 0 && days < MAX_DAYS + 1 / 24;
 }

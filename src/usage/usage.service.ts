@@ -10,7 +10,7 @@ interface UsageRow {
   readonly requests: bigint;
 }
 
-/** Reads the usage of keys, as all processes have counted it. */
+/** Reads the usage of keys over all processes. */
 @Injectable()
 export class UsageService {
   constructor(private readonly prisma: PrismaService) {}
@@ -22,7 +22,7 @@ export class UsageService {
     return this.of(id, query);
   }
 
-  /** The usage of any key id: also of a removed root key, or `none` for requests without a key. */
+  /** Returns the usage of a key id, including removed root keys and `none`. */
   async of(keyId: string, { from, to }: UsageQuery): Promise<Usage> {
     const rows = await this.prisma.$queryRaw<UsageRow[]>`
       SELECT hour, route, outcome, sum(requests)::int8 AS requests FROM api_key_usage

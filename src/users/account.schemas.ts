@@ -13,7 +13,6 @@ const accountTypeSchema = z.enum(AccountType).meta({ example: EXAMPLE_ACCOUNT.ty
 export const listAccountsSchema = z.strictObject({ type: accountTypeSchema.optional() });
 export type ListAccounts = z.output<typeof listAccountsSchema>;
 
-/** An account in a response. */
 const accountSchema = z
   .object({
     id: z.string(),
@@ -26,9 +25,8 @@ const accountSchema = z
   .meta({ id: 'Account', example: EXAMPLE_ACCOUNT });
 export type Account = z.infer<typeof accountSchema>;
 
-/** The accounts of a user. */
 export const accountListSchema = z.array(accountSchema);
 
-export const accountsAnswerSchema = z
+export const accountsResponseSchema = z
   .object({ accounts: accountListSchema })
-  .meta({ id: 'AccountsAnswer' });
+  .meta({ id: 'AccountsResponse' });

@@ -3,7 +3,7 @@ import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
-import { Coalescer } from './coalescer.js';
+import { BatchLoader } from './batch-loader.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
@@ -24,10 +24,10 @@ const FIND_ACCOUNTS = {
 /** The accounts are oldest first; each balance has all the decimals of its column. */
 type AccountsOfUser = [userId: string, accounts: readonly Account[]];
 
-/** Reads the accounts of users. All look-ups of an event-loop tick share a statement: see `UserLookups`. */
+/** Reads accounts. Look-ups of an event-loop tick share a statement: see `UserLoader`. */
 @Injectable()
 export class AccountsService {
-  private readonly accounts = new Coalescer((userIds) => this.read(userIds));
+  private readonly accounts = new BatchLoader((userIds) => this.read(userIds));
 
   constructor(
     private readonly pool: DatabasePool,
@@ -66,7 +66,7 @@ export class AccountsService {
   }
 }
 
-/** Writes the balance with the decimals of its currency, and with those that it has besides. */
+/** Formats a balance with at least the decimals of its currency. */
 function withCustomaryDecimals({ id, type, currency, balance }: Account): Account {
   const [whole = '', fraction = ''] = balance.split('.');
   const decimals = fraction.replace(/0+$/, '').padEnd(minorDigits(currency), '0');
@@ -76,7 +76,7 @@ function withCustomaryDecimals({ id, type, currency, balance }: Account): Accoun
 // A currency is three letters, so the map is bounded.
 const knownDigits = new Map<string, number>();
 
-/** How many decimals a currency is written with: 2 for USD, 0 for JPY. */
+/** Returns the decimals of a currency: 2 for USD, 0 for JPY. */
 function minorDigits(currency: string): number {
   const format = { style: 'currency', currency } as const;
   const digits =

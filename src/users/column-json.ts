@@ -1,8 +1,8 @@
 /** The text of a column as PostgreSQL writes it; null for NULL. */
 type ColumnText = string | null;
 
-// To parse an array or a time only to write it again costs more than the rest of a look-up. Each
-// result is escaped: `users` may be a view, without the constraints of the table.
+// Parsing arrays and times only to write them again would dominate a look-up. Each result is
+// escaped: `users` may be a view, without the constraints of the table.
 
 /** A text or NULL as JSON. */
 export function textToJson(text: ColumnText): string {
@@ -21,7 +21,9 @@ const PLAIN_ARRAY = /^\{[a-z0-9:_,-]*\}$/;
 const MAX_KNOWN_ARRAYS = 1000;
 const knownArrays = new Map<string, string>();
 
-/** A `text[]`, such as `{read,transact}`, as JSON; NULL, which only other writers store, as `[]`. */
+/**
+ * A `text[]`, such as `{read,transact}`, as JSON; `[]` for NULL, which only other writers store.
+ */
 export function arrayToJson(array: ColumnText): string {
   if (array === null) return '[]';
   const known = knownArrays.get(array);

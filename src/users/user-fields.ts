@@ -5,7 +5,6 @@ import { readableText } from '../http/readable-text.js';
 import { timestampSchema } from '../time.js';
 import { arrayToJson, textToJson, timeToJson } from './column-json.js';
 
-/** One field of the user. */
 interface UserFieldDefinition {
   readonly column: string;
   /** Turns the column's text, as PostgreSQL writes it, into JSON. */
@@ -16,7 +15,7 @@ interface UserFieldDefinition {
   readonly create?: z.ZodType;
   /** The field in `PATCH /users/:id`, if a caller may change it. */
   readonly update?: z.ZodType;
-  /** The scope that a write of the field takes beside `users:write`. */
+  /** The scope that writing the field requires beside `users:write`. */
   readonly scope?: 'users:grant';
   readonly example: string | string[];
 }
@@ -26,7 +25,7 @@ export const userIdSchema = z
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'Id of the user.', example: '12345' });
 
-// `/users/search` is a route of its own.
+// `/users/search` is a route.
 const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
 
 // The database compares emails in lower case, so that two users can't differ by case alone.
@@ -35,11 +34,11 @@ export const emailSchema = z
   .trim()
   .max(254)
   .pipe(z.email('must be an email address'))
-  // Afterwards, since some letters outside ASCII have one of ASCII as their lower case.
+  // Afterwards, because some non-ASCII letters have an ASCII lower case.
   .transform((email) => email.toLowerCase())
   .meta({ format: 'email', example: 'user@example.com' });
 
-// The library takes up to 17 digits.
+// The library accepts up to 17 digits.
 const E164 = /^\+[1-9]\d{1,14}$/;
 
 export const phoneSchema = z

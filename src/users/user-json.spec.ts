@@ -40,7 +40,7 @@ function columns(fields: Partial<Record<number, string | null>> = {}): UserRow {
 }
 
 describe('the JSON of a user', () => {
-  it('is what JSON.stringify would write', () => {
+  it('equals the output of JSON.stringify', () => {
     const json = toUserJson(columns());
     expect(json).toBe(JSON.stringify(JSON.parse(json)));
     expect(JSON.parse(json)).toMatchObject({
@@ -55,7 +55,7 @@ describe('the JSON of a user', () => {
     });
   });
 
-  it('has null for what is absent, and empty arrays, also in place of null', () => {
+  it('has null for absent values, and empty arrays for null arrays', () => {
     const row = columns({ 3: null, 4: '{}', 5: null, 7: null });
     expect(JSON.parse(toUserJson(row))).toMatchObject({
       phone: null,
@@ -65,7 +65,7 @@ describe('the JSON of a user', () => {
     });
   });
 
-  it('keeps every id, email, name and phone', () => {
+  it('preserves every id, email, name and phone', () => {
     fc.assert(
       fc.property(text, text, text, text, (id, email, name, phone) => {
         const json = toUserJson(columns({ 0: id, 1: email, 2: name, 3: phone }));
@@ -74,7 +74,7 @@ describe('the JSON of a user', () => {
     );
   });
 
-  it('has the same members whatever the columns of a view hold', () => {
+  it('has the same members for any values of a view', () => {
     const members = Object.keys(JSON.parse(toUserJson(columns())));
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 7 }), text, (column, value) => {
@@ -86,7 +86,7 @@ describe('the JSON of a user', () => {
     );
   });
 
-  it('keeps every array, plain or quoted', () => {
+  it('preserves every array, plain or quoted', () => {
     const arrays = fc.array(
       fc.oneof(
         label,
@@ -100,7 +100,7 @@ describe('the JSON of a user', () => {
     );
   });
 
-  it('keeps every time to the millisecond', () => {
+  it('preserves every time to the millisecond', () => {
     fc.assert(
       fc.property(time, (at) => {
         const { createdAt } = JSON.parse(toUserJson(columns({ 6: writeTime(at) })));
@@ -110,7 +110,7 @@ describe('the JSON of a user', () => {
   });
 });
 
-it('has the right roles however many sets of them there are', () => {
+it('has the right roles with any number of role sets', () => {
   for (let index = 0; index < 2500; index++) {
     const { roles }: { roles: unknown } = JSON.parse(toUserJson(columns({ 4: `{role-${index}}` })));
     expect(roles).toEqual([`role-${index}`]);

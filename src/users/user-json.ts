@@ -5,7 +5,6 @@ export type UserRow = [id: string, ...others: (string | null)[]];
 
 const fields = Object.entries(USER_FIELD_TABLE);
 
-/** The columns of a user for a SELECT or RETURNING clause. */
 export const USER_COLUMNS = fields.map(([, { column }]) => column).join(', ');
 
 /** Makes the driver return each value in the text form of PostgreSQL. */

@@ -11,9 +11,9 @@ const userSchema = z
   .object(fieldsWith('response'))
   .meta({ id: 'CurrentUser', example: EXAMPLE_USER });
 
-export const currentUserAnswerSchema = z
+export const currentUserResponseSchema = z
   .object({ user: userSchema })
-  .meta({ id: 'CurrentUserAnswer' });
+  .meta({ id: 'CurrentUserResponse' });
 
 /** A user as a key sees it. */
 const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
@@ -22,16 +22,18 @@ const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
   example: EXAMPLE_USER,
 });
 
-/** A field of a user that a key may be kept from reading: all but the id. */
+/** A field that a key's allow-list of reads may have: all but the id. */
 export const userFieldSchema = userSchema.keyof().exclude(['id']);
 export const USER_FIELDS = userFieldSchema.options;
 export type UserField = z.infer<typeof userFieldSchema>;
 
 export const userParametersSchema = z.strictObject({ id: userIdSchema });
 
-export const userAnswerSchema = z.object({ user: visibleUserSchema }).meta({ id: 'UserAnswer' });
+export const userResponseSchema = z
+  .object({ user: visibleUserSchema })
+  .meta({ id: 'UserResponse' });
 
-export const userWithAccountsSchema = userAnswerSchema
+export const userWithAccountsSchema = userResponseSchema
   .extend({
     accounts: accountListSchema.optional().meta({ description: 'With `include=accounts`.' }),
   })
@@ -62,7 +64,7 @@ export const createUserSchema = z.strictObject(fieldsWith('create')).meta({ id: 
 
 const writableFieldsSchema = z.strictObject(fieldsWith('update'));
 
-/** A field of a user that a key may be kept from writing. */
+/** A field that a key's allow-list of writes may have. */
 export const writableUserFieldSchema = writableFieldsSchema.keyof();
 export const WRITABLE_USER_FIELDS = writableUserFieldSchema.options;
 
@@ -77,7 +79,7 @@ const includeSchema = z.enum(['accounts']).meta({
 
 export const getUserQuerySchema = z.strictObject({ include: includeSchema.optional() });
 
-/** The id of the last user of the page before, encoded so that clients do not depend on it. */
+/** The id of the last user of the previous page, encoded to be opaque. */
 const cursorSchema = z
   .base64url('must be the nextCursor of an earlier answer')
   .max(100)

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AccountsService } from './accounts.service.js';
-import { UserLookups } from './user-lookups.js';
+import { UserLoader } from './user-loader.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  providers: [UserLookups, UsersService, AccountsService],
-  exports: [UserLookups, UsersService, AccountsService],
+  providers: [UserLoader, UsersService, AccountsService],
+  exports: [UserLoader, UsersService, AccountsService],
 })
 export class UsersModule {}

@@ -6,7 +6,7 @@ import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import { fieldsWith } from './user-fields.js';
-import { type UserJson, UserLookups } from './user-lookups.js';
+import { type UserJson, UserLoader } from './user-loader.js';
 import {
   type CreateUser,
   type ListUsers,
@@ -31,9 +31,7 @@ const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   accounts_user_id_fkey: 'USER_HAS_ACCOUNTS',
 };
 
-/** The author of a write, for the audit trail. */
 export interface Author {
-  /** The id of the key. */
   readonly keyId: string;
   /** The id of the user that the caller claims to act for. */
   readonly actingUser?: string | undefined;
@@ -44,18 +42,18 @@ export interface UserJsonPage {
   readonly nextCursor: string | null;
 }
 
-/** Reads and writes users. Users are JSON text in the form of responses. */
+/** Reads and writes users, as JSON text in the form of responses. */
 @Injectable()
 export class UsersService {
   constructor(
-    private readonly lookups: UserLookups,
+    private readonly users: UserLoader,
     private readonly pool: DatabasePool,
     private readonly guard: DatabaseGuard,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<string> {
-    return existing(await this.lookups.find(id));
+    return existing(await this.users.find(id));
   }
 
   /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
@@ -63,7 +61,7 @@ export class UsersService {
     if (ids === undefined) return this.search({ limit, cursor });
     const users = await Promise.all(
       Array.from(new Set(ids), async (id) => {
-        const json = await this.lookups.find(id);
+        const json = await this.users.find(id);
         return json === undefined ? [] : [{ id, json }];
       }),
     );
@@ -73,7 +71,7 @@ export class UsersService {
   /** Returns a page of the users with an email or a phone; of all if neither is given. */
   async search({ limit, cursor = '', ...criterion }: SearchUsers): Promise<UserJsonPage> {
     // One more shows whether there is a next page.
-    const found = await this.lookups.findAfter(cursor, limit + 1, criterion);
+    const found = await this.users.findAfter(cursor, limit + 1, criterion);
     const users = found.slice(0, limit);
     const last = users.at(-1);
     return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };

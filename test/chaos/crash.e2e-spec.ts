@@ -51,7 +51,7 @@ async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {})
 }
 
 describe('kill -9 of the backend', () => {
-  it('loses nothing that was acknowledged, and it is ready again soon', async () => {
+  it('loses no acknowledged write, and the process is ready again soon', async () => {
     const control = await killUnderWrites(1, without('durability'));
     const { starts, acknowledged, lost } = await killUnderWrites(KILLS);
     expect(acknowledged.length).toBeGreaterThan(0);
@@ -115,7 +115,7 @@ async function killUnderToolCalls(
 }
 
 describe('kill -9 of the MCP server', () => {
-  it('loses nothing that was acknowledged, and it is ready again soon', async () => {
+  it('loses no acknowledged write, and the process is ready again soon', async () => {
     const backend = await startBackend(database.url);
     await ready(backend);
     await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)

@@ -72,7 +72,7 @@ function internalErrors(outcomes: readonly Outcome[]): number {
 }
 
 describe('a database that is down at the start', () => {
-  it('is waited for: the backend is up, live, not ready, and heals by itself within 2 s', async () => {
+  it('leaves the backend live and not ready, and is used within 2 s of its start', async () => {
     await database.shutDown();
     await expect(startBackend(database.url, without('late-connection'))).rejects.toThrow(
       'did not start',
@@ -110,7 +110,7 @@ async function whileCrashed(by: ServerProcess) {
 }
 
 describe('a database that crashes under load', () => {
-  it('is a 503 until it is back, and full service within 500 ms of its return', async () => {
+  it('causes 503 until it is back, and full service resumes within 500 ms', async () => {
     const careless = await startBackend(database.url, without('error-codes'));
     const control = internalErrors((await whileCrashed(careless)).callers.outcomes);
     await careless.stop('SIGKILL');
@@ -146,7 +146,7 @@ describe('connections that break under load', () => {
     return callers.outcomes.filter(({ status }) => status !== 200).length;
   }
 
-  it('fail no read', async () => {
+  it('do not fail any read', async () => {
     const careless = await startBackend(database.url, without('database-guard'));
     const control = await failuresOf(careless);
     await careless.stop('SIGKILL');
@@ -163,7 +163,7 @@ describe('connections that break under load', () => {
   });
 });
 
-describe('answers to writes that are lost with their connections', () => {
+describe('responses to writes that are lost with their connections', () => {
   const ROUNDS = scaled(200);
   let nextId = 0;
 
@@ -190,7 +190,7 @@ describe('answers to writes that are lost with their connections', () => {
     return callers.outcomes;
   }
 
-  it('make nobody repeat the write: it is there once, and none is lost that was acknowledged', async () => {
+  it('do not duplicate writes, and no acknowledged write is lost', async () => {
     const control = tally(await writesOf(without('single-writes')))['409 USER_ID_TAKEN'] ?? 0;
     nextId = 0;
     await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
@@ -248,7 +248,7 @@ async function whileFrozen(by: ServerProcess) {
 }
 
 describe('a database that is frozen under load', () => {
-  it('is given up: answers within 1.4 s, then at once, and full service soon after it goes on', async () => {
+  it('causes 503 within 1.4 s, then at once, and full service resumes soon after', async () => {
     const careless = await startBackend(database.url, without('database-guard'));
     const control = percentile((await whileFrozen(careless)).settled, 0.5);
     await careless.stop('SIGKILL');
@@ -295,7 +295,7 @@ async function whileLocked(by: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only what needs it, soon at once, and nothing after the lock', async () => {
+  it('fails only statements that need it, and none after the lock', async () => {
     const careless = await startBackend(database.url, without('database-guard'));
     await ready(careless);
     const control = percentile((await whileLocked(careless)).settled, 0.5);
@@ -349,8 +349,8 @@ async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
   return { by, callers, recovered: recovery(callers.outcomes, freedAt) };
 }
 
-describe('a database without a connection left', () => {
-  it('is a 503 within 1.4 s, never a 500, and nothing leaks', async () => {
+describe('a database without a free connection', () => {
+  it('causes 503 within 1.4 s, never 500, and no leak', async () => {
     const careless = await whileUsedUp(without('error-codes'));
     await careless.by.stop('SIGKILL');
     const control = internalErrors(careless.callers.outcomes);
@@ -443,7 +443,7 @@ describe('a failover to another address', () => {
     });
   });
 
-  it('is followed within 500 ms where the first server was gone before', async () => {
+  it('is followed within 500 ms if the first server was down before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
@@ -477,8 +477,8 @@ async function whileReadOnly(by: ServerProcess) {
   return { writes: tally(writes), reads: tally(reads) };
 }
 
-describe('a database that takes no writes', () => {
-  it('refuses writes with 503, serves reads, and takes writes again by itself', async () => {
+describe('a read-only database', () => {
+  it('causes 503 for writes, serves reads, and is written again when it permits it', async () => {
     const careless = await startBackend(database.url, without('error-codes'));
     await ready(careless);
     const control = (await whileReadOnly(careless)).writes;

@@ -49,7 +49,7 @@ async function lostWithoutDraining(): Promise<number> {
 }
 
 describe('SIGTERM with clients that stay', () => {
-  it('is not ready at once, answers all that was asked, and ends with 0 within 10 s', async () => {
+  it('makes the process not ready at once, answers all requests, and ends it with 0 within 10 s', async () => {
     const lost = await lostWithoutDraining();
     const backend = await startBackend(database.url, { DRAIN_SECONDS: '' });
     await ready(backend);

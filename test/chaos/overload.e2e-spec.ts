@@ -74,7 +74,7 @@ async function knee(backend: ServerProcess, path: string): Promise<number> {
   return Math.max(...reports.map(({ goodPerSecond }) => goodPerSecond));
 }
 
-describe.each(BOTTLENECKS)('more requests than can be answered by $name', (bottleneck) => {
+describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
   const { name, detail, path, sql, refusedWithinMs } = bottleneck;
   let database: ChaosDatabase;
 
@@ -87,7 +87,7 @@ describe.each(BOTTLENECKS)('more requests than can be answered by $name', (bottl
   afterAll(() => database.remove());
 
   it.each(IS_FULL ? [3, 5] : [5])(
-    '%i times as many: the good answers stay as many as before',
+    'keeps the throughput of successful responses at %i times the capacity',
     async (factor) => {
       const careless = await startQuietBackend(database.url, without('load-shedding'));
       await ready(careless);

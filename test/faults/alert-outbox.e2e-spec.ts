@@ -10,7 +10,7 @@ import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 const KEYS = 30;
 // The longest pause between two attempts, and a margin.
 const WAIT = { timeout: 80_000, interval: 200 };
-const TOLD = /"episode":"([0-9a-f-]{36})"/g;
+const TOLD = /"incidentId":"([0-9a-f-]{36})"/g;
 
 let database: TestDatabase;
 let receiver: AlertReceiver;
@@ -54,7 +54,7 @@ async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): 
 }
 
 it(
-  'every alert arrives, with the same id each time, though receiver and processes fail',
+  'delivers every alert with the same id each time, despite failures of receiver and processes',
   { timeout: 500_000 },
   async () => {
     const first = await start();
@@ -86,17 +86,17 @@ it(
     const toldOf = processes.flatMap(({ output }) =>
       [...output.matchAll(TOLD)].map(([, id]) => id),
     );
-    expect(new Set(receiver.alerts.map(({ episode }) => episode))).toEqual(new Set(toldOf));
+    expect(new Set(receiver.alerts.map(({ incidentId }) => incidentId))).toEqual(new Set(toldOf));
     const ids = new Set(receiver.alerts.map(({ id }) => id));
     const beginnings = new Set(
-      receiver.alerts.map(({ episode, status }) => `${episode} ${status}`),
+      receiver.alerts.map(({ incidentId, status }) => `${incidentId} ${status}`),
     );
     expect(ids.size).toBe(beginnings.size);
   },
 );
 
 it(
-  'what is seen just before the end is told by the next process',
+  'delivers a detection made just before the end from the next process',
   { timeout: 500_000 },
   async () => {
     const first = await start();

@@ -11,7 +11,7 @@ const AUTHOR = { keyId: 'the test' };
 const app = useApp();
 
 describe(`${ROUNDS} writes, each read at once, among other reads`, { timeout: 600_000 }, () => {
-  it('are seen by every read that begins after them', async () => {
+  it('are visible to every read that begins after them', async () => {
     const users = app.nest.get(UsersService, { strict: false });
     const ids = await Promise.all(
       Array.from({ length: AT_ONCE }, async () => (await addUser(app.prisma)).id),

@@ -64,7 +64,7 @@ describe(
   `${REVOCATIONS} revocations on ${PROCESSES} processes under load`,
   { timeout: 600_000 },
   () => {
-    it('are in force everywhere at once, and say truly when', async () => {
+    it('are in force everywhere at once, and report the true time', async () => {
       const origins = backends.map(({ origin }) => origin);
       const { secret: ofLoad } = await issueKey(origins[0] ?? '');
       let turn = 0;
@@ -108,7 +108,7 @@ describe(
 );
 
 describe('a process that is killed in the middle of a change', { timeout: 300_000 }, () => {
-  it('leaves no key admitted that should not be, and loses none', async () => {
+  it('leaves no key wrongly admitted, and loses none', async () => {
     const client = new Client({ connectionString: database.url });
     await client.connect();
     const [survivor] = backends;

@@ -87,7 +87,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     await expect.poll(sharing, { timeout: 20_000 }).toEqual([state]);
   }
 
-  it('admit everything at 0.9 times the limit', async () => {
+  it('admit all requests at 0.9 times the limit', async () => {
     await becomes('up');
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     expect(await askOften(secret, 0.9 * LIMIT)).toEqual({ [ADMITTED]: 0.9 * LIMIT });
@@ -99,7 +99,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(counts).toEqual({ [ADMITTED]: LIMIT, 429: 9 * LIMIT });
   });
 
-  it('admit 99 % of a limit at least and all of it at most, though each takes many requests at once', async () => {
+  it('admit 99 to 100 % of a limit although each reserves many requests at once', async () => {
     const limit = 16 * LIMIT;
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: limit });
     const counts = await askOften(secret, 1.2 * limit);
@@ -122,7 +122,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(admitted).toBeLessThanOrEqual(LIMIT);
   });
 
-  it('add up the users that a key asks for', async () => {
+  it('add up the users that a key requests', async () => {
     const { secret } = await issueKey(origins()[0] ?? '');
     // Each process is asked for less than the limit.
     const missing = (turn: number) => `/api/internal/users?ids=user-${turn}`;
@@ -131,7 +131,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     await expect.poll(() => fetchStatus(secret, missing(0))).toEqual(Array(PROCESSES).fill(429));
   });
 
-  it('add up the misses of a key, each distinct one once', async () => {
+  it('add up the distinct misses of a key', async () => {
     const { secret } = await issueKey(origins()[0] ?? '');
     const search = (name: string) =>
       Promise.all(
@@ -165,13 +165,13 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     return Promise.all(asked);
   }
 
-  it('let strangers leave nothing in Redis', async () => {
+  it('store nothing in Redis for requests without a valid key', async () => {
     const before = await redis.keys();
     for (let count = 0; count < 200; count++) await fetchStatus(`wrong-${count}`, PATH);
     expect(await redis.keys()).toEqual(before);
   });
 
-  it('go on when Redis is killed under load, each with the limit for itself, and share it again', async () => {
+  it('continue with limits per process when Redis is killed under load, and share them again', async () => {
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     const load = askOften(secret, 10 * LIMIT);
     await sleep(300);
@@ -183,7 +183,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(counts[ADMITTED]).toBeLessThanOrEqual(LIMIT * (1 + PROCESSES));
     await becomes('degraded');
     for (const backend of backends) {
-      await expect.poll(() => backend.output).toContain('Redis is away');
+      await expect.poll(() => backend.output).toContain('Redis unavailable');
     }
     expect(await degradedMetric()).toEqual(Array(PROCESSES).fill(1));
     await redis.start();
@@ -192,7 +192,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await askOften(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
   });
 
-  it('leave a Redis that refuses writes alone, and share the limits again when it takes them', async () => {
+  it('skip a Redis that refuses writes, and share the limits again when it accepts them', async () => {
     await redis.refuseWrites();
     const connectionsBefore = await redis.connectionsSoFar();
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });

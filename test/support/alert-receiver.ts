@@ -13,7 +13,7 @@ import { z } from 'zod';
 const alertSchema = z.strictObject({
   text: z.string(),
   id: z.uuid(),
-  episode: z.uuid(),
+  incidentId: z.uuid(),
   rule: z.string(),
   status: z.enum(['firing', 'resolved']),
   severity: z.enum(['critical', 'warning', 'info']),

@@ -13,25 +13,29 @@ const scrape = (server: ServerProcess) => Scrape.of(metricsOf(server));
 const read = (name: string) => readFileSync(`${FOLDER}${name}`, 'utf8');
 
 const dashboardSchema = z.object({
+  templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
   panels: z.array(
     z.object({
+      type: z.string(),
       title: z.string(),
+      description: z.string().default(''),
       targets: z.array(z.object({ expr: z.string() })).optional(),
     }),
   ),
 });
+
+const readDashboard = () => dashboardSchema.parse(JSON.parse(read('dashboard.json')));
 
 /** The names of metrics in a query: ours, Node's and the process's. */
 function metricsIn(query: string): string[] {
   return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
 }
 
-/** The expressions of the rules: YAML is read only as far as it takes. */
-function ruleExpressions(): string[] {
+/** The rules of alerts.yml as text, each beginning with its name. */
+function alertRules(): string[] {
   return read('alerts.yml')
     .split(/^ +- alert: /m)
-    .slice(1)
-    .map((rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '');
+    .slice(1);
 }
 
 describe('the dashboard and the rules', () => {
@@ -45,7 +49,7 @@ describe('the dashboard and the rules', () => {
   afterAll(() => stack.stop());
 
   it('have panels that ask only for metrics that are exported', () => {
-    const { panels } = dashboardSchema.parse(JSON.parse(read('dashboard.json')));
+    const { panels } = readDashboard();
     const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(20);
     expect(queries.filter((query) => metricsIn(query).length === 0)).toEqual([]);
@@ -53,10 +57,24 @@ describe('the dashboard and the rules', () => {
   });
 
   it('have rules that ask only for metrics that are exported', () => {
-    const expressions = ruleExpressions();
+    const expressions = alertRules().map(
+      (rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '',
+    );
     expect(expressions.length).toBeGreaterThan(10);
     expect(expressions).not.toContain('');
     for (const metric of expressions.flatMap(metricsIn)) expect(exported).toContain(metric);
+  });
+
+  it('have a description on each panel, and queries for the selected instances only', () => {
+    const { panels, templating } = readDashboard();
+    expect(panels[0]).toMatchObject({ type: 'row', title: 'Summary' });
+    expect(templating.list.map(({ name }) => name)).toContain('instance');
+    const graphs = panels.filter(({ type }) => type !== 'row');
+    expect(graphs.filter(({ description }) => description === '')).toEqual([]);
+    for (const { expr } of graphs.flatMap(({ targets = [] }) => targets)) {
+      expect(expr).toContain('instance=~"$instance"');
+      expect(expr).not.toMatch(/job=~?"(?!\$)/);
+    }
   });
 
   it('leave none of our own metrics out', () => {
@@ -65,11 +83,25 @@ describe('the dashboard and the rules', () => {
     expect(ours.filter((name) => !asked.has(name) && !asked.has(bucketOf(name)))).toEqual([]);
   });
 
-  it('are told of in the documentation', () => {
+  it('are described in the documentation', () => {
     const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     const missing = ours.filter((name) => !page.includes(`\`${name.replace(/_count$/, '')}\``));
     expect(missing).toEqual([]);
+  });
+});
+
+describe('each Prometheus alert', () => {
+  const runbook = readFileSync(
+    new URL('../../docs/how-to/alert-runbook.md', import.meta.url),
+    'utf8',
+  );
+  const names = alertRules().map((rule) => /^\w+/.exec(rule)?.[0] ?? '');
+
+  it.each(names)('%s links to its section of the runbook', (name) => {
+    const rule = alertRules().find((each) => each.startsWith(`${name}\n`));
+    expect(rule).toContain(`runbook_url: 'docs/how-to/alert-runbook.md#${name.toLowerCase()}'`);
+    expect(runbook).toMatch(new RegExp(`^### ${name}$`, 'm'));
   });
 });
 

@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 import { settings } from '../settings.js';
-import { USER_COLUMNS, type UserRow, userAnswerSchema } from '../user-answer.js';
+import { USER_COLUMNS, type UserRow, userResponseSchema } from '../user-response.js';
 import { auth, pool } from './auth.js';
 
 const app = Fastify();
@@ -16,7 +16,7 @@ app.addHook('onRequest', async (request, reply) => {
 
 app.get<{ Params: { id: string } }>(
   '/api/internal/users/:id',
-  { schema: { response: { 200: userAnswerSchema } } },
+  { schema: { response: { 200: userResponseSchema } } },
   async (request, reply) => {
     const { rows } = await pool.query<UserRow>({
       name: 'find-user',

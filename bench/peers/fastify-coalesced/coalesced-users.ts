@@ -1,5 +1,5 @@
 import { Pool, type PoolConfig } from 'pg';
-import { USER_COLUMNS, type UserRow } from '../user-answer.js';
+import { USER_COLUMNS, type UserRow } from '../user-response.js';
 
 interface Waiting {
   id: string;

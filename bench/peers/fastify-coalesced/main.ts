@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import { apiKeyMatcher } from '../api-key.js';
 import { settings } from '../settings.js';
-import { userAnswerSchema } from '../user-answer.js';
+import { userResponseSchema } from '../user-response.js';
 import { CoalescedUsers } from './coalesced-users.js';
 
 const isGoodKey = apiKeyMatcher(settings.apiKey);
@@ -15,7 +15,7 @@ app.addHook('onRequest', (request, reply, done) => {
 
 app.get<{ Params: { id: string } }>(
   '/api/internal/users/:id',
-  { schema: { response: { 200: userAnswerSchema } } },
+  { schema: { response: { 200: userResponseSchema } } },
   async (request, reply) => {
     const user = await users.find(request.params.id);
     return user === undefined ? reply.code(404).send({ error: 'User not found' }) : { user };

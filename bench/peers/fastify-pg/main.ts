@@ -2,7 +2,7 @@ import Fastify from 'fastify';
 import { Pool } from 'pg';
 import { apiKeyMatcher } from '../api-key.js';
 import { settings } from '../settings.js';
-import { USER_COLUMNS, type UserRow, userAnswerSchema } from '../user-answer.js';
+import { USER_COLUMNS, type UserRow, userResponseSchema } from '../user-response.js';
 
 const isGoodKey = apiKeyMatcher(settings.apiKey);
 const pool = new Pool(settings.database);
@@ -15,7 +15,7 @@ app.addHook('onRequest', async (request, reply) => {
 
 app.get<{ Params: { id: string } }>(
   '/api/internal/users/:id',
-  { schema: { response: { 200: userAnswerSchema } } },
+  { schema: { response: { 200: userResponseSchema } } },
   async (request, reply) => {
     const { rows } = await pool.query<UserRow>({
       name: 'find-user',

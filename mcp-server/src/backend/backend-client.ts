@@ -12,8 +12,8 @@ import {
 import { createBackendHttp } from './backend-http.js';
 import type { BackendRoute } from './backend-observer.js';
 import {
-  accountsAnswerSchema,
-  userAnswerSchema,
+  accountsResponseSchema,
+  userResponseSchema,
   type Account,
   type User,
 } from './backend-schemas.generated.js';
@@ -95,7 +95,7 @@ export class BackendClient {
     const request = {
       method: 'GET',
       path: `${userPath(id)}/accounts${type === undefined ? '' : `?type=${type}`}`,
-      answer: accountsAnswerSchema,
+      answer: accountsResponseSchema,
     } as const;
     return (await this.send(id, 'accounts', request, options)).accounts;
   }
@@ -106,7 +106,7 @@ export class BackendClient {
    */
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
     const path = userPath(id);
-    const request = { method: 'PATCH', path, body: { phone }, answer: userAnswerSchema } as const;
+    const request = { method: 'PATCH', path, body: { phone }, answer: userResponseSchema } as const;
     return (await this.send(id, 'update', request, options)).user;
   }
 

@@ -13,8 +13,8 @@ export const userSchema = z.object({
 });
 export type User = z.infer<typeof userSchema>;
 
-export const userAnswerSchema = z.object({ user: userSchema });
-export type UserAnswer = z.infer<typeof userAnswerSchema>;
+export const userResponseSchema = z.object({ user: userSchema });
+export type UserResponse = z.infer<typeof userResponseSchema>;
 
 export const userPageSchema = z.object({
   users: z.array(userSchema),
@@ -30,5 +30,5 @@ export const accountSchema = z.object({
 });
 export type Account = z.infer<typeof accountSchema>;
 
-export const accountsAnswerSchema = z.object({ accounts: z.array(accountSchema) });
-export type AccountsAnswer = z.infer<typeof accountsAnswerSchema>;
+export const accountsResponseSchema = z.object({ accounts: z.array(accountSchema) });
+export type AccountsResponse = z.infer<typeof accountsResponseSchema>;

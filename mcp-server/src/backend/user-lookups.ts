@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import type { BackendCalls, CallOptions } from './backend-calls.js';
 import { UserNotFoundError } from './backend-errors.js';
-import { type User, userAnswerSchema, userPageSchema } from './backend-schemas.generated.js';
+import { type User, userResponseSchema, userPageSchema } from './backend-schemas.generated.js';
 import { within } from './within.js';
 
 // What the backend takes in one request: 100 ids of 64 characters fit in its 8 KiB for a URL.
@@ -46,7 +46,7 @@ export class UserLookups {
 
   private async one(id: string, options: CallOptions): Promise<User | undefined> {
     const path = `/api/internal/users/${id}`;
-    const request = { method: 'GET', path, answer: userAnswerSchema } as const;
+    const request = { method: 'GET', path, answer: userResponseSchema } as const;
     try {
       return (await this.calls.send('user', request, options)).user;
     } catch (error) {

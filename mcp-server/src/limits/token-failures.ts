@@ -47,7 +47,7 @@ export class TokenFailures {
     const refusal = this.limit.count(address);
     const event = refusal === undefined ? 'authn_login_fail' : 'authn_login_fail_max';
     this.logger.info({ event, fault, source: address, requestId }, 'access token refused');
-    if (refusal?.beginsEpisode === true) {
+    if (refusal?.beginsIncident === true) {
       const fields = { event, network: clientNetwork(address), perMinute: this.perMinute };
       this.logger.warn(fields, 'too many refused access tokens from a network');
     }

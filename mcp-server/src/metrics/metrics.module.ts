@@ -16,7 +16,10 @@ import { McpMetrics } from './mcp-metrics.js';
       provide: Registry,
       inject: [ConfigService],
       useFactory: (config: ConfigService<Environment, true>) =>
-        createRegistry(config.get('MCP_METRICS_PORT', { infer: true }) !== undefined),
+        createRegistry(
+          config.get('MCP_METRICS_PORT', { infer: true }) !== undefined,
+          new URL('../../package.json', import.meta.url),
+        ),
     },
     {
       provide: MetricsEndpoint,

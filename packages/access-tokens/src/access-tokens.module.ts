@@ -2,12 +2,12 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AccessTokenVerifier, type VerifierSettings } from './verifier.js';
 
-/** What a process's environment must have for this. */
+/** The required variables of a process's environment. */
 interface Environment {
   readonly accessTokens: VerifierSettings;
 }
 
-/** Gives the `AccessTokenVerifier` of the process's environment. */
+/** Provides the `AccessTokenVerifier` of the process's environment. */
 @Module({
   providers: [
     {

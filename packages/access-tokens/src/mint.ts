@@ -10,7 +10,7 @@ export interface TokenRequest {
   readonly lifetimeSeconds: number;
 }
 
-/** Makes a token that a verifier with the same secret takes. For development and tests: real ones come from the issuer. */
+/** Creates a token that a verifier with the same secret accepts, for development and tests. */
 export async function mintAccessToken(request: TokenRequest): Promise<string> {
   return new SignJWT({ scope: request.scopes.join(' '), client_id: request.clientId })
     .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })

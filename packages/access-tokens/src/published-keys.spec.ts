@@ -29,14 +29,14 @@ const sign = (keyId?: string) => issuer.sign('12345', AUDIENCE, keyId);
 const pass = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
 
 describe('the published keys of an issuer', () => {
-  it('are fetched once, however many tokens come, together or one after another', async () => {
+  it('are fetched once for many tokens, concurrent or in sequence', async () => {
     const token = await sign();
     await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token)));
     for (let count = 0; count < 50; count++) await verifier.verify(await sign());
     expect(issuer.requests).toBe(1);
   });
 
-  it('are followed when they change: new tokens are good, old ones no longer', async () => {
+  it('are replaced after a rotation: new tokens are valid, old ones are not', async () => {
     const old = await sign();
     await verifier.verify(old);
     await issuer.useNewKey('RS256');
@@ -46,7 +46,7 @@ describe('the published keys of an issuer', () => {
     expect(issuer.requests).toBe(2);
   });
 
-  it('are forgotten after ten minutes, although no token of a new key has come', async () => {
+  it('expire after ten minutes, even without a token of a new key', async () => {
     const old = await sign();
     await verifier.verify(old);
     await issuer.useNewKey('ES256');
@@ -54,7 +54,7 @@ describe('the published keys of an issuer', () => {
     await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
   });
 
-  it('are fetched every 30 s at most, however many unknown keys are named', async () => {
+  it('are fetched at most every 30 s, however many tokens name unknown keys', async () => {
     await verifier.verify(await sign());
     const nameUnknownKeys = async () => {
       const tokens = Array.from({ length: 20 }, (_, index) => sign(`unknown-${index}`));
@@ -69,7 +69,7 @@ describe('the published keys of an issuer', () => {
     expect(issuer.requests).toBe(2);
   });
 
-  it('do not let in a token that names a good key and is signed with another', async () => {
+  it('reject a token that names a valid key and is signed with another', async () => {
     const [, , signature] = (await sign()).split('.');
     await issuer.useNewKey('ES256');
     const [header, payload] = (await sign()).split('.');
@@ -77,7 +77,7 @@ describe('the published keys of an issuer', () => {
     await expect(verifier.verify(forged)).rejects.toMatchObject({ fault: 'signature' });
   });
 
-  it('stay good for ten minutes while the issuer is away, and are then called missing', async () => {
+  it('stay valid for ten minutes while the issuer is unavailable, and then count as missing', async () => {
     const token = await sign();
     await verifier.verify(token);
     await issuer.stop();
@@ -88,7 +88,7 @@ describe('the published keys of an issuer', () => {
     issuer = await JwksServer.start();
   });
 
-  it('are not asked for again within five seconds of a failure, and those that are known stay good', async () => {
+  it('are not fetched again within five seconds of a failure, while known keys stay valid', async () => {
     const token = await sign();
     await verifier.verify(token);
     pass(COOLDOWN_MS);

@@ -7,7 +7,7 @@ import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } fr
 const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
 const DEVELOPMENT_ISSUER = 'latchkey-development';
 
-/** The variables that say whose tokens are good, for the schema of a process's environment. */
+/** The token variables, for the schema of a process's environment. */
 export const tokenVariables = {
   JWT_SECRET: z.string().optional(),
   JWT_JWKS_URL: httpUrl().optional(),
@@ -21,7 +21,7 @@ export type TokenVariables = z.output<z.ZodObject<typeof tokenVariables>> & {
   readonly NODE_ENV: string;
 };
 
-/** Says what is wrong between the variables. Without a secret and without a key set, no token is good. */
+/** Reports inconsistent variables. Without a secret and a key set, no token is valid. */
 export function* findTokenProblems(
   variables: TokenVariables,
   { required }: { required: boolean },

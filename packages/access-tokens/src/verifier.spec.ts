@@ -76,7 +76,7 @@ describe('AccessTokenVerifier', () => {
     });
   });
 
-  it('takes a token without scopes and client for one that allows nothing', async () => {
+  it('grants nothing to a token without scopes and client', async () => {
     const token = await verifier.verify(await sign({}));
     expect(token).toMatchObject({ scopes: [], clientId: undefined });
   });
@@ -98,11 +98,11 @@ describe('AccessTokenVerifier', () => {
     expect(await faultOf(await sign(claims))).toBe(fault);
   });
 
-  it('accepts a list of audiences that names this one', async () => {
+  it('accepts a list of audiences that includes its own', async () => {
     expect(await faultOf(await sign({ aud: ['https://other.example', audience] }))).toBeUndefined();
   });
 
-  it('refuses a list of audiences with a member that is no string', async () => {
+  it('refuses a list of audiences with a member that is not a string', async () => {
     expect(await faultOf(await sign({ aud: [audience, 1] }))).toBe('claims');
   });
 
@@ -128,7 +128,7 @@ describe('AccessTokenVerifier', () => {
     );
   });
 
-  it('refuses another algorithm, although the signature is right', async () => {
+  it('refuses another algorithm with a correct signature', async () => {
     expect(await faultOf(await sign({}, { alg: 'HS512' }))).toBe('signature');
   });
 
@@ -136,11 +136,11 @@ describe('AccessTokenVerifier', () => {
     expect(await faultOf(await mint({ secret: secret.toUpperCase() }))).toBe('signature');
   });
 
-  it.each(['', 'a.b.c', 'a.b', 'x'.repeat(10_000)])('calls %j malformed', async (text) => {
+  it.each(['', 'a.b.c', 'a.b', 'x'.repeat(10_000)])('reports %j as malformed', async (text) => {
     expect(await faultOf(text)).toBe('malformed');
   });
 
-  it('says nothing of the token in its errors', async () => {
+  it('never quotes the token in its errors', async () => {
     const token = await mint({ lifetimeSeconds: -60 });
     const error: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
     const text = JSON.stringify(error, Object.getOwnPropertyNames(error));

@@ -13,7 +13,7 @@ import { USER_ID } from './user-id.js';
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
-// RFC 6749: a scope is of visible ASCII characters without " and \.
+// RFC 6749: a scope has visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 // jose leaves most types unchecked and accepts JSON's 1e999, which is Infinity.
@@ -28,26 +28,26 @@ const claimsSchema = z.object({
   client_id: z.string().optional(),
 });
 
-/** Algorithms for a key set; a shared secret always means HS256. */
+/** Algorithms for a key set. A shared secret always means HS256. */
 export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
-  /** The shared secret (HS256, 32 bytes at least), or where the issuer publishes its keys; without any, no token is good. */
+  /**
+   * The shared secret (HS256, at least 32 bytes) or the key set's URL; without it, all tokens fail.
+   */
   readonly keys:
     | { readonly secret: string }
     | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
     | 'none';
   readonly issuer: string;
-  /** The one audience that a token must name. */
   readonly audience: string;
 }
 
-/** What a good token says. */
 export interface AccessToken {
-  /** The `sub` claim, which has the form of a user's id. */
+  /** The `sub` claim, a user id. */
   readonly userId: string;
-  /** The `client_id` claim, if there is one. */
+  /** The `client_id` claim, if present. */
   readonly clientId: string | undefined;
   readonly scopes: readonly string[];
   /** Seconds since the epoch. */
@@ -57,7 +57,7 @@ export interface AccessToken {
 export type AccessTokenFault =
   'malformed' | 'expired' | 'signature' | 'claims' | 'keys-unavailable';
 
-/** A token was refused. Neither the message nor anything else has a part of the token. */
+/** A token was refused. Neither the message nor a property has a part of the token. */
 export class AccessTokenError extends Error {
   override readonly name = 'AccessTokenError';
 
@@ -74,7 +74,7 @@ const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
   'keys-unavailable': 'The keys of the token issuer cannot be had at the moment',
 };
 
-/** Verifies the JWTs of users: signature, algorithm, issuer, audience, expiry, and the form of the claims. */
+/** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
 export class AccessTokenVerifier {
   private readonly key: JWTVerifyGetKey;
   private readonly options: JWTVerifyOptions & { algorithms: string[] };
@@ -85,7 +85,7 @@ export class AccessTokenVerifier {
     this.options = {
       issuer,
       audience,
-      // Never from the token itself: "none", or HS256 with a public key as the secret, would pass.
+      // Never from the token, which could say `none`, or HS256 with a public key as secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -123,14 +123,15 @@ function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorith
 function secretKey(secret: string): JWTVerifyGetKey {
   const key = new TextEncoder().encode(secret);
   if (key.length < MINIMUM_SECRET_BYTES) {
-    throw new RangeError(`The secret must have ${MINIMUM_SECRET_BYTES} bytes at least.`);
+    throw new RangeError(`The secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
   }
   return async () => key;
 }
 
 /**
- * Cached and fetched again for an unknown key id, but not more often than every 30 s (jose's defaults). An issuer that did not answer is
- * left alone for a while: else each token that nobody has signed would have its request wait for it anew.
+ * A cached key set. An unknown key id causes a new fetch at most every 30 s (jose's default). After
+ * a failed fetch the issuer is left alone for a while, or each forged token would make its request
+ * wait.
  */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
@@ -156,8 +157,8 @@ async function cachedKey(
   try {
     return await createLocalJWKSet(known ?? { keys: [] })(header, token);
   } catch (cause) {
-    // It may be a new one, of which nobody can be asked now.
-    throw new Error('The key is not known yet', { cause });
+    // The key may be new, but the issuer is unavailable.
+    throw new Error('The signing key is unknown, and the issuer is unavailable', { cause });
   }
 }
 

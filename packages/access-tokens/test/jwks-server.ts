@@ -1,12 +1,12 @@
 import { type Server, createServer } from 'node:http';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
 
-/** An issuer that publishes the keys of its tokens, and can change them. */
+/** An issuer that publishes its signing keys and can rotate them. */
 export class JwksServer {
   readonly issuer = 'https://issuer.example';
-  /** How often the keys were asked for. */
+  /** The number of requests for the keys. */
   requests = 0;
-  /** Whether it answers with 500. */
+  /** Whether it responds with 500. */
   isBroken = false;
   private keys: JWK[] = [];
   private privateKey: CryptoKey | undefined;
@@ -32,7 +32,7 @@ export class JwksServer {
     return issuer;
   }
 
-  /** Makes a new key, publishes it alone, and signs with it from now on. */
+  /** Rotates to a new key, the only published one. */
   async useNewKey(algorithm: string): Promise<void> {
     const { publicKey, privateKey } = await generateKeyPair(algorithm);
     this.keyId += 1;
@@ -40,7 +40,7 @@ export class JwksServer {
     this.privateKey = privateKey;
   }
 
-  /** A token for a user, good for an hour; `keyId` is the key that it claims to be signed with. */
+  /** Returns a token that is valid for an hour; `keyId` is the key that it claims. */
   async sign(userId: string, audience: string, keyId = String(this.keyId)): Promise<string> {
     const [key] = this.keys;
     if (this.privateKey === undefined || key?.alg === undefined) throw new Error('has no key');

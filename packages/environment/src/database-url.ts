@@ -3,18 +3,18 @@ import { readFileSync } from 'node:fs';
 /** Reads a variable, or the file that `<name>_FILE` names; empty if neither is set. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
-  // One of them might be that of another database.
+  // They might name different databases.
   if (url !== '' && file !== '') throw new Error(`${name}_FILE: set it or ${name}, not both`);
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 
-/** The URL for migrations, which need a session of their own: a transaction pooler gives none. */
+/** Returns the URL for migrations, which need a session that a transaction pooler does not give. */
 export function readMigrationUrl(): string {
   return readDatabaseUrl('DIRECT_URL') || readDatabaseUrl();
 }
 
 /**
- * The URL for Prisma, which passes it to its engine as an argument that other users of the machine can see. The
+ * Returns the URL for Prisma, which passes it as a process argument that other users can see. The
  * password goes into `PGPASSWORD`.
  */
 export function withoutPassword(url: string): string {
@@ -26,12 +26,12 @@ export function withoutPassword(url: string): string {
   return address.href;
 }
 
-/** Prisma's `?schema=`, or undefined for the default schema of the account. */
+/** Returns Prisma's `?schema=`, or undefined for the account's default schema. */
 export function schemaOf(url: string): string | undefined {
   return (URL.canParse(url) && new URL(url).searchParams.get('schema')) || undefined;
 }
 
-/** Makes `?schema=` count for every client: PostgreSQL's own name for it is `search_path`. */
+/** Converts `?schema=` into `search_path`, which every client understands. */
 export function withSearchPath(url: string): string {
   const schema = schemaOf(url);
   if (schema === undefined) return url;
@@ -42,7 +42,7 @@ export function withSearchPath(url: string): string {
   return address.href;
 }
 
-// The driver accepts a `%` that begins no code, too.
+// The driver also accepts a `%` that begins no escape.
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

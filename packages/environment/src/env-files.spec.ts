@@ -37,7 +37,7 @@ describe('loadEnvFiles', () => {
     });
   });
 
-  it('uses the database of npm start only where no other is named', () => {
+  it('uses the database of npm start only if no other is configured', () => {
     write(START_FILE, 'DATABASE_URL=embedded', 'PORT=9');
     write('.env', 'DATABASE_URL=');
     expect(loaded()).toEqual({ DATABASE_URL: 'embedded' });
@@ -56,7 +56,7 @@ describe('loadEnvFiles', () => {
   });
 });
 
-it('the variables of npm start win over exported ones for its commands', () => {
+it('prefers the variables of npm start to exported ones for its commands', () => {
   write(START_FILE, "JWT_SECRET='of the start'");
   const variables = { JWT_SECRET: 'exported' };
   loadStartVariables(variables);

@@ -7,7 +7,9 @@ type Variables = Record<string, string | undefined>;
 /** `npm start` writes its variables here, for commands in another terminal. */
 export const START_FILE = '.data/start.env';
 
-/** Reads `.env.local`, `.env`, and the database of the latest `npm start`; the first value that is not empty wins. */
+/**
+ * Reads `.env.local`, `.env` and the latest `npm start`'s database; the first non-empty value wins.
+ */
 function readEnvFiles(): Variables {
   const { DATABASE_URL } = readEnvFile(START_FILE);
   const given = { ...readEnvFile('.env'), ...readEnvFile('.env.local') };
@@ -15,8 +17,8 @@ function readEnvFiles(): Variables {
 }
 
 /**
- * Adds the variables of the env files to those of the process, which win. Production reads no files, and neither does a
- * process with `ENV_FILES=off`, which has all of its variables.
+ * Adds the variables of the env files to those of the process, which win. Production and
+ * `ENV_FILES=off` read no files.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';
@@ -24,18 +26,18 @@ export function loadEnvFiles(variables: Variables = process.env): void {
   const hasDatabase = Boolean(variables.DATABASE_URL || variables.DATABASE_URL_FILE);
   for (const [name, value] of Object.entries(readEnvFiles())) {
     if (value === undefined || name in variables) continue;
-    // Neither half of another database.
+    // Variables of two databases must not mix.
     if (!(hasDatabase && /^(DATABASE|DIRECT)_URL/.test(name))) variables[name] = value;
   }
 }
 
-/** For commands in another terminal: the variables of the latest `npm start` win over all others. */
+/** For commands in another terminal: the variables of the latest `npm start` win. */
 export function loadStartVariables(variables: Variables = process.env): void {
   loadEnvFiles(variables);
   if (variables.ENV_FILES !== 'off') Object.assign(variables, readEnvFile(START_FILE));
 }
 
-/** The variables of a file without the empty ones; none if there is no such file. */
+/** Returns the non-empty variables of a file; none if it does not exist. */
 export function readEnvFile(path: string): Variables {
   const file = resolve(path);
   if (!existsSync(file)) return {};

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { findKeyWeakness } from './key-strength.js';
 
 describe('findKeyWeakness', () => {
-  it('finds nothing wrong with what openssl rand -hex makes', () => {
+  it('accepts keys from openssl rand -hex', () => {
     for (let round = 0; round < 10_000; round++) {
       expect(findKeyWeakness(randomBytes(32).toString('hex'))).toBeUndefined();
     }
   });
 
-  it('takes a random key of exactly 32 characters and refuses one of 31', () => {
+  it('accepts a random key of exactly 32 characters and refuses one of 31', () => {
     const key = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
     expect(findKeyWeakness(key)).toBeUndefined();
     expect(findKeyWeakness(key.slice(1))).toBe('shorter than 32 characters');
@@ -37,7 +37,7 @@ describe('findKeyWeakness', () => {
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2kz9x8c7v6b5n4m3l2k')).toBeUndefined();
   });
 
-  it('never repeats the key in what it says', () => {
+  it('never quotes the key', () => {
     const key = 'qwertyuiopasdfghjklzxcvbnm9876543210';
     expect(findKeyWeakness(key)).not.toContain(key.slice(0, 6));
   });

@@ -1,16 +1,13 @@
 const MINIMUM_LENGTH = 32;
-// Random hex of 32 characters has fewer than 8 distinct ones once in 10^7 keys; typed patterns nearly always do.
+// One in 10^7 random hex keys of 32 characters has fewer than 8 distinct ones.
 const MINIMUM_DISTINCT_CHARACTERS = 8;
 const LONGEST_REPEATED_UNIT = 16;
 
-// Words of documentation, examples and keyboards: a key that has one was not drawn at random.
+// Words of documentation and keyboards: no random key has one.
 const PLACEHOLDER =
   /change|secret|example|placeholder|password|test-|your-|a1b2c3d4|01234567|abcdefgh|qwerty/i;
 
-/**
- * Says why a plaintext key can be guessed, or `undefined` if nothing speaks against it.
- * The answer never contains the key.
- */
+/** Returns why a plaintext key is guessable, without quoting it; undefined if it is not. */
 export function findKeyWeakness(key: string): string | undefined {
   if (key.length < MINIMUM_LENGTH) return `shorter than ${MINIMUM_LENGTH} characters`;
   if (PLACEHOLDER.test(key)) return 'a placeholder, not a random key';

@@ -1,7 +1,7 @@
 /**
- * Finds variables that resemble a known one, such as `INTERNAL_API_KY`: a sentence for each, without its value.
+ * Warns of variables that resemble a known one, such as `INTERNAL_API_KY`, without their values.
  * @param known the names that this process reads
- * @param others names that resemble these but are for another process
+ * @param others similar names of other processes
  */
 export function findMisspelled(
   given: readonly string[],
@@ -17,7 +17,7 @@ export function findMisspelled(
     });
 }
 
-/** Short names such as PATH and HOST resemble each other by chance. */
+/** Short names, such as PATH and HOST, are similar by chance. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;
@@ -27,7 +27,6 @@ function resembles(name: string, known: string): boolean {
   return isClose && distance(start, knownStart) <= 1;
 }
 
-/** The Levenshtein distance. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [i, character] of Array.from(one).entries()) {

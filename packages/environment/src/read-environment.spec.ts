@@ -30,7 +30,7 @@ function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
 }
 
 describe('readEnvironment', () => {
-  it('takes defaults for what is absent or empty', () => {
+  it('uses defaults for absent and empty variables', () => {
     expect(read({ SECRET: 's', PORT: '' })).toEqual({ SECRET: 's', PORT: 80 });
   });
 
@@ -42,13 +42,13 @@ describe('readEnvironment', () => {
     ]);
   });
 
-  it('reads a secret from the file that is named in its place', () => {
+  it('reads a secret from its _FILE variable', () => {
     const path = join(folder, 'secret');
     writeFileSync(path, 'from a file\n');
     expect(read({ SECRET_FILE: path }).SECRET).toBe('from a file');
   });
 
-  it('refuses a secret that comes both ways, and a file that is not there', () => {
+  it('refuses a secret that is set in both ways, and a missing file', () => {
     expect(problemsOf({ SECRET: 's', SECRET_FILE: join(folder, 'absent') })).toEqual([
       'SECRET_FILE: set it or SECRET, not both',
       'SECRET_FILE: names a file that cannot be read',

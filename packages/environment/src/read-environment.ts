@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 
-/** The environment is not fit to start with. `problems` has a line for each variable, without its value. */
+/** The environment is invalid. `problems` has a line per variable, without its value. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 
@@ -11,8 +11,8 @@ export class EnvironmentError extends Error {
 }
 
 /**
- * Reads a configuration from environment variables. Each of `secrets` may come as `<NAME>_FILE`, the path
- * of a file that holds it.
+ * Reads a configuration from environment variables. Each of `secrets` may come as `<NAME>_FILE`,
+ * the path of a file that holds it.
  * @throws EnvironmentError with every problem found.
  */
 export function readEnvironment<Schema extends z.ZodType>(

@@ -1,6 +1,6 @@
 import { EnvironmentError } from './read-environment.js';
 
-/** Says in a sentence why a server could not start, or shows the stack of what nobody expected. */
+/** Explains why a server did not start; an unexpected error keeps its stack. */
 export function explainStartFailure(error: unknown, portVariable: string): string {
   if (error instanceof EnvironmentError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 
-/** What is wrong with a variable, without its value. */
+/** The problem of a variable, without its value. */
 export type VariableProblem = readonly [variable: string, message: string];
 
-/** For `superRefine`: rules between variables, each problem at the variable it is about. */
+/** For `superRefine`: rules between variables, each reported at its variable. */
 export function reportProblems<Value>(findProblems: (value: Value) => Iterable<VariableProblem>) {
   return (value: Value, context: z.core.$RefinementCtx<Value>): void => {
     for (const [name, message] of findProblems(value)) {
@@ -12,5 +12,5 @@ export function reportProblems<Value>(findProblems: (value: Value) => Iterable<V
   };
 }
 
-/** For `superRefine`: also when a variable is wrong by itself, so that every problem is listed at once. */
+/** For `superRefine`: also runs when a variable is invalid, so that every problem is listed. */
 export const always = { when: () => true };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-// Messages never quote the value: a mistyped variable may well hold a secret.
+// Messages never quote the value, because a mistyped variable may hold a secret.
 
 export const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -12,7 +12,7 @@ export const wholeNumber = (minimum: number, maximum: number) =>
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
-/** A list with commas between its words; blanks around a word don't count. */
+/** A comma-separated list; blanks around an item are ignored. */
 export const wordList = () =>
   z.string().transform((text) =>
     text
@@ -21,7 +21,7 @@ export const wordList = () =>
       .filter((word) => word !== ''),
   );
 
-/** A CIDR block, IPv4 or IPv6; a single address becomes a block of its own. */
+/** A CIDR block, IPv4 or IPv6; a single address becomes a block. */
 export const networkBlock = z
   .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
     error: 'must be a CIDR block or an address, such as 10.0.0.0/8 or 2001:db8::/32',
@@ -49,7 +49,7 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
-/** So long serves a process that is told to end: nobody waits for it outside production. */
+/** The drain period. Outside production no client depends on it. */
 export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
   environment === 'production' ? 5 : 0;
 

@@ -4,9 +4,9 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import type { InFlightRequests } from './in-flight-requests.js';
 
 const CHECK_INTERVAL_MS = 50;
-// For clients that have just connected to send a request.
+// For clients that have just connected.
 const IDLE_TIMEOUT_MS = 500;
-/** How long requests in flight may take once the server accepts no more connections. */
+/** The time for requests in flight once the server accepts no more connections. */
 export const CLOSE_TIMEOUT_MS = 4000;
 
 /** Stops accepting connections. Resolves when every request has its response. */
@@ -27,7 +27,7 @@ export function closeConnections(server: Server, requests: InFlightRequests): vo
   const timer = setInterval(() => {
     const elapsed = performance.now() - closedAt;
     const isIdle = requests.count === 0 && elapsed > IDLE_TIMEOUT_MS;
-    // Node takes a connection on which nothing was ever sent for a busy one.
+    // Node treats a connection on which nothing was sent as busy.
     if (isIdle || elapsed > CLOSE_TIMEOUT_MS) server.closeAllConnections();
     else server.closeIdleConnections();
   }, CHECK_INTERVAL_MS).unref();

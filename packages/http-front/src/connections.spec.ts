@@ -26,7 +26,7 @@ describe('connectionLimit', () => {
     expect(connectionLimit(file)).toBe(limit);
   });
 
-  it('is 10,000 where the system has no limit', () => {
+  it('is 10,000 if the system has no limit', () => {
     expect(connectionLimit(join(folder, 'none'))).toBe(10_000);
   });
 });
@@ -55,7 +55,7 @@ describe('limitConnections', () => {
     expect(await addressesOfResets(limitConnections)).not.toContain(undefined);
   });
 
-  it('the control: without it a request has no client address', async () => {
+  it('is needed: without it, a request has no client address (control)', async () => {
     expect(await addressesOfResets(() => undefined)).toContain(undefined);
   });
 });

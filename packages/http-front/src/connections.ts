@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 
 const MAX_CONNECTIONS = 10_000;
-// For the database, files and the log.
+// File descriptors for the database, files and the log.
 const RESERVED_FILES = 100;
 
-/** Limits the connections of a server, and closes those whose client has left already. */
+/** Limits the connections of a server, and closes those whose client has left. */
 export function limitConnections(server: Server): void {
   server.maxConnections = connectionLimit();
   server.on('connection', (socket: Socket) => {
@@ -24,7 +24,7 @@ export async function resolveAddress(host: string): Promise<string> {
   return (await lookup(host)).address;
 }
 
-/** The most connections that leave files to open for the database. */
+/** The maximum that leaves file descriptors for the database. */
 export function connectionLimit(limitsFile = '/proc/self/limits'): number {
   const available = readOpenFilesLimit(limitsFile) - RESERVED_FILES;
   return Math.max(1, Math.min(MAX_CONNECTIONS, available));

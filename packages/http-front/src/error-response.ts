@@ -1,13 +1,12 @@
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 
-/** An error response that is sent before the framework. */
+/** An error response that is sent without the framework. */
 export interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** The headers of every response. */
 export function baseHeaders(requestId: string): Record<string, string> {
   return {
     [REQUEST_ID_HEADER]: requestId,
@@ -16,7 +15,6 @@ export function baseHeaders(requestId: string): Record<string, string> {
   };
 }
 
-/** Adds the headers that every error response has. */
 export function complete({ status, headers, body }: ErrorResponse, requestId: string) {
   const length = { 'content-length': String(Buffer.byteLength(body)) };
   return { status, headers: { ...headers, ...baseHeaders(requestId), ...length }, body };

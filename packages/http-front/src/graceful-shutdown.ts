@@ -4,7 +4,7 @@ import { CLOSE_TIMEOUT_MS, closeServer } from './close-server.js';
 import { HttpFront } from './http-front.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-// For hooks that write to a database which may not answer.
+// For hooks that wait for an unresponsive database.
 const HOOKS_TIMEOUT_MS = 500;
 
 /**
@@ -34,7 +34,7 @@ async function shutDownGracefully(
     process.exit(1);
   }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
   try {
-    // First, since Nest destroys the connections that come in while it closes.
+    // First, because Nest destroys connections that arrive while it closes.
     await closeServer(app.getHttpServer(), requests);
     await app.close();
     clearTimeout(timeout);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-// Beside the global, which tests replace by a clock that has no event loop.
+// Imported by name: tests replace the global by a clock without an event loop.
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import type { InFlightRequests } from './in-flight-requests.js';
@@ -22,7 +22,7 @@ export interface LoadSheddingOptions {
   /** The paths of requests that are always handled. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** In-flight requests that wait in memory for another limit: they must not occupy concurrency slots. */
+  /** In-flight requests that wait in memory for another limit; they occupy no concurrency slot. */
   readonly waiting?: () => number;
 }
 

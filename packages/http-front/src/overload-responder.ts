@@ -7,7 +7,7 @@ import type { InFlightRequests } from './in-flight-requests.js';
 const MAX_PER_SECOND = 6000;
 const MAX_PER_SECOND_WHEN_BUSY = 2000;
 const BURST = 200;
-// The number of connections there may be: more are of clients that have left.
+// The number of connections: further refusals belong to clients that have left.
 const MAX_WAITING = 10_000;
 
 /** Renders the response to a request that is refused because of overload. */
@@ -38,7 +38,7 @@ export class OverloadResponder {
     else this.enqueue(response);
   }
 
-  /** @param isBusy whether the event loop has no time to spare */
+  /** @param isBusy whether the event loop is saturated */
   adapt(isBusy: boolean): void {
     this.perSecond = isBusy ? MAX_PER_SECOND_WHEN_BUSY : MAX_PER_SECOND;
   }

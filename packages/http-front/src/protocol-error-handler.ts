@@ -16,10 +16,7 @@ const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-/**
- * Logs a protocol error and renders its response.
- * @param request undefined if Node could not parse one
- */
+/** Logs a protocol error, of a request that Node may not have parsed, and renders its response. */
 export type ReportProtocolError = (
   error: ProtocolError,
   requestId: string,
@@ -45,13 +42,12 @@ export class ProtocolErrorHandler {
     return true;
   }
 
-  /** Refuses an expectation other than 100-continue. */
   refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
     // The connection is closed: clients differ in whether they send the content after a refusal.
     if (!this.refuses(request, response)) this.refuse('EXPECTATION_FAILED', request, response);
   }
 
-  /** Refuses CONNECT: this is no proxy. */
+  /** Refuses CONNECT, because this server is not a proxy. */
   refuseTunnel(request: IncomingMessage, socket: Duplex): void {
     // Node has detached the connection: a reset would end the process, and a client that never
     // closes it or reads no response would hold it for ever.
@@ -68,7 +64,7 @@ export class ProtocolErrorHandler {
       socket.destroy();
       return;
     }
-    // It has its response, which closes the connection.
+    // The connection has its response, which closes it.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
     // Node would read on, and handle the request after it was refused with 408.
@@ -105,7 +101,7 @@ export class ProtocolErrorHandler {
 }
 
 function findError(request: IncomingMessage): ProtocolError | undefined {
-  // The names and the values.
+  // Names and values alternate.
   if (request.rawHeaders.length > 2 * MAX_HEADER_FIELDS) return 'HEADERS_TOO_LARGE';
   return isMalformed(request) ? 'MALFORMED_HTTP' : undefined;
 }

@@ -15,7 +15,7 @@ function fail(address: string, times: number): void {
 }
 
 describe('FailedAuthLimit', () => {
-  it('refuses a network that is over the limit until its minute is over', () => {
+  it('refuses a network over the limit until its minute has passed', () => {
     fail('192.0.2.1', PER_MINUTE);
     vi.advanceTimersByTime(20_000);
     expect(limit.count('192.0.2.1')).toMatchObject({ retryAfterMs: 40_000 });
@@ -30,27 +30,27 @@ describe('FailedAuthLimit', () => {
     expect(limit.count('192.0.2.1')).toBeUndefined();
   });
 
-  it('begins one episode for a network that never pauses, however long it goes on', () => {
+  it('begins one incident for a network that never pauses, however long it goes on', () => {
     const begun = [];
     for (let second = 0; second < 600; second++) {
       const [first, next] = [limit.count('192.0.2.1'), limit.count('192.0.2.1')];
-      if (first?.beginsEpisode || next?.beginsEpisode) begun.push(second);
+      if (first?.beginsIncident || next?.beginsIncident) begun.push(second);
       vi.advanceTimersByTime(1000);
     }
     expect(begun).toEqual([1]);
   });
 
-  it('begins another episode after a minute without a refusal', () => {
+  it('begins another incident after a minute without a refusal', () => {
     fail('192.0.2.1', PER_MINUTE);
-    expect(limit.count('192.0.2.1')).toMatchObject({ beginsEpisode: true });
+    expect(limit.count('192.0.2.1')).toMatchObject({ beginsIncident: true });
     vi.advanceTimersByTime(60_001);
     fail('192.0.2.1', PER_MINUTE);
-    expect(limit.count('192.0.2.1')).toMatchObject({ beginsEpisode: true });
+    expect(limit.count('192.0.2.1')).toMatchObject({ beginsIncident: true });
   });
 
-  it('begins one episode for failures that come at once', () => {
+  it('begins one incident for simultaneous failures', () => {
     const refusals = Array.from({ length: 20 }, () => limit.count('192.0.2.1'));
-    expect(refusals.filter((refusal) => refusal?.beginsEpisode)).toHaveLength(1);
+    expect(refusals.filter((refusal) => refusal?.beginsIncident)).toHaveLength(1);
     expect(refusals.filter((refusal) => refusal === undefined)).toHaveLength(PER_MINUTE);
   });
 });

@@ -8,13 +8,13 @@ const WINDOW_MS = 60_000;
 export interface FailedAuthRefusal {
   readonly retryAfterMs: number;
   /** Whether the client network was not refused during the last minute. */
-  readonly beginsEpisode: boolean;
+  readonly beginsIncident: boolean;
 }
 
 /**
- * Limits failed authentications in any 60 s by client network: an IPv4 address, or a /64 of IPv6. Count
- * only credentials that were found to be wrong, so that nobody can lock out right ones. Each process
- * counts by itself: strangers must not be able to fill a store or keep it busy.
+ * Limits failed authentications in any 60 s by client network: an IPv4 address, or a /64 of IPv6.
+ * Count only credentials that were found to be wrong, so that nobody can lock out right ones. Each
+ * process counts by itself: strangers must not be able to fill a store or keep it busy.
  */
 export class FailedAuthLimit {
   private readonly failures = new NetworkWindows(WINDOW_MS);
@@ -23,7 +23,7 @@ export class FailedAuthLimit {
   /** @param quota failures that a network may have in 60 s */
   constructor(private readonly quota: number) {}
 
-  /** Counts a failed authentication from an IP address. Returns a refusal if it is over the limit. */
+  /** Counts a failed authentication from an IP address; returns a refusal beyond the limit. */
   count(address: string): FailedAuthRefusal | undefined {
     const now = performance.now();
     const window = this.failures.windowOf(clientNetwork(address), now);
@@ -33,6 +33,6 @@ export class FailedAuthLimit {
     }
     const refusedAt = this.refusedAt.get(window) ?? -Infinity;
     this.refusedAt.set(window, now);
-    return { retryAfterMs: window.msUntilLess(now), beginsEpisode: now - refusedAt > WINDOW_MS };
+    return { retryAfterMs: window.msUntilLess(now), beginsIncident: now - refusedAt > WINDOW_MS };
   }
 }

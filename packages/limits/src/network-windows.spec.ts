@@ -26,7 +26,7 @@ describe('NetworkWindows', () => {
     expect(windows.size).toBe(1);
   });
 
-  it('remembers at most 10,000 networks, and keeps one that goes on', () => {
+  it('keeps at most 10,000 networks, evicting the least recently active', () => {
     const windows = new NetworkWindows(60_000);
     for (let round = 1; round <= 4; round++) {
       expect(addEvent(windows, 'steady', 0)).toBe(round);
@@ -36,7 +36,7 @@ describe('NetworkWindows', () => {
     expect(windows.size).toBeLessThanOrEqual(MAX_NETWORKS);
   });
 
-  it('takes a million networks within seconds', () => {
+  it('handles a million networks within seconds', () => {
     const windows = new NetworkWindows(60_000);
     for (let network = 0; network < 1_000_000; network++)
       addEvent(windows, `n${network}`, network / 1000);

@@ -12,7 +12,7 @@ interface Entry {
 
 /** A sliding window for each of the latest 10,000 client networks. */
 export class NetworkWindows {
-  /** The network of the latest event is at the end. */
+  /** The network of the latest event comes last. */
   private readonly entries = new Map<string, Entry>();
   private sweptAt = -Infinity;
 
@@ -23,7 +23,7 @@ export class NetworkWindows {
     return this.entries.size;
   }
 
-  /** Returns the window of a network that has an event now. @param now milliseconds of a monotonic clock */
+  /** Returns the window of a network with an event at `now`, in ms of a monotonic clock. */
   windowOf(network: string, now: number): SlidingWindow {
     this.sweep(now);
     const entry = this.entries.get(network) ?? {

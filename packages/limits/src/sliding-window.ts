@@ -1,6 +1,6 @@
 const BUCKETS = 20;
 
-/** Events that share one count. They leave the window together, with the last of them. */
+/** Events that share a bucket. They leave the window with the last of them. */
 interface Bucket {
   readonly firstAt: number;
   lastAt: number;
@@ -8,13 +8,13 @@ interface Bucket {
 }
 
 /**
- * Counts the events of the last `windowMs` milliseconds. Events within a twentieth of the window share a bucket, so at most
- * 21 buckets are kept. An event is never forgotten early, and at most a twentieth of the window late.
+ * Counts the events of the last `windowMs` milliseconds in at most 21 buckets, each a twentieth of
+ * the window. Events are never forgotten early, and at most a twentieth of the window late.
  */
 export class SlidingWindow {
   /** Oldest first. */
   private readonly buckets: Bucket[] = [];
-  /** Events counted when the count was last asked for, and those added since. */
+  /** Events at the latest count, and those added since. */
   total = 0;
   private readonly bucketMs: number;
 

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// Read bytes are reclaimed once they are half: to move the rest for each line would be too slow.
+// Written bytes are reclaimed once they are half: moving the rest for each line is slow.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // A pipe holds 64 KiB.
 const BATCH_BYTES = 48 * 1024;
@@ -9,19 +9,20 @@ const INTERVAL_MS = 20;
 const RETRY_MS = 5;
 const EXIT_WAIT_MS = 300;
 const EXIT_RETRY_MS = 1;
-// That of `\uXXXX`.
+// The length of `\uXXXX`.
 const MAX_ESCAPED_LENGTH = 6;
 const READER_GONE = new Set(['EPIPE', 'EBADF']);
 
 const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Writes JSON lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow reader
- * does not block the process: bytes that a non-blocking descriptor refuses are retried, also for 0.3 s
- * at exit. Lines beyond 16 MiB are dropped and counted. Why not pino's own: docs/decisions/0033.
+ * Writes JSON lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow
+ * reader does not block the process: bytes that a non-blocking descriptor refuses are retried, also
+ * for 0.3 s at exit. Lines beyond 16 MiB are dropped and counted. Why not pino's own:
+ * docs/decisions/0033.
  */
 export class BufferedLogStream implements DestinationStream {
-  // Bytes: waiting strings would survive minor garbage collections and slow them down.
+  // Bytes: queued strings would survive minor GCs and slow them down.
   private readonly buffer = Buffer.allocUnsafeSlow(CAPACITY_BYTES);
   private start = 0;
   private end = 0;
@@ -43,7 +44,7 @@ export class BufferedLogStream implements DestinationStream {
   /** Escapes non-ASCII characters, since a terminal may obey some, such as U+009B. */
   private writeAscii(line: string): number {
     const bytes = this.buffer.write(line, this.end);
-    // Only ASCII text has as many bytes as characters: to search the line would take longer.
+    // Only ASCII text has equal bytes and characters; searching the line takes longer.
     return bytes === line.length ? bytes : this.buffer.write(escapeNonAscii(line), this.end);
   }
 
@@ -63,7 +64,7 @@ export class BufferedLogStream implements DestinationStream {
     }, milliseconds).unref();
   }
 
-  /** False if the reader has not taken everything. */
+  /** Returns false if bytes remain. */
   private flush(): boolean {
     this.isBlocked = !this.writeAll();
     if (this.isBlocked) return false;
@@ -81,7 +82,7 @@ export class BufferedLogStream implements DestinationStream {
       }
       return true;
     } catch (error) {
-      // Neither a full disk nor a reader that has left may end the process.
+      // A full disk or a closed pipe must not end the process.
       return error instanceof Error && 'code' in error && READER_GONE.has(String(error.code));
     }
   }

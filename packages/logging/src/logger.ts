@@ -2,13 +2,13 @@ import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { BufferedLogStream } from './buffered-log-stream.js';
 
-// Nothing logs headers or bodies today; this keeps a key out of the log on the day that something does.
+// Nothing logs headers or bodies; redaction protects against future mistakes.
 const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) => [
   `headers["${header}"]`,
   `*.headers["${header}"]`,
 ]);
 
-// Only terminals need it, and to load it takes 30 ms of a start.
+// Only terminals need it, and loading it takes 30 ms.
 const pretty = [1, 2].some((descriptor) => isatty(descriptor))
   ? (await import('pino-pretty')).default
   : undefined;
@@ -16,15 +16,14 @@ const pretty = [1, 2].some((descriptor) => isatty(descriptor))
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 export type LogTarget = keyof typeof DESCRIPTORS;
 
-// One for each target of the process, however many loggers it has.
+// One stream per descriptor of the process.
 const STREAMS = new Map<LogTarget, DestinationStream>();
 
-/** A process's logger: JSON lines, or readable ones where the target is a terminal. */
+/** Creates the process's logger: JSON lines, or readable ones on a terminal. */
 export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
   return createLoggerFor(streamOf(target), level);
 }
 
-/** A logger that writes JSON lines to a stream. */
 export function createLoggerFor(stream: DestinationStream, level: string): Logger {
   const options = {
     level,
@@ -45,7 +44,7 @@ function streamOf(target: LogTarget): DestinationStream {
 
 function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
-  // To ask makes Node open it, and a pipe or socket non-blocking.
+  // Reading it makes Node open the stream, and a pipe or socket non-blocking.
   if (!process[target].isTTY || pretty === undefined) return new BufferedLogStream(descriptor);
   return pretty({
     destination: descriptor,
@@ -59,7 +58,7 @@ function openStream(target: LogTarget): DestinationStream {
 let lastMs = 0;
 let lastTimestamp = '';
 
-/** ISO 8601, formatted once a millisecond: it takes as long as the rest of a line. */
+/** ISO 8601, formatted once per millisecond: it takes as long as the rest of a line. */
 function timestamp(): string {
   const now = Date.now();
   if (now !== lastMs) {
@@ -69,7 +68,7 @@ function timestamp(): string {
   return lastTimestamp;
 }
 
-// An allow-list: errors of clients and drivers carry rows, keys and connection settings in other properties.
+// An allow-list, because other properties of errors have rows, keys and connection settings.
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

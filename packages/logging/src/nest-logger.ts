@@ -1,10 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from 'pino';
 
-// A line for each module and route at every start, which operators have no use for.
+// A line per module and route at every start, which operators do not need.
 const START_UP_CONTEXTS = new Set<unknown>(['InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 
-/** Sends what Nest and its `Logger` instances say through the process's pino logger. */
+/** Passes the messages of Nest and its `Logger` instances to pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 

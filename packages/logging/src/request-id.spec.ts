@@ -13,13 +13,13 @@ describe('requestIdOf', () => {
   );
 
   it.each([undefined, '', 'x'.repeat(129), 'a b', 'a\nb', 'a"b', 'a, b', 'é'])(
-    'makes one instead of %j',
+    'replaces %j by a new id',
     (id) => {
       expect(idFor(id)).toMatch(MADE);
     },
   );
 
-  it('makes a new one each time', () => {
+  it('returns a new id each time', () => {
     expect(new Set([idFor(), idFor(), idFor()]).size).toBe(3);
   });
 });

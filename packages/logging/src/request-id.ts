@@ -5,11 +5,11 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 
 const WELL_FORMED = /^[A-Za-z0-9._~-]{1,128}$/;
 
-// What tells processes apart is made once: to make each id anew costs more than to write it into the answer.
+// The prefix of this process is made once, because making each id anew is slow.
 const PROCESS = randomBytes(8).toString('hex');
 let made = 0;
 
-/** Takes the caller's request id if it is fit for a log line and a header, and makes one otherwise. */
+/** Returns the caller's request id if it fits a log line and a header; otherwise a new one. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers[REQUEST_ID_HEADER];
   return typeof given === 'string' && WELL_FORMED.test(given) ? given : makeId();

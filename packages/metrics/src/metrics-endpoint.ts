@@ -8,8 +8,8 @@ const HEADERS_TIMEOUT_MS = 3000;
 const MAX_CONNECTIONS = 64;
 
 /**
- * Serves `GET /metrics` on a port of its own, in the text format of Prometheus, until the process has answered its last
- * request. It asks for no key, so the port must not be open to callers.
+ * Serves `GET /metrics` on its own port, in the text format of Prometheus, until the process has
+ * responded to its last request. It requires no key, so callers must not reach the port.
  */
 export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsEndpoint.name);
@@ -19,9 +19,9 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     private readonly registry: Registry,
     private readonly settings: {
       readonly host: string;
-      /** Undefined: metrics are off, and nothing listens. */
+      /** Undefined if metrics are off. */
       readonly port: number | undefined;
-      /** Names the port in an explanation. */
+      /** The variable that an error names. */
       readonly variable: string;
     },
   ) {
@@ -33,12 +33,11 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.unref();
   }
 
-  /** Whether metrics are collected at all. */
   get isEnabled(): boolean {
     return this.settings.port !== undefined;
   }
 
-  /** @throws EnvironmentError if the port can't be used. */
+  /** @throws EnvironmentError if the port is not available */
   async onApplicationBootstrap(): Promise<void> {
     const { host, port, variable } = this.settings;
     if (port === undefined) return;
@@ -46,7 +45,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
       this.server.listen(port, host);
       await once(this.server, 'listening');
     } catch {
-      throw new EnvironmentError([`${variable}: that port of its host is taken or not allowed`]);
+      throw new EnvironmentError([`${variable}: the port is in use or not allowed`]);
     }
     this.logger.log(`Metrics are at ${this.url}`);
   }
@@ -56,7 +55,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.closeAllConnections();
   }
 
-  /** Where the metrics are; undefined while nothing listens. */
+  /** The URL of the metrics; undefined while nothing listens. */
   get url(): string | undefined {
     const address = this.server.address();
     if (address === null || typeof address === 'string') return undefined;

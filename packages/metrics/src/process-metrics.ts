@@ -1,15 +1,26 @@
 import { performance } from 'node:perf_hooks';
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { readVersion } from '@latchkey/environment/read-version';
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { addGauge } from './read-metrics.js';
 
 /**
- * A registry with the metrics of every Node process: memory, CPU, garbage collection, and the event loop.
- * @param isEnabled whether metrics are collected; otherwise the registry is empty and costs nothing.
+ * Creates a registry with the metrics of every process: build, memory, CPU, garbage collection,
+ * event loop.
+ * @param isEnabled whether metrics are collected; otherwise the registry is empty and costs
+ * nothing.
+ * @param manifest the package.json whose version is exported
  */
-export function createRegistry(isEnabled: boolean): Registry {
+export function createRegistry(isEnabled: boolean, manifest: URL): Registry {
   const registry = new Registry();
   if (!isEnabled) return registry;
   collectDefaultMetrics({ register: registry });
+  const build = new Gauge({
+    name: 'latchkey_build_info',
+    help: 'Always 1; the labels are the versions of Latchkey and Node.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  });
+  build.set({ version: readVersion(manifest), node: process.versions.node }, 1);
   let since = performance.eventLoopUtilization();
   const description = {
     name: 'latchkey_event_loop_utilization',

@@ -2,7 +2,7 @@ import { Histogram, type Registry } from 'prom-client';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Durations of requests in seconds by method, route and status. Clients cannot make up a label value. */
+/** Request durations in seconds by method, route and status. Clients cannot invent label values. */
 export class RequestDurations {
   private readonly histogram: Histogram<'method' | 'route' | 'status'>;
 

@@ -59,8 +59,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
 }
 
 /**
- * Reports the host of the URL when a connection fails. The adapter reports the last address it tried,
- * and has no error for a time-out, nor for `localhost` refused on both IPv4 and IPv6.
+ * Reports the host of the URL when a connection fails. The adapter reports the last address it
+ * tried, and has no error for a time-out, nor for `localhost` refused on both IPv4 and IPv6.
  */
 function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {

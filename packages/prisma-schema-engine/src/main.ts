@@ -71,7 +71,7 @@ async function serve(datasource: string, datamodelPaths?: readonly string[]): Pr
     await running?.close();
     process.exit();
   };
-  // The CLI closes stdin and sends SIGTERM at once; the shadow database must be dropped all the same.
+  // The CLI closes stdin and sends SIGTERM at once; still drop the shadow database.
   process.on('SIGTERM', () => void stop()).on('SIGINT', () => void stop());
   // An interrupted CLI may exit before it has read the response.
   process.stdout.on('error', () => void stop());

@@ -29,8 +29,8 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
       }
       return result;
     },
-    // The adapter's executeScript splits at every semicolon. Without arguments, executeRaw sends the
-    // whole script, and the server splits it.
+    // The adapter's executeScript splits at every semicolon. Without arguments, executeRaw sends
+    // the whole script, and the server splits it.
     async executeScript(script) {
       await adapter.executeRaw({ sql: script, args: [], argTypes: [] });
     },

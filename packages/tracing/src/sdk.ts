@@ -14,13 +14,14 @@ import { enableSpans } from './spans.js';
 
 const EXPORT_TIMEOUT_MS = 3000;
 const EXPORT_DELAY_MS = 1000;
-// The end of the process must not wait for it.
+// The end of the process must not wait for the collector.
 const STOP_LIMIT_MS = 300;
 
 /**
- * Collects spans from now on and sends them to the collector that the standard's variables name (`OTEL_EXPORTER_OTLP_ENDPOINT`
- * and others: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). To be called before
- * anything that makes spans is loaded. Without it, all spans are empty calls.
+ * Starts collecting spans and sending them to the collector of the standard variables
+ * (`OTEL_EXPORTER_OTLP_ENDPOINT` and others:
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Call it
+ * before anything that creates spans is loaded.
  */
 export function startTracing(serviceName: string): void {
   const exporter = new ReportingExporter({ timeoutMillis: EXPORT_TIMEOUT_MS });
@@ -37,7 +38,7 @@ export function startTracing(serviceName: string): void {
   });
   otel.trace.setGlobalTracerProvider(provider);
   otel.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  // Trace context only: baggage could carry anything, to anywhere.
+  // Trace context only: baggage could carry anything anywhere.
   otel.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   stop = () => provider.shutdown();
   enableSpans(otel);
@@ -45,7 +46,7 @@ export function startTracing(serviceName: string): void {
 
 let stop = async (): Promise<void> => undefined;
 
-/** Sends what has been collected, unless the collector takes too long. */
+/** Sends the collected spans, within a time limit. */
 export async function stopTracing(): Promise<void> {
   const limit = sleep(STOP_LIMIT_MS, undefined, { ref: false });
   await Promise.race([stop().catch(() => undefined), limit]);
@@ -66,7 +67,7 @@ class ReportingExporter extends OTLPTraceExporter {
   private report(isFailing: boolean): void {
     if (isFailing === this.isFailing) return;
     this.isFailing = isFailing;
-    if (isFailing) this.logger.warn('The collector takes no traces: spans are lost');
-    else this.logger.log('The collector takes traces again');
+    if (isFailing) this.logger.warn('Trace collector unavailable: spans are dropped');
+    else this.logger.log('Trace collector available again');
   }
 }

@@ -20,12 +20,12 @@ beforeEach(() => exporter.reset());
 const query = () => inSpan({ name: 'database read users', kind: 'client' }, async () => 'rows');
 
 describe('inSpan', () => {
-  it('makes no trace of a query that no request causes', async () => {
+  it('creates no trace for a query without a request', async () => {
     expect(await query()).toBe('rows');
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
-  it('makes a query the child of the work that causes it', async () => {
+  it('makes a query the child of the work that runs it', async () => {
     await inSpan({ name: 'tools/call', kind: 'internal' }, query);
     const [child, parent] = exporter.getFinishedSpans();
     expect(child?.parentSpanContext?.spanId).toBe(parent?.spanContext().spanId);

@@ -1,10 +1,10 @@
 import type * as OpenTelemetry from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 
-// Set by `enableSpans`: a process that traces nothing does not load the library.
+// Set by `enableSpans`: a process without tracing does not load the library.
 let otel: typeof OpenTelemetry | undefined;
 
-/** Called by `startTracing`: until then nothing here costs more than a look at a boolean. */
+/** Called by `startTracing`. Until then, a span costs one check. */
 export function enableSpans(api: typeof OpenTelemetry): void {
   otel = api;
 }
@@ -20,18 +20,18 @@ export interface TraceHeaders {
 }
 
 export interface SpanDescription {
-  /** One of few words: no id, path or query. */
+  /** A constant name: no id, path or query. */
   readonly name: string;
-  /** `client` for what another process does. */
+  /** `client` for work in another process. */
   readonly kind: 'internal' | 'client';
   readonly attributes?: Attributes;
-  /** The caller's, if it came another way than in the HTTP request's headers. */
+  /** The caller's context, if it came outside the request headers. */
   readonly parent?: TraceHeaders | undefined;
 }
 
 /**
- * Runs work in a span of its own, which records the name of an error, never its text. A `client` span needs a
- * parent: a background poll would make a trace of a single span each time.
+ * Runs work in a span, which records the name of an error, never its text. A `client` span needs a
+ * parent, or each background poll would create a trace of one span.
  */
 export async function inSpan<Result>(
   { name, kind, attributes = {}, parent }: SpanDescription,
@@ -56,7 +56,7 @@ export async function inSpan<Result>(
   });
 }
 
-/** Headers that tell another process which span its work belongs to; none where nothing is traced. */
+/** Returns headers that propagate the current span; none without tracing. */
 export function traceHeaders(): Record<string, string> {
   const headers: Record<string, string> = {};
   otel?.propagation.inject(otel.context.active(), headers);
@@ -70,7 +70,7 @@ function contextBelow(
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // The request's own span is below it already.
+  // Skip the request's own span.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }

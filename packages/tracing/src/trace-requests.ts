@@ -11,12 +11,12 @@ import {
 } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-// nginx's status for a client that left before it was answered.
+// nginx's status for a client that left before the response.
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
- * Makes a span of each request, below the caller's if it sent W3C trace context, and lets all that the request does run
- * in it. A span has the pattern of the route: never a path, a query or a header.
+ * Creates a span per request, below the caller's W3C trace context, and runs the request in it. A
+ * span has the route's pattern: never a path, query or header.
  */
 export function traceRequests(fastify: FastifyInstance): void {
   const contexts = new WeakMap<IncomingMessage, Context>();
@@ -25,7 +25,7 @@ export function traceRequests(fastify: FastifyInstance): void {
     contexts.set(request.raw, active);
     context.with(active, done);
   });
-  // Again, since a body's events come in the context of the socket.
+  // Again, because a body's events run in the context of the socket.
   fastify.addHook('preHandler', ({ raw }, _reply, done) => {
     context.with(contexts.get(raw) ?? context.active(), done);
   });

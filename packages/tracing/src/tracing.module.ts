@@ -10,6 +10,6 @@ class LastSpans implements OnApplicationShutdown {
   }
 }
 
-/** Sends the last spans when the application ends, if traces are collected. */
+/** Sends the last spans when the application ends. */
 @Module({ providers: [LastSpans] })
 export class TracingModule {}

@@ -7,17 +7,17 @@ import { ListeningClient } from './listening-client.js';
 import type { MessageAuthenticator } from './message-authenticator.js';
 import type { DatabaseUrls } from '../../prisma/database-urls.js';
 
-/** How long a change waits for silent processes. */
+/** The time that a change waits for silent processes. */
 const COLLECT_TIMEOUT_MS = 2000;
-// How often the table of instances is read again while a change waits: a silent process may have left.
+// The interval of reading the instances again: a silent process may have left.
 const POLL_INTERVAL_MS = 100;
 const KEPT_FOR_MS = 10_000;
 const RECEIVED = 'received';
 
 interface LiveInstances {
-  /** Processes that must acknowledge a change. One of an earlier release, which cannot sign, is among them. */
+  /** Processes that must acknowledge a change, including earlier releases, which cannot sign. */
   readonly expected: readonly string[];
-  /** Rows that no root key of this process proves: planted, or of a process with other root keys. */
+  /** Rows that no root key of this process proves: forged, or of a process with other root keys. */
   readonly unproven: readonly string[];
 }
 
@@ -28,31 +28,27 @@ interface InstanceRow {
 }
 
 export interface Patience {
-  /** Whether to wait for unproven instances, too: until they apply the change or refuse issued keys by themselves. */
+  /** Whether to wait for unproven instances until they apply the change or refuse issued keys. */
   readonly untilEnforced: boolean;
 }
 
-/** How far a change has come. */
 export interface Collected {
   readonly acknowledged: number;
   readonly silent: number;
-  /** Ids of rows that this process could not tell from forged ones. */
+  /** Ids of rows that may be forged. */
   readonly unproven: readonly string[];
-  /** When the change was in force everywhere, on the clock of `performance`. */
+  /** When the change was in force everywhere (`performance.now()`). */
   readonly completeAt: number;
 }
 
-/**
- * Collects the acknowledgements of changes of keys. It has a connection of its own, so that the command line can use it,
- * too.
- */
+/** Collects acknowledgements of key changes over its own connection, also for the command line. */
 export class Acknowledgements {
-  /** Ends sessions over the same connection, which is open before anything blocks. */
+  /** Ends sessions over this connection, which is open before anything blocks. */
   readonly blockers: BlockingSessions;
   private readonly client: ListeningClient;
-  /** When each authentic acknowledgement arrived, oldest first. */
+  /** The arrival times of authentic acknowledgements, oldest first. */
   private readonly received = new Map<string, number>();
-  // Any number of changes may be waiting.
+  // The number of waiting changes is not limited.
   private readonly events = new EventEmitter().setMaxListeners(0);
 
   private constructor(
@@ -76,7 +72,9 @@ export class Acknowledgements {
     return acknowledgements;
   }
 
-  /** The processes that a change concerns. One that was silent for longer refuses issued keys by itself. */
+  /**
+   * The processes that a change concerns. A process that was silent for longer refuses issued keys.
+   */
   async findLiveInstances(): Promise<LiveInstances> {
     const rows = await this.client.query<InstanceRow & Record<string, unknown>>(
       `SELECT id, encode(secret_digest, 'hex') AS secret_digest, proof FROM instances
@@ -89,9 +87,10 @@ export class Acknowledgements {
   }
 
   /**
-   * Waits up to 2 s until every expected process has acknowledged the revisions. An unproven row may be a process with other root
-   * keys, whose acknowledgement counts for nothing: it applies the change, or refuses issued keys, within `STALE_AFTER_MS`. If
-   * nothing else is missing, `collect` waits for that time.
+   * Waits up to 2 s until every expected process has acknowledged the revisions. An unproven
+   * process may have other root keys, so its acknowledgements are ignored: it applies the change or
+   * refuses issued keys within `STALE_AFTER_MS`. If nothing else is missing, `collect` waits for
+   * that time.
    */
   async collect(keys: readonly KeyRevision[], { untilEnforced }: Patience): Promise<Collected> {
     const committedAt = performance.now();
@@ -100,7 +99,7 @@ export class Acknowledgements {
     const isSilent = (instance: string) => this.acknowledgedAt(instance, keys) === undefined;
     for (let live = await this.findLiveInstances(); ; live = await this.findRemaining(live)) {
       const { expected, unproven } = live;
-      // Acknowledgements that come while others are waited for need no query.
+      // Acknowledgements that have arrived meanwhile need no query.
       while (expected.some(isSilent) && (await this.waitForNext(deadline)));
       const silent = expected.filter(isSilent).length;
       const isUncertain = untilEnforced && silent === 0 && unproven.length > 0;
@@ -124,13 +123,13 @@ export class Acknowledgements {
     if (!this.authenticator.isAuthentic(acknowledgement, payload.slice(end + 1))) return;
     const now = performance.now();
     forgetBefore(this.received, now - KEPT_FOR_MS);
-    // To the end, so that the oldest stay in front.
+    // Reinserted at the end, so that the oldest stay in front.
     this.received.delete(acknowledgement);
     this.received.set(acknowledgement, now);
     this.events.emit(RECEIVED);
   }
 
-  // A process that has come since reads the keys as they are after the change.
+  // A process that started later has read the changed keys.
   private async findRemaining({ expected, unproven }: LiveInstances): Promise<LiveInstances> {
     const live = await this.findLiveInstances();
     return {
@@ -144,7 +143,7 @@ export class Acknowledgements {
     return this.authenticator.isAuthentic(describeInstance(id, secretDigest), proof);
   }
 
-  /** When a process had acknowledged all of the revisions, if it has. */
+  /** Returns when a process had acknowledged all the revisions; undefined if it has not. */
   private acknowledgedAt(instance: string, keys: readonly KeyRevision[]): number | undefined {
     let latest = -Infinity;
     for (const key of keys) {
@@ -155,7 +154,7 @@ export class Acknowledgements {
     return latest;
   }
 
-  /** Waits for the next acknowledgement, but no longer than until the table of instances is to be read again. */
+  /** Waits for the next acknowledgement, or until the instances must be read again. */
   private async waitForNext(deadline: number): Promise<boolean> {
     const leftMs = Math.ceil(deadline - performance.now());
     if (leftMs <= 0) return false;
@@ -169,7 +168,7 @@ export class Acknowledgements {
   }
 }
 
-/** Changes of other processes are acknowledged to everybody, too. */
+/** Acknowledgements of other processes' changes arrive here too. */
 function forgetBefore(received: Map<string, number>, time: number): void {
   for (const [acknowledgement, receivedAt] of received) {
     if (receivedAt >= time) return;

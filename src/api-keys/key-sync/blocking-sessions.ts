@@ -9,8 +9,8 @@ interface BlockingSession {
   readonly ended: boolean;
 }
 
-// Also the sessions that block the blockers, and those before them in a queue. Sessions of the own role need no special right;
-// to ask for another one would be an error.
+// Includes indirect blockers in the lock queue. Ending sessions of the own role needs no right;
+// ending others would be an error.
 const END_BLOCKERS = `
   WITH RECURSIVE blocker (pid) AS (
     SELECT unnest(pg_blocking_pids($1::int))
@@ -22,13 +22,13 @@ const END_BLOCKERS = `
   FROM blocker JOIN pg_stat_activity USING (pid)
   WHERE pid NOT IN ($1::int, pg_backend_pid())`;
 
-/** Ends sessions of the database that keep a session waiting for a lock. */
+/** Ends database sessions that keep a session waiting for a lock. */
 export class BlockingSessions {
   private readonly logger = new Logger(BlockingSessions.name);
 
   constructor(private readonly client: ListeningClient) {}
 
-  /** @param pid the server process of the session that waits */
+  /** @param pid the server process id of the waiting session */
   async end(pid: number): Promise<void> {
     const sessions = await this.client.query<BlockingSession & Record<string, unknown>>(
       END_BLOCKERS,

@@ -18,7 +18,7 @@ const ROW = {
 };
 
 it.each(['10.1.2.3', 'localhost', '10.0.0.0/33'])(
-  'a network that cannot be read, such as %j, admits nobody and keeps no other key from being read',
+  'an invalid network, such as %j, admits no address and does not affect other keys',
   (network) => {
     const { networks } = new IssuedKeyReader().read({ ...ROW, networks: [network] });
     expect(isWithin(networks, '10.1.2.3')).toBe(false);
@@ -29,20 +29,20 @@ describe('the budgets of a key', () => {
   const read = (budgets: unknown) =>
     new IssuedKeyReader().read({ ...ROW, rate_limit: 60, budgets }).principal.budgets;
 
-  it('are its own one if the row names none', () => {
+  it('are its own budget if the row has none', () => {
     expect(read(null)).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it('are those that the row names, in its order', () => {
+  it('are those of the row, in its order', () => {
     const budgets = [{ keyId: 'first', rateLimit: 60 }, { keyId: 'issuer' }];
     expect(read(budgets)).toEqual(budgets);
   });
 
-  it('include the own one if the row cannot be read', () => {
+  it('are its own budget if those of the row are invalid', () => {
     expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it('are shared between keys of one issuer', () => {
+  it('are the same objects for keys of one issuer', () => {
     const reader = new IssuedKeyReader();
     const [one, two] = ['one', 'two'].map((id) =>
       reader.read({ ...ROW, id, budgets: [{ keyId: id }, { keyId: 'issuer', rateLimit: 3 }] }),

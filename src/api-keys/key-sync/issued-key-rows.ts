@@ -27,7 +27,7 @@ export interface IssuedKeyRow {
   readonly rotated_at: number | null;
 }
 
-/** Reads rows. Values that many keys share are kept once. */
+/** Reads rows. Values that many keys share are stored once. */
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);
@@ -61,7 +61,7 @@ export class IssuedKeyReader {
     return budgets.map((budget) => (budget.keyId === own.keyId ? own : this.share(budget)));
   }
 
-  /** Keys of one issuer share the objects for its budgets. */
+  /** Keys of one issuer share their budget objects. */
   private share(budget: Budget): Budget {
     const name = `${budget.keyId} ${budget.rateLimit}`;
     const known = this.budgets.get(name) ?? budget;
@@ -83,7 +83,7 @@ class Interned<Value> {
   }
 }
 
-// Words that this version doesn't know allow nothing.
+// Words of a newer version grant nothing.
 function toScopes(words: readonly string[]): readonly Scope[] {
   return SCOPES.filter((scope) => words.includes(scope));
 }
@@ -97,7 +97,7 @@ function toNetworks(words: readonly string[]): NetworkSet {
   try {
     return words.length === 0 ? ANYWHERE : toNetworkSet(words);
   } catch {
-    // Made past this program: it must not keep all the others from being read.
+    // A row written by other means must not keep all others from being read.
     return NOWHERE;
   }
 }

@@ -8,7 +8,7 @@ import { ListeningClient } from './listening-client.js';
 import { PendingChanges } from './pending-changes.js';
 import { PendingHeartbeats } from './pending-heartbeats.js';
 
-/** The channel on which the trigger of `api_keys` announces the id of a changed key. */
+/** The channel on which the trigger of `api_keys` notifies of a changed key. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
 /** The channel on which instances acknowledge a change of a key. */
 export const ACKNOWLEDGEMENTS_CHANNEL = 'latchkey_key_acknowledgements';
@@ -20,7 +20,7 @@ const fingerprintRows = z.tuple([
 ]);
 const heartbeatRows = z.tuple([z.object({ now: z.number() })]);
 
-/** Keeps the cache in sync with the database for as long as one connection lasts. */
+/** Keeps the cache in sync with the database over one connection. */
 export class KeySyncSession {
   private readonly end = new AbortController();
   /** Aborted when the connection is gone. */
@@ -29,12 +29,12 @@ export class KeySyncSession {
   private readonly reader = new IssuedKeyReader();
   private readonly changes = new PendingChanges();
   private readonly heartbeats = new PendingHeartbeats();
-  // Not named after the instance: other sessions see the channel before the instance has its row, and could take its id.
+  // A random name: other sessions see it before the instance has its row, and could take its id.
   private readonly heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
   private isLoaded = false;
   private isReading = false;
 
-  /** @param onSynced the cache has every change committed before a time, on the clock of `performance` */
+  /** @param onSynced the cache has every change committed before a time (`performance.now()`) */
   constructor(
     urls: DatabaseUrls,
     private readonly instance: Instance,
@@ -53,12 +53,11 @@ export class KeySyncSession {
     });
   }
 
-  /** Connects, and listens from then on. */
   async open(): Promise<void> {
     await this.client.listen([CHANGES_CHANNEL, this.heartbeatChannel]);
   }
 
-  /** Reads all keys. The cache does not count as synced before. */
+  /** Reads all keys. The cache counts as synced only afterwards. */
   async load(): Promise<void> {
     await this.readAll();
     this.isLoaded = true;
@@ -66,8 +65,8 @@ export class KeySyncSession {
   }
 
   /**
-   * Records that this instance is alive, and sends itself a heartbeat. Every change committed before it arrives before it.
-   * Returns the database's time in milliseconds since the epoch.
+   * Records that this instance is alive, and sends itself a heartbeat, which arrives after every
+   * change committed before it. Returns the database's time in milliseconds since the epoch.
    */
   async sendHeartbeat(): Promise<number> {
     const { id, secret, proof } = this.instance;
@@ -88,7 +87,7 @@ export class KeySyncSession {
     if (there.count !== here.count || there.revisions !== here.revisions) await this.readAll();
   }
 
-  /** Removes the row of this instance, so that no change waits for it any more, and closes. */
+  /** Removes the row of this instance, so that no change waits for it, and closes. */
   async leave(): Promise<void> {
     const { id, secret } = this.instance;
     await this.client.query('SELECT remove_instance($1, $2)', [id, secret]).catch(() => undefined);
@@ -128,14 +127,14 @@ export class KeySyncSession {
 
   private async readAll(): Promise<void> {
     const seen = new Set<string>();
-    // A page at a time, so that requests are answered in between.
+    // A page at a time, so that requests are served in between.
     for (let last = '', isLast = false; !isLast;) {
       const keys = await this.select(`id > $1 ORDER BY id LIMIT ${PAGE_SIZE}`, last);
       this.cache.put(keys);
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // Keys that were made meanwhile are not seen either.
+    // Keys created meanwhile are unknown here too.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

@@ -19,23 +19,23 @@ const HEARTBEAT_INTERVAL_MS = 500;
 const HEARTBEATS_BETWEEN_RECONCILIATIONS = 20;
 const RECONNECT_DELAY_MS = 250;
 /**
- * How long the cache may be out of sync before issued keys are refused. After this time a revocation is in force
- * everywhere, even where it could not be delivered.
+ * How long the cache may be out of sync before issued keys are refused. After this time a
+ * revocation is in force everywhere, even if it could not be delivered.
  */
 export const STALE_AFTER_MS = 5000;
 
 /**
- * Keeps the cache of issued keys in sync with the database: reads all keys at the start, listens to changes, sends a
- * heartbeat every half second, and compares the whole now and then. It reconnects by itself.
+ * Keeps the cache of issued keys in sync with the database: reads all keys at start, listens to
+ * changes, sends a heartbeat every 0.5 s, compares fingerprints, and reconnects.
  */
 @Injectable()
 export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(KeySync.name);
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** When the latest heartbeat was sent that proved the cache to be complete. */
+  /** When the latest returned heartbeat was sent. */
   private syncedAt = -Infinity;
-  // Before the first heartbeat no issued key is admitted, so the machine's own time does no harm.
+  // Unused before the first heartbeat: no issued key is admitted until then.
   private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
@@ -50,21 +50,21 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     this.instance = new Instance(authenticator, keyEnvironment);
   }
 
-  // Awaited, so that a process that listens has the keys, unless there is no database.
+  // Awaited, so that a listening process has the keys, unless the database is unavailable.
   async onApplicationBootstrap(): Promise<void> {
     const session = await this.connect();
     this.running = this.run(session);
   }
 
-  // Not before: until then requests in flight still need it.
+  // Not earlier, because requests in flight need it.
   async onApplicationShutdown(): Promise<void> {
     this.stop.abort();
     await this.running;
   }
 
   /**
-   * The database's time in milliseconds since the epoch, by which a key expires for all processes at once. Between
-   * heartbeats it follows the monotonic clock, which nobody can set.
+   * The database's time in milliseconds since the epoch, so that a key expires for all processes at
+   * once. Between heartbeats it follows the monotonic clock.
    */
   now(): number {
     return performance.now() + this.clockOffset;
@@ -75,7 +75,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.lagMs < STALE_AFTER_MS;
   }
 
-  /** Milliseconds since the latest time at which the cache was known to be complete. */
+  /** Milliseconds since the cache was last known to be complete. */
   get lagMs(): number {
     return performance.now() - this.syncedAt;
   }
@@ -85,7 +85,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     for (;;) {
       if (session) await this.follow(session);
       if (this.stop.signal.aborted) break;
-      // Random, so that processes that lost the database together don't reconnect together.
+      // Random, so that processes do not reconnect at the same moment.
       await pause(RECONNECT_DELAY_MS * (1 + Math.random()), this.stop.signal);
       session = await this.connect();
     }
@@ -100,7 +100,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
         this.report();
       });
       await session.open();
-      // Before the reading, so that a change from now on waits for this process.
+      // Before reading, so that later changes wait for this process.
       await this.sendHeartbeat(session);
       await session.load();
       return session;
@@ -112,7 +112,6 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** Returns when the session or the process ends. */
   private async follow(session: KeySyncSession): Promise<void> {
     const over = AbortSignal.any([session.ended, this.stop.signal]);
     try {
@@ -129,7 +128,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async sendHeartbeat(session: KeySyncSession): Promise<void> {
     const askedAt = performance.now();
-    // The later of the possible times: a key must rather end too early than too late.
+    // The latest possible time: a key must end early rather than late.
     this.clockOffset = (await session.sendHeartbeat()) - askedAt;
   }
 
@@ -151,7 +150,6 @@ function describeCause(error: unknown): string {
   return isSchemaOutdated(error) ? OUTDATED_SCHEMA : String(error);
 }
 
-/** Ends at once when the signal is aborted. */
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined);
 }

@@ -7,11 +7,11 @@ const QUERY_TIMEOUT_MS = 1500;
 
 export interface NotificationListener {
   onNotification(channel: string, payload: string): void;
-  /** The connection is gone, and will not come back. */
+  /** The connection is closed for good. */
   onEnd(): void;
 }
 
-/** One direct connection to the database that listens to channels, from its beginning to its end. */
+/** A direct database connection that listens to channels. */
 export class ListeningClient {
   private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
@@ -35,10 +35,7 @@ export class ListeningClient {
     this.client.on('end', () => this.end());
   }
 
-  /**
-   * Connects, and listens from then on.
-   * @throws PooledSessionError, ConnectionError
-   */
+  /** Connects and listens. @throws PooledSessionError, ConnectionError */
   async listen(channels: readonly string[]): Promise<void> {
     try {
       await this.client.connectDirectly();
@@ -49,15 +46,17 @@ export class ListeningClient {
     }
   }
 
-  /** Returns the rows. Queries are sent one after another: the driver is about to stop queueing them. */
+  /**
+   * Returns the rows. Queries run one after another, because the driver deprecates its own queue.
+   */
   async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
     const result = this.latest.then(() => this.client.query<Row>(text, values));
-    // Later queries must not time out one after another, and a new connection is soon made.
+    // Queued queries must not time out one after another.
     this.latest = result.catch(() => this.close());
     return (await result).rows;
   }
 
-  /** Closes without waiting for an answer, which a frozen server would not give. */
+  /** Closes without waiting for the server, which may be frozen. */
   close(): void {
     if (this.hasEnded) return;
     void this.client.end().catch(() => undefined);

@@ -25,7 +25,7 @@ describe('a message', () => {
     expect(authenticator(OTHER).isAuthentic('message', signature)).toBe(false);
   });
 
-  it('is not authentic with the signature of another one', () => {
+  it('is not authentic with the signature of another message', () => {
     const authentic = authenticator(NEW);
     expect(authentic.isAuthentic('another', authentic.sign('message'))).toBe(false);
   });
@@ -37,7 +37,7 @@ describe('a message', () => {
     },
   );
 
-  it('has a signature without blanks, which is part of a notification', () => {
+  it('has a signature without blanks, which fits into a notification', () => {
     expect(authenticator(NEW, OLD).sign('message')).toMatch(/^[\w-]{43},[\w-]{43}$/);
   });
 });

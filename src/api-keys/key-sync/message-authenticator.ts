@@ -10,8 +10,9 @@ const MAX_CODES = 16;
 const SEPARATOR = ',';
 
 /**
- * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the root keys (RFC 5869), which the database
- * never sees. There is a code for each root key, so that processes understand each other during a rotation.
+ * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the
+ * root keys (RFC 5869), which the database never sees. There is a code for each root key, so that
+ * instances verify each other during a rotation.
  */
 @Injectable()
 export class MessageAuthenticator {
@@ -25,7 +26,7 @@ export class MessageAuthenticator {
     return codes.map((code) => code.toString('base64url')).join(SEPARATOR);
   }
 
-  /** Whether a process that shares a root key with this one has signed the message. */
+  /** Whether a process that shares a root key with this one signed the message. */
   isAuthentic(message: string, signature: string): boolean {
     const codes = signature.split(SEPARATOR, MAX_CODES);
     const given = codes.map((code) => Buffer.from(code, 'base64url'));

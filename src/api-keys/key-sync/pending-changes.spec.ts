@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { PendingChanges } from './pending-changes.js';
 
 describe('pending changes', () => {
-  it('are read oldest first, each once however often it was named', () => {
+  it('are read oldest first, and once if notified repeatedly', () => {
     const changes = new PendingChanges();
     for (const id of ['a', 'b', 'a']) changes.add(id);
     expect(changes.next()).toEqual(['a', 'b']);
     expect(changes.next()).toEqual([]);
   });
 
-  it('come a thousand at a time', () => {
+  it('are read in batches of a thousand', () => {
     const changes = new PendingChanges();
     for (let id = 0; id < 1500; id++) changes.add(String(id));
     expect(changes.next()).toHaveLength(1000);
@@ -18,7 +18,7 @@ describe('pending changes', () => {
 });
 
 describe('a watermark', () => {
-  it('is reached when all keys before it have been read, and not sooner', () => {
+  it('is reached only when all keys before it have been read', () => {
     const changes = new PendingChanges();
     changes.add('a');
     changes.addWatermark(1);

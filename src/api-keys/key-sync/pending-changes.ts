@@ -1,6 +1,6 @@
 const MAX_AT_ONCE = 1000;
 
-/** Changed keys that are still to be read, in the order of their notifications, with watermarks among them. */
+/** Changed keys to be read, in the order of their notifications, with watermarks in between. */
 export class PendingChanges {
   private readonly ids = new Set<string>();
   private added = 0;
@@ -14,24 +14,24 @@ export class PendingChanges {
     this.added += 1;
   }
 
-  /** Adds a watermark behind all keys that have been added so far. */
+  /** Adds a watermark after all keys added so far. */
   addWatermark(value: number): void {
     this.watermarks.push({ value, after: this.added });
   }
 
-  /** Takes the next ones to be read, oldest first. */
+  /** Takes the next keys to read, oldest first. */
   next(): string[] {
     const ids = [...this.ids].slice(0, MAX_AT_ONCE);
     for (const id of ids) this.ids.delete(id);
     return ids;
   }
 
-  /** Records that so many of the keys taken have been read. */
+  /** Records that this many of the taken keys have been read. */
   acknowledge(count: number): void {
     this.acknowledged += count;
   }
 
-  /** The latest watermark before which all keys have been read. */
+  /** Returns the latest watermark before which all keys have been read. */
   watermark(): number {
     for (let [first] = this.watermarks; first !== undefined; [first] = this.watermarks) {
       if (first.after > this.acknowledged) break;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PendingHeartbeats } from './pending-heartbeats.js';
 
 describe('a heartbeat', () => {
-  it('counts once, with the time when it was sent', () => {
+  it('is accepted once, with the time when it was sent', () => {
     const heartbeats = new PendingHeartbeats();
     const before = performance.now();
     const nonce = heartbeats.send();
@@ -13,13 +13,13 @@ describe('a heartbeat', () => {
     expect(heartbeats.receive(nonce)).toBeUndefined();
   });
 
-  it.each(['Infinity', '1e999', '', '0'])('does not count if it was not sent: %j', (nonce) => {
+  it.each(['Infinity', '1e999', '', '0'])('is rejected if it was never sent: %j', (nonce) => {
     const heartbeats = new PendingHeartbeats();
     heartbeats.send();
     expect(heartbeats.receive(nonce)).toBeUndefined();
   });
 
-  it('is forgotten when 32 later ones have not come back either', () => {
+  it('is forgotten when 32 later heartbeats have not returned either', () => {
     const heartbeats = new PendingHeartbeats();
     const [oldest = '', ...later] = Array.from({ length: 33 }, () => heartbeats.send());
     expect(heartbeats.receive(oldest)).toBeUndefined();

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 
-// At two a second, more than are sent before the connection is given up.
+// More than are sent, at two per second, before the connection is given up.
 const MAX_PENDING = 32;
 
 /**
- * Heartbeats that are on their way through the database. Each has a nonce that counts once, so that no other session can forge, repeat
- * or date one.
+ * Heartbeats in flight through the database. Each has a single-use nonce, so that no other session
+ * can forge, replay or date one.
  */
 export class PendingHeartbeats {
   private readonly sentAt = new Map<string, number>();
 
-  /** The nonce of a heartbeat that is sent now. */
+  /** Returns the nonce of a heartbeat that is sent now. */
   send(): string {
     const nonce = randomBytes(16).toString('base64url');
     this.sentAt.set(nonce, performance.now());
@@ -19,7 +19,9 @@ export class PendingHeartbeats {
     return nonce;
   }
 
-  /** When the heartbeat was sent, on the clock of `performance`; undefined if it was not sent, or has come before. */
+  /**
+   * Returns when the heartbeat was sent (`performance.now()`); undefined if unknown or repeated.
+   */
   receive(nonce: string): number | undefined {
     const sentAt = this.sentAt.get(nonce);
     this.sentAt.delete(nonce);

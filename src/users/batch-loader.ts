@@ -7,22 +7,22 @@ interface Waiting<Value> {
 }
 
 /**
- * Makes one query of all look-ups of a turn of the event loop. Nothing is kept: a look-up that begins after a write was
- * committed is part of a query that begins later still, so it sees the write.
+ * Batches the look-ups of one event-loop tick into one query. Nothing is cached: a look-up that
+ * begins after a write was committed joins a query that begins later, so it sees the write.
  */
-export class Coalescer<Value> {
+export class BatchLoader<Value> {
   private readonly observers: ((size: number) => void)[] = [];
   private waiting: Waiting<Value>[] = [];
 
-  /** @param read answers for ids that differ, 256 at the most; what is missing in the answer does not exist. */
+  /** @param read reads the values of up to 256 distinct ids, and omits ids that do not exist. */
   constructor(private readonly read: (ids: string[]) => Promise<ReadonlyMap<string, Value>>) {}
 
-  /** Tells how many look-ups share each query from now on. */
+  /** Calls the observer with the number of look-ups that share each query. */
   observe(observer: (size: number) => void): void {
     this.observers.push(observer);
   }
 
-  /** What there is for an id; undefined if there is nothing. Throws what the query throws. */
+  /** Returns the value of an id; undefined if there is none. @throws the error of the query */
   find(id: string): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       const { length } = this.waiting;

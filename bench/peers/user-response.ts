@@ -17,7 +17,7 @@ const text = { type: 'string' };
 const texts = { type: 'array', items: text };
 
 /** From this Fastify compiles a function that writes the JSON. */
-export const userAnswerSchema = {
+export const userResponseSchema = {
   type: 'object',
   properties: {
     user: {

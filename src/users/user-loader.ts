@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
-import { Coalescer } from './coalescer.js';
+import { BatchLoader } from './batch-loader.js';
 import type { SearchUsers } from './user.schemas.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 
@@ -17,12 +17,13 @@ export interface UserJson {
 }
 
 /**
- * Reads users past Prisma, whose query builder takes longer than the rest of a look-up. All look-ups
- * by id of an event-loop tick share a statement: docs/decisions/0022-coalesced-look-ups.md.
+ * Reads users past Prisma, whose query builder takes longer than the rest of a look-up. All
+ * look-ups by id of an event-loop tick share a statement:
+ * docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
-export class UserLookups {
-  private readonly users = new Coalescer((ids) => this.read(ids));
+export class UserLoader {
+  private readonly users = new BatchLoader((ids) => this.read(ids));
 
   constructor(
     private readonly pool: DatabasePool,
