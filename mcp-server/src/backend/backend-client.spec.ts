@@ -271,37 +271,62 @@ describe('a key that has a successor', () => {
   });
 });
 
-describe('getUsers', () => {
-  it('makes one request of all ids of a turn, and leaves out who does not exist', async () => {
-    handler = json(200, { users: [user('2'), user('1')], nextCursor: null });
-    const [first, second] = await Promise.all([
-      client.getUsers(['1', 'nobody']),
-      client.getUsers(['2', '1']),
+describe('getUserWithAccounts', () => {
+  const ACCOUNTS = [{ id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' }];
+
+  it('makes one request for the user and the accounts', async () => {
+    handler = json(200, { user: user('1'), accounts: ACCOUNTS });
+    expect(await client.getUserWithAccounts('1')).toEqual({
+      user: { ...user('1'), source: 'backend' },
+      accounts: ACCOUNTS,
+    });
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1?include=accounts']);
+  });
+
+  it('makes one request for all users of an event-loop tick, and tells their accounts apart', async () => {
+    const accounts = { '1': ACCOUNTS, '2': [] };
+    handler = json(200, { users: [user('2'), user('1')], nextCursor: null, accounts });
+    const [first, second, absent] = await Promise.allSettled([
+      client.getUserWithAccounts('1'),
+      client.getUserWithAccounts('2'),
+      client.getUserWithAccounts('absent'),
     ]);
-    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,nobody,2']);
-    expect(first.map(({ id }) => id)).toEqual(['1']);
-    expect(second.map(({ id }) => id)).toEqual(['2', '1']);
+    expect(requests.map(({ url }) => url)).toEqual([
+      '/api/internal/users?ids=1,2,absent&include=accounts',
+    ]);
+    expect(first).toMatchObject({ value: { user: { id: '1' }, accounts: ACCOUNTS } });
+    expect(second).toMatchObject({ value: { user: { id: '2' }, accounts: [] } });
+    expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
   });
 
-  it('leaves out what can be no id, and fails as a whole when the backend does', async () => {
-    handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
-    const found = await client.getUsers(['1', 'bad id!', '2']);
-    expect(found.map(({ id }) => id)).toEqual(['1', '2']);
-    handler = json(400, {});
-    await expect(client.getUsers(['1', 'bad id!', '2'])).rejects.toThrow(BackendRejectedError);
+  it('asks for up to 25 users in a request, whose accounts fit in a response', async () => {
+    handler = json(200, { users: [], accounts: {}, nextCursor: null });
+    const ids = Array.from({ length: 60 }, (_, index) => String(index));
+    await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
+    expect(requests.map(({ url }) => url.split(',').length)).toEqual([25, 25, 10]);
   });
 
-  it('gives no user for a single id that does not exist', async () => {
-    handler = json(404, {});
-    expect(await client.getUsers(['nobody'])).toEqual([]);
+  it.each([
+    ['a user', ['1'], { user: user('1') }],
+    ['users', ['1', '2'], { users: [user('1'), user('2')] }],
+    ['one of the users', ['1', '2'], { users: [user('1')], accounts: { constructor: [] } }],
+  ])('rejects a response that lacks the accounts of %s', async (_title, ids, body) => {
+    handler = json(200, body);
+    const calls = await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
+    expect(calls[0]).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
-  it('asks for up to 100 ids in a URL of up to 8 KiB', async () => {
-    handler = json(200, { users: [], nextCursor: null });
-    await client.getUsers(Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x')));
-    const counts = requests.map(({ url }) => url.split(',').length);
-    expect(counts).toEqual([100, 50]);
-    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(8192);
+  it('asks for the accounts alone when the user is made up', async () => {
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    handler = (request, response) =>
+      (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
+        request,
+        response,
+      );
+    expect(await falling.getUserWithAccounts('1')).toMatchObject({
+      user: { id: '1', source: 'fallback' },
+      accounts: ACCOUNTS,
+    });
   });
 });
 
@@ -324,6 +349,15 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
     await client.getUserDetails('absent').catch(() => undefined);
     expect(requests).toHaveLength(1);
+  });
+
+  it('ask for up to 100 ids in a URL of up to 8 KiB', async () => {
+    handler = json(200, { users: [], nextCursor: null });
+    const ids = Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x'));
+    await Promise.allSettled(ids.map((id) => client.getUserDetails(id)));
+    const counts = requests.map(({ url }) => url.split(',').length);
+    expect(counts).toEqual([100, 50]);
+    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(8192);
   });
 
   it('ask for a single user on the route of that user', async () => {
@@ -383,7 +417,11 @@ describe('a backend of another version', () => {
     handler = json(200, { user: { id: '1' } });
     expect(await client.getUserDetails('1')).toEqual({ id: '1', source: 'backend' });
     handler = json(200, { users: [{ id: '1' }, { id: '2' }] });
-    expect(await client.getUsers(['1', '2'])).toEqual([{ id: '1' }, { id: '2' }]);
+    const both = () => Promise.all(['1', '2'].map((id) => client.getUserDetails(id)));
+    expect(await both()).toEqual([
+      { id: '1', source: 'backend' },
+      { id: '2', source: 'backend' },
+    ]);
     const account = { type: 'checking', currency: 'USD', balance: '1.00' };
     handler = json(200, { accounts: [account] });
     expect(await client.getAccounts('1')).toEqual([account]);
@@ -392,7 +430,11 @@ describe('a backend of another version', () => {
   it('may send fields that the client does not know', async () => {
     const added = { added: { nested: [1] } };
     handler = json(200, { users: [{ ...user('1'), ...added }, user('2')], ...added });
-    expect(await client.getUsers(['1', '2'])).toEqual([user('1'), user('2')]);
+    const both = await Promise.all(['1', '2'].map((id) => client.getUserDetails(id)));
+    expect(both).toEqual([
+      { ...user('1'), source: 'backend' },
+      { ...user('2'), source: 'backend' },
+    ]);
     const account = { id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' };
     handler = json(200, { accounts: [{ ...account, ...added }], ...added });
     expect(await client.getAccounts('1')).toEqual([account]);
@@ -451,7 +493,7 @@ describe('the circuit breaker', () => {
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
     handler = () => undefined;
     const signal = AbortSignal.timeout(50);
-    await expect(client.getAccounts('1', undefined, { signal })).rejects.toMatchObject({
+    await expect(client.getAccounts('1', { signal })).rejects.toMatchObject({
       name: 'TimeoutError',
     });
     expect(await fail()).toMatchObject({ reason: 'circuit-open' });
@@ -490,11 +532,11 @@ describe('an absent user', () => {
   it('counts as a call, not as a request', async () => {
     handler = json(404, {});
     const calls: string[] = [];
-    client.calls.observe({
+    client.calls.observer = {
       onCall: (route, outcome) => void calls.push(`${route} ${outcome}`),
       onRequest: () => undefined,
       onRetry: () => undefined,
-    });
+    };
     for (let count = 0; count < 3; count++) {
       await client.getUserDetails('absent').catch(() => undefined);
     }

@@ -21,12 +21,15 @@ describe('calls that were left while they waited', () => {
     const waiting = Array.from({ length: 256 }, () =>
       policy.run(callOf(() => answered, caller.signal)),
     );
-    expect(shared.load).toEqual({ running: 64, waiting: 256 });
+    expect(shared.bulkhead.load).toEqual({ running: 64, waiting: 256 });
     caller.abort();
     await Promise.allSettled(waiting);
     answer('answer');
     await Promise.all(running);
-    await vi.waitFor(() => expect(shared.load).toEqual({ running: 0, waiting: 0 }), 10_000);
+    await vi.waitFor(
+      () => expect(shared.bulkhead.load).toEqual({ running: 0, waiting: 0 }),
+      10_000,
+    );
     const later = Array.from({ length: 100 }, () => policy.run(callOf(async () => 'later')));
     expect(new Set(await Promise.all(later))).toEqual(new Set(['later']));
   });
@@ -47,7 +50,7 @@ describe('a refusal with a long Retry-After', () => {
     }
     expect(attempts).toBe(30);
     expect(policy.isCircuitOpen).toBe(false);
-    const left = Array.from({ length: 10 }, () => shared.retryBudget.withdraw());
+    const left = Array.from({ length: 10 }, () => shared.takeRetry());
     // The 30 calls have paid in 2.4 retries, in addition to the 2 of the beginning.
     expect(left.filter(Boolean)).toHaveLength(4);
   });
@@ -68,7 +71,7 @@ describe('calls of a route that hangs', () => {
     await sleep(HALF_OPEN_AFTER_MS + 50);
     const hanging = Promise.allSettled(Array.from({ length: 300 }, () => broken.run(hang)));
     await sleep(10);
-    expect(shared.load).toEqual({ running: 1, waiting: 0 });
+    expect(shared.bulkhead.load).toEqual({ running: 1, waiting: 0 });
     expect(await good.run(callOf(async () => 'answer'))).toBe('answer');
     const reasons = (await hanging).map((each) =>
       each.status === 'rejected' ? each.reason.reason : '',

@@ -6,7 +6,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { BackendClient } from '../backend/backend-client.js';
-import { BACKEND_ROUTES } from '../backend/backend-observer.js';
+import { BACKEND_ROUTES } from '../backend/backend-calls.js';
 import { TOKEN_FAULTS, TokenFailures } from '../limits/token-failures.js';
 import { ToolCaller } from '../tools/tool-caller.js';
 
@@ -93,12 +93,12 @@ export class McpMetrics implements OnModuleInit {
       calls.inc({ route, outcome: 'ok' }, 0);
       retries.inc({ route }, 0);
     }
-    this.backend.calls.observe({
+    this.backend.calls.observer = {
       onCall: (route, outcome) => calls.inc({ route, outcome }),
       onRequest: (route, outcome, durationMs) =>
         requests.observe({ route, outcome }, durationMs / 1000),
       onRetry: (route) => retries.inc({ route }),
-    });
+    };
   }
 
   private observeCapacity(): void {

@@ -52,10 +52,12 @@ export class GetBalanceTool implements Tool<typeof inputSchema, typeof outputSch
     user: User,
     options: CallOptions,
   ): Promise<ToolAnswer<Balance>> {
-    const answer = await this.backend.getUserDetails(user.id, options);
-    const details = requireFields(answer, ['name', 'permissions']);
+    const balances = await this.backend.getUserWithAccounts(user.id, options);
+    const details = requireFields(balances.user, ['name', 'permissions']);
     requirePermission(details, 'read');
-    const accounts = (await this.backend.getAccounts(user.id, type, options)).map(withFormat);
+    const accounts = balances.accounts
+      .filter((account) => type === undefined || account.type === type)
+      .map(withFormat);
     const name = displayName(details);
     const message = [`Hello ${name}!`, ...sentences(accounts, type)].join(' ');
     return { message, structured: { name, source: details.source, accounts } };
