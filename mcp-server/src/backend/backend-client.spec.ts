@@ -330,6 +330,40 @@ describe('getUserWithAccounts', () => {
   });
 });
 
+describe('getUsers', () => {
+  it('makes one request of all ids of a turn, and leaves out who does not exist', async () => {
+    handler = json(200, { users: [user('2'), user('1')], nextCursor: null });
+    const [first, second] = await Promise.all([
+      client.getUsers(['1', 'nobody']),
+      client.getUsers(['2', '1']),
+    ]);
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,nobody,2']);
+    expect(first.map(({ id }) => id)).toEqual(['1']);
+    expect(second.map(({ id }) => id)).toEqual(['2', '1']);
+  });
+
+  it('leaves out what can be no id, and fails as a whole when the backend does', async () => {
+    handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
+    const found = await client.getUsers(['1', 'bad id!', '2']);
+    expect(found.map(({ id }) => id)).toEqual(['1', '2']);
+    handler = json(400, {});
+    await expect(client.getUsers(['1', 'bad id!', '2'])).rejects.toThrow(BackendRejectedError);
+  });
+
+  it('gives no user for a single id that does not exist', async () => {
+    handler = json(404, {});
+    expect(await client.getUsers(['nobody'])).toEqual([]);
+  });
+
+  it('asks for up to 100 ids in a URL of up to 8 KiB', async () => {
+    handler = json(200, { users: [], nextCursor: null });
+    await client.getUsers(Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x')));
+    const counts = requests.map(({ url }) => url.split(',').length);
+    expect(counts).toEqual([100, 50]);
+    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(8192);
+  });
+});
+
 describe('calls of getUserDetails in one event-loop tick', () => {
   const USERS = { users: [user('1'), user('2')], nextCursor: null };
 
@@ -349,15 +383,6 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
     await client.getUserDetails('absent').catch(() => undefined);
     expect(requests).toHaveLength(1);
-  });
-
-  it('ask for up to 100 ids in a URL of up to 8 KiB', async () => {
-    handler = json(200, { users: [], nextCursor: null });
-    const ids = Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x'));
-    await Promise.allSettled(ids.map((id) => client.getUserDetails(id)));
-    const counts = requests.map(({ url }) => url.split(',').length);
-    expect(counts).toEqual([100, 50]);
-    expect(Math.max(...requests.map(({ url }) => url.length))).toBeLessThanOrEqual(8192);
   });
 
   it('ask for a single user on the route of that user', async () => {
@@ -417,11 +442,7 @@ describe('a backend of another version', () => {
     handler = json(200, { user: { id: '1' } });
     expect(await client.getUserDetails('1')).toEqual({ id: '1', source: 'backend' });
     handler = json(200, { users: [{ id: '1' }, { id: '2' }] });
-    const both = () => Promise.all(['1', '2'].map((id) => client.getUserDetails(id)));
-    expect(await both()).toEqual([
-      { id: '1', source: 'backend' },
-      { id: '2', source: 'backend' },
-    ]);
+    expect(await client.getUsers(['1', '2'])).toEqual([{ id: '1' }, { id: '2' }]);
     const account = { type: 'checking', currency: 'USD', balance: '1.00' };
     handler = json(200, { accounts: [account] });
     expect(await client.getAccounts('1')).toEqual([account]);
@@ -430,11 +451,7 @@ describe('a backend of another version', () => {
   it('may send fields that the client does not know', async () => {
     const added = { added: { nested: [1] } };
     handler = json(200, { users: [{ ...user('1'), ...added }, user('2')], ...added });
-    const both = await Promise.all(['1', '2'].map((id) => client.getUserDetails(id)));
-    expect(both).toEqual([
-      { ...user('1'), source: 'backend' },
-      { ...user('2'), source: 'backend' },
-    ]);
+    expect(await client.getUsers(['1', '2'])).toEqual([user('1'), user('2')]);
     const account = { id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' };
     handler = json(200, { accounts: [{ ...account, ...added }], ...added });
     expect(await client.getAccounts('1')).toEqual([account]);
@@ -493,7 +510,7 @@ describe('the circuit breaker', () => {
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
     handler = () => undefined;
     const signal = AbortSignal.timeout(50);
-    await expect(client.getAccounts('1', { signal })).rejects.toMatchObject({
+    await expect(client.getAccounts('1', undefined, { signal })).rejects.toMatchObject({
       name: 'TimeoutError',
     });
     expect(await fail()).toMatchObject({ reason: 'circuit-open' });

@@ -98,15 +98,33 @@ export class BackendClient {
       });
     } catch (error) {
       const user = this.fallBack(id, error);
-      return { user, accounts: await this.getAccounts(id, options) };
+      return { user, accounts: await this.getAccounts(id, undefined, options) };
     }
   }
 
-  /** A user's accounts, oldest first. */
-  async getAccounts(id: string, options: CallOptions = {}): Promise<Account[]> {
+  /** Users in the order of `ids`, without those that don't exist. */
+  async getUsers(ids: readonly string[]): Promise<User[]> {
+    const possible = ids.filter((id) => USER_ID.test(id));
+    const found = await this.calls.watchCall('user', () =>
+      Promise.all(possible.map((id) => this.users.find(id, {}))),
+    );
+    return found.flatMap((each) => each?.user ?? []);
+  }
+
+  /** A user's accounts, oldest first; of one type, if one is given. */
+  async getAccounts(
+    id: string,
+    type?: Account['type'],
+    options: CallOptions = {},
+  ): Promise<Account[]> {
+    const filter = type === undefined ? '' : `?type=${type}`;
     const request = { method: 'GET', answer: accountsAnswerSchema } as const;
     const { accounts } = await this.callAbout(id, 'accounts', () =>
-      this.calls.send('accounts', { ...request, path: `${userPath(id)}/accounts` }, options),
+      this.calls.send(
+        'accounts',
+        { ...request, path: `${userPath(id)}/accounts${filter}` },
+        options,
+      ),
     );
     return accounts;
   }
