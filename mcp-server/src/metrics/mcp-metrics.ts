@@ -52,7 +52,7 @@ export class McpMetrics implements OnModuleInit {
     });
     // So that `rate` sees the first failure of each kind.
     for (const fault of TOKEN_FAULTS) failures.inc({ fault }, 0);
-    this.tokenFailures.observe((fault) => failures.inc({ fault }));
+    this.tokenFailures.onFailure = (fault) => failures.inc({ fault });
   }
 
   private observeToolCalls(): void {
@@ -63,9 +63,8 @@ export class McpMetrics implements OnModuleInit {
       buckets: [...BUCKETS_S, 5],
       registers: [this.registry],
     });
-    this.toolCaller.observe(({ tool, outcome, durationMs }) =>
-      durations.observe({ tool, outcome }, durationMs / 1000),
-    );
+    this.toolCaller.onFinished = ({ tool, outcome, durationMs }) =>
+      durations.observe({ tool, outcome }, durationMs / 1000);
   }
 
   private observeBackend(): void {

@@ -37,6 +37,13 @@ export interface ToolAnswer<Output> {
   readonly structured: Output;
 }
 
+/** Checks a tool against its own schemas. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  tool: Tool<Input, Output>,
+): Tool<Input, Output> {
+  return tool;
+}
+
 /** Ends a tool call with a sentence for the model. It must hold nothing but fixed words. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
