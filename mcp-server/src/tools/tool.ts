@@ -31,7 +31,7 @@ export interface Tool<
   ): Promise<ToolAnswer<z.output<Output>>>;
 }
 
-export interface ToolAnswer<Output> {
+interface ToolAnswer<Output> {
   /** A sentence for people. */
   readonly message: string;
   readonly structured: Output;
