@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { mintAccessToken } from '@latchkey/access-tokens/mint';
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
-import { SCOPES } from './auth/scopes.js';
+import { SCOPES } from './auth/user.js';
 import { parseEnvironment } from './config/environment.js';
 
 const USAGE = `Usage: npm run token -- USER_ID [--scope "${SCOPES.join(' ')}"] [--hours 8] [--audience URL]`;

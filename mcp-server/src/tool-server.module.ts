@@ -39,7 +39,7 @@ export class ToolServerModule {
         provide: BackendClient,
         inject: [ConfigService],
         useFactory: (config: ConfigService<Environment, true>) =>
-          BackendClient.create(config.get('backend', { infer: true })),
+          new BackendClient(config.get('backend', { infer: true })),
       },
       {
         provide: TOOLS,

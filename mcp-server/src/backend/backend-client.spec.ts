@@ -46,7 +46,7 @@ const server = createServer((request, response) => {
 function createClient(variables: NodeJS.ProcessEnv = {}): BackendClient {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('has no port');
-  return BackendClient.create(
+  return new BackendClient(
     parseBackendEnvironment({
       BACKEND_API_URL: `http://127.0.0.1:${address.port}`,
       BACKEND_FALLBACK: 'off',

@@ -47,29 +47,19 @@ export class BackendClient {
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
-  constructor(
-    transport: BackendTransport,
-    private readonly environment: BackendEnvironment,
-  ) {
+  /** Makes a client with connections of its own. */
+  constructor(private readonly environment: BackendEnvironment) {
+    const http = createBackendHttp(
+      environment.BACKEND_API_URL,
+      environment.BACKEND_CONNECT_TIMEOUT_MS,
+    );
+    const transport = new BackendTransport(http, new ApiKeySource(environment));
     this.calls = new BackendCalls(transport, {
       responseTimeoutMs: environment.BACKEND_RESPONSE_TIMEOUT_MS,
       totalTimeoutMs: environment.BACKEND_TOTAL_TIMEOUT_MS,
     });
     this.users = new UserLookups(this.calls, 'user');
     this.usersWithAccounts = new UserLookups(this.calls, 'user-accounts');
-  }
-
-  /** Makes a client with connections of its own. */
-  static create(environment: BackendEnvironment): BackendClient {
-    const { INTERNAL_API_KEY, INTERNAL_API_KEY_FILE, NODE_ENV } = environment;
-    const keys = new ApiKeySource(
-      INTERNAL_API_KEY,
-      INTERNAL_API_KEY_FILE,
-      NODE_ENV === 'production',
-    );
-    const { BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS } = environment;
-    const http = createBackendHttp(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
-    return new BackendClient(new BackendTransport(http, keys), environment);
   }
 
   /**

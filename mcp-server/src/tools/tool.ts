@@ -1,7 +1,6 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
-import type { Scope } from '../auth/scopes.js';
-import type { User } from '../auth/user.js';
+import type { Scope, User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-calls.js';
 
 /** Injects all tools, as a list of `Tool`. */
