@@ -8,8 +8,7 @@ export default {
       name: 'no-folder-cycle',
       severity: 'error',
       scope: 'folder',
-      // Temporary: remove `pathNot` when these two folders of the MCP server have no cycle.
-      from: { pathNot: '^mcp-server/src/(auth|backend|config|limits)$' },
+      from: {},
       to: { circular: true },
     },
     {

@@ -1,13 +1,20 @@
 import { z } from 'zod';
 
 // Each schema comes after those that it refers to.
-const RESPONSES = ['User', 'UserResponse', 'UserPage', 'Account', 'AccountsResponse'];
+const RESPONSES = [
+  'User',
+  'UserResponse',
+  'Account',
+  'AccountsResponse',
+  'UserWithAccounts',
+  'UserPageWithAccounts',
+];
 
 // All that this server can't do without. An older or newer backend may not send the other fields,
 // and no backend sends those of a user that the caller's key may not read.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
-  UserPage: ['users'],
+  UserPageWithAccounts: ['users'],
   Account: ['type', 'currency', 'balance'],
 };
 
@@ -25,8 +32,10 @@ const schemaSchema = z.strictObject({
   enum: z.array(z.string()).optional(),
   format: z.literal('date-time').optional(),
   pattern: z.string().optional(),
-  // Not translated: a newer backend may send fields that this server does not know.
-  additionalProperties: z.literal(false).optional(),
+  // `false` is not translated: a newer backend may send fields that this server does not know.
+  get additionalProperties() {
+    return z.union([z.literal(false), schemaSchema]).optional();
+  },
   description: z.string().optional(),
   example: z.unknown().optional(),
 });
@@ -59,8 +68,10 @@ function renderSchema(schema: Schema): string {
 }
 
 function renderType(type: string, { properties, required, items, ...schema }: Schema): string {
-  if (schema.enum) return `z.enum(${JSON.stringify(schema.enum)})`;
+  const { enum: values, additionalProperties: entry } = schema;
+  if (values) return `z.enum(${JSON.stringify(values)})`;
   if (type === 'array' && items) return `z.array(${renderSchema(items)})`;
+  if (type === 'object' && entry) return `z.record(z.string(), ${renderSchema(entry)})`;
   if (type === 'object' && properties) {
     const fields = Object.entries(properties).map(
       ([name, field]) =>

@@ -3,7 +3,7 @@ import { mintAccessToken } from '@latchkey/access-tokens/mint';
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { loadStartVariables } from '@latchkey/environment/env-files';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
-import { SCOPES } from './auth/scopes.js';
+import { SCOPES } from './auth/user.js';
 import { type Environment, parseEnvironment } from './config/environment.js';
 
 const DEFAULT_AUDIENCE = 'http://localhost:3001/mcp';

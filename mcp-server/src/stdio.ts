@@ -26,8 +26,8 @@ async function serve(): Promise<void> {
     startTracing('latchkey-mcp-server');
   }
   const logger = createLogger(environment.LOG_LEVEL, 'stderr');
-  const { StdioModule } = await import('./stdio.module.js');
-  const app = await NestFactory.createApplicationContext(StdioModule, {
+  const { ToolServerModule } = await import('./tool-server.module.js');
+  const app = await NestFactory.createApplicationContext(ToolServerModule.logTo('stderr'), {
     logger: new NestLogger(logger),
     abortOnError: false,
   });

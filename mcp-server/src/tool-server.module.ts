@@ -1,14 +1,62 @@
+import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
+import { validatedConfig } from '@latchkey/environment/config-module';
+import { type LogTarget, createLogger } from '@latchkey/logging/logger';
 import { TracingModule } from '@latchkey/tracing/tracing-module';
-import { Module } from '@nestjs/common';
-import { BackendModule } from './backend/backend.module.js';
-import { ConfigModule } from './config/config.module.js';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { BackendClient } from './backend/backend-client.js';
+import { type Environment, parseEnvironment } from './config/environment.js';
+import { RateLimit } from './limits/rate-limit.js';
+import { TokenFailures } from './limits/token-failures.js';
 import { McpServerFactory } from './mcp/mcp-server.factory.js';
-import { ToolsModule } from './tools/tools.module.js';
+import { PROCESS_LOGGER } from './process-logger.js';
+import { getBalance } from './tools/get-balance.tool.js';
+import { getProfile } from './tools/get-profile.tool.js';
+import { ToolCaller } from './tools/tool-caller.js';
+import { TOOLS } from './tools/tool.js';
+import { updatePhone } from './tools/update-phone.tool.js';
 
-/** The tools and everything they need but a transport and a log: `AppModule` adds HTTP, `stdio.ts` stdio. */
-@Module({
-  imports: [ConfigModule, BackendModule, ToolsModule, TracingModule],
-  providers: [McpServerFactory],
-  exports: [McpServerFactory, BackendModule],
-})
-export class ToolServerModule {}
+/** In the order in which clients list them. */
+const ALL_TOOLS = [getBalance, getProfile, updatePhone];
+
+const configModule = await validatedConfig(parseEnvironment);
+
+/**
+ * The tools and everything they need but a transport: `AppModule` adds HTTP, `stdio.ts` stdio.
+ * Importing this file fails with a list of every problem of the environment variables.
+ */
+@Module({})
+export class ToolServerModule {
+  static logTo(target: LogTarget): DynamicModule {
+    const providers = [
+      {
+        provide: PROCESS_LOGGER,
+        inject: [ConfigService],
+        useFactory: (config: ConfigService<Environment, true>) =>
+          createLogger(config.get('LOG_LEVEL', { infer: true }), target),
+      },
+      {
+        provide: BackendClient,
+        inject: [ConfigService],
+        useFactory: (config: ConfigService<Environment, true>) =>
+          new BackendClient(config.get('backend', { infer: true })),
+      },
+      {
+        provide: TOOLS,
+        inject: [BackendClient],
+        useFactory: (backend: BackendClient) => ALL_TOOLS.map((create) => create(backend)),
+      },
+      RateLimit,
+      TokenFailures,
+      ToolCaller,
+      McpServerFactory,
+    ];
+    return {
+      module: ToolServerModule,
+      global: true,
+      imports: [configModule, AccessTokensModule, TracingModule],
+      providers,
+      exports: [AccessTokensModule, ...providers],
+    };
+  }
+}

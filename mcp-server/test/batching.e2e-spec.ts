@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { issueKey } from '../../test/support/keys.js';
 import { metricsOf } from '../../test/support/metrics-stack.js';
 import { Scrape } from '../../test/support/metrics.js';
 import { addUser } from '../../test/support/users.js';
-import { connect, sentence } from './support/clients.js';
+import { callTool, connect, sentence } from './support/clients.js';
+import { API_KEY, startMcp } from './support/servers.js';
 import { useStack } from './support/stack.js';
 import { token } from './support/tokens.js';
 
@@ -13,7 +15,7 @@ const stack = useStack({ BACKEND_FALLBACK: 'off', MCP_METRICS_PORT: '0' });
 
 async function backendRequests(): Promise<number> {
   const scrape = await Scrape.of(metricsOf(stack.mcp));
-  const counts = ['user', 'users'].map(
+  const counts = ['user', 'user-accounts', 'accounts'].map(
     (route) =>
       scrape.value('latchkey_mcp_backend_request_duration_seconds_count', {
         route,
@@ -23,17 +25,51 @@ async function backendRequests(): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-it('answers simultaneous calls of 20 users with few backend requests, each with its own profile', async () => {
-  const names = Array.from({ length: USERS }, (_, index) => `User ${index}`);
-  const clients = await Promise.all(
-    names.map(async (name) => {
-      const { id } = await addUser(stack.prisma, { name, permissions: ['read'] });
-      return connect(stack.mcp.url, await token(id));
-    }),
-  );
+async function addClient(user: { name: string; permissions?: string[] }, balance: string) {
+  const accounts = { create: { type: 'checking', currency: 'USD', balance } } as const;
+  const { id } = await addUser(stack.prisma, { permissions: ['read'], ...user, accounts });
+  return connect(stack.mcp.url, await token(id));
+}
+
+it('makes one backend request for a balance', async () => {
+  const client = await addClient({ name: 'Ada' }, '5');
+  const before = await backendRequests();
+  const result = await client.callTool('get_balance');
+  expect(sentence(result)).toBe('Hello Ada! Your checking balance is $5.00.');
+  expect((await backendRequests()) - before).toBe(1);
+  const savings = await client.callTool('get_balance', { account_type: 'savings' });
+  expect(sentence(savings)).toBe('Hello Ada! You have no savings account.');
+  await client.close();
+});
+
+it('shows no balance to a user without the permission to read', async () => {
+  const client = await addClient({ name: 'Ben', permissions: ['configure'] }, '6.66');
+  const result = await client.callTool('get_balance');
+  expect(sentence(result)).toMatch(/^The user lacks the permission "read"/);
+  expect(JSON.stringify(result)).not.toContain('6.66');
+  await client.close();
+});
+
+it('refuses a balance when the key for the backend lacks accounts:read', async () => {
+  const BACKEND_API_URL = stack.backend.origin;
+  const key = await issueKey(BACKEND_API_URL, { scopes: ['users:read'] }, API_KEY);
+  const mcp = await startMcp({ BACKEND_API_URL, INTERNAL_API_KEY: key.secret });
+  onTestFinished(() => mcp.stop());
+  const { id } = await addUser(stack.prisma, { permissions: ['read'] });
+  const result = await callTool(mcp.url, await token(id), 'get_balance');
+  expect(result.isError).toBe(true);
+  expect(sentence(result)).toMatch(/^This server may not ask the user service\./);
+});
+
+it.each([
+  ['get_profile', (name: string) => `This is the profile of ${name}.`],
+  ['get_balance', (name: string) => `Hello ${name}! Your checking balance is $${name}.00.`],
+])('answers simultaneous calls of %s by 20 users with few backend requests', async (tool, text) => {
+  const names = Array.from({ length: USERS }, (_, index) => String(index + 1));
+  const clients = await Promise.all(names.map((name) => addClient({ name }, name)));
   const callAll = () =>
-    Promise.all(clients.map(async (client) => sentence(await client.callTool('get_profile'))));
-  const expected = names.map((name) => `This is the profile of ${name}.`);
+    Promise.all(clients.map(async (client) => sentence(await client.callTool(tool))));
+  const expected = names.map(text);
   // It opens the connections and verifies the tokens.
   expect(await callAll()).toEqual(expected);
 

@@ -121,7 +121,7 @@ describe('every request to the backend', () => {
     await call('get_balance');
     await call('get_profile');
     await call('update_phone', { phone: PHONE });
-    expect(backend.requests).toHaveLength(5);
+    expect(backend.requests).toHaveLength(4);
     for (const { text } of backend.requests) expect(text).toMatch(/^x-acting-user: 12345\r$/im);
   });
 });

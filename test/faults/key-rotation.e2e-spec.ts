@@ -42,7 +42,7 @@ function startBackend(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
 
 /** The MCP server's own client, with time-outs that a busy machine does not meet. */
 function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
-  return BackendClient.create(
+  return new BackendClient(
     parseBackendEnvironment({
       BACKEND_API_URL: url,
       BACKEND_FALLBACK: 'off',

@@ -12,8 +12,7 @@ import { z } from 'zod';
 import type { Environment } from '../config/environment.js';
 import { type TokenFault, TokenFailures } from '../limits/token-failures.js';
 import { ProtectedResource } from './protected-resource.js';
-import { SCOPES } from './scopes.js';
-import { toAuthInfo } from './user.js';
+import { SCOPES, toAuthInfo } from './user.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 declare module 'http' {

@@ -2,7 +2,7 @@ import { Controller, Get, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/server';
 import type { Environment } from '../config/environment.js';
-import { SCOPES } from './scopes.js';
+import { SCOPES } from './user.js';
 
 /** How this server describes itself to OAuth clients (RFC 9728). */
 @Injectable()

@@ -1,7 +1,11 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { AccessToken } from '@latchkey/access-tokens/verifier';
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+
+/** What a token may allow, a scope for each group of tools. */
+export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
+export type Scope = (typeof SCOPES)[number];
 
 /** The user on whose behalf a tool is called, as the access token says. */
 export interface User {
@@ -36,5 +40,5 @@ export function fromAuthInfo({ extra, scopes }: AuthInfo): User {
 
 /** Names a user in logs, the same each time, without the id. */
 export function pseudonym(userId: string): string {
-  return createHash('sha256').update(userId).digest('hex').slice(0, 12);
+  return hash('sha256', userId).slice(0, 12);
 }

@@ -1,14 +1,10 @@
 import { hash } from 'node:crypto';
 import { type AccessToken, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
 import { Injectable } from '@nestjs/common';
+import { ExpiringMap } from '../expiring-map.js';
 
 const LIFETIME_MS = 60_000;
 const MAX_TOKENS = 10_000;
-
-interface VerifiedToken {
-  readonly accessToken: AccessToken;
-  readonly staleAt: number;
-}
 
 /**
  * Verifies access tokens and caches good ones for a minute by their digest, since a client sends
@@ -17,8 +13,7 @@ interface VerifiedToken {
  */
 @Injectable()
 export class VerifiedTokens {
-  /** By digest, oldest first. */
-  private readonly tokens = new Map<string, VerifiedToken>();
+  private readonly tokens = new ExpiringMap<AccessToken>(LIFETIME_MS, MAX_TOKENS);
 
   constructor(private readonly verifier: AccessTokenVerifier) {}
 
@@ -26,17 +21,9 @@ export class VerifiedTokens {
   async verify(token: string): Promise<AccessToken> {
     const digest = hash('sha256', token, 'base64');
     const cached = this.tokens.get(digest);
-    if (cached !== undefined && Date.now() < cached.staleAt) return cached.accessToken;
-    this.tokens.delete(digest);
+    if (cached !== undefined && Date.now() < cached.expiresAt * 1000) return cached;
     const accessToken = await this.verifier.verify(token);
-    const staleAt = Math.min(Date.now() + LIFETIME_MS, accessToken.expiresAt * 1000);
-    this.tokens.set(digest, { accessToken, staleAt });
-    if (this.tokens.size > MAX_TOKENS) this.evictOldest();
+    this.tokens.set(digest, accessToken);
     return accessToken;
-  }
-
-  private evictOldest(): void {
-    const [oldest] = this.tokens.keys();
-    if (oldest !== undefined) this.tokens.delete(oldest);
   }
 }

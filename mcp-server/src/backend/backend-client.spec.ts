@@ -46,7 +46,7 @@ const server = createServer((request, response) => {
 function createClient(variables: NodeJS.ProcessEnv = {}): BackendClient {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('has no port');
-  return BackendClient.create(
+  return new BackendClient(
     parseBackendEnvironment({
       BACKEND_API_URL: `http://127.0.0.1:${address.port}`,
       BACKEND_FALLBACK: 'off',
@@ -271,6 +271,65 @@ describe('a key that has a successor', () => {
   });
 });
 
+describe('getUserWithAccounts', () => {
+  const ACCOUNTS = [{ id: 'a1', type: 'checking', currency: 'USD', balance: '1.00' }];
+
+  it('makes one request for the user and the accounts', async () => {
+    handler = json(200, { user: user('1'), accounts: ACCOUNTS });
+    expect(await client.getUserWithAccounts('1')).toEqual({
+      user: { ...user('1'), source: 'backend' },
+      accounts: ACCOUNTS,
+    });
+    expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1?include=accounts']);
+  });
+
+  it('makes one request for all users of an event-loop tick, and tells their accounts apart', async () => {
+    const accounts = { '1': ACCOUNTS, '2': [] };
+    handler = json(200, { users: [user('2'), user('1')], nextCursor: null, accounts });
+    const [first, second, absent] = await Promise.allSettled([
+      client.getUserWithAccounts('1'),
+      client.getUserWithAccounts('2'),
+      client.getUserWithAccounts('absent'),
+    ]);
+    expect(requests.map(({ url }) => url)).toEqual([
+      '/api/internal/users?ids=1,2,absent&include=accounts',
+    ]);
+    expect(first).toMatchObject({ value: { user: { id: '1' }, accounts: ACCOUNTS } });
+    expect(second).toMatchObject({ value: { user: { id: '2' }, accounts: [] } });
+    expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
+  });
+
+  it('asks for up to 25 users in a request, whose accounts fit in a response', async () => {
+    handler = json(200, { users: [], accounts: {}, nextCursor: null });
+    const ids = Array.from({ length: 60 }, (_, index) => String(index));
+    await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
+    expect(requests.map(({ url }) => url.split(',').length)).toEqual([25, 25, 10]);
+  });
+
+  it.each([
+    ['a user', ['1'], { user: user('1') }],
+    ['users', ['1', '2'], { users: [user('1'), user('2')] }],
+    ['one of the users', ['1', '2'], { users: [user('1')], accounts: { constructor: [] } }],
+  ])('rejects a response that lacks the accounts of %s', async (_title, ids, body) => {
+    handler = json(200, body);
+    const calls = await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
+    expect(calls[0]).toMatchObject({ reason: { reason: 'unusable-answer' } });
+  });
+
+  it('asks for the accounts alone when the user is made up', async () => {
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    handler = (request, response) =>
+      (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
+        request,
+        response,
+      );
+    expect(await falling.getUserWithAccounts('1')).toMatchObject({
+      user: { id: '1', source: 'fallback' },
+      accounts: ACCOUNTS,
+    });
+  });
+});
+
 describe('getUsers', () => {
   it('makes one request of all ids of a turn, and leaves out who does not exist', async () => {
     handler = json(200, { users: [user('2'), user('1')], nextCursor: null });
@@ -490,11 +549,11 @@ describe('an absent user', () => {
   it('counts as a call, not as a request', async () => {
     handler = json(404, {});
     const calls: string[] = [];
-    client.calls.observe({
+    client.calls.observer = {
       onCall: (route, outcome) => void calls.push(`${route} ${outcome}`),
       onRequest: () => undefined,
       onRetry: () => undefined,
-    });
+    };
     for (let count = 0; count < 3; count++) {
       await client.getUserDetails('absent').catch(() => undefined);
     }

@@ -1,26 +1,30 @@
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { Logger } from '@nestjs/common';
-import type { BackendEnvironment } from '../config/environment.js';
-import { AbsentUsers } from './absent-users.js';
 import { ApiKeySource } from '../config/api-key-source.js';
-import { BackendCalls, type CallOptions } from './backend-calls.js';
+import type { BackendEnvironment } from '../config/environment.js';
+import { ExpiringMap } from '../expiring-map.js';
+import { BackendCalls, type BackendRoute, type CallOptions } from './backend-calls.js';
 import {
   BackendUnavailableError,
   type UnavailableReason,
   UserNotFoundError,
 } from './backend-errors.js';
 import { createBackendHttp } from './backend-http.js';
-import type { BackendRoute } from './backend-observer.js';
 import {
-  accountsResponseSchema,
-  userResponseSchema,
   type Account,
   type User,
+  type UserWithAccounts,
+  accountsResponseSchema,
+  userResponseSchema,
 } from './backend-schemas.generated.js';
-import { BackendTransport, type BackendRequest } from './backend-transport.js';
+import { BackendTransport } from './backend-transport.js';
 import { createFallbackUser } from './fallback-user.js';
 import { UserLookups } from './user-lookups.js';
 
+const ABSENT_USER_LIFETIME_MS = 10_000;
+const MAX_ABSENT_USERS = 10_000;
+
+// Not what the backend refuses or answers in a way of its own, nor what this process has no room for.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -36,30 +40,26 @@ export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
   readonly calls: BackendCalls;
   private readonly users: UserLookups;
-  private readonly absentUsers = new AbsentUsers();
+  private readonly usersWithAccounts: UserLookups;
+  /**
+   * Without it, one user's repeated calls would use up the misses that the backend allows this
+   * server's key, and all users would be refused.
+   */
+  private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
-  constructor(
-    transport: BackendTransport,
-    private readonly environment: BackendEnvironment,
-  ) {
+  /** Makes a client with connections of its own. */
+  constructor(private readonly environment: BackendEnvironment) {
+    const http = createBackendHttp(
+      environment.BACKEND_API_URL,
+      environment.BACKEND_CONNECT_TIMEOUT_MS,
+    );
+    const transport = new BackendTransport(http, new ApiKeySource(environment));
     this.calls = new BackendCalls(transport, {
       responseTimeoutMs: environment.BACKEND_RESPONSE_TIMEOUT_MS,
       totalTimeoutMs: environment.BACKEND_TOTAL_TIMEOUT_MS,
     });
-    this.users = new UserLookups(this.calls);
-  }
-
-  /** Makes a client with connections of its own. */
-  static create(environment: BackendEnvironment): BackendClient {
-    const { BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS, NODE_ENV } = environment;
-    const { INTERNAL_API_KEY, INTERNAL_API_KEY_FILE } = environment;
-    const keys = new ApiKeySource(
-      INTERNAL_API_KEY,
-      INTERNAL_API_KEY_FILE,
-      NODE_ENV === 'production',
-    );
-    const http = createBackendHttp(BACKEND_API_URL, BACKEND_CONNECT_TIMEOUT_MS);
-    return new BackendClient(new BackendTransport(http, keys), environment);
+    this.users = new UserLookups(this.calls, 'user');
+    this.usersWithAccounts = new UserLookups(this.calls, 'user-accounts');
   }
 
   /**
@@ -68,36 +68,55 @@ export class BackendClient {
    */
   async getUserDetails(id: string, options: CallOptions = {}): Promise<UserDetails> {
     try {
-      const user = await this.callAbout(id, 'user', () => this.findUser(id, options));
+      const { user } = await this.callAbout(id, 'user', () => find(this.users, id, options));
       return { ...user, source: 'backend' };
     } catch (error) {
-      if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage(error)) throw error;
-      this.logger.warn(`Answering with fallback data: ${error.message}`);
-      return { ...createFallbackUser(id), source: 'fallback' };
+      return this.fallBack(id, error);
+    }
+  }
+
+  /** As `getUserDetails`, with the user's accounts, oldest first. Accounts are never made up. */
+  async getUserWithAccounts(
+    id: string,
+    options: CallOptions = {},
+  ): Promise<{ readonly user: UserDetails; readonly accounts: readonly Account[] }> {
+    try {
+      return await this.callAbout(id, 'user-accounts', async () => {
+        const { user, accounts } = await find(this.usersWithAccounts, id, options);
+        if (accounts === undefined) throw new BackendUnavailableError('unusable-answer', false);
+        return { user: { ...user, source: 'backend' }, accounts };
+      });
+    } catch (error) {
+      const user = this.fallBack(id, error);
+      return { user, accounts: await this.getAccounts(id, undefined, options) };
     }
   }
 
   /** Users in the order of `ids`, without those that don't exist. */
   async getUsers(ids: readonly string[]): Promise<User[]> {
     const possible = ids.filter((id) => USER_ID.test(id));
-    const users = await this.calls.watchCall('users', () =>
+    const found = await this.calls.watchCall('user', () =>
       Promise.all(possible.map((id) => this.users.find(id, {}))),
     );
-    return users.filter((user) => user !== undefined);
+    return found.flatMap((each) => each?.user ?? []);
   }
 
-  /** A user's accounts, oldest first; of one type, if one is given. Never made up. */
+  /** A user's accounts, oldest first; of one type, if one is given. */
   async getAccounts(
     id: string,
     type?: Account['type'],
     options: CallOptions = {},
   ): Promise<Account[]> {
-    const request = {
-      method: 'GET',
-      path: `${userPath(id)}/accounts${type === undefined ? '' : `?type=${type}`}`,
-      answer: accountsResponseSchema,
-    } as const;
-    return (await this.send(id, 'accounts', request, options)).accounts;
+    const filter = type === undefined ? '' : `?type=${type}`;
+    const request = { method: 'GET', answer: accountsResponseSchema } as const;
+    const { accounts } = await this.callAbout(id, 'accounts', () =>
+      this.calls.send(
+        'accounts',
+        { ...request, path: `${userPath(id)}/accounts${filter}` },
+        options,
+      ),
+    );
+    return accounts;
   }
 
   /**
@@ -105,39 +124,46 @@ export class BackendClient {
    * or not.
    */
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
-    const path = userPath(id);
-    const request = { method: 'PATCH', path, body: { phone }, answer: userResponseSchema } as const;
-    return (await this.send(id, 'update', request, options)).user;
-  }
-
-  private async findUser(id: string, options: CallOptions): Promise<User> {
-    const user = await this.users.find(checkedId(id), options);
-    if (user === undefined) throw new UserNotFoundError();
+    const request = { method: 'PATCH', body: { phone }, answer: userResponseSchema } as const;
+    const { user } = await this.callAbout(id, 'update', () =>
+      this.calls.send('update', { ...request, path: userPath(id) }, options),
+    );
     return user;
   }
 
-  private send<Answer>(
-    userId: string,
-    route: BackendRoute,
-    request: BackendRequest<Answer>,
-    options: CallOptions,
-  ): Promise<Answer> {
-    return this.callAbout(userId, route, () => this.calls.send(route, request, options));
+  private fallBack(id: string, error: unknown): UserDetails {
+    const isOutage = error instanceof BackendUnavailableError && OUTAGES.has(error.reason);
+    if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage) throw error;
+    this.logger.warn(`Answering with fallback data: ${error.message}`);
+    return { ...createFallbackUser(id), source: 'fallback' };
   }
 
   // Outside the policy: an answer from memory says nothing about the backend's health.
   private callAbout<Answer>(
-    userId: string,
+    id: string,
     route: BackendRoute,
     call: () => Promise<Answer>,
   ): Promise<Answer> {
-    return this.calls.watchCall(route, () => this.absentUsers.guard(userId, call));
+    return this.calls.watchCall(route, async () => {
+      if (this.absentUsers.get(id)) throw new UserNotFoundError();
+      try {
+        return await call();
+      } catch (error) {
+        if (error instanceof UserNotFoundError) this.absentUsers.set(id, true);
+        throw error;
+      }
+    });
   }
 }
 
-/** Not what the backend refuses or answers in a way of its own, nor what this process has no room for. */
-function isOutage(error: unknown): error is BackendUnavailableError {
-  return error instanceof BackendUnavailableError && OUTAGES.has(error.reason);
+async function find(
+  users: UserLookups,
+  id: string,
+  options: CallOptions,
+): Promise<UserWithAccounts> {
+  const found = await users.find(checkedId(id), options);
+  if (found === undefined) throw new UserNotFoundError();
+  return found;
 }
 
 // Checked before it becomes part of a URL: no id can lead to another route.

@@ -16,12 +16,6 @@ export type User = z.infer<typeof userSchema>;
 export const userResponseSchema = z.object({ user: userSchema });
 export type UserResponse = z.infer<typeof userResponseSchema>;
 
-export const userPageSchema = z.object({
-  users: z.array(userSchema),
-  nextCursor: z.string().nullable().optional(),
-});
-export type UserPage = z.infer<typeof userPageSchema>;
-
 export const accountSchema = z.object({
   id: z.string().optional(),
   type: z.enum(['checking', 'savings', 'credit']),
@@ -32,3 +26,16 @@ export type Account = z.infer<typeof accountSchema>;
 
 export const accountsResponseSchema = z.object({ accounts: z.array(accountSchema) });
 export type AccountsResponse = z.infer<typeof accountsResponseSchema>;
+
+export const userWithAccountsSchema = z.object({
+  user: userSchema,
+  accounts: z.array(accountSchema).optional(),
+});
+export type UserWithAccounts = z.infer<typeof userWithAccountsSchema>;
+
+export const userPageWithAccountsSchema = z.object({
+  users: z.array(userSchema),
+  nextCursor: z.string().nullable().optional(),
+  accounts: z.record(z.string(), z.array(accountSchema)).optional(),
+});
+export type UserPageWithAccounts = z.infer<typeof userPageWithAccountsSchema>;

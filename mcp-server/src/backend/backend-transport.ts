@@ -1,4 +1,4 @@
-import { traceHeaders } from '@latchkey/tracing/spans';
+import { type TraceHeaders, traceHeaders } from '@latchkey/tracing/spans';
 import type { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
 import type { AxiosResponse } from 'axios';
@@ -13,7 +13,6 @@ import {
   UserNotFoundError,
 } from './backend-errors.js';
 import { DeprecationNotice } from './deprecation-notice.js';
-import type { TraceContext } from './trace-context.js';
 
 const MAX_RETRY_AFTER_MS = 86_400_000;
 const MAX_ISSUES = 5;
@@ -31,7 +30,8 @@ export interface Origin {
   readonly requestId?: string | undefined;
   /** The user on whose behalf the call is made, for the backend's audit trail. */
   readonly actingUser?: string | undefined;
-  readonly trace?: TraceContext | undefined;
+  /** Passed on as it came, unless this server makes spans of its own. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /** Sends single requests with the key, and turns whatever comes back into a checked answer or a `BackendError`. */

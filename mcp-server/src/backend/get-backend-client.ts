@@ -9,6 +9,6 @@ let client: BackendClient | undefined;
  * @throws EnvironmentError
  */
 export function getBackendClient(): BackendClient {
-  client ??= BackendClient.create(parseBackendEnvironment(process.env));
+  client ??= new BackendClient(parseBackendEnvironment(process.env));
   return client;
 }

@@ -1,23 +1,23 @@
-const RATIO = 0.08;
-const CAPACITY = 5;
-const INITIAL = 2;
+const INITIAL_RETRIES = 2;
+const MAX_RETRIES = 5;
+const RETRIES_PER_CALL = 0.08;
 
 /**
- * Allows retries in proportion to calls: each call pays in 8 % of a retry. So a backend that fails every
- * call gets a few more requests, not three times as many.
+ * Allows retries in proportion to calls: each call pays in 8 % of a retry. So a backend that fails
+ * every call gets a few more requests, not three times as many.
  */
 export class RetryBudget {
-  private balance = INITIAL;
+  private retries = INITIAL_RETRIES;
 
   /** Counts a call. */
-  deposit(): void {
-    this.balance = Math.min(CAPACITY, this.balance + RATIO);
+  fill(): void {
+    this.retries = Math.min(MAX_RETRIES, this.retries + RETRIES_PER_CALL);
   }
 
   /** Takes one retry, if there is one. */
-  withdraw(): boolean {
-    if (this.balance < 1) return false;
-    this.balance -= 1;
+  take(): boolean {
+    if (this.retries < 1) return false;
+    this.retries -= 1;
     return true;
   }
 }

@@ -1,11 +1,17 @@
 import DataLoader from 'dataloader';
 import type { BackendCalls, CallOptions } from './backend-calls.js';
 import { UserNotFoundError } from './backend-errors.js';
-import { type User, userResponseSchema, userPageSchema } from './backend-schemas.generated.js';
+import {
+  type UserWithAccounts,
+  userPageWithAccountsSchema,
+  userWithAccountsSchema,
+} from './backend-schemas.generated.js';
 import { within } from './within.js';
 
 // What the backend takes in one request: 100 ids of 64 characters fit in its 8 KiB for a URL.
 const MAX_IDS = 100;
+// Fewer, so that the accounts of all users fit in a response of 256 KiB.
+const MAX_IDS_WITH_ACCOUNTS = 25;
 
 interface Lookup {
   readonly id: string;
@@ -14,51 +20,60 @@ interface Lookup {
 
 /** Looks users up. The look-ups of one event-loop tick share a backend request; nothing is cached. */
 export class UserLookups {
-  private readonly loader = new DataLoader<Lookup, User | undefined>(
-    (lookups) => this.load(lookups),
-    {
-      cache: false,
-      maxBatchSize: MAX_IDS,
-      batchScheduleFn: (load) => setImmediate(load),
-    },
-  );
+  private readonly loader: DataLoader<Lookup, UserWithAccounts | undefined>;
+  private readonly include: string;
 
-  constructor(private readonly calls: BackendCalls) {}
+  constructor(
+    private readonly calls: BackendCalls,
+    private readonly route: 'user' | 'user-accounts',
+  ) {
+    const hasAccounts = route === 'user-accounts';
+    this.include = hasAccounts ? 'include=accounts' : '';
+    this.loader = new DataLoader((lookups) => this.load(lookups), {
+      cache: false,
+      maxBatchSize: hasAccounts ? MAX_IDS_WITH_ACCOUNTS : MAX_IDS,
+      batchScheduleFn: (load) => setImmediate(load),
+    });
+  }
 
   /** The user, or undefined if there is none. The request goes on while another caller waits for it. */
-  find(id: string, options: CallOptions): Promise<User | undefined> {
+  find(id: string, options: CallOptions): Promise<UserWithAccounts | undefined> {
     return within(this.loader.load({ id, options }), options.signal);
   }
 
-  private async load(lookups: readonly Lookup[]): Promise<(User | undefined)[]> {
-    const ids = [...new Set(lookups.map(({ id }) => id))];
-    const [first] = lookups;
+  private async load(lookups: readonly Lookup[]): Promise<(UserWithAccounts | undefined)[]> {
+    const ids = new Set(lookups.map(({ id }) => id));
     // A shared request carries the request id and the trace of its first caller.
-    const options = { ...first?.options, signal: allAborted(lookups) };
-    if (first !== undefined && ids.length === 1) {
-      const user = await this.one(first.id, options);
-      return lookups.map(() => user);
+    const options = { ...lookups[0]?.options, signal: allAborted(lookups) };
+    const [id] = ids;
+    if (id !== undefined && ids.size === 1) {
+      const found = await this.one(id, options);
+      return lookups.map(() => found);
     }
-    const users = await this.many(ids, options);
-    const byId = new Map(users.map((user) => [user.id, user]));
-    return lookups.map(({ id }) => byId.get(id));
+    const found = await this.many([...ids], options);
+    return lookups.map((lookup) => found.get(lookup.id));
   }
 
-  private async one(id: string, options: CallOptions): Promise<User | undefined> {
-    const path = `/api/internal/users/${id}`;
-    const request = { method: 'GET', path, answer: userResponseSchema } as const;
+  private async one(id: string, options: CallOptions): Promise<UserWithAccounts | undefined> {
+    const path = `/api/internal/users/${id}${this.include && `?${this.include}`}`;
+    const request = { method: 'GET', path, answer: userWithAccountsSchema } as const;
     try {
-      return (await this.calls.send('user', request, options)).user;
+      return await this.calls.send(this.route, request, options);
     } catch (error) {
       if (error instanceof UserNotFoundError) return undefined;
       throw error;
     }
   }
 
-  private async many(ids: readonly string[], options: CallOptions): Promise<User[]> {
-    const path = `/api/internal/users?ids=${ids.join(',')}`;
-    const request = { method: 'GET', path, answer: userPageSchema } as const;
-    return (await this.calls.send('users', request, { ...options, actingUser: undefined })).users;
+  private async many(
+    ids: readonly string[],
+    options: CallOptions,
+  ): Promise<Map<string, UserWithAccounts>> {
+    const path = `/api/internal/users?ids=${ids.join(',')}${this.include && `&${this.include}`}`;
+    const request = { method: 'GET', path, answer: userPageWithAccountsSchema } as const;
+    const page = await this.calls.send(this.route, request, { ...options, actingUser: undefined });
+    const accounts = new Map(Object.entries(page.accounts ?? {}));
+    return new Map(page.users.map((user) => [user.id, { user, accounts: accounts.get(user.id) }]));
   }
 }
 
@@ -67,17 +82,15 @@ function allAborted(lookups: readonly Lookup[]): AbortSignal | undefined {
   const signals = lookups.map(({ options }) => options.signal);
   if (signals.length === 1) return signals[0];
   const left = new AbortController();
-  let waiting = 0;
+  let waiting = signals.length;
   for (const signal of signals) {
     if (signal === undefined) return undefined;
-    if (signal.aborted) continue;
-    waiting += 1;
     const leave = () => {
       waiting -= 1;
       if (waiting === 0) left.abort(signal.reason);
     };
-    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
   }
-  if (waiting === 0) left.abort(signals[0]?.reason);
   return left.signal;
 }

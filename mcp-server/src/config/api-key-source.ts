@@ -4,35 +4,35 @@ import { findKeyWeakness } from '@latchkey/environment/key-strength';
 
 const HEADER_VALUE = /^[\x21-\x2b\x2d-\x7e]+$/;
 
+interface KeyVariables {
+  readonly NODE_ENV: string;
+  readonly INTERNAL_API_KEY?: string | undefined;
+  readonly INTERNAL_API_KEY_FILE?: string | undefined;
+}
+
 /** The key for the backend: `INTERNAL_API_KEY`, or the first plaintext line of `INTERNAL_API_KEY_FILE`. */
 export class ApiKeySource {
   private key: string;
+  private readonly file: string | undefined;
 
-  constructor(
-    key: string | undefined,
-    private readonly file: string | undefined,
-    private readonly production: boolean,
-  ) {
-    this.key = file === undefined ? (key ?? '') : (firstKey(readFileSync(file, 'utf8')) ?? '');
+  constructor(private readonly variables: KeyVariables) {
+    const { INTERNAL_API_KEY: key = '', INTERNAL_API_KEY_FILE: file } = variables;
+    this.file = file;
+    this.key = file === undefined ? key : (firstKey(readFileSync(file, 'utf8')) ?? '');
   }
 
   /** Says what is wrong with the configured key, without it. */
-  static findProblem(
-    key: string | undefined,
-    file: string | undefined,
-    production: boolean,
-  ): string | undefined {
-    let current: string;
+  static findProblem(variables: KeyVariables): string | undefined {
+    let key: string;
     try {
-      ({ current } = new ApiKeySource(key, file, production));
+      key = new ApiKeySource(variables).current;
     } catch {
       return 'names a file that cannot be read';
     }
-    if (current === '') return 'names a file without a plaintext key';
-    if (!HEADER_VALUE.test(current)) {
+    if (key === '') return 'names a file without a plaintext key';
+    if (!HEADER_VALUE.test(key))
       return 'must be visible ASCII characters without spaces and commas';
-    }
-    const weakness = findWeakness(current, production);
+    const weakness = findWeakness(key, variables);
     return weakness && `is ${weakness}: refused in production`;
   }
 
@@ -46,12 +46,12 @@ export class ApiKeySource {
     const text = await readFile(this.file, 'utf8').catch(() => '');
     const key = firstKey(text);
     if (key === undefined || !HEADER_VALUE.test(key)) return;
-    if (findWeakness(key, this.production) === undefined) this.key = key;
+    if (findWeakness(key, this.variables) === undefined) this.key = key;
   }
 }
 
-function findWeakness(key: string, production: boolean): string | undefined {
-  return production ? findKeyWeakness(key) : undefined;
+function findWeakness(key: string, { NODE_ENV }: KeyVariables): string | undefined {
+  return NODE_ENV === 'production' ? findKeyWeakness(key) : undefined;
 }
 
 // The backend's own key file may hold several keys, and digests, which are of no use for a caller.

@@ -139,7 +139,7 @@ function* backendProblems(environment: BackendVariables): Generator<VariableProb
   } else if (key === undefined && file === undefined) {
     yield ['INTERNAL_API_KEY', 'is required; it must be a key that the backend knows'];
   } else {
-    const problem = ApiKeySource.findProblem(key, file, production);
+    const problem = ApiKeySource.findProblem(environment);
     if (problem !== undefined)
       yield [file === undefined ? 'INTERNAL_API_KEY' : 'INTERNAL_API_KEY_FILE', problem];
   }

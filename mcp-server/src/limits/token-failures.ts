@@ -5,7 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Logger } from 'pino';
 import type { Environment } from '../config/environment.js';
-import { PROCESS_LOGGER } from '../logging/logging.module.js';
+import { PROCESS_LOGGER } from '../process-logger.js';
 
 /** The faults of a token itself. While the issuer's keys are unavailable, a token may be right. */
 export type TokenFault = Exclude<AccessTokenFault, 'keys-unavailable'>;
@@ -23,7 +23,8 @@ export interface TokenFailure {
 export class TokenFailures {
   private readonly perMinute: number;
   private readonly limit: FailedAuthLimit;
-  private readonly observers: ((fault: TokenFault) => void)[] = [];
+  /** Set by an observer, which returns at once and never throws. */
+  onFailure: (fault: TokenFault) => void = () => {};
 
   constructor(
     config: ConfigService<Environment, true>,
@@ -33,17 +34,12 @@ export class TokenFailures {
     this.limit = new FailedAuthLimit(this.perMinute);
   }
 
-  /** Registers an observer, which returns at once and never throws. */
-  observe(observer: (fault: TokenFault) => void): void {
-    this.observers.push(observer);
-  }
-
   /**
    * Records a token that was found to be wrong.
    * @returns the seconds until the client may try again, if it is over the limit
    */
   record({ fault, address, requestId }: TokenFailure): number | undefined {
-    for (const observer of this.observers) observer(fault);
+    this.onFailure(fault);
     const refusal = this.limit.count(address);
     const event = refusal === undefined ? 'authn_login_fail' : 'authn_login_fail_max';
     this.logger.info({ event, fault, source: address, requestId }, 'access token refused');

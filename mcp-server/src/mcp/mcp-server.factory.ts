@@ -9,6 +9,7 @@ import {
   requireScopes,
   type McpRequestContext,
   type ServerContext,
+  type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { type User, fromAuthInfo } from '../auth/user.js';
@@ -16,7 +17,6 @@ import { readTraceContext } from '../backend/trace-context.js';
 import type { Environment } from '../config/environment.js';
 import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
 import { TOOLS, type Tool } from '../tools/tool.js';
-import { prepareSchema } from './prepared-schema.js';
 
 /** Set by the controller to the client's IP address. */
 export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
@@ -85,6 +85,17 @@ function describeTool(tool: Tool, allowsTokenArgument: boolean) {
     scopeChallenge: requireScopes(tool.scope),
   };
   return { tool, config };
+}
+
+/** A schema whose JSON Schema is made once: the MCP SDK asks for it anew for each request. */
+function prepareSchema<Schema extends z.ZodObject>(
+  schema: Schema,
+): StandardSchemaWithJSON<z.input<Schema>, z.output<Schema>> {
+  const { jsonSchema, ...standard } = schema['~standard'];
+  const target = { target: 'draft-2020-12' } as const;
+  const input = jsonSchema.input(target);
+  const output = jsonSchema.output(target);
+  return { '~standard': { ...standard, jsonSchema: { input: () => input, output: () => output } } };
 }
 
 function describeCall(

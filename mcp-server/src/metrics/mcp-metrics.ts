@@ -6,7 +6,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { BackendClient } from '../backend/backend-client.js';
-import { BACKEND_ROUTES } from '../backend/backend-observer.js';
+import { BACKEND_ROUTES } from '../backend/backend-calls.js';
 import { TOKEN_FAULTS, TokenFailures } from '../limits/token-failures.js';
 import { ToolCaller } from '../tools/tool-caller.js';
 
@@ -52,7 +52,7 @@ export class McpMetrics implements OnModuleInit {
     });
     // So that `rate` sees the first failure of each kind.
     for (const fault of TOKEN_FAULTS) failures.inc({ fault }, 0);
-    this.tokenFailures.observe((fault) => failures.inc({ fault }));
+    this.tokenFailures.onFailure = (fault) => failures.inc({ fault });
   }
 
   private observeToolCalls(): void {
@@ -63,9 +63,8 @@ export class McpMetrics implements OnModuleInit {
       buckets: [...BUCKETS_S, 5],
       registers: [this.registry],
     });
-    this.toolCaller.observe(({ tool, outcome, durationMs }) =>
-      durations.observe({ tool, outcome }, durationMs / 1000),
-    );
+    this.toolCaller.onFinished = ({ tool, outcome, durationMs }) =>
+      durations.observe({ tool, outcome }, durationMs / 1000);
   }
 
   private observeBackend(): void {
@@ -93,12 +92,12 @@ export class McpMetrics implements OnModuleInit {
       calls.inc({ route, outcome: 'ok' }, 0);
       retries.inc({ route }, 0);
     }
-    this.backend.calls.observe({
+    this.backend.calls.observer = {
       onCall: (route, outcome) => calls.inc({ route, outcome }),
       onRequest: (route, outcome, durationMs) =>
         requests.observe({ route, outcome }, durationMs / 1000),
       onRetry: (route) => retries.inc({ route }),
-    });
+    };
   }
 
   private observeCapacity(): void {

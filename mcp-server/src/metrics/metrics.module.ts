@@ -4,13 +4,10 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { Registry } from 'prom-client';
 import type { Environment } from '../config/environment.js';
-import { LimitsModule } from '../limits/limits.module.js';
-import { ToolsModule } from '../tools/tools.module.js';
 import { McpMetrics } from './mcp-metrics.js';
 
 /** Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
 @Module({
-  imports: [LimitsModule, ToolsModule],
   providers: [
     {
       provide: Registry,

@@ -1,12 +1,9 @@
-import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import type { User } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-calls.js';
-import { BackendClient } from '../backend/backend-client.js';
+import type { BackendClient } from '../backend/backend-client.js';
 import type { Account } from '../backend/backend-schemas.generated.js';
 import { displayName } from './display-text.js';
 import { formatMoney } from './format-money.js';
-import type { Tool, ToolAnswer } from './tool.js';
+import { defineTool } from './tool.js';
 import { requireFields, requirePermission } from './user-requirements.js';
 
 const accountTypeSchema = z.enum(['checking', 'savings', 'credit']);
@@ -35,32 +32,27 @@ const outputSchema = z.object({
 type Balance = z.infer<typeof outputSchema>;
 
 /** The guide's tool: greets the user and tells the balances of their accounts. */
-@Injectable()
-export class GetBalanceTool implements Tool<typeof inputSchema, typeof outputSchema> {
-  readonly name = 'get_balance';
-  readonly title = 'Account balance';
-  readonly description = 'Tells the balance of the user’s bank accounts, or of those of one type.';
-  readonly scope = 'balance:read';
-  readonly annotations = { readOnlyHint: true, openWorldHint: false };
-  readonly input = inputSchema;
-  readonly output = outputSchema;
-
-  constructor(private readonly backend: BackendClient) {}
-
-  async run(
-    { account_type: type }: z.infer<typeof inputSchema>,
-    user: User,
-    options: CallOptions,
-  ): Promise<ToolAnswer<Balance>> {
-    const answer = await this.backend.getUserDetails(user.id, options);
-    const details = requireFields(answer, ['name', 'permissions']);
-    requirePermission(details, 'read');
-    const accounts = (await this.backend.getAccounts(user.id, type, options)).map(withFormat);
-    const name = displayName(details);
-    const message = [`Hello ${name}!`, ...sentences(accounts, type)].join(' ');
-    return { message, structured: { name, source: details.source, accounts } };
-  }
-}
+export const getBalance = (backend: BackendClient) =>
+  defineTool({
+    name: 'get_balance',
+    title: 'Account balance',
+    description: 'Tells the balance of the user’s bank accounts, or of those of one type.',
+    scope: 'balance:read',
+    annotations: { readOnlyHint: true, openWorldHint: false },
+    input: inputSchema,
+    output: outputSchema,
+    async run({ account_type: type }, { id }, options) {
+      const balances = await backend.getUserWithAccounts(id, options);
+      const user = requireFields(balances.user, ['name', 'permissions']);
+      requirePermission(user, 'read');
+      const accounts = balances.accounts
+        .filter((account) => type === undefined || account.type === type)
+        .map(withFormat);
+      const name = displayName(user);
+      const message = [`Hello ${name}!`, ...sentences(accounts, type)].join(' ');
+      return { message, structured: { name, source: user.source, accounts } };
+    },
+  });
 
 function withFormat({ type, balance, currency }: Account): Balance['accounts'][number] {
   return { type, balance, currency, formatted: formatMoney(balance, currency) };

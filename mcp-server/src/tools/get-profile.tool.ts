@@ -1,10 +1,7 @@
-import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import type { User } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-calls.js';
-import { BackendClient } from '../backend/backend-client.js';
+import type { BackendClient } from '../backend/backend-client.js';
 import { displayName, displayText } from './display-text.js';
-import type { Tool, ToolAnswer } from './tool.js';
+import { defineTool } from './tool.js';
 import { requireFields, requirePermission } from './user-requirements.js';
 
 const inputSchema = z.strictObject({});
@@ -32,41 +29,33 @@ const SHOWN_FIELDS = [
   'lastLoginAt',
 ] as const;
 
-@Injectable()
-export class GetProfileTool implements Tool<typeof inputSchema, typeof outputSchema> {
-  readonly name = 'get_profile';
-  readonly title = 'User profile';
-  readonly description = 'Shows the user’s own profile: name, email, phone, roles and permissions.';
-  readonly scope = 'profile:read';
-  readonly annotations = { readOnlyHint: true, openWorldHint: false };
-  readonly input = inputSchema;
-  readonly output = outputSchema;
-
-  constructor(private readonly backend: BackendClient) {}
-
-  async run(
-    _args: z.infer<typeof inputSchema>,
-    user: User,
-    options: CallOptions,
-  ): Promise<ToolAnswer<z.infer<typeof outputSchema>>> {
-    const answer = await this.backend.getUserDetails(user.id, options);
-    const details = requireFields(answer, SHOWN_FIELDS);
-    requirePermission(details, 'read');
-    const { phone, createdAt, lastLoginAt, source } = details;
-    const profile = {
-      name: displayName(details),
-      // An email address has 254 characters at the most.
-      email: displayText(details.email, 254),
-      phone: phone === null ? null : displayText(phone),
-      roles: details.roles.map((role) => displayText(role)),
-      permissions: details.permissions.map((permission) => displayText(permission)),
-    };
-    return {
-      message:
-        source === 'fallback'
-          ? 'The user service is unavailable: this is placeholder data, not the user’s profile.'
-          : `This is the profile of ${profile.name}.`,
-      structured: { ...profile, createdAt, lastLoginAt, source },
-    };
-  }
-}
+export const getProfile = (backend: BackendClient) =>
+  defineTool({
+    name: 'get_profile',
+    title: 'User profile',
+    description: 'Shows the user’s own profile: name, email, phone, roles and permissions.',
+    scope: 'profile:read',
+    annotations: { readOnlyHint: true, openWorldHint: false },
+    input: inputSchema,
+    output: outputSchema,
+    async run(_args, { id }, options) {
+      const user = requireFields(await backend.getUserDetails(id, options), SHOWN_FIELDS);
+      requirePermission(user, 'read');
+      const { phone, createdAt, lastLoginAt, source } = user;
+      const profile = {
+        name: displayName(user),
+        // An email address has 254 characters at the most.
+        email: displayText(user.email, 254),
+        phone: phone === null ? null : displayText(phone),
+        roles: user.roles.map((role) => displayText(role)),
+        permissions: user.permissions.map((permission) => displayText(permission)),
+      };
+      return {
+        message:
+          source === 'fallback'
+            ? 'The user service is unavailable: this is placeholder data, not the user’s profile.'
+            : `This is the profile of ${profile.name}.`,
+        structured: { ...profile, createdAt, lastLoginAt, source },
+      };
+    },
+  });

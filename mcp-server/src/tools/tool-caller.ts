@@ -11,7 +11,7 @@ import { type User, pseudonym, toUser } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-calls.js';
 import { RateLimit } from '../limits/rate-limit.js';
 import { TokenFailures } from '../limits/token-failures.js';
-import { PROCESS_LOGGER } from '../logging/logging.module.js';
+import { PROCESS_LOGGER } from '../process-logger.js';
 import { displayText } from './display-text.js';
 import { describeFailure } from './failure.js';
 import { MissingFieldsError } from './user-requirements.js';
@@ -41,7 +41,8 @@ export interface FinishedToolCall {
 /** Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed sentence, and logs one line. */
 @Injectable()
 export class ToolCaller {
-  private readonly observers: ((call: FinishedToolCall) => void)[] = [];
+  /** Set by an observer, which returns at once and never throws. */
+  onFinished: (call: FinishedToolCall) => void = () => {};
 
   constructor(
     private readonly verifier: AccessTokenVerifier,
@@ -49,11 +50,6 @@ export class ToolCaller {
     private readonly tokenFailures: TokenFailures,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
-
-  /** Registers an observer, which returns at once and never throws. */
-  observe(observer: (call: FinishedToolCall) => void): void {
-    this.observers.push(observer);
-  }
 
   /** @param args as the tool's input schema has parsed them */
   async call(
@@ -97,7 +93,7 @@ export class ToolCaller {
     } finally {
       const durationMs = performance.now() - startedAt;
       const finished = { tool: tool.name, outcome, durationMs };
-      for (const observer of this.observers) observer(finished);
+      this.onFinished(finished);
       this.log(finished, invocation, user);
     }
   }

@@ -1,7 +1,6 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
-import type { Scope } from '../auth/scopes.js';
-import type { User } from '../auth/user.js';
+import type { Scope, User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-calls.js';
 
 /** Injects all tools, as a list of `Tool`. */
@@ -31,10 +30,17 @@ export interface Tool<
   ): Promise<ToolAnswer<z.output<Output>>>;
 }
 
-export interface ToolAnswer<Output> {
+interface ToolAnswer<Output> {
   /** A sentence for people. */
   readonly message: string;
   readonly structured: Output;
+}
+
+/** Checks a tool against its own schemas. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  tool: Tool<Input, Output>,
+): Tool<Input, Output> {
+  return tool;
 }
 
 /** Ends a tool call with a sentence for the model. It must hold nothing but fixed words. */

@@ -1,11 +1,8 @@
-import { Injectable } from '@nestjs/common';
 import { isValidPhoneNumber } from 'libphonenumber-js';
 import { z } from 'zod';
-import type { User } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-calls.js';
-import { BackendClient } from '../backend/backend-client.js';
+import type { BackendClient } from '../backend/backend-client.js';
 import { BackendRejectedError, BackendUnavailableError } from '../backend/backend-errors.js';
-import { type Tool, type ToolAnswer, ToolError } from './tool.js';
+import { ToolError, defineTool } from './tool.js';
 import { requireFields, requirePermission } from './user-requirements.js';
 
 const inputSchema = z.strictObject({
@@ -18,55 +15,47 @@ const inputSchema = z.strictObject({
 
 const outputSchema = z.object({ phone: z.string().describe('The number that is stored now.') });
 
-@Injectable()
-export class UpdatePhoneTool implements Tool<typeof inputSchema, typeof outputSchema> {
-  readonly name = 'update_phone';
-  readonly title = 'Change phone number';
-  readonly description =
-    'Changes the phone number in the user’s profile. Ask the user to confirm the number first.';
-  readonly scope = 'profile:write';
-  readonly annotations = {
-    readOnlyHint: false,
-    destructiveHint: true,
-    idempotentHint: true,
-    openWorldHint: false,
-  };
-  readonly input = inputSchema;
-  readonly output = outputSchema;
+export const updatePhone = (backend: BackendClient) =>
+  defineTool({
+    name: 'update_phone',
+    title: 'Change phone number',
+    description:
+      'Changes the phone number in the user’s profile. Ask the user to confirm the number first.',
+    scope: 'profile:write',
+    annotations: {
+      readOnlyHint: false,
+      destructiveHint: true,
+      idempotentHint: true,
+      openWorldHint: false,
+    },
+    input: inputSchema,
+    output: outputSchema,
+    async run({ phone }, { id }, options) {
+      const user = await backend.getUserDetails(id, options);
+      // What a made-up user may do says nothing about this one.
+      if (user.source === 'fallback') throw new BackendUnavailableError('status', true);
+      requirePermission(requireFields(user, ['permissions']), 'configure');
+      try {
+        const updated = await backend.updatePhone(id, phone, options);
+        return {
+          message: 'The phone number has been changed.',
+          structured: { phone: updated.phone ?? phone },
+        };
+      } catch (error) {
+        throw explain(error);
+      }
+    },
+  });
 
-  constructor(private readonly backend: BackendClient) {}
-
-  async run(
-    { phone }: z.infer<typeof inputSchema>,
-    user: User,
-    options: CallOptions,
-  ): Promise<ToolAnswer<z.infer<typeof outputSchema>>> {
-    const details = await this.backend.getUserDetails(user.id, options);
-    // What a made-up user may do says nothing about this one.
-    if (details.source === 'fallback') throw new BackendUnavailableError('status', true);
-    requirePermission(requireFields(details, ['permissions']), 'configure');
-    try {
-      const updated = await this.backend.updatePhone(user.id, phone, options);
-      return {
-        message: 'The phone number has been changed.',
-        structured: { phone: updated.phone ?? phone },
-      };
-    } catch (error) {
-      throw explain(error);
-    }
-  }
-}
+const NOT_SENT = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
 function explain(error: unknown): unknown {
   if (error instanceof BackendRejectedError) {
     return new ToolError('phone-rejected', 'The phone number was not accepted. Check it.');
   }
-  const notSent = error instanceof BackendUnavailableError && NOT_SENT.has(error.reason);
-  if (!(error instanceof BackendUnavailableError) || notSent) return error;
+  if (!(error instanceof BackendUnavailableError) || NOT_SENT.has(error.reason)) return error;
   return new ToolError(
     'update-unconfirmed',
     'It is not known whether the phone number was changed. Look at the profile before trying again.',
   );
 }
-
-const NOT_SENT = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);

@@ -146,6 +146,7 @@ describe('a backend that', () => {
   });
 
   it('answers 404 leads to a clean tool error', async () => {
+    await recover();
     backend.become(respond(404, {}));
     // For a user of its own, since the server remembers that the user is absent.
     const result = await callTool(mcp.url, await token('absent'), 'get_balance');

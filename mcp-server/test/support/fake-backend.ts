@@ -40,7 +40,8 @@ export const respond =
 
 /** What a healthy backend answers. */
 export const healthy: Behaviour = (socket, { path }) => {
-  const body = path.includes('/accounts') ? { accounts: ACCOUNTS } : { user: USER };
+  const user = path.endsWith('/accounts') ? {} : { user: USER };
+  const body = { ...user, ...(path.endsWith('accounts') ? { accounts: ACCOUNTS } : {}) };
   socket.write(answer(200, JSON.stringify(body)));
 };
 

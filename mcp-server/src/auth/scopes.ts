@@ -1,4 +1,0 @@
-/** What a token may allow, a scope for each group of tools. */
-export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
-
-export type Scope = (typeof SCOPES)[number];

@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { BackendCalls, type BackendRoute } from './backend-calls.js';
+import { BackendUnavailableError } from './backend-errors.js';
+import type { BackendRequest } from './backend-transport.js';
+import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
+
+const LIMITS = { responseTimeoutMs: 1000, totalTimeoutMs: 2000 };
+
+let respond: (path: string) => Promise<string>;
+
+/** Calls whose requests are answered by `respond`. */
+function createCalls(): BackendCalls {
+  return new BackendCalls(
+    { send: async ({ path, answer }) => answer.parse(await respond(path)) },
+    LIMITS,
+  );
+}
+
+function request(path: string): BackendRequest<string> {
+  return { method: 'GET', path, answer: z.string() };
+}
+
+function send(calls: BackendCalls, route: BackendRoute, signal?: AbortSignal): Promise<string> {
+  return calls.send(route, request(`/${route}`), { signal });
+}
+
+describe('calls that were left while they waited', () => {
+  it('keep no places from those that come later', async () => {
+    const calls = createCalls();
+    let answer = (_text: string) => {};
+    const answered = new Promise<string>((resolve) => (answer = resolve));
+    respond = () => answered;
+    const caller = new AbortController();
+    const running = Array.from({ length: 64 }, () => send(calls, 'user'));
+    const waiting = Array.from({ length: 256 }, () => send(calls, 'user', caller.signal));
+    expect(calls.load).toEqual({ running: 64, waiting: 256 });
+    caller.abort();
+    await Promise.allSettled(waiting);
+    answer('answer');
+    await Promise.all(running);
+    await vi.waitFor(() => expect(calls.load).toEqual({ running: 0, waiting: 0 }), 10_000);
+    respond = async () => 'later';
+    const later = Array.from({ length: 100 }, () => send(calls, 'user'));
+    expect(new Set(await Promise.all(later))).toEqual(new Set(['later']));
+  });
+});
+
+describe('a refusal with a long Retry-After', () => {
+  it('is neither retried nor paid from the retry budget', async () => {
+    const calls = createCalls();
+    let requests = 0;
+    let retryAfterMs = 3_536_000;
+    respond = async () => {
+      requests += 1;
+      throw new BackendUnavailableError('rate-limited', true, { status: 429, retryAfterMs });
+    };
+    for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
+    expect(requests).toBe(30);
+    expect(calls.isCircuitOpen('user')).toBe(false);
+    // The 30 calls have paid in 2.4 retries, in addition to the 2 of the beginning.
+    requests = 0;
+    retryAfterMs = 0;
+    await Promise.all([1, 2, 3].map(() => send(calls, 'user').catch(() => undefined)));
+    expect(requests).toBe(3 + 4);
+  });
+});
+
+describe('calls of a route that hangs', () => {
+  it('take no places from other routes while one of them tries whether it is back', async () => {
+    const calls = createCalls();
+    respond = async () => {
+      throw new BackendUnavailableError('status', false);
+    };
+    for (let failed = 0; failed < 5; failed++) await send(calls, 'user').catch(() => undefined);
+    expect(calls.isCircuitOpen('user')).toBe(true);
+    await sleep(HALF_OPEN_AFTER_MS + 50);
+    respond = (path) =>
+      path === '/user' ? new Promise<string>(() => undefined) : Promise.resolve('answer');
+    const hanging = Promise.allSettled(Array.from({ length: 300 }, () => send(calls, 'user')));
+    await sleep(10);
+    expect(calls.load).toEqual({ running: 1, waiting: 0 });
+    expect(await send(calls, 'accounts')).toBe('answer');
+    const reasons = (await hanging).map((each) =>
+      each.status === 'rejected' ? each.reason.reason : '',
+    );
+    // The probe times out, and so do the calls that wait for it; the rest is refused at once.
+    expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
+  });
+});
