@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { API_KEY, useApp } from '../support/app.js';
-import { hasProgram } from '../support/programs.js';
+import { hasProgram, runProgram } from '../support/programs.js';
 import { HAS_PYTHON, PythonEnvironment } from '../support/python.js';
 import { addUser } from '../support/users.js';
 
@@ -36,9 +34,8 @@ async function createFolder(): Promise<string> {
   return folder;
 }
 
-async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
-  const env = { ...process.env, ...variables() };
-  return (await promisify(execFile)(command, args, { cwd, env })).stdout;
+function run(cwd: string, program: string, ...args: string[]): Promise<string> {
+  return runProgram(program, args, { cwd, env: { ...process.env, ...variables() } });
 }
 
 it('a TypeScript client of openapi-typescript compiles and uses the backend', async () => {
