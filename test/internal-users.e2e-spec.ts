@@ -309,6 +309,22 @@ describe('POST /api/internal/users', () => {
   });
 });
 
+describe('NEW_USER_PERMISSIONS', () => {
+  const configured = useApp({ NEW_USER_PERMISSIONS: 'read, transact' });
+  const create = async (fields: object) => {
+    const user = { email: 'new@example.com', name: 'New', ...fields };
+    const { body } = await withKey(configured.url).post('/api/internal/users').send(user);
+    await configured.prisma.user.deleteMany();
+    return body.user.permissions;
+  };
+
+  it('are the permissions of a new user unless the request gives others', async () => {
+    expect(await create({})).toEqual(['read', 'transact']);
+    expect(await create({ permissions: ['configure'] })).toEqual(['configure']);
+    expect(await create({ permissions: [] })).toEqual([]);
+  });
+});
+
 describe('PATCH /api/internal/users/:id', () => {
   const update = (id: string, body: object) => api().patch(`/api/internal/users/${id}`).send(body);
 

@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApiKeySchema } from '../src/api-keys/api-key.schemas.js';
 import { startApp } from './support/app.js';
 
 const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
@@ -56,6 +57,23 @@ describe('the OpenAPI document', () => {
     );
     const { post } = paths['/api/internal/api-keys/{id}/revoke'];
     expect(post.requestBody.required).toBe(false);
+  });
+
+  it('has the pattern of each header, and that a name or note is not empty', async () => {
+    const { paths, components } = (await request(url).get('/api/openapi.json')).body;
+    const { parameters } = paths['/api/internal/api-keys'].post;
+    expect(parameters.map(({ schema }: { schema: object }) => schema)).toEqual([
+      { type: 'string', pattern: '^[A-Za-z0-9_.@+-]{1,64}$' },
+      { type: 'string', pattern: String.raw`^[\x21-\x7e]{1,255}$` },
+    ]);
+    expect(components.schemas.CreateApiKey.properties.note.minLength).toBe(1);
+  });
+
+  it('has an example of a new key that the server accepts', async () => {
+    const { paths } = (await request(url).get('/api/openapi.json')).body;
+    const { content } = paths['/api/internal/api-keys'].post.requestBody;
+    const { success } = createApiKeySchema.safeParse(content['application/json'].example);
+    expect(success).toBe(true);
   });
 
   it('is shown by a page whose content security policy permits its scripts', async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { PROBLEM_CONTENT_TYPE, problemSchema } from '../src/problems/problem.js';
 import { API_KEY, useApp, withKey } from './support/app.js';
@@ -126,6 +127,18 @@ describe('a request that the framework refuses', () => {
     expect(answer.headers['x-request-id']).toBe(answer.body.requestId);
   });
 
+  it('gets 415 for a compressed body, and the coding that is accepted', async () => {
+    const answer = await api()
+      .post('/api/internal/users')
+      .type('json')
+      .set('Content-Encoding', 'gzip')
+      .serialize((body) => body)
+      .send(gzipSync('{"email":"ada@example.com"}'))
+      .expect(415);
+    expect(answer.body.code).toBe('UNSUPPORTED_MEDIA_TYPE');
+    expect(answer.headers['accept-encoding']).toBe('identity');
+  });
+
   it.each([
     ['PUT', '/api/internal/users/1', 'GET, HEAD, PATCH, DELETE'],
     ['POST', '/api/internal/users/1?a=b', 'GET, HEAD, PATCH, DELETE'],
@@ -187,7 +200,13 @@ describe('a request that the HTTP parser refuses', () => {
       'a GET whose content has no end',
       'GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
       400,
-      'MALFORMED_HTTP',
+      'BODY_NOT_ALLOWED',
+    ],
+    [
+      'a GET with a body',
+      'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}',
+      400,
+      'BODY_NOT_ALLOWED',
     ],
     ['headers that do not end', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
   ])('gets a problem: %s', async (_case, bytes, status, code) => {

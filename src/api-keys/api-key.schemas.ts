@@ -194,7 +194,8 @@ export const createApiKeySchema = z
     expiresAt: expirySchema.optional(),
     note: readableText(500).optional(),
   })
-  .meta({ id: 'CreateApiKey' });
+  // Without expiresAt: any fixed time passes.
+  .meta({ id: 'CreateApiKey', example: { name: 'mcp-server', scopes: ['users:read'] } });
 
 export const rotateApiKeySchema = z
   .strictObject({

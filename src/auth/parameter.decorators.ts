@@ -1,4 +1,5 @@
 import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
+import { toOpenApiSchema } from '../openapi/schema.js';
 import { ApiHeader } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -27,7 +28,13 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
   };
   const document: ParameterDecorator = (target, handler = '') => {
     const descriptor = Object.getOwnPropertyDescriptor(target, handler);
-    if (descriptor) ApiHeader({ name, required: false, description })(target, handler, descriptor);
+    const header = {
+      name,
+      required: false,
+      description,
+      schema: toOpenApiSchema(schema, 'input').schema,
+    };
+    if (descriptor) ApiHeader(header)(target, handler, descriptor);
   };
   return createParamDecorator(read, [document]);
 }

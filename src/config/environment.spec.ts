@@ -68,6 +68,7 @@ describe('parseEnvironment', () => {
       ALERT_KEY_UNUSED_DAYS: 30,
       ALERT_QUIET_SECONDS: 300,
       TRUSTED_PROXIES: [],
+      NEW_USER_PERMISSIONS: [],
       accessTokens: {
         keys: 'none',
         issuer: 'latchkey-development',
@@ -102,6 +103,7 @@ describe('parseEnvironment', () => {
       ALERT_WEBHOOK_SECRET: 'c3f1a9d27b6e4058',
       ALERT_QUIET_SECONDS: '10',
       TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.7,2001:db8::/32',
+      NEW_USER_PERMISSIONS: 'read, transact',
     };
     expect(parseEnvironment({ ...GOOD, ...given })).toEqual({
       ...given,
@@ -124,6 +126,7 @@ describe('parseEnvironment', () => {
       INTERNAL_API_KEY: ROOT_KEY,
       INTERNAL_API_KEY_PREVIOUS: rootKeySchema.parse(OTHER_KEY),
       TRUSTED_PROXIES: ['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32'],
+      NEW_USER_PERMISSIONS: ['read', 'transact'],
       accessTokens: expect.objectContaining({ audience: 'http://localhost:8080' }),
     });
   });
@@ -136,8 +139,11 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV }).API_KEY_ENVIRONMENT).toBe(expected);
   });
 
-  it('refuses a proxy that is not a network', () => {
+  it('refuses a proxy that is not a network, and a permission that is not a word', () => {
     expect(() => parseEnvironment({ ...GOOD, TRUSTED_PROXIES: 'any' })).toThrow('TRUSTED_PROXIES');
+    expect(problemsOf({ ...GOOD, NEW_USER_PERMISSIONS: 'read,Write' })).toEqual([
+      expect.stringMatching(/^NEW_USER_PERMISSIONS.*: must be a lower-case word$/),
+    ]);
   });
 
   it.each(['localhost:6379', 'http://redis', 'redis://', 'redis://:p%zz@redis'])(

@@ -23,6 +23,7 @@ import {
 } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { KEY_ENVIRONMENTS, type KeyEnvironment } from './key-environment.js';
+import { labelsSchema } from './labels.js';
 import { readRootKeyFile } from './root-key-file.js';
 import { rootKeySchema } from './root-key.js';
 
@@ -101,6 +102,7 @@ export const variables = z.object({
   ALERT_KEY_UNUSED_DAYS: wholeNumber(1, 365).default(30),
   ALERT_QUIET_SECONDS: wholeNumber(1, 86_400).default(300),
   TRUSTED_PROXIES: wordList().pipe(z.array(networkBlock)).default([]),
+  NEW_USER_PERMISSIONS: wordList().pipe(labelsSchema).default([]),
   AUTH_TOKEN_AUDIENCE: z.string().optional(),
   ...tokenVariables,
 });

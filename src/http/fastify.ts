@@ -64,9 +64,17 @@ export function createFastifyAdapter(
     begin(request, reply);
     if (request.url.length > URL_LIMIT_CHARACTERS) {
       sendProblem(reply, new ProblemException('URL_TOO_LONG'));
+    } else if (isCompressed(request)) {
+      sendProblem(reply, new ProblemException('UNSUPPORTED_MEDIA_TYPE'));
     } else done();
   });
   return adapter;
+}
+
+/** The parser would count compressed bytes as text, and refuse them as malformed JSON. */
+function isCompressed({ method, headers }: FastifyRequest): boolean {
+  const coding = headers['content-encoding'] ?? 'identity';
+  return coding !== 'identity' && method !== 'GET' && method !== 'HEAD';
 }
 
 function acceptOnlyJson(fastify: FastifyInstance): void {

@@ -12,4 +12,6 @@ export const readableText = (maximumLength: number) =>
     .trim()
     .max(maximumLength)
     .regex(READABLE, 'must not have control or invisible characters')
-    .regex(VISIBLE, 'must have a visible character');
+    .regex(VISIBLE, 'must have a visible character')
+    // For the OpenAPI document, which cannot express the pattern.
+    .meta({ minLength: 1 });

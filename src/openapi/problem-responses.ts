@@ -50,6 +50,7 @@ const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
 };
 const OF_ROUTES_WITH_INPUT: readonly ProblemCode[] = ['INVALID_REQUEST'];
 const OF_ROUTES_OF_USERS: readonly ProblemCode[] = ['ENUMERATION_LIMITED'];
+const OF_ROUTES_WITHOUT_BODY: readonly ProblemCode[] = ['BODY_NOT_ALLOWED'];
 const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
   'MALFORMED_JSON',
   'BODY_TOO_LARGE',
@@ -107,6 +108,7 @@ function problemsOf(method: string, operation: Operation): ProblemCode[] {
     ...(operation[PROBLEMS_EXTENSION] ?? []),
     ...(/^(users|accounts):/.test(operation[SCOPE_EXTENSION] ?? '') ? OF_ROUTES_OF_USERS : []),
     ...(hasPathParameter ? OF_ROUTES_WITH_PATH_PARAMETERS : []),
+    ...(method === 'get' ? OF_ROUTES_WITHOUT_BODY : []),
     ...(takesBody ? OF_ROUTES_WITH_BODY : []),
     ...(operation.security ?? [])
       .flatMap(Object.keys)

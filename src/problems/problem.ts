@@ -21,6 +21,7 @@ export const PROBLEM_TYPES = {
   MALFORMED_JSON: lasting(400, 'The request body is not valid JSON'),
   MALFORMED_URL: lasting(400, 'The URL is not validly percent-encoded'),
   MALFORMED_HTTP: lasting(400, 'The request is not valid HTTP'),
+  BODY_NOT_ALLOWED: lasting(400, 'A GET or HEAD request must not have a body'),
   INVALID_API_KEY: lasting(401, 'Invalid or missing API key', {
     'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"',
   }),
@@ -48,7 +49,11 @@ export const PROBLEM_TYPES = {
   ),
   BODY_TOO_LARGE: lasting(413, 'The request body is too large'),
   URL_TOO_LONG: lasting(414, 'The URL is too long'),
-  UNSUPPORTED_MEDIA_TYPE: lasting(415, 'The request body must be application/json'),
+  UNSUPPORTED_MEDIA_TYPE: lasting(
+    415,
+    'The request body must be application/json without a Content-Encoding',
+    { 'accept-encoding': 'identity' },
+  ),
   EXPECTATION_FAILED: lasting(417, 'Only 100-continue can be expected'),
   IDEMPOTENCY_KEY_REUSED: lasting(422, 'The Idempotency-Key was used before, for another request'),
   RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {

@@ -1,6 +1,7 @@
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { parsePhoneNumberFromString } from 'libphonenumber-js';
 import { z } from 'zod';
+import { labelsSchema } from '../config/labels.js';
 import { readableText } from '../http/readable-text.js';
 import { timestampSchema } from '../time.js';
 import { arrayToJson, textToJson, timeToJson } from './column-json.js';
@@ -55,11 +56,7 @@ export const phoneSchema = z
 
 const nameSchema = readableText(200).meta({ example: 'John Doe' });
 
-const labelsSchema = z
-  .array(z.string().regex(/^[a-z][a-z0-9:_-]{0,63}$/, 'must be a lower-case word'))
-  .max(64)
-  .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a word')
-  .meta({ uniqueItems: true, example: ['customer'] });
+const rolesSchema = labelsSchema.meta({ uniqueItems: true, example: ['customer'] });
 const permissionsSchema = labelsSchema.meta({ uniqueItems: true, example: ['read', 'transact'] });
 
 const pastTimeSchema = timestampSchema.refine(
@@ -107,8 +104,8 @@ export const USER_FIELD_TABLE = {
     column: 'roles',
     toJson: arrayToJson,
     response: z.array(z.string()),
-    create: labelsSchema.optional(),
-    update: labelsSchema,
+    create: rolesSchema.optional(),
+    update: rolesSchema,
     scope: 'users:grant',
     example: ['customer'],
   },

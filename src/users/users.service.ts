@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../config/environment.js';
 import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
@@ -49,6 +51,7 @@ export class UsersService {
     private readonly users: UserLoader,
     private readonly pool: DatabasePool,
     private readonly guard: DatabaseGuard,
+    private readonly config: ConfigService<Environment, true>,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
@@ -79,7 +82,8 @@ export class UsersService {
 
   /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
   async create(user: CreateUser, author: Author): Promise<string> {
-    const row = { id: createRowId(), roles: [], permissions: [], ...user };
+    const permissions = this.config.get('NEW_USER_PERMISSIONS', { infer: true });
+    const row = { id: createRowId(), roles: [], permissions, ...user };
     const { columns, values, places } = assignmentsOf(row, 3);
     const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${places} FROM author`;
     return existing(await this.write(statement, author, values));

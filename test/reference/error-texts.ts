@@ -19,6 +19,11 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     cause: 'A part of the path is not valid percent-encoded UTF-8, such as `%zz`.',
     remedy: 'Encode each path segment, for example with `encodeURIComponent`.',
   },
+  BODY_NOT_ALLOWED: {
+    cause:
+      'A GET or HEAD request has a body. Proxies treat such a body differently, which attackers use to smuggle requests. The server closes the connection.',
+    remedy: 'Send the request without a body.',
+  },
   MALFORMED_HTTP: {
     cause:
       'The request violates the syntax of HTTP/1.1, for example because it has no `Host` header, or two contradicting lengths. The server closes the connection.',

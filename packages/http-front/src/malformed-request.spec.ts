@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isMalformed } from './malformed-request.js';
+import { hasUnexpectedContent, isMalformed } from './malformed-request.js';
 
 interface Changes {
   readonly method?: string;
@@ -25,7 +25,6 @@ describe('isMalformed', () => {
     ['an IPv6 host', { headers: { host: '[::1]:3000' } }],
     ['a body in chunks', { headers: { 'transfer-encoding': 'Chunked' } }],
     ['a body', { headers: { 'content-length': '5' } }],
-    ['a GET with Content-Length: 0', { method: 'GET', headers: { 'content-length': '0' } }],
   ])('accepts %s', (_case, changes) => {
     expect(isMalformed(request(changes))).toBe(false);
   });
@@ -40,9 +39,22 @@ describe('isMalformed', () => {
     ['chunks in HTTP/1.0', { httpVersion: '1.0', headers: { 'transfer-encoding': 'chunked' } }],
     ['another coding below the chunks', { headers: { 'transfer-encoding': 'gzip, chunked' } }],
     ['chunks in chunks', { headers: { 'transfer-encoding': 'chunked, chunked' } }],
-    ['a GET with content', { method: 'GET', headers: { 'content-length': '5' } }],
-    ['a HEAD with chunks', { method: 'HEAD', headers: { 'transfer-encoding': 'chunked' } }],
   ])('detects %s', (_case, changes) => {
     expect(isMalformed(request(changes))).toBe(true);
+  });
+});
+
+describe('hasUnexpectedContent', () => {
+  it.each<[string, Changes, boolean]>([
+    ['accepts a POST with content', { headers: { 'content-length': '5' } }, false],
+    ['accepts an empty GET', { method: 'GET', headers: { 'content-length': '0' } }, false],
+    ['detects a GET with content', { method: 'GET', headers: { 'content-length': '5' } }, true],
+    [
+      'detects a HEAD with chunks',
+      { method: 'HEAD', headers: { 'transfer-encoding': 'chunked' } },
+      true,
+    ],
+  ])('%s', (_case, changes, expected) => {
+    expect(hasUnexpectedContent(request(changes))).toBe(expected);
   });
 });

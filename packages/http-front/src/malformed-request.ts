@@ -6,7 +6,16 @@ import { parseHost } from './host.js';
  * may read it differently, and take a part of it for another request (request smuggling).
  */
 export function isMalformed(request: IncomingMessage): boolean {
-  return hasOtherVersion(request) || hasBadHost(request) || hasBadFraming(request);
+  return hasOtherVersion(request) || hasBadHost(request) || hasBadCoding(request);
+}
+
+/**
+ * Whether a GET or HEAD request has content. No handler reads it: the server would answer before
+ * it knows where the content ends, and a proxy may take it for another request (RFC 9110, 9.3.1).
+ */
+export function hasUnexpectedContent({ method, headers }: IncomingMessage): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 /** Node reads 0.9 and 2.0 as if they were 1.x. */
@@ -29,11 +38,8 @@ function repeatsHost(rawHeaders: readonly string[]): boolean {
   return count > 1;
 }
 
-function hasBadFraming({ method, headers, httpVersion }: IncomingMessage): boolean {
+function hasBadCoding({ headers, httpVersion }: IncomingMessage): boolean {
   const coding = headers['transfer-encoding'];
-  if (coding !== undefined && (httpVersion === '1.0' || coding.toLowerCase() !== 'chunked'))
-    return true;
-  // No handler reads the content of these: the server would answer before it knows where it ends.
-  if (method !== 'GET' && method !== 'HEAD') return false;
-  return coding !== undefined || (headers['content-length'] ?? '0') !== '0';
+  if (coding === undefined) return false;
+  return httpVersion === '1.0' || coding.toLowerCase() !== 'chunked';
 }

@@ -2,14 +2,18 @@ import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import { requestIdOf } from '@latchkey/logging/request-id';
 import { complete, type ErrorResponse } from './error-response.js';
-import { isMalformed } from './malformed-request.js';
+import { hasUnexpectedContent, isMalformed } from './malformed-request.js';
 
 const MAX_HEADER_FIELDS = 100;
 const MAX_IGNORED_REQUESTS = 16;
 const CLOSE_TIMEOUT_MS = 1000;
 
 export type ProtocolError =
-  'EXPECTATION_FAILED' | 'HEADERS_TOO_LARGE' | 'MALFORMED_HTTP' | 'REQUEST_TIMEOUT';
+  | 'BODY_NOT_ALLOWED'
+  | 'EXPECTATION_FAILED'
+  | 'HEADERS_TOO_LARGE'
+  | 'MALFORMED_HTTP'
+  | 'REQUEST_TIMEOUT';
 
 const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
@@ -103,5 +107,6 @@ export class ProtocolErrorHandler {
 function findError(request: IncomingMessage): ProtocolError | undefined {
   // Names and values alternate.
   if (request.rawHeaders.length > 2 * MAX_HEADER_FIELDS) return 'HEADERS_TOO_LARGE';
-  return isMalformed(request) ? 'MALFORMED_HTTP' : undefined;
+  if (isMalformed(request)) return 'MALFORMED_HTTP';
+  return hasUnexpectedContent(request) ? 'BODY_NOT_ALLOWED' : undefined;
 }

@@ -10,6 +10,7 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const PROBLEMS_OF_NO_ROUTE = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
+  '400 BODY_NOT_ALLOWED',
   '404 ROUTE_NOT_FOUND',
   '405 METHOD_NOT_ALLOWED',
   '408 REQUEST_TIMEOUT',
