@@ -11,7 +11,7 @@ export interface Section {
   readonly chart?: string;
 }
 
-/** What is measured for a section of docs/performance.md, which has its name. */
+/** What is measured for a section of docs/explanation/performance-figures.md, which has its name. */
 export interface Measurement {
   readonly name: string;
   /** Those that it runs, so that they can be built before. */

@@ -248,7 +248,7 @@ async function outputOf(process: ContainerProcess): Promise<string> {
   return process.output;
 }
 
-/** Writes the files of deploy/README.md. Every account may read them, as the images' user must. */
+/** Writes the files of docs/how-to/containers.md. Every account may read them, as the images' user must. */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));
   const url = new URL(ownerUrl);

@@ -66,7 +66,7 @@ describe('the dashboard and the rules', () => {
   });
 
   it('are told of in the documentation', () => {
-    const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../docs/explanation/observability.md', import.meta.url), 'utf8');
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     const missing = ours.filter((name) => !page.includes(`\`${name.replace(/_count$/, '')}\``));
     expect(missing).toEqual([]);
