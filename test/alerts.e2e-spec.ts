@@ -69,7 +69,7 @@ describe('an alert', () => {
     expect(headers['content-type']).toBe('application/json');
   });
 
-  it('tells of a revoked key that is used, without the key', async () => {
+  it('reports the use of a revoked key without the key', async () => {
     const key = await issueKey(app.url);
     await withKey(app.url).post(`/api/internal/api-keys/${key.id}/revoke`).send({}).expect(200);
     await withKey(app.url, key.secret).get('/api/internal/users/12345').expect(401);
@@ -85,7 +85,7 @@ describe('an alert', () => {
     }
   });
 
-  it('tells of a key that walks through the users', async () => {
+  it('reports a key that enumerates users', async () => {
     const labels: RequestLabels = {
       method: 'GET',
       route: '/api/internal/users/:id',
@@ -144,7 +144,7 @@ describe('keys that need attention', () => {
     Promise.all([app.nest, other].map((nest) => nest.get(KeyDetector, { strict: false }).run()));
   const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-  it('are told of once, however many processes look, and once that it is over', async () => {
+  it('are sent once when they begin and once when they end, for any number of processes', async () => {
     const key = await issueKey(app.url, { name: '<!channel>', expiresAt: inDays(3) });
     await issueKey(app.url, { expiresAt: inDays(30) });
     await watch();
@@ -175,7 +175,7 @@ describe('keys that need attention', () => {
     expect(over?.text).toBe(`Over: The key ${key.id} (revoked soon) was revoked`);
   });
 
-  it('are told of when nobody has used them for long, until somebody does', async () => {
+  it('are reported while they have been unused for long', async () => {
     const key = await issueKey(app.url);
     await app.prisma.$executeRaw`ALTER TABLE api_keys DISABLE TRIGGER USER`;
     await app.prisma.apiKey.update({
@@ -203,7 +203,7 @@ describe('an episode that several processes see', () => {
   afterAll(() => other.close());
   const alertsOf = (nest: NestFastifyApplication) => nest.get(Alerts, { strict: false });
 
-  it('is told once, and counts in all of them', async () => {
+  it('is sent once, and counts in all of them', async () => {
     const both = [app.nest, other].map(alertsOf);
     for (const alerts of both) alerts.raise('revoked-key-used', 'k-shared', { source: '::1' });
     const told = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
@@ -234,7 +234,7 @@ describe('failures from many sources', () => {
   const open = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('are told of by the number of sources, not of failures', async () => {
+  it('are counted by sources, not by failures', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }
@@ -245,8 +245,8 @@ describe('failures from many sources', () => {
   });
 });
 
-describe('a key feed that falls silent', () => {
-  it('is told of, and so is that it is heard again', async () => {
+describe('a stale key sync', () => {
+  it('is reported, and so is its recovery', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });

@@ -74,7 +74,7 @@ describe('GET /api/auth/me', () => {
     await closed.close();
   });
 
-  it('says 503 when the issuer’s keys cannot be had', async () => {
+  it('responds with 503 while the signing keys of the issuer are unavailable', async () => {
     const silent = await listenSilently();
     silent.close();
     const waiting = await startApp({

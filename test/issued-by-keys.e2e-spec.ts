@@ -246,7 +246,7 @@ describe('a revocation', () => {
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('leaves these keys if it is told so, and names them', async () => {
+  it('leaves these keys active on request, and names them', async () => {
     const { top, issued } = await makeTree();
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);

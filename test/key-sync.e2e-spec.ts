@@ -198,7 +198,7 @@ describe('a process that ends', () => {
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
 
-  it('by force is waited for in vain until it would refuse issued keys by itself', async () => {
+  it('by force delays revocations until it would refuse issued keys by itself', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });

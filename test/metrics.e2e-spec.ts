@@ -100,7 +100,7 @@ describe('the metrics', () => {
     for (const secret of [id, key.id, key.secret, '127.0.0.1']) expect(text).not.toContain(secret);
   });
 
-  it('tell how the key feed, the pool and the event loop are', async () => {
+  it('describe the key sync, the pool and the event loop', async () => {
     const now = await scrape();
     expect(now.value('latchkey_key_feed_fresh')).toBe(1);
     expect(now.value('latchkey_key_feed_lag_seconds')).toBeLessThan(5);

@@ -22,7 +22,7 @@ async function sendRaw(bytes: string): Promise<RawAnswer> {
   return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
 }
 
-/** Sends several requests at once, and answers with the text of each answer. */
+/** Sends several requests at once, and returns the text of each response. */
 async function sendPipelined(bytes: string): Promise<string[]> {
   return (await exchangeRaw(bytes)).split(/(?=HTTP\/1\.1 \d)/);
 }
@@ -249,7 +249,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('is not carried out after it was told to be too late', async () => {
+  it('is not carried out after its 408', async () => {
     const port = Number(new URL(app.url).port);
     const body = JSON.stringify({ id: 'too-late', email: 'late@example.com', name: 'Late' });
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });

@@ -3,7 +3,8 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 const ITERATIONS = 4096;
 
 /**
- * What PostgreSQL keeps of a password (RFC 5802). Made here, the password itself is in no statement, and so in no log.
+ * The verifier that PostgreSQL stores for a password (RFC 5802). Made here, the password itself is
+ * in no statement, and so in no log.
  * @param {string} password
  * @param {Buffer} salt
  */

@@ -8,11 +8,12 @@ const LOCK = 7_205_014;
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
  * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
- * @param {{ name: string, password: string }} account the backend's; it is made, or given this password
+ * @param {{ name: string, password: string }} account the backend's; it is made, or given this
+ *   password
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
-  // What a superuser has to do, and what is left to do after a rolling update.
+  // Statements for a superuser, and the remaining steps after a rolling update.
   client.on('notice', ({ severity, message }) => {
     if (severity === 'WARNING') console.warn(message);
   });
@@ -44,7 +45,10 @@ export function readAccount(ownerUrl, runTimeUrl) {
   return { name, password: decodeURIComponent(password) };
 }
 
-/** @param {pg.Client} client @param {{ name: string, password: string }} account @param {string} schema */
+/**
+ * @param {pg.Client} client @param {{ name: string, password: string }} account @param {string}
+ *   schema
+ */
 async function setUpAccount(client, { name, password }, schema) {
   const identifier = pg.escapeIdentifier(name);
   const verifier = pg.escapeLiteral(scramVerifier(password));
@@ -57,14 +61,16 @@ async function setUpAccount(client, { name, password }, schema) {
   await revokeGrants(client, identifier, database, schema);
   await client.query(`GRANT latchkey_run_time TO ${identifier}`);
   await inheritAccount(client, identifier);
-  // Not to the role, which is the whole server's: the accounts of its other databases are members too.
+  // Not to the role, which is the whole server's: the accounts of its other databases are members
+  // too.
   await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${identifier}`);
   await refuseLoopholes(client, name);
 }
 
 /**
- * What an account that was there before was given itself, beside the role.
- * @param {pg.Client} client @param {string} identifier @param {string} database @param {string} schema
+ * Rights of an existing account that do not come from the role.
+ * @param {pg.Client} client @param {string} identifier @param {string} database @param {string}
+ *   schema
  */
 async function revokeGrants(client, identifier, database, schema) {
   for (const objects of ['TABLES', 'SEQUENCES', 'FUNCTIONS']) {
@@ -75,7 +81,8 @@ async function revokeGrants(client, identifier, database, schema) {
 }
 
 /**
- * An account may change its own password and settings, such as `default_transaction_read_only`, so that the backend could not work.
+ * An account may change its own password and settings, such as `default_transaction_read_only`, so
+ * that the backend could not work.
  * @param {pg.Client} client @param {string} identifier @param {string} database
  */
 async function resetSettings(client, identifier, database) {
@@ -84,7 +91,8 @@ async function resetSettings(client, identifier, database) {
 }
 
 /**
- * Lets the owner end the sessions of the account, when a key is revoked with the owner's account because the backend's is in other hands.
+ * Lets the owner end the sessions of the account, when a key is revoked with the owner's account
+ * because the backend's is in other hands.
  * @param {pg.Client} client @param {string} identifier
  */
 async function inheritAccount(client, identifier) {
@@ -122,7 +130,8 @@ async function refusePowers(client, name) {
 }
 
 /**
- * Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else who tries.
+ * Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else who
+ * tries.
  * @param {pg.Client} client @param {string} name
  */
 async function refuseLoopholes(client, name) {

@@ -11,7 +11,7 @@ export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
 }
 
-/** Who is told of alerts: `ALERT_WEBHOOK_URL`, if it is set. */
+/** The receiver of alerts: `ALERT_WEBHOOK_URL`, if it is set. */
 @Injectable()
 export class Webhook {
   private readonly url: string | undefined;

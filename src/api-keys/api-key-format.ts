@@ -15,7 +15,7 @@ export const API_KEY_PATTERN = /^lk_(live|test|dev)_[0-9A-Za-z]{36}$/;
 /** Whether a presented key claims to be an issued one, well-formed or not. */
 export const claimsToBeIssued = (presented: string): boolean => presented.startsWith('lk_');
 
-/** Makes the secret of a key: 178 bits from the system's generator, and a checksum of all that is before it. */
+/** Generates the secret of a key: 178 bits from the system's generator, and a checksum of the text before it. */
 export function generateApiKey(environment: KeyEnvironment): string {
   const unchecked = `lk_${environment}_${randomText(RANDOM_CHARACTERS)}`;
   return unchecked + checksum(unchecked);
@@ -29,7 +29,7 @@ export function parseApiKey(presented: string): KeyEnvironment | undefined {
   return KEY_ENVIRONMENTS.find((environment) => presented.startsWith(environment, 'lk_'.length));
 }
 
-/** What people may see of a key, to tell it from others: of its 30 random characters the first 4. */
+/** The visible prefix of a key, which tells it from others: the first 4 of its 30 random characters. */
 export function hintOf(apiKey: string): string {
   return `${apiKey.slice(0, apiKey.lastIndexOf('_') + 1 + HINT_RANDOM_CHARACTERS)}…`;
 }

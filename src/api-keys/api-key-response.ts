@@ -6,7 +6,7 @@ import type { ApiKey } from './api-key.schemas.js';
 import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
-/** What of a key's row can be answered with: not the digest. */
+/** The columns of a key that responses may contain: not the digest. */
 export const API_KEY_SELECT = {
   id: true,
   hint: true,

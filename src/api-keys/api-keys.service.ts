@@ -160,7 +160,7 @@ export class ApiKeysService {
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
-      // Whoever rotates a key gets to know the new secret.
+      // A caller that rotates a key learns the new secret.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
       const lifetime = successorLifetime(old, issuer, input.expiresAt, now);
       const successor = { ...old, ...lifetime, id: createRowId(now.getTime()), predecessorId: id };

@@ -7,7 +7,7 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** What a key allows its caller. */
+/** The rights of a key. */
 export interface Grant {
   readonly scopes: readonly string[];
   /** Empty for all. */

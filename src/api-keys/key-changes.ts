@@ -9,7 +9,7 @@ import { ProblemException } from '../problems/problem.js';
 const MAX_WAIT_MS = 1500;
 // Below the pool's own time-outs, so that PostgreSQL says that it was a lock.
 const LOCK_TIMEOUT = '500ms';
-// What other changes may take. Longer, and a session holds a lock that it should not hold.
+// Longest duration of other changes. A session that takes longer holds a lock that it should not hold.
 const PATIENCE_WITH_BLOCKERS_MS = 300;
 // Blockers come back.
 const END_BLOCKERS_INTERVAL_MS = 50;
@@ -126,7 +126,7 @@ class ChangeQueue {
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const askedAt = performance.now();
     const result = this.latest.then(() => {
-      // Those that waited for it would fail as it did, one after another; but one alone may have waited for a row that is locked.
+      // Changes that waited for it would fail in the same way, one after another. A single change may have waited for a row that is locked.
       const hasFailed = this.failures > 1 && this.failedAt > askedAt;
       // The caller has given up by then.
       if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {

@@ -10,7 +10,7 @@ const PAGE_SIZE = 500;
 // Each transaction locks the audit trail; a larger one would delay other writes for too long.
 const MAX_KEYS_PER_CHANGE = 500;
 
-/** What one transaction has revoked. */
+/** The keys that one transaction has revoked. */
 interface RevokedPart {
   readonly keys: readonly IssuedKeyState[];
   readonly rows: readonly KeyRevision[];

@@ -11,7 +11,7 @@ import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from '../config/root-key.js';
 
-/** What is known of a presented key. `unverifiable`: the keys in memory may be out of date. */
+/** The outcome for a presented key. `unverifiable`: the key cache may be stale. */
 export type KeyVerdict =
   | { readonly outcome: 'admitted'; readonly principal: Principal }
   | {

@@ -32,7 +32,7 @@ export class AuditChain {
   private hasMetHead = false;
   readonly faults: AuditFault[] = [];
 
-  /** The last event: write it down elsewhere, and a trail that was cut off or made anew can be told from this one. */
+  /** The last event: write it down elsewhere, and a trail that was cut off or replaced differs from it. */
   get head(): { sequence: bigint; hash: string } {
     return { sequence: this.sequence, hash: this.previousHash };
   }

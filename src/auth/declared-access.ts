@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Scope } from '../api-keys/scopes.js';
 
-/** Who may call a route. Every route must say so: see `ClosedByDefaultGuard`. */
+/** The access policy that every route must declare: see `ClosedByDefaultGuard`. */
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'api-key'; readonly scope: Scope }
@@ -11,7 +11,7 @@ export type Access =
 /** Marks a controller or handler; use `@Public()`, `@RequiresApiKey(scope)` or `@RequiresUser()`, which set it. */
 export const DeclaredAccess = Reflector.createDecorator<Access>();
 
-/** What the route's handler or else its controller declares. Looked up once for each handler: it takes as long as a guard. */
+/** The declaration of the route's handler or of its controller. Looked up once per handler: a look-up takes as long as a guard. */
 export class AccessDeclarations {
   private readonly known = new WeakMap<object, Access | 'none'>();
 

@@ -21,7 +21,7 @@ const REMEDIES = {
 
 /**
  * Answers requests in this process, over the database, and listens on no port. The operator may do everything:
- * whoever reads the database's password can do so anyway. The process is no instance that revocations wait for.
+ * an operator with the database's password can do so anyway. The process is no instance that revocations wait for.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -30,7 +30,7 @@ const digestSchema = z
   .refine((hex) => hex !== EMPTY_KEY_DIGEST, 'is the digest of an empty key')
   .transform((hex) => rootKey(Buffer.from(hex, 'hex')));
 
-// No comma: Node joins repeated headers with one, so a key with a comma could not be told from two keys.
+// No comma: Node joins repeated headers with one, so a key with a comma would look like two keys.
 const plaintextSchema = z
   .string()
   .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')

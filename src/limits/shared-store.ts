@@ -21,7 +21,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private wasUp = true;
   private isLeftAlone = false;
-  /** What it said last was that something is wrong, so that a connection proves nothing. */
+  /** The last reply was an error, so an open connection proves nothing. */
   private hasReplied = false;
 
   constructor(config: ConfigService<Environment, true>) {
@@ -45,7 +45,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     const { Redis } = await import('ioredis');
     this.redis = new Redis(this.url, {
       lazyConnect: true,
-      // What can't be counted there now is counted here.
+      // Requests that Redis cannot count now are counted here.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: START_WAIT_MS,
@@ -63,13 +63,13 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** For whoever got no good answer: the server is left for a second, and one that hangs until it answers again. */
+  /** Call it after a failure: the server is left alone for a second, or until it answers again if it hangs. */
   reportFailure(error: unknown): void {
     if (!this.isUp) return;
     this.isLeftAlone = true;
     this.logger.debug(error);
     this.report(false);
-    // One that is full or does not write answers all the same: a new connection would be refused as well, and only a good answer
+    // A server that is full or read-only still answers. It would refuse a new connection as well, and only a good answer
     // tells that it is over.
     this.hasReplied = isReply(error);
     if (!this.hasReplied || isDemoted(error)) this.redis?.disconnect(true);
@@ -79,7 +79,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }, PAUSE_MS).unref();
   }
 
-  /** For whoever got a good answer. */
+  /** Call it after a success. */
   reportSuccess(): void {
     this.hasReplied = false;
     this.report(true);

@@ -98,7 +98,7 @@ describe('the errors of the driver and its adapter', () => {
     },
   );
 
-  it('tell of a standby', () => {
+  it('name a standby server', () => {
     expect(isReadOnly(postgres('25006'))).toBe(true);
     expect(isReadOnly(postgres('57P01'))).toBe(false);
     expect(isReadOnly('25006')).toBe(false);

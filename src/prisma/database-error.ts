@@ -26,7 +26,7 @@ const UNREACHABLE =
 const LOST_SQLSTATES = /^(08006|57P01|57P02)$/;
 const LOST_SOCKETS = /^(ECONNRESET|EPIPE)$/;
 
-// What adapter-pg calls an error of the driver, where that says nothing more.
+// adapter-pg's name for an error of the driver without further details.
 const UNAVAILABLE_KINDS = new Set([
   'DatabaseNotReachable',
   'ConnectionClosed',

@@ -9,14 +9,14 @@ import {
   isReadOnly,
 } from './database-error.js';
 
-// What broke one connection breaks the others of the pool too, and they are to be found broken first.
+// A broken connection means that others of the pool are broken, too. The pool must notice that first.
 const DELAY_TO_REPEAT_MS = 20;
 // Beyond it, a second try would make the caller wait too long.
 const MAX_AGE_TO_REPEAT_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
 export interface Statement {
-  /** What fails together: the table and whether it is read or written. */
+  /** The unit of failure: the table and the direction. */
   readonly circuit: string;
   /** Whether it may be sent again although it may have been carried out already: a read. */
   readonly isRepeatable: boolean;

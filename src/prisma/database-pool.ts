@@ -19,7 +19,7 @@ const SETTINGS = {
   TimeZone: 'UTC',
   DateStyle: 'ISO',
 };
-/** What every transaction begins with behind a pooler, whose sessions keep no settings. */
+/** The first statement of every transaction behind a pooler, whose sessions keep no settings. */
 export const SET_UP_TRANSACTION = setLocally(SETTINGS);
 
 /** The connections that all queries share. Ours and not Prisma's own, so that it can be looked into. */

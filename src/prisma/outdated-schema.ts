@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What to do about it is the same for the server and the commands. */
+/** The remedy is the same for the server and the commands. */
 export const OUTDATED_SCHEMA =
   'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
   'node deploy/database/migrate.mjs.';

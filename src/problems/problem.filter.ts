@@ -13,7 +13,7 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** Answers every exception with a problem (RFC 9457). What was not expected is logged, and its text stays inside. */
+/** Answers every exception with a problem (RFC 9457). An unexpected exception is logged, and its text stays inside. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}

@@ -14,7 +14,7 @@ export class Coalescer<Value> {
   private readonly observers: ((size: number) => void)[] = [];
   private waiting: Waiting<Value>[] = [];
 
-  /** @param read answers for ids that differ, 256 at the most; what is missing in the answer does not exist. */
+  /** @param read reads at most 256 distinct ids; an id without a value does not exist. */
   constructor(private readonly read: (ids: string[]) => Promise<ReadonlyMap<string, Value>>) {}
 
   /** Tells how many look-ups share each query from now on. */
@@ -22,7 +22,7 @@ export class Coalescer<Value> {
     this.observers.push(observer);
   }
 
-  /** What there is for an id; undefined if there is nothing. Throws what the query throws. */
+  /** Returns the row of an id, or undefined. Throws the error of the query. */
   find(id: string): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       const { length } = this.waiting;

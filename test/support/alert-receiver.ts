@@ -30,7 +30,7 @@ export type ReceivedAlert = z.infer<typeof alertSchema>;
 export class AlertReceiver {
   readonly alerts: ReceivedAlert[] = [];
   readonly requests: { headers: IncomingHttpHeaders; body: string }[] = [];
-  /** What it answers with. */
+  /** The status of its responses. */
   status = 200;
   /** It takes alerts and never says so. */
   isMute = false;

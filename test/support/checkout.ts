@@ -28,7 +28,9 @@ export async function copyCheckout(folder: string, isBuilt = false): Promise<voi
   await cp('.', folder, { recursive: true, filter, preserveTimestamps: true });
 }
 
-/** As `npm ci` leaves them: those of the registry, and links to the checkout's own, not yet built. */
+/**
+ * As `npm ci` leaves them: those of the registry, and links to the checkout's own, not yet built.
+ */
 async function linkPackages(installed: string, folder: string): Promise<void> {
   await mkdir(join(folder, '@latchkey'), { recursive: true });
   const names = (await readdir(installed)).filter((name) => name !== '@latchkey');

@@ -36,13 +36,18 @@ export function expectedOutput(blocks: readonly Block[], command: Block): Block 
   return next?.language === 'text' || next?.language === 'json' ? next : undefined;
 }
 
-/** Compares an output with that of the page, in which … stands for any text. */
-export function expectOutput(output: string, { language, text }: Block, message: string): void {
+/**
+ * Compares an output with that of the page, in which … stands for any text.
+ * @param place appears in the message of a failure
+ */
+export function expectOutput(output: string, { language, text }: Block, place: string): void {
   if (language === 'json') {
-    expect(JSON.parse(output), message).toEqual(withWildcards(JSON.parse(text)));
+    const expected = withWildcards(JSON.parse(text));
+    expect({ place, output: JSON.parse(output) }).toEqual({ place, output: expected });
   } else {
     const pattern = text.trim().split(ELLIPSIS).map(escapeRegExp).join('[^]*');
-    expect(output.trim(), message).toMatch(new RegExp(`^${pattern}$`));
+    const expected = expect.stringMatching(new RegExp(`^${pattern}$`));
+    expect({ place, output: output.trim() }).toEqual({ place, output: expected });
   }
 }
 

@@ -65,8 +65,11 @@ describe('the dashboard and the rules', () => {
     expect(ours.filter((name) => !asked.has(name) && !asked.has(bucketOf(name)))).toEqual([]);
   });
 
-  it('are told of in the documentation', () => {
-    const page = readFileSync(new URL('../../docs/explanation/observability.md', import.meta.url), 'utf8');
+  it('are documented', () => {
+    const page = readFileSync(
+      new URL('../../docs/explanation/observability.md', import.meta.url),
+      'utf8',
+    );
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     const missing = ours.filter((name) => !page.includes(`\`${name.replace(/_count$/, '')}\``));
     expect(missing).toEqual([]);

@@ -19,7 +19,9 @@ const ENVIRONMENT = {
 const OWNER = 'latchkey_owner:owner-password';
 const BACKEND = 'latchkey:the-password-of-the-backend';
 
-/** A server of its own, as a new machine has it; answers with the URL of an account in a database. */
+/**
+ * A server of its own, as a new machine has it; returns the URL of an account in a database.
+ */
 async function startServer(): Promise<(account: string, database: string) => string> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));
   const id = (kind: string) => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }));

@@ -75,7 +75,7 @@ async function paste(
   return stdout;
 }
 
-/** Connects as an MCP client that was configured so, and answers what get_balance says. */
+/** Connects as an MCP client that was configured so, and returns the response of get_balance. */
 async function getBalance(clientConfiguration: string): Promise<string> {
   const { mcpServers } = clientConfigurationSchema.parse(JSON.parse(clientConfiguration));
   const { url, headers } = mcpServers.latchkey;
@@ -111,7 +111,7 @@ function isBackend({ commandLine }: RunningProcess): boolean {
   return commandLine.endsWith(' dist/main.js');
 }
 
-/** Starts in vain, and answers what was said. */
+/** Expects a failing start, and returns its output. */
 async function failure(checkout: string, variables: NodeJS.ProcessEnv = {}): Promise<string> {
   const start = new Start(checkout, variables);
   await start.exited;
@@ -133,7 +133,7 @@ describe('npm start', () => {
     return Promise.all(started.splice(0).map((one) => one.signal('SIGINT')));
   }
 
-  /** What the output says to connect an MCP client with, and a token in it. */
+  /** The client configuration of the output, with a token in it. */
   async function clientConfigurationOf(running: Start): Promise<string> {
     const token = await paste(running.line(TOKEN_LINE), checkout);
     return running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());

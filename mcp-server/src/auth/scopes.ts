@@ -1,4 +1,4 @@
-/** What a token may allow, a scope for each group of tools. */
+/** Scopes of access tokens, one per group of tools. */
 export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -19,7 +19,7 @@ export type BackendOutcome =
   | 'abandoned'
   | UnavailableReason;
 
-/** Is told of calls and of the requests below them; it returns at once and never throws. */
+/** Observes calls and their requests. Methods return at once and never throw. */
 export interface BackendObserver {
   /** A call is over, with all its retries. Its outcome may be that no request was sent. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;

@@ -24,7 +24,7 @@ export interface Call<Answer> {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What the calls of all routes share: how many may run at once, and how many retries there are. */
+/** Shared by the calls of all routes: the concurrency limit and the retry budget. */
 export class SharedCapacity {
   readonly bulkhead = new Bulkhead();
   readonly retryBudget = new RetryBudget();

@@ -6,7 +6,7 @@ const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 /** W3C trace context, passed on as it came unless this server makes spans of its own. */
 export type TraceContext = TraceHeaders;
 
-/** Reads what a client sent as trace context; what is malformed counts as absent, as the standard says. */
+/** Reads the trace context of a client; a malformed one counts as absent, as the standard says. */
 export function readTraceContext(
   traceparent: unknown,
   tracestate: unknown,

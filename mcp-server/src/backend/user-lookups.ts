@@ -4,7 +4,7 @@ import { UserNotFoundError } from './backend-errors.js';
 import { type User, userAnswerSchema, userPageSchema } from './backend-schemas.generated.js';
 import { within } from './within.js';
 
-// What the backend takes in one request: 100 ids of 64 characters fit in its 8 KiB for a URL.
+// The most ids per request: 100 ids of 64 characters fit in the 8 KiB of a URL.
 const MAX_IDS = 100;
 
 interface Lookup {

@@ -42,7 +42,7 @@ export class UpdatePhoneTool implements Tool<typeof inputSchema, typeof outputSc
     options: CallOptions,
   ): Promise<ToolAnswer<z.infer<typeof outputSchema>>> {
     const details = await this.backend.getUserDetails(user.id, options);
-    // What a made-up user may do says nothing about this one.
+    // The permissions of a placeholder user say nothing about this user.
     if (details.source === 'fallback') throw new BackendUnavailableError('status', true);
     requirePermission(requireFields(details, ['permissions']), 'configure');
     try {

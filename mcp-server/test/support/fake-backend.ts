@@ -38,7 +38,7 @@ export const respond =
   (socket) =>
     void socket.write(answer(status, JSON.stringify(body), headers));
 
-/** What a healthy backend answers. */
+/** The responses of a healthy backend. */
 export const healthy: Behaviour = (socket, { path }) => {
   const body = path.includes('/accounts') ? { accounts: ACCOUNTS } : { user: USER };
   socket.write(answer(200, JSON.stringify(body)));

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AccessTokenVerifier, type VerifierSettings } from './verifier.js';
 
-/** What a process's environment must have for this. */
+/** Variables that a process needs for access tokens. */
 interface Environment {
   readonly accessTokens: VerifierSettings;
 }

@@ -43,7 +43,7 @@ export interface VerifierSettings {
   readonly audience: string;
 }
 
-/** What a good token says. */
+/** The claims of a verified token. */
 export interface AccessToken {
   /** The `sub` claim, which has the form of a user's id. */
   readonly userId: string;

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** What is wrong with a variable, without its value. */
+/** Describes the problem of a variable without its value. */
 export type VariableProblem = readonly [variable: string, message: string];
 
 /** For `superRefine`: rules between variables, each problem at the variable it is about. */

@@ -49,7 +49,7 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
-/** So long serves a process that is told to end: nobody waits for it outside production. */
+/** Time to serve after SIGTERM. Outside production, no load balancer needs it. */
 export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
   environment === 'production' ? 5 : 0;
 

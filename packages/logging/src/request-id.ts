@@ -5,7 +5,7 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 
 const WELL_FORMED = /^[A-Za-z0-9._~-]{1,128}$/;
 
-// What tells processes apart is made once: to make each id anew costs more than to write it into the answer.
+// The part that differs between processes is created once: a new random id costs more than writing it into the response.
 const PROCESS = randomBytes(8).toString('hex');
 let made = 0;
 

@@ -32,12 +32,12 @@ export class Instance {
   }
 }
 
-/** What an instance's proof signs. With the digest, so that the proof of a process that has ended fits no other secret. */
+/** The text that an instance's proof signs. With the digest, so that the proof of a process that has ended fits no other secret. */
 export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }
 
-/** What an acknowledgement signs. */
+/** The text that an acknowledgement signs. */
 export function describeAcknowledgement(instanceId: string, { id, revision }: KeyRevision): string {
   return `acknowledgement ${instanceId} ${id} ${revision}`;
 }
