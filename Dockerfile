@@ -1,5 +1,6 @@
-# Builds three images: `migrate` updates the database once before a new version starts, `mcp-server` and `backend` serve.
-# Pin the base image by digest where you build: docker buildx imagetools inspect node:24-bookworm-slim
+# Builds three images: `migrate` updates the database once before a new version starts, `mcp-server`
+# and `backend` serve. Pin the base image by digest where you build: docker buildx imagetools
+# inspect node:24-bookworm-slim
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app

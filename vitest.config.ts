@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     // The end-to-end tests wait for processes and time-outs as much as they compute.
     maxWorkers: 3,
-    // What is polled for is a state; how soon it comes is for other tests.
+    // Polling waits for a state; other tests check how soon it comes.
     expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
@@ -59,7 +59,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'faults',
-          // What breaks on purpose has bounds in time, which neighbours would stretch: one file after another.
+          // Fault tests have time limits, which parallel files would exceed: one file at a time.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           include: ['test/faults/*.e2e-spec.ts', 'mcp-server/test/faults/*.e2e-spec.ts'],

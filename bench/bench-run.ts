@@ -21,7 +21,7 @@ export interface Turn<Result> {
   readonly measure: () => Promise<Result>;
 }
 
-/** What every measurement works with: the databases, the generator, and the way to run peers in turns. */
+/** Shared by all measurements: the databases, the generator, and the way to run peers in turns. */
 export class BenchRun {
   private readonly databases = new Map<string, Database>();
   private readonly keys = new Map<string, string>();

@@ -47,7 +47,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   await main(process.argv.slice(2));
 } catch (failure) {
-  // What was interrupted says only that it was.
+  // An interrupted run prints only that it was interrupted.
   const error: unknown = abort.signal.aborted ? abort.signal.reason : failure;
   console.error(error instanceof Error ? error.message : error);
   if (error instanceof TypeError) console.error(USAGE);
@@ -115,7 +115,7 @@ async function measure(run: BenchRun, measurements: readonly Measurement[]): Pro
     sections.set(measurement.name, `${text}\n\n${today()}: ${conditions}`);
     if (!run.options.writes) continue;
     if (chart !== undefined) await writeChart(chart);
-    // At once, so that a run that is stopped later has not been in vain.
+    // Written at once, so that a run that is stopped later keeps its results.
     await writeSections(sections);
   }
 }

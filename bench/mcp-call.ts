@@ -5,7 +5,7 @@ const REVISION = '2026-07-28';
 export interface ToolCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** What every answer must contain: an error of a tool has status 200 too. */
+  /** Text that every response must contain: a tool error has status 200, too. */
   readonly expects: string;
   /** Access tokens of users, one at random for each call. */
   readonly tokens: readonly string[];

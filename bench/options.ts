@@ -15,7 +15,7 @@ export interface Options {
   readonly quick: boolean;
   readonly only: readonly string[] | undefined;
   readonly peers: readonly string[] | undefined;
-  /** Whether docs/performance.md is to be written. */
+  /** Whether docs/explanation/performance-figures.md is to be written. */
   readonly writes: boolean;
   readonly rounds: number;
   readonly seconds: number;

@@ -14,7 +14,7 @@ export const API_KEY = randomBytes(32).toString('hex');
 /** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */
 export interface Peer {
   readonly name: string;
-  /** What the table calls it. */
+  /** Its name in the table. */
   readonly title: string;
   readonly folder: string;
   /** Arguments of `node`. */
@@ -24,7 +24,7 @@ export interface Peer {
   readonly hasOwnDependencies: boolean;
   /** Whether it answers everybody with the same user, without a look at the key. */
   readonly isConstant: boolean;
-  /** Makes what it needs in the database; answers with the key to ask it with. */
+  /** Makes what it needs in the database; returns the key to ask it with. */
   prepare(database: Database): Promise<string>;
 }
 
@@ -36,7 +36,7 @@ const PEER = {
   prepare: async () => API_KEY,
 };
 
-/** What this backend does that the peers don't is switched off here. */
+/** Disables the features that the peers do not have. */
 const LEAN = {
   MALLOC_ARENA_MAX: '2',
   LOG_LEVEL: 'silent',

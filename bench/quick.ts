@@ -8,7 +8,7 @@ import { medianOf, ratiosByRound } from './statistics.js';
 
 type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 
-/** Prints the ratios of a short run; answers with those that are far below what was recorded, twice. */
+/** Prints the ratios of a short run; returns those that are far below what was recorded, twice. */
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];
   const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));

@@ -14,7 +14,7 @@ import {
 export interface Ratio {
   readonly of: Peer;
   readonly to: Peer;
-  /** What it must be at least. */
+  /** The lowest acceptable ratio. */
   readonly goal?: number;
 }
 

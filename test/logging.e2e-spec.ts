@@ -211,7 +211,7 @@ describe('at trace level', () => {
   it('no secret and no personal detail reaches any output', async () => {
     await provoke();
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
-    // What may be logged is there, so the search below would find the rest.
+    // The allowed fields are present, so the search below would find the forbidden ones.
     await lineOf(`end-${MARKER}`);
     expect(backend.output).toContain(MARKER);
     expect(backend.output).toContain('"msg":"unexpected error"');

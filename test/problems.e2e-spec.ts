@@ -23,7 +23,7 @@ async function sendRaw(bytes: string): Promise<RawAnswer> {
   return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
 }
 
-/** Sends several requests at once, and answers with the text of each answer. */
+/** Sends several requests at once, and returns the text of each response. */
 async function sendPipelined(bytes: string): Promise<string[]> {
   return (await exchangeRaw(bytes)).split(/(?=HTTP\/1\.1 \d)/);
 }

@@ -27,7 +27,7 @@ function start(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   return ServerProcess.start(BACKEND_MAIN, { ...own, ...variables });
 }
 
-/** What one client, which keeps its connections if it may, is answered. */
+/** The responses to one client with kept connections. */
 function ask(url: string, agent: Agent): Promise<{ connection: string | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent }, (response) => {

@@ -30,7 +30,7 @@ const INTERNAL = '/api/internal';
 /** A right as the catalog has it. */
 interface Right {
   readonly privilege: string;
-  /** What follows ON in a statement that grants it. */
+  /** The text after ON in a GRANT statement. */
   readonly object: string;
   /** As statements name it, to find those that may need it. */
   readonly name: string;
@@ -213,7 +213,7 @@ async function readRights(): Promise<Right[]> {
   return rows;
 }
 
-/** What PostgreSQL says to the statements that may need a right if the role does not have it: the codes of its errors. */
+/** The error codes of the statements that may need a right if the role lacks it: the codes of its errors. */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);
   const outcomes = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What the generators print. */
+/** The output of the load generators. */
 export const loadResultSchema = z.object({
   requests: z.number(),
   requestsPerSecond: z.number(),

@@ -5,7 +5,7 @@ export interface RequestTemplate {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly values: readonly string[];
-  /** What every answer must contain, where the status alone does not tell. */
+  /** Text that every response must contain, where the status alone proves nothing. */
   readonly expects?: string;
 }
 

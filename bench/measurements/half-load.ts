@@ -8,8 +8,8 @@ import { medianOf } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-// Long beside an answer, so that requests come at random whether others are answered or not; and so short that hundreds of
-// connections do: Node accepts one a turn of its event loop, so that with thousands the first answers would tell of that alone.
+// Long compared with a response, so that requests arrive at random. Short enough for hundreds of
+// connections: Node accepts one per event-loop tick, and thousands would distort the first responses.
 const PAUSE_MS = 50;
 
 /** How long requests take that arrive at random, at half of what a server can do. */

@@ -23,7 +23,7 @@ interface Served {
   readonly megabytes: number;
 }
 
-/** What more issued keys cost, and what the check of one does. */
+/** The cost of more issued keys, and of one check. */
 export const keys: Measurement = {
   name: 'keys',
   peers: () => [LATCHKEY_LEAN],

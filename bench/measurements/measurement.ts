@@ -11,10 +11,10 @@ export interface Section {
   readonly chart?: string;
 }
 
-/** What is measured for a section of docs/performance.md, which has its name. */
+/** Measures the figures of a section of docs/explanation/performance-figures.md, which has its name. */
 export interface Measurement {
   readonly name: string;
-  /** Those that it runs, so that they can be built before. */
+  /** The peers that it runs, so that they can be built before. */
   peers(options: Options): readonly Peer[];
   run(run: BenchRun): Promise<Section>;
 }

@@ -13,7 +13,7 @@ interface Part {
   readonly off: Peer;
 }
 
-/** What throughput is with all that is recorded, of what it is without. */
+/** Throughput with all recording, relative to throughput without it. */
 export const recording: Measurement = {
   name: 'recording',
   peers: () => [LATCHKEY],
@@ -28,7 +28,7 @@ export const recording: Measurement = {
     ]),
 };
 
-/** What throughput is with each part of the backend that can be switched, of what it is without. */
+/** Throughput with each optional part of the backend, relative to throughput without it. */
 export const optionalParts: Measurement = {
   name: 'optional-parts',
   peers: () => [LATCHKEY],

@@ -5,7 +5,7 @@ type Pair = readonly [Throughput, Throughput];
 
 /**
  * Measures two that are nearly alike, at the same time and on the same core: one after the other the machine's own speed differs by more
- * than what is compared. Whoever is started first is a percent slower, so that it is the other one every time.
+ * than what is compared. The process that starts first is one percent slower, so the order alternates.
  */
 export function sideBySide(run: BenchRun, one: Subject, other: Subject): () => Promise<Pair> {
   let isSwapped = true;

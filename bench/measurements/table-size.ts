@@ -7,7 +7,7 @@ import { sideBySide } from './side-by-side.js';
 const FEW = 1000;
 const MANY = [100_000, 1_000_000];
 
-/** What a larger table of users costs. */
+/** The cost of a larger table of users. */
 export const tableSize: Measurement = {
   name: 'table-size',
   peers: () => [LATCHKEY_LEAN],

@@ -9,7 +9,7 @@ import { markdownTable } from '../report/markdown-table.js';
 import { medianOf, ratiosByRound, spreadOf } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 
-/** What a peer did in a round. */
+/** The result of a peer in a round. */
 export interface Throughput extends LoadResult {
   /** Of the server's own time on its core: other programs don't slow it as they do the clock on the wall. */
   readonly cpuMicrosecondsPerRequest: number;

@@ -1,4 +1,4 @@
-/** What the bench tells every peer: where to listen, the key, the database and the size of its pool. */
+/** Settings of every peer: address, key, database and pool size. */
 export const settings = {
   port: Number(required('PORT')),
   host: '127.0.0.1',

@@ -6,7 +6,7 @@ import type { BenchRun } from '../bench-run.js';
 const PACKAGES = ['fastify', 'pg', '@nestjs/core', 'prisma', 'next', 'better-auth'];
 const manifestSchema = z.object({ version: z.string() });
 
-/** What the figures depend on besides the code. */
+/** Everything besides the code that the figures depend on. */
 export async function describeMachine({ generator, databaseServer }: BenchRun): Promise<string> {
   const [cpu] = cpus();
   const versions = await Promise.all(PACKAGES.map(describePackage));

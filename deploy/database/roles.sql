@@ -1,16 +1,19 @@
--- The rights of the backend in its database: what its statements need, table by table and column by column, and nothing else. Run by the
--- owner of the tables after each migration; running it again changes nothing. test/run-time-rights compares it with the statements.
--- Accounts that serve are members of this role, which can't log in itself. Only those that `migrate` is given may connect: the role is the
--- whole server's, and so has members that serve other databases.
+-- The rights of the backend in its database: what its statements need, table by table and column by
+-- column, and nothing else. Run by the owner of the tables after each migration; running it again
+-- changes nothing. test/run-time-rights compares it with the statements. Accounts that serve are
+-- members of this role, which can't log in itself. Only those that `migrate` is given may connect:
+-- the role is the whole server's, and so has members that serve other databases.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
 EXCEPTION
-    -- Roles are the whole server's: another database, or another migration at the same moment, may have made it.
+    -- Roles are the whole server's: another database, or another migration at the same moment, may
+    -- have made it.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants these to everybody. A temporary table could take the place of one that a trigger names.
+-- PostgreSQL grants these to everybody. A temporary table could take the place of one that a
+-- trigger names.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
@@ -61,7 +64,7 @@ GRANT SELECT (sequence, at, actor, action, subject, before, after, previous_hash
 GRANT SELECT (id, last_seen_at, secret_digest, proof) ON instances TO latchkey_run_time;
 GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;
 
--- What is recorded is deleted by functions only, when it is old enough.
+-- Only functions delete records, and only old ones.
 GRANT
     SELECT (key_id, last_used_at, source, client_name),
     INSERT (key_id, last_used_at, source, client_name),
@@ -89,8 +92,8 @@ GRANT
 GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts(), count_failed_auth(TEXT[], INTEGER[], INTEGER)
     TO latchkey_run_time;
 
--- Processes of the release before write their rows of `instances` themselves, while they are replaced. The trigger of the table keeps them
--- from the rows of later releases.
+-- Processes of the release before write their rows of `instances` themselves, while they are
+-- replaced. The trigger of the table keeps them from the rows of later releases.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM instances WHERE secret_digest IS NULL AND last_seen_at > now() - interval '1 minute') THEN

@@ -9,11 +9,12 @@ const SCRAM_ITERATIONS = 4096;
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
  * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
- * @param {{ name: string, password: string }} account the backend's; it is made, or given this password
+ * @param {{ name: string, password: string }} account the backend's; it is made, or given this
+ *   password
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
-  // What a superuser has to do, and what is left to do after a rolling update.
+  // Statements for a superuser, and the remaining steps after a rolling update.
   client.on('notice', ({ severity, message }) => {
     if (severity === 'WARNING') console.warn(message);
   });

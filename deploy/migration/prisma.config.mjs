@@ -1,4 +1,5 @@
-// Prisma's configuration in the container: DIRECT_URL or DATABASE_URL from a secret file, and nothing of a checkout.
+// Prisma's configuration in the container: DIRECT_URL or DATABASE_URL from a secret file, and
+// nothing of a checkout.
 import { fileURLToPath } from 'node:url';
 import { readMigrationUrl, withoutPassword } from '../../packages/environment/dist/database-url.js';
 

@@ -12,7 +12,8 @@ export default defineConfig({
   description: 'The key-guarded internal user API that MCP servers call.',
   lang: 'en',
   outDir: './dist',
-  // Pages enter the search index in the order in which they are read: keeps the build deterministic.
+  // Pages enter the search index in the order in which they are read: keeps the build
+  // deterministic.
   buildConcurrency: 1,
   cacheDir: './node_modules/.cache/vitepress',
   // GitHub shows a folder's README.md, the site shows its index.

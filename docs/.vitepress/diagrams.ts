@@ -2,7 +2,8 @@ import { renderMermaidSVG } from 'beautiful-mermaid';
 import type { MarkdownRenderer } from 'vitepress';
 
 const COLORS = { bg: 'var(--vp-c-bg)', fg: 'var(--vp-c-text-1)', transparent: true };
-// The stylesheet would load a font from another host, and Vue refuses it in a page: see theme/diagrams.css.
+// The stylesheet would load a font from another host, and Vue refuses it in a page: see
+// theme/diagrams.css.
 const STYLESHEET = /<style>.*?<\/style>/s;
 
 /** Renders `mermaid` blocks as SVG at build time, so that readers load no script for them. */

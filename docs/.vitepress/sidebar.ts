@@ -13,15 +13,44 @@ interface Section extends Page {
 
 /** Sections in reading order. Pages that a section does not name follow in alphabetical order. */
 const SECTIONS = [
-  { folder: 'tutorials', first: ['first-look-up', 'connect-claude', 'leaked-key'] },
+  { folder: 'tutorials', first: ['first-look-up', 'first-key', 'call-the-api', 'connect-claude'] },
   {
     folder: 'how-to',
-    first: ['systemd', 'reverse-proxy', 'jwks-issuer', 'shared-limits', 'monitor'],
+    first: [
+      'keys',
+      'leaked-key',
+      'root-key',
+      'containers',
+      'kubernetes',
+      'systemd',
+      'database-roles',
+      'pgbouncer',
+      'reverse-proxy',
+      'jwks-issuer',
+      'shared-limits',
+      'monitor',
+      'alerts',
+      'alert-runbook',
+    ],
   },
   { folder: 'reference', first: ['configuration', 'http-api', 'errors', 'command-line'] },
   {
     folder: 'explanation',
-    first: ['architecture', 'key-verification', 'audit-trail', 'threat-model', 'failures'],
+    first: [
+      'architecture',
+      'key-verification',
+      'keys-issued-by-keys',
+      'limits',
+      'audit-trail',
+      'data-model',
+      'observability',
+      'threat-model',
+      'attacks',
+      'failures',
+      'failure-tests',
+      'performance',
+      'performance-figures',
+    ],
   },
   { folder: 'decisions', first: [] },
 ];

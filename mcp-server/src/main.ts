@@ -1,4 +1,4 @@
-// First, since it is about all that is loaded after it.
+// First, because it affects every module that is loaded after it.
 import './heap-growth.js';
 import { resolveAddress } from '@latchkey/http-front/connections';
 import { loadEnvFiles } from '@latchkey/environment/env-files';

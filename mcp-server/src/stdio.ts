@@ -1,4 +1,4 @@
-// First, since it is about all that is loaded after it.
+// First, because it affects every module that is loaded after it.
 import './heap-growth.js';
 import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
 import { EnvironmentError } from '@latchkey/environment/read-environment';

@@ -244,7 +244,7 @@ describe('the jwt_token argument', () => {
     expect(body).toContain('lacks the scope');
   });
 
-  it('is refused beside a header, whoever it names', async () => {
+  it('is refused beside a header, for any user', async () => {
     const authorization = `Bearer ${await token('12345')}`;
     const { body } = await call({ jwt_token: await token('administrator') }, { authorization });
     expect(body).toContain('Leave jwt_token out');

@@ -53,7 +53,7 @@ describe('the metrics of the MCP server', () => {
     await expect.poll(() => value(http, { route: 'none', status: '404' })).toBe(1);
   });
 
-  it('tell of retries, of failures, and of the circuit that they open', async () => {
+  it('count retries, failures and the circuit breaker that they open', async () => {
     backend.become(respond(503, {}));
     for (let count = 0; count < 6; count++) await call();
     expect(await value('latchkey_mcp_backend_retries_total', { route: 'user' })).toBeGreaterThan(0);

@@ -43,7 +43,7 @@ async function server(variables: Record<string, string> = {}) {
   return { command: process.execPath, args: [BIN], env, stderr };
 }
 
-/** Sends lines to the program, and answers with all that it wrote until it ended. */
+/** Sends lines to the program, and returns its whole output. */
 async function run(variables: Record<string, string>, input: string) {
   const { command, args, env } = await server(variables);
   const child = spawn(command, args, { env });

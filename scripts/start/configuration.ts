@@ -9,7 +9,7 @@ const DEFAULT_PORTS = { PORT: '3000', MCP_PORT: '3001' };
 const MCP_SERVER_VARIABLE =
   /^(HOST|LOG_LEVEL|DRAIN_SECONDS|TZ|INTERNAL_API_KEY|INTERNAL_API_KEY_FILE|METRICS_HOST|TRUSTED_PROXIES|(NODE|JWT|BACKEND|OTEL)_\w+|MCP_(?!ACCESS_TOKEN)\w+)$/;
 
-/** What a server is given, and what it makes of it. */
+/** The variables of a server, and the environment that it parses from them. */
 interface ServerConfiguration<Environment> {
   readonly variables: NodeJS.ProcessEnv;
   readonly environment: Environment;

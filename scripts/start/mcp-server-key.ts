@@ -10,7 +10,7 @@ import { step } from './step.js';
 /** The MCP server's own key, for its owner's eyes only. */
 export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
 
-/** What the tools of the MCP server need, and no more (mcp-server/src/tools). */
+/** Only the rights that the tools of the MCP server need (mcp-server/src/tools). */
 export const MCP_SERVER_GRANT = {
   scopes: ['users:read', 'users:write', 'accounts:read'],
   // The fields that get_profile shows. All tools check the permissions.

@@ -50,7 +50,7 @@ beforeAll(async () => {
     JWT_SECRET,
     JWT_ISSUER: 'issuer',
     AUTH_TOKEN_AUDIENCE: AUDIENCE,
-    // What is counted of strangers and of the root key would be the only answer else.
+    // Otherwise, every response would be a refusal by the limits for strangers and the root key.
     SOURCE_FAILURE_LIMIT: '10000000',
     KEY_RATE_LIMIT: '10000000',
     KEY_USERS_LIMIT: '1000000000',

@@ -50,7 +50,7 @@ afterEach(async () => {
   await ready(backend);
 });
 
-/** What holds whatever happens to the database. */
+/** Promises that hold in every failure of the database. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
   by: ServerProcess,

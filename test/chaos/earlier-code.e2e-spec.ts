@@ -11,7 +11,7 @@ const USERS = '/api/internal/users';
 const KEYS = '/api/internal/api-keys';
 const BUILD_TIMEOUT_MS = 300_000;
 
-// What a rolling update has for minutes. It is built from the history, which a checkout for CI may not have.
+// The previous release runs on the new schema during a rolling update. It is built from the history, which a CI checkout may lack.
 describe.runIf(IS_FULL)('the code before the latest migration', () => {
   let build: EarlierBuild;
   beforeAll(async () => {
@@ -31,7 +31,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     const events = await database.query('SELECT 1 FROM audit_events');
     expect(events.length).toBeGreaterThan(0);
 
-    // What no migration may do: docs/decisions/0031-expand-and-contract.md.
+    // Forbidden in a migration: docs/decisions/0031-expand-and-contract.md.
     await database.query('ALTER TABLE users RENAME COLUMN phone TO telephone');
     const { status } = await withKey(backend.origin).get(`${USERS}/ada`);
     expect(status).toBeGreaterThanOrEqual(500);

@@ -13,7 +13,7 @@ const SECONDS = scaled(60);
 const BACK_TO_NORMAL_SECONDS = 2;
 // Of what can be answered, after the overload.
 const CALM = 0.3;
-// What is measured for three seconds only may be a tenth too much or too little on a shared machine.
+// A measurement of three seconds may be off by a tenth on a shared machine.
 const KNEE_SECONDS = scaled(10, 5);
 // A short run has its collections still before it.
 const MAX_RESIDENT_GROWTH = IS_FULL ? 0.2 : 0.5;
@@ -22,7 +22,7 @@ interface Bottleneck {
   readonly name: string;
   readonly detail: string;
   readonly path: string;
-  /** What makes the database slow. */
+  /** Makes the database slow. */
   readonly sql: string;
   /** The part of the knee's good answers that there must be at least. In CI the neighbours of the machine take theirs. */
   readonly goodput: number;

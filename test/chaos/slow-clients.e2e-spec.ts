@@ -16,7 +16,7 @@ const CLOSED_WITHIN_MS = IS_FULL ? 6000 : 7000;
 
 const HEAD = `Host: a\r\nX-API-Key: ${API_KEY}\r\n`;
 const JSON_BODY = 'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n';
-/** What each kind sends at once, and what again and again. */
+/** The bytes that each kind sends at once, and repeatedly. */
 const KINDS = {
   'headers that never end': [`GET /api/health/live HTTP/1.1\r\n${HEAD}X: `, 'x'],
   'a body that never ends': [
@@ -39,7 +39,7 @@ async function closedAfter(
   [first, drip]: readonly [string, string],
 ): Promise<number> {
   const startedAt = performance.now();
-  // Who goes on to send does not close it because the server does.
+  // A client that goes on sending does not close the connection when the server does.
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: drip !== '' });
   // A server that closes while we write resets the connection.
   socket.on('error', () => undefined).resume();

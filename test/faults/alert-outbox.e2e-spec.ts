@@ -46,7 +46,7 @@ async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey
   return keys;
 }
 
-/** Tries revoked keys, and waits until the alerts are told: from then on they must not be lost. */
+/** Tries revoked keys, and waits until the alerts are stored: from then on they must not be lost. */
 async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): Promise<void> {
   for (const { secret } of keys) expect(await statusWith(process.origin, secret)).toBe(REFUSED);
   const told = () => keys.every(({ id }) => process.output.includes(`revoked key ${id}`));
@@ -66,7 +66,7 @@ it(
     const second = await start();
     await tryKeys(second, keys.slice(10, 20));
     await sleep(scaled(60_000));
-    // What it takes now it takes again from the next process, which can't know.
+    // The receiver accepts these alerts again from the next process, which cannot know of them.
     receiver.isMute = true;
     await receiver.listen();
     await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);

@@ -54,7 +54,7 @@ describe(`${WRONG_KEYS} wrong keys`, { timeout: 600_000 }, () => {
     });
   }
 
-  /** What the right key gets, again and again, and after how many milliseconds, while something else goes on. */
+  /** Repeats a request with the good key during another load; returns statuses and milliseconds. */
   async function watchRightKey(call: () => Promise<unknown>, total: number) {
     const other = new Load(call, total);
     const times: number[] = [];

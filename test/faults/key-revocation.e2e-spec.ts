@@ -133,7 +133,7 @@ describe('a process that is killed in the middle of a change', { timeout: 300_00
       const before = rows.find(({ id }) => id === old.id);
       // All of a change or nothing of it.
       expect(before.rotated_at !== null).toBe(rows.length === 2);
-      // What was answered has happened.
+      // A response means that the change has happened.
       const hasHappened = before.rotated_at !== null || before.revoked_at !== null;
       expect(answered === undefined || hasHappened).toBe(true);
       const restarted = await start();

@@ -30,7 +30,7 @@ export type ReceivedAlert = z.infer<typeof alertSchema>;
 export class AlertReceiver {
   readonly alerts: ReceivedAlert[] = [];
   readonly requests: { headers: IncomingHttpHeaders; body: string }[] = [];
-  /** What it answers with. */
+  /** The status of its responses. */
   status = 200;
   /** It takes alerts and never says so. */
   isMute = false;
@@ -84,7 +84,7 @@ export class AlertReceiver {
   }
 }
 
-/** As docs/observability.md tells receivers to do it. */
+/** As docs/how-to/alerts.md tells receivers to do it. */
 export function isGenuine(secret: string, header: unknown, body: string): boolean {
   const [, time = '', signature = ''] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(header)) ?? [];
   if (Math.abs(Date.now() / 1000 - Number(time)) > 300) return false;

@@ -18,7 +18,7 @@ export async function issueKey(
   return { id: body.apiKey.id, secret: body.secret };
 }
 
-/** What a key gets for a user that does not exist: 404 if it is admitted. */
+/** The response to a key for an absent user: 404 if it is admitted. */
 export async function statusWith(url: string, secret: string): Promise<number> {
   const { status } = await withKey(url, secret).get('/api/internal/users/nobody');
   return status;

@@ -1,4 +1,4 @@
-/** What a process exports, as Prometheus reads it. */
+/** The exported metrics of a process, as Prometheus reads them. */
 export class Scrape {
   private constructor(
     readonly contentType: string | null,

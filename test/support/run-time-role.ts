@@ -14,9 +14,9 @@ const DROP_UNUSED_ROLE = `
 
 /** A database with two accounts, made and migrated as an installation's is. */
 export interface DividedDatabase {
-  /** Who migrates: owns the tables, and is no superuser. */
+  /** The owner of the tables, which migrates and is no superuser. */
   ownerUrl: string;
-  /** Who serves. */
+  /** The account of the running backend. */
   runTimeUrl: string;
   drop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export async function createDividedDatabase(parameters = ''): Promise<DividedDat
   return { ownerUrl, runTimeUrl, drop };
 }
 
-/** What the container `migrate` does. Answers with its warnings. */
+/** Does the work of the container `migrate`. Returns its warnings. */
 export async function migrate(
   ownerUrl: string,
   runTimeUrl: string,
@@ -59,7 +59,7 @@ export async function migrate(
   return stderr;
 }
 
-/** What PostgreSQL answers to a statement: `done`, or the code of its error. Nothing of it stays. */
+/** The result of a statement: `done`, or the code of its error. It is rolled back. */
 export async function outcomeOf(url: string, ...statements: string[]): Promise<string> {
   const client = new Client({ connectionString: url });
   await client.connect();

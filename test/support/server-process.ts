@@ -57,7 +57,7 @@ export class ServerProcess {
     return started;
   }
 
-  /** Starts one that is expected to refuse, and answers with all that it wrote. */
+  /** Starts one that is expected to refuse, and returns its output. */
   static async refusal(
     main: string,
     variables: NodeJS.ProcessEnv,
@@ -120,7 +120,7 @@ export class ServerProcess {
     return { now: read('VmRSS'), peak: read('VmHWM') };
   }
 
-  /** Without a line in its log if it was told its port. */
+  /** Without a line in its log if its port was given. */
   private async listens(): Promise<boolean> {
     if (this.origin === '') return false;
     const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');

@@ -161,7 +161,10 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
     return config;
   }
 
-  /** Starts a command as compose.yaml starts the service, except that it uses this machine's network. */
+  /**
+   * Starts a command as compose.yaml starts the service, except that it uses this machine's
+   * network.
+   */
   function start(target: Target, command: readonly string[]) {
     const network = {
       HOST: '127.0.0.1',
@@ -248,7 +251,10 @@ async function outputOf(process: ContainerProcess): Promise<string> {
   return process.output;
 }
 
-/** Writes the files of deploy/README.md. Every account may read them, as the images' user must. */
+/**
+ * Writes the files of docs/how-to/containers.md. Every account may read them, as the images' user
+ * must.
+ */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));
   const url = new URL(ownerUrl);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMigrations } from '../../scripts/migrations.js';
 import { createEmptyDatabase, createTestDatabase } from '../support/database.js';
 
-/** What code that does not know of the migration may not survive: docs/decisions/0031-expand-and-contract.md. */
+/** Changes that break code before the migration: docs/decisions/0031-expand-and-contract.md. */
 const CONTRACTING = [
   /\bDROP\s+(?:TABLE|COLUMN|TYPE|FUNCTION|VIEW|DEFAULT)\b/i,
   /\bRENAME\b/i,
@@ -30,7 +30,10 @@ function breaksOlderCode(migration: string): boolean {
   );
 }
 
-/** Without comments, bodies of functions, and what is in parentheses, whose commas would end a column. */
+/**
+ * Without comments, bodies of functions, and what is in parentheses, whose commas would end a
+ * column.
+ */
 function statementsOf(migration: string): string[] {
   const plain = migration
     .replaceAll(/--.*$/gm, '')

@@ -84,7 +84,8 @@ describe('the dashboard and the rules', () => {
   });
 
   it('are described in the documentation', () => {
-    const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+    const path = '../../docs/reference/metrics-and-logs.md';
+    const page = readFileSync(new URL(path, import.meta.url), 'utf8');
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     const missing = ours.filter((name) => !page.includes(`\`${name.replace(/_count$/, '')}\``));
     expect(missing).toEqual([]);

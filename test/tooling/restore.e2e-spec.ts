@@ -19,7 +19,9 @@ const ENVIRONMENT = {
 const OWNER = 'latchkey_owner:owner-password';
 const BACKEND = 'latchkey:the-password-of-the-backend';
 
-/** A server of its own, as a new machine has it; answers with the URL of an account in a database. */
+/**
+ * A server of its own, as a new machine has it; returns the URL of an account in a database.
+ */
 async function startServer(): Promise<(account: string, database: string) => string> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));
   const id = (kind: string) => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }));
@@ -48,9 +50,9 @@ async function shell(script: string, variables: NodeJS.ProcessEnv): Promise<stri
 }
 
 it.skipIf(!canRun)('the documented commands restore a dump on a new server', async () => {
-  const text = readFileSync('deploy/README.md', 'utf8');
-  const [, section = ''] = /^## Back up and restore\n([^]*?)^## /m.exec(text) ?? [];
-  const [, script = ''] = /```sh\n([^]*?)```/.exec(section) ?? [];
+  const text = readFileSync('docs/how-to/back-up.md', 'utf8');
+  const blocks = [...text.matchAll(/```bash\n([^]*?)```/g)].map(([, block]) => block);
+  const script = blocks.join('');
   const [, roles = ''] = /<<'SQL'\n([^]*?)^SQL$/m.exec(script) ?? [];
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-dump-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -67,12 +69,15 @@ it.skipIf(!canRun)('the documented commands restore a dump on a new server', asy
   );
   const restored = await shell(script.replaceAll('latchkey.dump', join(folder, 'dump')), {
     OWNER_URL: before(OWNER, 'latchkey'),
+    BACKEND_URL: before(BACKEND, 'latchkey'),
     NEW_ADMIN_URL: after('postgres', 'postgres'),
     NEW_OWNER_URL: after(OWNER, 'latchkey'),
     NEW_BACKEND_URL: after(BACKEND, 'latchkey'),
   });
-  // The audit trail of the old server, verified on the new one.
-  expect(restored).toMatch(/^1 events, head /m);
+  // The audit trail of the old server, verified on both.
+  const [oldHead, newHead] = restored.match(/^1 events, head .*$/gm) ?? [];
+  expect(oldHead).toBeDefined();
+  expect(newHead).toBe(oldHead);
   const keys = await shell('node dist/cli.js keys list', {
     DATABASE_URL: after(BACKEND, 'latchkey'),
   });

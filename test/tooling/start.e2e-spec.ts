@@ -1,18 +1,7 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -28,27 +17,22 @@ import {
   expect,
   it,
   onTestFinished,
-  vi,
 } from 'vitest';
 import { z } from 'zod';
 import { clusterDirectory, EmbeddedPostgres } from '../../scripts/embedded-postgres.js';
 import { MCP_SERVER_GRANT } from '../../scripts/start/mcp-server-key.js';
+import {
+  CLIENT_CONFIGURATION,
+  copyCheckout,
+  makeCheckout,
+  removeCheckout,
+  Start,
+} from '../support/checkout.js';
 
-const NOT_IN_A_FRESH_CHECKOUT = new Set([
-  '.git',
-  'node_modules',
-  'dist',
-  'generated',
-  'coverage',
-  'reports',
-  '.data',
-  '.env',
-]);
 const CURL_LINE = /^curl .*internal.*$/m;
 const ME_LINE = /^curl .*auth\/me.*$/m;
 const CALL_LINE = /^npm run -s call .*$/m;
 const TOKEN_LINE = /^npm run -s token .*$/m;
-const CLIENT_CONFIGURATION = /^\{\n[^]*^\}$/m;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/;
 
 const clientConfigurationSchema = z.object({
@@ -60,86 +44,6 @@ const clientConfigurationSchema = z.object({
     }),
   }),
 });
-
-/** A copy of the checkout as a newcomer has it, which other accounts can't enter. */
-async function makeCheckout(): Promise<string> {
-  const checkout = await mkdtemp(join(tmpdir(), 'latchkey-checkout-'));
-  await copyCheckout(checkout);
-  await linkPackages(join(process.cwd(), 'node_modules'), join(checkout, 'node_modules'));
-  return checkout;
-}
-
-async function copyCheckout(folder: string): Promise<void> {
-  const filter = (path: string) => !NOT_IN_A_FRESH_CHECKOUT.has(basename(path));
-  await cp('.', folder, { recursive: true, filter });
-}
-
-/** As `npm ci` leaves them: those of the registry, and links to the checkout's own, not yet built. */
-async function linkPackages(installed: string, folder: string): Promise<void> {
-  await mkdir(join(folder, '@latchkey'), { recursive: true });
-  const names = (await readdir(installed)).filter((name) => name !== '@latchkey');
-  await Promise.all(names.map((name) => symlink(join(installed, name), join(folder, name))));
-  for (const name of await readdir(join(installed, '@latchkey'))) {
-    const target = await readlink(join(installed, '@latchkey', name));
-    await symlink(target, join(folder, '@latchkey', name));
-  }
-}
-
-async function removeCheckout(checkout: string): Promise<void> {
-  await rm(clusterDirectory(checkout), { recursive: true, force: true });
-  await rm(checkout, { recursive: true });
-}
-
-/** `npm start` as a terminal runs it: a process group of its own. */
-class Start {
-  readonly port = randomInt(10_000, 20_000);
-  readonly mcpPort = this.port + 10_000;
-  readonly exited: Promise<unknown>;
-  output = '';
-  private readonly npm: ChildProcess;
-
-  constructor(checkout: string, variables: NodeJS.ProcessEnv = {}) {
-    const { PATH, HOME } = process.env;
-    this.npm = spawn('npm', ['start', '--silent'], {
-      cwd: checkout,
-      detached: true,
-      env: {
-        PATH,
-        HOME,
-        PORT: `${this.port}`,
-        MCP_PORT: `${this.mcpPort}`,
-        LOG_LEVEL: 'warn',
-        ...variables,
-      },
-    });
-    this.npm.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.npm.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.exited = once(this.npm, 'close');
-  }
-
-  get exitCode(): number | null {
-    return this.npm.exitCode;
-  }
-
-  async ready(): Promise<this> {
-    const isOver = () => CLIENT_CONFIGURATION.test(this.output) || this.exitCode !== null;
-    await vi.waitUntil(isOver, { timeout: 120_000 });
-    expect(this.output).toMatch(CLIENT_CONFIGURATION);
-    return this;
-  }
-
-  /** The line of the output that is meant to be pasted. */
-  line(pattern: RegExp): string {
-    return pattern.exec(this.output)?.[0] ?? '';
-  }
-
-  /** To the whole group, as Ctrl-C in a terminal does. */
-  async signal(name: NodeJS.Signals): Promise<void> {
-    const hasEnded = this.npm.exitCode !== null || this.npm.signalCode !== null;
-    if (this.npm.pid !== undefined && !hasEnded) process.kill(-this.npm.pid, name);
-    await this.exited;
-  }
-}
 
 async function listens(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
@@ -167,7 +71,7 @@ async function paste(
   return stdout;
 }
 
-/** Connects as an MCP client that was configured so, and answers what get_balance says. */
+/** Connects as an MCP client that was configured so, and returns the response of get_balance. */
 async function getBalance(clientConfiguration: string): Promise<string> {
   const { mcpServers } = clientConfigurationSchema.parse(JSON.parse(clientConfiguration));
   const { url, headers } = mcpServers.latchkey;
@@ -203,7 +107,7 @@ function isBackend({ commandLine }: RunningProcess): boolean {
   return commandLine.endsWith(' dist/main.js');
 }
 
-/** Starts in vain, and answers what was said. */
+/** Expects a failing start, and returns its output. */
 async function failure(checkout: string, variables: NodeJS.ProcessEnv = {}): Promise<string> {
   const start = new Start(checkout, variables);
   await start.exited;
@@ -225,7 +129,7 @@ describe('npm start', () => {
     return Promise.all(started.splice(0).map((one) => one.signal('SIGINT')));
   }
 
-  /** What the output says to connect an MCP client with, and a token in it. */
+  /** The client configuration of the output, with a token in it. */
   async function clientConfigurationOf(running: Start): Promise<string> {
     const token = await paste(running.line(TOKEN_LINE), checkout);
     return running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());

@@ -20,7 +20,7 @@ export function toUser({ userId, clientId, scopes }: AccessToken): User {
   return { id: userId, clientId, scopes };
 }
 
-/** What the MCP SDK carries from the guard to the tools. The token itself stays out of their reach. */
+/** The part of a verified token that the MCP SDK passes to the tools. They never see the token. */
 export function toAuthInfo(token: AccessToken, resource: URL): AuthInfo {
   const { userId, clientId, expiresAt } = token;
   return {

@@ -225,7 +225,7 @@ describe('a key that has a successor', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is told to the operator, with its dates, once an hour', async () => {
+  it('is logged for the operator, with its dates, once an hour', async () => {
     handler = json(200, { accounts: [] }, DEPRECATED);
     const ask = () => Promise.all([client.getAccounts('1'), client.getAccounts('2')]);
     await ask();
@@ -244,7 +244,7 @@ describe('a key that has a successor', () => {
     [{ deprecation: '@1767225600' }, ' on 2026-01-01T00:00:00.000Z'],
     [{ deprecation: 'true', sunset: 'soon' }, ''],
     [{ deprecation: `@${'9'.repeat(12)}` }, ''],
-  ])('is told without what %j does not say', async (headers, date) => {
+  ])('is logged without the dates that %j omits', async (headers, date) => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([

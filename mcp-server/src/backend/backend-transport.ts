@@ -25,7 +25,7 @@ export interface BackendRequest<Answer> {
   readonly answer: z.ZodType<Answer>;
 }
 
-/** What the backend's log should know about the call that a request belongs to. */
+/** Fields that link the backend's log lines to the tool call. */
 export interface Origin {
   readonly requestId?: string | undefined;
   /** The user on whose behalf the call is made, for the backend's audit trail. */

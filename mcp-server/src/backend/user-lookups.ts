@@ -8,7 +8,7 @@ import {
 } from './backend-schemas.generated.js';
 import { within } from './within.js';
 
-// What the backend takes in one request: 100 ids of 64 characters fit in its 8 KiB for a URL.
+// The most ids per request: 100 ids of 64 characters fit in the 8 KiB of a URL.
 const MAX_IDS = 100;
 // Fewer, so that the accounts of all users fit in a response of 256 KiB.
 const MAX_IDS_WITH_ACCOUNTS = 25;

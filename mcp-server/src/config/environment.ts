@@ -92,7 +92,7 @@ const environmentSchema = variables
     };
   });
 
-/** What a `BackendClient` needs, with or without a server around it. */
+/** Variables of a `BackendClient`, with or without a server around it. */
 export type BackendEnvironment = z.output<typeof backendSchema>;
 
 /** The checked configuration. This file is the only place that knows the names of the variables. */

@@ -70,7 +70,7 @@ export class McpServerFactory {
   }
 }
 
-/** What each new server is told of a tool. */
+/** The registration of a tool in each new server. */
 function describeTool(tool: Tool, allowsTokenArgument: boolean) {
   const { title, description, annotations, input, output } = tool;
   const inputSchema: z.ZodObject = allowsTokenArgument

@@ -6,7 +6,7 @@ import {
 } from '../backend/backend-errors.js';
 import { ToolError } from './tool.js';
 
-/** What a failed call tells the model. Never an exception's own text, which may hold anything. */
+/** The sentence of a failed call for the model. Never an exception's own text, which may contain anything. */
 export interface Failure {
   /** Names the outcome in the log. */
   readonly code: string;

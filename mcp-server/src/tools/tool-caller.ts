@@ -17,7 +17,7 @@ import { describeFailure } from './failure.js';
 import { MissingFieldsError } from './user-requirements.js';
 import { type Tool, ToolError } from './tool.js';
 
-/** Who calls a tool, and how. */
+/** The caller of a tool and its client. */
 export interface Invocation extends CallOptions {
   /** Finds the user of the connection; undefined if the token has to come as an argument. */
   readonly findUser: () => Promise<User | undefined>;
@@ -26,7 +26,7 @@ export interface Invocation extends CallOptions {
   readonly era: 'legacy' | 'modern';
   /** The client's IP address, over HTTP. */
   readonly clientAddress?: string | undefined;
-  /** What the client calls itself. */
+  /** The name that the client gives itself. */
   readonly clientName?: string | undefined;
 }
 

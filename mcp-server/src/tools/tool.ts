@@ -15,7 +15,7 @@ export interface Tool<
   readonly title: string;
   /** Tells the model what the tool is for. */
   readonly description: string;
-  /** What the user's token must allow. */
+  /** The scope that the user's token must contain. */
   readonly scope: Scope;
   readonly annotations: ToolAnnotations;
   readonly input: Input;

@@ -42,7 +42,7 @@ beforeAll(async () => {
   // The whole address and the whole key would go there.
   mcp = await startImpatient({ HTTP_PROXY: elsewhere.url, http_proxy: elsewhere.url });
   client = await connect(mcp.url, await token('12345'));
-  // What every server takes for its first calls is no growth.
+  // Memory that every server allocates for its first calls is no growth.
   await callOften(client, 'get_balance', 200);
   residentBefore = process.platform === 'linux' ? mcp.residentMegabytes().now : 0;
 });

@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 const INFO = { name: 'latchkey-tests', version: '1' };
 
-// What all clients answer with, as far as the tests look at it.
+// The part of all client responses that the tests check.
 const toolResultSchema = z.object({
   isError: z.boolean().optional(),
   content: z.array(z.object({ type: z.literal('text'), text: z.string() })),

@@ -38,7 +38,7 @@ export const respond =
   (socket) =>
     void socket.write(answer(status, JSON.stringify(body), headers));
 
-/** What a healthy backend answers. */
+/** The responses of a healthy backend. */
 export const healthy: Behaviour = (socket, { path }) => {
   const user = path.endsWith('/accounts') ? {} : { user: USER };
   const body = { ...user, ...(path.endsWith('accounts') ? { accounts: ACCOUNTS } : {}) };

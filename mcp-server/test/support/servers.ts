@@ -23,7 +23,7 @@ export function startMcp(
   return ServerProcess.start(MCP_MAIN, { ...MCP_VARIABLES, ...variables }, launcher);
 }
 
-/** What the MCP server says when it refuses to start. */
+/** The message of an MCP server that refuses to start. */
 export function refusalOfMcp(variables: NodeJS.ProcessEnv) {
   return ServerProcess.refusal(MCP_MAIN, { ...MCP_VARIABLES, ...variables });
 }

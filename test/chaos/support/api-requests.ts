@@ -8,7 +8,7 @@ export interface ApiRequest extends Sent {
   readonly payload?: string | undefined;
 }
 
-/** What a caller may know of a running application. */
+/** The parts of a running application that a caller may know. */
 export interface Credentials {
   readonly rootKey: string;
   /** Good ones, each with its own scopes, fields and limits. */

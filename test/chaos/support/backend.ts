@@ -32,7 +32,7 @@ export function startBackend(
   });
 }
 
-/** One that writes no line for a request: for loads whose log would be gigabytes. */
+/** A backend without request log, for loads whose log would be gigabytes. */
 export async function startQuietBackend(
   databaseUrl: string,
   variables: NodeJS.ProcessEnv = {},
@@ -63,7 +63,7 @@ export async function ready(backend: ServerProcess): Promise<void> {
   }
 }
 
-/** Adds a user and answers with the question for it. */
+/** Adds a user and returns the question for it. */
 export async function addUser(backend: ServerProcess, id: string): Promise<Question> {
   await ready(backend);
   const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };

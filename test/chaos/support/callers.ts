@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { API_KEY } from '../../support/app.js';
 
 const PAUSE_MS = 10;
-// Beyond every bound that is promised: whoever waits so long was forgotten.
+// Beyond every bound that is promised: a caller that waits so long was forgotten.
 const PATIENCE_MS = 15_000;
 
 export interface Outcome {
@@ -91,7 +91,7 @@ export class Callers {
     this.running = Promise.all(Array.from({ length: count }, caller));
   }
 
-  /** Those that began since a moment. */
+  /** The exchanges that began since a moment. */
   since(moment: number): Outcome[] {
     return this.outcomes.filter(({ startedAt }) => startedAt >= moment);
   }

@@ -86,7 +86,7 @@ export class ChaosDatabase {
     return answering;
   }
 
-  /** Resolves to the moment of the first answer, before all that is done at a start has been done. */
+  /** Resolves to the moment of the first answer, before the start is complete. */
   private async answers(): Promise<number> {
     const { url } = this;
     await until(() =>

@@ -6,7 +6,7 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// What is answered where the document has no operation: the router, the parser and the limits refuse there.
+// Responses without an operation in the document: refusals by the router, the parser and the limits.
 const PROBLEMS_OF_NO_ROUTE = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
@@ -67,7 +67,7 @@ export function readOpenApi(): OpenApi {
   return documentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
 }
 
-/** What openapi.json promises, and what holds for every answer besides. */
+/** The promises of openapi.json, and the rules for every response. */
 export class Contract {
   readonly operations: readonly Operation[];
   private readonly ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -112,7 +112,7 @@ export class Contract {
   ): string | undefined {
     const response = responses[status];
     if (response === undefined) return 'an undocumented status';
-    // What a body would be of: `inject` has it, and Node leaves it away.
+    // The headers of a body: `inject` sets them, and Node leaves them out.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];

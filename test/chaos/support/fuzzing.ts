@@ -6,11 +6,11 @@ const SHOWN = 5;
 /** Of what is generated; FUZZ_SEED replays another run, or makes one. */
 export const SEED = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
 
-/** Sends some cases at the same time, and answers with what was wrong. */
+/** Sends some cases at the same time, and returns their faults. */
 export type Examine<Case> = (batch: Case[]) => Promise<string[]>;
 
 /**
- * Generates so many cases, in batches, and answers with what was wrong in the first batch that had a fault: with all that is
+ * Generates so many cases, in batches, and returns the faults of the first batch with one: with everything
  * needed to replay it. Undefined if nothing was.
  */
 export async function findFault<Case>(

@@ -99,7 +99,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     if (second >= 0 && isGood(status, latencyMs)) {
       goodAfterwards[second] = (goodAfterwards[second] ?? 0) + 1;
     }
-    // What was sent afterwards is not of the load itself.
+    // Later requests do not belong to the load.
     if (now - latencyMs <= endedAt) {
       answered += 1;
       const known = latencies.get(status) ?? [];
@@ -115,7 +115,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     { length: plan.connections },
     () => new Connection(plan, request, over),
   );
-  // Node accepts one a turn of the event loop: whoever came in the middle of the load would wait for long.
+  // Node accepts one a turn of the event loop: a new connection under load would wait for long.
   await Promise.all(connections.map((connection) => connection.connect()));
   await sleep(SETTLING_MS);
   const idle = [...connections];

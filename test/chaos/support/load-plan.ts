@@ -9,7 +9,7 @@ export const loadPlanSchema = z.object({
   /** `closed`: each connection sends its next request when it has its answer. */
   ratePerSecond: z.union([z.number(), z.literal('closed')]),
   seconds: z.number(),
-  /** What comes right after it, over the same connections. */
+  /** The load that follows at once over the same connections. */
   afterwards: z.object({ ratePerSecond: z.number(), seconds: z.number() }).optional(),
   /** A later answer is worth nothing. */
   goodWithinMs: z.number().default(250),

@@ -12,7 +12,7 @@ export interface Exchange {
   readonly answers: readonly Answer[];
   /** Whether there was a 100 Continue. */
   readonly isContinued: boolean;
-  /** What came and is no answer. */
+  /** Received bytes that are no response. */
   readonly rest: string;
   /** Whether the server ended the connection before the client had said that no more would come. */
   readonly isRefused: boolean;
@@ -48,7 +48,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // What is not whole by then never will be: the server waits for the rest of it.
+    // An incomplete response stays incomplete: the server waits for the rest of the request.
     let timer = setTimeout(sayAll, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');

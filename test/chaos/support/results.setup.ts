@@ -13,12 +13,12 @@ declare module 'vitest' {
   }
 }
 
-const PAGE = new URL('../../../docs/reliability.md', import.meta.url);
+const PAGE = new URL('../../../docs/explanation/failure-tests.md', import.meta.url);
 const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
-/** Prints the table of results after a run; a full run puts its rows into that of docs/reliability.md too. */
+/** Prints the table of results after a run; a full run puts its rows into that of docs/explanation/failure-tests.md too. */
 export default function setUp(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
   const file = join(folder, 'results');

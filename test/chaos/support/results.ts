@@ -14,9 +14,9 @@ export const resultSchema = z.object({
   promise: z.string(),
   /** How it is broken. */
   broken: z.string(),
-  /** What was reached. */
+  /** The measured figure. */
   figure: z.string(),
-  /** What was reached without the protection. */
+  /** The measured figure without the protection. */
   control: z.string().optional(),
   anchor: z.string(),
 });

@@ -94,7 +94,7 @@ const AMBIGUOUS_FRAMING = [
   'Host: localhost',
 ];
 
-/** Chunks that end at another place for whoever reads them otherwise. */
+/** Chunks whose end depends on the parser. */
 const BAD_CHUNKS = [
   `-1\r\n${JSON_BODY}\r\n0\r\n\r\n`,
   `+1a\r\n${JSON_BODY}\r\n0\r\n\r\n`,

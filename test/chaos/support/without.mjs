@@ -23,7 +23,7 @@ const REMOVALS = {
       return run.call(this, { ...statement, isRepeatable: true }, send);
     };
   },
-  // What the driver says of an error is lost on its way.
+  // Drops the details of driver errors.
   'error-codes': async () => {
     const { DatabasePool } = await import('../../../dist/prisma/database-pool.js');
     const query = Reflect.get(DatabasePool.prototype, 'query');
@@ -38,7 +38,7 @@ const REMOVALS = {
       await import('../../../packages/http-front/dist/in-flight-requests.js');
     InFlightRequests.prototype.drain = () => undefined;
   },
-  // What a request leaves behind is never given back.
+  // Leaks the memory of each request.
   tidiness: async () => {
     const { ServerResponse } = await import('node:http');
     const kept = [];

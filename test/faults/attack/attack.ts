@@ -5,7 +5,7 @@ import type { Answer, HttpCaller } from './http-caller.js';
 
 const CONCURRENCY = 16;
 
-/** What was tried, and what must have been recorded of it. */
+/** The attempts, and the expected records of them. */
 export interface MadeAttempt {
   readonly requestId: string;
   readonly keyId: string | null;
@@ -49,7 +49,7 @@ export async function attack(
   return { attempts, shed, breaches };
 }
 
-/** The outcome that an answer stands for. A wrong key's is known by whoever has made it, and never told. */
+/** The outcome of a response. Only the test knows that of a wrong key, because responses never reveal it. */
 function outcomeOf({ code }: Answer, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
     case 'OVERLOADED':

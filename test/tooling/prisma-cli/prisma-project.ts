@@ -12,7 +12,7 @@ const FIXTURES = import.meta.dirname;
 
 export interface Outcome {
   code: number | null;
-  /** What it wrote to stdout and stderr. */
+  /** Its output on stdout and stderr. */
   output: string;
 }
 
