@@ -1,6 +1,9 @@
 import { type Plugin, defineConfig } from 'vitest/config';
 
-/** The build tool guards each injected class with a branch that no test can take: leave it out of the coverage. */
+/**
+ * The build tool guards each injected class with a branch that no test can take: leave it out of
+ * the coverage.
+ */
 const plainConstructorTypes: Plugin = {
   name: 'plain-constructor-types',
   enforce: 'post',

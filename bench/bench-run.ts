@@ -92,7 +92,10 @@ export class BenchRun {
     }
   }
 
-  /** Several at once, warm, for measurements that have no time for a new process each or compare what is seconds apart. */
+  /**
+   * Several at once, warm, for measurements that have no time for a new process each or compare
+   * what is seconds apart.
+   */
   async withWarmServers<Result>(
     peers: readonly Peer[],
     use: (servers: readonly PeerServer[]) => Promise<Result>,

@@ -1,4 +1,7 @@
-/** `npm run bench`: this backend and its peers side by side, on this machine. It talks to 127.0.0.1 only. */
+/**
+ * `npm run bench`: this backend and its peers side by side, on this machine. It talks to 127.0.0.1
+ * only.
+ */
 import { BenchRun } from './bench-run.js';
 import { checkCores } from './cores.js';
 import { DatabaseServer } from './database.js';

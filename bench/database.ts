@@ -14,7 +14,10 @@ export interface Database {
   readonly keys: number;
 }
 
-/** The PostgreSQL server of `DATABASE_URL`, or else an embedded one. It only adds databases, and drops them. */
+/**
+ * The PostgreSQL server of `DATABASE_URL`, or else an embedded one. It only adds databases, and
+ * drops them.
+ */
 export class DatabaseServer {
   private readonly names: string[] = [];
 

@@ -45,7 +45,10 @@ export class PinnedProcess {
     return new PinnedProcess(child, logFolder);
   }
 
-  /** Milliseconds from the start until `isReady` says so; throws if the process ends or takes too long. */
+  /**
+   * Milliseconds from the start until `isReady` says so; throws if the process ends or takes too
+   * long.
+   */
   async ready(isReady: () => Promise<boolean>, signal: AbortSignal): Promise<number> {
     while (performance.now() - this.startedAt < READY_TIMEOUT_MS && !this.hasEnded()) {
       signal.throwIfAborted();

@@ -28,13 +28,16 @@ export const RATIOS: readonly Ratio[] = [
   { of: LATCHKEY_LEAN, to: NODE_HTTP, goal: 0.5 },
 ];
 
-/** A quick run fails below this share of a recorded ratio: noise is well above it, a real loss is not. */
+/**
+ * A quick run fails below this share of a recorded ratio: noise is well above it, a real loss is
+ * not.
+ */
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * Requests for a second of the server's CPU time, as a quick run has measured them on an idle machine, by generator.
- * Other programs on the machine change them little. Record anew when the hot path changes:
- * `npm run bench -- --quick` prints the figures.
+ * Requests for a second of the server's CPU time, as a quick run has measured them on an idle
+ * machine, by generator. Other programs on the machine change them little. Record anew when the hot
+ * path changes: `npm run bench -- --quick` prints the figures.
  */
 export const RECORDED = {
   wrk: [

@@ -1,6 +1,6 @@
 /**
- * `npm run call -- TOOL [ARGUMENTS]`: calls a tool of the running MCP server for the demo user 12345, and prints its
- * response. ARGUMENTS is a JSON object, or `--name value` for each argument.
+ * `npm run call -- TOOL [ARGUMENTS]`: calls a tool of the running MCP server for the demo user
+ * 12345, and prints its response. ARGUMENTS is a JSON object, or `--name value` for each argument.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';

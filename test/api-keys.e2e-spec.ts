@@ -184,7 +184,8 @@ describe('an issued key', () => {
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // Early by the duration of a heartbeat at most: the process assumes the latest possible time of the database.
+    // Early by the duration of a heartbeat at most: the process assumes the latest possible time of
+    // the database.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');

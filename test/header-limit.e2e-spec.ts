@@ -39,7 +39,9 @@ function send(bytes: string): Promise<Exchange> {
   return exchange(Number(new URL(app.url).port), bytes);
 }
 
-/** The only answer is 431, in the format of every other error, and the server closes the connection. */
+/**
+ * The only answer is 431, in the format of every other error, and the server closes the connection.
+ */
 function expectRefused({ answers, rest, isRefused }: Exchange): void {
   expect(answers.map(({ status }) => status)).toEqual([431]);
   const [answer] = answers;

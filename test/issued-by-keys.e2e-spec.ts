@@ -313,7 +313,8 @@ describe('a revocation', () => {
     const { status, body: created } = await creation;
     const { body } = await revoked;
     const revokedIds = body.revokedKeys.map(({ id }: { id: string }) => id);
-    // On a slow machine the creation fails: a revocation ends transactions that block it for 300 ms.
+    // On a slow machine the creation fails: a revocation ends transactions that block it for 300
+    // ms.
     const isCreated = status === 201;
     expect(revokedIds).toEqual(isCreated ? [middle.id, created.apiKey.id] : [middle.id]);
     const secrets = isCreated ? [created.secret] : [];

@@ -98,7 +98,10 @@ async function lineOf(requestId: string): Promise<Record<string, unknown> | unde
   return undefined;
 }
 
-/** Everything that could carry a secret into a log: good, refused, malformed, conflicting and failing requests. */
+/**
+ * Everything that could carry a secret into a log: good, refused, malformed, conflicting and
+ * failing requests.
+ */
 async function provoke(): Promise<void> {
   const users = '/api/internal/users';
   const attempts: Parameters<typeof send>[] = [

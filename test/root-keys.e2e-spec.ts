@@ -41,7 +41,10 @@ async function expectSoon(key: string, status: number): Promise<void> {
   });
 }
 
-/** Lays the file out as Kubernetes mounts a secret: key → ..data/key, ..data → a folder for each version. */
+/**
+ * Lays the file out as Kubernetes mounts a secret: key → ..data/key, ..data → a folder for each
+ * version.
+ */
 function mountSecret(version: string, text: string): string {
   mkdirSync(join(folder, version));
   writeFileSync(join(folder, version, 'key'), text);

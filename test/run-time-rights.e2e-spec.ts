@@ -213,7 +213,10 @@ async function readRights(): Promise<Right[]> {
   return rows;
 }
 
-/** The error codes of the statements that may need a right if the role lacks it: the codes of its errors. */
+/**
+ * The error codes of the statements that may need a right if the role lacks it: the codes of its
+ * errors.
+ */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);
   const outcomes = new Map<string, string>();

@@ -316,7 +316,10 @@ describe('while a process of the release before is running', () => {
 });
 
 describe('a temporary table named as the audit trail', () => {
-  /** Whether the revocation of a key gets into the trail if the one who revokes has made such a table before. */
+  /**
+   * Whether the revocation of a key gets into the trail if the one who revokes has made such a
+   * table before.
+   */
   async function isRecorded(...before: string[]): Promise<boolean> {
     const { id } = await issueKey(url);
     const outcome = await outcomeOf(

@@ -11,7 +11,10 @@ const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 
 const app = useApp();
 
-/** Changes that a migration may make before the code that needs them: docs/decisions/0031-expand-and-contract.md. */
+/**
+ * Changes that a migration may make before the code that needs them:
+ * docs/decisions/0031-expand-and-contract.md.
+ */
 beforeAll(async () => {
   // From before the migration.
   await issueKey(app.url);

@@ -1,4 +1,7 @@
-/** A request that is sent again and again; each `{value}` in its path and headers becomes a random one of `values`. */
+/**
+ * A request that is sent again and again; each `{value}` in its path and headers becomes a random
+ * one of `values`.
+ */
 export interface RequestTemplate {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -18,7 +21,9 @@ export interface LoadTarget {
 export interface Load extends LoadTarget {
   readonly connections: number;
   readonly seconds: number;
-  /** How long each connection waits before its next request, on average, exponentially distributed. */
+  /**
+   * How long each connection waits before its next request, on average, exponentially distributed.
+   */
   readonly pauseMs?: number;
 }
 
@@ -45,7 +50,10 @@ export function p99sOf(results: readonly LoadResult[]): number[] {
   return results.map(({ p99Ms }) => p99Ms);
 }
 
-/** A program of its own, on its own core, that sends requests as fast as they are answered, or with pauses. */
+/**
+ * A program of its own, on its own core, that sends requests as fast as they are answered, or with
+ * pauses.
+ */
 export interface LoadGenerator {
   readonly name: 'wrk' | 'autocannon';
   readonly version: string;

@@ -1,4 +1,5 @@
-// Prints, as JSON, how long the guard's check of a key takes in a process of its own: microseconds, for each kind of key.
+// Prints, as JSON, how long the guard's check of a key takes in a process of its own: microseconds,
+// for each kind of key.
 import { ApiKeyGuard } from '../../dist/auth/api-key.guard.js';
 import { KeyVerifier } from '../../dist/api-keys/key-verifier.js';
 import { generateApiKey } from '../../dist/api-keys/api-key-format.js';

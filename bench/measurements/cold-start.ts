@@ -3,7 +3,9 @@ import { describeRounds, formatCount, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import type { Measurement } from './measurement.js';
 
-/** From the start of a process to its first right answer, which takes a connection to the database. */
+/**
+ * From the start of a process to its first right answer, which takes a connection to the database.
+ */
 export const coldStart: Measurement = {
   name: 'cold-start',
   peers: () => PEERS,

@@ -9,7 +9,8 @@ import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
 // Long compared with a response, so that requests arrive at random. Short enough for hundreds of
-// connections: Node accepts one per event-loop tick, and thousands would distort the first responses.
+// connections: Node accepts one per event-loop tick, and thousands would distort the first
+// responses.
 const PAUSE_MS = 50;
 
 /** How long requests take that arrive at random, at half of what a server can do. */
@@ -58,7 +59,8 @@ function row({ title }: Peer, load: string, rounds: readonly Throughput[]): stri
   return [
     `${title}, ${load}`,
     formatCount(medianOf(ratesOf(rounds))),
-    // Half of the requests are more than half of the time: the fewer come in a turn of the event loop, the more each costs.
+    // Half of the requests are more than half of the time: the fewer come in a turn of the event
+    // loop, the more each costs.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),

@@ -26,7 +26,10 @@ export const latency: Measurement = {
   },
 };
 
-/** All of them run all the while, so that what is compared is seconds apart: what else the machine does is in every long answer. */
+/**
+ * All of them run all the while, so that what is compared is seconds apart: what else the machine
+ * does is in every long answer.
+ */
 function measureInTurns(
   run: BenchRun,
   servers: readonly PeerServer[],

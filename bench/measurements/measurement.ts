@@ -11,7 +11,9 @@ export interface Section {
   readonly chart?: string;
 }
 
-/** Measures the figures of a section of docs/explanation/performance-figures.md, which has its name. */
+/**
+ * Measures the figures of a section of docs/explanation/performance-figures.md, which has its name.
+ */
 export interface Measurement {
   readonly name: string;
   /** The peers that it runs, so that they can be built before. */

@@ -15,7 +15,10 @@ interface Memory {
   readonly loaded: number;
 }
 
-/** The resident memory of a process that has answered a few requests, and the most that it has under load. */
+/**
+ * The resident memory of a process that has answered a few requests, and the most that it has under
+ * load.
+ */
 export const memory: Measurement = {
   name: 'memory',
   peers: () => PEERS,

@@ -11,7 +11,10 @@ import type { Measurement } from './measurement.js';
 
 /** The result of a peer in a round. */
 export interface Throughput extends LoadResult {
-  /** Of the server's own time on its core: other programs don't slow it as they do the clock on the wall. */
+  /**
+   * Of the server's own time on its core: other programs don't slow it as they do the clock on the
+   * wall.
+   */
   readonly cpuMicrosecondsPerRequest: number;
 }
 

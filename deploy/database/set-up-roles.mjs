@@ -113,7 +113,9 @@ async function refuseLoopholes(client, name) {
   }
 }
 
-/** Computes what PostgreSQL stores of a password (RFC 5802), so that no log of statements has it. */
+/**
+ * Computes what PostgreSQL stores of a password (RFC 5802), so that no log of statements has it.
+ */
 function scramVerifier(password) {
   // Beyond ASCII the password would have to be normalised first, as every client does.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {

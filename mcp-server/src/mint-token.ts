@@ -62,7 +62,10 @@ function readOptions() {
   return { ...values, userId, hours };
 }
 
-/** For the MCP server over HTTP, for one over stdio that is given neither port nor URL, and for `GET /api/auth/me`. */
+/**
+ * For the MCP server over HTTP, for one over stdio that is given neither port nor URL, and for `GET
+ * /api/auth/me`.
+ */
 function developmentAudiences({ accessTokens }: Environment): string[] {
   const { AUTH_TOKEN_AUDIENCE, PORT } = process.env;
   const backend = AUTH_TOKEN_AUDIENCE || `http://localhost:${PORT || 3000}`;

@@ -55,7 +55,9 @@ function listTools(fields: readonly string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n${LIST_TOOLS}`;
 }
 
-/** The only response has this status, in the format of Nest's, and the server closes the connection. */
+/**
+ * The only response has this status, in the format of Nest's, and the server closes the connection.
+ */
 async function expectRefused(status: number, bytes: string): Promise<void> {
   const { answers, rest, isRefused } = await send(bytes);
   expect(answers.map((answer) => answer.status)).toEqual([status]);

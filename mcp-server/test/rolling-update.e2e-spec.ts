@@ -28,7 +28,9 @@ let dropped: string | undefined;
 let proxy: Server;
 let mcp: ServerProcess;
 
-/** Passes a request on to the real backend, and its response back as another release would send it. */
+/**
+ * Passes a request on to the real backend, and its response back as another release would send it.
+ */
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { 'x-api-key': key = '', 'x-acting-user': actingUser = '' } = request.headers;
   const headers = new Headers({ 'X-API-Key': String(key), 'X-Acting-User': String(actingUser) });

@@ -20,8 +20,8 @@ export interface PostgresInstallation {
 export const isRoot = process.getuid?.() === 0;
 
 /**
- * The folder of root's programs and data. PostgreSQL refuses to run as root, and the account that it
- * runs as instead can't enter a private checkout.
+ * The folder of root's programs and data. PostgreSQL refuses to run as root, and the account that
+ * it runs as instead can't enter a private checkout.
  */
 export const ROOT_HOME = '/var/lib/latchkey';
 
@@ -52,7 +52,9 @@ export async function runProgram(
   await run(join(programs, program), args, spawnOptions);
 }
 
-/** Creates a folder under a temporary name, so that an interruption never leaves an incomplete one. */
+/**
+ * Creates a folder under a temporary name, so that an interruption never leaves an incomplete one.
+ */
 export async function createFolder(
   target: string,
   mode: number,

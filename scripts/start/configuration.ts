@@ -22,7 +22,8 @@ export interface Configuration {
 
 /** Throws an EnvironmentError if a server would not start with its variables. */
 export async function configureServers(variables: NodeJS.ProcessEnv): Promise<Configuration> {
-  // Not imported above: in a fresh checkout, the packages that these need have only just been built.
+  // Not imported above: in a fresh checkout, the packages that these need have only just been
+  // built.
   const backend = await import('../../src/config/environment.js');
   const mcpServer = await import('../../mcp-server/src/config/environment.js');
   const environment = backend.parseEnvironment(variables);

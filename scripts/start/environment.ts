@@ -23,7 +23,8 @@ const START_VARIABLES = [
 export const ROOT_KEY_FILE = '.data/root-key';
 
 /**
- * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process win.
+ * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process
+ * win.
  * @throws Error at a line that is not `NAME=value`
  */
 export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {

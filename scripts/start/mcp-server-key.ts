@@ -25,7 +25,9 @@ const UNCONFIRMED = 4;
 const createdSchema = z.object({ secret: z.string() });
 const foundSchema = z.array(z.object({ id: z.string(), fits: z.boolean() }));
 
-/** Keeps a key in a file for the MCP server that allows what its tools need, unlike the root key. */
+/**
+ * Keeps a key in a file for the MCP server that allows what its tools need, unlike the root key.
+ */
 export async function prepareMcpServerKey(
   variables: NodeJS.ProcessEnv,
   databaseUrl: string,
@@ -41,7 +43,10 @@ export async function prepareMcpServerKey(
   }
 }
 
-/** Finds the key of an earlier start that is good for another week, and whether it allows just what is needed. */
+/**
+ * Finds the key of an earlier start that is good for another week, and whether it allows just what
+ * is needed.
+ */
 async function findKeys(databaseUrl: string) {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');

@@ -31,7 +31,9 @@ export class ServerProcess {
     );
   }
 
-  /** Resolves when `url` responds with success. @throws Error if the server ends or takes too long */
+  /**
+   * Resolves when `url` responds with success. @throws Error if the server ends or takes too long
+   */
   async ready(url: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (performance.now() < deadline) {

@@ -6,7 +6,9 @@ import { createRequire } from 'node:module';
 export const stopping = new AbortController();
 const { signal } = stopping;
 
-/** Runs a step of the start and prints its duration, unless the step returns false: nothing to do. */
+/**
+ * Runs a step of the start and prints its duration, unless the step returns false: nothing to do.
+ */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();

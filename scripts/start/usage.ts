@@ -6,7 +6,8 @@ import { ROOT_KEY_FILE } from './environment.js';
 const USER_ID = '12345';
 
 /**
- * Describes the next steps, in lines to paste. No line depends on variables that a terminal exports.
+ * Describes the next steps, in lines to paste. No line depends on variables that a terminal
+ * exports.
  * @param hasRootKeyFile whether `keepVariables` has written the root key
  */
 export async function describeUsage(

@@ -7,7 +7,8 @@ import { readAudit, readSignatures } from './npm-audit.js';
 import * as rules from './rules.js';
 
 const TEXT_FILE = /\.(ts|mjs|js|json|ya?ml|md|sh|sql|prisma)$|(rc|file|run|ignore)$/;
-// The other rules depend on these. Old versions of npm obey `ignore-scripts`, but not `allowScripts`.
+// The other rules depend on these. Old versions of npm obey `ignore-scripts`, but not
+// `allowScripts`.
 const SETTINGS = ['omit-lockfile-registry-resolved', 'save-exact', 'ignore-scripts'];
 
 const files = execFileSync('git', ['ls-files', '-z'], { encoding: 'utf8' }).split('\0');

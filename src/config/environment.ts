@@ -29,7 +29,9 @@ import { rootKeySchema } from './root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
-/** Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it. */
+/**
+ * Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it.
+ */
 export const SECRETS = [
   'DATABASE_URL',
   'DIRECT_URL',

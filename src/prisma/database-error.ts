@@ -146,8 +146,8 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /**
- * Returns the error as it may be logged. Prisma's messages quote the arguments of the call, and some of
- * PostgreSQL's quote values of the row: the codes and the stack remain.
+ * Returns the error as it may be logged. Prisma's messages quote the arguments of the call, and
+ * some of PostgreSQL's quote values of the row: the codes and the stack remain.
  */
 export function withoutArguments(error: unknown): unknown {
   if (!(error instanceof Error)) return error;

@@ -369,7 +369,9 @@ describe('bytes that no client would send', () => {
   });
 });
 
-/** Notes the statements on users, which are of requests: nothing else in the process asks for them. */
+/**
+ * Notes the statements on users, which are of requests: nothing else in the process asks for them.
+ */
 function watchStatements(): () => string[] {
   const query = vi.spyOn(Client.prototype, 'query');
   return () => {

@@ -318,7 +318,9 @@ describe('a locked table', () => {
   });
 });
 
-/** As soon as there is a connection for it: what comes after must not find the limit of this test. */
+/**
+ * As soon as there is a connection for it: what comes after must not find the limit of this test.
+ */
 async function patiently(statement: string): Promise<void> {
   await until(() =>
     database.query(statement).then(

@@ -145,7 +145,10 @@ ${servers.join('\n')}
   }
 }
 
-/** Callers that keep their connections and ask again as soon as they are answered, until they have been stopped. */
+/**
+ * Callers that keep their connections and ask again as soon as they are answered, until they have
+ * been stopped.
+ */
 class SteadyLoad {
   private isStopping = false;
   private readonly running: Promise<Record<string, number>>;

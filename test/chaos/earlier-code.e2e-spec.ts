@@ -11,7 +11,8 @@ const USERS = '/api/internal/users';
 const KEYS = '/api/internal/api-keys';
 const BUILD_TIMEOUT_MS = 300_000;
 
-// The previous release runs on the new schema during a rolling update. It is built from the history, which a CI checkout may lack.
+// The previous release runs on the new schema during a rolling update. It is built from the
+// history, which a CI checkout may lack.
 describe.runIf(IS_FULL)('the code before the latest migration', () => {
   let build: EarlierBuild;
   beforeAll(async () => {

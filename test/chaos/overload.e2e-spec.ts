@@ -24,7 +24,10 @@ interface Bottleneck {
   readonly path: string;
   /** Makes the database slow. */
   readonly sql: string;
-  /** The part of the knee's good answers that there must be at least. In CI the neighbours of the machine take theirs. */
+  /**
+   * The part of the knee's good answers that there must be at least. In CI the neighbours of the
+   * machine take theirs.
+   */
   readonly goodput: number;
   readonly refusedWithinMs: number;
 }
@@ -123,7 +126,8 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);
       expect(goodput).toBeGreaterThan(bottleneck.goodput);
-      // In the first second it may be a burst, so that nobody is refused before the end of it: in CI that is a tenth of all.
+      // In the first second it may be a burst, so that nobody is refused before the end of it: in
+      // CI that is a tenth of all.
       expect(IS_FULL ? refused?.p99 : refused?.p50).toBeLessThan(refusedWithinMs);
       expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
       expect(residentGrowth).toBeLessThan(MAX_RESIDENT_GROWTH);

@@ -46,7 +46,9 @@ async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey
   return keys;
 }
 
-/** Tries revoked keys, and waits until the alerts are stored: from then on they must not be lost. */
+/**
+ * Tries revoked keys, and waits until the alerts are stored: from then on they must not be lost.
+ */
 async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): Promise<void> {
   for (const { secret } of keys) expect(await statusWith(process.origin, secret)).toBe(REFUSED);
   const told = () => keys.every(({ id }) => process.output.includes(`revoked key ${id}`));

@@ -11,7 +11,8 @@ const CALLERS = 8;
 const SOURCES = 250;
 const USERS = '/api/internal/users';
 const PATH = `${USERS}/ada`;
-// A ratio says something on a quiet machine only; what punishes a caller on purpose makes it wait far longer than this.
+// A ratio says something on a quiet machine only; what punishes a caller on purpose makes it wait
+// far longer than this.
 const IS_FULL = process.env.FULL === '1';
 const SHARE = IS_FULL ? 0.99 : 0.5;
 const allowed = (usualMs: number): number => (IS_FULL ? 2 * usualMs : usualMs + 100);

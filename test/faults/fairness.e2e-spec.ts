@@ -55,7 +55,10 @@ describe('other keys’ reads', { timeout: 120_000 }, () => {
     });
   }
 
-  /** The median duration of reads, one after another, in milliseconds; each that fails lasts for ever. */
+  /**
+   * The median duration of reads, one after another, in milliseconds; each that fails lasts for
+   * ever.
+   */
   async function medianRead(id: string, key: string): Promise<number> {
     const durations: number[] = [];
     for (let read = 0; read < READS; read++) {

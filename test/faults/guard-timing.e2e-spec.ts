@@ -13,12 +13,13 @@ import { issueKey } from '../support/keys.js';
 
 const SAMPLES = 50_000;
 /**
- * Half of the smallest difference that can be measured over a local network: Crosby, Wallach, Riedi,
- * "Opportunities and limits of remote timing attacks" (2009). A `Map` finds a key in 10 to 20 ns more
- * than it misses one (docs/decisions/0035).
+ * Half of the smallest difference that can be measured over a local network: Crosby, Wallach,
+ * Riedi, "Opportunities and limits of remote timing attacks" (2009). A `Map` finds a key in 10 to
+ * 20 ns more than it misses one (docs/decisions/0035).
  */
 const MAX_DIFFERENCE_NS = 50;
-// Enough that no single key's own time counts, and few enough that all are in the processor's cache.
+// Enough that no single key's own time counts, and few enough that all are in the processor's
+// cache.
 const KEYS_OF_A_CLASS = 100;
 const ADDRESS = '127.0.0.1';
 const LIFETIME_MS = 5000;

@@ -23,7 +23,8 @@ const NO_FIELD = { field: 'A:', content: '' };
 // Of a proxy or of the server.
 const REFUSALS = new Set([400, 422, 431, 501]);
 
-// Go sorts the fields by name: which ones follow the 1,000th depends on the number and the name of the others.
+// Go sorts the fields by name: which ones follow the 1,000th depends on the number and the name of
+// the others.
 const PADDINGS = [
   ...Array.from({ length: 12 }, (_, index) => padding(990 + index)),
   padding(DROPPED_AFTER),
@@ -33,7 +34,9 @@ const PADDINGS = [
 const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
 
 let mcp: ServerProcess;
-/** Keys for any address, for the address of the proxy, and for an address that the client claims. */
+/**
+ * Keys for any address, for the address of the proxy, and for an address that the client claims.
+ */
 let key: string;
 let keyOfProxy: string;
 let keyOfOthers: string;

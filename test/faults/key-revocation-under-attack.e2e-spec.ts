@@ -7,7 +7,8 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { ADMITTED, type IssuedTestKey, REFUSED, issueKey, statusWith } from '../support/keys.js';
 
 const KEYS = '/api/internal/api-keys';
-// docs/decisions/0034-revocation-with-a-compromised-role.md; a busy machine takes longer for all the rest.
+// docs/decisions/0034-revocation-with-a-compromised-role.md; a busy machine takes longer for all
+// the rest.
 const BOUND_MS = process.env.FULL === '1' ? 1200 : 2000;
 const UNAVAILABLE_BOUND_MS = process.env.FULL === '1' ? 2000 : 3000;
 const ATTACKERS = 10;

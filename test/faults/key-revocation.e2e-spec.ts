@@ -8,7 +8,8 @@ import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const PROCESSES = 3;
 const REVOCATIONS = 200;
-// The promise is 200 ms; a machine of two cores that does other things as well takes longer now and then.
+// The promise is 200 ms; a machine of two cores that does other things as well takes longer now and
+// then.
 const BOUND_MS = process.env.FULL === '1' ? 200 : 1000;
 const WAY_MS = BOUND_MS / 4;
 const KEYS = '/api/internal/api-keys';
@@ -49,7 +50,10 @@ async function ask(origin: string, secret: string): Promise<number> {
   return answer.status;
 }
 
-/** Asks one process with a key again and again, and tells when the key was admitted for the last time. */
+/**
+ * Asks one process with a key again and again, and tells when the key was admitted for the last
+ * time.
+ */
 async function watch(origin: string, secret: string, until: AbortSignal): Promise<number> {
   let lastAdmitted = 0;
   while (!until.aborted) {
@@ -100,7 +104,8 @@ describe(
       expect(load.failures).toEqual([]);
       expect(percentile(observed, 0.99)).toBeLessThan(BOUND_MS);
       expect(percentile(figures, 0.99)).toBeLessThan(BOUND_MS);
-      // The answer's own figure is no less than what was seen, but for the request's way to the process.
+      // The answer's own figure is no less than what was seen, but for the request's way to the
+      // process.
       const understated = observed.map((seen, index) => seen - (figures[index] ?? 0));
       expect(percentile(understated, 0.99)).toBeLessThan(WAY_MS);
     });

@@ -60,7 +60,10 @@ function writeKey(path: string, text: string): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Lets the MCP server's client ask for a user all the time, while the keys change; no request may fail. */
+/**
+ * Lets the MCP server's client ask for a user all the time, while the keys change; no request may
+ * fail.
+ */
 async function underLoad(
   client: () => BackendClient,
   rotate: (load: Load) => Promise<void>,

@@ -9,7 +9,7 @@ import { type ProseLine, readProse } from './texts.js';
 import { wrapComments } from './wrap-comments.js';
 
 /** Earlier commits were written before this check. */
-const FIRST_CHECKED_COMMIT = '497c2a30eeaa97a8322debb9d2c09063491f5bc9';
+const FIRST_CHECKED_COMMIT = 'd7c72769ff7313075e21eb40bbfd86b09dd74fa2';
 const TEXT_FILE = /\.(?:[jt]s|mjs|md|sql|ya?ml|prisma|sh)$|Dockerfile$|\.env\.example$/;
 /** Migrations never change. The rules quote what they forbid. */
 const EXCLUDED = /(?:^|\/)(?:generated|fixtures|migrations|node_modules)\/|^test\/language\//;

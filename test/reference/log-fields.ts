@@ -9,7 +9,9 @@ import { TOOLS, type Tool } from '../../mcp-server/src/tools/tool.js';
 import { RequestLog } from '../../src/http/request-log.js';
 import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 
-/** The fields of the backend's line of a request. The last five exist if the route requires a key. */
+/**
+ * The fields of the backend's line of a request. The last five exist if the route requires a key.
+ */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
   time: 'Time of the line, ISO 8601 in UTC.',

@@ -32,7 +32,8 @@ export interface TestApp {
   readonly prisma: PrismaClient;
 }
 
-// The application validates the variables of its process when it is imported; each test then overrides them.
+// The application validates the variables of its process when it is imported; each test then
+// overrides them.
 process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
 process.env.INTERNAL_API_KEY ??= API_KEY;
 const { AppModule } = await import('../../src/app.module.js');
@@ -66,7 +67,10 @@ export async function startApp(
   return nest;
 }
 
-/** Starts the application on an empty database of its own for the tests of a file, and stops both after them. */
+/**
+ * Starts the application on an empty database of its own for the tests of a file, and stops both
+ * after them.
+ */
 export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   let running: TestApp & { stop(): Promise<void> };
   beforeAll(async () => {

@@ -1,6 +1,9 @@
 import { type Server, type Socket, connect, createServer } from 'node:net';
 
-/** Passes new connections on to the one server that it points at, as a load balancer does with a rolling restart. */
+/**
+ * Passes new connections on to the one server that it points at, as a load balancer does with a
+ * rolling restart.
+ */
 export class Balancer {
   private readonly connections = new Set<{ readonly client: Socket; readonly server: Socket }>();
   private port = 0;
@@ -24,7 +27,10 @@ export class Balancer {
     this.port = Number(new URL(origin).port);
   }
 
-  /** Cuts each connection as soon as its server answers: what was asked for has been done, and nobody hears of it. */
+  /**
+   * Cuts each connection as soon as its server answers: what was asked for has been done, and
+   * nobody hears of it.
+   */
   loseNextAnswers(): void {
     for (const { client, server } of this.connections) {
       server.unpipe(client);

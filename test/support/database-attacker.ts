@@ -23,7 +23,10 @@ export class DatabaseAttacker {
     for (const statement of ['BEGIN', ...statements]) await session.query(statement);
   }
 
-  /** Opens such transactions for ever: wherever one is ended, the next one comes. Resolves when the first ones have begun. */
+  /**
+   * Opens such transactions for ever: wherever one is ended, the next one comes. Resolves when the
+   * first ones have begun.
+   */
   async holdAgainAndAgain(count: number, ...statements: string[]): Promise<void> {
     let begun: () => void = () => undefined;
     const first = new Promise<void>((resolve) => (begun = resolve));

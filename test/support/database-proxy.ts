@@ -6,7 +6,10 @@ interface Link {
   readonly server: Socket;
 }
 
-/** Stands between the application and PostgreSQL, and can fall silent or break for some of the connections. */
+/**
+ * Stands between the application and PostgreSQL, and can fall silent or break for some of the
+ * connections.
+ */
 export class DatabaseProxy {
   private readonly links = new Set<Link>();
   private isSilenced = (_name: string): boolean => false;
@@ -33,7 +36,10 @@ export class DatabaseProxy {
     return url.href;
   }
 
-  /** Passes nothing on any more for connections of an application name, old ones and new ones, until `restore`. */
+  /**
+   * Passes nothing on any more for connections of an application name, old ones and new ones, until
+   * `restore`.
+   */
   silence(applicationName: string): void {
     this.isSilenced = (name) => name === applicationName;
     this.update();
@@ -49,7 +55,10 @@ export class DatabaseProxy {
     for (const link of this.links) if (link.name === applicationName) link.client.destroy();
   }
 
-  /** Waits until a connection of an application name asks for something for the first time. Nothing is answered before. */
+  /**
+   * Waits until a connection of an application name asks for something for the first time. Nothing
+   * is answered before.
+   */
   async isAsked(applicationName: string, text: string): Promise<void> {
     await new Promise<void>((resolve) => {
       this.onAsked = (name, chunk) => {
@@ -66,7 +75,8 @@ export class DatabaseProxy {
 
   private serve(client: Socket): void {
     client.on('error', () => client.destroy());
-    // The first message names the application: protocol version, then names and values, each ended by a zero.
+    // The first message names the application: protocol version, then names and values, each ended
+    // by a zero.
     client.once('data', (startup) => {
       const [, name = ''] =
         /application_name\0([^\0 ]*)[\0 ]/.exec(startup.toString('latin1')) ?? [];

@@ -11,9 +11,15 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A database on the tests' server, from which others may be created. */
     databaseServerUrl: string;
-    /** The migrated, empty database that every test database is a copy of; its copies begin with its name. */
+    /**
+     * The migrated, empty database that every test database is a copy of; its copies begin with its
+     * name.
+     */
     templateDatabase: string;
-    /** The account that the backend serves with: it has the rights of `deploy/database/roles.sql` in each database. */
+    /**
+     * The account that the backend serves with: it has the rights of `deploy/database/roles.sql` in
+     * each database.
+     */
     runTimeAccount: { name: string; password: string };
   }
 }

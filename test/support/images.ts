@@ -109,7 +109,9 @@ export class ContainerProcess {
   }
 }
 
-/** buildah starts a chain of processes, each from any of its threads; the last one is the command. */
+/**
+ * buildah starts a chain of processes, each from any of its threads; the last one is the command.
+ */
 function lastDescendant(pid: number): number {
   const [child] = readdirSync(`/proc/${pid}/task`).flatMap(
     (thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').match(/\d+/g) ?? [],

@@ -5,7 +5,10 @@ export interface IssuedTestKey {
   readonly secret: string;
 }
 
-/** Issues a key over the API, on behalf of a caller; one that may read users, except for what a test wants otherwise. */
+/**
+ * Issues a key over the API, on behalf of a caller; one that may read users, except for what a test
+ * wants otherwise.
+ */
 export async function issueKey(
   url: string,
   fields: Record<string, unknown> = {},

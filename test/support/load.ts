@@ -27,7 +27,10 @@ export class Load {
     await Promise.all(Array.from({ length: concurrency }, caller));
   }
 
-  /** Resolves when a part of all calls has been made, so that what a test does then falls into the middle of the load. */
+  /**
+   * Resolves when a part of all calls has been made, so that what a test does then falls into the
+   * middle of the load.
+   */
   async reached(part: number): Promise<void> {
     while (this.done < part * this.total) await new Promise((resolve) => setTimeout(resolve, 5));
   }

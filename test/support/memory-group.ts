@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A control group of Linux, in its old or its new layout, whose processes get so much memory and no more. */
+/**
+ * A control group of Linux, in its old or its new layout, whose processes get so much memory and no
+ * more.
+ */
 export class MemoryGroup {
   private constructor(readonly folder: string) {}
 

@@ -11,7 +11,10 @@ export class Scrape {
     return new Scrape(response.headers.get('content-type'), await response.text());
   }
 
-  /** The value of one series, such as `latchkey_http_request_duration_seconds_count{method="GET"}`; labels in any order. */
+  /**
+   * The value of one series, such as `latchkey_http_request_duration_seconds_count{method="GET"}`;
+   * labels in any order.
+   */
   value(name: string, labels: Record<string, string> = {}): number | undefined {
     const series = this.series(name).find((each) =>
       Object.entries(labels).every(([label, value]) => each.labels.includes(`${label}="${value}"`)),

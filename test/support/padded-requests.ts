@@ -7,7 +7,8 @@ export interface HiddenField {
   readonly visibleStatus: number;
 }
 
-// By default Node's parser drops the fields after the 1,000th, which it may find out 32 fields later.
+// By default Node's parser drops the fields after the 1,000th, which it may find out 32 fields
+// later.
 export const DROPPED_AFTER = 1032;
 
 const CHUNKED_CONTENT = '5\r\nhello\r\n0\r\n\r\n';

@@ -40,7 +40,10 @@ export class ServerProcess {
     }
   }
 
-  /** Starts one and waits until it listens. The launcher is a command that becomes the one that follows it. */
+  /**
+   * Starts one and waits until it listens. The launcher is a command that becomes the one that
+   * follows it.
+   */
   static async start(
     main: string,
     variables: NodeJS.ProcessEnv,
@@ -100,7 +103,10 @@ export class ServerProcess {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
-  /** Memory that is still in use after a garbage collection, in MB; for a process with `REPORTS_MEMORY`. */
+  /**
+   * Memory that is still in use after a garbage collection, in MB; for a process with
+   * `REPORTS_MEMORY`.
+   */
   async usedMegabytes(): Promise<number> {
     const reports = () => [...this.output.matchAll(/memory in use: (\d+)/g)];
     const seen = reports().length;

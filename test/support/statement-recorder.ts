@@ -51,7 +51,9 @@ export class StatementRecorder {
   }
 }
 
-/** Reads what a client sends: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+/**
+ * Reads what a client sends: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
 class MessageReader {
   private rest = Buffer.alloc(0);
   private isStarted = false;

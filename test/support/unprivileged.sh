@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Becomes a command as compose.yaml runs it, but for its files, which are this machine's: nobody, no capabilities, everything
-# read-only, even /tmp. Usage, as root: unprivileged.sh MEMORY_GROUP COMMAND…; the group's folder may be empty for no limit.
+# Becomes a command as compose.yaml runs it, but for its files, which are this machine's: nobody, no
+# capabilities, everything read-only, even /tmp. Usage, as root: unprivileged.sh MEMORY_GROUP
+# COMMAND…; the group's folder may be empty for no limit.
 set -euo pipefail
 
 if [[ $1 != --in-namespace ]]; then

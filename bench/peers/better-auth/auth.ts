@@ -3,7 +3,10 @@ import { betterAuth } from 'better-auth';
 import { Pool } from 'pg';
 import { settings } from '../settings.js';
 
-/** One pool for better-auth and the query of the user. better-auth's tables are in a schema of their own. */
+/**
+ * One pool for better-auth and the query of the user. better-auth's tables are in a schema of their
+ * own.
+ */
 export const pool = new Pool({
   ...settings.database,
   options: '-c search_path=better_auth,public',

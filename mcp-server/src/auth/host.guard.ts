@@ -5,7 +5,10 @@ import { validateOriginHeader } from '@modelcontextprotocol/server';
 import type { FastifyRequest } from 'fastify';
 import type { Environment } from '../config/environment.js';
 
-/** Refuses a foreign Host or Origin: a web page that has its own name point to this server (DNS rebinding). */
+/**
+ * Refuses a foreign Host or Origin: a web page that has its own name point to this server (DNS
+ * rebinding).
+ */
 @Injectable()
 export class HostGuard implements CanActivate {
   private readonly hosts: string[];

@@ -3,7 +3,7 @@ import type { AccessToken } from '@latchkey/access-tokens/verifier';
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
-/** What a token may allow, a scope for each group of tools. */
+/** The scopes of access tokens: one per group of tools. */
 export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 

@@ -24,7 +24,8 @@ import { UserLookups } from './user-lookups.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// Not what the backend refuses or answers in a way of its own, nor what this process has no room for.
+// Not what the backend refuses or answers in a way of its own, nor what this process has no room
+// for.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -35,7 +36,10 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
 /** A user, and whether the backend said so or it was made up because the backend is unavailable. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
-/** The backend's internal user API. Every method throws a `BackendError`, or the reason of an aborted signal. */
+/**
+ * The backend's internal user API. Every method throws a `BackendError`, or the reason of an
+ * aborted signal.
+ */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
   readonly calls: BackendCalls;
@@ -120,8 +124,8 @@ export class BackendClient {
   }
 
   /**
-   * Sets a user's phone number (E.164). It is tried once: after a `BackendUnavailableError` it may have been done
-   * or not.
+   * Sets a user's phone number (E.164). It is tried once: after a `BackendUnavailableError` it may
+   * have been done or not.
    */
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
     const request = { method: 'PATCH', body: { phone }, answer: userResponseSchema } as const;

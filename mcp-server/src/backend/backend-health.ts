@@ -6,7 +6,8 @@ import { createBackendHttp } from './backend-http.js';
 
 // Health is public: however often it is asked, the backend is asked this rarely.
 const FRESH_MS = 250;
-// Well below the second that a load balancer waits: a backend that hangs must not take this server away.
+// Well below the second that a load balancer waits: a backend that hangs must not take this server
+// away.
 const TIMEOUT_MS = 400;
 
 /** Whether the backend says that it is ready. It is asked without the key. */

@@ -34,7 +34,10 @@ export interface Origin {
   readonly trace?: TraceHeaders | undefined;
 }
 
-/** Sends single requests with the key, and turns whatever comes back into a checked answer or a `BackendError`. */
+/**
+ * Sends single requests with the key, and turns whatever comes back into a checked answer or a
+ * `BackendError`.
+ */
 export class BackendTransport {
   private readonly logger = new Logger(BackendTransport.name);
   private readonly deprecation = new DeprecationNotice();
@@ -53,7 +56,8 @@ export class BackendTransport {
     const key = this.keys.current;
     let response = await this.request(request, origin, key, signal);
     if (response.status === 401) {
-      // Someone may have rotated the key. Asking again with the same one would only look like an attack.
+      // Someone may have rotated the key. Asking again with the same one would only look like an
+      // attack.
       await this.keys.refresh();
       if (this.keys.current !== key) {
         response = await this.request(request, origin, this.keys.current, signal);
@@ -149,7 +153,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Paths and expectations of the first issues. Zod's messages name types and patterns, no values. */
+/**
+ * Paths and expectations of the first issues. Zod's messages name types and patterns, no values.
+ */
 function describeIssues({ issues }: z.ZodError): string {
   const lines = issues
     .slice(0, MAX_ISSUES)

@@ -103,7 +103,9 @@ export class CircuitBreaker {
 
 const circuitOpen = () => new BackendUnavailableError('circuit-open', true);
 
-/** Whether an error is a proper answer of the backend; undefined where the backend was not at fault. */
+/**
+ * Whether an error is a proper answer of the backend; undefined where the backend was not at fault.
+ */
 function isHealthy(error: unknown): boolean | undefined {
   if (error instanceof BackendUnavailableError) return error.reason === 'rate-limited';
   return error instanceof BackendError ? true : undefined;

@@ -2,12 +2,17 @@ import { Logger } from '@nestjs/common';
 
 const INTERVAL_MS = 3_600_000;
 
-/** Tells the operator that the backend is about to refuse this server's key, once an hour at most. */
+/**
+ * Tells the operator that the backend is about to refuse this server's key, once an hour at most.
+ */
 export class DeprecationNotice {
   private readonly logger = new Logger(DeprecationNotice.name);
   private givenAt = -INTERVAL_MS;
 
-  /** Takes the headers of an answer that has `Deprecation` (RFC 9745), and perhaps `Sunset` (RFC 8594). */
+  /**
+   * Takes the headers of an answer that has `Deprecation` (RFC 9745), and perhaps `Sunset` (RFC
+   * 8594).
+   */
   give({ deprecation, sunset }: Readonly<Record<string, unknown>>): void {
     if (performance.now() - this.givenAt < INTERVAL_MS) return;
     this.givenAt = performance.now();

@@ -18,7 +18,9 @@ interface Lookup {
   readonly options: CallOptions;
 }
 
-/** Looks users up. The look-ups of one event-loop tick share a backend request; nothing is cached. */
+/**
+ * Looks users up. The look-ups of one event-loop tick share a backend request; nothing is cached.
+ */
 export class UserLookups {
   private readonly loader: DataLoader<Lookup, UserWithAccounts | undefined>;
   private readonly include: string;
@@ -36,7 +38,9 @@ export class UserLookups {
     });
   }
 
-  /** The user, or undefined if there is none. The request goes on while another caller waits for it. */
+  /**
+   * The user, or undefined if there is none. The request goes on while another caller waits for it.
+   */
   find(id: string, options: CallOptions): Promise<UserWithAccounts | undefined> {
     return within(this.loader.load({ id, options }), options.signal);
   }

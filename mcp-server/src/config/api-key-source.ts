@@ -10,7 +10,10 @@ interface KeyVariables {
   readonly INTERNAL_API_KEY_FILE?: string | undefined;
 }
 
-/** The key for the backend: `INTERNAL_API_KEY`, or the first plaintext line of `INTERNAL_API_KEY_FILE`. */
+/**
+ * The key for the backend: `INTERNAL_API_KEY`, or the first plaintext line of
+ * `INTERNAL_API_KEY_FILE`.
+ */
 export class ApiKeySource {
   private key: string;
   private readonly file: string | undefined;
@@ -40,7 +43,10 @@ export class ApiKeySource {
     return this.key;
   }
 
-  /** Reads the file again, after a key was refused. A file that can't be used leaves the key as it is. */
+  /**
+   * Reads the file again, after a key was refused. A file that can't be used leaves the key as it
+   * is.
+   */
   async refresh(): Promise<void> {
     if (this.file === undefined) return;
     const text = await readFile(this.file, 'utf8').catch(() => '');

@@ -25,8 +25,8 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  // 200 without the backend too: tools then answer with a clean error, which a client can't get from a server that
-  // the load balancer has taken away.
+  // 200 without the backend too: tools then answer with a clean error, which a client can't get
+  // from a server that the load balancer has taken away.
   @Get('ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks = { backend: (await this.backend.isUp()) ? 'up' : 'down' } as const;

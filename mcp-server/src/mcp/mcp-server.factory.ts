@@ -34,10 +34,16 @@ const tokenArgumentSchema = z
 // Clients of older versions say their name only in a request of its own.
 const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
 
-/** Where the user comes from when it isn't the HTTP request: the token that a stdio process was started with. */
+/**
+ * Where the user comes from when it isn't the HTTP request: the token that a stdio process was
+ * started with.
+ */
 export type FindUser = () => Promise<User>;
 
-/** Makes an MCP server with all tools for one request or one stdio connection. Nothing is shared between them. */
+/**
+ * Makes an MCP server with all tools for one request or one stdio connection. Nothing is shared
+ * between them.
+ */
 @Injectable()
 export class McpServerFactory {
   private readonly registrations;

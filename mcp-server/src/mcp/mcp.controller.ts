@@ -22,7 +22,10 @@ import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js
 const MOST_CALLS = 3;
 const ALL_ELSE_MS = 10_000;
 
-/** Streamable HTTP, without state: every request gets a server of its own, whatever its protocol version. */
+/**
+ * Streamable HTTP, without state: every request gets a server of its own, whatever its protocol
+ * version.
+ */
 @Controller('mcp')
 @UseGuards(HostGuard, BearerGuard, RateLimitGuard)
 export class McpController implements OnApplicationShutdown {

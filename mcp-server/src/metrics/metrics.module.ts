@@ -6,7 +6,10 @@ import { Registry } from 'prom-client';
 import type { Environment } from '../config/environment.js';
 import { McpMetrics } from './mcp-metrics.js';
 
-/** Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing is counted. */
+/**
+ * Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing
+ * is counted.
+ */
 @Module({
   providers: [
     {

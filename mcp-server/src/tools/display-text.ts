@@ -1,7 +1,11 @@
-// Controls, format characters such as bidirectional overrides and zero-width ones, lone surrogates, private use.
+// Controls, format characters such as bidirectional overrides and zero-width ones, lone surrogates,
+// private use.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 
-/** Makes text of a profile fit to be read by a model: one line, nothing invisible, `maximum` characters at most. */
+/**
+ * Makes text of a profile fit to be read by a model: one line, nothing invisible, `maximum`
+ * characters at most.
+ */
 export function displayText(text: string, maximum = 80): string {
   const line = text.replace(INVISIBLE, ' ').replace(/\s+/g, ' ').trim();
   const characters = Array.from(line);

@@ -6,7 +6,10 @@ import {
 } from '../backend/backend-errors.js';
 import { ToolError } from './tool.js';
 
-/** The sentence of a failed call for the model. Never an exception's own text, which may contain anything. */
+/**
+ * The sentence of a failed call for the model. Never an exception's own text, which may contain
+ * anything.
+ */
 export interface Failure {
   /** Names the outcome in the log. */
   readonly code: string;

@@ -8,7 +8,8 @@ const MAX_FORMATS = 300;
 const formats = new Map<string, Intl.NumberFormat>();
 
 /**
- * Writes an amount for people, such as `$2,543.75`, without losing a digit: it is never a floating-point number.
+ * Writes an amount for people, such as `$2,543.75`, without losing a digit: it is never a
+ * floating-point number.
  * @throws RangeError if the amount or the ISO 4217 currency is malformed.
  */
 export function formatMoney(amount: string, currency: string): string {

@@ -38,7 +38,10 @@ export interface FinishedToolCall {
   readonly durationMs: number;
 }
 
-/** Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed sentence, and logs one line. */
+/**
+ * Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed
+ * sentence, and logs one line.
+ */
 @Injectable()
 export class ToolCaller {
   /** Set by an observer, which returns at once and never throws. */
@@ -157,7 +160,8 @@ export class ToolCaller {
   }
 }
 
-// Over HTTP the MCP SDK has challenged the client already; stdio and the token argument come by here only.
+// Over HTTP the MCP SDK has challenged the client already; stdio and the token argument come by
+// here only.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

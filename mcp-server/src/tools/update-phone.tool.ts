@@ -32,7 +32,7 @@ export const updatePhone = (backend: BackendClient) =>
     output: outputSchema,
     async run({ phone }, { id }, options) {
       const user = await backend.getUserDetails(id, options);
-      // What a made-up user may do says nothing about this one.
+      // The permissions of a placeholder user are not those of the real one.
       if (user.source === 'fallback') throw new BackendUnavailableError('status', true);
       requirePermission(requireFields(user, ['permissions']), 'configure');
       try {

@@ -34,7 +34,8 @@ function hasFields<Needed extends Field>(
 }
 
 /**
- * Checks what the backend's record of a user allows, since a token may be older than a change of it.
+ * Checks what the backend's record of a user allows, since a token may be older than a change of
+ * it.
  * @throws ToolError
  */
 export function requirePermission(

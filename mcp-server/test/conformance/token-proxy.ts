@@ -1,6 +1,9 @@
 import { type Server, createServer, request } from 'node:http';
 
-/** A loopback proxy that adds a Bearer token to each request, for test suites that can't send headers. */
+/**
+ * A loopback proxy that adds a Bearer token to each request, for test suites that can't send
+ * headers.
+ */
 export function createTokenProxy(target: URL, token: string): Server {
   return createServer((incoming, outgoing) => {
     const forwarded = request(

@@ -11,13 +11,15 @@ import { token } from '../support/tokens.js';
 import { API_KEY, startBackend, startMcp } from '../support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
-// An open circuit lets a call try each second, so it takes about one; the calls of a slow machine take long themselves.
+// An open circuit lets a call try each second, so it takes about one; the calls of a slow machine
+// take long themselves.
 const RECOVERY_BOUND_MS = 15_000;
 const AT_ONCE = 50;
 const GOOD = 'Hello Ada! Your checking balance is $5.00.';
 const BAD = 'The user service is unavailable at the moment. Try again in a few seconds.';
 
-// Only the circuit and the lost connections are tested: a slow machine's calls must not time out besides.
+// Only the circuit and the lost connections are tested: a slow machine's calls must not time out
+// besides.
 const PATIENT = {
   BACKEND_CONNECT_TIMEOUT_MS: '5000',
   BACKEND_RESPONSE_TIMEOUT_MS: '10000',

@@ -12,7 +12,10 @@ export interface Stack {
   readonly prisma: PrismaClient;
 }
 
-/** Starts a real backend on a database of its own, and a real MCP server before it, for the tests of a file. */
+/**
+ * Starts a real backend on a database of its own, and a real MCP server before it, for the tests of
+ * a file.
+ */
 export function useStack(
   mcpVariables: NodeJS.ProcessEnv = {},
   backendVariables: NodeJS.ProcessEnv = {},

@@ -97,7 +97,9 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/** Path and content of each file; undefined for none, because an empty list makes the engine panic. */
+/**
+ * Path and content of each file; undefined for none, because an empty list makes the engine panic.
+ */
 async function readDatamodels(paths?: readonly string[]) {
   const read = async (path: string): Promise<[path: string, content: string]> => [
     path,

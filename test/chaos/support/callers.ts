@@ -74,7 +74,10 @@ function parse(body: string): unknown {
   }
 }
 
-/** Some clients that ask the same again and again, each with one kept connection, while a test breaks things. */
+/**
+ * Some clients that ask the same again and again, each with one kept connection, while a test
+ * breaks things.
+ */
 export class Callers {
   readonly outcomes: Outcome[] = [];
   private readonly agent = new Agent({ keepAlive: true });

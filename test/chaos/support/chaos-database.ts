@@ -98,7 +98,10 @@ export class ChaosDatabase {
     return performance.now();
   }
 
-  /** Stops all its processes in the middle of what they do; resolves to a function that lets them go on. */
+  /**
+   * Stops all its processes in the middle of what they do; resolves to a function that lets them go
+   * on.
+   */
   freeze(): () => number {
     const { pid } = this;
     const all = [pid, ...childrenOf(pid)];

@@ -6,7 +6,8 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// Responses without an operation in the document: refusals by the router, the parser and the limits.
+// Responses without an operation in the document: refusals by the router, the parser and the
+// limits.
 const PROBLEMS_OF_NO_ROUTE = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',

@@ -17,7 +17,10 @@ export class EarlierBuild {
     private readonly directory: string,
   ) {}
 
-  /** Installs and builds it, which takes a minute or two. It needs the history, and the registry or its cache. */
+  /**
+   * Installs and builds it, which takes a minute or two. It needs the history, and the registry or
+   * its cache.
+   */
   static async make(): Promise<EarlierBuild> {
     const migrations = 'prisma/migrations/*/migration.sql';
     const log = ['log', '-1', '--diff-filter=A', '--format=%H', '--name-only', '--', migrations];

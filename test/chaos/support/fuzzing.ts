@@ -10,8 +10,8 @@ export const SEED = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
 export type Examine<Case> = (batch: Case[]) => Promise<string[]>;
 
 /**
- * Generates so many cases, in batches, and returns the faults of the first batch with one: with everything
- * needed to replay it. Undefined if nothing was.
+ * Generates so many cases, in batches, and returns the faults of the first batch with one: with
+ * everything needed to replay it. Undefined if nothing was.
  */
 export async function findFault<Case>(
   cases: fc.Arbitrary<Case>,

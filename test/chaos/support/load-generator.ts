@@ -1,6 +1,6 @@
 /**
- * Sends requests at a rate that does not depend on the answers, in a process of its own, and reports what came back. Its
- * one argument is a `LoadPlan`; it writes a `LoadReport` to stdout.
+ * Sends requests at a rate that does not depend on the answers, in a process of its own, and
+ * reports what came back. Its one argument is a `LoadPlan`; it writes a `LoadReport` to stdout.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -216,7 +216,10 @@ function withLength(body: string): typeof NO_CONTENT {
 /** A chunked body whose trailer tells a key. */
 const trailerOf = (key: string) => `0\r\nX-API-Key: ${key}\r\n\r\n`;
 
-/** Requests in forms that somebody may read otherwise than the server does; none shows a key in the way that it must be. */
+/**
+ * Requests in forms that somebody may read otherwise than the server does; none shows a key in the
+ * way that it must be.
+ */
 export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   const keys = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...falseKeys(key)) },

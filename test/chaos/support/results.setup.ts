@@ -18,7 +18,10 @@ const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protecti
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
-/** Prints the table of results after a run; a full run puts its rows into that of docs/explanation/failure-tests.md too. */
+/**
+ * Prints the table of results after a run; a full run puts its rows into that of
+ * docs/explanation/failure-tests.md too.
+ */
 export default function setUp(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
   const file = join(folder, 'results');

@@ -123,7 +123,10 @@ const BAD_CHUNKS = [
   `1a\r\n${JSON_BODY}\r\n0\r\n X: a\r\n\r\n`,
 ];
 
-/** Request lines that are none. More blanks than one between the parts are let pass, as RFC 9112 has it. */
+/**
+ * Request lines that are none. More blanks than one between the parts are let pass, as RFC 9112 has
+ * it.
+ */
 const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method}\t${target}\tHTTP/1.1`,
   ([method, target]) => `${method} ${target}\tHTTP/1.1`,
@@ -174,7 +177,9 @@ function smuggled(key: string): string {
   return `GET /api/internal/users/u2 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}\r\n\r\n`;
 }
 
-/** Requests whose end, or whose very form, is not the same to every server; each shows a good key. */
+/**
+ * Requests whose end, or whose very form, is not the same to every server; each shows a good key.
+ */
 export function smugglingRequests(key: string): fc.Arbitrary<RawRequest> {
   const forms = fc.constantFrom(...LINES).chain((line) => formsOf(line, key));
   const withNext = fc.tuple(forms, fc.constantFrom('', smuggled(key)));

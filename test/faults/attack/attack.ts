@@ -49,7 +49,10 @@ export async function attack(
   return { attempts, shed, breaches };
 }
 
-/** The outcome of a response. Only the test knows that of a wrong key, because responses never reveal it. */
+/**
+ * The outcome of a response. Only the test knows that of a wrong key, because responses never
+ * reveal it.
+ */
 function outcomeOf({ code }: Answer, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
     case 'OVERLOADED':
