@@ -72,9 +72,9 @@ export function createFastifyAdapter(
 }
 
 /** The parser would count compressed bytes as text, and refuse them as malformed JSON. */
-function isCompressed({ method, headers }: FastifyRequest): boolean {
+function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
-  return coding !== 'identity' && method !== 'GET' && method !== 'HEAD';
+  return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');
 }
 
 function acceptOnlyJson(fastify: FastifyInstance): void {

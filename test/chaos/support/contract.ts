@@ -96,23 +96,32 @@ export class Contract {
       : this.findUndocumented(operation, sent, answer);
   }
 
+  private find(sent: Sent): Operation | undefined {
+    const name = sent.method === 'HEAD' ? 'get' : sent.method.toLowerCase();
+    const found = this.ofPath(sent).filter(({ method }) => method === name);
+    // A literal path wins over one with a parameter.
+    return found.find(isLiteral) ?? found[0];
+  }
+
   /** A path's segments count as decoded, but what is encoded in a segment divides none. */
-  private find({ method, target }: Sent): Operation | undefined {
+  private ofPath({ target }: Sent): Operation[] {
     const [path = ''] = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
     const segments = path.split('/').map(decode);
-    const name = method === 'HEAD' ? 'get' : method.toLowerCase();
-    const found = this.operations.filter((each) => each.method === name && fits(each, segments));
-    // A literal path wins over one with a parameter.
-    return found.find((each) => !each.path.includes('{')) ?? found[0];
+    return this.operations.filter((each) => fits(each, segments));
   }
 
   private findUndocumented(
     { method, path, responses }: Operation,
     sent: Sent,
-    { status, contentType, body }: Answer,
+    answer: Answer,
   ): string | undefined {
+    const { status, contentType, body } = answer;
     const response = responses[status];
-    if (response === undefined) return 'an undocumented status';
+    if (response === undefined) {
+      // A literal path without this method has no value of the other path's parameter.
+      const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
+      return isShadowed ? findUnroutedViolation(sent, answer) : 'an undocumented status';
+    }
     // The headers of a body: `inject` sets them, and Node leaves them out.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
@@ -135,6 +144,10 @@ export class Contract {
     this.validators.set(place, validate);
     return validate;
   }
+}
+
+function isLiteral({ path }: Operation): boolean {
+  return !path.includes('{');
 }
 
 function findUnroutedViolation({ method }: Sent, answer: Answer): string | undefined {
