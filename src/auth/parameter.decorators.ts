@@ -34,6 +34,7 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
       description,
       schema: toOpenApiSchema(schema, 'input').schema,
     };
+    /* v8 ignore else -- a handler always has a descriptor */
     if (descriptor) ApiHeader(header)(target, handler, descriptor);
   };
   return createParamDecorator(read, [document]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rootKeySchema } from './root-key.js';
-import { parseEnvironment } from './environment.js';
+import { misspelledVariables, parseEnvironment } from './environment.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
@@ -388,6 +388,14 @@ describe('access tokens', () => {
   it('require a long secret', () => {
     expect(problemsOf({ ...GOOD, JWT_SECRET: 'short' })).toEqual([
       expect.stringMatching(/^JWT_SECRET: must have 32 bytes/),
+    ]);
+  });
+});
+
+describe('misspelledVariables', () => {
+  it('suggests the variable that was probably meant', () => {
+    expect(misspelledVariables({ INTERNAL_API_KY: 'x', PATH: '/bin', HOME: '/root' })).toEqual([
+      expect.stringContaining('INTERNAL_API_KEY'),
     ]);
   });
 });

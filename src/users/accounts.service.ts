@@ -81,8 +81,7 @@ function minorDigits(currency: string): number {
   const format = { style: 'currency', currency } as const;
   const digits =
     knownDigits.get(currency) ??
-    new Intl.NumberFormat('en', format).resolvedOptions().minimumFractionDigits ??
-    0;
+    Number(new Intl.NumberFormat('en', format).resolvedOptions().minimumFractionDigits);
   knownDigits.set(currency, digits);
   return digits;
 }

@@ -48,14 +48,20 @@ export class UserLookups {
   private async load(lookups: readonly Lookup[]): Promise<(UserWithAccounts | undefined)[]> {
     const ids = new Set(lookups.map(({ id }) => id));
     // A shared request carries the request id and the trace of its first caller.
-    const options = { ...lookups[0]?.options, signal: allAborted(lookups) };
-    const [id] = ids;
-    if (id !== undefined && ids.size === 1) {
-      const found = await this.one(id, options);
-      return lookups.map(() => found);
+    const over = new AbortController();
+    const options = { ...lookups[0]?.options, signal: allAborted(lookups, over.signal) };
+    try {
+      const [id] = ids;
+      if (id !== undefined && ids.size === 1) {
+        const found = await this.one(id, options);
+        return lookups.map(() => found);
+      }
+      const found = await this.many([...ids], options);
+      return lookups.map((lookup) => found.get(lookup.id));
+    } finally {
+      // A caller may use one signal for many look-ups.
+      over.abort();
     }
-    const found = await this.many([...ids], options);
-    return lookups.map((lookup) => found.get(lookup.id));
   }
 
   private async one(id: string, options: CallOptions): Promise<UserWithAccounts | undefined> {
@@ -82,7 +88,7 @@ export class UserLookups {
 }
 
 /** A signal that is aborted when all callers have left; undefined if one of them never leaves. */
-function allAborted(lookups: readonly Lookup[]): AbortSignal | undefined {
+function allAborted(lookups: readonly Lookup[], over: AbortSignal): AbortSignal | undefined {
   const signals = lookups.map(({ options }) => options.signal);
   if (signals.length === 1) return signals[0];
   const left = new AbortController();
@@ -94,7 +100,7 @@ function allAborted(lookups: readonly Lookup[]): AbortSignal | undefined {
       if (waiting === 0) left.abort(signal.reason);
     };
     if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true });
+    else signal.addEventListener('abort', leave, { once: true, signal: over });
   }
   return left.signal;
 }

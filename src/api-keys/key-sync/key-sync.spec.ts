@@ -36,12 +36,15 @@ describe('KeySync', () => {
     await expect(createKeySync(error).onApplicationBootstrap()).rejects.toBe(error);
   });
 
-  it('starts without a database, and logs the cause', async () => {
+  it.each([
+    ['its cause', new Error('unexpected'), 'unexpected'],
+    ['the remedy', Object.assign(new Error('no relation'), { code: '42P01' }), 'migrate deploy'],
+  ])('starts without a usable database, and logs %s', async (_, error, logged) => {
     const log = vi.spyOn(Logger.prototype, 'error').mockReturnValue();
-    const keySync = createKeySync(new Error('unexpected'));
+    const keySync = createKeySync(error);
     await keySync.onApplicationBootstrap();
     expect(keySync.isFresh()).toBe(false);
-    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('unexpected'));
+    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(logged));
     await keySync.onApplicationShutdown();
     log.mockRestore();
   });
