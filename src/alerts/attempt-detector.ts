@@ -102,9 +102,12 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
     this.unshared = new Map();
     this.timer = undefined;
     try {
+      // `WITH` marks a write: a repeated statement would count twice.
       const counts = await this.prisma.$queryRaw<SharedCount[]>`
-        SELECT network, failures, sources
-        FROM count_failed_auth(${networks}::text[], ${added}::int[], ${WINDOW_SECONDS}::int)`;
+        WITH counted AS (
+          SELECT * FROM count_failed_auth(${networks}::text[], ${added}::int[], ${WINDOW_SECONDS}::int)
+        )
+        SELECT network, failures, sources FROM counted`;
       for (const { network, failures, sources } of counts) this.judge(network, failures, sources);
     } catch (error) {
       this.logger.debug(withoutArguments(error));

@@ -88,15 +88,15 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   private async listen(): Promise<Acknowledgements> {
-    this.listening ??= Acknowledgements.listen(
+    const listening = (this.listening ??= Acknowledgements.listen(
       this.urls,
       this.authenticator,
       () => (this.listening = undefined),
-    );
+    ));
     try {
-      return await this.listening;
+      return await listening;
     } catch (error) {
-      this.listening = undefined;
+      if (this.listening === listening) this.listening = undefined;
       throw error;
     }
   }

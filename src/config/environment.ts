@@ -51,7 +51,7 @@ const KEY_ENVIRONMENT_OF = {
 export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
   .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
-  .transform((url) => (URL.canParse(url) ? withSearchPath(url) : url));
+  .transform(withSearchPath);
 
 const redisUrl = z
   .string()

@@ -4,6 +4,7 @@ import { ConnectionError, PooledSessionError } from './connection-error.js';
 import type { DatabaseUrls, UrlVariable } from './database-urls.js';
 
 const PROBES = 8;
+const PROBE_TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -41,9 +42,9 @@ export class DatabaseClient extends Client {
   /** Whether a pooler changes the session after each transaction. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
-    const other = new DatabaseClient(this.urls, this.variable, {});
-    await other.connect();
+    const other = new DatabaseClient(this.urls, this.variable, PROBE_TIMEOUTS);
     try {
+      await other.connect();
       const sessions = new Set<number>();
       const others = new Set<number>();
       // Asks twice, because a pooler may alternate between two sessions.
@@ -54,7 +55,8 @@ export class DatabaseClient extends Client {
       }
       return sessions.size > 1 || others.size > 1 || [...sessions].some((id) => others.has(id));
     } finally {
-      await other.end();
+      // Not awaited: a server that hangs would not answer.
+      other.end().catch(() => undefined);
     }
   }
 
@@ -63,6 +65,8 @@ export class DatabaseClient extends Client {
       await super.connect();
       await this.setUp();
     } catch (error) {
+      // The set-up may have failed on a connection that stays open.
+      super.end().catch(() => undefined);
       const failure = new ConnectionError(this.variable, error);
       this.urls.report(this.variable, failure.message);
       throw failure;

@@ -25,7 +25,13 @@ export class GuardedPrismaPg extends PrismaPg {
     };
     adapter.startTransaction = async (isolationLevel) => {
       const transaction = await startTransaction(isolationLevel);
-      if (!this.pool.hasOwnSessions) await execute(transaction, SET_UP_TRANSACTION);
+      if (this.pool.hasOwnSessions) return transaction;
+      try {
+        await execute(transaction, SET_UP_TRANSACTION);
+      } catch (error) {
+        await abandon(transaction);
+        throw error;
+      }
       return transaction;
     };
     const run = <Result>(
@@ -53,10 +59,15 @@ async function inTransaction<Result>(
     await transaction.commit();
     return result;
   } catch (error) {
-    await execute(transaction, 'ROLLBACK').catch(() => undefined);
-    await transaction.rollback();
+    await abandon(transaction);
     throw error;
   }
+}
+
+/** Gives the connection back to the pool. */
+async function abandon(transaction: Transaction): Promise<void> {
+  await execute(transaction, 'ROLLBACK').catch(() => undefined);
+  await transaction.rollback();
 }
 
 async function execute(transaction: Transaction, sql: string): Promise<void> {

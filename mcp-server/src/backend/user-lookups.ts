@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import type { BackendCalls, CallOptions } from './backend-calls.js';
-import { UserNotFoundError } from './backend-errors.js';
+import { BackendUnavailableError, UserNotFoundError } from './backend-errors.js';
 import {
   type UserWithAccounts,
   userPageWithAccountsSchema,
@@ -45,7 +45,9 @@ export class UserLookups {
     return within(this.loader.load({ id, options }), options.signal);
   }
 
-  private async load(lookups: readonly Lookup[]): Promise<(UserWithAccounts | undefined)[]> {
+  private async load(
+    lookups: readonly Lookup[],
+  ): Promise<(UserWithAccounts | undefined | Error)[]> {
     const ids = new Set(lookups.map(({ id }) => id));
     // A shared request carries the request id and the trace of its first caller.
     const over = new AbortController();
@@ -58,9 +60,21 @@ export class UserLookups {
       }
       const found = await this.many([...ids], options);
       return lookups.map((lookup) => found.get(lookup.id));
+    } catch (error) {
+      if (ids.size === 1 || !isUnusable(error)) throw error;
+      // One record that cannot be read must not fail the calls of other users.
+      return await Promise.all(lookups.map((lookup) => this.oneOrError(lookup)));
     } finally {
       // A caller may use one signal for many look-ups.
       over.abort();
+    }
+  }
+
+  private async oneOrError({ id, options }: Lookup): Promise<UserWithAccounts | undefined | Error> {
+    try {
+      return await this.one(id, options);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
@@ -85,6 +99,10 @@ export class UserLookups {
     const accounts = new Map(Object.entries(page.accounts ?? {}));
     return new Map(page.users.map((user) => [user.id, { user, accounts: accounts.get(user.id) }]));
   }
+}
+
+function isUnusable(error: unknown): boolean {
+  return error instanceof BackendUnavailableError && error.reason === 'unusable-answer';
 }
 
 /** A signal that is aborted when all callers have left; undefined if one of them never leaves. */

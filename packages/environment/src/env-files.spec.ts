@@ -46,6 +46,13 @@ describe('loadEnvFiles', () => {
     expect(loaded()).toEqual({ DATABASE_URL: 'own' });
   });
 
+  it('does not mix the variables of two databases', () => {
+    write('.env.local', 'DATABASE_URL=near');
+    write('.env', 'DIRECT_URL=far', 'PORT=1');
+    expect(loaded()).toEqual({ DATABASE_URL: 'near', PORT: '1' });
+    expect(loaded({ DIRECT_URL: 'own' })).toEqual({ DIRECT_URL: 'own', PORT: '1' });
+  });
+
   it.each([
     ['NODE_ENV', 'production'],
     ['NODE_ENV', 'test'],

@@ -7,28 +7,29 @@ type Variables = Record<string, string | undefined>;
 /** `npm start` writes its variables here, for commands in another terminal. */
 export const START_FILE = '.data/start.env';
 
-/**
- * Reads `.env.local`, `.env` and the latest `npm start`'s database; the first non-empty value wins.
- */
-function readEnvFiles(): Variables {
-  const { DATABASE_URL } = readEnvFile(START_FILE);
-  const given = { ...readEnvFile('.env'), ...readEnvFile('.env.local') };
-  return given.DATABASE_URL || given.DATABASE_URL_FILE ? given : { ...given, DATABASE_URL };
-}
+const DATABASE_VARIABLE = /^(DATABASE|DIRECT)_URL(_FILE)?$/;
 
 /**
- * Adds the variables of the env files to those of the process, which win. Production and
- * `ENV_FILES=off` read no files.
+ * Adds the variables of `.env.local`, `.env` and the latest `npm start`'s database to those of the
+ * process. The first non-empty value wins. Production and `ENV_FILES=off` read no files.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';
   if (!isDevelopment || variables.ENV_FILES === 'off') return;
-  const hasDatabase = Boolean(variables.DATABASE_URL || variables.DATABASE_URL_FILE);
-  for (const [name, value] of Object.entries(readEnvFiles())) {
-    if (value === undefined || name in variables) continue;
-    // Variables of two databases must not mix.
-    if (!(hasDatabase && /^(DATABASE|DIRECT)_URL/.test(name))) variables[name] = value;
+  const start = { DATABASE_URL: readEnvFile(START_FILE).DATABASE_URL };
+  let hasDatabase = namesDatabase(variables);
+  for (const source of [readEnvFile('.env.local'), readEnvFile('.env'), start]) {
+    for (const [name, value] of Object.entries(source)) {
+      if (value === undefined || name in variables) continue;
+      // Variables of two databases must not mix.
+      if (!(hasDatabase && DATABASE_VARIABLE.test(name))) variables[name] = value;
+    }
+    hasDatabase ||= namesDatabase(source);
   }
+}
+
+function namesDatabase(variables: Variables): boolean {
+  return Object.entries(variables).some(([name, value]) => value && DATABASE_VARIABLE.test(name));
 }
 
 /** For commands in another terminal: the variables of the latest `npm start` win. */
