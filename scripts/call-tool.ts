@@ -30,7 +30,7 @@ async function main([tool, ...rest]: string[]): Promise<void> {
     if (!names.includes(tool))
       throw new Error(`There is no tool ${tool}: use ${names.join(', ')}.`);
     const { content, isError } = await client.callTool(parameters);
-    // The parts after the first repeat it, for programs.
+    // Later parts repeat the first one for programs.
     const [answer] = content;
     console.log(answer?.type === 'text' ? answer.text : answer);
     if (isError) process.exitCode = 1;
@@ -72,7 +72,7 @@ async function connect(url: URL, token: string): Promise<Client> {
     await client.connect(new StreamableHTTPClientTransport(url, { authProvider }));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`No MCP server could be used at ${url.href} (${reason}): run npm start.`, {
+    throw new Error(`Cannot use an MCP server at ${url.href} (${reason}): run npm start.`, {
       cause: error,
     });
   }

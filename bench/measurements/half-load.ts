@@ -59,8 +59,8 @@ function row({ title }: Peer, load: string, rounds: readonly Throughput[]): stri
   return [
     `${title}, ${load}`,
     formatCount(medianOf(ratesOf(rounds))),
-    // Half of the requests are more than half of the time: the fewer come in a turn of the event
-    // loop, the more each costs.
+    // Half the request rate costs more than half the CPU time: the fewer requests share an
+    // event-loop tick, the more each costs.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),

@@ -1,2 +1,2 @@
-/** Injects the process's pino logger, for lines with fields. */
+/** Injects the process's pino logger, for structured log lines. */
 export const PROCESS_LOGGER = Symbol('process logger');

@@ -22,8 +22,8 @@ const ALL_TOOLS = [getBalance, getProfile, updatePhone];
 const configModule = await validatedConfig(parseEnvironment);
 
 /**
- * The tools and everything they need but a transport: `AppModule` adds HTTP, `stdio.ts` stdio.
- * Importing this file fails with a list of every problem of the environment variables.
+ * The tools and everything they need but a transport. `AppModule` adds HTTP; `stdio.ts` adds stdio.
+ * Importing this file fails with a list of all invalid environment variables.
  */
 @Module({})
 export class ToolServerModule {

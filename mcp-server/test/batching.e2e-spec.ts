@@ -58,7 +58,7 @@ it('refuses a balance when the key for the backend lacks accounts:read', async (
   const { id } = await addUser(stack.prisma, { permissions: ['read'] });
   const result = await callTool(mcp.url, await token(id), 'get_balance');
   expect(result.isError).toBe(true);
-  expect(sentence(result)).toMatch(/^This server may not ask the user service\./);
+  expect(sentence(result)).toMatch(/^The user service refuses this server\./);
 });
 
 it.each([

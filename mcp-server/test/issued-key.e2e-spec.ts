@@ -42,7 +42,7 @@ it('the key that npm start issues is all that the tools need, and its rotation i
   const path = `/api/internal/api-keys/${key.id}`;
   const rotated = await root.post(`${path}/rotate`).expect(201);
   expect(sentence(await client.callTool('get_balance'))).toBe(GREETING);
-  const warnings = () => mcp.output.match(/The key for the backend has been replaced on/g);
+  const warnings = () => mcp.output.match(/The key for the backend was replaced on/g);
   await expect.poll(warnings).toHaveLength(1);
 
   writeFileSync(INTERNAL_API_KEY_FILE, rotated.body.secret);

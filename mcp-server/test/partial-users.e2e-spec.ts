@@ -55,7 +55,7 @@ describe('a key that may read some fields of a user', () => {
       expect(sentence(result)).toBe(HIDDEN);
       expect(result.structuredContent).toBeUndefined();
       await expect.poll(() => mcp.output).toContain(`"tool":"get_profile","fields":["${field}"]`);
-      expect(mcp.output).toContain('the API key for the backend may not read fields');
+      expect(mcp.output).toContain('the API key for the backend cannot read fields');
     },
   );
 

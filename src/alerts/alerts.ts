@@ -41,7 +41,7 @@ interface Detection {
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
-  /** Detections without an alert because too many incidents of their rule are open. */
+  /** Alerts not raised because too many incidents of the rule are open. */
   readonly suppressed: Record<string, number> = Object.fromEntries(
     ALERT_RULES.map((rule) => [rule, 0]),
   );

@@ -27,7 +27,7 @@ export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
     try {
       const retired = await this.retireQuietKeys();
       for (const { id } of retired)
-        this.logger.log(`Key ${id} has retired: its successor is in use`);
+        this.logger.log(`Ended key ${id} early: its successor is in use`);
     } catch (error) {
       this.logger.debug(withoutArguments(error));
     }

@@ -83,7 +83,7 @@ export class KeyPropagation implements OnApplicationShutdown {
     const count = unproven.length;
     const ids = unproven.slice(0, 5).join(', ');
     this.logger.warn(
-      `${count} instances share no root key with this process: restart them with the current one, or look for forged rows (${ids})`,
+      `Instances without a root key of this process: ${count} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
     );
   }
 

@@ -65,7 +65,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private replaceKeys({ keys, problem }: RootKeyFile): void {
     if (keys === undefined) {
       // The previous keys stay, so that a half-written file locks nobody out.
-      this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the keys read before stay in force`);
+      this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the previous keys stay in force`);
       return;
     }
     this.keys = this.inForce(keys);
@@ -97,7 +97,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private warnOfWeakKeys(): void {
     for (const { id, weakness } of this.keys) {
       if (weakness !== undefined)
-        this.logger.warn(`Root key ${id} is ${weakness}: refused in production`);
+        this.logger.warn(`Root key ${id} is ${weakness}: accepted here, but not in production`);
     }
   }
 }

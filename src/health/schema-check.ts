@@ -36,7 +36,7 @@ export class SchemaCheck implements OnApplicationBootstrap {
       SELECT pg_has_role(relowner, 'USAGE') AS "isOwner" FROM pg_class WHERE oid = to_regclass('users')`;
     if (account?.isOwner === true) {
       this.logger.warn(
-        "DATABASE_URL is the account of the database's owner, who can change the audit trail: " +
+        "DATABASE_URL uses the account of the tables' owner, who can change the audit trail: " +
           'make another account with node deploy/database/migrate.mjs',
       );
     }

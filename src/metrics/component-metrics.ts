@@ -113,7 +113,7 @@ export class ComponentMetrics {
       'rule',
       {
         name: 'latchkey_alerts_suppressed_total',
-        help: 'Detections without an alert because too many incidents of their rule are open.',
+        help: 'Alerts not raised because too many incidents of the rule are open.',
       },
       () => alerts.suppressed,
     );

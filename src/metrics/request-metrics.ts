@@ -29,7 +29,7 @@ export class RequestMetrics implements OnModuleInit {
     this.durations = new RequestDurations(registry);
     this.attempts = new Counter({
       name: 'latchkey_auth_attempts_total',
-      help: 'Requests to routes that require a key, by the true outcome of the key check.',
+      help: 'Requests to routes that require a key, by the outcome of the key check, which the response may hide.',
       labelNames: ['outcome'],
       registers,
     });

@@ -35,17 +35,20 @@ export const PROBLEM_TYPES = {
   ROUTE_NOT_FOUND: lasting(404, 'There is no such route'),
   USER_NOT_FOUND: lasting(404, 'User not found'),
   API_KEY_NOT_FOUND: lasting(404, 'There is no API key with this id'),
-  METHOD_NOT_ALLOWED: lasting(405, 'The route exists, with other methods'),
+  METHOD_NOT_ALLOWED: lasting(405, 'The route does not support this method'),
   REQUEST_TIMEOUT: retryable(408, 'The request took too long to arrive'),
   EMAIL_TAKEN: lasting(409, 'Another user has this email'),
   USER_ID_TAKEN: lasting(409, 'Another user has this id'),
   USER_HAS_ACCOUNTS: lasting(409, 'A user with accounts cannot be deleted'),
-  API_KEY_NOT_ACTIVE: lasting(409, 'The API key has ended, so it can have no successor'),
+  API_KEY_NOT_ACTIVE: lasting(409, 'A revoked or expired API key can have no successor'),
   API_KEY_ALREADY_ROTATED: lasting(409, 'The API key has a successor already'),
-  KEY_ENVIRONMENT_MISMATCH: lasting(409, 'No running server would accept the key'),
+  KEY_ENVIRONMENT_MISMATCH: lasting(
+    409,
+    'The running servers accept only keys of another environment',
+  ),
   LAST_WAY_IN: lasting(
     409,
-    'It is the last issued API key that can manage keys: revoke it with a root key',
+    'This is the last issued key that can manage keys: revoke it with a root key',
   ),
   BODY_TOO_LARGE: lasting(413, 'The request body is too large'),
   URL_TOO_LONG: lasting(414, 'The URL is too long'),
@@ -54,7 +57,7 @@ export const PROBLEM_TYPES = {
     'The request body must be application/json without a Content-Encoding',
     { 'accept-encoding': 'identity' },
   ),
-  EXPECTATION_FAILED: lasting(417, 'Only 100-continue can be expected'),
+  EXPECTATION_FAILED: lasting(417, 'Expect must be 100-continue'),
   IDEMPOTENCY_KEY_REUSED: lasting(422, 'The Idempotency-Key was used before, for another request'),
   RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
     outcome: 'rate-limited',
@@ -73,11 +76,11 @@ export const PROBLEM_TYPES = {
   // Not retryable: the key stays wrong.
   TOO_MANY_FAILURES: lasting(
     429,
-    'Too many requests with an invalid or missing API key came from this address',
+    'Too many requests with an invalid or missing API key came from this network',
     { 'retry-after': '60' },
     { limit: 'source-failures' },
   ),
-  HEADERS_TOO_LARGE: lasting(431, 'The request headers are too large or more than 100'),
+  HEADERS_TOO_LARGE: lasting(431, 'The request headers are too large or too many (limit: 100)'),
   INTERNAL_ERROR: lasting(500, 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: retryable(
     503,
@@ -85,7 +88,7 @@ export const PROBLEM_TYPES = {
     5,
   ),
   KEYS_UNAVAILABLE: retryable(503, 'API key verification is temporarily unavailable', 1),
-  OVERLOADED: retryable(503, 'There are more requests than can be answered soon', 1),
+  OVERLOADED: retryable(503, 'The server is overloaded', 1),
   SCHEMA_OUTDATED: lasting(503, 'The database schema is missing or older than this version'),
   DATABASE_UNAVAILABLE: retryable(503, 'The database is temporarily unavailable', 1),
 } as const satisfies Record<string, ProblemType>;
@@ -171,7 +174,10 @@ export function sendProblem(reply: FastifyReply, problem: ProblemException): voi
   void reply.code(status).headers(headers).send(body);
 }
 
-/** A problem that the same request meets again. */
+/**
+ * The same request would fail again, however long the caller waits, unless the data, the key or the
+ * server changes in the meantime.
+ */
 function lasting(
   status: number,
   detail: string,

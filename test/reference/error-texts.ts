@@ -151,7 +151,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Correct the key as for [`INVALID_API_KEY`](#invalid-api-key).',
   },
   HEADERS_TOO_LARGE: {
-    cause: 'The headers have more than 16 KiB, or are more than 100.',
+    cause: 'The headers exceed 16 KiB, or there are more than 100.',
     remedy: 'Send fewer headers. Cookies are not needed.',
   },
   INTERNAL_ERROR: {

@@ -41,8 +41,11 @@ and \`msg\`, often \`context\` (the component) and \`err\` (type, code, message 
     '`event`, `outcome`, `limit`, `source` and `client` exist if the route requires an API key.',
     fieldTable(REQUEST_FIELDS),
     '### Outcomes and events',
-    'With `limit` `source-failures`, the event `authn_login_fail` becomes `authn_login_fail_max`.',
+    'If `limit` is `source-failures`, the event `authn_login_fail` becomes `authn_login_fail_max`.',
     table(['outcome', 'event', 'level'], outcomes),
+    `- \`wrong-environment\`: the key belongs to another environment than \`API_KEY_ENVIRONMENT\`.
+- \`foreign-network\`: the client address is outside the networks of the key.
+- \`unverifiable\`: the key cache may be stale, so the response is 503 \`KEYS_UNAVAILABLE\`.`,
     '### Tool call (MCP server)',
     fieldTable(TOOL_CALL_FIELDS),
   );

@@ -11,8 +11,7 @@ const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'users:grant': 'With `users:write`: set `roles` and `permissions` of users.',
   'accounts:read': 'Read the accounts of users.',
   'keys:read': 'Read issued keys, root keys and their usage.',
-  'keys:write':
-    'Issue and rotate keys within the rights of the own key, and revoke any issued key.',
+  'keys:write': "Issue and rotate keys within the caller's own rights, and revoke any issued key.",
   'audit:read': 'Read and verify the audit trail.',
 };
 

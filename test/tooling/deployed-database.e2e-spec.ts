@@ -141,7 +141,7 @@ describe('node deploy/database/migrate.mjs', () => {
 });
 
 describe('an installation with two accounts', () => {
-  const WARNING = "is the account of the database's owner";
+  const WARNING = "uses the account of the tables' owner";
   let database: DividedDatabase;
   const production = (DATABASE_URL: string) => start({ DATABASE_URL, NODE_ENV: 'production' });
 

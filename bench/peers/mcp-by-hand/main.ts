@@ -30,7 +30,7 @@ const handler = createMcpHandler(() => {
   server.registerTool(
     'get_balance',
     {
-      description: 'Tells the balance of the user’s accounts.',
+      description: 'Lists the balance of each account of the user.',
       inputSchema: z.object({ account_type: accountTypeSchema.optional() }),
       outputSchema: z.object({ name: z.string(), accounts: z.array(accountSchema) }),
     },

@@ -40,7 +40,7 @@ interface Call<Answer> {
   readonly route: BackendRoute;
   readonly request: BackendRequest<Answer>;
   readonly origin: Origin;
-  /** The caller's; a call that the caller left is no failure of the backend. */
+  /** The caller's signal; its abort is not counted as a backend failure. */
   readonly signal: AbortSignal | undefined;
   readonly deadline: number;
 }
@@ -81,7 +81,7 @@ export class BackendCalls {
     return watch(work, (outcome) => this.observer?.onCall(route, outcome));
   }
 
-  /** @throws BackendError, or the reason of the caller's signal. */
+  /** @throws BackendError, or `signal.reason`. */
   async send<Answer>(
     route: BackendRoute,
     request: BackendRequest<Answer>,

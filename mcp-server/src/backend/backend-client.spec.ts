@@ -232,8 +232,8 @@ describe('a key that has a successor', () => {
     vi.advanceTimersByTime(3_599_000);
     await ask();
     expect(warnings).toEqual([
-      'The key for the backend has been replaced on 2026-01-01T00:00:00.000Z' +
-        ' and is refused from 2026-01-02T00:00:00.000Z: give this server the new one.',
+      'The key for the backend was replaced on 2026-01-01T00:00:00.000Z' +
+        ' and will be refused from 2026-01-02T00:00:00.000Z: give this server the new one.',
     ]);
     vi.advanceTimersByTime(1000);
     await ask();
@@ -248,7 +248,7 @@ describe('a key that has a successor', () => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
-      `The key for the backend has been replaced${date}: give this server the new one.`,
+      `The key for the backend was replaced${date}: give this server the new one.`,
     ]);
   });
 

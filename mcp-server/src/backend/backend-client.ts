@@ -37,8 +37,8 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
 /**
- * The backend's internal user API. Every method throws a `BackendError`, or the reason of an
- * aborted signal.
+ * The backend's internal user API. Every method throws a `BackendError`, or the
+ * `signal.reason` of the caller.
  */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);

@@ -4,13 +4,13 @@ import type { HttpService } from '@nestjs/axios';
 import type { Environment } from '../config/environment.js';
 import { createBackendHttp } from './backend-http.js';
 
-// Health is public: however often it is asked, the backend is asked this rarely.
+// The route is public: the backend is asked at most once per 250 ms.
 const FRESH_MS = 250;
-// Well below the second that a load balancer waits: a backend that hangs must not take this server
-// away.
+// Well below the 1 s that a load balancer waits: a backend that hangs must not take this server out
+// of rotation.
 const TIMEOUT_MS = 400;
 
-/** Whether the backend says that it is ready. It is asked without the key. */
+/** Whether the backend says that it is ready. Asks without an API key. */
 @Injectable()
 export class BackendHealth {
   private readonly http: HttpService;

@@ -47,7 +47,7 @@ export class BackendTransport {
     private readonly keys: ApiKeySource,
   ) {}
 
-  /** @throws BackendError, or the reason of `signal`. */
+  /** @throws BackendError, or `signal.reason`. */
   async send<Answer>(
     request: BackendRequest<Answer>,
     origin: Origin,

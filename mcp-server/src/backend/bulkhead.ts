@@ -15,8 +15,8 @@ export class Bulkhead {
 
   /**
    * Takes a place, which `leave` gives back.
-   * @throws BackendUnavailableError if the queue is full or the deadline passes, or the reason of
-   *   `signal`.
+   * @throws BackendUnavailableError if the queue is full or the deadline passes, or
+   *   `signal.reason`.
    */
   async enter(signal: AbortSignal | undefined, deadline: number): Promise<void> {
     if (this.running < MAX_RUNNING) {

@@ -18,9 +18,9 @@ export class DeprecationNotice {
     this.givenAt = performance.now();
     const since = /^@(\d{1,10})$/.exec(String(deprecation))?.[1];
     const parts = [
-      'The key for the backend has been replaced',
+      'The key for the backend was replaced',
       describe(' on', Number(since) * 1000),
-      describe(' and is refused from', Date.parse(String(sunset))),
+      describe(' and will be refused from', Date.parse(String(sunset))),
       ': give this server the new one.',
     ];
     this.logger.warn(parts.join(''));

@@ -3,7 +3,7 @@ import { BackendUnavailableError } from './backend-errors.js';
 /**
  * Settles as `work` does, or rejects as soon as the caller leaves or the deadline has passed.
  * @param deadline on the clock of `performance.now()`; none if it is left out
- * @throws BackendUnavailableError after the deadline, or the reason of `signal`.
+ * @throws BackendUnavailableError after the deadline, or `signal.reason`.
  */
 export async function within<Result>(
   work: Promise<Result>,

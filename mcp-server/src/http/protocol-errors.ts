@@ -9,8 +9,11 @@ const RESPONSES: Readonly<Record<ProtocolError, { status: number; message: strin
   MALFORMED_HTTP: { status: 400, message: 'The request is not valid HTTP' },
   BODY_NOT_ALLOWED: { status: 400, message: 'A GET or HEAD request must not have a body' },
   REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive' },
-  EXPECTATION_FAILED: { status: 417, message: 'Only 100-continue can be expected' },
-  HEADERS_TOO_LARGE: { status: 431, message: 'The request headers are too large or more than 100' },
+  EXPECTATION_FAILED: { status: 417, message: 'Expect must be 100-continue' },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    message: 'The request headers are too large or too many (limit: 100)',
+  },
 };
 
 /** Renders protocol errors as Nest renders every other error, and logs them as requests. */

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import type { Environment } from '../config/environment.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 
-/** The faults of a token itself. While the issuer's keys are unavailable, a token may be right. */
+/** The faults of a token itself. Not `keys-unavailable`: that token may be valid. */
 export type TokenFault = Exclude<AccessTokenFault, 'keys-unavailable'>;
 export const TOKEN_FAULTS: readonly TokenFault[] = ['malformed', 'expired', 'signature', 'claims'];
 

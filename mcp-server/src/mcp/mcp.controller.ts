@@ -36,7 +36,7 @@ export class McpController implements OnApplicationShutdown {
   constructor(factory: McpServerFactory, config: ConfigService<Environment, true>) {
     this.limitMs =
       MOST_CALLS * config.get('BACKEND_TOTAL_TIMEOUT_MS', { infer: true }) + ALL_ELSE_MS;
-    const onerror = (error: Error) => this.logger.debug(`Refused by the MCP SDK: ${error.name}`);
+    const onerror = (error: Error) => this.logger.debug(`The MCP SDK reported ${error.name}`);
     this.handler = createMcpHandler((connection) => factory.create(connection), {
       maxRequestBodySize: MAX_REQUEST_BYTES,
       onerror,

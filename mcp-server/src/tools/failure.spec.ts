@@ -24,6 +24,6 @@ describe('describeFailure', () => {
 
   it('advises against a retry that cannot succeed', () => {
     const error = new BackendUnavailableError('status', false, { retryAfterMs: 1000 });
-    expect(describeFailure(error).sentence).toContain('Trying again will hardly help');
+    expect(describeFailure(error).sentence).toContain('Trying again is unlikely to help');
   });
 });

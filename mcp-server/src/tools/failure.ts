@@ -29,19 +29,19 @@ export function describeFailure(error: unknown): Failure {
     return {
       code: 'backend-refused',
       sentence:
-        'This server may not ask the user service. Trying again will not help: tell its operator.',
+        'The user service refuses this server. Trying again will not help: tell its operator.',
     };
   }
   return {
     code: 'unexpected',
-    sentence: 'The tool failed. Trying again will hardly help: tell its operator.',
+    sentence: 'The tool failed. Trying again is unlikely to help: tell its operator.',
   };
 }
 
 function describeUnavailable({ reason, retryable, details }: BackendUnavailableError): Failure {
   const advice = retryable
     ? `Try again in ${waitingTime(details.retryAfterMs)}.`
-    : 'Trying again will hardly help: tell its operator.';
+    : 'Trying again is unlikely to help: tell its operator.';
   return {
     code: `backend-${reason}`,
     sentence: `The user service is unavailable at the moment. ${advice}`,

@@ -1,6 +1,6 @@
 const DECIMAL = /^-?\d{1,30}(?:\.\d{1,18})?$/;
 const CURRENCY = /^[A-Z]{3}$/;
-const MOST_DECIMALS = 18;
+const MAX_DECIMALS = 18;
 // More than ISO 4217 has; a backend that invents currencies must not fill the memory.
 const MAX_FORMATS = 300;
 
@@ -25,7 +25,7 @@ function formatOf(currency: string): Intl.NumberFormat {
   const format = new Intl.NumberFormat('en-US', {
     ...style,
     minimumFractionDigits,
-    maximumFractionDigits: MOST_DECIMALS,
+    maximumFractionDigits: MAX_DECIMALS,
   });
   if (formats.size >= MAX_FORMATS) formats.clear();
   formats.set(currency, format);

@@ -31,12 +31,15 @@ const outputSchema = z.object({
 
 type Balance = z.infer<typeof outputSchema>;
 
-/** The guide's tool: greets the user and tells the balances of their accounts. */
+/**
+ * The tool of the original integration guide (docs/decisions/0012-fallback-data.md): greets the
+ * user and lists the balances.
+ */
 export const getBalance = (backend: BackendClient) =>
   defineTool({
     name: 'get_balance',
     title: 'Account balance',
-    description: 'Tells the balance of the user’s bank accounts, or of those of one type.',
+    description: 'Lists the balance of each bank account of the user, or of one account type.',
     scope: 'balance:read',
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: inputSchema,

@@ -39,7 +39,7 @@ export interface FinishedToolCall {
 }
 
 /**
- * Calls tools: finds out the user, checks the scope and the rate, gives every failure a fixed
+ * Calls tools: identifies the user, checks the scope and the rate, gives every failure a fixed
  * sentence, and logs one line.
  */
 @Injectable()
@@ -88,7 +88,7 @@ export class ToolCaller {
         const fields = { tool: tool.name, fields: error.fields };
         this.logger.warn(
           fields,
-          'the API key for the backend may not read fields that a tool needs',
+          'the API key for the backend cannot read fields that a tool needs',
         );
       }
       if (outcome === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
@@ -117,7 +117,7 @@ export class ToolCaller {
     throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
   }
 
-  // A token of the connection was counted by the guard, or belongs to a stdio process.
+  // Counts argument tokens only: the guard counts a connection's token, and stdio needs no limit.
   private async countFailure(
     fault: AccessTokenFault,
     { tokenArgument, clientAddress: address, requestId = '' }: Invocation,
@@ -132,7 +132,7 @@ export class ToolCaller {
     );
   }
 
-  // A batch of older protocol versions is one request with up to 100 calls.
+  // Per call, not per request: a batch (older protocol) holds up to 100 calls.
   private async requireRate({ id }: User): Promise<void> {
     const seconds = await this.rateLimit.consume(`calls of user:${id}`);
     if (seconds === undefined) return;
@@ -160,8 +160,8 @@ export class ToolCaller {
   }
 }
 
-// Over HTTP the MCP SDK has challenged the client already; stdio and the token argument come by
-// here only.
+// Over HTTP the SDK has checked the scope already; for stdio and the token argument this is the
+// only check.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

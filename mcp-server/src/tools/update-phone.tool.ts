@@ -47,13 +47,13 @@ export const updatePhone = (backend: BackendClient) =>
     },
   });
 
-const NOT_SENT = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
+const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
 function explain(error: unknown): unknown {
   if (error instanceof BackendRejectedError) {
     return new ToolError('phone-rejected', 'The phone number was not accepted. Check it.');
   }
-  if (!(error instanceof BackendUnavailableError) || NOT_SENT.has(error.reason)) return error;
+  if (!(error instanceof BackendUnavailableError) || NOT_APPLIED.has(error.reason)) return error;
   return new ToolError(
     'update-unconfirmed',
     'It is not known whether the phone number was changed. Look at the profile before trying again.',

@@ -103,7 +103,7 @@ describe('a rotation of the key', () => {
       INTERNAL_API_KEY: OTHER_KEY,
       PORT,
     });
-    expect(sentence(await client.callTool('get_balance'))).toContain('may not ask');
+    expect(sentence(await client.callTool('get_balance'))).toContain('refuses this server');
     writeFileSync(INTERNAL_API_KEY_FILE, `${OTHER_KEY}\n`);
     expect((await client.callTool('get_balance')).isError).toBeUndefined();
     await client.close();

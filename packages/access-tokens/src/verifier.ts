@@ -71,7 +71,7 @@ const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
   expired: 'The access token has expired',
   signature: 'The access token is not signed by a trusted key',
   claims: 'The access token is not meant for this service',
-  'keys-unavailable': 'The keys of the token issuer cannot be had at the moment',
+  'keys-unavailable': 'The token issuer’s signing keys are temporarily unavailable',
 };
 
 /** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
@@ -130,8 +130,7 @@ function secretKey(secret: string): JWTVerifyGetKey {
 
 /**
  * A cached key set. An unknown key id causes a new fetch at most every 30 s (jose's default). After
- * a failed fetch the issuer is left alone for a while, or each forged token would make its request
- * wait.
+ * a failed fetch, fetching pauses, or each request with a forged token would wait.
  */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
@@ -157,8 +156,8 @@ async function cachedKey(
   try {
     return await createLocalJWKSet(known ?? { keys: [] })(header, token);
   } catch (cause) {
-    // The key may be new, but the issuer is unavailable.
-    throw new Error('The signing key is unknown, and the issuer is unavailable', { cause });
+    // The key may be new, but the token issuer is unavailable.
+    throw new Error('The signing key is unknown, and the token issuer is unavailable', { cause });
   }
 }
 
