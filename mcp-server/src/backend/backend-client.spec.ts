@@ -316,6 +316,19 @@ describe('getUserWithAccounts', () => {
     expect(calls[0]).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
+  it('fails only the call about a record that cannot be read', async () => {
+    const bodies = new Map<string, unknown>([
+      ['/api/internal/users?ids=1,2&include=accounts', { users: [user('1'), { id: 2 }] }],
+      ['/api/internal/users/1?include=accounts', { user: user('1'), accounts: ACCOUNTS }],
+      ['/api/internal/users/2?include=accounts', { user: { id: 2 }, accounts: [] }],
+    ]);
+    handler = (request, response) => json(200, bodies.get(request.url ?? ''))(request, response);
+    const calls = ['1', '2'].map((id) => client.getUserWithAccounts(id));
+    const [readable, unreadable] = await Promise.allSettled(calls);
+    expect(readable).toMatchObject({ value: { accounts: ACCOUNTS } });
+    expect(unreadable).toMatchObject({ reason: { reason: 'unusable-answer' } });
+  });
+
   it('asks for the accounts alone when the user is made up', async () => {
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
