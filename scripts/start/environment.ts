@@ -94,7 +94,7 @@ async function readVariables(): Promise<NodeJS.ProcessEnv> {
 /** Node's parser skips lines that it can't read. */
 function checkLines(path: string, text: string): void {
   // Quoted values may go over several lines.
-  const quotedValue = /(?<==[ \t]*)(["'`])[^]*?\1/g;
+  const quotedValue = /(?<=^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*)(["'`])[^]*?\1/gm;
   const lines = text.replace(quotedValue, (value) => value.replace(/[^\n]/g, '')).split(/\r?\n/);
   const broken = lines.findIndex((line) => !/^\s*((export\s+)?[\w.-]+\s*=.*|#.*)?$/.test(line));
   if (broken !== -1)
