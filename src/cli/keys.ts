@@ -77,9 +77,8 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     .option('--rate-limit <number>', `requests per minute, 1 to ${MAX_RATE_LIMIT}`, wholeNumber)
     .option(
       '--expires-in-days <days>',
-      `lifetime in days, 1 to ${MAX_LIFETIME_DAYS}`,
+      `lifetime in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of the issuing key)`,
       wholeNumber,
-      DEFAULT_LIFETIME_DAYS,
     )
     .option('--note <text>', 'note for operators, at most 500 characters')
     .option(...reveal)
@@ -154,8 +153,9 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
 }
 
 async function create(withApi: WithApi, options: Options): Promise<void> {
-  const { expiresInDays = DEFAULT_LIFETIME_DAYS, json, reveal, ...input } = options;
-  const body = { ...input, expiresAt: expiryIn(expiresInDays) };
+  const { expiresInDays, json, reveal, ...input } = options;
+  const expiresAt = expiresInDays === undefined ? undefined : expiryIn(expiresInDays);
+  const body = { ...input, expiresAt };
   checkInput(createApiKeySchema, body);
   refuseToLoseSecret(reveal);
   await withApi(async (api) => {
