@@ -156,7 +156,7 @@ interface IssuedKeyState {
   readonly name: string;
   readonly revision: bigint;
   readonly isRevoked: boolean;
-  /** Whether it has expired, or its grace period is over. */
+  /** Whether it has expired, or its grace period has ended. */
   readonly hasEnded: boolean;
 }
 

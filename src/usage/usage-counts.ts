@@ -44,7 +44,7 @@ export class UsageCounts {
       .map(({ written: _written, ...count }) => count);
   }
 
-  /** Marks counts as saved, and deletes those whose hour is over. */
+  /** Marks counts as saved, and deletes those of past hours. */
   confirm(saved: readonly UsageCount[], now: number): void {
     for (const each of saved) {
       const count = this.counts.get(mapKey(each));

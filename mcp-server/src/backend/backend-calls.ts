@@ -21,9 +21,9 @@ export interface CallOptions extends Origin {
 
 /** Receives events of calls and of their requests. It returns at once and never throws. */
 export interface BackendObserver {
-  /** A call is over, with all its retries. Its outcome may be that no request was sent. */
+  /** A call has ended, with all its retries. Its outcome may be that no request was sent. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;
-  /** A single request is over. */
+  /** A single request has ended. */
   onRequest(route: BackendRoute, outcome: BackendOutcome, durationMs: number): void;
   /** A request is sent again. */
   onRetry(route: BackendRoute): void;

@@ -30,7 +30,7 @@ export interface Invocation extends CallOptions {
   readonly clientName?: string | undefined;
 }
 
-/** A tool call that is over. */
+/** A completed tool call. */
 export interface FinishedToolCall {
   readonly tool: string;
   /** `ok`, `cancelled`, or the code of the failure: one of a fixed set of words. */
