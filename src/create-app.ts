@@ -1,5 +1,4 @@
 import { HttpFront } from '@latchkey/http-front/http-front';
-import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
@@ -7,12 +6,10 @@ import { AppModule } from './app.module.js';
 import type { FastifyInstance } from 'fastify';
 import { type Environment, misspelledVariables } from './config/environment.js';
 import { createFastifyAdapter } from './http/fastify.js';
-import { invalidRequest } from './problems/invalid-request.js';
 import { WriteSlots } from './limits/write-slots.js';
-import { ProblemFilter } from './problems/problem.filter.js';
 import { renderOverload, reportProblems } from './http/protocol-problems.js';
 import { RequestLog } from './http/request-log.js';
-import { RouteTable } from './problems/route-table.js';
+import { setUpRoutes } from './route-setup.js';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { RequestEvents } from './requests/request-events.js';
@@ -64,9 +61,7 @@ export async function configureApp(
     reportProtocolError: reportProblems(fastify.log, events),
     loadShedding: { exempt: HEALTH, render: renderOverload, waiting: () => writes.waiting },
   });
-  app.setGlobalPrefix('api');
-  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
-  app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
+  setUpRoutes(app);
   if (environment.API_DOCS === 'off') return;
   const { serveDocs } = await import('./openapi/serve-docs.js');
   serveDocs(app);

@@ -1,13 +1,10 @@
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
-import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { createFastifyAdapter } from '../http/fastify.js';
-import { invalidRequest } from '../problems/invalid-request.js';
-import { ProblemFilter } from '../problems/problem.filter.js';
-import { RouteTable } from '../problems/route-table.js';
+import { setUpRoutes } from '../route-setup.js';
 import { RequestEvents } from '../requests/request-events.js';
 import type { Transport } from './api-client.js';
 import { OperatorModule } from './operator.module.js';
@@ -36,9 +33,7 @@ export async function openInProcessTransport(operator: string): Promise<Transpor
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   const events = app.get(RequestEvents);
   fastify.decorate('requestEvents', events);
-  app.setGlobalPrefix('api');
-  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
-  app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
+  setUpRoutes(app);
   await app.init();
   return {
     remedies: REMEDIES,

@@ -1,0 +1,14 @@
+import { StandardSchemaValidationPipe } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import { invalidRequest } from './problems/invalid-request.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { RouteTable } from './problems/route-table.js';
+
+/** Sets up what all routes share, in the server and in the command line. */
+export function setUpRoutes(app: NestFastifyApplication): void {
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  app.setGlobalPrefix('api');
+  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
+  app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));
+}
