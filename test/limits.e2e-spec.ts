@@ -343,7 +343,7 @@ describe('look-ups of a key in parallel', () => {
   const MISSES = 50;
   const app = useApp({ KEY_MISSES_LIMIT: String(MISSES) });
 
-  it('reveal no more misses than the limit, and are then all refused alike', async () => {
+  it('reveal no more misses than the limit, and then get the same refusal for every id', async () => {
     const { id } = await addUser(app.prisma);
     const { secret } = await issueKey(app.url);
     const ask = async (path: string) => {

@@ -4,7 +4,7 @@ import { type Throughput, measureWarm } from './throughput.js';
 type Pair = readonly [Throughput, Throughput];
 
 /**
- * Measures two that are nearly alike, at the same time and on the same core: one after the other
+ * Measures two nearly equal servers at the same time and on the same core: one after the other
  * the machine's own speed differs by more than what is compared. The process that starts first is
  * one percent slower, so the order alternates.
  */
