@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { CHECKOUT } from './checkout.js';
 import { NESTJS_PRISMA, NEXTJS_PRISMA, type Peer } from './peers.js';
 
-const BUILT = ['dist/main.js', 'mcp-server/dist/main.js', 'src/generated/prisma/client.ts'];
+const BUILT = ['dist/bundle/main.js', 'mcp-server/dist/bundle/main.js', 'src/generated/prisma/client.ts'];
 
 /** Throws a sentence if the product itself has not been built. */
 export function checkBuild(): void {

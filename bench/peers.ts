@@ -49,7 +49,7 @@ export const LATCHKEY: Peer = {
   name: 'latchkey',
   title: 'Latchkey, all of production on',
   // As in the Dockerfile.
-  args: () => ['--max-semi-space-size=8', '--v8-pool-size=1', 'dist/main.js'],
+  args: () => ['--max-semi-space-size=8', '--v8-pool-size=1', 'dist/bundle/main.js'],
   variables: {
     MALLOC_ARENA_MAX: '2',
     LOG_LEVEL: 'info',

@@ -66,13 +66,13 @@ async function serve(configuration: Configuration): Promise<void> {
   const hasRootKeyFile = NODE_ENV !== 'production' && (await keepVariables(backend));
   signal.throwIfAborted();
   const servers = [
-    new ServerProcess('MCP server', 'mcp-server/dist/main.js', {
+    new ServerProcess('MCP server', 'mcp-server/dist/bundle/main.js', {
       ...mcpServer.variables,
       // Its own one, in place of the root key.
       INTERNAL_API_KEY: '',
       INTERNAL_API_KEY_FILE: MCP_SERVER_KEY_FILE,
     }),
-    new ServerProcess('backend', 'dist/main.js', backend.variables),
+    new ServerProcess('backend', 'dist/bundle/main.js', backend.variables),
   ] as const;
   try {
     await Promise.all([

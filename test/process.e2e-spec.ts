@@ -45,7 +45,7 @@ async function isDraining(backend: ServerProcess): Promise<void> {
   }, 10_000);
 }
 
-describe('node dist/main.js', () => {
+describe('node dist/bundle/main.js', () => {
   it('exits with 1 and names INTERNAL_API_KEY if it is not set', async () => {
     const output = await refusal({ DATABASE_URL });
     expect(output).toBe(

@@ -37,7 +37,7 @@ const GET_BALANCE = {
 const OURS: McpServer = {
   ...GET_BALANCE,
   title: 'get_balance of Latchkey',
-  script: 'mcp-server/dist/main.js',
+  script: 'mcp-server/dist/bundle/main.js',
 };
 
 const SERVERS: readonly McpServer[] = [

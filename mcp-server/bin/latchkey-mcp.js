@@ -1,2 +1,2 @@
 #!/usr/bin/env node
-import '../dist/stdio.js';
+import '../dist/bundle/stdio.js';

@@ -42,7 +42,7 @@ export async function configurationPage(): Promise<string> {
     `Both servers are configured by environment variables, checked at the start: a server with an
 invalid variable exits and lists every problem. An empty variable counts as absent. In development,
 \`.env.local\` and \`.env\` are read, too; exported variables take precedence.`,
-    '```sh\nNODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url node dist/main.js\n```',
+    '```sh\nNODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url node dist/bundle/main.js\n```',
     `A variable whose name ends in \`_FILE\` contains the path of a file that holds the value of the
 variable without that ending. Set one of the two, not both.`,
     '## Backend',

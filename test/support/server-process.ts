@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const LISTENING = /Server listening at (http:\/\/[\d.:]+)/;
 const START_TIMEOUT_MS = 30_000;
 
-export const BACKEND_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+export const BACKEND_MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 /** Lets `usedMegabytes` work. */
 export const REPORTS_MEMORY = {

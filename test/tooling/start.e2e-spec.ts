@@ -100,11 +100,11 @@ async function processesOf(checkout: string): Promise<RunningProcess[]> {
 }
 
 function isMcpServer({ commandLine }: RunningProcess): boolean {
-  return commandLine.endsWith(' mcp-server/dist/main.js');
+  return commandLine.endsWith(' mcp-server/dist/bundle/main.js');
 }
 
 function isBackend({ commandLine }: RunningProcess): boolean {
-  return commandLine.endsWith(' dist/main.js');
+  return commandLine.endsWith(' dist/bundle/main.js');
 }
 
 /** Expects a failing start, and returns its output. */
@@ -254,7 +254,7 @@ describe('npm start', () => {
       expect(status).toContain('Database schema is up to date!');
       const PORT = `${randomInt(30_000, 32_000)}`;
       const { PATH } = process.env;
-      const backend = spawn(process.execPath, ['dist/main.js'], {
+      const backend = spawn(process.execPath, ['dist/bundle/main.js'], {
         cwd: checkout,
         env: { PATH, PORT, METRICS_PORT: '' },
       });

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { BACKEND_MAIN, ServerProcess } from '../../../test/support/server-process.js';
 import { AUDIENCE, JWT_SECRET } from './tokens.js';
 
-const MCP_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const MCP_MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 export const API_KEY = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 
