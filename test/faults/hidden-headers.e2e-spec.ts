@@ -52,8 +52,8 @@ afterAll(() => mcp.stop());
 
 /** Sends a request from another address than that of the proxy, which the servers trust. */
 async function statusesOf(port: number, bytes: string): Promise<number[]> {
-  const { answers } = await exchange(port, bytes, '127.0.0.2');
-  return answers.map(({ status }) => status);
+  const { responses } = await exchange(port, bytes, '127.0.0.2');
+  return responses.map(({ status }) => status);
 }
 
 /** The different statuses that a request gets, over all paddings. */

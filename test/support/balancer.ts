@@ -31,7 +31,7 @@ export class Balancer {
    * Cuts each connection as soon as its server answers: what was asked for has been done, and
    * nobody hears of it.
    */
-  loseNextAnswers(): void {
+  dropNextResponses(): void {
     for (const { client, server } of this.connections) {
       server.unpipe(client);
       server.once('data', () => server.destroy());

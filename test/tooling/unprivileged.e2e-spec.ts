@@ -7,7 +7,7 @@ import { type TestClient, connect } from '../../mcp-server/test/support/clients.
 import { startMcp } from '../../mcp-server/test/support/servers.js';
 import { token } from '../../mcp-server/test/support/tokens.js';
 import { ready } from '../chaos/support/backend.js';
-import { ask } from '../chaos/support/callers.js';
+import { sendRequest } from '../chaos/support/callers.js';
 import { API_KEY } from '../support/app.js';
 import { createTestDatabase } from '../support/database.js';
 import { Load } from '../support/load.js';
@@ -74,7 +74,7 @@ describe.skipIf(obstacle !== '')('without rights', () => {
     tidying.push(() => mcp.stop());
     await ready(backend);
     const body = { id: '12345', email: 'ada@example.com', name: 'Ada', permissions: ['read'] };
-    await ask(backend.origin, { method: 'POST', path: '/api/internal/users', body });
+    await sendRequest(backend.origin, { method: 'POST', path: '/api/internal/users', body });
     client = await connect(mcp.url, await token('12345'));
     tidying.push(() => client.close());
   });
@@ -121,7 +121,11 @@ describe.skipIf(obstacle !== '')('without rights', () => {
     const agent = new Agent({ keepAlive: true, maxSockets: CALLERS });
     const statuses = new Map<number, number>();
     const load = new Load(async () => {
-      const { status } = await ask(backend.origin, { path: '/api/internal/users/12345' }, agent);
+      const { status } = await sendRequest(
+        backend.origin,
+        { path: '/api/internal/users/12345' },
+        agent,
+      );
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }, REQUESTS);
     await load.run(CALLERS);

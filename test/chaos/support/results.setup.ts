@@ -8,7 +8,7 @@ import { type Result, resultSchema } from './results.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The file that takes what the chaos tests measure, a line each. */
+    /** The file that receives the results of the chaos tests, one per line. */
     chaosResults: string;
   }
 }
@@ -19,8 +19,8 @@ const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
 /**
- * Prints the table of results after a run; a full run puts its rows into that of
- * docs/explanation/failure-tests.md too.
+ * Prints the table of results after a run. A full run also writes its rows to
+ * docs/explanation/failure-tests.md.
  */
 export default function setUp(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
@@ -44,7 +44,7 @@ function rowOf(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** Each promise has one row: what was not broken this time stays as it was. */
+/** Replaces the rows of the tested promises, and keeps the others. */
 async function writeRows(rows: readonly string[]): Promise<void> {
   const page = readFileSync(PAGE, 'utf8');
   const known = (TABLE.exec(page)?.[0] ?? '').split('\n').filter((line) => line.startsWith('| '));

@@ -2,17 +2,17 @@ import { appendFileSync } from 'node:fs';
 import { inject } from 'vitest';
 import { z } from 'zod';
 
-/** The whole of it, as for a release. */
+/** Whether this is a full run, as before a release. */
 export const IS_FULL = process.env.FULL === '1';
 
-/** So many in CI, and ten times as many for a release. */
+/** The full amount, or a fraction of it in CI. */
 export function scaled(full: number, part = 10): number {
   return IS_FULL ? full : Math.ceil(full / part);
 }
 
 export const resultSchema = z.object({
   promise: z.string(),
-  /** How it is broken. */
+  /** How the test causes the failure. */
   broken: z.string(),
   /** The measured figure. */
   figure: z.string(),
@@ -23,7 +23,7 @@ export const resultSchema = z.object({
 
 export type Result = z.infer<typeof resultSchema>;
 
-/** Notes what a test has measured, for the table. */
+/** Adds the result of a test to the table. */
 export function record(result: Result): void {
   appendFileSync(inject('chaosResults'), `${JSON.stringify(result)}\n`);
 }
