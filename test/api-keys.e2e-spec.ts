@@ -98,7 +98,7 @@ describe('POST /api/internal/api-keys', () => {
     ['the id among the fields', { readFields: ['id'] }],
     ['an empty list of fields to write', { writeFields: [] }],
     ['a field that cannot be written', { writeFields: ['createdAt'] }],
-    ['a network that is none', { networks: ['10.0.0.0/33'] }],
+    ['an invalid network', { networks: ['10.0.0.0/33'] }],
     ['a rate limit of 0', { rateLimit: 0 }],
     ['an expiry in the past', { expiresAt: inDays(-1) }],
     ['an expiry in more than a year', { expiresAt: inDays(367) }],
@@ -113,12 +113,12 @@ describe('POST /api/internal/api-keys', () => {
   });
 
   describe('with an Idempotency-Key', () => {
-    const wanted = { name: 'once', scopes: ['users:read'] };
+    const input = { name: 'once', scopes: ['users:read'] };
     const create = (idempotencyKey: string, fields = {}, secret = API_KEY) =>
       withKey(app.url, secret)
         .post(KEYS)
         .set('Idempotency-Key', idempotencyKey)
-        .send({ ...wanted, ...fields });
+        .send({ ...input, ...fields });
 
     it('creates one key for two requests, and shows its secret once', async () => {
       const { body: first } = await create('a').expect(201);
@@ -129,9 +129,11 @@ describe('POST /api/internal/api-keys', () => {
     });
 
     it('creates one key for ten concurrent requests', async () => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => create('b').expect(201)));
-      expect(new Set(answers.map(({ body }) => body.apiKey.id)).size).toBe(1);
-      expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
+      const responses = await Promise.all(
+        Array.from({ length: 10 }, () => create('b').expect(201)),
+      );
+      expect(new Set(responses.map(({ body }) => body.apiKey.id)).size).toBe(1);
+      expect(responses.filter(({ body }) => body.secret !== null)).toHaveLength(1);
     });
 
     it('refuses a different request with the same Idempotency-Key', async () => {
@@ -226,7 +228,7 @@ describe('an issued key', () => {
     expect(await statusWith(app.url, changed)).toBe(REFUSED);
   });
 
-  it('shows when, from where and by which client it was last used', async () => {
+  it('shows the time, source and client of its last use', async () => {
     const { id, secret } = await issueKey(app.url);
     await withKey(app.url, secret).get('/api/internal/users/1').set('User-Agent', 'tester/1.2 (x)');
     await app.nest.get(LastUseRecorder).flush();
@@ -240,14 +242,14 @@ describe('an issued key', () => {
   });
 });
 
-describe('a key that may only grant', () => {
+describe('a key with keys:write', () => {
   const scopes = ['users:read', 'keys:read', 'keys:write'];
   const create = (secret: string, fields: object) =>
     withKey(app.url, secret)
       .post(KEYS)
       .send({ name: 'granted', scopes: ['users:read'], ...fields });
 
-  it('what it holds itself can’t grant another scope', async () => {
+  it('cannot grant a scope that it does not have', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     await create(secret, {}).expect(201);
     const { body } = await create(secret, { scopes: ['users:read', 'users:write'] }).expect(403);
@@ -258,7 +260,7 @@ describe('a key that may only grant', () => {
   });
 
   it.each(['readFields', 'writeFields'])(
-    'some fields can’t grant others, or all: %s',
+    'cannot grant fields beyond its own: %s',
     async (fields) => {
       const { secret } = await issueKey(app.url, { scopes, [fields]: ['name'] });
       await create(secret, { [fields]: ['name'] }).expect(201);
@@ -268,14 +270,14 @@ describe('a key that may only grant', () => {
     },
   );
 
-  it('from some networks can’t grant others, or all', async () => {
+  it('cannot grant networks beyond its own', async () => {
     const { secret } = await issueKey(app.url, { scopes, networks: ['127.0.0.0/8'] });
     await create(secret, { networks: ['127.1.0.0/16'] }).expect(201);
     await create(secret, { networks: ['127.1.0.0/16', '10.0.0.0/8'] }).expect(403);
     await create(secret, {}).expect(403);
   });
 
-  it('can’t rotate a stronger one, whose secret it would get', async () => {
+  it('cannot rotate a key with more rights, because it would receive the secret', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     const stronger = await issueKey(app.url, { scopes: ['users:write'] });
     const { body } = await withKey(app.url, secret)
@@ -284,7 +286,7 @@ describe('a key that may only grant', () => {
     expect(body.code).toBe('GRANT_EXCEEDS_CALLER');
   });
 
-  it('nothing can’t manage keys at all', async () => {
+  it('is required to manage keys', async () => {
     const { secret } = await issueKey(app.url);
     await withKey(app.url, secret).get(KEYS).expect(403);
     await create(secret, {}).expect(403);
@@ -370,11 +372,11 @@ describe('POST …/rotate', () => {
 
   it('creates one successor for ten concurrent requests', async () => {
     const { id } = await issueKey(app.url);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, () => root().post(`${KEYS}/${id}/rotate`)),
     );
-    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
-    const refusals = answers.filter(({ status }) => status !== 201);
+    expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
+    const refusals = responses.filter(({ status }) => status !== 201);
     expect(refusals.map(({ body }) => body.code)).toEqual(
       Array.from({ length: 9 }, () => 'API_KEY_ALREADY_ROTATED'),
     );
@@ -435,26 +437,29 @@ describe('POST …/revoke', () => {
   });
 });
 
-describe('a key that ends while a change that it asked for waits', () => {
-  it.each(['', '/rotate', '/revoke'])('makes no more changes: %s', async (action) => {
-    const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
-    const other = await issueKey(app.url);
-    const change = withKey(app.url, caller.secret);
-    const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
-    const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
-    const answer = await app.prisma.$transaction(async (transaction) => {
-      await transaction.apiKey.update({
-        where: { id: caller.id },
-        data: { revokedAt: new Date(), revokedBy: 'the test' },
+describe('a key that is revoked while its request waits', () => {
+  it.each(['', '/rotate', '/revoke'])(
+    'makes no changes at /api/internal/api-keys%s',
+    async (action) => {
+      const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
+      const other = await issueKey(app.url);
+      const change = withKey(app.url, caller.secret);
+      const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
+      const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
+      const { pending } = await app.prisma.$transaction(async (transaction) => {
+        await transaction.apiKey.update({
+          where: { id: caller.id },
+          data: { revokedAt: new Date(), revokedBy: 'the test' },
+        });
+        // The key is admitted, because its revocation is uncommitted, but the change waits for it.
+        const pending = Promise.resolve(change.post(path).send(body));
+        await sleep(200);
+        return { pending };
       });
-      // It is admitted, since the revocation is not committed, and waits for it.
-      const asked = Promise.resolve(change.post(path).send(body));
-      await sleep(200);
-      return { asked };
-    });
-    expect((await answer.asked).body.code).toBe('INVALID_API_KEY');
-    expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
-  });
+      expect((await pending).body.code).toBe('INVALID_API_KEY');
+      expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
+    },
+  );
 });
 
 describe('the last issued key that can manage keys', () => {
@@ -490,11 +495,11 @@ describe('the last issued key that can manage keys', () => {
       await issueKey(app.url, { scopes: ['keys:write'] }),
       await issueKey(app.url, { scopes: ['keys:write'] }),
     ] as const;
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       withKey(app.url, keys[0].secret).post(`${KEYS}/${keys[1].id}/revoke`),
       withKey(app.url, keys[1].secret).post(`${KEYS}/${keys[0].id}/revoke`),
     ]);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 401]));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200, 401]));
   });
 });
 
@@ -546,7 +551,7 @@ describe('GET /api/internal/root-keys', () => {
   });
 });
 
-describe('a key for some networks', () => {
+describe('a key with networks', () => {
   it('is admitted only from these networks', async () => {
     const here = await issueKey(app.url, { networks: ['127.0.0.1/32'] });
     const elsewhere = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
@@ -577,20 +582,23 @@ describe('behind a trusted proxy', () => {
     ['::ffff:10.1.2.3', ADMITTED],
     ['nonsense', REFUSED],
     ['', REFUSED],
-  ])('the address is the last one that no trusted proxy added: "%s"', async (header, status) => {
-    const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
-    const answer = await withKey(proxied.url, secret)
-      .get('/api/internal/users/nobody')
-      .set('X-Forwarded-For', header);
-    expect(answer.status).toBe(status);
-  });
+  ])(
+    'the client address is the last one in X-Forwarded-For that is no trusted proxy: "%s"',
+    async (header, status) => {
+      const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
+      const response = await withKey(proxied.url, secret)
+        .get('/api/internal/users/nobody')
+        .set('X-Forwarded-For', header);
+      expect(response.status).toBe(status);
+    },
+  );
 });
 
 describe('an earlier root key', () => {
   const previous = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
   const rotated = useApp({ INTERNAL_API_KEY_PREVIOUS: previous });
 
-  it('is announced as deprecated to its callers, the current one is not', async () => {
+  it('is announced as deprecated to its callers, unlike the current root key', async () => {
     const old = await withKey(rotated.url, previous).get('/api/internal/users/1');
     expect(old.headers.deprecation).toMatch(/^@\d{10}$/);
     expect(old.headers.sunset).toBeUndefined();

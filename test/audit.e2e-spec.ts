@@ -14,7 +14,7 @@ let audit: AuditService;
 let url: string;
 let stop: () => Promise<void>;
 
-// One database a test: what is forged can't be mended.
+// One database per test, because a forged trail cannot be repaired.
 beforeEach(async () => {
   await stop?.();
   database = await createTestDatabase();
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterAll(() => stop());
 
-/** Changes what the triggers protect, as somebody with the database's own rights can. */
+/** Runs a statement without triggers, which requires the rights of a superuser. */
 async function force(statement: string): Promise<void> {
   await superuser.query('SET session_replication_role = replica');
   await superuser.query(statement);
@@ -92,12 +92,15 @@ describe('the audit trail', () => {
   it.each([
     ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
     ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
-  ])('shows by force that an event is %s', async (_case, statement, expected) => {
-    await makeHistory();
-    await force(statement);
-    const { faults } = await audit.verify();
-    expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
-  });
+  ])(
+    'reveals that an event is %s although the triggers were disabled',
+    async (_case, statement, expected) => {
+      await makeHistory();
+      await force(statement);
+      const { faults } = await audit.verify();
+      expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
+    },
+  );
 
   it('reveals a missing last event by its key', async () => {
     const { id } = await makeHistory();

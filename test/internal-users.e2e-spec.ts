@@ -20,13 +20,13 @@ describe('GET /api/internal/users/:id', () => {
       createdAt: new Date('2025-01-01T00:00:00.000Z'),
       lastLoginAt: new Date('2025-01-15T10:30:00.000Z'),
     });
-    const answer = await api().get(`/api/internal/users/${user.id}`).expect(200);
-    expect(answer.text).toBe(
+    const response = await api().get(`/api/internal/users/${user.id}`).expect(200);
+    expect(response.text).toBe(
       '{"user":{"id":"john","email":"john@example.com","name":"John Doe","phone":"+12025550123",' +
         '"roles":["customer"],"permissions":["read","transact","configure"],' +
         '"createdAt":"2025-01-01T00:00:00.000Z","lastLoginAt":"2025-01-15T10:30:00.000Z"}}',
     );
-    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(response.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 
   it('returns null for an absent phone and login', async () => {
@@ -114,11 +114,11 @@ describe('GET /api/internal/users', () => {
     await Promise.all(Array.from({ length: 5 }, () => addUser(app.prisma)));
     const seen: string[] = [];
     for (let cursor: string | undefined | null; cursor !== null;) {
-      const answer: Response = await api()
+      const response: Response = await api()
         .get('/api/internal/users')
         .query({ limit: 2, cursor })
         .expect(200);
-      const page = userPageSchema.parse(answer.body);
+      const page = userPageSchema.parse(response.body);
       expect(page.users.length).toBeLessThanOrEqual(2);
       seen.push(...page.users.map(({ id }) => id));
       cursor = page.nextCursor;

@@ -42,16 +42,16 @@ function after(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
-/** Issues a key on behalf of another one. */
+/** Issues a key with another key as the caller. */
 function issueBy(caller: IssuedTestKey, fields: object = {}): Promise<IssuedTestKey> {
   return issueKey(url, { ...fields }, caller.secret);
 }
 
-/** Asks for a key on behalf of another one. */
-function ask({ secret }: IssuedTestKey, fields: object) {
+/** Requests a key with another key as the caller. */
+function requestKey({ secret }: IssuedTestKey, fields: object) {
   return withKey(url, secret)
     .post(KEYS)
-    .send({ name: 'asked', scopes: ['users:read'], ...fields });
+    .send({ name: 'requested', scopes: ['users:read'], ...fields });
 }
 
 async function rotate(id: string, fields: object = {}, caller?: IssuedTestKey) {
@@ -82,10 +82,12 @@ async function budgetsOf({ id }: Pick<IssuedTestKey, 'id'>): Promise<unknown> {
   return rows[0].budgets;
 }
 
-describe('the lifetime of a key that a key issues', () => {
+describe('the lifetime of a key that another key issues', () => {
   it('cannot exceed that of its issuer', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(60_000) });
-    const { body } = await ask(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(403);
+    const { body } = await requestKey(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(
+      403,
+    );
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'expiresAt' }] });
   });
 
@@ -103,7 +105,7 @@ describe('the lifetime of a key that a key issues', () => {
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
     expect(await show(await issueBy(issuer))).toMatchObject({ expiresAt: retiresAt });
-    await ask(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
+    await requestKey(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
   });
 });
 
@@ -175,24 +177,24 @@ describe('the lineage of a key', () => {
   });
 });
 
-describe('the rate limit of a key that a key issues', () => {
+describe('the rate limit of a key that another key issues', () => {
   it.each([10_000_000, 4, undefined])('cannot exceed that of its issuer: %s', async (rateLimit) => {
     const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
-    const { body } = await ask(issuer, { rateLimit }).expect(403);
+    const { body } = await requestKey(issuer, { rateLimit }).expect(403);
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
-    await ask(issuer, { rateLimit: 3 }).expect(201);
+    await requestKey(issuer, { rateLimit: 3 }).expect(201);
   });
 
-  it('cannot exceed the server’s default if the issuer has that', async () => {
+  it('cannot exceed the server’s default if that is the limit of the issuer', async () => {
     const issuer = await issueKey(url, MANAGER);
-    await ask(issuer, { rateLimit: DEFAULT_RATE_LIMIT + 1 }).expect(403);
-    await ask(issuer, { rateLimit: DEFAULT_RATE_LIMIT }).expect(201);
-    await ask(issuer, {}).expect(201);
+    await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT + 1 }).expect(403);
+    await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT }).expect(201);
+    await requestKey(issuer, {}).expect(201);
   });
 });
 
 describe('the budgets of a key', () => {
-  it('are its own and those of its issuers, and its successor shares them', async () => {
+  it('are its own and those of its issuers, and are shared with its successor', async () => {
     const first = await issueKey(url, { ...MANAGER, rateLimit: 100 });
     const second = await issueBy(first, { ...MANAGER, rateLimit: 50 });
     const third = await issueBy(second, { rateLimit: 20 });
@@ -208,14 +210,14 @@ describe('the budgets of a key', () => {
     expect(await budgetsOf(await rotate(successor.id, {}, second))).toEqual(budgets);
   });
 
-  it('are that of its predecessor if it has no issuer', async () => {
+  it('consist of the budget of its predecessor if it has no issuer', async () => {
     const { id } = await issueKey(url);
     expect(await budgetsOf(await rotate(id))).toEqual([{ keyId: id }]);
   });
 });
 
 describe('a revocation', () => {
-  /** A key, the keys below it, and a successor that a root key has made of one of them. */
+  /** A key, the keys that it issued, and a successor of one of them by a root key. */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, { ...MANAGER, name: 'middle' });
@@ -304,7 +306,7 @@ describe('a revocation', () => {
     // The table lock blocks writes but not row locks: the creation has locked its caller's row.
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys IN SHARE MODE');
-    const creation = Promise.resolve(ask(middle, {}));
+    const creation = Promise.resolve(requestKey(middle, {}));
     await sleep(150);
     const revocation = withKey(otherUrl).post(`${KEYS}/${top.id}/revoke`).send({});
     const revoked = Promise.resolve(revocation);
@@ -331,11 +333,11 @@ describe('a revocation', () => {
           .post(KEYS)
           .send({ name: 'race', scopes: ['users:read'] }),
       );
-      const [, ...answers] = await Promise.all([
+      const [, ...responses] = await Promise.all([
         sleep(round * 5).then(() => revoke(top)),
         ...creations,
       ]);
-      const secrets = answers.flatMap(({ body }) => body.secret ?? []);
+      const secrets = responses.flatMap(({ body }) => body.secret ?? []);
       const statuses = await Promise.all(secrets.map((secret) => statusWith(url, secret)));
       expect(statuses).toEqual(secrets.map(() => REFUSED));
       const { rows } = await superuser.query(
