@@ -81,7 +81,7 @@ describe('a key that one process has revoked', () => {
 });
 
 describe('a process that receives no more changes', () => {
-  it('makes a revocation unconfirmed, and refuses all issued keys within five seconds', async () => {
+  it('leaves a revocation unconfirmed, and refuses all issued keys within 5 s', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const other = await issueKey(nearUrl);
     proxy.silence(KEY_SYNC);
@@ -124,17 +124,17 @@ describe('a process that receives no more changes', () => {
   });
 });
 
-describe('a connection that breaks while a change is read that came during the start', () => {
+describe('a connection that breaks while it reads a change that arrived during its start', () => {
   it('is replaced', async () => {
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys');
-    const waitsForLock = proxy.isAsked(KEY_SYNC, 'FROM api_keys WHERE id > $1');
+    const waitsForLock = proxy.waitForQuery(KEY_SYNC, 'FROM api_keys WHERE id > $1');
     proxy.cut(KEY_SYNC);
     await waitsForLock;
     await superuser.query(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
       VALUES ('019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90', sha256('meanwhile'), '', 'test', '', '{users:read}', '', now() + interval '1 h')`);
-    const readsChange = proxy.isAsked(KEY_SYNC, 'FROM api_keys WHERE id = ANY');
+    const readsChange = proxy.waitForQuery(KEY_SYNC, 'FROM api_keys WHERE id = ANY');
     await superuser.query('COMMIT');
     await readsChange;
     proxy.cut(KEY_SYNC);
@@ -145,7 +145,7 @@ describe('a connection that breaks while a change is read that came during the s
 });
 
 describe('a change without a notification', () => {
-  it('is found by comparing fingerprints', async () => {
+  it('is detected by comparing fingerprints', async () => {
     const { id, secret } = await issueKey(nearUrl);
     await changeWithoutTriggers(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'somebody', revision = nextval('api_keys_revision') WHERE id = '${id}'`,
@@ -156,7 +156,7 @@ describe('a change without a notification', () => {
     );
   });
 
-  it('is found if it removed the row', async () => {
+  it('is detected if it removed the row', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
     await changeWithoutTriggers(`DELETE FROM api_keys WHERE id = '${id}'`);
@@ -169,7 +169,7 @@ describe('a change without a notification', () => {
 });
 
 describe('a process that starts', () => {
-  it('has all keys when it accepts connections, even several pages', async () => {
+  it('has loaded all keys, even several pages, when it accepts connections', async () => {
     await changeWithoutTriggers(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
       SELECT 'many-' || n, sha256(n::text::bytea), '', 'test', '', '{users:read}', '', now() + interval '1 h',
@@ -198,7 +198,7 @@ describe('a process that ends', () => {
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
 
-  it('delays changes after a kill until it would refuse issued keys itself', async () => {
+  it('delays changes after it is killed, until it would refuse issued keys', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
