@@ -77,7 +77,7 @@ describe('POST /api/internal/api-keys', () => {
     expect(days).toBe(90);
   });
 
-  it('keeps only the digest', async () => {
+  it('stores only the digest of the secret', async () => {
     const { id, secret } = await issueKey(app.url);
     const row = await app.prisma.apiKey.findUniqueOrThrow({ where: { id } });
     const text = JSON.stringify(row, (_, value: unknown) =>
@@ -154,7 +154,7 @@ describe('POST /api/internal/api-keys', () => {
       await create('e').expect(201);
     });
 
-    it('forgets the Idempotency-Key after a day', async () => {
+    it('accepts the Idempotency-Key for a new key after a day', async () => {
       const { body: first } = await create('f').expect(201);
       await app.prisma.idempotentRequest.updateMany({
         data: { createdAt: new Date(Date.now() - DAY_MS - 1000) },
@@ -172,7 +172,7 @@ describe('POST /api/internal/api-keys', () => {
 });
 
 describe('an issued key', () => {
-  it('is admitted at once, with its own scopes only', async () => {
+  it('is admitted immediately, with its own scopes only', async () => {
     const { secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await withKey(app.url, secret)
@@ -181,20 +181,20 @@ describe('an issued key', () => {
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: 'accounts:read' });
   });
 
-  it('is refused from its expiry on', async () => {
+  it('is refused after its expiry', async () => {
     const expiresAt = new Date(Date.now() + 1500);
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // Early by the duration of a heartbeat at most: the process assumes the latest possible time of
-    // the database.
+    // The key may expire one heartbeat early: the process assumes the latest possible time of the
+    // database.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');
   });
 
   it.each([3_600_000, -3_600_000])(
-    'expires by the database’s clock, though the machine’s is off by %i ms',
+    'expires by the database’s clock even if the machine’s clock is off by %i ms',
     async (offsetMs) => {
       const alive = await issueKey(app.url, { expiresAt: inDays(0.02) });
       const dead = await issueKey(app.url, {
@@ -294,7 +294,7 @@ describe('a key with keys:write', () => {
 });
 
 describe('GET /api/internal/api-keys', () => {
-  it('pages through all keys, each once', async () => {
+  it('returns each key once over all pages', async () => {
     for (let made = 0; made < 3; made++) await issueKey(app.url);
     const seen: string[] = [];
     for (let cursor = ''; ;) {
@@ -345,7 +345,7 @@ describe('POST …/rotate', () => {
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
   });
 
-  it('announces to callers of the old key its deprecation and end', async () => {
+  it('announces the deprecation and sunset of the old key to its callers', async () => {
     const old = await issueKey(app.url);
     const { body } = await root().post(`${KEYS}/${old.id}/rotate`).expect(201);
     const { rotatedAt, retiresAt } = body.predecessor;
@@ -394,7 +394,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('responds when the key is refused everywhere, and confirms it', async () => {
+  it('responds once every instance refuses the key, and confirms it', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()
@@ -463,7 +463,7 @@ describe('a key that is revoked while its request waits', () => {
 });
 
 describe('the last issued key that can manage keys', () => {
-  it('does not count retiring keys', async () => {
+  it('is determined without retiring keys', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
       data: { revokedAt: new Date(), revokedBy: 'the test' },

@@ -43,13 +43,13 @@ describe('health with a database', () => {
     }
   });
 
-  it('is live', async () => {
+  it('is up at /api/health/live', async () => {
     const { body } = await request(app.url).get('/api/health/live').expect(200);
     expect(body).toEqual({ status: 'up' });
   });
 });
 
-describe('without a database', () => {
+describe('the backend without a database', () => {
   let url: string;
   let stop: () => Promise<void>;
   beforeEach(async () => {
@@ -140,7 +140,7 @@ describe('changes of keys', () => {
     return performance.now() - startedAt;
   }
 
-  it('fail together, not one after another, while the table is locked', async () => {
+  it('fail concurrently, not one after another, while the table is locked', async () => {
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE`;
       expect(await slowestChange(app.url)).toBeLessThan(BOUND_MS);
@@ -148,7 +148,7 @@ describe('changes of keys', () => {
     await issueKey(app.url);
   });
 
-  it('fail together, not one after another, while the database does not respond', async () => {
+  it('fail concurrently, not one after another, while the database does not respond', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const behind = await startApp({ DATABASE_URL: proxy.url });

@@ -109,7 +109,7 @@ describe('every route', () => {
   });
 });
 
-describe('a response without a key', () => {
+describe('the response to a request without a key', () => {
   it('is byte-identical for every id', async () => {
     const ids = ['1', '12345', 'nobody', '%00', 'a.b', 'x'.repeat(1000)];
     const responses = await Promise.all(

@@ -19,7 +19,7 @@ async function keyWith(fields: object): Promise<ReturnType<typeof withKey>> {
 }
 
 describe('GET /api/internal/users/:id?include=accounts', () => {
-  it('returns the user and its accounts like the two routes', async () => {
+  it('returns the same user and accounts as the two separate routes', async () => {
     const key = withKey(app.url);
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
     const { body: user } = await key.get(`${USERS}/ada`).expect(200);

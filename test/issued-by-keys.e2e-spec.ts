@@ -350,7 +350,7 @@ describe('a revocation', () => {
 });
 
 describe('the last keys that can manage keys', () => {
-  it('cannot all be ended by one of them, even indirectly', async () => {
+  it('cannot all be revoked by one of them, even indirectly', async () => {
     await superuser.query(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'the test'
        WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL`,
@@ -365,7 +365,7 @@ describe('the last keys that can manage keys', () => {
     expect(await statusesWith(middle)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('do not all end with the issued keys', async () => {
+  it('do not include an issued key while its issuer is active', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     await withKey(url, top.secret).post(`${KEYS}/${middle.id}/revoke`).send({}).expect(200);

@@ -23,7 +23,7 @@ describe('the requests of a key', () => {
     expect(headers.ratelimit).toMatch(/^"default";r=4;t=(59|60)$/);
   });
 
-  it('are refused with 429 when none is left, until the window ends', async () => {
+  it('are refused with 429 beyond the limit until the window ends', async () => {
     const { secret } = await issueKey(app.url);
     const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect(await statuses(5, send)).toEqual([200, 200, 200, 200, 200]);
@@ -34,7 +34,7 @@ describe('the requests of a key', () => {
     expect(headers.ratelimit).toBe(`"default";r=0;t=${headers['retry-after']}`);
   });
 
-  it('are counted for each key by itself', async () => {
+  it('are counted separately for each key', async () => {
     const [one, other] = [await issueKey(app.url), await issueKey(app.url)];
     await statuses(6, () => withKey(app.url, one.secret).get(`${USERS}?ids=1`));
     await withKey(app.url, other.secret).get(`${USERS}?ids=1`).expect(200);
@@ -46,7 +46,7 @@ describe('the requests of a key', () => {
     expect((await statuses(8, send)).filter((status) => status === 200)).toHaveLength(7);
   });
 
-  it('count also if the key lacks the scope', async () => {
+  it('also count if the key lacks the scope', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
     const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect(await statuses(6, send)).toEqual([403, 403, 403, 403, 403, 429]);
@@ -187,7 +187,7 @@ describe('wrong keys from an address', () => {
   const from = (address: string, key: string) =>
     withKey(app.url, key).get(`${USERS}?ids=1`).set('X-Forwarded-For', address);
 
-  it('get 429 after too many, for any kind of wrong key', async () => {
+  it('get 429 beyond the limit, regardless of the kind of wrong key', async () => {
     expect(await statuses(10, () => from('192.0.2.1', WRONG_KEY))).toEqual(Array(10).fill(401));
     const { body, headers } = await from('192.0.2.1', 'nonsense').expect(429);
     expect(body).toMatchObject({ code: 'TOO_MANY_FAILURES', retryable: false });
@@ -203,7 +203,7 @@ describe('wrong keys from an address', () => {
     await from('192.0.2.2', API_KEY).expect(200);
   });
 
-  it('count also when a key holder has them checked', async () => {
+  it('also count if a key holder submits them to the key check', async () => {
     const check = () =>
       withKey(app.url)
         .post('/api/internal/api-keys/check')
@@ -213,7 +213,7 @@ describe('wrong keys from an address', () => {
     await check().expect(429);
   });
 
-  it('count for a whole /64 of IPv6', async () => {
+  it('count for the /64 network of an IPv6 address', async () => {
     let host = 0;
     const responses = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));
     expect(responses.at(-1)).toBe(429);
@@ -221,10 +221,10 @@ describe('wrong keys from an address', () => {
   });
 });
 
-describe('an address that is forged', () => {
+describe('a forged client address', () => {
   const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
 
-  it('counts as the real address', async () => {
+  it('counts as the address of the connection', async () => {
     let number = 0;
     const send = () =>
       withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);

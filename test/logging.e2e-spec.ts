@@ -136,7 +136,7 @@ async function sendBroken(bytes: string): Promise<string> {
   });
 }
 
-describe('a request’s log line', () => {
+describe('the log line of a request', () => {
   it('has the request id, route pattern, status, duration and key id', async () => {
     const headers = { 'x-api-key': KEY, 'x-request-id': 'logged-1' };
     await fetch(`${url}/api/internal/users/12345?include=accounts`, { headers });
@@ -210,8 +210,8 @@ describe('a request that no route handles', () => {
   });
 });
 
-describe('at trace level', () => {
-  it('no secret and no personal detail reaches any output', async () => {
+describe('the output at trace level', () => {
+  it('contains no secret and no personal data', async () => {
     await sendSecrets();
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
     // The allowed fields are present, so the search below would find the forbidden ones.

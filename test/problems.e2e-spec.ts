@@ -46,7 +46,7 @@ function countConnections(): Promise<number> {
 }
 
 describe('an error response', () => {
-  it('has every member of the format, and its request id in three places', async () => {
+  it('has every member of the problem format, and its request id in three places', async () => {
     const response = await api()
       .get('/api/internal/users/nobody')
       .set('X-Request-Id', 'trace-1')
@@ -127,7 +127,7 @@ describe('a request that the framework refuses', () => {
     expect(response.headers['x-request-id']).toBe(response.body.requestId);
   });
 
-  it('gets 415 for a compressed body, and the coding that is accepted', async () => {
+  it('gets 415 for a compressed body, with the accepted coding', async () => {
     const response = await api()
       .post('/api/internal/users')
       .type('json')

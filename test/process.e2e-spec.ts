@@ -133,7 +133,7 @@ describe('node dist/main.js', () => {
 });
 
 describe('SIGTERM', () => {
-  it('lets a request in flight finish while another client stays idle', async () => {
+  it('lets an in-flight request complete while another client stays idle', async () => {
     const backend = await start();
     const port = Number(new URL(backend.origin).port);
     const silent = connect(port, '127.0.0.1');
@@ -155,7 +155,7 @@ describe('SIGTERM', () => {
     slow.destroy();
   });
 
-  it('makes the process not ready, closes connections, and still serves requests', async () => {
+  it('makes the process not ready and closes connections, but requests are still served', async () => {
     const backend = await start({ DRAIN_SECONDS: '60' });
     const agent = new Agent({ keepAlive: true });
     const live = `${backend.origin}/api/health/live`;
@@ -166,7 +166,7 @@ describe('SIGTERM', () => {
     await backend.stop('SIGKILL');
   });
 
-  it('exits with 0 after the drain period even if clients stay connected', async () => {
+  it('ends the process with exit code 0 after the drain period even if clients stay connected', async () => {
     const backend = await start({ DRAIN_SECONDS: '1' });
     const agent = new Agent({ keepAlive: true });
     await fetchWith(`${backend.origin}/api/health/live`, agent);
@@ -177,7 +177,7 @@ describe('SIGTERM', () => {
     silent.destroy();
   });
 
-  it('ends at once at the second signal', async () => {
+  it('ends the process immediately if it is repeated', async () => {
     const backend = await start({ DRAIN_SECONDS: '300' });
     backend.signal('SIGTERM');
     await isDraining(backend);

@@ -129,7 +129,7 @@ describe('the usage of a key', () => {
 });
 
 describe('a process that is killed', () => {
-  it('loses at most the usage of its last five seconds', async () => {
+  it('loses at most the usage of its last 5 s', async () => {
     const doomed = await ServerProcess.start(BACKEND_MAIN, {
       NODE_ENV: 'test',
       PORT: '0',
@@ -179,7 +179,7 @@ describe('npm run keys -- usage', () => {
     return stdout;
   }
 
-  it('shows the counts until the end of the process, in order', async () => {
+  it('shows the usage until the graceful shutdown of the process', async () => {
     const { id, secret } = await issueKey(backend.origin);
     for (let time = 0; time < 5; time++) await statusWith(backend.origin, secret);
     await statusWith(backend.origin, 'wrong');
