@@ -25,7 +25,7 @@ function inDays(days: number): string {
 }
 
 describe('POST /api/internal/api-keys', () => {
-  it('returns the key and, only this once, its secret', async () => {
+  it('returns the key, and its secret only in this response', async () => {
     const { body } = await root()
       .post(KEYS)
       .send({
@@ -411,7 +411,7 @@ describe('POST …/revoke', () => {
     expect(body.apiKey).toMatchObject({ status: 'revoked', revocationReason: 'it leaked' });
   });
 
-  it('confirms again when repeated', async () => {
+  it('confirms the revocation again when repeated', async () => {
     const { id } = await issueKey(app.url);
     const { body: first } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'a' });
     const { body: second } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'b' });
@@ -524,7 +524,7 @@ describe('POST …/check', () => {
     expect((await check(secret, '10.1.2.3')).body).toEqual({ outcome: 'revoked', keyId: id });
   });
 
-  it('needs keys:read, a key and an address', async () => {
+  it('requires keys:read, a key and an address', async () => {
     const reader = await issueKey(app.url, { scopes: ['keys:read'] });
     const other = await issueKey(app.url, { scopes: ['keys:write'] });
     await check('x', '127.0.0.1', reader.secret).expect(200);
@@ -536,7 +536,7 @@ describe('POST …/check', () => {
 });
 
 describe('GET /api/internal/root-keys', () => {
-  it('shows the root key, and when it was last used', async () => {
+  it('shows the root key and the time of its last use', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
     await app.nest.get(LastUseRecorder).flush();
     const { body } = await root().get('/api/internal/root-keys').expect(200);
@@ -559,7 +559,7 @@ describe('a key with networks', () => {
     expect(await statusWith(app.url, elsewhere.secret)).toBe(REFUSED);
   });
 
-  it('is not admitted by an address in a header of an untrusted client', async () => {
+  it('is not admitted because of an address in a header of an untrusted client', async () => {
     const { secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     for (const header of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP']) {
       const { status } = await withKey(app.url, secret)
@@ -606,7 +606,7 @@ describe('an earlier root key', () => {
     expect(current.headers.deprecation).toBeUndefined();
   });
 
-  it('is listed with the evidence of its last use', async () => {
+  it('is listed with its last use', async () => {
     await withKey(rotated.url, previous)
       .get('/api/internal/users/1')
       .set('User-Agent', 'laggard/1');

@@ -149,7 +149,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('is intact after fifty changes, five at a time', async () => {
+  it('is intact after 50 changes, 5 at a time', async () => {
     const issueTen = async () => {
       for (let issued = 0; issued < 10; issued++) await issueKey(url);
     };

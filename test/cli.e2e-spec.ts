@@ -113,7 +113,7 @@ async function create(...options: string[]): Promise<{ id: string; secret: strin
 }
 
 describe('keys create', () => {
-  it('creates a key that is valid at once, and records its creator', async () => {
+  it('creates a key that is valid immediately, and records its creator', async () => {
     const { id, secret } = await create(
       '--read-fields',
       'name,email',

@@ -147,7 +147,7 @@ describe('a read after ALTER TABLE', () => {
   it('succeeds on each connection of the pool despite stale plans', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const url = await app.getUrl();
-    /** Makes each read wait, so that each has a connection of its own. */
+    /** Makes each read wait, so that each uses a separate connection. */
     const readAtOnce = async (change: string) => {
       await owner.query('BEGIN');
       await owner.query('LOCK TABLE users');

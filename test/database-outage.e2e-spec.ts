@@ -22,7 +22,7 @@ const ROUTES: [method: 'get' | 'post' | 'patch' | 'delete', path: string, body?:
   ['delete', '/api/internal/users/2'],
 ];
 
-describe('health with a database', () => {
+describe('the health of the backend with a database', () => {
   const app = useApp();
 
   it.each(['', '/ready'])('is up at /api/health%s', async (path) => {
@@ -30,7 +30,7 @@ describe('health with a database', () => {
     expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up', limits: 'up' } });
   });
 
-  it('adds the version at /api/health for a valid key', async () => {
+  it('includes the version at /api/health for a valid key', async () => {
     const { secret, id } = await issueKey(app.url);
     for (const key of [API_KEY, secret]) {
       const { body } = await withKey(app.url, key).get('/api/health').expect(200);
@@ -78,7 +78,7 @@ describe('the backend without a database', () => {
 });
 
 describe('a database that accepts connections and never responds', () => {
-  it('times out after a second, on all routes concurrently', async () => {
+  it('causes time-outs after 1 s, on all routes concurrently', async () => {
     const silent = await listenSilently();
     const app = await startApp({
       DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none`,
@@ -94,7 +94,7 @@ describe('a database that accepts connections and never responds', () => {
 });
 
 describe('a database that stops responding', () => {
-  it('times out on idle connections too, and is used again when it responds', async () => {
+  it('causes time-outs even on idle connections, and is used again when it responds', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });
@@ -114,7 +114,7 @@ describe('a database that stops responding', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('may break at check-out without ending the process', async () => {
+  it('can break at check-out without ending the process', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();

@@ -51,7 +51,7 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 }
 
 describe('every route', () => {
-  it('is public only if it is on the list', () => {
+  it('is public only if PUBLIC_ROUTES lists it', () => {
     const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
       Object.entries(operations)
         .filter(([, operation]) => operation.security.length === 0)
@@ -82,7 +82,7 @@ describe('every route', () => {
     }
   });
 
-  it('admits the right key', async () => {
+  it('admits a valid key', async () => {
     for (const [method, path] of keyRoutes()) {
       const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
       expect([method, path, [400, 503].includes(statusCode)]).toEqual([method, path, true]);
@@ -133,9 +133,9 @@ describe('the response to a request without a key', () => {
 
 describe('a repeated X-API-Key', () => {
   it.each([
-    ['the right key twice', [API_KEY, API_KEY]],
-    ['the right key first', [API_KEY, 'wrong']],
-    ['the right key last', ['wrong', API_KEY]],
+    ['the valid key twice', [API_KEY, API_KEY]],
+    ['the valid key first', [API_KEY, 'wrong']],
+    ['the valid key last', ['wrong', API_KEY]],
     ['an empty key first', ['', API_KEY]],
   ])('is refused: %s', async (_case, keys) => {
     const headers = keys.flatMap((key) => ['X-API-Key', key]);

@@ -55,7 +55,7 @@ function expectRefused({ responses, rest, isRefused }: Exchange): void {
 describe('padding that hides a header field', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
-  it.each(FIELDS)('gets 431 and a closed connection: $title', async (hidden) => {
+  it.each(FIELDS)('causes 431 and a closed connection: $title', async (hidden) => {
     const bytes = hidingRequest(PATH, credentials(), padding(DROPPED_AFTER), hidden);
     expectRefused(await send(bytes + NEXT));
   });
@@ -83,12 +83,12 @@ describe('the limit of 100 header fields', () => {
     return `${first} HTTP/1.1\r\n${all.join('\r\n')}\r\n\r\n`;
   };
 
-  it('admits 100', async () => {
+  it('admits 100 fields', async () => {
     const { responses } = await send(request(100));
     expect(responses.map(({ status }) => status)).toEqual([200]);
   });
 
-  it('refuses 101', async () => {
+  it('refuses 101 fields', async () => {
     expectRefused(await send(request(101)));
   });
 
@@ -100,7 +100,7 @@ describe('the limit of 100 header fields', () => {
     ['a malformed Host', request(101, `GET ${PATH}`, ['Host: a/b'])],
     ['an upgrade', request(101, `GET ${PATH}`, ['Connection: upgrade', 'Upgrade: websocket'])],
     ['an unknown expectation', request(101, `GET ${PATH}`, ['Expect: more'])],
-  ])('is applied before anything else: %s', async (_case, bytes) => {
+  ])('applies before any other check: %s', async (_case, bytes) => {
     expectRefused(await send(bytes + NEXT));
   });
 

@@ -33,7 +33,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
     expect(body).toMatchObject({ user: { id: 'grace' }, accounts: [] });
   });
 
-  it.each(BOTH_SCOPES)('refuses a key without %s, naming it', async (scope) => {
+  it.each(BOTH_SCOPES)('refuses a key without %s, and names the scope', async (scope) => {
     const key = await keyWith({ scopes: BOTH_SCOPES.filter((each) => each !== scope) });
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(403);
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: scope });

@@ -78,7 +78,7 @@ describe('GET /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users?ids=', () => {
-  it('returns users in the requested order, without duplicates and missing ones', async () => {
+  it('returns users in the requested order, without duplicates and unknown ids', async () => {
     const [one, two] = [await addUser(app.prisma), await addUser(app.prisma)];
     const ids = [two.id, 'nobody', one.id, two.id].join(',');
     const { body } = await api().get('/api/internal/users').query({ ids }).expect(200);
@@ -110,7 +110,7 @@ describe('GET /api/internal/users?ids=', () => {
 });
 
 describe('GET /api/internal/users', () => {
-  it('pages through all users, each exactly once', async () => {
+  it('returns each user exactly once over all pages', async () => {
     await Promise.all(Array.from({ length: 5 }, () => addUser(app.prisma)));
     const seen: string[] = [];
     for (let cursor: string | undefined | null; cursor !== null;) {
@@ -169,7 +169,7 @@ describe('POST /api/internal/users/search', () => {
     expect(body.users.map((user: { id: string }) => user.id)).toEqual(ids.toSorted());
   });
 
-  it('pages through the results', async () => {
+  it('returns the results in pages', async () => {
     const shared = { phone: '+442079460019' };
     await addUser(app.prisma, shared);
     await addUser(app.prisma, shared);

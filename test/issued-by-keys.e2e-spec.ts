@@ -91,7 +91,7 @@ describe('the lifetime of a key that another key issues', () => {
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'expiresAt' }] });
   });
 
-  it('is that of its issuer by default, if that is shorter than 90 days', async () => {
+  it('defaults to the rest of the issuer’s lifetime if that is shorter than 90 days', async () => {
     const expiresAt = after(60_000);
     const issued = await issueBy(await issueKey(url, { ...MANAGER, expiresAt }));
     expect(await show(issued)).toMatchObject({ expiresAt, lineageEndsAt: expiresAt });
@@ -100,7 +100,7 @@ describe('the lifetime of a key that another key issues', () => {
     expect(Date.parse(end) - Date.parse(createdAt)).toBe(90 * DAY_MS);
   });
 
-  it('ends with the grace period of an issuer that was rotated', async () => {
+  it('ends with the grace period of a rotated issuer', async () => {
     const issuer = await issueKey(url, MANAGER);
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
@@ -143,7 +143,7 @@ describe('the lineage of a key', () => {
     await again.send({ expiresAt: after(2 * HOUR_MS) }).expect(400);
   });
 
-  it('ends with that of the key that rotates another one', async () => {
+  it('ends with the lineage of the key that rotates it', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
     const manager = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(manager);
@@ -227,7 +227,7 @@ describe('a revocation', () => {
     return { top, issued: [middle, leaf, successor], renewed };
   }
 
-  it('ends all keys that the key has issued, in every process, before the response', async () => {
+  it('applies to all keys that the key has issued, in every process, before the response', async () => {
     const { top, issued, renewed } = await makeTree();
     const { apiKey, revokedKeys, activeIssuedKeys, revocation } = await revoke(top, {
       reason: 'it leaked',
@@ -248,7 +248,7 @@ describe('a revocation', () => {
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('keeps these keys on request, and names them', async () => {
+  it('keeps the issued keys on request, and names them', async () => {
     const { top, issued } = await makeTree();
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);
@@ -272,7 +272,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('reaches keys that were issued by a key that has ended', async () => {
+  it('applies to keys that were issued by a key that has ended', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     const leaf = await issueBy(middle);
@@ -283,7 +283,7 @@ describe('a revocation', () => {
     expect(await statusesWith(leaf)).toEqual([REFUSED, REFUSED]);
   });
 
-  it('ends thousands of keys', async () => {
+  it('applies to thousands of keys', async () => {
     const top = await issueKey(url, MANAGER);
     await superuser.query(
       `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
@@ -300,7 +300,7 @@ describe('a revocation', () => {
     expect(rows).toEqual([]);
   });
 
-  it('reaches a key that is being created', async () => {
+  it('applies to a key that is being created', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     // The table lock blocks writes but not row locks: the creation has locked its caller's row.
@@ -324,7 +324,7 @@ describe('a revocation', () => {
     expect(statuses).toEqual(secrets.map(() => REFUSED));
   });
 
-  it('leaves no concurrently created key', async () => {
+  it('leaves no concurrently created key active', async () => {
     for (let round = 0; round < 5; round++) {
       const top = await issueKey(url, MANAGER);
       const middle = await issueBy(top, MANAGER);

@@ -256,7 +256,7 @@ describe('an attacker with the backend’s database account', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot keep a disconnected process admitting keys by the heartbeat %s',
+    'cannot make a disconnected process admit keys with the heartbeat %s',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });

@@ -195,7 +195,7 @@ describe('wrong keys from an address', () => {
     expect(headers['ratelimit-policy']).toBe('"failures";q=10;w=60');
   });
 
-  it('never lock out the right key from the same address', async () => {
+  it('never block a valid key from the same address', async () => {
     const { secret } = await issueKey(app.url);
     await statuses(11, () => from('192.0.2.2', WRONG_KEY));
     await from('192.0.2.2', WRONG_KEY).expect(429);

@@ -57,7 +57,7 @@ describe('the audit trail of users', () => {
     expect(events.map(({ after }) => after.actingUser)).toEqual(['somebody', null]);
   });
 
-  it('has no event for a refused write', async () => {
+  it('records no refused write', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['users:write'], writeFields: ['phone'] });
     await withKey(app.url, secret).patch(`${USERS}/grace`).send({ name: 'X' }).expect(403);
     await withKey(app.url).patch(`${USERS}/nobody`).send({ name: 'X' }).expect(404);

@@ -23,7 +23,7 @@ afterAll(() => database.remove());
 
 const worst = (values: readonly number[]) => Math.max(...values);
 
-/** Kills the backend again and again under writes. */
+/** Kills and restarts the backend repeatedly under writes. */
 async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {}) {
   const starts: number[] = [];
   const acknowledged: string[] = [];
@@ -68,7 +68,7 @@ describe('kill -9 of the backend', () => {
   });
 });
 
-/** Kills the MCP server again and again under tool calls that write. */
+/** Kills and restarts the MCP server repeatedly under tool calls that write. */
 async function killUnderToolCalls(
   backend: ServerProcess,
   kills: number,

@@ -211,7 +211,7 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
       const again = await start(ports[turn]);
       backends[turn] = again;
       await ready(again);
-      // HAProxy needs time to notice.
+      // HAProxy needs time to detect that the backend is ready.
       await sleep(1000);
     }
     const counts = await steady.stop();

@@ -52,7 +52,7 @@ variable without that ending. Set one of the two, not both.`,
   );
 }
 
-/** In the order of the schema, the file of a secret after the secret. */
+/** The variables in the order of the schema. The file of a secret follows the secret. */
 function namesOf({ variables, SECRETS }: Process): string[] {
   const secrets = new Set<string>(SECRETS);
   const names = Object.keys(variables.shape);
@@ -68,7 +68,7 @@ function describe(shape: Readonly<Record<string, z.ZodType>>, name: string) {
   return { values: valuesOf(json), initial: isRequired ? 'required' : defaultOf(json) };
 }
 
-/** Names of variables outside code spans become code. */
+/** Formats names of variables outside code spans as code. */
 function withCode(text: string): string {
   return text.replaceAll(/`[^`]*`|\b[A-Z]+(?:_[A-Z]+)+(?:=\w+)?/g, (match) =>
     match.startsWith('`') ? match : code(match),

@@ -10,7 +10,7 @@ import { RequestLog } from '../../src/http/request-log.js';
 import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 
 /**
- * The fields of the backend's line of a request. The last five exist if the route requires a key.
+ * The fields of the log line of a request. The last five exist if the route requires a key.
  */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
@@ -29,7 +29,7 @@ export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   client: 'First product of the `User-Agent`, otherwise null.',
 };
 
-/** The fields of the MCP server's line of a tool call. */
+/** The fields of the log line of a tool call. */
 export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
   level: '`info`.',
   time: 'Time of the line, ISO 8601 in UTC.',
@@ -46,12 +46,12 @@ export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
 
 const lineSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 
-/** The line of a request with each outcome. */
+/** A log line of a request for each outcome. */
 export function writeRequestLines() {
   return ATTEMPT_OUTCOMES.map((outcome) => ({ outcome, line: writeRequestLine(outcome) }));
 }
 
-/** The line of a tool call without a valid token. */
+/** The log line of a tool call without a valid token. */
 export async function writeToolCallLine(mcpServer: INestApplicationContext) {
   const [tool] = mcpServer.get<readonly Tool[]>(TOOLS, { strict: false });
   if (tool === undefined) throw new Error('The MCP server has no tool');

@@ -34,7 +34,7 @@ export class DatabaseAttacker {
     await first;
   }
 
-  /** Runs a statement over and over, until the returned function is called. */
+  /** Repeats a statement until the returned function is called. */
   async repeat(statement: string): Promise<() => Promise<void>> {
     const session = await this.connect();
     const stopping = new AbortController();

@@ -32,7 +32,7 @@ export function startBackend(
   });
 }
 
-/** Starts a backend without a request log, which would have gigabytes under load. */
+/** Starts a backend without a request log, which would grow to gigabytes under load. */
 export async function startQuietBackend(
   databaseUrl: string,
   variables: NodeJS.ProcessEnv = {},

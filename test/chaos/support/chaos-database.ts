@@ -48,7 +48,7 @@ export class ChaosDatabase {
     return queryOnce(this.url, sql);
   }
 
-  /** Runs a statement in another database, where the settings of the backend's do not apply. */
+  /** Runs a statement in another database, unaffected by the settings of the backend's database. */
   async administer(sql: string): Promise<void> {
     await queryOnce(this.server.serverUrl, sql);
   }

@@ -22,7 +22,7 @@ export interface LogFaults {
   readonly wrong: number;
 }
 
-/** Looks for every attempt in a log of JSON lines. */
+/** Compares the attempts with a log of JSON lines. */
 export function compareWithLog(attempts: readonly Attempt[], log: string): LogFaults {
   const lines = new Map<string, z.infer<typeof lineSchema>[]>();
   for (const text of log.split('\n')) {
