@@ -183,10 +183,10 @@ describe('valid and invalid requests generated from the OpenAPI document', () =>
       expect(fault).toBeUndefined();
       record({
         promise: 'Every response is documented: no 5xx, no time-out, no access without a key',
-        broken: `${tally.total} generated requests in process, seed ${SEED}`,
-        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        failure: `${tally.total} generated requests in process, seed ${SEED}`,
+        result: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
         control: 'detected: any key admitted, a failing or hanging service, undocumented responses',
-        anchor: 'Schemathesis: status, content type and schema conform',
+        reference: 'Schemathesis: status, content type and schema conform',
       });
     },
     TIMEOUT_MS,
@@ -315,7 +315,7 @@ describe('raw requests that no HTTP client sends', () => {
 
   it.each(PROMISES)(
     '%s',
-    async (promise, requestsWith, judge, mayRunSql, broken) => {
+    async (promise, requestsWith, judge, mayRunSql, failure) => {
       const tally = new Tally();
       const startedAt = performance.now();
       const front = app.get(HttpFront);
@@ -328,10 +328,10 @@ describe('raw requests that no HTTP client sends', () => {
       expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(refused - refusedBefore);
       record({
         promise: `Raw requests ${promise}`,
-        broken: `${broken}: ${tally.total} over sockets, seed ${SEED}`,
-        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        failure: `${failure}: ${tally.total} over sockets, seed ${SEED}`,
+        result: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
         control: 'detected: any key admitted, a lenient parser',
-        anchor: 'RFC 9112: refuse ambiguous requests and close the connection',
+        reference: 'RFC 9112: refuse ambiguous requests and close the connection',
       });
     },
     TIMEOUT_MS,

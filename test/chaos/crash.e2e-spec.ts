@@ -60,10 +60,10 @@ describe('kill -9 of the backend', () => {
     expect(control.lost.length).toBeGreaterThan(0);
     record({
       promise: 'kill -9 of the backend loses no acknowledged write',
-      broken: `${KILLS} times under writes`,
-      figure: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
+      failure: `${KILLS} times under writes`,
+      result: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
       control: `${control.lost.length} of ${control.acknowledged.length} lost`,
-      anchor: 'crash-only software: a crash is always possible',
+      reference: 'crash-only software: a crash is always possible',
     });
   });
 });
@@ -130,10 +130,10 @@ describe('kill -9 of the MCP server', () => {
     expect(control.lost).toBeGreaterThan(0);
     record({
       promise: 'kill -9 of the MCP server loses no acknowledged write',
-      broken: `${KILLS} times under tool calls that write`,
-      figure: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
+      failure: `${KILLS} times under tool calls that write`,
+      result: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
       control: `${control.lost} of ${control.acknowledged} lost`,
-      anchor: 'crash-only software',
+      reference: 'crash-only software',
     });
   });
 });
@@ -171,10 +171,10 @@ describe('migrations that several replicas run concurrently', () => {
     expect(applied[0]?.unfinished).toBe(0);
     record({
       promise: 'Several replicas can run migrations concurrently',
-      broken: 'three concurrent runs on an empty database',
-      figure: 'each applied once, none failed',
+      failure: 'three concurrent runs on an empty database',
+      result: 'each applied once, none failed',
       control: `${control} of 3 failed`,
-      anchor: 'Prisma’s advisory lock',
+      reference: 'Prisma’s advisory lock',
     });
   });
 });

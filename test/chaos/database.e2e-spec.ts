@@ -88,10 +88,10 @@ describe('a database that is down at the start', () => {
     await early.stop('SIGKILL');
     record({
       promise: 'The backend starts without a database, and recovers without a restart',
-      broken: 'PostgreSQL is started after the backend',
-      figure: `ready ${ms(recovered)} after PostgreSQL responds`,
+      failure: 'PostgreSQL is started after the backend',
+      result: `ready ${ms(recovered)} after PostgreSQL responds`,
       control: 'the backend does not start',
-      anchor: 'Kubernetes practice: live, not ready',
+      reference: 'Kubernetes practice: live, not ready',
     });
   });
 });
@@ -123,10 +123,10 @@ describe('a database that crashes under load', () => {
     expect(control).toBeGreaterThan(0);
     record({
       promise: 'A database crash causes immediate 503, and service resumes soon after its return',
-      broken: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
-      figure: `no 500, no wrong response; p99 of 503 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
+      failure: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
+      result: `no 500, no wrong response; p99 of 503 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
       control: `${control} × 500`,
-      anchor: 'Envoy: fails closed in 200 ms',
+      reference: 'Envoy: fails closed in 200 ms',
     });
   });
 });
@@ -155,10 +155,10 @@ describe('connections that break under load', () => {
     expect(control).toBeGreaterThan(0);
     record({
       promise: 'A broken connection causes no failed read',
-      broken: `all connections are terminated, ${ROUNDS} times under load`,
-      figure: `${failed} failed`,
+      failure: `all connections are terminated, ${ROUNDS} times under load`,
+      result: `${failed} failed`,
       control: `${control} failed`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });
@@ -213,10 +213,10 @@ describe('writes that lose their responses with their connections', () => {
     expect(control).toBeGreaterThan(0);
     record({
       promise: 'No write is repeated, and no acknowledged write is lost',
-      broken: `connections are cut when the database responds, or terminated by it, ${ROUNDS} times under writes`,
-      figure: `0 of ${acknowledged.length} acknowledged writes lost, 0 of ${unacknowledged} unacknowledged writes repeated`,
+      failure: `connections are cut when the database responds, or terminated by it, ${ROUNDS} times under writes`,
+      result: `0 of ${acknowledged.length} acknowledged writes lost, 0 of ${unacknowledged} unacknowledged writes repeated`,
       control: `${control} repeated`,
-      anchor: 'AWS: retry at one layer, and only safe requests',
+      reference: 'AWS: retry at one layer, and only safe requests',
     });
   });
 });
@@ -265,10 +265,10 @@ describe('a database that is frozen under load', () => {
     expect(control).toBeGreaterThan(300);
     record({
       promise: 'Requests do not wait for a frozen database',
-      broken: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
-      figure: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it resumed`,
+      failure: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
+      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it resumed`,
       control: `p50 ${ms(control)}`,
-      anchor: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
+      reference: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
     });
   });
 });
@@ -310,10 +310,10 @@ describe('a locked table', () => {
     expect(control).toBeGreaterThan(300);
     record({
       promise: 'A locked table fails only statements that need it',
-      broken: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
-      figure: `slowest response ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock; other tables served`,
+      failure: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
+      result: `slowest response ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock; other tables served`,
       control: `p50 ${ms(control)}`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });
@@ -373,10 +373,10 @@ describe('a database without a free connection', () => {
     );
     record({
       promise: 'A database without a free connection causes 503, and no leak',
-      broken: 'max_connections 12, all in use; 100 callers',
-      figure: `slowest response ${ms(percentile(callers.outcomes, 1))}; ${counts.join(', ')}; full service ${ms(recovered)} after connections are free`,
+      failure: 'max_connections 12, all in use; 100 callers',
+      result: `slowest response ${ms(percentile(callers.outcomes, 1))}; ${counts.join(', ')}; full service ${ms(recovered)} after connections are free`,
       control: `${control} × 500`,
-      anchor: 'SRE: bounded queues',
+      reference: 'SRE: bounded queues',
     });
   });
 });
@@ -439,10 +439,10 @@ describe('a failover to another address', () => {
     expect(control.failed.length).toBeGreaterThan(failed.length);
     record({
       promise: 'The backend follows a database failover',
-      broken: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
-      figure: `${failed.length} failed, full service after ${ms(recovered)}`,
+      failure: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
+      result: `${failed.length} failed, full service after ${ms(recovered)}`,
       control: `${control.failed.length} failed, ${ms(control.recovered)}`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 
@@ -456,10 +456,10 @@ describe('a failover to another address', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     record({
       promise: 'The backend follows a database failover even if the first server was down before',
-      broken: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
-      figure: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
+      failure: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
+      result: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
       control: 'before the move, no request succeeds',
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });
@@ -494,10 +494,10 @@ describe('a read-only database', () => {
     expect(control).toEqual({ '500 INTERNAL_ERROR': 20 });
     record({
       promise: 'A read-only database serves reads',
-      broken: 'default_transaction_read_only',
-      figure: '20 of 20 reads get 200, 20 of 20 writes get 503',
+      failure: 'default_transaction_read_only',
+      result: '20 of 20 reads get 200, 20 of 20 writes get 503',
       control: '20 of 20 writes get 500',
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });

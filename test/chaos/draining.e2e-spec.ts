@@ -85,10 +85,10 @@ describe('SIGTERM while clients stay connected', () => {
     expect(lost).toBeGreaterThan(0);
     record({
       promise: 'A graceful shutdown loses no request and ends in time',
-      broken: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
-      figure: `not ready after ${ms(notReadyAfter)}; ${good + 1} completed, one of them half sent at the end of the drain period, 0 lost; exit 0 after ${ms(ended)}`,
+      failure: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
+      result: `not ready after ${ms(notReadyAfter)}; ${good + 1} completed, one of them half sent at the end of the drain period, 0 lost; exit 0 after ${ms(ended)}`,
       control: `${lost} lost in the first 0.3 s`,
-      anchor: 'Envoy drains, then closes; Docker kills after 10 s',
+      reference: 'Envoy drains, then closes; Docker kills after 10 s',
     });
   });
 });
@@ -229,10 +229,10 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
     const counts = await restartUnderLoad(RESTARTS, SECONDS, { DRAIN_SECONDS: '2' });
     record({
       promise: 'Rolling restarts lose no request',
-      broken: `two backends behind HAProxy without retries; ${RESTARTS} restarts or more under load`,
-      figure: `${failed(counts)} failed of ${sum(counts)}`,
+      failure: `two backends behind HAProxy without retries; ${RESTARTS} restarts or more under load`,
+      result: `${failed(counts)} failed of ${sum(counts)}`,
       control: `${failed(control)} failed of ${sum(control)}`,
-      anchor: 'HAProxy: no lost connection is acceptable',
+      reference: 'HAProxy: no lost connection is acceptable',
     });
     expect(Object.keys(counts)).toEqual(['200']);
     expect(sum(counts)).toBeGreaterThan(REQUESTS);

@@ -41,10 +41,10 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     await database.remove();
     record({
       promise: 'The code before the latest migration serves on the schema after it',
-      broken: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, audit trail`,
-      figure: 'all requests succeed',
+      failure: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, audit trail`,
+      result: 'all requests succeed',
       control: `with a renamed column: ${status}`,
-      anchor: 'expand and contract',
+      reference: 'expand and contract',
     });
   });
 });

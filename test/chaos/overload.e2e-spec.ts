@@ -126,10 +126,10 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       const goodput = report.goodPerSecond / capacity;
       record({
         promise: `${factor} × the capacity of ${name} does not reduce successful responses`,
-        broken: `${Math.round(factor * capacity)} requests/s planned with ${CALLERS} callers for ${SECONDS} s, ${Math.round(report.sentPerSecond)} sent because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
-        figure: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health always up, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(servedShare)} of the load served from ${BACK_TO_NORMAL_SECONDS} s after the overload`,
+        failure: `${Math.round(factor * capacity)} requests/s planned with ${CALLERS} callers for ${SECONDS} s, ${Math.round(report.sentPerSecond)} sent because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
+        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health always up, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(servedShare)} of the load served from ${BACK_TO_NORMAL_SECONDS} s after the overload`,
         control: `goodput ${percent(control.goodPerSecond / unprotectedCapacity)}`,
-        anchor: 'SRE: overload does not reduce successes; Vault: 503 and Retry-After',
+        reference: 'SRE: overload does not reduce successes; Vault: 503 and Retry-After',
       });
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);

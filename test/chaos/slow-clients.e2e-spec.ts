@@ -81,10 +81,10 @@ describe('clients that are slow or idle', () => {
     expect(Math.max(...times)).toBeLessThan(CLOSED_WITHIN_MS);
     record({
       promise: 'Slow and idle clients are disconnected, and delay no other client',
-      broken: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
-      figure: `all disconnected after ${ms(Math.max(...times))}; ${callers.outcomes.length} other requests served, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
+      failure: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
+      result: `all disconnected after ${ms(Math.max(...times))}; ${callers.outcomes.length} other requests served, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
       control: `${control.times.filter(isOpen).length} open after ${ms(GIVE_UP_MS)}`,
-      anchor: 'Envoy: time-outs for slow clients are a must at the edge',
+      reference: 'Envoy: time-outs for slow clients are a must at the edge',
     });
   });
 });

@@ -14,7 +14,7 @@ declare module 'vitest' {
 }
 
 const PAGE = new URL('../../../docs/explanation/failure-tests.md', import.meta.url);
-const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
+const COLUMNS = ['promise', 'failure', 'result', 'result without the protection', 'reference'];
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
@@ -36,8 +36,8 @@ export default function setUp(project: TestProject): () => Promise<void> {
   };
 }
 
-function toRow({ promise, broken, figure, control = '', anchor }: Result): string {
-  return rowOf([promise, broken, figure, control, anchor]);
+function toRow({ promise, failure, result, control = '', reference }: Result): string {
+  return rowOf([promise, failure, result, control, reference]);
 }
 
 function rowOf(cells: readonly string[]): string {

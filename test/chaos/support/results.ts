@@ -13,12 +13,12 @@ export function scaled(full: number, part = 10): number {
 export const resultSchema = z.object({
   promise: z.string(),
   /** How the test causes the failure. */
-  broken: z.string(),
-  /** The measured figure. */
-  figure: z.string(),
-  /** The measured figure without the protection. */
+  failure: z.string(),
+  /** The measured result. */
+  result: z.string(),
+  /** The measured result without the protection. */
   control: z.string().optional(),
-  anchor: z.string(),
+  reference: z.string(),
 });
 
 export type Result = z.infer<typeof resultSchema>;
