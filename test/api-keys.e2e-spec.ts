@@ -452,9 +452,9 @@ describe('a key that is revoked while its request waits', () => {
           data: { revokedAt: new Date(), revokedBy: 'the test' },
         });
         // The key is admitted, because its revocation is uncommitted, but the change waits for it.
-        const pending = Promise.resolve(change.post(path).send(body));
+        const sent = Promise.resolve(change.post(path).send(body));
         await sleep(200);
-        return { pending };
+        return { pending: sent };
       });
       expect((await pending).body.code).toBe('INVALID_API_KEY');
       expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
