@@ -280,7 +280,7 @@ describe('the database, for statements of the run-time role,', () => {
   });
 
   it('protects the row of a running process from changes without its secret', async () => {
-    const statement = `SELECT record_heartheartbeat(id, repeat('0', 64), 'forged') FROM instances`;
+    const statement = `SELECT record_heartbeat(id, repeat('0', 64), 'forged') FROM instances`;
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
     const removal = [
       `SELECT remove_instance(id, repeat('0', 64)) FROM instances`,
