@@ -14,7 +14,13 @@ declare module 'vitest' {
 }
 
 const PAGE = new URL('../../../docs/explanation/failure-tests.md', import.meta.url);
-const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
+const COLUMNS = [
+  'promise',
+  'failure that the test causes',
+  'measured',
+  'without the protection',
+  'practice elsewhere',
+];
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
@@ -62,5 +68,5 @@ function promiseOf(row: string): string {
 }
 
 function machine(): string {
-  return `Node ${process.version}, ${process.platform}, ${availableParallelism()} cores, which the load, the database and the service share.`;
+  return `Node ${process.version}, ${process.platform}, ${availableParallelism()} cores, shared by the load generator, the database and the backend.`;
 }
