@@ -59,11 +59,11 @@ describe('kill -9 of the backend', () => {
     expect(worst(starts)).toBeLessThan(START_BOUND_MS);
     expect(control.lost.length).toBeGreaterThan(0);
     record({
-      promise: 'kill -9 of the backend loses no acknowledged write',
-      broken: `${KILLS} times while callers write`,
-      figure: `0 of ${acknowledged.length} writes lost; ready within ${ms(worst(starts))} of the start`,
-      control: `${control.lost.length} of ${control.acknowledged.length} writes lost`,
-      anchor: 'crash-only software: a crash is the only stop that always works',
+      promise: 'kill -9 of the backend loses nothing that was acknowledged',
+      broken: `${KILLS} times under writes`,
+      figure: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
+      control: `${control.lost.length} of ${control.acknowledged.length} lost`,
+      anchor: 'crash-only: the one way to stop that is always there',
     });
   });
 });
@@ -129,11 +129,11 @@ describe('kill -9 of the MCP server', () => {
     expect(worst(starts)).toBeLessThan(START_BOUND_MS);
     expect(control.lost).toBeGreaterThan(0);
     record({
-      promise: 'kill -9 of the MCP server loses no acknowledged write',
-      broken: `${KILLS} times during tool calls that write`,
-      figure: `0 of ${acknowledged} writes lost; ready within ${ms(worst(starts))} of the start`,
-      control: `${control.lost} of ${control.acknowledged} writes lost`,
-      anchor: 'crash-only software, as above',
+      promise: 'kill -9 of the MCP server loses nothing that was acknowledged',
+      broken: `${KILLS} times under tool calls that write`,
+      figure: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
+      control: `${control.lost} of ${control.acknowledged} lost`,
+      anchor: 'the same',
     });
   });
 });
@@ -170,10 +170,10 @@ describe('migrations that several replicas run at once', () => {
     expect(applied[0]?.rows).toBe(applied[0]?.names);
     expect(applied[0]?.unfinished).toBe(0);
     record({
-      promise: 'Several replicas may run the migrations at once',
-      broken: 'three replicas migrate an empty database at once',
-      figure: 'each migration applied once, no replica failed',
-      control: `${control} of 3 replicas failed`,
+      promise: 'Migrations may be run by several replicas at once',
+      broken: 'three times at once on an empty database',
+      figure: 'each applied once, none failed',
+      control: `${control} of 3 failed`,
       anchor: 'Prisma’s advisory lock',
     });
   });

@@ -87,10 +87,10 @@ describe('a database that is down at the start', () => {
     expect(healed).toBeLessThan(2000);
     await early.stop('SIGKILL');
     record({
-      promise: 'The backend starts without a database, and becomes ready by itself',
+      promise: 'It starts without a database, and heals by itself',
       broken: 'PostgreSQL is started after the backend',
-      figure: `ready ${ms(healed)} after the start of PostgreSQL`,
-      control: 'the backend does not start',
+      figure: `ready ${ms(healed)} after it`,
+      control: 'it does not start',
       anchor: 'Kubernetes practice: live, not ready',
     });
   });
@@ -122,9 +122,9 @@ describe('a database that crashes under load', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A crash of the database causes 503 at once, and only until the database is back',
-      broken: 'SIGQUIT to PostgreSQL under load; PostgreSQL starts again after 1 s',
-      figure: `no 500, no wrong response; p99 of 503 responses ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after the database is back`,
+      promise: 'A crash of the database is a 503 at once, and over soon after its return',
+      broken: 'SIGQUIT to PostgreSQL under load, started again after a second',
+      figure: `no 500, no wrong answer; 503 in p99 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
       control: `${control} × 500`,
       anchor: 'Envoy: fails closed in 200 ms',
     });
@@ -154,10 +154,10 @@ describe('connections that break under load', () => {
     expect(failed).toBe(0);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'No read fails because its connection breaks',
+      promise: 'A broken connection fails no read',
       broken: `all connections are terminated, ${ROUNDS} times under load`,
-      figure: `${failed} requests failed`,
-      control: `${control} requests failed`,
+      figure: `${failed} failed`,
+      control: `${control} failed`,
       anchor: 'none found',
     });
   });
@@ -212,11 +212,11 @@ describe('responses to writes that are lost with their connections', () => {
     expect(unheard).toBeGreaterThan(0);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'No write is repeated, and no acknowledged write is lost',
-      broken: `connections are cut when the database responds, or the database terminates them, ${ROUNDS} times under writes`,
-      figure: `0 of ${acknowledged.length} acknowledged writes lost; of ${unheard} writes whose response was lost, 0 repeated`,
-      control: `${control} writes repeated`,
-      anchor: 'AWS: retry at one layer, and only safe requests',
+      promise: 'A write is never repeated, and none is lost that was acknowledged',
+      broken: `connections are cut when the database answers, or terminated by it, ${ROUNDS} times under writes`,
+      figure: `0 of ${acknowledged.length} lost, 0 of the ${unheard} repeated whose answer was`,
+      control: `${control} repeated`,
+      anchor: 'AWS: retry at one layer, only what is safe',
     });
   });
 });
@@ -264,11 +264,11 @@ describe('a database that is frozen under load', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(300);
     record({
-      promise: 'A frozen database causes 503 soon, and then at once',
-      broken: `SIGSTOP to all processes of PostgreSQL for 5 s; ${CALLERS} callers`,
-      figure: `slowest response ${ms(percentile(frozen, 1))}, later p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after PostgreSQL continues`,
-      control: `later p50 ${ms(control)}`,
-      anchor: 'Envoy: time-out of 200 ms; AWS: a time-out for every remote call',
+      promise: 'A frozen database is given up at once',
+      broken: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
+      figure: `slowest answer ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it went on`,
+      control: `p50 ${ms(control)}`,
+      anchor: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
     });
   });
 });
@@ -309,10 +309,10 @@ describe('a locked table', () => {
     expect(tally(others)).toEqual({ '200': others.length });
     expect(control).toBeGreaterThan(300);
     record({
-      promise: 'A locked table fails only requests that need this table',
-      broken: `ACCESS EXCLUSIVE lock on users for 4 s; ${CALLERS} callers`,
-      figure: `slowest response ${ms(percentile(locked, 1))}, later p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock is released; requests for other tables succeed`,
-      control: `later p50 ${ms(control)}`,
+      promise: 'A locked table fails only what needs it',
+      broken: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
+      figure: `slowest answer ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after it; other tables served`,
+      control: `p50 ${ms(control)}`,
       anchor: 'none found',
     });
   });
@@ -371,9 +371,9 @@ describe('a database without a free connection', () => {
       ([name, count]) => `${count} × ${name}`,
     );
     record({
-      promise: 'A database without a free connection causes 503, and no leak',
-      broken: 'max_connections is 12, and other clients hold all connections; 100 callers',
-      figure: `slowest response ${ms(percentile(callers.outcomes, 1))}; ${answers.join(', ')}; full service ${ms(recovered)} after connections are free`,
+      promise: 'A database without a free connection is a 503, and nothing leaks',
+      broken: 'max_connections 12, all taken by others; 100 callers',
+      figure: `slowest answer ${ms(percentile(callers.outcomes, 1))}; ${answers.join(', ')}; full service ${ms(recovered)} after connections are free`,
       control: `${control} × 500`,
       anchor: 'SRE: bounded queues',
     });
@@ -437,10 +437,10 @@ describe('a failover to another address', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control.failed.length).toBeGreaterThan(failed.length);
     record({
-      promise: 'The backend follows a failover of the database',
-      broken: `the address of the database leads to another server, then the first server crashes; ${CALLERS} callers`,
-      figure: `${failed.length} requests failed; full service after ${ms(recovered)}`,
-      control: `${control.failed.length} requests failed; full service after ${ms(control.recovered)}`,
+      promise: 'A failover of the database is followed',
+      broken: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
+      figure: `${failed.length} failed, full service after ${ms(recovered)}`,
+      control: `${control.failed.length} failed, ${ms(control.recovered)}`,
       anchor: 'none found',
     });
   });
@@ -454,10 +454,10 @@ describe('a failover to another address', () => {
     expect(between.length).toBeGreaterThan(0);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     record({
-      promise: 'The backend follows a failover of the database after an outage',
-      broken: `the database crashes, and 1 s later its address leads to another server; ${CALLERS} callers`,
-      figure: `${failed.length} requests failed, with 503; full service ${ms(recovered)} after the address changed`,
-      control: 'before the address changes, every request fails',
+      promise: 'A failover of the database is followed where the first server was gone before',
+      broken: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
+      figure: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
+      control: 'before the move, none is answered',
       anchor: 'none found',
     });
   });
@@ -492,10 +492,10 @@ describe('a read-only database', () => {
     expect(unexpectedErrors(backend)).toEqual([]);
     expect(control).toEqual({ '500 INTERNAL_ERROR': 20 });
     record({
-      promise: 'While the database accepts no writes, reads succeed',
-      broken: 'default_transaction_read_only is on',
-      figure: '20 of 20 reads succeed, 20 of 20 writes get 503',
-      control: '20 of 20 writes get 500',
+      promise: 'While the database takes no writes, reads are served',
+      broken: 'default_transaction_read_only',
+      figure: '20 of 20 reads answered, 20 of 20 writes refused with 503',
+      control: '20 of 20 writes answered with 500',
       anchor: 'none found',
     });
   });

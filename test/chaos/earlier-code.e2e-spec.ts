@@ -40,11 +40,11 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     expect(await database.query('SELECT 1 FROM api_key_usage')).not.toEqual([]);
     await database.remove();
     record({
-      promise: 'The code before the latest migration works on the schema after it',
-      broken: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, the audit trail`,
-      figure: 'everything works as before',
-      control: `after renaming a column: ${status}`,
-      anchor: 'the pattern “expand and contract”',
+      promise: 'The code before the latest migration serves on the schema after it',
+      broken: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, the trail`,
+      figure: 'all as before',
+      control: `a column renamed: ${status}`,
+      anchor: 'expand and contract',
     });
   });
 });

@@ -117,11 +117,11 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       const accepted = report.statuses['200'];
       const goodput = report.goodPerSecond / most;
       record({
-        promise: `At ${factor} × the capacity of ${name}, the goodput stays near capacity`,
-        broken: `for ${SECONDS} s, ${CALLERS} callers want to send ${Math.round(factor * most)} requests per second; they send ${Math.round(report.sentPerSecond)}, because a caller first waits for its response; capacity ${Math.round(most)} (${detail})`,
-        figure: `goodput ${percent(goodput)}; accepted requests p99 ${ms(accepted?.p99 ?? 0)}; refused requests p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; at most ${percent(residentGrowth)} more memory; all health checks answered, p99 ${ms(percentile(live.outcomes, 0.99))}; from ${BACK_TO_NORMAL_SECONDS} s after the overload, ${percent(usual)} of the requests succeed`,
+        promise: `${factor} × the requests that ${name} can answer: the good answers stay as many`,
+        broken: `${Math.round(factor * most)} requests a second are due to ${CALLERS} callers for ${SECONDS} s, and ${Math.round(report.sentPerSecond)} sent: the others have their answer to wait for; ${Math.round(most)} can be answered (${detail})`,
+        figure: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory ${percent(residentGrowth)} more at most; health answered always, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(usual)} of what is asked for from ${BACK_TO_NORMAL_SECONDS} s after it on`,
         control: `goodput ${percent(control.goodPerSecond / carelessKnee)}`,
-        anchor: 'SRE: beyond its capacity, a server keeps its goodput; Vault: 503 and Retry-After',
+        anchor: 'SRE: no fewer successes past the knee; Vault: 503 and Retry-After',
       });
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);

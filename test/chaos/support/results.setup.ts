@@ -14,13 +14,7 @@ declare module 'vitest' {
 }
 
 const PAGE = new URL('../../../docs/explanation/failure-tests.md', import.meta.url);
-const COLUMNS = [
-  'promise',
-  'failure that the test causes',
-  'measured',
-  'without the protection',
-  'practice elsewhere',
-];
+const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
@@ -68,5 +62,5 @@ function promiseOf(row: string): string {
 }
 
 function machine(): string {
-  return `Node ${process.version}, ${process.platform}, ${availableParallelism()} cores, shared by the load generator, the database and the backend.`;
+  return `Node ${process.version}, ${process.platform}, ${availableParallelism()} cores, which the load, the database and the service share.`;
 }
