@@ -12,7 +12,7 @@ import { markdownTable } from '../report/markdown-table.js';
 import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 
-const KEYS = [10, 100_000];
+const KEYS = [10, 200_000];
 const CHECKS = fileURLToPath(new URL('check-keys.mjs', import.meta.url));
 const timesSchema = z.record(z.string(), z.number());
 
@@ -23,7 +23,7 @@ interface Served {
   readonly megabytes: number;
 }
 
-/** The cost of more issued keys, and of one check. */
+/** The cost of more issued keys, and of one key check. */
 export const keys: Measurement = {
   name: 'keys',
   peers: () => [LATCHKEY_LEAN],
