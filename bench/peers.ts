@@ -54,7 +54,7 @@ export const LATCHKEY: Peer = {
     MALLOC_ARENA_MAX: '2',
     LOG_LEVEL: 'info',
     METRICS_PORT: '0',
-    // The limit counts users but is never exceeded.
+    // These limits count, but are never exceeded.
     KEY_USERS_LIMIT: '1000000000',
     KEY_CONCURRENCY_LIMIT: '1000000',
   },

@@ -1,10 +1,10 @@
-import type { BenchRun, Subject } from '../bench-run.js';
+import type { BenchRun } from '../bench-run.js';
 import { p50sOf, p99sOf, ratesOf } from '../load/load.js';
 import type { PeerServer } from '../peer-server.js';
-import { FASTIFY_PG, LATCHKEY, type Peer } from '../peers.js';
+import { FASTIFY_PG, LATCHKEY } from '../peers.js';
 import { describeRounds, formatCount, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
-import { medianOf } from '../statistics.js';
+import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
@@ -17,47 +17,43 @@ const PAUSE_MS = 50;
 export const halfLoad: Measurement = {
   name: 'half-load',
   peers: () => [FASTIFY_PG, LATCHKEY],
-  async run(run) {
-    const database = await run.database();
-    const [base, ours] = [FASTIFY_PG, LATCHKEY].map((peer) => ({ peer, database }));
-    if (base === undefined || ours === undefined) throw new Error('Nothing is compared.');
-    const [baseRate, ourRate] = [await halfOf(run, base), await halfOf(run, ours)];
-    const cases = [
-      { ...base, rate: baseRate, load: 'half of its capacity' },
-      { ...ours, rate: ourRate, load: 'half of its capacity' },
-      { ...ours, rate: baseRate, load: `as many as ${base.peer.name}` },
-    ];
-    const turns = cases.map(({ rate, load, ...subject }) => ({
-      name: `${subject.peer.name}, ${load}`,
-      measure: () => run.withServer(subject, (server) => atRate(run, server, rate)),
-    }));
-    const results = await run.inTurns(turns);
-    const rows = cases.map(({ peer, load }, index) => row(peer, load, results[index] ?? []));
-    const text = markdownTable([
-      ['', 'requests/s', 'CPU', 'p50, ms', 'p99, ms', 'p99.9, ms'],
-      ...rows,
-    ]);
-    return { text, conditions: describeRounds(run.options.rounds, run.options.seconds) };
-  },
+  run: (run) =>
+    run.withWarmServers([FASTIFY_PG, LATCHKEY], async ([base, ours]) => {
+      if (base === undefined || ours === undefined) throw new Error('Nothing is compared.');
+      const baseRate = await halfOf(run, base);
+      const cases = [
+        { server: base, rate: baseRate, load: 'half of its capacity' },
+        { server: ours, rate: baseRate, load: `as many as ${base.peer.name}` },
+        { server: ours, rate: await halfOf(run, ours), load: 'half of its capacity' },
+      ];
+      const turns = cases.map(({ server, rate, load }) => ({
+        name: `${server.peer.name}, ${load}`,
+        measure: () => atRate(run, server, rate),
+      }));
+      const results = await run.inTurns(turns);
+      const rows = cases.map(({ server, load }, index) =>
+        row(`${server.peer.title}, ${load}`, results[index] ?? [], results[0] ?? []),
+      );
+      const headings = ['', 'requests/s', 'CPU', 'p50, ms', 'p99, ms', 'p99.9, ms'];
+      const text = markdownTable([[...headings, `p99 ÷ ${base.peer.name}’s`], ...rows]);
+      return { text, conditions: describeRounds(run.options.rounds, run.options.seconds) };
+    }),
 };
 
-async function halfOf(run: BenchRun, subject: Subject): Promise<number> {
-  run.progress(`capacity of ${subject.peer.name}`);
-  return run.withServer(subject, async (server) => {
-    await run.warmUp(server);
-    return (await run.load(server)).requestsPerSecond / 2;
-  });
+/** Half of the requests per second that a server can handle. */
+async function halfOf(run: BenchRun, server: PeerServer): Promise<number> {
+  run.progress(`capacity of ${server.peer.name}`);
+  return (await run.load(server)).requestsPerSecond / 2;
 }
 
-async function atRate(run: BenchRun, server: PeerServer, rate: number): Promise<Throughput> {
-  await run.warmUp(server);
+function atRate(run: BenchRun, server: PeerServer, rate: number): Promise<Throughput> {
   const connections = Math.ceil((rate * PAUSE_MS) / 1000);
   return measureWarm(run, server, { connections, pauseMs: PAUSE_MS });
 }
 
-function row({ title }: Peer, load: string, rounds: readonly Throughput[]): string[] {
+function row(title: string, rounds: readonly Throughput[], base: readonly Throughput[]): string[] {
   return [
-    `${title}, ${load}`,
+    title,
     formatCount(medianOf(ratesOf(rounds))),
     // Half the request rate costs more than half the CPU time: the fewer requests share an
     // event-loop tick, the more each costs.
@@ -65,6 +61,7 @@ function row({ title }: Peer, load: string, rounds: readonly Throughput[]): stri
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),
     formatSpread(rounds.map(({ p999Ms }) => p999Ms)),
+    formatSpread(ratiosByRound(p99sOf(rounds), p99sOf(base))),
   ];
 }
 
