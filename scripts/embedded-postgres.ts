@@ -9,15 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, DatabaseError } from 'pg';
 import { endProcess, hasEnded } from './child-process.js';
-import {
-  checkMajorVersion,
-  type Connection,
-  createCluster,
-  dataFolder,
-  logFile,
-  readConnection,
-  renewConnection,
-} from './embedded-postgres/cluster.js';
+import { findFreePort, findListenError } from './free-port.js';
+import { type Connection, dataFolder, logFile, openCluster } from './embedded-postgres/cluster.js';
 import {
   findInstallation,
   isRoot,
@@ -34,16 +27,6 @@ const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 // kill -9 of the process, which neither a file nor a process id shows reliably.
 const OWNER_LOCK = 7_205_012;
 
-export interface EmbeddedPostgresOptions {
-  /**
-   * The folder of the cluster, which is created if it is missing. Default: the checkout's own.
-   * As root, the account that PostgreSQL runs as must be able to enter the folders above it.
-   */
-  directory?: string;
-  /** `false` is faster, but a crash of the machine may destroy the data: for tests. */
-  durable?: boolean;
-}
-
 /** A PostgreSQL server on 127.0.0.1: a child process that runs the programs from npm. */
 export class EmbeddedPostgres {
   private constructor(
@@ -52,14 +35,19 @@ export class EmbeddedPostgres {
     private readonly owner: Client,
   ) {}
 
-  /** @throws Error whose message says in a sentence why the server did not start */
-  static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
-    const { directory = clusterDirectory(), durable = true } = options;
+  /**
+   * Starts the server of a cluster, which is created if it is missing.
+   * @param directory the cluster's folder. As root, the account that PostgreSQL runs as must be
+   * able to enter the folders above it.
+   * @param durable `false` is faster, but a crash of the machine may destroy the data: for tests
+   * @throws Error whose message says in a sentence why the server did not start
+   */
+  static async start({ directory = clusterDirectory(), durable = true } = {}) {
     const installation = await findInstallation();
-    await stopAbandonedServer(directory, installation);
-    if (readConnection(directory) === undefined) await createCluster(directory, installation);
-    await checkMajorVersion(directory, installation.majorVersion);
-    const connection = await renewConnection(directory);
+    const { port: usualPort, password } = await openCluster(directory, installation);
+    await stopAbandonedServer(directory, password, installation);
+    const isTaken = (await findListenError(usualPort)) !== undefined;
+    const connection = { port: isTaken ? await findFreePort() : usualPort, password };
     const server = await spawnServer(directory, installation, connection.port, durable);
     try {
       const owner = await connectWhenReady(directory, connection, server);
@@ -109,17 +97,15 @@ function databaseUrl({ port, password }: Connection, database: string): string {
 /** Stops the server of a killed start. @throws Error if the server is in use */
 async function stopAbandonedServer(
   directory: string,
+  password: string,
   installation: PostgresInstallation,
 ): Promise<void> {
-  const connection = readConnection(directory);
-  if (!connection || !existsSync(join(dataFolder(directory), 'postmaster.pid'))) return;
-  const client = await connect(connection).catch(() => undefined);
+  const pidFile = join(dataFolder(directory), 'postmaster.pid');
+  if (!existsSync(pidFile)) return;
+  const [, , , port] = (await readFile(pidFile, 'utf8')).split('\n');
+  const client = await connect({ port: Number(port), password }).catch(() => undefined);
   if (client === undefined) return;
-  try {
-    await takeOwnership(client, directory);
-  } finally {
-    await client.end();
-  }
+  await takeOwnership(client, directory).finally(() => client.end());
   await runProgram(installation, 'pg_ctl', ['stop', `--pgdata=${dataFolder(directory)}`]);
 }
 
@@ -175,7 +161,10 @@ async function connectWhenReady(
     }
   }
   const lines = (await readFile(logFile(directory), 'utf8')).trimEnd().split('\n').slice(-10);
-  throw new Error(`PostgreSQL did not start. ${logFile(directory)} ends:\n${lines.join('\n')}`);
+  throw new Error(
+    `PostgreSQL did not start. ${logFile(directory)} ends:\n${lines.join('\n')}\n` +
+      `If another version made the data, move ${directory} away to begin with an empty database.`,
+  );
 }
 
 function stopServer(server: ChildProcess): Promise<void> {
