@@ -8,7 +8,7 @@ import {
   localUrl,
   type Configuration,
 } from './start/configuration.js';
-import { checkDatabase, prepareDatabase } from './start/database.js';
+import { prepareDatabase } from './start/database.js';
 import { keepVariables, prepareVariables } from './start/environment.js';
 import { MCP_SERVER_KEY_FILE, prepareMcpServerKey } from './start/mcp-server-key.js';
 import { ServerProcess } from './start/server-process.js';
@@ -36,13 +36,8 @@ async function start(): Promise<void> {
   }
   await checkPortsAreFree(variables);
   await step('Build', () => build(variables));
-  if (isEmbedded) {
-    await serveEmbedded(variables);
-  } else {
-    const configuration = await configureServers(variables);
-    await checkDatabase(configuration.backend.environment.DATABASE_URL);
-    await serve(configuration);
-  }
+  if (isEmbedded) await serveEmbedded(variables);
+  else await serve(await configureServers(variables));
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {

@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { localUrl, type Configuration } from './configuration.js';
 import { ROOT_KEY_FILE } from './environment.js';
+import { runNode } from './step.js';
 
 const USER_ID = '12345';
 
@@ -68,10 +67,5 @@ function clientConfiguration(url: string, token: string): string {
 
 /** The output of `npm run token` for the demo user. @throws Error where the command refuses */
 export async function mintAccessToken(variables: NodeJS.ProcessEnv): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['mcp-server/dist/mint-token.js', USER_ID],
-    { env: variables },
-  );
-  return stdout.trim();
+  return (await runNode(['mcp-server/dist/mint-token.js', USER_ID], variables)).trim();
 }
