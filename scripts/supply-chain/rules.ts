@@ -24,8 +24,7 @@ export const lockFileSchema = z.object({
   packages: z.record(z.string(), packageSchema),
 });
 export type LockFile = z.infer<typeof lockFileSchema>;
-type LockedPackage = z.infer<typeof packageSchema> &
-  Record<'name' | 'path' | 'installedAs', string>;
+type LockedPackage = ReturnType<typeof externalPackages>[number];
 
 /** Versions of packages that have no known vulnerability. */
 export const minimumVersionsSchema = z.array(
@@ -57,7 +56,7 @@ export function findMovingActions(workflow: string): string[] {
 }
 
 /** Lists every package that npm downloads: neither the project nor its workspaces. */
-export function externalPackages({ packages }: LockFile): LockedPackage[] {
+export function externalPackages({ packages }: LockFile) {
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes('node_modules/') && !link)
     .map(([path, locked]) => {
