@@ -15,8 +15,6 @@ const CONNECTION_FAILURES = new Map([
   ['ENOTFOUND', 'its host is unknown'],
 ]);
 
-const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
 try {
   await migrate();
 } catch (error) {
@@ -28,12 +26,11 @@ async function migrate() {
   loadEnvFiles();
   const ownerUrl = readUrl(readDatabaseUrl('DIRECT_URL') === '' ? 'DATABASE_URL' : 'DIRECT_URL');
   const account = readAccount(ownerUrl, readUrl('RUN_TIME_DATABASE_URL'));
-  const config = pathOf('deploy/migration/prisma.config.mjs');
-  const { status } = spawnSync(
-    process.execPath,
-    [pathOf('node_modules/prisma/build/index.js'), 'migrate', 'deploy', '--config', config],
-    { stdio: 'inherit' },
-  );
+  const prisma = 'node_modules/prisma/build/index.js';
+  const { status } = spawnSync(process.execPath, [prisma, 'migrate', 'deploy'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: 'inherit',
+  });
   if (status === 0) await setUpRoles(withSearchPath(ownerUrl), account);
   else process.exitCode = 1;
 }
