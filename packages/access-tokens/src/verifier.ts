@@ -1,7 +1,8 @@
 import {
-  createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
@@ -128,37 +129,23 @@ function secretKey(secret: string): JWTVerifyGetKey {
   return async () => key;
 }
 
-/**
- * A cached key set. An unknown key id causes a new fetch at most every 30 s (jose's default). After
- * a failed fetch, fetching pauses, or each request with a forged token would wait.
- */
+/** The published keys. An unknown key id causes a fetch at most every 30 s (jose's default). */
 function remoteKeys(url: URL): JWTVerifyGetKey {
-  const remote = createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
   let failedAt = -Infinity;
-  return async (header, token) => {
-    if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS) {
-      return cachedKey(remote, header, token);
-    }
+  const fetchKeys: FetchImplementation = async (...request) => {
+    // Otherwise each request with a forged token would wait for an issuer that does not respond.
+    if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS)
+      throw new Error('The token issuer is unavailable');
     try {
-      return await remote(header, token);
+      const response = await fetch(...request);
+      if (!response.ok) throw new Error(`The token issuer responds with ${response.status}`);
+      return Response.json(await response.json());
     } catch (error) {
-      if (findFault(error) === 'keys-unavailable') failedAt = performance.now();
+      failedAt = performance.now();
       throw error;
     }
   };
-}
-
-async function cachedKey(
-  remote: ReturnType<typeof createRemoteJWKSet>,
-  ...[header, token]: Parameters<JWTVerifyGetKey>
-) {
-  const known = remote.fresh ? remote.jwks() : undefined;
-  try {
-    return await createLocalJWKSet(known ?? { keys: [] })(header, token);
-  } catch (cause) {
-    // The key may be new, but the token issuer is unavailable.
-    throw new Error('The signing key is unknown, and the token issuer is unavailable', { cause });
-  }
+  return createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS, [customFetch]: fetchKeys });
 }
 
 function findFault(error: unknown): AccessTokenFault {
