@@ -1,5 +1,5 @@
 import { findKeyWeakness } from '@latchkey/environment/key-strength';
-import type { VariableProblem } from '@latchkey/environment/variable-problems';
+import type { VariableProblem } from '@latchkey/environment/read-environment';
 import { httpUrl, oneOf, wordList } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } from './verifier.js';

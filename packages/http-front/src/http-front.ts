@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { closeConnections } from './close-server.js';
 import { limitConnections } from './connections.js';
@@ -75,3 +75,7 @@ export class HttpFront implements OnApplicationShutdown {
     server.on('clientError', (error, socket) => protocol.refuseUnparsed(error, socket));
   }
 }
+
+@Global()
+@Module({ providers: [HttpFront], exports: [HttpFront] })
+export class HttpFrontModule {}
