@@ -77,7 +77,6 @@ export class OverloadResponder {
   }
 }
 
-/** Whether the client is still there. */
 function isWanted({ req }: ServerResponse): boolean {
   return !req.socket.destroyed;
 }
