@@ -38,19 +38,15 @@ async function migrate() {
 function readUrl(name) {
   const url = readDatabaseUrl(name);
   if (url === '') throw new Error(`${name} or ${name}_FILE is required.`);
-  // Checked before Node parses it, whose own error contains the whole URL with the password.
-  if (isDecodable(url)) return url;
-  throw new Error(
-    `${name} is not a URL: special characters in its password must be percent-encoded.`,
-  );
-}
-
-function isDecodable(url) {
   try {
     const { username, password } = new URL(url);
-    return decodeURIComponent(username + password) !== '';
+    decodeURIComponent(username + password);
+    return url;
   } catch {
-    return false;
+    // Not Node's own error, which contains the whole URL with the password.
+    throw new Error(
+      `${name} is not a URL: special characters in its password must be percent-encoded.`,
+    );
   }
 }
 

@@ -8,9 +8,8 @@ const SCRAM_ITERATIONS = 4096;
 
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
- * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
- * @param {{ name: string, password: string }} account the backend's; it is made, or given this
- *   password
+ * @param {string} ownerUrl the account of the owner of the tables, which may create roles
+ * @param {{ name: string, password: string }} account the backend's; it may be missing
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
@@ -102,9 +101,7 @@ async function refuseLoopholes(client, name) {
   }
 }
 
-/**
- * Computes what PostgreSQL stores of a password (RFC 5802), so that no log of statements has it.
- */
+/** The form in which PostgreSQL stores a password (RFC 5802): no log of statements may have it. */
 function scramVerifier(password) {
   // Beyond ASCII the password would have to be normalised first, as every client does.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {

@@ -44,9 +44,7 @@ export async function runProgram(
   await run(join(programs, program), args, spawnOptions);
 }
 
-/**
- * Creates a folder under a temporary name, so that an interruption never leaves an incomplete one.
- */
+/** Creates a folder under a temporary name: an interruption never leaves an incomplete one. */
 export async function createFolder(
   target: string,
   mode: number,

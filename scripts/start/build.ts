@@ -4,10 +4,7 @@ import { runNode } from './step.js';
 const CLIENT = 'src/generated/prisma/client.ts';
 const PROJECTS = ['mcp-server/tsconfig.build.json', 'tsconfig.build.json'];
 
-/**
- * Generates the Prisma client and compiles both servers, if their sources have changed; false if
- * not.
- */
+/** Generates the Prisma client and compiles both servers; false if their sources are unchanged. */
 export async function build(variables: NodeJS.ProcessEnv): Promise<boolean> {
   const isOutdated = await isClientOutdated();
   if (isOutdated) await runNode(['node_modules/prisma/build/index.js', 'generate'], variables);

@@ -10,6 +10,7 @@ const ENV_FILES = ['.env', '.env.local'];
 const TOKEN_KEYS = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWT_JWKS_URL'];
 const START_VARIABLES = [
   'AUTH_TOKEN_AUDIENCE',
+  'DATABASE_URL',
   'HOST',
   'INTERNAL_API_KEY',
   'JWT_ISSUER',
@@ -50,10 +51,8 @@ export async function keepVariables({
   variables,
   environment,
 }: Configuration['backend']): Promise<boolean> {
-  const kept = { ...variables, DATABASE_URL: environment.DATABASE_URL };
-  const lines = Object.entries(kept)
-    .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
-    .map(([name, value]) => `${name}=${quoted(value ?? '')}\n`);
+  const kept: NodeJS.ProcessEnv = { ...variables, DATABASE_URL: environment.DATABASE_URL };
+  const lines = START_VARIABLES.map((name) => `${name}=${quoted(kept[name] ?? '')}\n`);
   await writePrivateFile(START_FILE, lines.join(''));
   // A digest can't be sent in place of its key.
   const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;

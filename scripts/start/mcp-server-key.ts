@@ -24,9 +24,7 @@ const UNCONFIRMED = 4;
 const createdSchema = z.object({ secret: z.string() });
 const foundSchema = z.array(z.object({ id: z.string(), fits: z.boolean() }));
 
-/**
- * Keeps a key in a file for the MCP server that allows what its tools need, unlike the root key.
- */
+/** Keeps a key for the MCP server that allows only what its tools need, unlike the root key. */
 export async function prepareMcpServerKey(
   variables: NodeJS.ProcessEnv,
   databaseUrl: string,

@@ -4,9 +4,7 @@ import { execFile } from 'node:child_process';
 export const stopping = new AbortController();
 const { signal } = stopping;
 
-/**
- * Runs a step of the start and prints its duration, unless the step returns false: nothing to do.
- */
+/** Runs a step and prints its duration, unless the step returns false: nothing to do. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();

@@ -65,9 +65,7 @@ export function externalPackages({ packages }: LockFile) {
     });
 }
 
-/**
- * Finds packages whose content or source is not fixed, that run unnamed scripts, or are vulnerable.
- */
+/** Finds packages without a fixed content or source, with unnamed scripts, or with a weakness. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),
@@ -99,9 +97,7 @@ function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/**
- * Finds entries of the policy for packages that are gone, whose names an attacker could take over.
- */
+/** Finds entries for packages that are gone, whose names an attacker could take over. */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));

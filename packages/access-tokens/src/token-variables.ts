@@ -44,10 +44,7 @@ export function* findTokenProblems(
   if (variables.JWT_ISSUER === undefined) yield ['JWT_ISSUER', 'is required in production'];
 }
 
-/**
- * Settings for an `AccessTokenVerifier`, which without a secret and without a key set takes no
- * token.
- */
+/** Settings for an `AccessTokenVerifier`. */
 export function verifierSettings(
   { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_ALGORITHMS }: TokenVariables,
   audience: string,

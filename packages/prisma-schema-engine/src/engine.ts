@@ -91,9 +91,7 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/**
- * Path and content of each file; undefined for none, because an empty list makes the engine panic.
- */
+/** Undefined for no files, because an empty list makes the engine panic. */
 async function readDatamodels(paths?: readonly string[]) {
   const read = async (path: string): Promise<[path: string, content: string]> => [
     path,
