@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
-import { closeConnections } from './close-server.js';
 import { limitConnections } from './connections.js';
 import { InFlightRequests } from './in-flight-requests.js';
 import { type Handle, LoadShedder, type LoadSheddingOptions } from './load-shedder.js';
@@ -35,7 +34,7 @@ export class HttpFront implements OnApplicationShutdown {
     limitConnections(server);
     this.receiveRequests(server, options);
     fastify.addHook('preClose', (done) => {
-      closeConnections(server, this.requests);
+      this.requests.closeConnections(server);
       done();
     });
   }
