@@ -58,7 +58,7 @@ async function serve(configuration: Configuration): Promise<void> {
   const variables = { ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '', ENV_FILES: 'off' };
   await prepareDatabase(variables, DATABASE_URL);
   await prepareMcpServerKey(variables, DATABASE_URL);
-  const hasRootKeyFile = NODE_ENV !== 'production' && (await keepVariables(backend));
+  const rootKey = NODE_ENV === 'production' ? '<key>' : await keepVariables(backend);
   signal.throwIfAborted();
   const servers = [
     new ServerProcess('MCP server', 'mcp-server/dist/main.js', {
@@ -74,7 +74,7 @@ async function serve(configuration: Configuration): Promise<void> {
       servers[0].ready(`${localUrl(HOST, mcpServer.environment.MCP_PORT)}/health/ready`),
       servers[1].ready(`${localUrl(HOST, PORT)}/api/health/ready`),
     ]);
-    const usage = await describeUsage(configuration, hasRootKeyFile);
+    const usage = await describeUsage(configuration, rootKey);
     signal.throwIfAborted();
     console.log(usage);
     const stopped = once(signal, 'abort').then(() => undefined);

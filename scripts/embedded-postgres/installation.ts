@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -78,13 +78,10 @@ function findPlatformPackage(): string {
 
 function findAccount(): { uid: number; gid: number } {
   const readId = (kind: '-u' | '-g', account: string) =>
-    Number(execFileSync('id', [kind, account], { encoding: 'utf8', stdio: 'pipe' }));
-  for (const account of ['postgres', 'nobody']) {
-    try {
-      return { uid: readId('-u', account), gid: readId('-g', account) };
-    } catch {
-      continue;
-    }
+    spawnSync('id', [kind, account], { encoding: 'utf8' }).stdout;
+  const account = ['postgres', 'nobody'].find((name) => readId('-u', name) !== '');
+  if (account !== undefined) {
+    return { uid: Number(readId('-u', account)), gid: Number(readId('-g', account)) };
   }
   throw new Error(
     'PostgreSQL refuses to run as root, and there is no account postgres or nobody to run it as.',
