@@ -6,7 +6,6 @@ import {
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
-  type JWTVerifyOptions,
 } from 'jose';
 import { z } from 'zod';
 import { USER_ID } from './user-id.js';
@@ -18,16 +17,25 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 // jose leaves most types unchecked and accepts JSON's 1e999, which is Infinity.
-const claimsSchema = z.object({
-  iss: z.string(),
-  aud: z.union([z.string(), z.array(z.string())]),
-  sub: z.string().regex(USER_ID),
-  exp: z.int(),
-  nbf: z.number().optional(),
-  iat: z.number().optional(),
-  scope: z.union([z.literal(''), z.string().regex(SCOPES)]).default(''),
-  client_id: z.string().optional(),
-});
+const accessTokenSchema = z
+  .object({
+    iss: z.string(),
+    aud: z.union([z.string(), z.array(z.string())]),
+    sub: z.string().regex(USER_ID),
+    exp: z.int(),
+    nbf: z.number().optional(),
+    iat: z.number().optional(),
+    scope: z.union([z.literal(''), z.string().regex(SCOPES)]).default(''),
+    client_id: z.string().optional(),
+  })
+  .transform(({ sub, client_id: clientId, scope, exp }) => ({
+    userId: sub,
+    clientId,
+    scopes: scope === '' ? [] : scope.split(' '),
+    /** Seconds since the epoch. */
+    expiresAt: exp,
+  }));
+export type AccessToken = Readonly<z.output<typeof accessTokenSchema>>;
 
 /** Algorithms for a key set. A shared secret always means HS256. */
 export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
@@ -43,18 +51,14 @@ export interface VerifierSettings {
   readonly audience: string;
 }
 
-export interface AccessToken {
-  /** The `sub` claim, a user id. */
-  readonly userId: string;
-  /** The `client_id` claim, if present. */
-  readonly clientId: string | undefined;
-  readonly scopes: readonly string[];
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-}
-
-export type AccessTokenFault =
-  'malformed' | 'expired' | 'signature' | 'claims' | 'keys-unavailable';
+const MESSAGES = {
+  malformed: 'The access token is not a signed JWT',
+  expired: 'The access token has expired',
+  signature: 'The access token is not signed by a trusted key',
+  claims: 'The access token is not meant for this service',
+  'keys-unavailable': 'The token issuer’s signing keys are temporarily unavailable',
+};
+export type AccessTokenFault = keyof typeof MESSAGES;
 
 /** A token was refused. Neither the message nor a property has a part of the token. */
 export class AccessTokenError extends Error {
@@ -65,23 +69,13 @@ export class AccessTokenError extends Error {
   }
 }
 
-const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
-  malformed: 'The access token is not a signed JWT',
-  expired: 'The access token has expired',
-  signature: 'The access token is not signed by a trusted key',
-  claims: 'The access token is not meant for this service',
-  'keys-unavailable': 'The token issuer’s signing keys are temporarily unavailable',
-};
-
 /** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
 export class AccessTokenVerifier {
-  private readonly key: JWTVerifyGetKey;
-  private readonly options: JWTVerifyOptions & { algorithms: string[] };
+  private readonly readPayload: (token: string) => Promise<JWTPayload>;
 
   constructor({ keys, issuer, audience }: VerifierSettings) {
     const { key, algorithms } = trust(keys);
-    this.key = key;
-    this.options = {
+    const options = {
       issuer,
       audience,
       // Never from the token, which could say `none`, or HS256 with a public key as secret.
@@ -89,26 +83,17 @@ export class AccessTokenVerifier {
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     };
+    this.readPayload = async (token) => (await jwtVerify(token, key, options)).payload;
   }
 
   /** @throws AccessTokenError */
   async verify(token: string): Promise<AccessToken> {
-    const { success, data } = claimsSchema.safeParse(await this.readPayload(token));
-    if (!success) throw new AccessTokenError('claims');
-    return {
-      userId: data.sub,
-      clientId: data.client_id,
-      scopes: data.scope === '' ? [] : data.scope.split(' '),
-      expiresAt: data.exp,
-    };
-  }
-
-  private async readPayload(token: string): Promise<JWTPayload> {
-    try {
-      return (await jwtVerify(token, this.key, this.options)).payload;
-    } catch (error) {
+    const payload = await this.readPayload(token).catch((error: unknown) => {
       throw new AccessTokenError(findFault(error));
-    }
+    });
+    const { success, data } = accessTokenSchema.safeParse(payload);
+    if (!success) throw new AccessTokenError('claims');
+    return data;
   }
 }
 
