@@ -92,6 +92,6 @@ function parseDatasourceUrl(json: string): URL {
 }
 
 function logError(error: unknown, isPanic: boolean): void {
-  const { message, code = '' } = describeError(error);
-  log('ERROR', { message, is_panic: isPanic, error_code: code });
+  const { message, code } = describeError(error);
+  log('ERROR', { message, is_panic: isPanic, error_code: code ?? '' });
 }
