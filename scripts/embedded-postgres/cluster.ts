@@ -7,30 +7,32 @@ import { findFreePort } from '../free-port.js';
 import { createFolder, isRoot, type PostgresInstallation, runProgram } from './installation.js';
 
 const connectionSchema = z.object({ port: z.int(), password: z.string() });
-export type Connection = z.infer<typeof connectionSchema>;
+export type Cluster = Awaited<ReturnType<typeof openCluster>>;
 
-export const dataFolder = (directory: string) => join(directory, 'data');
-export const logFile = (directory: string) => join(directory, 'server.log');
-const connectionFile = (directory: string) => join(directory, 'connection.json');
+const pathsIn = (directory: string) => ({
+  data: join(directory, 'data'),
+  log: join(directory, 'server.log'),
+  connection: join(directory, 'connection.json'),
+});
 
-/** The usual port and the password of a cluster, which is created if it is missing. */
-export async function openCluster(
-  directory: string,
-  installation: PostgresInstallation,
-): Promise<Connection> {
-  const file = connectionFile(directory);
-  if (!existsSync(file)) await createCluster(directory, installation);
-  if (existsSync(file)) return connectionSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-  throw new Error(`${directory} is not a database that npm start made: move it away.`);
+/** The paths, the usual port and the password of a cluster, which is created if it is missing. */
+export async function openCluster(directory: string, installation: PostgresInstallation) {
+  const { connection, ...paths } = pathsIn(directory);
+  if (!existsSync(connection)) await createCluster(directory, installation);
+  if (!existsSync(connection)) {
+    throw new Error(`${directory} is not a database that npm start made: move it away.`);
+  }
+  const json: unknown = JSON.parse(await readFile(connection, 'utf8'));
+  return { directory, ...paths, ...connectionSchema.parse(json) };
 }
 
 async function createCluster(directory: string, installation: PostgresInstallation): Promise<void> {
   // As root, the folder stays root's, and the server's account may only pass through it.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
+    const { data, connection } = pathsIn(folder);
     const password = randomBytes(24).toString('hex');
-    const connection: Connection = { port: await findFreePort(), password };
-    await writeFile(connectionFile(folder), JSON.stringify(connection), { mode: 0o600 });
-    const data = dataFolder(folder);
+    const json = JSON.stringify({ port: await findFreePort(), password });
+    await writeFile(connection, json, { mode: 0o600 });
     const passwordFile = join(folder, 'password');
     await mkdir(data, { mode: 0o700 });
     await writeFile(passwordFile, password, { mode: 0o600 });
