@@ -100,16 +100,12 @@ export class AccessTokenVerifier {
 function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
   if (keys === 'none')
     return { key: () => Promise.reject(new errors.JWKSNoMatchingKey()), algorithms: [] };
-  if ('secret' in keys) return { key: secretKey(keys.secret), algorithms: ['HS256'] };
-  return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
-}
-
-function secretKey(secret: string): JWTVerifyGetKey {
-  const key = new TextEncoder().encode(secret);
-  if (key.length < MINIMUM_SECRET_BYTES) {
+  if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
+  const secret = new TextEncoder().encode(keys.secret);
+  if (secret.length < MINIMUM_SECRET_BYTES) {
     throw new RangeError(`The secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
   }
-  return async () => key;
+  return { key: async () => secret, algorithms: ['HS256'] };
 }
 
 /** The published keys. An unknown key id causes a fetch at most every 30 s (jose's default). */
