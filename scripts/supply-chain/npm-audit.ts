@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 const named = z.array(z.object({ name: z.string() }));
-// Of `npm audit --json`, and of `npm audit signatures --json`.
+// The reports of `npm audit --json` and `npm audit signatures --json`.
 const reportSchema = z.union([
   z
     .object({

@@ -10,11 +10,10 @@ const TEXT_OID = 25;
  * the internal type "char", and scripts that contain a semicolon inside a string or a function.
  */
 export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
-  const pool = new pg.Pool(poolConfig(url));
+  const charColumns = new WeakMap<object, readonly number[]>();
+  const pool = withInternalCharAsText(new pg.Pool(poolConfig(url)), charColumns);
   const schema = url.searchParams.get('schema') ?? undefined;
   const adapter = await new PrismaPg(pool, { schema, disposeExternalPool: true }).connect();
-  const charColumns = new WeakMap<object, readonly number[]>();
-  const reader = await new PrismaPg(withInternalCharAsText(pool, charColumns)).connect();
   return {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
@@ -23,7 +22,7 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
     getConnectionInfo: () => adapter.getConnectionInfo(),
     dispose: () => adapter.dispose(),
     async queryRaw(query) {
-      const result = await reader.queryRaw(query);
+      const result = await adapter.queryRaw(query);
       for (const column of charColumns.get(result.rows) ?? []) {
         result.columnTypes[column] = ColumnTypeEnum.Character;
       }
@@ -58,6 +57,8 @@ function withInternalCharAsText(
 ): pg.Pool {
   const query = async (config: pg.QueryArrayConfig) => {
     const result = await pool.query(config);
+    // A script has a list of results, without rows that the engine reads.
+    if (Array.isArray(result)) return result;
     const columns: number[] = [];
     for (const [column, field] of result.fields.entries()) {
       if (field.dataTypeID !== INTERNAL_CHAR_OID) continue;
