@@ -42,7 +42,7 @@ export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
-  /** A shared secret (HS256, at least 32 bytes) or a key set's URL; with `none`, all tokens fail. */
+  /** A shared secret (HS256, 32 bytes or more) or a key set; with `none`, all tokens fail. */
   readonly keys:
     | { readonly secret: string }
     | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
