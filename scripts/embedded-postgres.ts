@@ -103,7 +103,11 @@ async function stopAbandonedServer(
   const [, , , port] = (await readFile(pidFile, 'utf8')).split('\n');
   const client = await connect({ ...cluster, port: Number(port) }).catch(() => undefined);
   if (client === undefined) return;
-  await takeOwnership(client, cluster).finally(() => client.end());
+  try {
+    await takeOwnership(client, cluster);
+  } finally {
+    await client.end();
+  }
   await runProgram(installation, 'pg_ctl', ['stop', `--pgdata=${cluster.data}`]);
 }
 

@@ -58,10 +58,12 @@ async function createDatabase(url: URL): Promise<void> {
   const { engine, close } = await startEngine(server);
   const name = decodeURIComponent(url.pathname.slice(1));
   const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
-  await engine
-    .dbExecute({ datasourceType: { tag: 'url', url: server.href }, script })
-    .finally(close);
-  log('INFO', { message: `Database '${name}' was successfully created.` });
+  try {
+    await engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
+    log('INFO', { message: `Database '${name}' was successfully created.` });
+  } finally {
+    await close();
+  }
 }
 
 async function serve(datasource: string, datamodelPaths?: readonly string[]): Promise<void> {
