@@ -51,17 +51,14 @@ function readUrl(name) {
 }
 
 /** Explains the cause and the remedy in one sentence, in place of a stack trace. */
-function explainFailure(error) {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : '';
-  const routine = 'routine' in error ? String(error.routine) : '';
+function explainFailure({ code, routine, message }) {
   const cause = CONNECTION_FAILURES.get(code);
   if (cause !== undefined) return `DATABASE_URL can't be used (${code}): ${cause}.`;
   if (code === INSUFFICIENT_PRIVILEGE && /Role/.test(routine)) {
-    return `The owner in DATABASE_URL may not make or change roles (${error.message}): let a superuser run ALTER ROLE … CREATEROLE.`;
+    return `The owner in DATABASE_URL may not make or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
-    return `The owner in DATABASE_URL lacks a right (${error.message}): let the owner of the database migrate.`;
+    return `The owner in DATABASE_URL lacks a right (${message}): let the owner of the database migrate.`;
   }
-  return code === '' ? error.message : `The migration failed (${code}): ${error.message}.`;
+  return code === undefined ? message : `The migration failed (${code}): ${message}.`;
 }
