@@ -51,7 +51,8 @@ export class EmbeddedPostgres {
     try {
       const owner = await connectWhenReady(cluster, server);
       await takeOwnership(owner, cluster);
-      await createDatabase(owner);
+      const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
+      if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
       return new EmbeddedPostgres(cluster, server, owner);
     } catch (error) {
       await stopServer(server);
@@ -178,9 +179,4 @@ async function connect(cluster: Cluster): Promise<Client> {
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-async function createDatabase(owner: Client): Promise<void> {
-  const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
-  if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
 }
