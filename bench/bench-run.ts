@@ -5,12 +5,12 @@ import { PeerServer } from './peer-server.js';
 import type { Peer } from './peers.js';
 import { report } from './progress.js';
 
-// Time alone would not do on a machine that is busy with other things.
+// On a busy machine, a warm-up by time alone would be too short.
 const WARM_UP_REQUESTS = 150_000;
 const WARM_UP_SECONDS = 2;
 const WARM_UP_TIMES = 6;
 
-/** A peer as one measurement runs it. */
+/** A peer and the database that it runs on. */
 export interface Subject {
   readonly peer: Peer;
   readonly database: Database;
@@ -21,7 +21,7 @@ export interface Turn<Result> {
   readonly measure: () => Promise<Result>;
 }
 
-/** Shared by all measurements: the databases, the generator, and the way to run peers in turns. */
+/** The context of all measurements: databases, load generator, and rounds of peers in turns. */
 export class BenchRun {
   private readonly databases = new Map<string, Database>();
   private readonly keys = new Map<string, string>();
@@ -35,12 +35,12 @@ export class BenchRun {
     readonly signal: AbortSignal,
   ) {}
 
-  /** Requests of all measurements so far that failed. */
+  /** The number of failed requests in all measurements so far. */
   get errors(): number {
     return this.errorCount;
   }
 
-  /** A database with that many users and issued keys, made when it is first asked for. */
+  /** Returns a database with a number of users and issued keys. The first call creates it. */
   async database(users = this.options.users, keys = 0): Promise<Database> {
     const name = `${users} ${keys}`;
     const existing = this.databases.get(name);
@@ -51,7 +51,7 @@ export class BenchRun {
     return database;
   }
 
-  /** Measures every turn once a round: A B C … A B C …. A list of results for each. */
+  /** Measures each turn once per round: A B C … A B C …. Returns the results of each turn. */
   async inTurns<Result>(
     turns: readonly Turn<Result>[],
     rounds = this.options.rounds,
@@ -66,7 +66,7 @@ export class BenchRun {
     return results;
   }
 
-  /** The same for peers, each a new process every time. */
+  /** Measures peers in turns, each in a new process every time. */
   async peersInTurns<Result>(
     subjects: readonly Subject[],
     measure: (server: PeerServer) => Promise<Result>,
@@ -93,8 +93,8 @@ export class BenchRun {
   }
 
   /**
-   * Several at once, warm, for measurements that have no time for a new process each or compare
-   * what is seconds apart.
+   * Runs several warm servers concurrently, for measurements that have no time for new processes or
+   * that compare results within seconds.
    */
   async withWarmServers<Result>(
     peers: readonly Peer[],
@@ -122,7 +122,7 @@ export class BenchRun {
     );
   }
 
-  /** So that the code is compiled and the connections are there. */
+  /** Sends load until the code is compiled and the connections are open. */
   async warmUp(server: LoadTarget, connections = this.options.connections): Promise<void> {
     let requests = 0;
     for (let times = 0; times < WARM_UP_TIMES && requests < WARM_UP_REQUESTS; times += 1) {
@@ -130,7 +130,7 @@ export class BenchRun {
     }
   }
 
-  /** Random requests of the server's, as fast as they are answered unless there is a pause. */
+  /** Sends random requests for the server: without a pause, each follows the previous response. */
   async load(
     { origin, request }: LoadTarget,
     settings: Partial<Omit<Load, keyof LoadTarget>> = {},
@@ -148,7 +148,7 @@ export class BenchRun {
     report(text);
   }
 
-  /** The key that a peer is asked with. */
+  /** The API key for requests to a peer. */
   async keyFor({ peer, database }: Subject): Promise<string> {
     const name = `${peer.name} ${database.url}`;
     const key = this.keys.get(name) ?? (await peer.prepare(database));

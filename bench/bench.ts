@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: this backend and its peers side by side, on this machine. It talks to 127.0.0.1
- * only.
+ * `npm run bench`: compares this backend and its peers on this machine. It connects only to
+ * 127.0.0.1.
  */
 import { BenchRun } from './bench-run.js';
 import { checkCores } from './cores.js';
@@ -118,7 +118,7 @@ async function measure(run: BenchRun, measurements: readonly Measurement[]): Pro
     sections.set(measurement.name, `${text}\n\n${today()}: ${conditions}`);
     if (!run.options.writes) continue;
     if (chart !== undefined) await writeChart(chart);
-    // Written at once, so that a run that is stopped later keeps its results.
+    // Written immediately, so that an interrupted run keeps its results.
     await writeSections(sections);
   }
 }

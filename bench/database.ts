@@ -7,7 +7,7 @@ import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
 import { USER_COLUMNS } from './peers/user-response.js';
 
-/** A migrated database with the users `1` … `users`, and so many issued keys that nobody has. */
+/** A migrated database with the users `1` … `users`, and issued keys whose secrets are unknown. */
 export interface Database {
   readonly url: string;
   readonly users: number;
@@ -15,15 +15,15 @@ export interface Database {
 }
 
 /**
- * The PostgreSQL server of `DATABASE_URL`, or else an embedded one. It only adds databases, and
- * drops them.
+ * The PostgreSQL server of `DATABASE_URL`, or an embedded one. The benchmark changes only databases
+ * that it creates, and drops them.
  */
 export class DatabaseServer {
   private readonly names: string[] = [];
 
   private constructor(
     private readonly url: string,
-    /** Its version, and how it was set up. */
+    /** The version and kind of the server. */
     readonly description: string,
     private readonly end: () => Promise<void>,
   ) {}
@@ -46,7 +46,7 @@ export class DatabaseServer {
     for (const { sql } of await readMigrations()) await query(url.href, sql);
     await fill(url.href, users);
     await addKeys(url.href, keys);
-    // Else the server does it by itself, in the middle of a round.
+    // Otherwise, autovacuum and checkpoints would run during a round.
     await query(url.href, 'VACUUM ANALYZE');
     await query(url.href, 'CHECKPOINT');
     return { url: url.href, users, keys };
@@ -58,7 +58,7 @@ export class DatabaseServer {
   }
 }
 
-/** The user that each peer must answer with, in the fields that all of them have. */
+/** The user that each peer must return, with the fields that all peers have. */
 export async function expectedUser(url: string, id: string): Promise<object> {
   const [user] = await query(url, `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`, [id]);
   return JSON.parse(JSON.stringify(user));
@@ -75,7 +75,7 @@ async function startEmbedded(): Promise<{ url: string; end: () => Promise<void>;
 }
 
 async function fill(connectionString: string, users: number): Promise<void> {
-  // Not imported above: a fresh checkout has no generated client before the build.
+  // A dynamic import, because a fresh checkout has no generated client before the build.
   const { PrismaClient } = await import('../src/generated/prisma/client.js');
   const { seedBulkUsers } = await import('../prisma/seed/bulk-users.js');
   const prisma = new PrismaClient({
@@ -88,12 +88,12 @@ async function fill(connectionString: string, users: number): Promise<void> {
   }
 }
 
-/** Past the triggers, which would write an event of the audit trail for each. */
+/** Adds keys without triggers, which would write an audit event for each key. */
 async function addKeys(url: string, keys: number): Promise<void> {
-  const past = new URL(url);
-  past.searchParams.set('options', '-c session_replication_role=replica');
+  const withoutTriggers = new URL(url);
+  withoutTriggers.searchParams.set('options', '-c session_replication_role=replica');
   await query(
-    past.href,
+    withoutTriggers.href,
     `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
      SELECT 'key-' || number, sha256(number::text::bytea), 'lk_live_', 'live', 'bench', '{users:read}', 'bench',
        now() + interval '1 year', nextval('api_keys_revision')

@@ -8,13 +8,13 @@ import { NESTJS_PRISMA, NEXTJS_PRISMA, type Peer } from './peers.js';
 
 const BUILT = ['dist/main.js', 'mcp-server/dist/main.js', 'src/generated/prisma/client.ts'];
 
-/** Throws a sentence if the product itself has not been built. */
+/** @throws Error if Latchkey has not been built */
 export function checkBuild(): void {
   const absent = BUILT.filter((path) => !existsSync(join(CHECKOUT, path)));
   if (absent.length > 0) throw new Error(`${absent.join(', ')}: run npm run build first.`);
 }
 
-/** Installs what bench/package-lock.json lists, unless that has been done. */
+/** Installs the packages of bench/package-lock.json unless they are up to date. */
 export async function installDependencies(): Promise<void> {
   const [installed, lock] = await Promise.all(
     ['bench/node_modules/.package-lock.json', 'bench/package-lock.json'].map(lastChange),
@@ -24,7 +24,7 @@ export async function installDependencies(): Promise<void> {
   }
 }
 
-/** Compiles the peers, each in the way that is usual for it. */
+/** Compiles each peer with its usual build. */
 export async function buildPeers(peers: readonly Peer[]): Promise<void> {
   if (peers.includes(NESTJS_PRISMA) || peers.includes(NEXTJS_PRISMA)) {
     await runPackage('prisma/build/index.js', [

@@ -5,13 +5,13 @@ const REVISION = '2026-07-28';
 export interface ToolCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** Text that every response must contain: a tool error has status 200, too. */
+  /** Text that every response must contain, because a tool error has status 200, too. */
   readonly expects: string;
-  /** Access tokens of users, one at random for each call. */
+  /** Access tokens of users. Each call uses a random one. */
   readonly tokens: readonly string[];
 }
 
-/** The request with which a client of the newest revision calls a tool. */
+/** The tool call of a client of the newest MCP revision. */
 export function toolCallRequest({ tool, expects, tokens, ...call }: ToolCall): RequestTemplate {
   const meta = {
     'io.modelcontextprotocol/protocolVersion': REVISION,

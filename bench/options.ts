@@ -15,7 +15,7 @@ export interface Options {
   readonly quick: boolean;
   readonly only: readonly string[] | undefined;
   readonly peers: readonly string[] | undefined;
-  /** Whether docs/explanation/performance-figures.md is to be written. */
+  /** Whether the run writes docs/explanation/performance-figures.md. */
   readonly writes: boolean;
   readonly rounds: number;
   readonly seconds: number;
@@ -26,7 +26,7 @@ export interface Options {
 const FULL = { rounds: 5, seconds: 10 };
 const QUICK = { rounds: 10, seconds: 1 };
 
-/** @throws TypeError with a sentence for what is wrong with the arguments. */
+/** @throws TypeError that explains an invalid argument */
 export function parseOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,

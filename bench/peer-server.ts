@@ -8,12 +8,12 @@ import { PinnedProcess } from './pinned-process.js';
 const PATH = '/api/internal/users';
 const CHECKED_IDS = 20;
 
-/** A peer that runs on a database, and has been found to answer correctly. */
+/** A running peer on a database. Its responses are verified at the start. */
 export class PeerServer {
   private constructor(
     readonly peer: Peer,
     readonly origin: string,
-    /** Milliseconds from the start of the process to the first right answer. */
+    /** Milliseconds from the start of the process to the first correct response. */
     readonly readyAfterMs: number,
     private readonly process: PinnedProcess,
     private readonly database: Database,
@@ -35,9 +35,9 @@ export class PeerServer {
     });
     try {
       const url = `${origin}${PATH}/1`;
-      const readyAfterMs = await process.ready(async () => (await ask(url, key)).ok, signal);
+      const readyAfterMs = await process.ready(async () => (await fetchText(url, key)).ok, signal);
       const server = new PeerServer(peer, origin, readyAfterMs, process, database, key);
-      if (!peer.isConstant) await server.checkAnswers(peer.name);
+      if (!peer.isConstant) await server.checkResponses(peer.name);
       return server;
     } catch (error) {
       await process.stop();
@@ -45,7 +45,7 @@ export class PeerServer {
     }
   }
 
-  /** Asks for random users of the database. */
+  /** A request for random users of the database. */
   get request(): RequestTemplate {
     const values = Array.from({ length: this.database.users }, (_, index) => String(index + 1));
     return { method: 'GET', path: `${PATH}/{value}`, headers: { 'X-API-Key': this.key }, values };
@@ -63,7 +63,7 @@ export class PeerServer {
     return this.process.stop();
   }
 
-  private async checkAnswers(name: string): Promise<void> {
+  private async checkResponses(name: string): Promise<void> {
     for (let count = 0; count < CHECKED_IDS; count += 1) {
       const id = String(1 + Math.floor(Math.random() * this.database.users));
       const expected = await expectedUser(this.database.url, id);
@@ -81,22 +81,25 @@ export class PeerServer {
     status: number,
     user?: object,
   ): Promise<void> {
-    const answer = await ask(`${this.origin}${PATH}/${id}`, key);
-    if (answer.status !== status || (user !== undefined && !hasUser(answer.body, user))) {
+    const response = await fetchText(`${this.origin}${PATH}/${id}`, key);
+    if (response.status !== status || (user !== undefined && !hasUser(response.body, user))) {
       throw new Error(
-        `${name} answers ${answer.status} ${answer.body} for ${id}, and not ${status} ${JSON.stringify(user)}.`,
+        `${name} responds with ${response.status} ${response.body} for ${id}, not with ${status} ${JSON.stringify(user)}.`,
       );
     }
   }
 }
 
-/** Whether an answer has these fields of a user, maybe among others. */
+/** Whether a response contains a user with at least these fields. */
 function hasUser(body: string, expected: object): boolean {
   const { user }: { user: object } = JSON.parse(body);
   return isDeepStrictEqual({ ...user, ...expected }, user);
 }
 
-async function ask(url: string, key = ''): Promise<{ ok: boolean; status: number; body: string }> {
+async function fetchText(
+  url: string,
+  key = '',
+): Promise<{ ok: boolean; status: number; body: string }> {
   try {
     const response = await fetch(url, {
       headers: { ...(key !== '' && { 'X-API-Key': key }), connection: 'close' },
@@ -104,6 +107,6 @@ async function ask(url: string, key = ''): Promise<{ ok: boolean; status: number
     });
     return { ok: response.ok, status: response.status, body: await response.text() };
   } catch {
-    return { ok: false, status: 0, body: 'no answer' };
+    return { ok: false, status: 0, body: 'no response' };
   }
 }

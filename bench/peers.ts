@@ -8,23 +8,23 @@ import { CHECKOUT } from './checkout.js';
 
 const POOL_SIZE = 10;
 const issuedKeySchema = z.object({ secret: z.string() });
-/** The key that all peers but better-auth are asked with. */
+/** The key of the requests to all peers except better-auth. */
 export const API_KEY = randomBytes(32).toString('hex');
 
 /** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */
 export interface Peer {
   readonly name: string;
-  /** Its name in the table. */
+  /** The name in the table. */
   readonly title: string;
   readonly folder: string;
   /** Arguments of `node`. */
   args(port: number): string[];
   readonly variables: NodeJS.ProcessEnv;
-  /** Whether it needs what `bench/package.json` lists. */
+  /** Whether the peer needs the packages of `bench/package.json`. */
   readonly hasOwnDependencies: boolean;
-  /** Whether it answers everybody with the same user, without a look at the key. */
+  /** Whether the peer returns the same user for every request, without a key check. */
   readonly isConstant: boolean;
-  /** Makes what it needs in the database; returns the key to ask it with. */
+  /** Prepares the database for the peer. Returns the key for requests. */
   prepare(database: Database): Promise<string>;
 }
 
@@ -48,13 +48,13 @@ export const LATCHKEY: Peer = {
   ...PEER,
   name: 'latchkey',
   title: 'Latchkey, all of production on',
-  // As in the Dockerfile.
+  // The flags of the Dockerfile.
   args: () => ['--max-semi-space-size=8', '--v8-pool-size=1', 'dist/main.js'],
   variables: {
     MALLOC_ARENA_MAX: '2',
     LOG_LEVEL: 'info',
     METRICS_PORT: '0',
-    // Counted, but never exceeded.
+    // The limit counts users but is never exceeded.
     KEY_USERS_LIMIT: '1000000000',
   },
   prepare: issueKey,
@@ -140,12 +140,12 @@ export const PEERS: readonly Peer[] = [
   NODE_HTTP,
 ];
 
-/** Root keys are not limited, so that limits would cost nothing. */
+/** Issues a key, because root keys have no limits and so would hide their cost. */
 async function issueKey(database: Database): Promise<string> {
-  const wanted = ['--name', 'bench', '--scopes', 'users:read', '--rate-limit', '10000000'];
+  const options = ['--name', 'bench', '--scopes', 'users:read', '--rate-limit', '10000000'];
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['dist/cli.js', 'keys', 'create', ...wanted, '--reveal', '--json'],
+    ['dist/cli.js', 'keys', 'create', ...options, '--reveal', '--json'],
     { cwd: CHECKOUT, env: variablesOf(LATCHKEY, database, 1) },
   );
   return issuedKeySchema.parse(JSON.parse(stdout)).secret;

@@ -10,7 +10,7 @@ import { pinned } from './cores.js';
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 5;
 const STOP_TIMEOUT_MS = 3000;
-// Linux counts in hundredths of a second on every architecture that Node runs on.
+// Linux counts in units of 10 ms on every architecture that Node supports.
 const MICROSECONDS_PER_TICK = 10_000;
 
 export interface Command {
@@ -20,7 +20,7 @@ export interface Command {
   readonly variables: NodeJS.ProcessEnv;
 }
 
-/** A server on the servers' core. What it prints goes to a file. */
+/** A server on the core for servers. Its output goes to a file. */
 export class PinnedProcess {
   private readonly startedAt = performance.now();
 
@@ -46,8 +46,8 @@ export class PinnedProcess {
   }
 
   /**
-   * Milliseconds from the start until `isReady` says so; throws if the process ends or takes too
-   * long.
+   * Resolves to the milliseconds from the start until `isReady` returns true.
+   * @throws Error if the process exits or the start times out
    */
   async ready(isReady: () => Promise<boolean>, signal: AbortSignal): Promise<number> {
     while (performance.now() - this.startedAt < READY_TIMEOUT_MS && !this.hasEnded()) {
@@ -58,10 +58,10 @@ export class PinnedProcess {
     throw new Error(`${this.process.spawnargs.join(' ')} is not ready:\n${await this.log()}`);
   }
 
-  /** Microseconds that it has spent on its core so far, in all its threads. */
+  /** The CPU time of all threads so far, in microseconds. */
   async cpuMicroseconds(): Promise<number> {
     const stat = await readFile(`/proc/${this.process.pid}/stat`, 'utf8');
-    // The name, in brackets, may have spaces; the times are fields 14 and 15 of the whole line.
+    // The name, in parentheses, may contain spaces. The times are fields 14 and 15 of the line.
     const [user, system] = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
@@ -69,7 +69,7 @@ export class PinnedProcess {
     return (Number(user) + Number(system)) * MICROSECONDS_PER_TICK;
   }
 
-  /** Megabytes (10⁶ bytes) of memory that it holds now. */
+  /** The resident memory in megabytes (10⁶ bytes). */
   async residentMegabytes(): Promise<number> {
     const status = await readFile(`/proc/${this.process.pid}/status`, 'utf8');
     return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024) / 1e6;
@@ -79,9 +79,9 @@ export class PinnedProcess {
     if (!this.hasEnded()) {
       const ended = once(this.process, 'exit');
       this.process.kill('SIGTERM');
-      const impatience = setTimeout(() => this.process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      const killTimer = setTimeout(() => this.process.kill('SIGKILL'), STOP_TIMEOUT_MS);
       await ended;
-      clearTimeout(impatience);
+      clearTimeout(killTimer);
     }
     await rm(this.logFolder, { recursive: true });
   }

@@ -1,4 +1,4 @@
-/** Tells what is being done now. On stderr: stdout has the figures only. */
+/** Reports progress on stderr, because stdout contains only the figures. */
 export function report(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }

@@ -8,7 +8,7 @@ import { medianOf, ratiosByRound } from './statistics.js';
 
 type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 
-/** Prints the ratios of a short run; returns those that are far below what was recorded, twice. */
+/** Prints the ratios of a short run. Returns ratios that are twice far below the recorded ones. */
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];
   const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));
@@ -25,10 +25,12 @@ function compare(ratios: RecordedRatios, results: Throughputs): string[] {
     const [ours, theirs] = [results.get(of), results.get(to)];
     const rates = ratiosByRound(ratesOf(ours), ratesOf(theirs));
     const perCpuSecond = ratiosByRound(cpuTimesOf(theirs), cpuTimesOf(ours));
-    const least = recorded * TOLERATED_SHARE;
+    const lowestRatio = recorded * TOLERATED_SHARE;
     const name = `${of.name} ÷ ${to.name}`;
     console.log(`${name}: requests/s ${formatSpread(rates)}`);
     console.log(`  requests/CPU second ${formatSpread(perCpuSecond)}, recorded ${recorded}`);
-    return medianOf(perCpuSecond) < least ? [`${name} is below ${formatDecimal(least)}.`] : [];
+    return medianOf(perCpuSecond) < lowestRatio
+      ? [`${name} is below ${formatDecimal(lowestRatio)}.`]
+      : [];
   });
 }

@@ -10,7 +10,7 @@ import {
   type Peer,
 } from './peers.js';
 
-/** How many times the requests per second of another peer. */
+/** The throughput of a peer relative to another one. */
 export interface Ratio {
   readonly of: Peer;
   readonly to: Peer;
@@ -29,15 +29,15 @@ export const RATIOS: readonly Ratio[] = [
 ];
 
 /**
- * A quick run fails below this share of a recorded ratio: noise is well above it, a real loss is
- * not.
+ * A quick run fails below this share of a recorded ratio. Noise stays well above it, and a
+ * regression does not.
  */
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * Requests for a second of the server's CPU time, as a quick run has measured them on an idle
- * machine, by generator. Other programs on the machine change them little. Record anew when the hot
- * path changes: `npm run bench -- --quick` prints the figures.
+ * Ratios of requests per second of CPU time of the server, by load generator, from a quick run on
+ * an idle machine. Other programs hardly affect them. Update them when the hot path changes:
+ * `npm run bench -- --quick` prints the figures.
  */
 export const RECORDED = {
   wrk: [
@@ -46,7 +46,7 @@ export const RECORDED = {
     { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, recorded: 0.78 },
     { of: LATCHKEY_LEAN, to: NODE_HTTP, recorded: 0.4 },
   ],
-  // It can't saturate the fastest servers, so they are no measure here.
+  // autocannon cannot saturate the fastest servers, so they are not compared.
   autocannon: [
     { of: LATCHKEY, to: FASTIFY_PG, recorded: 1.95 },
     { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 1.95 },

@@ -17,14 +17,14 @@ export function medianOf(values: readonly number[]): number {
   return spreadOf(values).median;
 }
 
-/** Each value by the other of the same round, where both are there. */
+/** Divides each value by the other value of the same round, for rounds with both values. */
 export function ratiosByRound(values: readonly number[], others: readonly number[]): number[] {
   return values
     .slice(0, others.length)
     .map((value, round) => value / (others[round] ?? Number.NaN));
 }
 
-/** Of sorted values; between two of them, their mean weighted by distance. */
+/** A percentile of sorted values, with linear interpolation. */
 function percentile(sorted: readonly number[], percent: number): number {
   const position = ((sorted.length - 1) * percent) / 100;
   const below = sorted[Math.floor(position)] ?? Number.NaN;

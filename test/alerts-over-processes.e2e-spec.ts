@@ -9,7 +9,7 @@ import { HAS_REDIS, RedisServer } from './support/redis-server.js';
 
 const MAX_FAILURES = 20;
 const ADDRESS = '198.51.100.7';
-// Longer than a process takes to share its failures.
+// Longer than the interval at which a process shares its failures.
 const SETTLE_MS = 1500;
 const WAIT = { timeout: 30_000 };
 
@@ -40,8 +40,8 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
     await database.drop();
   });
 
-  /** As a load balancer sends them: to one process after the other. */
-  async function failInTurns(times: number, addressOf: (turn: number) => string): Promise<void> {
+  /** Sends failing requests to the processes in turns, like a load balancer. */
+  async function sendFailures(times: number, addressOf: (turn: number) => string): Promise<void> {
     for (let turn = 0; turn < times; turn++) {
       const url = (await processes[turn % processes.length]?.getUrl()) ?? '';
       const attempt = request(url).get('/api/internal/users/1');
@@ -50,15 +50,15 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   }
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for failures that a load balancer spreads over them',
+    'alert once for failures that a load balancer spreads over the processes',
     async () => {
       const alerts = () => receiver.of('repeated-failures', 'firing');
-      await failInTurns(MAX_FAILURES - 1, () => ADDRESS);
+      await sendFailures(MAX_FAILURES - 1, () => ADDRESS);
       await sleep(SETTLE_MS);
       expect(alerts()).toEqual([]);
-      await failInTurns(11, () => ADDRESS);
+      await sendFailures(11, () => ADDRESS);
       await expect.poll(() => alerts().length, WAIT).toBe(1);
-      await failInTurns(9, () => ADDRESS);
+      await sendFailures(9, () => ADDRESS);
       await sleep(SETTLE_MS);
       expect(alerts()).toHaveLength(1);
       expect(alerts()[0]).toMatchObject({ subject: ADDRESS });
@@ -66,11 +66,11 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   );
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for many failing networks, of which each process sees one',
+    'alert once for several failing networks if each process sees only one of them',
     async () => {
       const alerts = () => receiver.of('failures-from-many-sources', 'firing');
       expect(alerts()).toEqual([]);
-      await failInTurns(3, (turn) => `198.51.100.${20 + turn}`);
+      await sendFailures(3, (turn) => `198.51.100.${20 + turn}`);
       await expect.poll(() => alerts().length, WAIT).toBe(1);
     },
   );

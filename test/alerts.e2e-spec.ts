@@ -18,9 +18,9 @@ import { issueKey } from './support/keys.js';
 const SECRET = 'a-secret-of-the-receiver';
 const WAIT = { timeout: 30_000 };
 
-const PATIENT: NodeJS.ProcessEnv = { ALERT_WEBHOOK_SECRET: SECRET };
-const QUICK: NodeJS.ProcessEnv = {
-  ...PATIENT,
+const DEFAULT_THRESHOLDS: NodeJS.ProcessEnv = { ALERT_WEBHOOK_SECRET: SECRET };
+const LOW_THRESHOLDS: NodeJS.ProcessEnv = {
+  ...DEFAULT_THRESHOLDS,
   ALERT_SOURCE_FAILURES: '5',
   ALERT_FAILING_SOURCES: '1',
   ALERT_QUIET_SECONDS: '2',
@@ -29,13 +29,14 @@ const QUICK: NodeJS.ProcessEnv = {
 let receiver: AlertReceiver;
 beforeAll(async () => {
   receiver = await AlertReceiver.start();
-  // Its port is not known before; the applications start later.
-  for (const variables of [PATIENT, QUICK]) variables.ALERT_WEBHOOK_URL = receiver.url;
+  // The port is unknown before; the applications start later.
+  for (const variables of [DEFAULT_THRESHOLDS, LOW_THRESHOLDS])
+    variables.ALERT_WEBHOOK_URL = receiver.url;
 });
 afterAll(() => receiver.goDown());
 
 describe('an alert', () => {
-  const app = useApp(QUICK);
+  const app = useApp(LOW_THRESHOLDS);
   const fail = async (times: number) => {
     for (let count = 0; count < times; count++) {
       await request(app.url).get('/api/internal/users/12345').expect(401);
@@ -115,7 +116,7 @@ describe('an alert', () => {
     await expect.poll(() => app.prisma.alertDelivery.count(undelivered), WAIT).toBe(0);
   });
 
-  it('is given up after three days, and kept', async () => {
+  it('is abandoned after three days, and stays in the outbox', async () => {
     receiver.status = 500;
     const { id } = await app.prisma.alertDelivery.create({
       data: {
@@ -133,18 +134,18 @@ describe('an alert', () => {
 });
 
 describe('keys that need attention', () => {
-  const app = useApp(PATIENT);
+  const app = useApp(DEFAULT_THRESHOLDS);
   let other: NestFastifyApplication;
   beforeAll(async () => {
     const DATABASE_URL = app.nest.get(ConfigService).getOrThrow<string>('DATABASE_URL');
-    other = await startApp({ ...PATIENT, DATABASE_URL });
+    other = await startApp({ ...DEFAULT_THRESHOLDS, DATABASE_URL });
   });
   afterAll(() => other.close());
   const watch = () =>
     Promise.all([app.nest, other].map((nest) => nest.get(KeyDetector, { strict: false }).run()));
   const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-  it('cause one alert and one end over several processes', async () => {
+  it('cause one alert and one resolution across several processes', async () => {
     const key = await issueKey(app.url, { name: '<!channel>', expiresAt: inDays(3) });
     await issueKey(app.url, { expiresAt: inDays(30) });
     await watch();
@@ -162,7 +163,7 @@ describe('keys that need attention', () => {
     });
   });
 
-  it('are resolved with the true reason when a key is revoked', async () => {
+  it('cause a resolution with the true reason when a key is revoked', async () => {
     const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
     const alertsOf = (status: 'firing' | 'resolved') =>
       receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
@@ -175,7 +176,7 @@ describe('keys that need attention', () => {
     expect(over?.text).toBe(`Over: The key ${key.id} (revoked soon) was revoked`);
   });
 
-  it('cause an alert when they are unused for long, until they are used', async () => {
+  it('cause an alert if they are unused for 30 days, and a resolution once they are used', async () => {
     const key = await issueKey(app.url);
     await app.prisma.$executeRaw`ALTER TABLE api_keys DISABLE TRIGGER USER`;
     await app.prisma.apiKey.update({
@@ -194,35 +195,35 @@ describe('keys that need attention', () => {
 });
 
 describe('an incident that several processes detect', () => {
-  const app = useApp(PATIENT);
+  const app = useApp(DEFAULT_THRESHOLDS);
   let other: NestFastifyApplication;
   beforeAll(async () => {
     const DATABASE_URL = app.nest.get(ConfigService).getOrThrow<string>('DATABASE_URL');
-    other = await startApp({ ...PATIENT, DATABASE_URL });
+    other = await startApp({ ...DEFAULT_THRESHOLDS, DATABASE_URL });
   });
   afterAll(() => other.close());
   const alertsOf = (nest: NestFastifyApplication) => nest.get(Alerts, { strict: false });
 
-  it('causes one alert, and counts in all of them', async () => {
+  it('causes one alert, and counts as open in each process', async () => {
     const both = [app.nest, other].map(alertsOf);
     for (const alerts of both) alerts.raise('revoked-key-used', 'k-shared', { source: '::1' });
-    const told = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
-    await expect.poll(() => told().length, WAIT).toBe(1);
+    const received = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
+    await expect.poll(() => received().length, WAIT).toBe(1);
     for (const alerts of both) await alerts.tick();
     expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([1, 1]);
     await both[0]?.end({ rule: 'revoked-key-used', subject: 'k-shared' });
     await both[1]?.tick();
-    await expect.poll(() => told().length, WAIT).toBe(2);
+    await expect.poll(() => received().length, WAIT).toBe(2);
     expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([0, 0]);
   });
 
-  it('is limited to a hundred of its rule, so that a distributed attack causes no alert storm', async () => {
+  it('is suppressed beyond 100 incidents of its rule, so that an attack causes no alert storm', async () => {
     const alerts = alertsOf(app.nest);
     for (let source = 0; source < 150; source++) {
       alerts.raise('repeated-failures', `s${source}`, { failures: 20, seconds: 60 });
     }
-    const told = () => receiver.alerts.filter(({ subject }) => /^s\d/.test(subject)).length;
-    await expect.poll(told, WAIT).toBe(100);
+    const received = () => receiver.alerts.filter(({ subject }) => /^s\d/.test(subject)).length;
+    await expect.poll(received, WAIT).toBe(100);
     expect(alerts.suppressed['repeated-failures']).toBe(50);
   });
 });
@@ -234,7 +235,7 @@ describe('failures from many sources', () => {
   const open = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('cause an alert by the number of networks, not of failures', async () => {
+  it('cause an alert by the number of networks, not by the number of failures', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }
@@ -246,16 +247,16 @@ describe('failures from many sources', () => {
 });
 
 describe('an interrupted key sync', () => {
-  it('causes an alert, and another when it is restored', async () => {
+  it('causes an alert, and a resolution when it is restored', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
-    const app = await startApp({ ...PATIENT, DATABASE_URL: proxy.url });
-    const told = (status: 'firing' | 'resolved') =>
+    const app = await startApp({ ...DEFAULT_THRESHOLDS, DATABASE_URL: proxy.url });
+    const received = (status: 'firing' | 'resolved') =>
       receiver.of('key-sync-stale', status).length > 0;
     proxy.silence('latchkey-key-sync');
-    await expect.poll(() => told('firing'), WAIT).toBe(true);
+    await expect.poll(() => received('firing'), WAIT).toBe(true);
     proxy.restore();
-    await expect.poll(() => told('resolved'), WAIT).toBe(true);
+    await expect.poll(() => received('resolved'), WAIT).toBe(true);
     await app.close();
     await proxy.stop();
     await database.drop();
@@ -265,7 +266,7 @@ describe('an interrupted key sync', () => {
 describe('without a database', () => {
   it('alerts are sent directly to the receiver', async () => {
     const app = await startApp({
-      ...PATIENT,
+      ...DEFAULT_THRESHOLDS,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
     });
     await expect.poll(() => receiver.of('key-sync-stale', 'firing').length, WAIT).toBe(1);
@@ -283,7 +284,7 @@ describe('the configuration of alerts', () => {
       warn: (line: string) => lines.push(line),
     };
     const app = await startApp({
-      ...PATIENT,
+      ...DEFAULT_THRESHOLDS,
       ALERT_WEBHOOK_URL: 'http://127.0.0.1:1/s3cret-path',
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
     });

@@ -25,7 +25,7 @@ function inDays(days: number): string {
 }
 
 describe('POST /api/internal/api-keys', () => {
-  it('returns the key and, only this once, its secret', async () => {
+  it('returns the key, and its secret only in this response', async () => {
     const { body } = await root()
       .post(KEYS)
       .send({
@@ -77,7 +77,7 @@ describe('POST /api/internal/api-keys', () => {
     expect(days).toBe(90);
   });
 
-  it('keeps only the digest', async () => {
+  it('stores only the digest of the secret', async () => {
     const { id, secret } = await issueKey(app.url);
     const row = await app.prisma.apiKey.findUniqueOrThrow({ where: { id } });
     const text = JSON.stringify(row, (_, value: unknown) =>
@@ -98,7 +98,7 @@ describe('POST /api/internal/api-keys', () => {
     ['the id among the fields', { readFields: ['id'] }],
     ['an empty list of fields to write', { writeFields: [] }],
     ['a field that cannot be written', { writeFields: ['createdAt'] }],
-    ['a network that is none', { networks: ['10.0.0.0/33'] }],
+    ['an invalid network', { networks: ['10.0.0.0/33'] }],
     ['a rate limit of 0', { rateLimit: 0 }],
     ['an expiry in the past', { expiresAt: inDays(-1) }],
     ['an expiry in more than a year', { expiresAt: inDays(367) }],
@@ -113,12 +113,12 @@ describe('POST /api/internal/api-keys', () => {
   });
 
   describe('with an Idempotency-Key', () => {
-    const wanted = { name: 'once', scopes: ['users:read'] };
+    const input = { name: 'once', scopes: ['users:read'] };
     const create = (idempotencyKey: string, fields = {}, secret = API_KEY) =>
       withKey(app.url, secret)
         .post(KEYS)
         .set('Idempotency-Key', idempotencyKey)
-        .send({ ...wanted, ...fields });
+        .send({ ...input, ...fields });
 
     it('creates one key for two requests, and shows its secret once', async () => {
       const { body: first } = await create('a').expect(201);
@@ -129,9 +129,11 @@ describe('POST /api/internal/api-keys', () => {
     });
 
     it('creates one key for ten concurrent requests', async () => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => create('b').expect(201)));
-      expect(new Set(answers.map(({ body }) => body.apiKey.id)).size).toBe(1);
-      expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
+      const responses = await Promise.all(
+        Array.from({ length: 10 }, () => create('b').expect(201)),
+      );
+      expect(new Set(responses.map(({ body }) => body.apiKey.id)).size).toBe(1);
+      expect(responses.filter(({ body }) => body.secret !== null)).toHaveLength(1);
     });
 
     it('refuses a different request with the same Idempotency-Key', async () => {
@@ -152,7 +154,7 @@ describe('POST /api/internal/api-keys', () => {
       await create('e').expect(201);
     });
 
-    it('forgets the Idempotency-Key after a day', async () => {
+    it('accepts the Idempotency-Key for a new key after a day', async () => {
       const { body: first } = await create('f').expect(201);
       await app.prisma.idempotentRequest.updateMany({
         data: { createdAt: new Date(Date.now() - DAY_MS - 1000) },
@@ -170,7 +172,7 @@ describe('POST /api/internal/api-keys', () => {
 });
 
 describe('an issued key', () => {
-  it('is admitted at once, with its own scopes only', async () => {
+  it('is admitted immediately, with its own scopes only', async () => {
     const { secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await withKey(app.url, secret)
@@ -179,20 +181,20 @@ describe('an issued key', () => {
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: 'accounts:read' });
   });
 
-  it('is refused from its expiry on', async () => {
+  it('is refused after its expiry', async () => {
     const expiresAt = new Date(Date.now() + 1500);
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // Early by the duration of a heartbeat at most: the process assumes the latest possible time of
-    // the database.
+    // The key may expire one heartbeat early: the process assumes the latest possible time of the
+    // database.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');
   });
 
   it.each([3_600_000, -3_600_000])(
-    'expires by the database’s clock, though the machine’s is off by %i ms',
+    'expires by the database’s clock even if the machine’s clock is off by %i ms',
     async (offsetMs) => {
       const alive = await issueKey(app.url, { expiresAt: inDays(0.02) });
       const dead = await issueKey(app.url, {
@@ -226,7 +228,7 @@ describe('an issued key', () => {
     expect(await statusWith(app.url, changed)).toBe(REFUSED);
   });
 
-  it('shows when, from where and by which client it was last used', async () => {
+  it('shows the time, source and client of its last use', async () => {
     const { id, secret } = await issueKey(app.url);
     await withKey(app.url, secret).get('/api/internal/users/1').set('User-Agent', 'tester/1.2 (x)');
     await app.nest.get(LastUseRecorder).flush();
@@ -240,14 +242,14 @@ describe('an issued key', () => {
   });
 });
 
-describe('a key that may only grant', () => {
+describe('a key with keys:write', () => {
   const scopes = ['users:read', 'keys:read', 'keys:write'];
   const create = (secret: string, fields: object) =>
     withKey(app.url, secret)
       .post(KEYS)
       .send({ name: 'granted', scopes: ['users:read'], ...fields });
 
-  it('what it holds itself can’t grant another scope', async () => {
+  it('cannot grant a scope that it does not have', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     await create(secret, {}).expect(201);
     const { body } = await create(secret, { scopes: ['users:read', 'users:write'] }).expect(403);
@@ -258,7 +260,7 @@ describe('a key that may only grant', () => {
   });
 
   it.each(['readFields', 'writeFields'])(
-    'some fields can’t grant others, or all: %s',
+    'cannot grant fields beyond its own: %s',
     async (fields) => {
       const { secret } = await issueKey(app.url, { scopes, [fields]: ['name'] });
       await create(secret, { [fields]: ['name'] }).expect(201);
@@ -268,14 +270,14 @@ describe('a key that may only grant', () => {
     },
   );
 
-  it('from some networks can’t grant others, or all', async () => {
+  it('cannot grant networks beyond its own', async () => {
     const { secret } = await issueKey(app.url, { scopes, networks: ['127.0.0.0/8'] });
     await create(secret, { networks: ['127.1.0.0/16'] }).expect(201);
     await create(secret, { networks: ['127.1.0.0/16', '10.0.0.0/8'] }).expect(403);
     await create(secret, {}).expect(403);
   });
 
-  it('can’t rotate a stronger one, whose secret it would get', async () => {
+  it('cannot rotate a key with more rights, because it would receive the secret', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     const stronger = await issueKey(app.url, { scopes: ['users:write'] });
     const { body } = await withKey(app.url, secret)
@@ -284,7 +286,7 @@ describe('a key that may only grant', () => {
     expect(body.code).toBe('GRANT_EXCEEDS_CALLER');
   });
 
-  it('nothing can’t manage keys at all', async () => {
+  it('is required to manage keys', async () => {
     const { secret } = await issueKey(app.url);
     await withKey(app.url, secret).get(KEYS).expect(403);
     await create(secret, {}).expect(403);
@@ -292,7 +294,7 @@ describe('a key that may only grant', () => {
 });
 
 describe('GET /api/internal/api-keys', () => {
-  it('pages through all keys, each once', async () => {
+  it('returns each key once over all pages', async () => {
     for (let made = 0; made < 3; made++) await issueKey(app.url);
     const seen: string[] = [];
     for (let cursor = ''; ;) {
@@ -343,7 +345,7 @@ describe('POST …/rotate', () => {
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
   });
 
-  it('announces to callers of the old key its deprecation and end', async () => {
+  it('announces the deprecation and sunset of the old key to its callers', async () => {
     const old = await issueKey(app.url);
     const { body } = await root().post(`${KEYS}/${old.id}/rotate`).expect(201);
     const { rotatedAt, retiresAt } = body.predecessor;
@@ -370,11 +372,11 @@ describe('POST …/rotate', () => {
 
   it('creates one successor for ten concurrent requests', async () => {
     const { id } = await issueKey(app.url);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, () => root().post(`${KEYS}/${id}/rotate`)),
     );
-    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
-    const refusals = answers.filter(({ status }) => status !== 201);
+    expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
+    const refusals = responses.filter(({ status }) => status !== 201);
     expect(refusals.map(({ body }) => body.code)).toEqual(
       Array.from({ length: 9 }, () => 'API_KEY_ALREADY_ROTATED'),
     );
@@ -392,7 +394,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('responds when the key is refused everywhere, and confirms it', async () => {
+  it('responds once every instance refuses the key, and confirms it', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()
@@ -409,7 +411,7 @@ describe('POST …/revoke', () => {
     expect(body.apiKey).toMatchObject({ status: 'revoked', revocationReason: 'it leaked' });
   });
 
-  it('confirms again when repeated', async () => {
+  it('confirms the revocation again when repeated', async () => {
     const { id } = await issueKey(app.url);
     const { body: first } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'a' });
     const { body: second } = await root().post(`${KEYS}/${id}/revoke`).send({ reason: 'b' });
@@ -435,30 +437,33 @@ describe('POST …/revoke', () => {
   });
 });
 
-describe('a key that ends while a change that it asked for waits', () => {
-  it.each(['', '/rotate', '/revoke'])('makes no more changes: %s', async (action) => {
-    const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
-    const other = await issueKey(app.url);
-    const change = withKey(app.url, caller.secret);
-    const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
-    const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
-    const answer = await app.prisma.$transaction(async (transaction) => {
-      await transaction.apiKey.update({
-        where: { id: caller.id },
-        data: { revokedAt: new Date(), revokedBy: 'the test' },
+describe('a key that is revoked while its request waits', () => {
+  it.each(['', '/rotate', '/revoke'])(
+    'makes no changes at /api/internal/api-keys%s',
+    async (action) => {
+      const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
+      const other = await issueKey(app.url);
+      const change = withKey(app.url, caller.secret);
+      const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
+      const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
+      const { pending } = await app.prisma.$transaction(async (transaction) => {
+        await transaction.apiKey.update({
+          where: { id: caller.id },
+          data: { revokedAt: new Date(), revokedBy: 'the test' },
+        });
+        // The key is admitted, because its revocation is uncommitted, but the change waits for it.
+        const sent = Promise.resolve(change.post(path).send(body));
+        await sleep(200);
+        return { pending: sent };
       });
-      // It is admitted, since the revocation is not committed, and waits for it.
-      const asked = Promise.resolve(change.post(path).send(body));
-      await sleep(200);
-      return { asked };
-    });
-    expect((await answer.asked).body.code).toBe('INVALID_API_KEY');
-    expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
-  });
+      expect((await pending).body.code).toBe('INVALID_API_KEY');
+      expect(await statusWith(app.url, other.secret)).toBe(ADMITTED);
+    },
+  );
 });
 
 describe('the last issued key that can manage keys', () => {
-  it('does not count retiring keys', async () => {
+  it('is determined without retiring keys', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
       data: { revokedAt: new Date(), revokedBy: 'the test' },
@@ -490,11 +495,11 @@ describe('the last issued key that can manage keys', () => {
       await issueKey(app.url, { scopes: ['keys:write'] }),
       await issueKey(app.url, { scopes: ['keys:write'] }),
     ] as const;
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       withKey(app.url, keys[0].secret).post(`${KEYS}/${keys[1].id}/revoke`),
       withKey(app.url, keys[1].secret).post(`${KEYS}/${keys[0].id}/revoke`),
     ]);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 401]));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200, 401]));
   });
 });
 
@@ -519,7 +524,7 @@ describe('POST …/check', () => {
     expect((await check(secret, '10.1.2.3')).body).toEqual({ outcome: 'revoked', keyId: id });
   });
 
-  it('needs keys:read, a key and an address', async () => {
+  it('requires keys:read, a key and an address', async () => {
     const reader = await issueKey(app.url, { scopes: ['keys:read'] });
     const other = await issueKey(app.url, { scopes: ['keys:write'] });
     await check('x', '127.0.0.1', reader.secret).expect(200);
@@ -531,7 +536,7 @@ describe('POST …/check', () => {
 });
 
 describe('GET /api/internal/root-keys', () => {
-  it('shows the root key, and when it was last used', async () => {
+  it('shows the root key and the time of its last use', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
     await app.nest.get(LastUseRecorder).flush();
     const { body } = await root().get('/api/internal/root-keys').expect(200);
@@ -546,7 +551,7 @@ describe('GET /api/internal/root-keys', () => {
   });
 });
 
-describe('a key for some networks', () => {
+describe('a key with networks', () => {
   it('is admitted only from these networks', async () => {
     const here = await issueKey(app.url, { networks: ['127.0.0.1/32'] });
     const elsewhere = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
@@ -554,7 +559,7 @@ describe('a key for some networks', () => {
     expect(await statusWith(app.url, elsewhere.secret)).toBe(REFUSED);
   });
 
-  it('is not admitted by an address in a header of an untrusted client', async () => {
+  it('is not admitted because of an address in a header of an untrusted client', async () => {
     const { secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     for (const header of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP']) {
       const { status } = await withKey(app.url, secret)
@@ -577,20 +582,23 @@ describe('behind a trusted proxy', () => {
     ['::ffff:10.1.2.3', ADMITTED],
     ['nonsense', REFUSED],
     ['', REFUSED],
-  ])('the address is the last one that no trusted proxy added: "%s"', async (header, status) => {
-    const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
-    const answer = await withKey(proxied.url, secret)
-      .get('/api/internal/users/nobody')
-      .set('X-Forwarded-For', header);
-    expect(answer.status).toBe(status);
-  });
+  ])(
+    'the client address is the last one in X-Forwarded-For that is no trusted proxy: "%s"',
+    async (header, status) => {
+      const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
+      const response = await withKey(proxied.url, secret)
+        .get('/api/internal/users/nobody')
+        .set('X-Forwarded-For', header);
+      expect(response.status).toBe(status);
+    },
+  );
 });
 
 describe('an earlier root key', () => {
   const previous = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
   const rotated = useApp({ INTERNAL_API_KEY_PREVIOUS: previous });
 
-  it('is announced as deprecated to its callers, the current one is not', async () => {
+  it('is announced as deprecated to its callers, unlike the current root key', async () => {
     const old = await withKey(rotated.url, previous).get('/api/internal/users/1');
     expect(old.headers.deprecation).toMatch(/^@\d{10}$/);
     expect(old.headers.sunset).toBeUndefined();
@@ -598,7 +606,7 @@ describe('an earlier root key', () => {
     expect(current.headers.deprecation).toBeUndefined();
   });
 
-  it('is listed with the evidence of its last use', async () => {
+  it('is listed with its last use', async () => {
     await withKey(rotated.url, previous)
       .get('/api/internal/users/1')
       .set('User-Agent', 'laggard/1');

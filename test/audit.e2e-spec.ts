@@ -14,7 +14,7 @@ let audit: AuditService;
 let url: string;
 let stop: () => Promise<void>;
 
-// One database a test: what is forged can't be mended.
+// One database per test, because a forged trail cannot be repaired.
 beforeEach(async () => {
   await stop?.();
   database = await createTestDatabase();
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterAll(() => stop());
 
-/** Changes what the triggers protect, as somebody with the database's own rights can. */
+/** Runs a statement without triggers, which requires the rights of a superuser. */
 async function force(statement: string): Promise<void> {
   await superuser.query('SET session_replication_role = replica');
   await superuser.query(statement);
@@ -47,7 +47,7 @@ async function makeHistory(): Promise<{ id: string; successorId: string }> {
 }
 
 describe('the audit trail', () => {
-  it('has every change with its author and the key before and after', async () => {
+  it('records every change with its author and the key before and after', async () => {
     const { id, successorId } = await makeHistory();
     const events = [];
     for await (const event of audit.events()) events.push(event);
@@ -92,12 +92,15 @@ describe('the audit trail', () => {
   it.each([
     ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
     ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
-  ])('shows by force that an event is %s', async (_case, statement, expected) => {
-    await makeHistory();
-    await force(statement);
-    const { faults } = await audit.verify();
-    expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
-  });
+  ])(
+    'reveals that an event is %s although the triggers were disabled',
+    async (_case, statement, expected) => {
+      await makeHistory();
+      await force(statement);
+      const { faults } = await audit.verify();
+      expect(faults.map(({ sequence }) => sequence)).toEqual(expected);
+    },
+  );
 
   it('reveals a missing last event by its key', async () => {
     const { id } = await makeHistory();
@@ -146,7 +149,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('is intact after fifty changes, five at a time', async () => {
+  it('is intact after 50 changes, 5 at a time', async () => {
     const issueTen = async () => {
       for (let issued = 0; issued < 10; issued++) await issueKey(url);
     };
@@ -171,7 +174,7 @@ describe('the audit trail of users', () => {
     return events;
   }
 
-  it('has the author, the acting user and the changed fields, without values', async () => {
+  it('records the author, the acting user and the changed fields without values', async () => {
     await runAsBackend(
       `SELECT set_config('latchkey.actor', 'a-key', true), set_config('latchkey.acting_user', 'bob', true)`,
       `INSERT INTO users (id, email, name, roles, updated_at) VALUES ('ada', 'ada@example.com', 'Ada', '{customer}', now())`,
@@ -204,7 +207,7 @@ describe('the audit trail of users', () => {
     expect(await audit.verify()).toMatchObject({ events: 3, faults: [], inconsistentKeys: [] });
   });
 
-  it('forms one chain with that of keys', async () => {
+  it('forms one chain with the audit trail of keys', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const backend = withKey(await app.getUrl());
     await Promise.all([makeHistory(), backend.post(USERS).send(ADA).expect(201), makeHistory()]);
@@ -213,7 +216,7 @@ describe('the audit trail of users', () => {
     expect(await audit.verify()).toMatchObject({ events: 10, faults: [], inconsistentKeys: [] });
   });
 
-  it('has no events of a bulk load by the owner unless it names an actor', async () => {
+  it('records no bulk load by the owner unless it names an actor', async () => {
     const load = `INSERT INTO users (id, email, name, updated_at) SELECT n, n, 'many', now() FROM CAST(gen_random_uuid() AS TEXT) AS n`;
     await superuser.query(load);
     expect(await readEvents()).toEqual([]);
@@ -249,7 +252,7 @@ describe('GET /api/internal/audit', () => {
   const EVENTS = '/api/internal/audit/events';
   const VERIFICATION = '/api/internal/audit/verification';
 
-  it('lists events by pages, with the names of their keys', async () => {
+  it('lists events in pages, with the names of their keys', async () => {
     const { id, successorId } = await makeHistory();
     const first = (await withKey(url).get(`${EVENTS}?limit=3`).expect(200)).body;
     expect(first.events).toMatchObject([
@@ -264,7 +267,7 @@ describe('GET /api/internal/audit', () => {
     expect(ofOne.body.events).toHaveLength(1);
   });
 
-  it('lists the changes by one key, for any acting user', async () => {
+  it('lists the changes by one key for all acting users', async () => {
     const manager = await issueKey(url, { name: 'manager', scopes: ['keys:write', 'users:read'] });
     const body = { name: 'issued', scopes: ['users:read'] };
     const issue = () => withKey(url, manager.secret).post(KEYS).send(body);

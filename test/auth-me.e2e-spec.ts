@@ -49,12 +49,14 @@ describe('GET /api/auth/me', () => {
     ],
     ['a foreign issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
     ['a foreign signature', async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`],
-    ['a subject that is no id', async () => `Bearer ${await mint({ userId: '../1' })}`],
+    ['a subject that is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
     ['no signature', async () => `Bearer ${unsigned(await mint())}`],
   ])('refuses %s', async (_case, authorization) => {
-    const answer = await me(await authorization()).expect(401);
-    expect(answer.body.code).toBe('INVALID_ACCESS_TOKEN');
-    expect(answer.headers['www-authenticate']).toBe('Bearer realm="users", error="invalid_token"');
+    const response = await me(await authorization()).expect(401);
+    expect(response.body.code).toBe('INVALID_ACCESS_TOKEN');
+    expect(response.headers['www-authenticate']).toBe(
+      'Bearer realm="users", error="invalid_token"',
+    );
   });
 
   it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
@@ -67,10 +69,10 @@ describe('GET /api/auth/me', () => {
 
   it('refuses every token if no verification is configured', async () => {
     const closed = await startApp({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
-    const answer = await request(await closed.getUrl())
+    const response = await request(await closed.getUrl())
       .get('/api/auth/me')
       .set('Authorization', `Bearer ${await mint()}`);
-    expect(answer.status).toBe(401);
+    expect(response.status).toBe(401);
     await closed.close();
   });
 
@@ -83,11 +85,11 @@ describe('GET /api/auth/me', () => {
     });
     const header = Buffer.from('{"alg":"RS256","kid":"1"}').toString('base64url');
     const token = (await mint()).replace(/^[^.]+/, header);
-    const answer = await request(await waiting.getUrl())
+    const response = await request(await waiting.getUrl())
       .get('/api/auth/me')
       .set('Authorization', `Bearer ${token}`);
-    expect(answer.status).toBe(503);
-    expect(answer.body).toMatchObject({ code: 'TOKEN_ISSUER_UNAVAILABLE', retryable: true });
+    expect(response.status).toBe(503);
+    expect(response.body).toMatchObject({ code: 'TOKEN_ISSUER_UNAVAILABLE', retryable: true });
     await waiting.close();
   });
 });

@@ -50,7 +50,7 @@ describe('a revocation that a lock blocks', () => {
 
   it('proceeds if the blocking sessions cannot be found', async () => {
     const change = async ({ prisma }: KeyChange) => {
-      // Longer than other changes may take.
+      // Longer than the statement timeout of other changes.
       await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
       return 'revoked';
     };

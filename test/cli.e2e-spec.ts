@@ -39,7 +39,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Runs the built command as a script does: no terminal, and only these variables. */
+/** Runs the built command like a script: without a terminal, and with only these variables. */
 function execute(
   args: readonly string[],
   { stdin = '', variables = {}, cwd }: Settings = {},
@@ -55,7 +55,7 @@ function execute(
   });
 }
 
-/** Works on the database. */
+/** Runs a command that uses the database directly. */
 function run(
   command: 'keys' | 'audit',
   args: readonly string[],
@@ -65,7 +65,7 @@ function run(
   return execute([command, ...args], { stdin, variables: { ...own, ...variables } });
 }
 
-/** Runs the command line in this process, which saves the start of another one. */
+/** Runs the command line in this process, which is faster than starting another one. */
 async function runHere(args: readonly string[], variables: Variables = {}): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
   const spies = [
@@ -90,7 +90,7 @@ async function runHere(args: readonly string[], variables: Variables = {}): Prom
   }
 }
 
-/** Works on the server, with a key and without a database. */
+/** Runs a command that calls the server with a key, without a database. */
 function remote(
   args: readonly string[],
   { key = API_KEY, stdin, variables = {} }: Settings & { readonly key?: string } = {},
@@ -113,7 +113,7 @@ async function create(...options: string[]): Promise<{ id: string; secret: strin
 }
 
 describe('keys create', () => {
-  it('makes a key that is good at once, and says who made it', async () => {
+  it('creates a key that is valid immediately, and records its creator', async () => {
     const { id, secret } = await create(
       '--read-fields',
       'name,email',
@@ -132,7 +132,7 @@ describe('keys create', () => {
     });
   });
 
-  it('makes nothing where the secret would end in a log or a file by mistake', async () => {
+  it('creates no key if stdout is not a terminal and --reveal is missing', async () => {
     const before = JSON.parse((await keys('list', '--json')).stdout).apiKeys.length;
     const outcome = await keys('create', '--name', 'test', '--scopes', 'users:read');
     expect(outcome).toMatchObject({ code: 2, stdout: '' });
@@ -140,7 +140,7 @@ describe('keys create', () => {
     expect(JSON.parse((await keys('list', '--json')).stdout).apiKeys).toHaveLength(before);
   });
 
-  it('shows people the key once, with all that it allows', async () => {
+  it('prints the key once, with its scopes', async () => {
     const named = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
     const { code, stdout } = await keys(...named, '--reveal');
     expect(code).toBe(0);
@@ -153,29 +153,29 @@ describe('keys create', () => {
     ['no name', ['--scopes', 'users:read']],
     ['an unknown scope', ['--name', 'a', '--scopes', 'users:all']],
     [
-      'a lifetime that is no number',
+      'a lifetime that is not a number',
       ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', 'x'],
     ],
     ['an empty number', ['--name', 'a', '--scopes', 'users:read', '--rate-limit', '']],
     [
-      'a lifetime that no calendar has',
+      'a lifetime beyond the range of dates',
       ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', '1000000000'],
     ],
-    ['a rate of zero', ['--name', 'a', '--scopes', 'users:read', '--rate-limit', '0']],
+    ['a rate limit of zero', ['--name', 'a', '--scopes', 'users:read', '--rate-limit', '0']],
     [
       'a lifetime that is too long',
       ['--name', 'a', '--scopes', 'users:read', '--expires-in-days', '400'],
     ],
     ['an option that does not exist', ['--name', 'a', '--scopes', 'users:read', '--secret', 'x']],
-  ])('refuses %s as wrong usage', async (_case, options) => {
+  ])('exits with 2 for %s', async (_case, options) => {
     const outcome = await keys('create', '--reveal', ...options);
     expect(outcome.code).toBe(2);
     expect(outcome.stderr).not.toBe('');
   });
 });
 
-describe('an option that is not valid', () => {
-  it('is named with its bound, and missing options come first', async () => {
+describe('an invalid option', () => {
+  it('is reported with its bounds, after the missing options', async () => {
     const invalid = ['--rate-limit', '0', '--expires-in-days', '400', '--scopes', 'users:all'];
     const outcome = await runHere(['keys', 'create', ...invalid]);
     expect(outcome.code).toBe(2);
@@ -201,14 +201,14 @@ describe('an option that is not valid', () => {
     });
   });
 
-  it('is named when only the server can refuse it', async () => {
+  it('is reported by name if only the server can detect it', async () => {
     const outcome = await remote(['keys', 'show', 'not-an-id']);
     expect(outcome).toMatchObject({ code: 2, stderr: 'KEY_ID must be the id of a key\n' });
   });
 });
 
 describe('the environment of a key', () => {
-  it('is the one of the running servers, or the command is refused with the reason', async () => {
+  it('must be that of the running servers, and the error names the variable to change', async () => {
     const args = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal'];
     const outcome = await run('keys', args, { variables: { API_KEY_ENVIRONMENT: 'dev' } });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
@@ -216,7 +216,7 @@ describe('the environment of a key', () => {
     expect(outcome.stderr).toContain('set API_KEY_ENVIRONMENT=test');
   });
 
-  it('is free while no server runs', async () => {
+  it('can be any environment while no server runs', async () => {
     const empty = await createTestDatabase();
     const args = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal', '--json'];
     const variables = { API_KEY_ENVIRONMENT: 'dev', DATABASE_URL: empty.runTimeUrl };
@@ -227,7 +227,7 @@ describe('the environment of a key', () => {
 });
 
 describe('a command without --url', () => {
-  it('gets the same responses from the database, and names the operator', async () => {
+  it('gets the same responses from the database, and records the operator', async () => {
     const named = ['create', '--name', 'local', '--scopes', 'users:read', '--as', 'alice'];
     const created = await run('keys', [...named, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
@@ -245,7 +245,7 @@ describe('a command without --url', () => {
 });
 
 describe('a command with --url', () => {
-  it('manages keys on the server, without a database', async () => {
+  it('manages keys over HTTP, without a database', async () => {
     const named = ['keys', 'create', '--name', 'remote', '--scopes', 'users:read'];
     const created = await remote([...named, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
@@ -260,7 +260,7 @@ describe('a command with --url', () => {
     expect((await remote(['audit', 'verify'])).stdout).toMatch(/^\d+ events, head \d+:/);
   });
 
-  it('verifies a key from stdin with the key of a file', async () => {
+  it('verifies a key from stdin, and authenticates with a key from a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'));
     const keyFile = join(folder, 'key');
     await writeFile(keyFile, `${API_KEY}\n`);
@@ -274,7 +274,7 @@ describe('a command with --url', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('names the operator in the audit trail, who cannot pass for another key', async () => {
+  it('records the operator after the id of the key, so that no operator can impersonate a key', async () => {
     const other = await create();
     const { id } = await issueKey(url, { name: 'drill' });
     expect((await remote(['keys', 'revoke', id, '--as', other.id])).code).toBe(0);
@@ -289,10 +289,10 @@ describe('a command with --url', () => {
   });
 
   it.each([
-    ['no key', 'http://127.0.0.1:1', '', 'set LATCHKEY_API_KEY'],
-    ['no server', 'http://127.0.0.1:1', API_KEY, 'check --url'],
+    ['a missing key', 'http://127.0.0.1:1', '', 'set LATCHKEY_API_KEY'],
+    ['an unreachable server', 'http://127.0.0.1:1', API_KEY, 'check --url'],
     ['a password in the URL', 'http://a:b@127.0.0.1', API_KEY, '--url must be'],
-  ])('says the next step for %s', async (_case, server, key, step) => {
+  ])('names the next step for %s', async (_case, server, key, step) => {
     const variables = { LATCHKEY_API_KEY: key };
     const { code, stderr } = await runHere(['keys', 'list', '--url', server], variables);
     expect(code).toBeGreaterThan(0);
@@ -300,13 +300,13 @@ describe('a command with --url', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  it('says where a refused key comes from', async () => {
+  it('names the possible sources of a refused key', async () => {
     const { code, stderr } = await remote(['keys', 'list'], { key: 'wrong' });
     expect(code).toBe(1);
     expect(stderr).toContain('Check the key in --key-file or LATCHKEY_API_KEY');
   });
 
-  it('names the scope that its key lacks', async () => {
+  it('names the scope that the key lacks', async () => {
     const { secret } = await create();
     const outcome = await remote(['keys', 'list'], { key: secret });
     expect(outcome).toMatchObject({ code: 1 });
@@ -346,24 +346,26 @@ describe('--help', () => {
         ['audit', 'verify'],
         ['audit', 'list'],
       ]),
-  )('of %s %s has an example and the exit codes', async (...command) => {
+  )('shows an example and the exit codes for %s %s', async (...command) => {
     const { stdout } = await runHere([...command, '--help']);
     expect(stdout).toContain(`Example:\n  latchkey ${command.join(' ')}`);
     expect(stdout).toContain('Exit codes:');
   });
 
-  it('has the bounds of numbers', async () => {
+  it('shows the bounds of numbers', async () => {
     const { stdout } = await runHere(['keys', 'rotate', '--help']);
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain('once the successor is in use: 60 to 2592000');
   });
+});
 
-  it('has a version beside it', async () => {
+describe('--version', () => {
+  it('prints the version', async () => {
     expect((await runHere(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
 
 describe('keys list', () => {
-  it('fits 80 columns, shows good keys first and folds ended keys unless --all is given', async () => {
+  it('fits 80 columns, lists valid keys first, and hides ended keys without --all', async () => {
     const ended = await create();
     await keys('revoke', ended.id);
     const name = 'a name that is far too long for a line of a table, whatever its width';
@@ -384,20 +386,20 @@ describe('keys list', () => {
 });
 
 describe('keys usage', () => {
-  it('does not take a mistyped id for a key that was never used', async () => {
+  it('exits with 3 for a mistyped id, and does not report an unused key', async () => {
     const { id } = await create();
     expect((await keys('usage', id.slice(1))).code).toBe(3);
   });
 });
 
 describe('keys rotate', () => {
-  it('does not take an empty grace period for none', async () => {
+  it('refuses an empty grace period, and does not treat it as zero', async () => {
     const { id } = await create();
     expect((await keys('rotate', id, '--grace-seconds', '', '--reveal')).code).toBe(2);
     expect((await keys('show', id)).stdout).not.toContain('retires');
   });
 
-  it('makes a successor and keeps the key for the grace period', async () => {
+  it('creates a successor, and keeps the old key for the grace period', async () => {
     const old = await create();
     const { stdout } = await keys('rotate', old.id, '--grace-seconds', '60', '--reveal', '--json');
     const { secret, predecessor } = JSON.parse(stdout);
@@ -411,7 +413,7 @@ describe('keys rotate', () => {
 });
 
 describe('keys revoke', () => {
-  it('ends when the running process refuses the key', async () => {
+  it('completes once the running process refuses the key', async () => {
     const { id, secret } = await create();
     const { code, stdout } = await keys('revoke', id, '--reason', 'test');
     expect(code).toBe(0);
@@ -419,7 +421,7 @@ describe('keys revoke', () => {
     expect(await statusWith(url, secret)).toBe(REFUSED);
   });
 
-  it('names the keys that it has issued, which are revoked with it or kept', async () => {
+  it('names the keys that the revoked key issued, and revokes or keeps them', async () => {
     const makePair = async () => {
       const issuer = await create('--scopes', 'users:read,keys:write');
       return { issuer, issued: await issueKey(url, { name: 'issued' }, issuer.secret) };
@@ -437,7 +439,7 @@ describe('keys revoke', () => {
     expect(both.code).toBe(2);
   });
 
-  it('says with its exit code that there is no such key', async () => {
+  it('exits with 3 for a key that does not exist', async () => {
     const outcome = await keys('revoke', UNKNOWN_ID);
     expect(outcome).toMatchObject({
       code: 3,
@@ -447,7 +449,7 @@ describe('keys revoke', () => {
 });
 
 describe('keys verify', () => {
-  it('reads the key from stdin, and tells what it is', async () => {
+  it('reads the key from stdin, and prints its outcome and its id', async () => {
     const { id, secret } = await create();
     const good = await remote(['keys', 'verify', '--json'], { stdin: `${secret}\n` });
     expect(JSON.parse(good.stdout)).toEqual({ outcome: 'admitted', keyId: id });
@@ -459,7 +461,7 @@ describe('keys verify', () => {
 });
 
 describe('keys generate', () => {
-  it('makes a root key that production takes', async () => {
+  it('prints a root key that production accepts', async () => {
     const { stdout } = await keys('generate', '--reveal');
     expect(stdout).toMatch(/^[0-9a-f]{64}\n$/);
     expect((await keys('generate')).code).toBe(2);
@@ -467,7 +469,7 @@ describe('keys generate', () => {
 });
 
 describe('audit', () => {
-  it('verify says that the trail is whole, and prints its head', async () => {
+  it('verify confirms that the trail is intact, and prints its head', async () => {
     await create();
     const { code, stdout } = await audit('verify');
     expect(code).toBe(0);
@@ -478,7 +480,7 @@ describe('audit', () => {
     expect((await audit('verify', '--head', 'x')).code).toBe(2);
   });
 
-  it('verify tells scripts what is wrong too', async () => {
+  it('verify reports faults as JSON', async () => {
     await create();
     const wrong = ['verify', '--json', '--head', `1:${'0'.repeat(64)}`];
     const { code, stdout } = await run('audit', wrong);
@@ -486,7 +488,7 @@ describe('audit', () => {
     expect(JSON.parse(stdout).faults).toMatchObject([{ sequence: 1 }]);
   });
 
-  it('list shows what was done to a key, and by whom', async () => {
+  it('list shows the changes of a key, and the author of each', async () => {
     const { id } = await create();
     await keys('revoke', id);
     const { stdout } = await audit('list', '--subject', id);
@@ -496,15 +498,15 @@ describe('audit', () => {
     expect(stdout).toMatch(
       new RegExp(`^\\d+ +\\S+ \\S+  revoke\n +${id} test\n +by root_[0-9a-f]+:\\S+$`, 'm'),
     );
-    const byNobody = await audit('list', '--actor', 'nobody', '--json');
-    expect(byNobody.stdout).toBe('');
+    const byUnknownActor = await audit('list', '--actor', 'nobody', '--json');
+    expect(byUnknownActor.stdout).toBe('');
     const lines = (await audit('list', '--json')).stdout.trim().split('\n');
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ action: 'revoke', subject: id });
   });
 });
 
 describe('every command', () => {
-  it('says in a sentence that the database can’t be reached', async () => {
+  it('reports in one sentence that the database is unreachable', async () => {
     const databaseUrl = 'postgresql://app:canary@127.0.0.1:1/none';
     const outcome = await run('keys', ['list'], { variables: { DATABASE_URL: databaseUrl } });
     expect(outcome.code).toBe(1);

@@ -15,7 +15,7 @@ import { hasProgram } from './support/programs.js';
 import { runStatements } from './support/run-statements.js';
 
 const USERS = '/api/internal/users';
-const PATIENT = { timeout: 15_000, interval: 100 };
+const WAIT = { timeout: 15_000, interval: 100 };
 
 let database: TestDatabase;
 let folder: string;
@@ -66,12 +66,12 @@ async function startSelfSigned() {
   return { url: `postgresql://a:b@127.0.0.1:${port}/c?sslmode=require`, server };
 }
 
-/** Starts the application, and asks it for a user three times. */
+/** Starts the application and reads a user three times. */
 async function expectUnavailable(url: string, cause: RegExp): Promise<void> {
   const log = vi.spyOn(Logger.prototype, 'error');
   const app = await startApp({ DATABASE_URL: url });
   const appUrl = await app.getUrl();
-  for (let asked = 0; asked < 3; asked++) {
+  for (let attempt = 0; attempt < 3; attempt++) {
     const { body, text } = await withKey(appUrl).get(`${USERS}/1`).expect(503);
     expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
     expect(text).not.toMatch(/postgres|127\.0\.0\.1|password|invalid/);
@@ -88,7 +88,7 @@ async function expectUnavailable(url: string, cause: RegExp): Promise<void> {
   log.mockRestore();
 }
 
-describe('an error while connecting gives 503 and one line with cause and remedy:', () => {
+describe('a failed connection causes 503 and one log line with cause and remedy:', () => {
   it.each([
     ['a wrong password', { password: 'wrong-password' }, /refuses the user or password.*28P01/],
     ['an unknown database', { pathname: '/nowhere' }, /does not exist; create it.*3D000/],
@@ -133,12 +133,12 @@ describe('a password that is rotated in DATABASE_URL_FILE and DIRECT_URL_FILE', 
     await owner.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
       account,
     ]);
-    await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(503), PATIENT);
+    await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(503), WAIT);
     await writeFile(files[0], 'half-writt');
     await withKey(url).get(`${USERS}/1`).expect(503);
     await write('second');
-    await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(ADMITTED), PATIENT);
-    await vi.waitFor(async () => issueKey(url), PATIENT);
+    await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(ADMITTED), WAIT);
+    await vi.waitFor(async () => issueKey(url), WAIT);
     await app.close();
   });
 });
@@ -147,7 +147,7 @@ describe('a read after ALTER TABLE', () => {
   it('succeeds on each connection of the pool despite stale plans', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const url = await app.getUrl();
-    /** Makes each read wait, so that each has a connection of its own. */
+    /** Makes each read wait, so that each uses a separate connection. */
     const readAtOnce = async (change: string) => {
       await owner.query('BEGIN');
       await owner.query('LOCK TABLE users');

@@ -22,7 +22,7 @@ const ROUTES: [method: 'get' | 'post' | 'patch' | 'delete', path: string, body?:
   ['delete', '/api/internal/users/2'],
 ];
 
-describe('health with a database', () => {
+describe('the health of the backend with a database', () => {
   const app = useApp();
 
   it.each(['', '/ready'])('is up at /api/health%s', async (path) => {
@@ -30,7 +30,7 @@ describe('health with a database', () => {
     expect(body).toEqual({ status: 'up', checks: { database: 'up', apiKeys: 'up', limits: 'up' } });
   });
 
-  it('adds the version at /api/health for a valid key', async () => {
+  it('includes the version at /api/health for a valid key', async () => {
     const { secret, id } = await issueKey(app.url);
     for (const key of [API_KEY, secret]) {
       const { body } = await withKey(app.url, key).get('/api/health').expect(200);
@@ -43,13 +43,13 @@ describe('health with a database', () => {
     }
   });
 
-  it('is live', async () => {
+  it('is up at /api/health/live', async () => {
     const { body } = await request(app.url).get('/api/health/live').expect(200);
     expect(body).toEqual({ status: 'up' });
   });
 });
 
-describe('without a database', () => {
+describe('the backend without a database', () => {
   let url: string;
   let stop: () => Promise<void>;
   beforeEach(async () => {
@@ -60,9 +60,9 @@ describe('without a database', () => {
   afterEach(() => stop());
 
   it.each(ROUTES)('returns 503 with Retry-After: %s %s', async (method, path, body) => {
-    const answer = await withKey(url)[method](path).send(body).expect(503);
-    expect(answer.body).toMatchObject(UNAVAILABLE);
-    expect(answer.headers['retry-after']).toBe('1');
+    const response = await withKey(url)[method](path).send(body).expect(503);
+    expect(response.body).toMatchObject(UNAVAILABLE);
+    expect(response.headers['retry-after']).toBe('1');
   });
 
   it('is live but not ready, and reveals no host', async () => {
@@ -78,23 +78,23 @@ describe('without a database', () => {
 });
 
 describe('a database that accepts connections and never responds', () => {
-  it('times out after a second, on all routes concurrently', async () => {
+  it('causes time-outs after 1 s, on all routes concurrently', async () => {
     const silent = await listenSilently();
     const app = await startApp({
       DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none`,
     });
     const url = await app.getUrl();
-    const answers = ROUTES.map(([method, path, body]) =>
+    const responses = ROUTES.map(([method, path, body]) =>
       withKey(url)[method](path).send(body).timeout(4000),
     );
-    for (const { body } of await Promise.all(answers)) expect(body).toMatchObject(UNAVAILABLE);
+    for (const { body } of await Promise.all(responses)) expect(body).toMatchObject(UNAVAILABLE);
     await app.close();
     silent.close();
   });
 });
 
 describe('a database that stops responding', () => {
-  it('times out on idle connections too, and is used again when it responds', async () => {
+  it('causes time-outs even on idle connections, and is used again when it responds', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });
@@ -102,9 +102,9 @@ describe('a database that stops responding', () => {
     await get().then(({ status }) => expect(status).toBe(404));
     await sleep(1500);
     proxy.silence('latchkey');
-    const askedAt = performance.now();
+    const startedAt = performance.now();
     expect((await get()).body).toMatchObject(UNAVAILABLE);
-    expect(performance.now() - askedAt).toBeLessThan(1400);
+    expect(performance.now() - startedAt).toBeLessThan(1400);
     proxy.restore();
     await vi.waitUntil(async () => (await get()).status === 404, { timeout: 5000 });
     await app.close();
@@ -114,7 +114,7 @@ describe('a database that stops responding', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('may break at check-out without ending the process', async () => {
+  it('can break at check-out without ending the process', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();
@@ -130,32 +130,32 @@ describe('changes of keys', () => {
   const MANY = 10;
   const BOUND_MS = 2500;
 
-  /** Of many that are asked for at once, how long the last one takes. */
-  async function slowest(url: string): Promise<number> {
-    const askedAt = performance.now();
+  /** The duration of the slowest of many concurrent changes, in milliseconds. */
+  async function slowestChange(url: string): Promise<number> {
+    const startedAt = performance.now();
     const body = { name: 'test', scopes: ['users:read'] };
     const issue = async () => withKey(url).post('/api/internal/api-keys').send(body);
-    const answers = await Promise.all(Array.from({ length: MANY }, issue));
-    for (const answer of answers) expect(answer.body).toMatchObject(UNAVAILABLE);
-    return performance.now() - askedAt;
+    const responses = await Promise.all(Array.from({ length: MANY }, issue));
+    for (const response of responses) expect(response.body).toMatchObject(UNAVAILABLE);
+    return performance.now() - startedAt;
   }
 
-  it('fail together, not one after another, while the table is locked', async () => {
+  it('fail concurrently, not one after another, while the table is locked', async () => {
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE`;
-      expect(await slowest(app.url)).toBeLessThan(BOUND_MS);
+      expect(await slowestChange(app.url)).toBeLessThan(BOUND_MS);
     });
     await issueKey(app.url);
   });
 
-  it('fail together, not one after another, while the database does not respond', async () => {
+  it('fail concurrently, not one after another, while the database does not respond', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const behind = await startApp({ DATABASE_URL: proxy.url });
     const url = await behind.getUrl();
     await issueKey(url);
     proxy.silence('latchkey-key-change');
-    expect(await slowest(url)).toBeLessThan(BOUND_MS);
+    expect(await slowestChange(url)).toBeLessThan(BOUND_MS);
     proxy.restore();
     await issueKey(url);
     await behind.close();
@@ -164,7 +164,7 @@ describe('changes of keys', () => {
   });
 });
 
-describe('a database that comes and goes', () => {
+describe('a database that is unavailable for a while', () => {
   const app = useApp({ DATABASE_POOL_MAX: '1' });
   const get = (id: string) => withKey(app.url).get(`/api/internal/users/${id}`);
   const cut = () =>
@@ -194,8 +194,8 @@ describe('a database that comes and goes', () => {
     const { id } = await addUser(app.prisma);
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
-      const answers = await Promise.all(Array.from({ length: 5 }, () => get(id)));
-      expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+      const responses = await Promise.all(Array.from({ length: 5 }, () => get(id)));
+      expect(responses.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     });
     await vi.waitUntil(async () => (await get(id)).status === 200, 10_000);
   });

@@ -15,10 +15,10 @@ const USER_ROUTES = ['GET /api/auth/me'];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 
-// Nothing listens here: an answer other than 503 proves that no SQL was needed for it.
+// No server listens here: a response other than 503 proves that the request needed no SQL.
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
 
-// Root keys hold every scope there is.
+// Root keys have every existing scope.
 const SCOPE_OF_NO_KEY: Scope = JSON.parse('"everything:write"');
 
 let app: NestFastifyApplication;
@@ -40,7 +40,7 @@ function routes(): [method: Method, path: string][] {
   );
 }
 
-/** The routes that ask for an API key: all but the public ones and those of users. */
+/** The routes that require an API key: all except public routes and routes of users. */
 function keyRoutes() {
   const others = new Set([...PUBLIC_ROUTES, ...USER_ROUTES]);
   return routes().filter(([method, path]) => !others.has(`${method} ${path}`));
@@ -51,7 +51,7 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 }
 
 describe('every route', () => {
-  it('is public only if it is on the list', () => {
+  it('is public only if PUBLIC_ROUTES lists it', () => {
     const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
       Object.entries(operations)
         .filter(([, operation]) => operation.security.length === 0)
@@ -69,31 +69,31 @@ describe('every route', () => {
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
-  ])('refuses %s with the same 401, before it asks the database', async (_case, headers) => {
+  ])('refuses %s with the same 401, without a database query', async (_case, headers) => {
     expect(keyRoutes().length).toBeGreaterThan(6);
     for (const [method, path] of keyRoutes()) {
-      const answer = await send(method, path, headers);
-      expect([method, path, answer.statusCode]).toEqual([method, path, 401]);
-      expect(answer.headers['www-authenticate']).toBe(CHALLENGE);
-      expect(answer.json()).toMatchObject({
+      const response = await send(method, path, headers);
+      expect([method, path, response.statusCode]).toEqual([method, path, 401]);
+      expect(response.headers['www-authenticate']).toBe(CHALLENGE);
+      expect(response.json()).toMatchObject({
         code: 'INVALID_API_KEY',
         detail: 'Invalid or missing API key',
       });
     }
   });
 
-  it('admits the right key', async () => {
+  it('admits a valid key', async () => {
     for (const [method, path] of keyRoutes()) {
       const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
       expect([method, path, [400, 503].includes(statusCode)]).toEqual([method, path, true]);
     }
   });
 
-  it('of a user takes no API key in place of an access token', async () => {
+  it('refuses an API key if it requires an access token', async () => {
     for (const path of USER_ROUTES.map((route) => route.replace('GET ', ''))) {
-      const answer = await send('GET', path, { 'x-api-key': API_KEY });
-      expect(answer.statusCode).toBe(401);
-      expect(answer.json().code).toBe('INVALID_ACCESS_TOKEN');
+      const response = await send('GET', path, { 'x-api-key': API_KEY });
+      expect(response.statusCode).toBe(401);
+      expect(response.json().code).toBe('INVALID_ACCESS_TOKEN');
     }
   });
 
@@ -109,10 +109,10 @@ describe('every route', () => {
   });
 });
 
-describe('a response without a key', () => {
+describe('the response to a request without a key', () => {
   it('is byte-identical for every id', async () => {
     const ids = ['1', '12345', 'nobody', '%00', 'a.b', 'x'.repeat(1000)];
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       ids.map(async (id) => {
         const { headers, body } = await send('GET', `/api/internal/users/${id}`, {
           'x-request-id': 'same',
@@ -120,7 +120,7 @@ describe('a response without a key', () => {
         return JSON.stringify({ ...headers, date: undefined }) + body;
       }),
     );
-    expect(new Set(answers).size).toBe(1);
+    expect(new Set(responses).size).toBe(1);
   });
 
   it('is the same for a wrong key and a missing one', async () => {
@@ -133,32 +133,36 @@ describe('a response without a key', () => {
 
 describe('a repeated X-API-Key', () => {
   it.each([
-    ['the right key twice', [API_KEY, API_KEY]],
-    ['the right key first', [API_KEY, 'wrong']],
-    ['the right key last', ['wrong', API_KEY]],
-    ['an empty one first', ['', API_KEY]],
+    ['the valid key twice', [API_KEY, API_KEY]],
+    ['the valid key first', [API_KEY, 'wrong']],
+    ['the valid key last', ['wrong', API_KEY]],
+    ['an empty key first', ['', API_KEY]],
   ])('is refused: %s', async (_case, keys) => {
     const headers = keys.flatMap((key) => ['X-API-Key', key]);
     const status = await statusOf(headers);
     expect(status).toBe(401);
   });
 
-  it('is admitted if it occurs once, by the same means (control)', async () => {
+  it('is admitted if it occurs once (control)', async () => {
     expect(await statusOf(['X-API-Key', API_KEY])).toBe(503);
   });
 });
 
-/** Sends the headers as they are, repeated ones too, which `fetch` and `inject` would join. */
+/** Sends repeated headers unchanged, because `fetch` and `inject` would join them. */
 async function statusOf(headers: string[]): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    get(`${url}/api/internal/users/1`, { headers: ['Host', 'localhost', ...headers] }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode);
-    }).on('error', reject);
+    get(
+      `${url}/api/internal/users/1`,
+      { headers: ['Host', 'localhost', ...headers] },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      },
+    ).on('error', reject);
   });
 }
 
-describe('a path in disguise', () => {
+describe('a disguised path or method', () => {
   it.each([
     '//api/internal/users/1',
     '/api//internal/users/1',
@@ -171,24 +175,24 @@ describe('a path in disguise', () => {
     '/api/internal/users/1;a=b',
     '/api/health/../internal/users/1',
     '/api/health/live/../../internal/users/1',
-  ])('gets nothing from %s', async (path) => {
+  ])('does not bypass the key check: %s', async (path) => {
     expect([401, 404]).toContain((await send('GET', path)).statusCode);
   });
 
   it.each(['X-Original-URL', 'X-Rewrite-URL', 'X-HTTP-Method-Override', 'X-Forwarded-Prefix'])(
-    'is not made by %s',
+    'does not bypass the key check: header %s',
     async (header) => {
       const headers = { [header.toLowerCase()]: '/api/health/live' };
       expect((await send('GET', '/api/internal/users/1', headers)).statusCode).toBe(401);
     },
   );
 
-  it('is not made by HEAD', async () => {
+  it('does not bypass the key check: HEAD', async () => {
     expect((await send('HEAD', '/api/internal/users/1')).statusCode).toBe(401);
   });
 });
 
-describe('a carelessly declared route', () => {
+describe('a route with a wrong access policy', () => {
   @Controller('undeclared')
   class UndeclaredController {
     @Get()
@@ -219,17 +223,17 @@ describe('a carelessly declared route', () => {
     }
   }
 
-  let careless: NestFastifyApplication;
+  let misdeclared: NestFastifyApplication;
   beforeAll(async () => {
-    careless = await startApp(
+    misdeclared = await startApp(
       { ...NO_DATABASE, API_DOCS: 'off' },
       { imports: [AuthModule], controllers: [UndeclaredController, BeyondController] },
     );
   });
-  afterAll(() => careless.close());
+  afterAll(() => misdeclared.close());
 
   it('refuses a key without the required scope, and names the scope', async () => {
-    const { body } = await withKey(await careless.getUrl())
+    const { body } = await withKey(await misdeclared.getUrl())
       .get('/api/beyond')
       .expect(403);
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: SCOPE_OF_NO_KEY });
@@ -238,13 +242,13 @@ describe('a carelessly declared route', () => {
   it.each(['', '/guarded', '/contradictory'])(
     'refuses every request at /undeclared%s, even with a key',
     async (path) => {
-      const { body } = await withKey(await careless.getUrl())
+      const { body } = await withKey(await misdeclared.getUrl())
         .get(`/api/undeclared${path}`)
         .expect(403);
       expect(body.code).toBe('ACCESS_NOT_DECLARED');
-      await request(await careless.getUrl())
+      await request(await misdeclared.getUrl())
         .get(`/api/undeclared${path}`)
-        .expect((answer) => expect([401, 403]).toContain(answer.status));
+        .expect((response) => expect([401, 403]).toContain(response.status));
     },
   );
 });

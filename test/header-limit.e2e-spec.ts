@@ -40,13 +40,13 @@ function send(bytes: string): Promise<Exchange> {
 }
 
 /**
- * The only answer is 431, in the format of every other error, and the server closes the connection.
+ * Expects one response, 431 in the common error format, and a connection closed by the server.
  */
-function expectRefused({ answers, rest, isRefused }: Exchange): void {
-  expect(answers.map(({ status }) => status)).toEqual([431]);
-  const [answer] = answers;
-  expect(answer?.contentType).toBe(PROBLEM_CONTENT_TYPE);
-  const problem = problemSchema.parse(JSON.parse(answer?.body ?? ''));
+function expectRefused({ responses, rest, isRefused }: Exchange): void {
+  expect(responses.map(({ status }) => status)).toEqual([431]);
+  const [response] = responses;
+  expect(response?.contentType).toBe(PROBLEM_CONTENT_TYPE);
+  const problem = problemSchema.parse(JSON.parse(response?.body ?? ''));
   expect(problem).toMatchObject({ code: 'HEADERS_TOO_LARGE', status: 431, retryable: false });
   expect(rest).toBe('');
   expect(isRefused).toBe(true);
@@ -55,24 +55,24 @@ function expectRefused({ answers, rest, isRefused }: Exchange): void {
 describe('padding that hides a header field', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
-  it.each(FIELDS)('gets 431 and a closed connection: $title', async (hidden) => {
+  it.each(FIELDS)('causes 431 and a closed connection: $title', async (hidden) => {
     const bytes = hidingRequest(PATH, credentials(), padding(DROPPED_AFTER), hidden);
     expectRefused(await send(bytes + NEXT));
   });
 
   it.each(FIELDS)('hides the field without the limit (control): $title', async (hidden) => {
-    const { answers } = await send(hidingRequest(PATH, credentials(), [], hidden));
-    expect(answers.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
+    const { responses } = await send(hidingRequest(PATH, credentials(), [], hidden));
+    expect(responses.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
 
-  it('does not make a trailer a header field, or a part of the next request', async () => {
+  it('does not turn a trailer field into a header field or into a part of the next request', async () => {
     const lines = ['POST /api/internal/users HTTP/1.1', 'Host: localhost'];
     const head = [...lines, 'Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const trailer = [...padding(DROPPED_AFTER), `X-API-Key: ${API_KEY}`];
     const bytes = [...head, '', '2', '{}', '0', ...trailer, '', ''].join('\r\n');
     const next = `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
-    const { answers } = await send(bytes + next);
-    expect(answers.map(({ status }) => status)).toEqual([401, 401]);
+    const { responses } = await send(bytes + next);
+    expect(responses.map(({ status }) => status)).toEqual([401, 401]);
   });
 });
 
@@ -83,12 +83,12 @@ describe('the limit of 100 header fields', () => {
     return `${first} HTTP/1.1\r\n${all.join('\r\n')}\r\n\r\n`;
   };
 
-  it('admits 100', async () => {
-    const { answers } = await send(request(100));
-    expect(answers.map(({ status }) => status)).toEqual([200]);
+  it('admits 100 fields', async () => {
+    const { responses } = await send(request(100));
+    expect(responses.map(({ status }) => status)).toEqual([200]);
   });
 
-  it('refuses 101', async () => {
+  it('refuses 101 fields', async () => {
     expectRefused(await send(request(101)));
   });
 
@@ -100,27 +100,27 @@ describe('the limit of 100 header fields', () => {
     ['a malformed Host', request(101, `GET ${PATH}`, ['Host: a/b'])],
     ['an upgrade', request(101, `GET ${PATH}`, ['Connection: upgrade', 'Upgrade: websocket'])],
     ['an unknown expectation', request(101, `GET ${PATH}`, ['Expect: more'])],
-  ])('is applied before anything else: %s', async (_case, bytes) => {
+  ])('applies before any other check: %s', async (_case, bytes) => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it('refuses a request before the client is asked for its content', async () => {
+  it('refuses a request before it sends 100 Continue', async () => {
     const lines = ['Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(request(101, 'POST /api/internal/users', lines));
     expectRefused(result);
     expect(result.isContinued).toBe(false);
   });
 
-  it('lets a client that waits for 100 Continue send its content below it', async () => {
+  it('sends 100 Continue for a request within the limit', async () => {
     const lines = ['Content-Type: application/json', 'Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(`${request(100, 'POST /api/internal/users', lines)}{}`);
     expect(result.isContinued).toBe(true);
-    expect(result.answers.map(({ status }) => status)).toEqual([400]);
+    expect(result.responses.map(({ status }) => status)).toEqual([400]);
   });
 
   it('refuses a pipelined request after the preceding response', async () => {
-    const { answers, isRefused } = await send(request(2) + request(101) + request(2));
-    expect(answers.map(({ status }) => status)).toEqual([200, 431]);
+    const { responses, isRefused } = await send(request(2) + request(101) + request(2));
+    expect(responses.map(({ status }) => status)).toEqual([200, 431]);
     expect(isRefused).toBe(true);
   });
 
@@ -129,8 +129,8 @@ describe('the limit of 100 header fields', () => {
   });
 
   it('closes a connection that continues after a queued refusal', async () => {
-    const { answers, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
-    expect(answers).toEqual([]);
+    const { responses, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
+    expect(responses).toEqual([]);
     expect(isStuck).toBe(false);
   });
 

@@ -19,7 +19,7 @@ async function keyWith(fields: object): Promise<ReturnType<typeof withKey>> {
 }
 
 describe('GET /api/internal/users/:id?include=accounts', () => {
-  it('returns the user and its accounts like the two routes', async () => {
+  it('returns the same user and accounts as the two separate routes', async () => {
     const key = withKey(app.url);
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
     const { body: user } = await key.get(`${USERS}/ada`).expect(200);
@@ -33,7 +33,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
     expect(body).toMatchObject({ user: { id: 'grace' }, accounts: [] });
   });
 
-  it.each(BOTH_SCOPES)('refuses a key without %s, naming it', async (scope) => {
+  it.each(BOTH_SCOPES)('refuses a key without %s, and names the scope', async (scope) => {
     const key = await keyWith({ scopes: BOTH_SCOPES.filter((each) => each !== scope) });
     const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(403);
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: scope });

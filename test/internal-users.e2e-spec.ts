@@ -20,13 +20,13 @@ describe('GET /api/internal/users/:id', () => {
       createdAt: new Date('2025-01-01T00:00:00.000Z'),
       lastLoginAt: new Date('2025-01-15T10:30:00.000Z'),
     });
-    const answer = await api().get(`/api/internal/users/${user.id}`).expect(200);
-    expect(answer.text).toBe(
+    const response = await api().get(`/api/internal/users/${user.id}`).expect(200);
+    expect(response.text).toBe(
       '{"user":{"id":"john","email":"john@example.com","name":"John Doe","phone":"+12025550123",' +
         '"roles":["customer"],"permissions":["read","transact","configure"],' +
         '"createdAt":"2025-01-01T00:00:00.000Z","lastLoginAt":"2025-01-15T10:30:00.000Z"}}',
     );
-    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(response.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 
   it('returns null for an absent phone and login', async () => {
@@ -78,7 +78,7 @@ describe('GET /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users?ids=', () => {
-  it('returns users in the requested order, without duplicates and missing ones', async () => {
+  it('returns users in the requested order, without duplicates and unknown ids', async () => {
     const [one, two] = [await addUser(app.prisma), await addUser(app.prisma)];
     const ids = [two.id, 'nobody', one.id, two.id].join(',');
     const { body } = await api().get('/api/internal/users').query({ ids }).expect(200);
@@ -99,7 +99,7 @@ describe('GET /api/internal/users?ids=', () => {
     ['an empty list', { ids: '' }, 'ids.0'],
     ['more than 100 ids', { ids: Array(101).fill('1').join(',') }, 'ids'],
     ['a cursor besides', { ids: '1', cursor: 'MQ' }, 'cursor'],
-  ])('says 400 for %s', async (_case, query, path) => {
+  ])('returns 400 for %s', async (_case, query, path) => {
     const { body } = await api().get('/api/internal/users').query(query).expect(400);
     expect(body.errors[0].path).toBe(path);
   });
@@ -110,15 +110,15 @@ describe('GET /api/internal/users?ids=', () => {
 });
 
 describe('GET /api/internal/users', () => {
-  it('pages through all users, each exactly once', async () => {
+  it('returns each user exactly once over all pages', async () => {
     await Promise.all(Array.from({ length: 5 }, () => addUser(app.prisma)));
     const seen: string[] = [];
     for (let cursor: string | undefined | null; cursor !== null;) {
-      const answer: Response = await api()
+      const response: Response = await api()
         .get('/api/internal/users')
         .query({ limit: 2, cursor })
         .expect(200);
-      const page = userPageSchema.parse(answer.body);
+      const page = userPageSchema.parse(response.body);
       expect(page.users.length).toBeLessThanOrEqual(2);
       seen.push(...page.users.map(({ id }) => id));
       cursor = page.nextCursor;
@@ -145,7 +145,7 @@ describe('GET /api/internal/users', () => {
     { cursor: 'not a cursor' },
     { cursor: Buffer.from('not an id').toString('base64url') },
     { offset: '1' },
-  ])('says 400 for %o', async (query) => {
+  ])('returns 400 for %o', async (query) => {
     const { body } = await api().get('/api/internal/users').query(query).expect(400);
     expect(body.code).toBe('INVALID_REQUEST');
   });
@@ -169,7 +169,7 @@ describe('POST /api/internal/users/search', () => {
     expect(body.users.map((user: { id: string }) => user.id)).toEqual(ids.toSorted());
   });
 
-  it('pages through the results', async () => {
+  it('returns the results in pages', async () => {
     const shared = { phone: '+442079460019' };
     await addUser(app.prisma, shared);
     await addUser(app.prisma, shared);
@@ -195,7 +195,7 @@ describe('POST /api/internal/users/search', () => {
     [{ email: 'a@example.com', limit: '1' }],
     [{ email: 'a@example.com', limit: true }],
     [[]],
-  ])('says 400 for %j', async (body) => {
+  ])('returns 400 for %j', async (body) => {
     await search(body).expect(400);
   });
 });
@@ -255,7 +255,7 @@ describe('POST /api/internal/users', () => {
     ['words around it', 'call me +12025550123'],
     ['an extension', '+12025550123 ext. 5'],
     ['no country code', '2025550123'],
-  ])('says 400 for a phone with %s', async (_case, phone) => {
+  ])('returns 400 for a phone with %s', async (_case, phone) => {
     const { body } = await create({ email: 'phone@example.com', name: 'A', phone }).expect(400);
     expect(body.errors).toEqual([expect.objectContaining({ path: 'phone' })]);
   });
@@ -270,7 +270,7 @@ describe('POST /api/internal/users', () => {
     ['nothing visible', '\u200c\u200d'],
     ['nothing', '   '],
     ['too much', 'x'.repeat(201)],
-  ])('says 400 for a name with %s', async (_case, name) => {
+  ])('returns 400 for a name with %s', async (_case, name) => {
     const { body } = await create({ email: 'name@example.com', name }).expect(400);
     expect(body.errors[0].path).toBe('name');
   });
@@ -318,7 +318,7 @@ describe('NEW_USER_PERMISSIONS', () => {
     return body.user.permissions;
   };
 
-  it('are the permissions of a new user unless the request gives others', async () => {
+  it('sets the permissions of a new user unless the request sets others', async () => {
     expect(await create({})).toEqual(['read', 'transact']);
     expect(await create({ permissions: ['configure'] })).toEqual(['configure']);
     expect(await create({ permissions: [] })).toEqual([]);
@@ -335,13 +335,13 @@ describe('PATCH /api/internal/users/:id', () => {
     expect(body.user).toMatchObject({ ...changes, email, phone: '+12025550123' });
   });
 
-  it('removes a phone with null', async () => {
+  it('removes the phone if the request sets it to null', async () => {
     const { id } = await addUser(app.prisma, { phone: '+12025550123' });
     const { body } = await update(id, { phone: null }).expect(200);
     expect(body.user.phone).toBeNull();
   });
 
-  it('records when the row was changed', async () => {
+  it('records the time of the change', async () => {
     const before = await addUser(app.prisma, { updatedAt: new Date(0) });
     await update(before.id, { name: 'Changed' }).expect(200);
     const after = await app.prisma.user.findUniqueOrThrow({ where: { id: before.id } });
@@ -368,7 +368,7 @@ describe('PATCH /api/internal/users/:id', () => {
     [{ lastLoginAt: 'today' }],
     [{ lastLoginAt: '0000-01-01T00:00:00Z' }],
     [{ roles: ['a', 'a'] }],
-  ])('says 400 for %j', async (body) => {
+  ])('returns 400 for %j', async (body) => {
     const { id } = await addUser(app.prisma);
     await update(id, body).expect(400);
   });
@@ -386,7 +386,7 @@ describe('DELETE /api/internal/users/:id', () => {
     await api().delete('/api/internal/users/nobody').expect(404);
   });
 
-  it('accepts a request that announces JSON and sends none', async () => {
+  it('accepts a request with a JSON content type and no body', async () => {
     const { id } = await addUser(app.prisma);
     await api()
       .delete(`/api/internal/users/${id}`)

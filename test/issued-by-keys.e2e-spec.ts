@@ -42,16 +42,16 @@ function after(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
-/** Issues a key on behalf of another one. */
+/** Issues a key with another key as the caller. */
 function issueBy(caller: IssuedTestKey, fields: object = {}): Promise<IssuedTestKey> {
   return issueKey(url, { ...fields }, caller.secret);
 }
 
-/** Asks for a key on behalf of another one. */
-function ask({ secret }: IssuedTestKey, fields: object) {
+/** Requests a key with another key as the caller. */
+function requestKey({ secret }: IssuedTestKey, fields: object) {
   return withKey(url, secret)
     .post(KEYS)
-    .send({ name: 'asked', scopes: ['users:read'], ...fields });
+    .send({ name: 'requested', scopes: ['users:read'], ...fields });
 }
 
 async function rotate(id: string, fields: object = {}, caller?: IssuedTestKey) {
@@ -82,14 +82,16 @@ async function budgetsOf({ id }: Pick<IssuedTestKey, 'id'>): Promise<unknown> {
   return rows[0].budgets;
 }
 
-describe('the lifetime of a key that a key issues', () => {
+describe('the lifetime of a key that another key issues', () => {
   it('cannot exceed that of its issuer', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(60_000) });
-    const { body } = await ask(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(403);
+    const { body } = await requestKey(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(
+      403,
+    );
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'expiresAt' }] });
   });
 
-  it('is that of its issuer by default, if that is shorter than 90 days', async () => {
+  it('defaults to the rest of the issuer’s lifetime if that is shorter than 90 days', async () => {
     const expiresAt = after(60_000);
     const issued = await issueBy(await issueKey(url, { ...MANAGER, expiresAt }));
     expect(await show(issued)).toMatchObject({ expiresAt, lineageEndsAt: expiresAt });
@@ -98,12 +100,12 @@ describe('the lifetime of a key that a key issues', () => {
     expect(Date.parse(end) - Date.parse(createdAt)).toBe(90 * DAY_MS);
   });
 
-  it('ends with the grace period of an issuer that was rotated', async () => {
+  it('ends with the grace period of a rotated issuer', async () => {
     const issuer = await issueKey(url, MANAGER);
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
     expect(await show(await issueBy(issuer))).toMatchObject({ expiresAt: retiresAt });
-    await ask(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
+    await requestKey(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
   });
 });
 
@@ -141,7 +143,7 @@ describe('the lineage of a key', () => {
     await again.send({ expiresAt: after(2 * HOUR_MS) }).expect(400);
   });
 
-  it('ends with that of the key that rotates another one', async () => {
+  it('ends with the lineage of the key that rotates it', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
     const manager = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(manager);
@@ -175,24 +177,24 @@ describe('the lineage of a key', () => {
   });
 });
 
-describe('the rate limit of a key that a key issues', () => {
+describe('the rate limit of a key that another key issues', () => {
   it.each([10_000_000, 4, undefined])('cannot exceed that of its issuer: %s', async (rateLimit) => {
     const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
-    const { body } = await ask(issuer, { rateLimit }).expect(403);
+    const { body } = await requestKey(issuer, { rateLimit }).expect(403);
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
-    await ask(issuer, { rateLimit: 3 }).expect(201);
+    await requestKey(issuer, { rateLimit: 3 }).expect(201);
   });
 
-  it('cannot exceed the server’s default if the issuer has that', async () => {
+  it('cannot exceed the server’s default if that is the limit of the issuer', async () => {
     const issuer = await issueKey(url, MANAGER);
-    await ask(issuer, { rateLimit: DEFAULT_RATE_LIMIT + 1 }).expect(403);
-    await ask(issuer, { rateLimit: DEFAULT_RATE_LIMIT }).expect(201);
-    await ask(issuer, {}).expect(201);
+    await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT + 1 }).expect(403);
+    await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT }).expect(201);
+    await requestKey(issuer, {}).expect(201);
   });
 });
 
 describe('the budgets of a key', () => {
-  it('are its own and those of its issuers, and its successor shares them', async () => {
+  it('are its own and those of its issuers, and are shared with its successor', async () => {
     const first = await issueKey(url, { ...MANAGER, rateLimit: 100 });
     const second = await issueBy(first, { ...MANAGER, rateLimit: 50 });
     const third = await issueBy(second, { rateLimit: 20 });
@@ -208,14 +210,14 @@ describe('the budgets of a key', () => {
     expect(await budgetsOf(await rotate(successor.id, {}, second))).toEqual(budgets);
   });
 
-  it('are that of its predecessor if it has no issuer', async () => {
+  it('consist of the budget of its predecessor if it has no issuer', async () => {
     const { id } = await issueKey(url);
     expect(await budgetsOf(await rotate(id))).toEqual([{ keyId: id }]);
   });
 });
 
 describe('a revocation', () => {
-  /** A key, the keys below it, and a successor that a root key has made of one of them. */
+  /** A key, the keys that it issued, and a successor of one of them by a root key. */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, { ...MANAGER, name: 'middle' });
@@ -225,7 +227,7 @@ describe('a revocation', () => {
     return { top, issued: [middle, leaf, successor], renewed };
   }
 
-  it('ends all keys that the key has issued, in every process, before the response', async () => {
+  it('applies to all keys that the key has issued, in every process, before the response', async () => {
     const { top, issued, renewed } = await makeTree();
     const { apiKey, revokedKeys, activeIssuedKeys, revocation } = await revoke(top, {
       reason: 'it leaked',
@@ -246,7 +248,7 @@ describe('a revocation', () => {
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('keeps these keys on request, and names them', async () => {
+  it('keeps the issued keys on request, and names them', async () => {
     const { top, issued } = await makeTree();
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);
@@ -270,7 +272,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('reaches keys that were issued by a key that has ended', async () => {
+  it('applies to keys that were issued by a key that has ended', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     const leaf = await issueBy(middle);
@@ -281,7 +283,7 @@ describe('a revocation', () => {
     expect(await statusesWith(leaf)).toEqual([REFUSED, REFUSED]);
   });
 
-  it('ends thousands of keys', async () => {
+  it('applies to thousands of keys', async () => {
     const top = await issueKey(url, MANAGER);
     await superuser.query(
       `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
@@ -298,13 +300,13 @@ describe('a revocation', () => {
     expect(rows).toEqual([]);
   });
 
-  it('reaches a key that is being created', async () => {
+  it('applies to a key that is being created', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     // The table lock blocks writes but not row locks: the creation has locked its caller's row.
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys IN SHARE MODE');
-    const creation = Promise.resolve(ask(middle, {}));
+    const creation = Promise.resolve(requestKey(middle, {}));
     await sleep(150);
     const revocation = withKey(otherUrl).post(`${KEYS}/${top.id}/revoke`).send({});
     const revoked = Promise.resolve(revocation);
@@ -322,7 +324,7 @@ describe('a revocation', () => {
     expect(statuses).toEqual(secrets.map(() => REFUSED));
   });
 
-  it('leaves no concurrently created key', async () => {
+  it('leaves no concurrently created key active', async () => {
     for (let round = 0; round < 5; round++) {
       const top = await issueKey(url, MANAGER);
       const middle = await issueBy(top, MANAGER);
@@ -331,11 +333,11 @@ describe('a revocation', () => {
           .post(KEYS)
           .send({ name: 'race', scopes: ['users:read'] }),
       );
-      const [, ...answers] = await Promise.all([
+      const [, ...responses] = await Promise.all([
         sleep(round * 5).then(() => revoke(top)),
         ...creations,
       ]);
-      const secrets = answers.flatMap(({ body }) => body.secret ?? []);
+      const secrets = responses.flatMap(({ body }) => body.secret ?? []);
       const statuses = await Promise.all(secrets.map((secret) => statusWith(url, secret)));
       expect(statuses).toEqual(secrets.map(() => REFUSED));
       const { rows } = await superuser.query(
@@ -348,7 +350,7 @@ describe('a revocation', () => {
 });
 
 describe('the last keys that can manage keys', () => {
-  it('cannot all be ended by one of them, even indirectly', async () => {
+  it('cannot all be revoked by one of them, even indirectly', async () => {
     await superuser.query(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'the test'
        WHERE 'keys:write' = ANY(scopes) AND revoked_at IS NULL`,
@@ -363,7 +365,7 @@ describe('the last keys that can manage keys', () => {
     expect(await statusesWith(middle)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('do not all end with the issued keys', async () => {
+  it('do not include an issued key while its issuer is active', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     await withKey(url, top.secret).post(`${KEYS}/${middle.id}/revoke`).send({}).expect(200);

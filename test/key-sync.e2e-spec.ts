@@ -13,7 +13,7 @@ import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
 import { StatementRecorder } from './support/statement-recorder.js';
 
 const KEYS = '/api/internal/api-keys';
-const FEED = 'latchkey-key-sync';
+const KEY_SYNC = 'latchkey-key-sync';
 const UNAVAILABLE = 503;
 const STALE = { timeout: 9000, interval: 100 };
 const RECONCILED = { timeout: 20_000, interval: 200 };
@@ -21,7 +21,7 @@ const RECONCILED = { timeout: 20_000, interval: 200 };
 let database: TestDatabase;
 let proxy: DatabaseProxy;
 let superuser: Client;
-/** Two processes' worth of application on one database, the second one behind a proxy. */
+/** Two instances of the application on one database, the second one behind a proxy. */
 let near: NestFastifyApplication;
 let far: NestFastifyApplication;
 let nearUrl: string;
@@ -53,8 +53,8 @@ async function revoke(url: string, id: string) {
   return body.revocation;
 }
 
-/** Changes rows without the notification that a trigger would send. */
-async function changeInSilence(statement: string): Promise<void> {
+/** Changes rows without triggers, and so without the notification. */
+async function changeWithoutTriggers(statement: string): Promise<void> {
   await superuser.query('SET session_replication_role = replica');
   await superuser.query(statement);
   await superuser.query('SET session_replication_role = origin');
@@ -81,10 +81,10 @@ describe('a key that one process has revoked', () => {
 });
 
 describe('a process that receives no more changes', () => {
-  it('makes a revocation unconfirmed, and refuses all issued keys within five seconds', async () => {
+  it('leaves a revocation unconfirmed, and refuses all issued keys within 5 s', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const other = await issueKey(nearUrl);
-    proxy.silence(FEED);
+    proxy.silence(KEY_SYNC);
     const revocation = await revoke(nearUrl, id);
     expect(revocation).toEqual({
       confirmed: false,
@@ -106,38 +106,38 @@ describe('a process that receives no more changes', () => {
   it('applies the missed changes as soon as it reconnects', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
-    proxy.silence(FEED);
+    proxy.silence(KEY_SYNC);
     await revoke(nearUrl, id);
     proxy.restore();
-    proxy.cut(FEED);
+    proxy.cut(KEY_SYNC);
     await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), STALE);
     expect(await statusWith(farUrl, kept.secret)).toBe(ADMITTED);
   });
 
   it('admits a valid key while it reconnects', async () => {
     const { secret } = await issueKey(nearUrl);
-    proxy.cut(FEED);
-    for (let asked = 0; asked < 40; asked++) {
+    proxy.cut(KEY_SYNC);
+    for (let attempt = 0; attempt < 40; attempt++) {
       expect(await statusWith(farUrl, secret)).toBe(ADMITTED);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   });
 });
 
-describe('a connection that breaks while a change is read that came during the start', () => {
+describe('a connection that breaks while it reads a change that arrived during its start', () => {
   it('is replaced', async () => {
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys');
-    const waitsForLock = proxy.isAsked(FEED, 'FROM api_keys WHERE id > $1');
-    proxy.cut(FEED);
+    const waitsForLock = proxy.waitForQuery(KEY_SYNC, 'FROM api_keys WHERE id > $1');
+    proxy.cut(KEY_SYNC);
     await waitsForLock;
     await superuser.query(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at)
       VALUES ('019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90', sha256('meanwhile'), '', 'test', '', '{users:read}', '', now() + interval '1 h')`);
-    const readsChange = proxy.isAsked(FEED, 'FROM api_keys WHERE id = ANY');
+    const readsChange = proxy.waitForQuery(KEY_SYNC, 'FROM api_keys WHERE id = ANY');
     await superuser.query('COMMIT');
     await readsChange;
-    proxy.cut(FEED);
+    proxy.cut(KEY_SYNC);
     const cutAt = performance.now();
     const provenAt = () => performance.now() - far.get(KeySync).lagMs;
     await vi.waitFor(() => expect(provenAt()).toBeGreaterThan(cutAt), STALE);
@@ -145,9 +145,9 @@ describe('a connection that breaks while a change is read that came during the s
 });
 
 describe('a change without a notification', () => {
-  it('is found by comparing fingerprints', async () => {
+  it('is detected by comparing fingerprints', async () => {
     const { id, secret } = await issueKey(nearUrl);
-    await changeInSilence(
+    await changeWithoutTriggers(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'somebody', revision = nextval('api_keys_revision') WHERE id = '${id}'`,
     );
     await vi.waitFor(
@@ -156,10 +156,10 @@ describe('a change without a notification', () => {
     );
   });
 
-  it('is found if it removed the row', async () => {
+  it('is detected if it removed the row', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
-    await changeInSilence(`DELETE FROM api_keys WHERE id = '${id}'`);
+    await changeWithoutTriggers(`DELETE FROM api_keys WHERE id = '${id}'`);
     await vi.waitFor(
       async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
       RECONCILED,
@@ -169,8 +169,8 @@ describe('a change without a notification', () => {
 });
 
 describe('a process that starts', () => {
-  it('has all keys when it accepts connections, even several pages', async () => {
-    await changeInSilence(`
+  it('has loaded all keys, even several pages, when it accepts connections', async () => {
+    await changeWithoutTriggers(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
       SELECT 'many-' || n, sha256(n::text::bytea), '', 'test', '', '{users:read}', '', now() + interval '1 h',
              nextval('api_keys_revision')
@@ -198,7 +198,7 @@ describe('a process that ends', () => {
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
 
-  it('delays changes after a kill until it would refuse issued keys itself', async () => {
+  it('delays changes after it is killed, until it would refuse issued keys', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
@@ -218,12 +218,12 @@ describe('an attacker with the backend’s database account', () => {
   });
   afterEach(() => attacker.end());
 
-  /** Records a forged instance as alive all the time. */
+  /** Sends heartbeats for a forged instance until the returned function is called. */
   async function plant(id: string, proof: string): Promise<() => void> {
     const heartbeat = () =>
       attacker.query('SELECT record_heartbeat($1, $2, $3)', [id, FORGED_SECRET, proof]);
     await heartbeat();
-    // The session may end while one is on its way.
+    // The session may end while a heartbeat is in flight.
     const timer = setInterval(() => void heartbeat().catch(() => undefined), 500);
     return () => clearInterval(timer);
   }
@@ -237,7 +237,7 @@ describe('an attacker with the backend’s database account', () => {
     await revoke(nearUrl, other.id);
     await vi.waitUntil(() => heard.length >= 4);
     const { rows: instances } = await attacker.query('SELECT id FROM instances');
-    proxy.silence(FEED);
+    proxy.silence(KEY_SYNC);
     const forging = setInterval(() => {
       const forged = attacker.query(
         `SELECT pg_notify('latchkey_key_acknowledgements', payload)
@@ -256,7 +256,7 @@ describe('an attacker with the backend’s database account', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot keep a disconnected process admitting keys by the heartbeat %s',
+    'cannot make a disconnected process admit keys with the heartbeat %s',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });
@@ -270,7 +270,7 @@ describe('an attacker with the backend’s database account', () => {
         await attacker.query('SELECT pg_notify($1, $2)', [channel, forged]);
       }
       await statusWith(url, secret);
-      proxy.silence(FEED);
+      proxy.silence(KEY_SYNC);
       expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: false });
       await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), STALE);
       proxy.restore();
@@ -292,7 +292,8 @@ describe('an attacker with the backend’s database account', () => {
     const revocation = await revoke(nearUrl, id);
     for (const remove of planted) remove();
     expect(revocation).toMatchObject({ confirmed: true, instances: 2, silentInstances: 0 });
-    // By then a process with other root keys, which such a row could also be, refuses issued keys.
+    // A forged row may stand for a process with other root keys. It refuses issued keys after 5 s
+    // without a heartbeat.
     expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
     expect(await statusWith(farUrl, secret)).toBe(REFUSED);
     await vi.waitUntil(async () => (await countLive()) === 2, STALE);

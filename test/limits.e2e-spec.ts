@@ -7,10 +7,10 @@ import { addUser } from './support/users.js';
 const USERS = '/api/internal/users';
 const WRONG_KEY = 'lk_test_0000000000000000000000000000001tQmWD';
 
-async function statuses(times: number, ask: () => Promise<{ status: number }>): Promise<number[]> {
-  const answers: number[] = [];
-  for (let time = 0; time < times; time++) answers.push((await ask()).status);
-  return answers;
+async function statuses(times: number, send: () => Promise<{ status: number }>): Promise<number[]> {
+  const responses: number[] = [];
+  for (let time = 0; time < times; time++) responses.push((await send()).status);
+  return responses;
 }
 
 describe('the requests of a key', () => {
@@ -23,18 +23,18 @@ describe('the requests of a key', () => {
     expect(headers.ratelimit).toMatch(/^"default";r=4;t=(59|60)$/);
   });
 
-  it('are refused with 429 when none is left, until the window ends', async () => {
+  it('are refused with 429 beyond the limit until the window ends', async () => {
     const { secret } = await issueKey(app.url);
-    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
-    expect(await statuses(5, ask)).toEqual([200, 200, 200, 200, 200]);
-    const { headers, body } = await ask().expect(429);
+    const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect(await statuses(5, send)).toEqual([200, 200, 200, 200, 200]);
+    const { headers, body } = await send().expect(429);
     expect(body).toMatchObject({ code: 'RATE_LIMITED', status: 429, retryable: true });
     expect(Number(headers['retry-after'])).toBeGreaterThan(50);
     expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60);
     expect(headers.ratelimit).toBe(`"default";r=0;t=${headers['retry-after']}`);
   });
 
-  it('are counted for each key by itself', async () => {
+  it('are counted separately for each key', async () => {
     const [one, other] = [await issueKey(app.url), await issueKey(app.url)];
     await statuses(6, () => withKey(app.url, one.secret).get(`${USERS}?ids=1`));
     await withKey(app.url, other.secret).get(`${USERS}?ids=1`).expect(200);
@@ -42,30 +42,30 @@ describe('the requests of a key', () => {
 
   it('are limited by the key’s own limit if it has one', async () => {
     const { secret } = await issueKey(app.url, { rateLimit: 7 });
-    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
-    expect((await statuses(8, ask)).filter((status) => status === 200)).toHaveLength(7);
+    const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect((await statuses(8, send)).filter((status) => status === 200)).toHaveLength(7);
   });
 
-  it('count also if the key lacks the scope', async () => {
+  it('also count if the key lacks the scope', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
-    const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
-    expect(await statuses(6, ask)).toEqual([403, 403, 403, 403, 403, 429]);
+    const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+    expect(await statuses(6, send)).toEqual([403, 403, 403, 403, 403, 429]);
   });
 
-  describe('around the edge of a minute', () => {
+  describe('at the boundary of a minute', () => {
     afterEach(() => void vi.useRealTimers());
 
-    it('are admitted once, not twice', async () => {
+    it('are admitted up to the limit of one window, not of two', async () => {
       const { secret } = await issueKey(app.url, { rateLimit: 50 });
       const { secret: other } = await issueKey(app.url);
-      const ask = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
+      const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
       const countAdmitted = async (times: number) =>
-        (await statuses(times, ask)).filter((status) => status === 200).length;
+        (await statuses(times, send)).filter((status) => status === 200).length;
       vi.useFakeTimers({ toFake: ['performance', 'Date'] });
-      await ask().expect(200);
+      await send().expect(200);
       const pass = async (milliseconds: number) => {
         vi.advanceTimersByTime(milliseconds);
-        // Until the process hears again that its keys are up to date.
+        // Waits for the next heartbeat of the key sync.
         const statusOfOther = () => withKey(app.url, other).get('/api/internal/users?limit=0');
         await expect.poll(async () => (await statusOfOther()).status).not.toBe(503);
       };
@@ -80,8 +80,8 @@ describe('the requests of a key', () => {
   });
 
   it('are not limited for a root key', async () => {
-    const answers = await statuses(20, () => withKey(app.url).get(`${USERS}?ids=1`));
-    expect(new Set(answers)).toEqual(new Set([200]));
+    const responses = await statuses(20, () => withKey(app.url).get(`${USERS}?ids=1`));
+    expect(new Set(responses)).toEqual(new Set([200]));
   });
 });
 
@@ -99,17 +99,17 @@ describe('keys that a key has issued', () => {
     return secrets;
   }
 
-  it('share the requests of their issuer', async () => {
+  it('share the rate limit of their issuer', async () => {
     const [, ...children] = await issueFamily(3, LIMIT);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       children.map((key) => statuses(15, () => withKey(app.url, key).get(`${USERS}?limit=0`))),
     );
-    // The three creations are requests of the issuer, too.
-    const admitted = answers.flat().filter((status) => status !== 429);
+    // The three creations count as requests of the issuer.
+    const admitted = responses.flat().filter((status) => status !== 429);
     expect(admitted).toHaveLength(LIMIT - children.length);
   });
 
-  it('enumerate no more users together than one key', async () => {
+  it('share the enumeration limit of their issuer', async () => {
     for (let user = 0; user < 2 * LIMIT; user++)
       await addUser(app.prisma, { id: `walked-${user}` });
     const children = (await issueFamily(4)).slice(1);
@@ -121,7 +121,7 @@ describe('keys that a key has issued', () => {
     expect(found.filter((status) => status === 200)).toHaveLength(LIMIT);
   });
 
-  it('miss no more users together than one key', async () => {
+  it('share the limit of misses of their issuer', async () => {
     const children = (await issueFamily(4)).slice(1);
     const missed: number[] = [];
     for (let user = 0; user < 2 * LIMIT; user++) {
@@ -136,7 +136,7 @@ describe('the in-flight requests of a key', () => {
   const app = useApp({ KEY_CONCURRENCY_LIMIT: '3' });
   afterEach(() => void vi.restoreAllMocks());
 
-  /** Reads of users last until they are ended. */
+  /** Blocks reads of users until `end` is called. */
   function holdReads() {
     const users = app.nest.get(UsersService, { strict: false });
     let end = (): void => undefined;
@@ -145,38 +145,38 @@ describe('the in-flight requests of a key', () => {
     return { read, end };
   }
 
-  it('are refused with 429 beyond the limit, until others end', async () => {
+  it('are refused with 429 beyond the limit until others complete', async () => {
     const { secret } = await issueKey(app.url);
-    const ask = (key = secret) => withKey(app.url, key).get(`${USERS}/1`);
+    const send = (key = secret) => withKey(app.url, key).get(`${USERS}/1`);
     const reads = holdReads();
     const refused: unknown[] = [];
-    const answers = Array.from({ length: 10 }, async () => {
-      const { status, body, headers } = await ask();
+    const responses = Array.from({ length: 10 }, async () => {
+      const { status, body, headers } = await send();
       if (status === 429) refused.push({ code: body.code, retryAfter: headers['retry-after'] });
       return status;
     });
     await expect.poll(() => refused.length).toBe(7);
     expect(refused[0]).toEqual({ code: 'CONCURRENCY_LIMITED', retryAfter: '1' });
-    const others = [(await issueKey(app.url)).secret, API_KEY].map((key) => ask(key).expect(200));
+    const others = [(await issueKey(app.url)).secret, API_KEY].map((key) => send(key).expect(200));
     reads.end();
     await Promise.all(others);
-    expect((await Promise.all(answers)).filter((status) => status === 200)).toHaveLength(3);
-    await ask().expect(200);
+    expect((await Promise.all(responses)).filter((status) => status === 200)).toHaveLength(3);
+    await send().expect(200);
   });
 
-  it('no longer count when their client has left', async () => {
+  it('stop counting when the client disconnects', async () => {
     const { secret } = await issueKey(app.url);
-    const ask = () => withKey(app.url, secret).get(`${USERS}/1`);
+    const send = () => withKey(app.url, secret).get(`${USERS}/1`);
     const reads = holdReads();
     const leaving = Array.from({ length: 3 }, () => {
-      const asked = ask();
-      asked.end(() => undefined);
-      return asked;
+      const request = send();
+      request.end(() => undefined);
+      return request;
     });
     await expect.poll(() => reads.read.mock.calls.length).toBe(3);
     const list = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     await list().expect(429);
-    for (const asked of leaving) asked.abort();
+    for (const request of leaving) request.abort();
     await expect.poll(async () => (await list()).status).toBe(200);
     reads.end();
   });
@@ -187,7 +187,7 @@ describe('wrong keys from an address', () => {
   const from = (address: string, key: string) =>
     withKey(app.url, key).get(`${USERS}?ids=1`).set('X-Forwarded-For', address);
 
-  it('get 429 after too many, for any kind of wrong key', async () => {
+  it('get 429 beyond the limit, regardless of the kind of wrong key', async () => {
     expect(await statuses(10, () => from('192.0.2.1', WRONG_KEY))).toEqual(Array(10).fill(401));
     const { body, headers } = await from('192.0.2.1', 'nonsense').expect(429);
     expect(body).toMatchObject({ code: 'TOO_MANY_FAILURES', retryable: false });
@@ -195,7 +195,7 @@ describe('wrong keys from an address', () => {
     expect(headers['ratelimit-policy']).toBe('"failures";q=10;w=60');
   });
 
-  it('never lock out the right key from the same address', async () => {
+  it('never block a valid key from the same address', async () => {
     const { secret } = await issueKey(app.url);
     await statuses(11, () => from('192.0.2.2', WRONG_KEY));
     await from('192.0.2.2', WRONG_KEY).expect(429);
@@ -203,7 +203,7 @@ describe('wrong keys from an address', () => {
     await from('192.0.2.2', API_KEY).expect(200);
   });
 
-  it('count also when a key holder has them checked', async () => {
+  it('also count if a key holder submits them to the key check', async () => {
     const check = () =>
       withKey(app.url)
         .post('/api/internal/api-keys/check')
@@ -213,26 +213,26 @@ describe('wrong keys from an address', () => {
     await check().expect(429);
   });
 
-  it('count for a whole /64 of IPv6', async () => {
+  it('count for the /64 network of an IPv6 address', async () => {
     let host = 0;
-    const answers = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));
-    expect(answers.at(-1)).toBe(429);
+    const responses = await statuses(11, () => from(`2001:db8:0:1::${++host}`, WRONG_KEY));
+    expect(responses.at(-1)).toBe(429);
     await from('2001:db8:0:2::1', WRONG_KEY).expect(401);
   });
 });
 
-describe('an address that is forged', () => {
+describe('a forged client address', () => {
   const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
 
-  it('counts as the real address', async () => {
+  it('counts as the address of the connection', async () => {
     let number = 0;
-    const ask = () =>
+    const send = () =>
       withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);
-    expect((await statuses(11, ask)).at(-1)).toBe(429);
+    expect((await statuses(11, send)).at(-1)).toBe(429);
   });
 });
 
-describe('the users that a key asks for', () => {
+describe('the users that a key requests', () => {
   const app = useApp({ KEY_USERS_LIMIT: '10', KEY_MISSES_LIMIT: '5' });
   let ids: string[];
   beforeAll(async () => {
@@ -256,7 +256,7 @@ describe('the users that a key asks for', () => {
     expect(headers['ratelimit-policy']).toBe('"users";q=10;w=3600');
   });
 
-  it('are limited also if ids or emails are tried by writing', async () => {
+  it('are also limited if a key probes ids or emails with writes', async () => {
     const key = await freshKey();
     for (const id of ids.slice(0, 3)) {
       const taken = { id, email: 'new@example.com', name: 'Ada Lovelace' };
@@ -269,10 +269,10 @@ describe('the users that a key asks for', () => {
     await key.post(USERS).send({ email: 'new@example.com', name: 'Ada Lovelace' }).expect(429);
   });
 
-  it('may be the same users again and again', async () => {
+  it('count once if a key requests the same user repeatedly', async () => {
     const key = await freshKey();
-    const answers = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));
-    expect(new Set(answers)).toEqual(new Set([200]));
+    const responses = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));
+    expect(new Set(responses)).toEqual(new Set([200]));
   });
 
   it('count in a list of ids, in a page, and through their accounts', async () => {
@@ -306,7 +306,7 @@ describe('the users that a key asks for', () => {
     await key.get(`${USERS}/${ids[0]}`).expect(200);
   });
 
-  it('count as misses in a list of ids and in a search, too', async () => {
+  it('also count as misses in a list of ids and in a search', async () => {
     const byIds = await freshKey();
     await byIds.get(`${USERS}?ids=a,b,c,d,e`).expect(200);
     await byIds.get(`${USERS}?ids=${ids[0]}`).expect(429);
@@ -334,30 +334,30 @@ describe('the users that a key asks for', () => {
   it('are not limited on routes that manage keys', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
-    const answers = await statuses(10, () => withKey(app.url, secret).get(missing));
-    expect(new Set(answers)).toEqual(new Set([404]));
+    const responses = await statuses(10, () => withKey(app.url, secret).get(missing));
+    expect(new Set(responses)).toEqual(new Set([404]));
   });
 });
 
-describe('look-ups of a key in parallel', () => {
+describe('concurrent look-ups of a key', () => {
   const MISSES = 50;
   const app = useApp({ KEY_MISSES_LIMIT: String(MISSES) });
 
-  it('reveal no more misses than the limit, and then get the same refusal for every id', async () => {
+  it('reveal no more misses than the limit, and get the same refusal for every id beyond it', async () => {
     const { id } = await addUser(app.prisma);
     const { secret } = await issueKey(app.url);
-    const ask = async (path: string) => {
+    const send = async (path: string) => {
       const { status } = await withKey(app.url, secret).get(`${USERS}/${path}`);
       return { path, status };
     };
     const burst = (name: string) =>
       Promise.all(
         Array.from({ length: 300 }, (_, number) =>
-          ask(number % 3 === 0 ? id : `${name}-${number}`),
+          send(number % 3 === 0 ? id : `${name}-${number}`),
         ),
       );
-    const answers = [...(await burst('one')), ...(await burst('other'))];
-    expect(answers.filter(({ status }) => status === 404)).toHaveLength(MISSES);
+    const responses = [...(await burst('one')), ...(await burst('other'))];
+    expect(responses.filter(({ status }) => status === 404)).toHaveLength(MISSES);
     const afterwards = await burst('third');
     expect(new Set(afterwards.map(({ status }) => status))).toEqual(new Set([429]));
   });

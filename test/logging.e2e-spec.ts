@@ -8,7 +8,7 @@ import { type TestDatabase, createTestDatabase } from './support/database.js';
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
 
 const MARKER = randomBytes(8).toString('hex');
-// Short enough to be warned of.
+// Short enough to cause a warning.
 const KEY = canary().slice(0, 30);
 const PREVIOUS_KEY = canary();
 const WRONG_KEY = canary();
@@ -99,10 +99,10 @@ async function lineOf(requestId: string): Promise<Record<string, unknown> | unde
 }
 
 /**
- * Everything that could carry a secret into a log: good, refused, malformed, conflicting and
- * failing requests.
+ * Sends requests that could carry a secret into a log: valid, refused, malformed, conflicting and
+ * failing ones.
  */
-async function provoke(): Promise<void> {
+async function sendSecrets(): Promise<void> {
   const users = '/api/internal/users';
   const attempts: Parameters<typeof send>[] = [
     ['POST', users, KEY, { id: 'p1', ...PERSON }],
@@ -136,7 +136,7 @@ async function sendBroken(bytes: string): Promise<string> {
   });
 }
 
-describe('a request’s log line', () => {
+describe('the log line of a request', () => {
   it('has the request id, route pattern, status, duration and key id', async () => {
     const headers = { 'x-api-key': KEY, 'x-request-id': 'logged-1' };
     await fetch(`${url}/api/internal/users/12345?include=accounts`, { headers });
@@ -158,7 +158,7 @@ describe('a request’s log line', () => {
     });
   });
 
-  it('has no key id when the key was refused', async () => {
+  it('has no key id if the key was refused', async () => {
     const headers = { 'x-api-key': WRONG_KEY, 'x-request-id': 'logged-2' };
     await fetch(`${url}/api/internal/users/12345`, { headers });
     expect(await lineOf('logged-2')).toMatchObject({
@@ -192,12 +192,12 @@ describe('a request that no route handles', () => {
   });
 
   it('is logged if the parser refuses it', async () => {
-    const answer = await sendBroken('nonsense\r\n\r\n');
-    const [, requestId = ''] = /x-request-id: (\S+)/i.exec(answer) ?? [];
+    const response = await sendBroken('nonsense\r\n\r\n');
+    const [, requestId = ''] = /x-request-id: (\S+)/i.exec(response) ?? [];
     expect(await lineOf(requestId)).toMatchObject({ status: 400, route: null, keyId: null });
   });
 
-  it('is logged if its client left', async () => {
+  it('is logged if its client disconnects', async () => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(
       `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-Request-Id: logged-5\r\nX-API-Key: ${KEY}\r\n` +
@@ -210,9 +210,9 @@ describe('a request that no route handles', () => {
   });
 });
 
-describe('at trace level', () => {
-  it('no secret and no personal detail reaches any output', async () => {
-    await provoke();
+describe('the output at trace level', () => {
+  it('contains no secret and no personal data', async () => {
+    await sendSecrets();
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
     // The allowed fields are present, so the search below would find the forbidden ones.
     await lineOf(`end-${MARKER}`);

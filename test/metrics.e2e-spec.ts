@@ -17,8 +17,8 @@ describe('the metrics', () => {
   const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
   const scrape = () => Scrape.of(endpoint());
 
-  // A request is counted when its connection is done with it, which may be after its caller has the
-  // answer.
+  // The server counts a request when its response is complete, which may be after the client has
+  // read it.
   const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
     await expect
       .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
@@ -62,7 +62,7 @@ describe('the metrics', () => {
     expect((await scrape()).value('latchkey_build_info', labels)).toBe(1);
   });
 
-  it('count every attempt by its true reason, from 0 on', async () => {
+  it('count every attempt by its true reason, starting at 0', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const attempts = 'latchkey_auth_attempts_total';
     const before = await scrape();
@@ -75,7 +75,7 @@ describe('the metrics', () => {
     await expectSoon(attempts, { outcome: 'missing' }, 1);
   });
 
-  it('have labels that callers cannot invent', async () => {
+  it('have no label values that callers can choose', async () => {
     const junk = (part: string) => withKey(app.url).get(`/${part}/${Math.random()}`).expect(404);
     await junk('warm-up');
     await expect.poll(async () => (await scrape()).text).toContain('route="none"');
@@ -91,7 +91,7 @@ describe('the metrics', () => {
     expect(after.text).not.toContain('junk');
   });
 
-  it('count how many look-ups share a statement', async () => {
+  it('count the look-ups that share a statement', async () => {
     const batches = 'latchkey_user_lookup_batch_size';
     const before = (await scrape()).value(`${batches}_sum`) ?? 0;
     const get = (id: number) =>
@@ -102,7 +102,7 @@ describe('the metrics', () => {
     expect(after.value(`${batches}_count`)).toBeGreaterThan(0);
   });
 
-  it('name no user, no key and no address', async () => {
+  it('contain no user, no key and no address', async () => {
     const { id } = await addUser(app.prisma);
     const key = await issueKey(app.url);
     await withKey(app.url, key.secret).get(`/api/internal/users/${id}`).expect(200);

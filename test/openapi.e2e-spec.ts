@@ -29,7 +29,7 @@ describe('the OpenAPI document', () => {
     await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../openapi.json');
   });
 
-  it('describes and exemplifies each operation', async () => {
+  it('has a description and examples for each operation', async () => {
     const { paths } = (await request(url).get('/api/openapi.json')).body;
     const operations: Operation[] = Object.values<object>(paths).flatMap(Object.values);
     expect(operations.length).toBeGreaterThan(15);

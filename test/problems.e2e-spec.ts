@@ -10,14 +10,14 @@ const api = () => withKey(app.url);
 const post = (body: string, type = 'application/json') =>
   api().post('/api/internal/users').set('Content-Type', type).send(body);
 
-interface RawAnswer {
+interface RawResponse {
   status: number;
   headers: string;
   body: string;
 }
 
-/** Sends bytes that no HTTP client would, and reads until the server closes the connection. */
-async function sendRaw(bytes: string): Promise<RawAnswer> {
+/** Sends raw bytes and reads until the server closes the connection. */
+async function sendRaw(bytes: string): Promise<RawResponse> {
   const text = await exchangeRaw(bytes);
   const [headers = '', body = ''] = text.split('\r\n\r\n');
   return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
@@ -46,14 +46,14 @@ function countConnections(): Promise<number> {
 }
 
 describe('an error response', () => {
-  it('has every member of the format, and its request id in three places', async () => {
-    const answer = await api()
+  it('has every member of the problem format, and its request id in three places', async () => {
+    const response = await api()
       .get('/api/internal/users/nobody')
       .set('X-Request-Id', 'trace-1')
       .expect(404);
-    expect(answer.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
-    expect(answer.headers['x-request-id']).toBe('trace-1');
-    expect(answer.body).toEqual({
+    expect(response.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
+    expect(response.headers['x-request-id']).toBe('trace-1');
+    expect(response.body).toEqual({
       type: 'urn:latchkey:problem:user-not-found',
       title: 'User not found',
       status: 404,
@@ -120,23 +120,23 @@ describe('a request that the framework refuses', () => {
       'URL_TOO_LONG',
     ],
   ])('gets a problem: %s', async (_case, send, status, code) => {
-    const answer = await send();
-    expect(answer.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
-    expect(problemSchema.parse(answer.body)).toMatchObject({ status, code, retryable: false });
-    expect(answer.status).toBe(status);
-    expect(answer.headers['x-request-id']).toBe(answer.body.requestId);
+    const response = await send();
+    expect(response.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
+    expect(problemSchema.parse(response.body)).toMatchObject({ status, code, retryable: false });
+    expect(response.status).toBe(status);
+    expect(response.headers['x-request-id']).toBe(response.body.requestId);
   });
 
-  it('gets 415 for a compressed body, and the coding that is accepted', async () => {
-    const answer = await api()
+  it('gets 415 for a compressed body, with the accepted coding', async () => {
+    const response = await api()
       .post('/api/internal/users')
       .type('json')
       .set('Content-Encoding', 'gzip')
       .serialize((body) => body)
       .send(gzipSync('{"email":"ada@example.com"}'))
       .expect(415);
-    expect(answer.body.code).toBe('UNSUPPORTED_MEDIA_TYPE');
-    expect(answer.headers['accept-encoding']).toBe('identity');
+    expect(response.body.code).toBe('UNSUPPORTED_MEDIA_TYPE');
+    expect(response.headers['accept-encoding']).toBe('identity');
   });
 
   it.each([
@@ -149,14 +149,14 @@ describe('a request that the framework refuses', () => {
     ['POST', '/api/health/live', 'GET, HEAD'],
     ['PUT', `/api/internal/users/${'1'.repeat(101)}`, 'GET, HEAD, PATCH, DELETE'],
   ] as const)('gets 405 with Allow: %s %s', async (method, path, allow) => {
-    const answer = await app.nest.inject({
+    const response = await app.nest.inject({
       method,
       url: path,
       headers: { 'x-api-key': API_KEY },
     });
-    expect(answer.statusCode).toBe(405);
-    expect(answer.json().code).toBe('METHOD_NOT_ALLOWED');
-    const allowed = String(answer.headers.allow).split(', ');
+    expect(response.statusCode).toBe(405);
+    expect(response.json().code).toBe('METHOD_NOT_ALLOWED');
+    const allowed = String(response.headers.allow).split(', ');
     expect(allowed.toSorted()).toEqual(allow.split(', ').toSorted());
   });
 });
@@ -176,7 +176,7 @@ describe('a request that the HTTP parser refuses', () => {
       417,
       'EXPECTATION_FAILED',
     ],
-    ['what is not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['bytes that are not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
       'two ways to end a body',
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
@@ -187,7 +187,7 @@ describe('a request that the HTTP parser refuses', () => {
     ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['an empty host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['a list of hosts', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['a port that is none', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['an invalid port', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['half an IPv6 address', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
       'a malformed Host with a long URL',
@@ -197,7 +197,7 @@ describe('a request that the HTTP parser refuses', () => {
     ],
     ['another version', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
-      'a GET whose content has no end',
+      'a GET with an incomplete chunked body',
       'GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
       400,
       'BODY_NOT_ALLOWED',
@@ -210,12 +210,12 @@ describe('a request that the HTTP parser refuses', () => {
     ],
     ['headers that do not end', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
   ])('gets a problem: %s', async (_case, bytes, status, code) => {
-    const answer = await sendRaw(bytes);
-    expect(answer.status).toBe(status);
-    expect(answer.headers).toContain(`content-type: ${PROBLEM_CONTENT_TYPE}`);
-    const problem = problemSchema.parse(JSON.parse(answer.body));
+    const response = await sendRaw(bytes);
+    expect(response.status).toBe(status);
+    expect(response.headers).toContain(`content-type: ${PROBLEM_CONTENT_TYPE}`);
+    const problem = problemSchema.parse(JSON.parse(response.body));
     expect(problem).toMatchObject({ status, code });
-    expect(answer.headers).toContain(`x-request-id: ${problem.requestId}`);
+    expect(response.headers).toContain(`x-request-id: ${problem.requestId}`);
   });
 
   it.each([
@@ -226,14 +226,14 @@ describe('a request that the HTTP parser refuses', () => {
       'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
       'EXPECTATION_FAILED',
     ],
-  ])('is the last one of its connection, whatever follows it: %s', async (_case, bytes, code) => {
+  ])('is the last request of its connection: %s', async (_case, bytes, code) => {
     const next = `GET /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n\r\n`;
-    const [answer, ...others] = await sendPipelined(bytes + next + next);
-    expect(answer).toContain(code);
+    const [response, ...others] = await sendPipelined(bytes + next + next);
+    expect(response).toContain(code);
     expect(others).toEqual([]);
   });
 
-  it('leaves no connection open if it is a tunnel whose client stays', async () => {
+  it('leaves no connection open if it is CONNECT and the client stays connected', async () => {
     const { port } = new URL(app.url);
     const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     socket.resume().write('CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -242,11 +242,11 @@ describe('a request that the HTTP parser refuses', () => {
     socket.destroy();
   });
 
-  it('closes only its own connection if it is a tunnel whose client resets it', async () => {
+  it('closes only its own connection if it is CONNECT and the client resets it', async () => {
     const port = Number(new URL(app.url).port);
     for (let attempt = 0; attempt < 50; attempt++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-      // After an answer, when the server knows whose connection it is.
+      // After a first response, the server has registered the connection.
       socket.write('GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n');
       await once(socket, 'data');
       socket.write('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', () => socket.resetAndDestroy());
@@ -268,7 +268,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('is not run after a 408', async () => {
+  it('is not processed after a 408', async () => {
     const port = Number(new URL(app.url).port);
     const body = JSON.stringify({ id: 'too-late', email: 'late@example.com', name: 'Late' });
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -276,19 +276,19 @@ describe('a request that the HTTP parser refuses', () => {
     socket.write(
       `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, -1)}`,
     );
-    const [answer] = await once(socket.setEncoding('latin1'), 'data');
-    expect(answer).toContain('REQUEST_TIMEOUT');
+    const [response] = await once(socket.setEncoding('latin1'), 'data');
+    expect(response).toContain('REQUEST_TIMEOUT');
     socket.write(body.slice(-1));
     await vi.waitFor(async () => expect(await countConnections()).toBe(0), 10_000);
     socket.destroy();
     await withKey(app.url).get('/api/internal/users/too-late').expect(404);
   });
 
-  it('is closed if its body does not arrive', async () => {
+  it('gets 408 if its body does not arrive', async () => {
     const head = `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n`;
-    const answer = await sendRaw(
+    const response = await sendRaw(
       `${head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{`,
     );
-    expect(answer.status).toBe(408);
+    expect(response.status).toBe(408);
   });
 });

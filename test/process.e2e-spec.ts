@@ -27,8 +27,11 @@ function start(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   return ServerProcess.start(BACKEND_MAIN, { ...own, ...variables });
 }
 
-/** The responses to one client with kept connections. */
-function ask(url: string, agent: Agent): Promise<{ connection: string | undefined; body: string }> {
+/** Sends a GET request over a connection of the agent. */
+function fetchWith(
+  url: string,
+  agent: Agent,
+): Promise<{ connection: string | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent }, (response) => {
       const { connection } = response.headers;
@@ -40,7 +43,7 @@ function ask(url: string, agent: Agent): Promise<{ connection: string | undefine
 
 async function isDraining(backend: ServerProcess): Promise<void> {
   await vi.waitUntil(async () => {
-    const { body } = await ask(`${backend.origin}/api/health/ready`, new Agent());
+    const { body } = await fetchWith(`${backend.origin}/api/health/ready`, new Agent());
     return body.includes('draining');
   }, 10_000);
 }
@@ -130,14 +133,14 @@ describe('node dist/main.js', () => {
 });
 
 describe('SIGTERM', () => {
-  it('lets a request in flight finish while another client stays idle', async () => {
+  it('lets an in-flight request complete while another client stays idle', async () => {
     const backend = await start();
     const port = Number(new URL(backend.origin).port);
     const silent = connect(port, '127.0.0.1');
     const body = JSON.stringify({ email: 'a@example.com', name: 'A' });
     const slow = connect(port, '127.0.0.1');
-    let answer = '';
-    slow.on('data', (chunk) => (answer += chunk.toString()));
+    let response = '';
+    slow.on('data', (chunk) => (response += chunk.toString()));
     slow.write(
       `POST /api/internal/users HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
@@ -147,26 +150,26 @@ describe('SIGTERM', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     slow.write(body.slice(5));
     await stopped;
-    expect(answer).toMatch(/^HTTP\/1\.1 503 .*connection: close.*DATABASE_UNAVAILABLE/is);
+    expect(response).toMatch(/^HTTP\/1\.1 503 .*connection: close.*DATABASE_UNAVAILABLE/is);
     silent.destroy();
     slow.destroy();
   });
 
-  it('makes the process not ready, closes connections, and still serves requests', async () => {
+  it('makes the process not ready and closes connections, but requests are still served', async () => {
     const backend = await start({ DRAIN_SECONDS: '60' });
     const agent = new Agent({ keepAlive: true });
     const live = `${backend.origin}/api/health/live`;
-    expect((await ask(live, agent)).connection).toBe('keep-alive');
+    expect((await fetchWith(live, agent)).connection).toBe('keep-alive');
     backend.signal('SIGTERM');
     await isDraining(backend);
-    expect(await ask(live, agent)).toEqual({ connection: 'close', body: '{"status":"up"}' });
+    expect(await fetchWith(live, agent)).toEqual({ connection: 'close', body: '{"status":"up"}' });
     await backend.stop('SIGKILL');
   });
 
-  it('exits with 0 after the drain period even if clients stay connected', async () => {
+  it('ends the process with exit code 0 after the drain period even if clients stay connected', async () => {
     const backend = await start({ DRAIN_SECONDS: '1' });
     const agent = new Agent({ keepAlive: true });
-    await ask(`${backend.origin}/api/health/live`, agent);
+    await fetchWith(`${backend.origin}/api/health/live`, agent);
     const silent = connect(Number(new URL(backend.origin).port), '127.0.0.1');
     await once(silent, 'connect');
     await backend.stop();
@@ -174,7 +177,7 @@ describe('SIGTERM', () => {
     silent.destroy();
   });
 
-  it('ends at once at the second signal', async () => {
+  it('ends the process immediately if it is repeated', async () => {
     const backend = await start({ DRAIN_SECONDS: '300' });
     backend.signal('SIGTERM');
     await isDraining(backend);

@@ -11,9 +11,9 @@ const TWO = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
 const DIGEST_OF_TWO = `sha256:${createHash('sha256').update(TWO).digest('hex')}`;
 const RELOAD_BOUND_MS = 3000;
 
-// The guard answers before the database is asked, so these tests need none: 503 is "let in".
+// The guard runs before any query, so these tests need no database: 503 means "admitted".
 const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
-const LET_IN = 503;
+const ADMITTED = 503;
 const REFUSED = 401;
 
 let folder: string;
@@ -30,8 +30,11 @@ async function start(variables: NodeJS.ProcessEnv): Promise<void> {
 }
 
 async function statusWith(key: string): Promise<number | undefined> {
-  const answer = await app?.inject({ url: '/api/internal/users/1', headers: { 'x-api-key': key } });
-  return answer?.statusCode;
+  const response = await app?.inject({
+    url: '/api/internal/users/1',
+    headers: { 'x-api-key': key },
+  });
+  return response?.statusCode;
 }
 
 async function expectSoon(key: string, status: number): Promise<void> {
@@ -42,8 +45,8 @@ async function expectSoon(key: string, status: number): Promise<void> {
 }
 
 /**
- * Lays the file out as Kubernetes mounts a secret: key → ..data/key, ..data → a folder for each
- * version.
+ * Writes the file with the symlinks of a Kubernetes secret: key → ..data/key, ..data → the folder
+ * of a version.
  */
 function mountSecret(version: string, text: string): string {
   mkdirSync(join(folder, version));
@@ -56,25 +59,25 @@ function mountSecret(version: string, text: string): string {
 describe('INTERNAL_API_KEY', () => {
   it('is the only admitted key if no other is set', async () => {
     await start({ INTERNAL_API_KEY: ONE });
-    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(ONE)).toBe(ADMITTED);
     expect(await statusWith(TWO)).toBe(REFUSED);
   });
 
-  it('may be given as its digest', async () => {
+  it('can be set as its digest', async () => {
     await start({ INTERNAL_API_KEY: DIGEST_OF_TWO });
-    expect(await statusWith(TWO)).toBe(LET_IN);
+    expect(await statusWith(TWO)).toBe(ADMITTED);
     expect(await statusWith(DIGEST_OF_TWO)).toBe(REFUSED);
   });
 
-  it('may be weak, but not in production', async () => {
+  it('can be weak, but not in production', async () => {
     await start({ INTERNAL_API_KEY: 'test-api-key-12345', NODE_ENV: 'development' });
-    expect(await statusWith('test-api-key-12345')).toBe(LET_IN);
+    expect(await statusWith('test-api-key-12345')).toBe(ADMITTED);
   });
 
   it('is admitted together with INTERNAL_API_KEY_PREVIOUS', async () => {
     await start({ INTERNAL_API_KEY: ONE, INTERNAL_API_KEY_PREVIOUS: TWO });
-    expect(await statusWith(ONE)).toBe(LET_IN);
-    expect(await statusWith(TWO)).toBe(LET_IN);
+    expect(await statusWith(ONE)).toBe(ADMITTED);
+    expect(await statusWith(TWO)).toBe(ADMITTED);
   });
 
   it('is not admitted with a character added or removed', async () => {
@@ -90,8 +93,8 @@ describe('INTERNAL_API_KEY_FILE', () => {
     const path = join(folder, 'keys');
     writeFileSync(path, `${ONE}\n${DIGEST_OF_TWO}\n`);
     await start({ INTERNAL_API_KEY_FILE: path });
-    expect(await statusWith(ONE)).toBe(LET_IN);
-    expect(await statusWith(TWO)).toBe(LET_IN);
+    expect(await statusWith(ONE)).toBe(ADMITTED);
+    expect(await statusWith(TWO)).toBe(ADMITTED);
   });
 
   it('takes effect without a restart when it is rewritten', async () => {
@@ -99,7 +102,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     writeFileSync(path, ONE);
     await start({ INTERNAL_API_KEY_FILE: path });
     writeFileSync(path, DIGEST_OF_TWO);
-    await expectSoon(TWO, LET_IN);
+    await expectSoon(TWO, ADMITTED);
     expect(await statusWith(ONE)).toBe(REFUSED);
   });
 
@@ -109,7 +112,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     const started = start({ INTERNAL_API_KEY_FILE: path });
     writeFileSync(path, DIGEST_OF_TWO);
     await started;
-    await expectSoon(TWO, LET_IN);
+    await expectSoon(TWO, ADMITTED);
     await expectSoon(ONE, REFUSED);
   });
 
@@ -117,18 +120,18 @@ describe('INTERNAL_API_KEY_FILE', () => {
     symlinkSync('..data/key', join(folder, 'key'));
     const path = mountSecret('..2026_01', ONE);
     await start({ INTERNAL_API_KEY_FILE: path });
-    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(ONE)).toBe(ADMITTED);
     mountSecret('..2026_02', `${TWO}\n`);
-    await expectSoon(TWO, LET_IN);
+    await expectSoon(TWO, ADMITTED);
     expect(await statusWith(ONE)).toBe(REFUSED);
   });
 
   it.each([
     ['empty', ''],
     ['half-written', 'sha256:12ab'],
-    ['gone', undefined],
+    ['missing', undefined],
   ])(
-    'keeps the previous keys while it is %s, and is read again once it is complete',
+    'keeps the previous keys while the file is %s, and takes effect once it is complete',
     async (_case, text) => {
       const path = join(folder, 'keys');
       writeFileSync(path, ONE);
@@ -136,9 +139,9 @@ describe('INTERNAL_API_KEY_FILE', () => {
       if (text === undefined) rmSync(path);
       else writeFileSync(path, text);
       await new Promise((resolve) => setTimeout(resolve, 1200));
-      expect(await statusWith(ONE)).toBe(LET_IN);
+      expect(await statusWith(ONE)).toBe(ADMITTED);
       writeFileSync(path, TWO);
-      await expectSoon(TWO, LET_IN);
+      await expectSoon(TWO, ADMITTED);
     },
   );
 
@@ -150,6 +153,6 @@ describe('INTERNAL_API_KEY_FILE', () => {
     await new Promise((resolve) => setTimeout(resolve, 1200));
     expect(await statusWith('weak-key')).toBe(REFUSED);
     expect(await statusWith(TWO)).toBe(REFUSED);
-    expect(await statusWith(ONE)).toBe(LET_IN);
+    expect(await statusWith(ONE)).toBe(ADMITTED);
   });
 });

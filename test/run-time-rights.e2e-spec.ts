@@ -24,15 +24,15 @@ import { StatementRecorder } from './support/statement-recorder.js';
 const NOT_ALLOWED = '42501';
 const EXPLAINABLE = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/i;
 const GENERIC_PLANS_SINCE = 160_000;
-const PATIENT = { timeout: 20_000 };
+const WAIT = { timeout: 20_000 };
 const INTERNAL = '/api/internal';
 
-/** A right as the catalog has it. */
+/** A privilege from the system catalog. */
 interface Right {
   readonly privilege: string;
   /** The text after ON in a GRANT statement. */
   readonly object: string;
-  /** As statements name it, to find those that may need it. */
+  /** The name of the object in statements. Statements with this name may need the right. */
   readonly name: string;
   readonly column: string | null;
 }
@@ -68,7 +68,7 @@ afterAll(async () => {
 
 type Method = 'get' | 'post' | 'patch' | 'delete';
 
-/** Calls a route, whose parameter is the id. */
+/** Calls a route, with the id as its path parameter. */
 async function call(method: Method, route: string, id = '', query = '', body?: object) {
   calledRoutes.add(`${method} ${INTERNAL}${route}`);
   const path = `${INTERNAL}${route.replace('{id}', id)}${query}`;
@@ -78,7 +78,7 @@ async function call(method: Method, route: string, id = '', query = '', body?: o
   return response.body;
 }
 
-/** Every field that the schema takes, so that each right to a column is needed. */
+/** Fills every field of the schema, so that each right to a column is needed. */
 function exampleOf({ shape }: { readonly shape: object }): object {
   return Object.fromEntries(Object.entries(EXAMPLE_USER).filter(([field]) => field in shape));
 }
@@ -136,17 +136,17 @@ async function useAlerts(): Promise<void> {
   const isDelivered = async () => !(await exists('FROM alert_outbox WHERE delivered_at IS NULL'));
   receiver.status = 500;
   alerts.raise('enumeration', 'k', { source: '::1' });
-  await vi.waitUntil(isPostponed, PATIENT);
+  await vi.waitUntil(isPostponed, WAIT);
   receiver.status = 204;
-  await vi.waitUntil(isDelivered, PATIENT);
+  await vi.waitUntil(isDelivered, WAIT);
   await alerts.end({ rule: 'enumeration', subject: 'k' });
   await alerts.tick();
   await app.get(KeyDetector, { strict: false }).run();
   await withKey(await app.getUrl(), 'wrong')
     .get(`${INTERNAL}/users/1`)
     .expect(401);
-  await vi.waitUntil(() => [...recorder.statements].join().includes('count_failed_auth'), PATIENT);
-  await vi.waitUntil(isDelivered, PATIENT);
+  await vi.waitUntil(() => [...recorder.statements].join().includes('count_failed_auth'), WAIT);
+  await vi.waitUntil(isDelivered, WAIT);
   await app.get(IncidentStore, { strict: false }).purge();
 }
 
@@ -159,8 +159,8 @@ async function runInBackground(): Promise<void> {
   await client.listen([]);
   await new BlockingSessions(client).end(0);
   client.close();
-  // Also what the comparison of all keys reads.
-  await vi.waitUntil(() => [...recorder.statements].join().includes('sum(revision)'), PATIENT);
+  // The periodic comparison of all keys needs rights of its own.
+  await vi.waitUntil(() => [...recorder.statements].join().includes('sum(revision)'), WAIT);
 }
 
 async function exists(rows: string): Promise<boolean> {
@@ -214,8 +214,8 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * The error codes of the statements that may need a right if the role lacks it: the codes of its
- * errors.
+ * The outcomes, without a right, of the statements that may need it: `done` or the code of the
+ * error.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);
@@ -248,7 +248,7 @@ async function hasGenericPlans(): Promise<boolean> {
 }
 
 describe('the rights of the run-time role', () => {
-  it('are compared with a run that calls every internal route', () => {
+  it('are compared with the statements of every internal route', () => {
     const { paths } = JSON.parse(readFileSync('openapi.json', 'utf8'));
     const routes = Object.keys(paths)
       .filter((path) => path.startsWith(INTERNAL))
@@ -256,14 +256,14 @@ describe('the rights of the run-time role', () => {
     expect([...calledRoutes].toSorted()).toEqual(routes.toSorted());
   });
 
-  it('are enough for every statement that the backend and the command line send', async (context) => {
+  it('suffice for every statement that the backend and the command line send', async (context) => {
     if (!(await hasGenericPlans())) context.skip('needs PostgreSQL 16');
     const outcomes = [...(await outcomesWithout(undefined))];
     expect(outcomes.filter(([, outcome]) => outcome !== 'done')).toEqual([]);
     expect(outcomes.length).toBeGreaterThan(40);
   });
 
-  it('are each needed by a statement', async (context) => {
+  it('are each required by at least one statement', async (context) => {
     if (!(await hasGenericPlans())) context.skip('needs PostgreSQL 16');
     const rights = await readRights();
     expect(rights.length).toBeGreaterThan(50);

@@ -57,12 +57,12 @@ function run(databaseUrl: string, command: 'keys' | 'audit', ...args: string[]) 
   });
 }
 
-describe('the backend, with the run-time role', () => {
+describe('the backend with the run-time role', () => {
   it('is ready', async () => {
     await request(url).get('/api/health/ready').expect(200);
   });
 
-  it('issues keys, once for a repeated request', async () => {
+  it('issues one key for a repeated request', async () => {
     const create = () =>
       withKey(url)
         .post(KEYS)
@@ -74,7 +74,7 @@ describe('the backend, with the run-time role', () => {
     expect(await statusWith(url, first.body.secret)).toBe(ADMITTED);
   });
 
-  it('rotates and revokes them', async () => {
+  it('rotates and revokes keys', async () => {
     const { id, secret } = await issueKey(url);
     const { body } = await withKey(url).post(`${KEYS}/${id}/rotate`).expect(201);
     expect(await statusWith(url, body.secret)).toBe(ADMITTED);
@@ -82,7 +82,7 @@ describe('the backend, with the run-time role', () => {
     expect(await statusWith(url, secret)).toBe(REFUSED);
   });
 
-  it('lists them', async () => {
+  it('lists keys', async () => {
     const { body } = await withKey(url).get(KEYS).expect(200);
     expect(body.apiKeys.length).toBeGreaterThan(0);
   });
@@ -98,7 +98,7 @@ describe('the backend, with the run-time role', () => {
     await withKey(url).get(path).expect(404);
   });
 
-  it('counts the use of keys', async () => {
+  it('records the usage of keys', async () => {
     const { id, secret } = await issueKey(url);
     await statusWith(url, secret);
     await app.get(UsageRecorder).flush();
@@ -106,14 +106,15 @@ describe('the backend, with the run-time role', () => {
     expect(body.usage).toMatchObject({ requests: 1 });
   });
 
-  it('keeps alerts until their receiver has them', async () => {
+  it('stores alerts and delivers them to the receiver', async () => {
     for (let time = 0; time < 6; time++) await request(url).get(`${USERS}/1`).expect(401);
-    const told = (status: 'firing' | 'resolved') => receiver.of('repeated-failures', status).length;
-    await expect.poll(() => told('firing'), { timeout: 30_000 }).toBe(1);
-    await expect.poll(() => told('resolved'), { timeout: 30_000 }).toBe(1);
+    const countAlerts = (status: 'firing' | 'resolved') =>
+      receiver.of('repeated-failures', status).length;
+    await expect.poll(() => countAlerts('firing'), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => countAlerts('resolved'), { timeout: 30_000 }).toBe(1);
   });
 
-  it('finds the audit trail whole', async () => {
+  it('confirms that the audit trail is intact', async () => {
     const { stdout } = await run(database.runTimeUrl, 'audit', 'verify', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ faults: [], inconsistentKeys: [] });
     expect(JSON.parse(stdout).events).toBeGreaterThan(3);
@@ -127,23 +128,23 @@ describe('the run-time role', () => {
   it.each([
     ['add a column', 'ALTER TABLE users ADD COLUMN spare TEXT'],
     ['drop a table', 'DROP TABLE accounts'],
-    ['make a table', 'CREATE TABLE spare (id INT)'],
-    ['make a temporary table', 'CREATE TEMPORARY TABLE audit_events (id INT)'],
-    ['make a schema', 'CREATE SCHEMA spare'],
-    ['make a function', `CREATE FUNCTION spare() RETURNS INT LANGUAGE sql AS 'SELECT 1'`],
-    ['replace a trigger', 'DROP TRIGGER api_keys_audit ON api_keys'],
+    ['create a table', 'CREATE TABLE spare (id INT)'],
+    ['create a temporary table', 'CREATE TEMPORARY TABLE audit_events (id INT)'],
+    ['create a schema', 'CREATE SCHEMA spare'],
+    ['create a function', `CREATE FUNCTION spare() RETURNS INT LANGUAGE sql AS 'SELECT 1'`],
+    ['drop a trigger', 'DROP TRIGGER api_keys_audit ON api_keys'],
     [
       'add a trigger',
       'CREATE TRIGGER spare AFTER INSERT ON users EXECUTE FUNCTION refuse_change()',
     ],
     ['disable triggers', 'ALTER TABLE api_keys DISABLE TRIGGER USER'],
-    ['empty the users', 'TRUNCATE users CASCADE'],
-    ['write the audit trail', AN_EVENT],
+    ['truncate the users', 'TRUNCATE users CASCADE'],
+    ['insert into the audit trail', AN_EVENT],
     ['reset the revisions of keys', `SELECT setval('api_keys_revision', 1)`],
     ['read the checksums of migrations', 'SELECT checksum FROM _prisma_migrations'],
     ['lock the audit trail', 'LOCK TABLE audit_lock IN EXCLUSIVE MODE'],
     ['append to the audit trail', `SELECT append_audit_event('create', 'k', NULL, '{}')`],
-    ['use up the revisions of keys', `SELECT nextval('api_keys_revision')`],
+    ['consume revisions of keys', `SELECT nextval('api_keys_revision')`],
     ['change a balance', 'UPDATE accounts SET balance = 0'],
     ['delete accounts', 'DELETE FROM accounts'],
     ['delete the usage of keys', 'DELETE FROM api_key_usage'],
@@ -152,23 +153,23 @@ describe('the run-time role', () => {
     ['delete incidents', 'DELETE FROM alert_episodes'],
     ['change an alert', `UPDATE alert_outbox SET body = '{}'`],
     ['rename a user', `UPDATE users SET id = 'another'`],
-    ['plant an instance', `INSERT INTO instances (id) VALUES ('planted')`],
+    ['insert an instance', `INSERT INTO instances (id) VALUES ('planted')`],
     ['post-date an instance', `UPDATE instances SET last_seen_at = 'infinity'`],
     ['delete an instance', 'DELETE FROM instances'],
-  ])('cannot %s, and the owner can', async (_what, statement) => {
+  ])('cannot %s, but the owner can', async (_case, statement) => {
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
     expect(await outcomeOf(database.ownerUrl, statement)).toBe('done');
   });
 
   it.each([
-    ['empty the audit trail', 'TRUNCATE audit_events'],
+    ['truncate the audit trail', 'TRUNCATE audit_events'],
     ['change the audit trail', `UPDATE audit_events SET actor = 'nobody'`],
     ['delete from the audit trail', 'DELETE FROM audit_events'],
     ['delete a key', `DELETE FROM api_keys WHERE id NOT IN (SELECT predecessor_id FROM api_keys)`],
     ['change the digest of a key', `UPDATE api_keys SET digest = sha256(id::bytea)`],
     ['give a key more scopes', `UPDATE api_keys SET scopes = '{keys:write}'`],
-    ['prolong the life of a key', 'UPDATE api_keys SET expires_at = now()'],
-  ])('cannot %s, and the owner can without its triggers', async (_what, statement) => {
+    ['extend the lifetime of a key', 'UPDATE api_keys SET expires_at = now()'],
+  ])('cannot %s, but the owner can once the triggers are disabled', async (_case, statement) => {
     const withoutTriggers = ['api_keys', 'audit_events'].map(
       (table) => `ALTER TABLE ${table} DISABLE TRIGGER USER`,
     );
@@ -177,9 +178,9 @@ describe('the run-time role', () => {
   });
 
   it.each([
-    ['the digests of the passwords', 'SELECT rolpassword FROM pg_authid'],
+    ['password digests', 'SELECT rolpassword FROM pg_authid'],
     ['files of the server', `SELECT pg_read_file('PG_VERSION')`],
-  ])('cannot read %s', async (_what, statement) => {
+  ])('cannot read %s', async (_case, statement) => {
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
   });
 
@@ -190,7 +191,7 @@ describe('the run-time role', () => {
     },
   );
 
-  it('has no right to the tables of later migrations before it is granted one', async () => {
+  it('has no rights to the tables of later migrations until they grant them', async () => {
     await runStatements(database.ownerUrl, [
       'CREATE TABLE later (id INT GENERATED BY DEFAULT AS IDENTITY)',
     ]);
@@ -200,7 +201,7 @@ describe('the run-time role', () => {
     await runStatements(database.ownerUrl, ['DROP TABLE later']);
   });
 
-  it('cannot make large objects once a superuser has run what the migration asks for', async () => {
+  it('cannot create large objects after a superuser runs the statement that the migration prints', async () => {
     const warnings = await migrate(database.ownerUrl, database.runTimeUrl);
     const [statement = ''] = /REVOKE EXECUTE ON FUNCTION lo_.* FROM PUBLIC;/.exec(warnings) ?? [];
     const superuserUrl = new URL(inject('databaseServerUrl'));
@@ -212,7 +213,7 @@ describe('the run-time role', () => {
     expect(await migrate(database.ownerUrl, database.runTimeUrl)).not.toContain('large objects');
   });
 
-  it('can change its own password and settings, which the next migration sets again', async () => {
+  it('can change its own password and settings, which the next migration resets', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await runStatements(runTimeUrl, [
       'ALTER ROLE CURRENT_USER SET default_transaction_read_only = on',
@@ -224,14 +225,14 @@ describe('the run-time role', () => {
   });
 });
 
-describe('the database, whatever the run-time role sends,', () => {
+describe('the database, for statements of the run-time role,', () => {
   const insertKey = (id: string, createdAt: string, expiresAt: string) => `
     INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, created_at, expires_at)
     VALUES (${id}, sha256('forged'), '', 'test', 'forged', '{users:read}', 'nobody', ${createdAt}, ${expiresAt})`;
   const UUID = 'gen_random_uuid()';
   const IN_A_YEAR = `now() + interval '1 year'`;
 
-  it('takes a key that is like those of the backend', async () => {
+  it('accepts a key like those that the backend creates', async () => {
     const statement = insertKey(UUID, 'now()', IN_A_YEAR);
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe('done');
   });
@@ -240,10 +241,10 @@ describe('the database, whatever the run-time role sends,', () => {
     ['a key with a line feed in its id', insertKey(`E'k\nroot'`, 'now()', IN_A_YEAR)],
     ['a key for 100 years', insertKey(UUID, 'now()', `now() + interval '100 years'`)],
     [
-      'a key that begins in 99 years',
+      'a key with a creation time in 99 years',
       insertKey(UUID, `now() + interval '99 years'`, `now() + interval '100 years'`),
     ],
-    ['a key without an end', insertKey(UUID, 'now()', `'infinity'`)],
+    ['a key without an expiry', insertKey(UUID, 'now()', `'infinity'`)],
     ['a lower count of requests', 'UPDATE api_key_usage SET requests = 0'],
     ['an earlier last use', `UPDATE api_key_uses SET last_used_at = '-infinity'`],
     ['a line feed in a last use', `UPDATE api_key_uses SET source = E'a\nb'`],
@@ -255,11 +256,11 @@ describe('the database, whatever the run-time role sends,', () => {
       'a line feed in the name of a revoker',
       `UPDATE api_keys SET revoked_at = now(), revoked_by = E'a\nb' WHERE revoked_at IS NULL`,
     ],
-  ])('refuses %s', async (_what, statement) => {
+  ])('refuses %s', async (_case, statement) => {
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(CHECK_VIOLATION);
   });
 
-  it('dates a last use in the future back to now', async () => {
+  it('replaces a last use in the future with the current time', async () => {
     const statements = [
       `UPDATE api_key_uses SET last_used_at = 'infinity'`,
       'SELECT 1 / count(*) FROM api_key_uses WHERE last_used_at <= clock_timestamp()',
@@ -267,7 +268,7 @@ describe('the database, whatever the run-time role sends,', () => {
     expect(await outcomeOf(database.runTimeUrl, ...statements)).toBe('done');
   });
 
-  it('keeps an incident whose end is dated back', async () => {
+  it('does not purge an incident with a backdated end', async () => {
     const statements = [
       `INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
        VALUES (gen_random_uuid(), 'enumeration k', 'enumeration', 'k', '{}', now(), now())`,
@@ -278,7 +279,7 @@ describe('the database, whatever the run-time role sends,', () => {
     expect(await outcomeOf(database.runTimeUrl, ...statements)).toBe('done');
   });
 
-  it('keeps the row of a running process for that process', async () => {
+  it('protects the row of a running process from changes without its secret', async () => {
     const statement = `SELECT record_heartbeat(id, repeat('0', 64), 'forged') FROM instances`;
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
     const removal = [
@@ -289,18 +290,18 @@ describe('the database, whatever the run-time role sends,', () => {
   });
 });
 
-describe('while a process of the release before is running', () => {
-  const beat = `INSERT INTO instances (id, last_seen_at) VALUES ('of-the-release-before', now())
+describe('while a process of the previous release runs', () => {
+  const heartbeat = `INSERT INTO instances (id, last_seen_at) VALUES ('previous-release', now())
     ON CONFLICT (id) DO UPDATE SET last_seen_at = now()`;
 
-  it('the role writes rows as that process does, and no others', async () => {
+  it('the run-time role can write only rows of that release', async () => {
     const { ownerUrl, runTimeUrl } = database;
-    await runStatements(ownerUrl, [beat]);
+    await runStatements(ownerUrl, [heartbeat]);
     expect(await migrate(ownerUrl, runTimeUrl)).toContain('Migrate once more');
     await runStatements(runTimeUrl, [
-      beat,
+      heartbeat,
       `UPDATE instances SET last_seen_at = 'infinity'`,
-      `DELETE FROM instances WHERE id <> 'of-the-release-before'`,
+      `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
     expect(
       await outcomeOf(
@@ -309,16 +310,16 @@ describe('while a process of the release before is running', () => {
         `SELECT 1 / (count(*) - 1) FROM instances WHERE last_seen_at > clock_timestamp()`,
       ),
     ).toBe('done');
-    await runStatements(runTimeUrl, [`DELETE FROM instances WHERE id = 'of-the-release-before'`]);
+    await runStatements(runTimeUrl, [`DELETE FROM instances WHERE id = 'previous-release'`]);
     expect(await migrate(ownerUrl, runTimeUrl)).not.toContain('Migrate once more');
-    expect(await outcomeOf(runTimeUrl, beat)).toBe(NOT_ALLOWED);
+    expect(await outcomeOf(runTimeUrl, heartbeat)).toBe(NOT_ALLOWED);
   });
 });
 
-describe('a temporary table named as the audit trail', () => {
+describe('a temporary table with the name of the audit trail', () => {
   /**
-   * Whether the revocation of a key gets into the trail if the one who revokes has made such a
-   * table before.
+   * Whether the trail records a revocation in a session that has created such a table. The
+   * statements run before.
    */
   async function isRecorded(...before: string[]): Promise<boolean> {
     const { id } = await issueKey(url);
@@ -333,17 +334,17 @@ describe('a temporary table named as the audit trail', () => {
     return outcome === 'done';
   }
 
-  it('takes nothing from it, even from those who may make one', async () => {
+  it('intercepts no event, even in a session with the right to create it', async () => {
     expect(await isRecorded()).toBe(true);
   });
 
-  it('would, if the trigger looked for temporary tables first', async () => {
+  it('intercepts events if the trigger searches temporary tables first (control)', async () => {
     const appends = 'append_audit_event(TEXT, TEXT, TEXT, TEXT)';
     expect(await isRecorded(`ALTER FUNCTION ${appends} SET search_path TO public`)).toBe(false);
   });
 });
 
-describe('the command line, with the account of the owner', () => {
+describe('the command line with the account of the owner', () => {
   it('revokes a key although the backend’s account locks its row and ends the sessions of the backend', async () => {
     const { id, secret } = await issueKey(url);
     const attacker = new DatabaseAttacker(database.runTimeUrl);
@@ -360,20 +361,20 @@ describe('the command line, with the account of the owner', () => {
 });
 
 describe('the set-up of the roles', () => {
-  it('can be repeated, by several at once', async () => {
+  it('can be repeated, even concurrently', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await Promise.all([migrate(ownerUrl, runTimeUrl), migrate(ownerUrl, runTimeUrl)]);
     expect(await outcomeOf(runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
     expect(await statusWith(url, API_KEY)).toBe(ADMITTED);
   });
 
-  it('uses DIRECT_URL where DATABASE_URL leads to a pooler', async () => {
+  it('uses DIRECT_URL if DATABASE_URL leads to a pooler', async () => {
     const { ownerUrl, runTimeUrl } = database;
     const unreachable = Object.assign(new URL(ownerUrl), { port: '1' }).href;
     await migrate(unreachable, runTimeUrl, { DIRECT_URL: ownerUrl });
   });
 
-  it('changes the password of the account that serves', async () => {
+  it('changes the password of the run-time account', async () => {
     const renewed = new URL(database.runTimeUrl);
     renewed.password = 'another-password-of-it';
     await migrate(database.ownerUrl, renewed.href);
@@ -381,7 +382,7 @@ describe('the set-up of the roles', () => {
     await migrate(database.ownerUrl, database.runTimeUrl);
   });
 
-  it('takes from an account what it was given before', async () => {
+  it('revokes other rights that the run-time account was granted', async () => {
     const account = accountOf(database.runTimeUrl);
     await runStatements(database.ownerUrl, [
       `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${account}`,
@@ -391,7 +392,7 @@ describe('the set-up of the roles', () => {
     expect(await outcomeOf(database.runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
   });
 
-  it('lets the account of another database of the server not connect to this one', async () => {
+  it('prevents the account of another database on the server from connecting', async () => {
     const name = `latchkey_other_${process.pid}`;
     await runOnServer(
       `CREATE ROLE ${name} LOGIN PASSWORD 'a-password-of-another'`,
@@ -406,14 +407,14 @@ describe('the set-up of the roles', () => {
     await runOnServer(`DROP ROLE ${name}`);
   });
 
-  it('says what is wrong with a URL, and not its password', async () => {
+  it('explains why a URL is invalid, without quoting its password', async () => {
     const malformed = 'postgresql://latchkey:ca/na#ry@127.0.0.1:5432/latchkey';
     const failure = await migrate(database.ownerUrl, malformed).catch(String);
     expect(failure).toContain('RUN_TIME_DATABASE_URL is not a URL');
     expect(failure).not.toContain('ca/na');
   });
 
-  it("refuses the owner's account as the one that serves", async () => {
+  it("refuses the owner's account as the run-time account", async () => {
     const { ownerUrl } = database;
     await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs an account of its own/);
   });
@@ -428,13 +429,13 @@ describe('the set-up of the roles', () => {
     }
   });
 
-  it('refuses a password that is soon guessed', async () => {
+  it('refuses a weak password', async () => {
     const weak = new URL(database.runTimeUrl);
     weak.password = 'latchkey';
     await expect(migrate(database.ownerUrl, weak.href)).rejects.toThrow(/16 characters or more/);
   });
 
-  it('refuses a database whose owner somebody else is', async () => {
+  it('refuses a database that belongs to another account', async () => {
     const name = new URL(database.ownerUrl).pathname.slice(1);
     const owner = accountOf(database.ownerUrl);
     await runStatements(database.ownerUrl, [`GRANT ALL ON SCHEMA public TO ${owner}`]);

@@ -12,11 +12,11 @@ const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 const app = useApp();
 
 /**
- * Changes that a migration may make before the code that needs them:
+ * Makes the changes that a migration may make before the code that needs them:
  * docs/decisions/0031-expand-and-contract.md.
  */
 beforeAll(async () => {
-  // From before the migration.
+  // A row that exists before the migration.
   await issueKey(app.url);
   const tables = await app.prisma.$queryRaw<{ name: string }[]>`
     SELECT table_name AS name FROM information_schema.tables

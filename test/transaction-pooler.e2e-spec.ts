@@ -9,10 +9,10 @@ import { HAS_PGBOUNCER, PgBouncer } from './support/pgbouncer.js';
 const KEYS = '/api/internal/api-keys';
 const USERS = '/api/internal/users';
 const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
-const PATIENT = { timeout: 15_000, interval: 500 };
+const WAIT = { timeout: 15_000, interval: 500 };
 const GRACE = { id: 'grace', email: 'grace@example.com', name: 'Grace Hopper' };
 
-describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
+describe.skipIf(!HAS_PGBOUNCER)('the backend behind PgBouncer in transaction mode', () => {
   let database: TestDatabase;
   let pooler: PgBouncer;
   let pooled: NestFastifyApplication;
@@ -34,16 +34,16 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     await database?.drop();
   });
 
-  it('creates, reads, changes and deletes users, many at a time', async () => {
+  it('creates, reads, changes and deletes users under concurrent reads', async () => {
     await withKey(pooledUrl).post(USERS).send(ADA).expect(201);
     await withKey(pooledUrl).post(USERS).send(ADA).expect(409);
     const reads = Array.from({ length: 20 }, async (_, index) => {
       const url = index % 2 === 0 ? pooledUrl : directUrl;
-      // A busy machine may answer some with 503 and Retry-After.
+      // On a busy machine, some reads get 503 and Retry-After.
       await vi.waitFor(async () => {
         const { body } = await withKey(url).get(`${USERS}/ada`);
         expect(body).toMatchObject({ user: ADA });
-      }, PATIENT);
+      }, WAIT);
     });
     await Promise.all(reads);
     await withKey(pooledUrl).get(`${USERS}/ada/accounts`).expect(200);
@@ -55,12 +55,12 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     await withKey(pooledUrl).get('/api/health/ready').expect(200);
   });
 
-  it('confirms on both instances the revocation of a key made on the other one', async () => {
-    for (const [maker, revoker] of [
+  it('confirms on both instances the revocation of a key that the other instance created', async () => {
+    for (const [creator, revoker] of [
       [pooledUrl, directUrl],
       [directUrl, pooledUrl],
     ] as const) {
-      const { id, secret } = await issueKey(maker);
+      const { id, secret } = await issueKey(creator);
       for (const url of [pooledUrl, directUrl])
         expect(await statusWith(url, secret)).toBe(ADMITTED);
       const { body } = await withKey(revoker).post(`${KEYS}/${id}/revoke`).expect(200);
@@ -69,15 +69,15 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     }
   });
 
-  it('ends statements after 600 ms on the server, and leaves no setting to other clients', async () => {
+  it('times statements out after 600 ms on the server, and leaks no setting to other clients', async () => {
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     await owner.query('BEGIN');
     await owner.query('LOCK TABLE users');
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       [0, 1].map((id) => withKey(pooledUrl).get(`${USERS}/${id}`).timeout(5000)),
     );
-    for (const { body } of answers) expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    for (const { body } of responses) expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
     const { rows } = await owner.query(
       `SELECT count(*)::int AS waiting FROM pg_stat_activity
        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -87,7 +87,7 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     await owner.end();
     const other = new Client({ connectionString: pooler.url });
     await other.connect();
-    for (let asked = 0; asked < 20; asked++) {
+    for (let attempt = 0; attempt < 20; attempt++) {
       expect((await other.query('SHOW statement_timeout')).rows).toEqual([
         { statement_timeout: '0' },
       ]);
@@ -95,7 +95,7 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     await other.end();
   });
 
-  it('reads times in UTC whatever the time zone of the server is', async () => {
+  it('reads times in UTC, regardless of the time zone of the server', async () => {
     const name = new URL(database.url).pathname.slice(1);
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
@@ -127,7 +127,7 @@ describe.skipIf(!HAS_PGBOUNCER)('behind PgBouncer in transaction mode', () => {
     await expect(startApp({ DATABASE_URL: pooler.url, DIRECT_URL })).rejects.toThrow(message);
   });
 
-  it('starts without DIRECT_URL if the pooler keeps a session for each client', async () => {
+  it('starts without DIRECT_URL if PgBouncer is in session mode', async () => {
     const sessions = await PgBouncer.start(database.runTimeUrl, 'session');
     const app = await startApp({ DATABASE_URL: sessions.url });
     const { id } = await issueKey(await app.getUrl());

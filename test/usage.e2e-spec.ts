@@ -22,7 +22,7 @@ async function databaseUrl(): Promise<string> {
   return new URL(`/${name}`, inject('databaseServerUrl')).href;
 }
 
-/** Of a key, once so many requests have been counted. */
+/** Waits until the usage of a key has this number of requests. */
 async function usageOf(id: string, requests: number, path = KEYS) {
   return expect
     .poll(
@@ -42,7 +42,7 @@ async function readUsage(id: string, query = ''): Promise<Record<string, unknown
 }
 
 describe('the usage of a key', () => {
-  it('has every request, by hour, route and outcome', async () => {
+  it('counts every request by hour, route and outcome', async () => {
     const { id, secret } = await issueKey(app.url);
     for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
     await withKey(app.url, secret).get(KEYS).expect(403);
@@ -52,7 +52,7 @@ describe('the usage of a key', () => {
       { outcome: 'admitted', requests: 3 },
       { outcome: 'forbidden', requests: 1 },
     ]);
-    // Another hour may have begun in between.
+    // A new hour may begin between the requests.
     const hour = expect.stringMatching(/:00:00\.000Z$/);
     const forbidden = { hour, route: `GET ${KEYS}`, outcome: 'forbidden', requests: 1 };
     expect(hours).toContainEqual(forbidden);
@@ -61,7 +61,7 @@ describe('the usage of a key', () => {
     );
   });
 
-  it('includes refused requests, also after the key’s revocation', async () => {
+  it('includes refused requests, even after the key’s revocation', async () => {
     const { id, secret } = await issueKey(app.url, { rateLimit: 2 });
     for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
     await withKey(app.url).post(`${KEYS}/${id}/revoke`).expect(200);
@@ -75,7 +75,7 @@ describe('the usage of a key', () => {
     ]);
   });
 
-  it('covers the requested period', async () => {
+  it('can be read for a given period', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
     await usageOf(id, 1);
@@ -92,35 +92,35 @@ describe('the usage of a key', () => {
     '?from=2020-01-01T00:00:00Z',
     '?from=yesterday',
     '?hours=3',
-  ])('is refused for %s', async (query) => {
+  ])('cannot be read with the query %s', async (query) => {
     const { id } = await issueKey(app.url);
     const { body } = await withKey(app.url).get(`${KEYS}/${id}/usage${query}`).expect(400);
     expect(body.code).toBe('INVALID_REQUEST');
   });
 
-  it('returns 404 for a key that does not exist', async () => {
+  it('cannot be read for a key that does not exist', async () => {
     const unknown = `${KEYS}/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90/usage`;
     const { body } = await withKey(app.url).get(unknown).expect(404);
     expect(body.code).toBe('API_KEY_NOT_FOUND');
   });
 
-  it('includes root keys', async () => {
+  it('is also available for root keys', async () => {
     const { body } = await withKey(app.url).get('/api/internal/root-keys').expect(200);
     const [{ id }] = body.rootKeys;
     await app.nest.get(UsageRecorder).flush();
-    const { body: answer } = await withKey(app.url).get(`/api/internal/root-keys/${id}/usage`);
-    expect(answer.usage.keyId).toBe(id);
-    expect(answer.usage.requests).toBeGreaterThan(0);
+    const { body: response } = await withKey(app.url).get(`/api/internal/root-keys/${id}/usage`);
+    expect(response.usage.keyId).toBe(id);
+    expect(response.usage.requests).toBeGreaterThan(0);
   });
 
-  it('is forgotten after 90 days', async () => {
+  it('is deleted after 90 days', async () => {
     const { id } = await issueKey(app.url);
     const recorder = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
     const row = { keyId: id, route: USER, outcome: 'admitted', recorder, requests: 1n };
     const old = new Date(Date.now() - 91 * 24 * HOUR_MS);
     await app.prisma.apiKeyUsage.create({ data: { ...row, hour: old } });
     const url = await databaseUrl();
-    // A process cleans up when it first writes.
+    // A process deletes old usage at its first write.
     const other = await startApp({ DATABASE_URL: url });
     await other.get(UsageRecorder).flush();
     await other.close();
@@ -129,7 +129,7 @@ describe('the usage of a key', () => {
 });
 
 describe('a process that is killed', () => {
-  it('loses at most the usage of its last five seconds', async () => {
+  it('loses at most the usage of its last 5 s', async () => {
     const doomed = await ServerProcess.start(BACKEND_MAIN, {
       NODE_ENV: 'test',
       PORT: '0',
@@ -179,7 +179,7 @@ describe('npm run keys -- usage', () => {
     return stdout;
   }
 
-  it('shows the counts until the end of the process, in order', async () => {
+  it('shows the usage until the graceful shutdown of the process', async () => {
     const { id, secret } = await issueKey(backend.origin);
     for (let time = 0; time < 5; time++) await statusWith(backend.origin, secret);
     await statusWith(backend.origin, 'wrong');
@@ -204,7 +204,7 @@ describe('npm run keys -- usage', () => {
 });
 
 describe('usage that cannot be saved', () => {
-  it('is kept until it can be saved, and counts once', async () => {
+  it('is kept in memory until it can be saved, and counts once', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
     await usageOf(id, 1);

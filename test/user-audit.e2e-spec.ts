@@ -20,7 +20,7 @@ async function eventsOf(userId: string) {
 }
 
 describe('the audit trail of users', () => {
-  it('has each write with its key, the names of the fields and the acting user', async () => {
+  it('records each write with its key, field names and acting user', async () => {
     const { id: keyId, secret } = await issueKey(app.url, {
       scopes: ['users:read', 'users:write'],
     });
@@ -46,7 +46,7 @@ describe('the audit trail of users', () => {
     expect(JSON.stringify(events)).not.toContain('+12025550123');
   });
 
-  it('names the author of each write on the same connection', async () => {
+  it('records the right acting user for each write on one connection', async () => {
     await withKey(app.url)
       .post(USERS)
       .set('X-Acting-User', 'somebody')
@@ -57,7 +57,7 @@ describe('the audit trail of users', () => {
     expect(events.map(({ after }) => after.actingUser)).toEqual(['somebody', null]);
   });
 
-  it('has no event for a refused write', async () => {
+  it('records no refused write', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['users:write'], writeFields: ['phone'] });
     await withKey(app.url, secret).patch(`${USERS}/grace`).send({ name: 'X' }).expect(403);
     await withKey(app.url).patch(`${USERS}/nobody`).send({ name: 'X' }).expect(404);

@@ -13,7 +13,7 @@ beforeAll(async () => {
   ({ id: userId } = await addUser(app.prisma, { phone: '+12025550123', name: 'Ada' }));
 });
 
-/** A client whose key has these scopes and limits. */
+/** A client with a key that has these scopes and fields. */
 async function keyWith(fields: object): Promise<ReturnType<typeof withKey>> {
   return withKey(app.url, (await issueKey(app.url, { ...fields })).secret);
 }
@@ -63,7 +63,7 @@ describe('a key with readFields', () => {
 });
 
 describe('a key with only users:write', () => {
-  it('sees only the id in the responses to PATCH and POST', async () => {
+  it('receives only the id in the responses to PATCH and POST', async () => {
     const writer = await keyWith({ scopes: ['users:write'] });
     const lastLoginAt = '2026-11-30T09:00:00.000Z';
     const { body } = await writer.patch(`${USERS}/${userId}`).send({ lastLoginAt }).expect(200);
@@ -81,7 +81,7 @@ describe('a key with writeFields', () => {
     writer = await keyWith({ scopes, writeFields: ['phone'] });
   });
 
-  it('writes these fields, and reads all', async () => {
+  it('writes these fields and reads all fields', async () => {
     const phone = '+12025550123';
     const { body } = await writer.patch(`${USERS}/${userId}`).send({ phone }).expect(200);
     expect(body.user).toMatchObject({ id: userId, phone, email: `${userId}@example.com` });
@@ -110,7 +110,7 @@ describe('a key with writeFields', () => {
     expect(await app.prisma.user.count({ where: { id } })).toBe(1);
   });
 
-  it('creates a user only of fields that it can write', async () => {
+  it('creates a user only with fields that it can write', async () => {
     await writer.post(USERS).send({ email: 'a@example.com', name: 'A' }).expect(403);
     const creator = await keyWith({ scopes: ['users:write'], writeFields: ['email', 'name'] });
     const user = { email: 'a@example.com', name: 'A' };
@@ -140,7 +140,7 @@ describe('a key without users:grant', () => {
 });
 
 describe('a key with users:grant', () => {
-  it('sets roles and permissions if it holds users:write, too', async () => {
+  it('sets roles and permissions if it also has users:write', async () => {
     const path = `${USERS}/${userId}`;
     const granter = await keyWith({ scopes: ['users:read', 'users:write', 'users:grant'] });
     const { body } = await granter
@@ -153,7 +153,7 @@ describe('a key with users:grant', () => {
   });
 });
 
-describe('a key of the earlier release', () => {
+describe('a key that an earlier release created', () => {
   it('writes only the fields that it can read', async () => {
     const id = randomUUID();
     await app.prisma.$executeRaw`

@@ -6,7 +6,7 @@ const PHONE = '+1","roles":["admin"],"x":"';
 
 const app = useApp();
 
-/** Puts a view over rows without the constraints of the table in its place. */
+/** Replaces the table with a view of rows that do not have the constraints of the table. */
 beforeAll(async () => {
   await app.prisma.$executeRawUnsafe(
     'ALTER TABLE users DROP CONSTRAINT users_id_check, DROP CONSTRAINT users_phone_check',
@@ -19,7 +19,7 @@ beforeAll(async () => {
     VALUES ('12', 'a@example.com', 'Ada', ${PHONE}, '{customer}', now())`;
 });
 
-describe('a view in place of the table of users', () => {
+describe('a view that replaces the table of users', () => {
   it('cannot add members to the JSON of a user', async () => {
     const { text, body } = await withKey(app.url).get(`${USERS}/12`).expect(200);
     expect(body.user).toMatchObject({ id: '12', phone: PHONE, roles: ['customer'] });

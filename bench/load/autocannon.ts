@@ -10,13 +10,13 @@ import { loadResultSchema } from './load-result.schema.js';
 const PROCESS = fileURLToPath(new URL('autocannon-process.mjs', import.meta.url));
 const MANIFEST = new URL('../node_modules/autocannon/package.json', import.meta.url);
 
-/** Comes through npm, but one core of it saturates only the slower servers, and it can't pause. */
+/** Available through npm, but on one core it saturates only slow servers, and it cannot pause. */
 export class Autocannon implements LoadGenerator {
   readonly name = 'autocannon';
 
   private constructor(readonly version: string) {}
 
-  /** Its package must have been installed. */
+  /** Loads the version of the package, which must be installed. */
   static async load(): Promise<Autocannon> {
     const manifest: unknown = JSON.parse(await readFile(MANIFEST, 'utf8'));
     return new Autocannon(z.object({ version: z.string() }).parse(manifest).version);
@@ -24,7 +24,7 @@ export class Autocannon implements LoadGenerator {
 
   async run({ pauseMs, ...load }: Load, signal: AbortSignal): Promise<LoadResult> {
     if (pauseMs !== undefined || load.request.expects !== undefined) {
-      throw new Error('Only wrk can pause between requests, and look into the answers.');
+      throw new Error('Only wrk can pause between requests and check responses.');
     }
     const [program, args] = pinned('generator', [process.execPath, PROCESS]);
     const child = promisify(execFile)(program, args, { signal });

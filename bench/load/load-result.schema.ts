@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The output of the load generators. */
+/** The output of a load generator. */
 export const loadResultSchema = z.object({
   requests: z.number(),
   requestsPerSecond: z.number(),

@@ -1,6 +1,6 @@
 /**
- * A request that is sent again and again; each `{value}` in its path and headers becomes a random
- * one of `values`.
+ * A repeated request. Each `{value}` in its path and headers is replaced with a random element of
+ * `values`.
  */
 export interface RequestTemplate {
   readonly method: 'GET' | 'POST';
@@ -8,7 +8,7 @@ export interface RequestTemplate {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly values: readonly string[];
-  /** Text that every response must contain, where the status alone proves nothing. */
+  /** Text that every response must contain, if the status alone does not prove success. */
   readonly expects?: string;
 }
 
@@ -22,16 +22,16 @@ export interface Load extends LoadTarget {
   readonly connections: number;
   readonly seconds: number;
   /**
-   * How long each connection waits before its next request, on average, exponentially distributed.
+   * The average pause of each connection before its next request, exponentially distributed.
    */
   readonly pauseMs?: number;
 }
 
 export interface LoadResult {
-  /** How many were answered. */
+  /** The number of completed requests. */
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** Requests that were not answered, or not as they should be. */
+  /** The number of requests without a response or with an unexpected one. */
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -51,8 +51,8 @@ export function p99sOf(results: readonly LoadResult[]): number[] {
 }
 
 /**
- * A program of its own, on its own core, that sends requests as fast as they are answered, or with
- * pauses.
+ * A separate program, on its own core. Each connection sends its next request after the response,
+ * or after a pause.
  */
 export interface LoadGenerator {
   readonly name: 'wrk' | 'autocannon';

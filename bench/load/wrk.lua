@@ -1,6 +1,6 @@
--- Sends the request of a file again and again, with a random line of another file in place of each {value}.
--- Arguments: the two files, the average pause of a connection in milliseconds (0: none), and a text that every
--- answer must contain (may be absent). wrk looks for its functions after init, so those not needed cost nothing.
+-- Repeats the request of a file, with a random line of another file in place of each {value}. Arguments: the two
+-- files, the average pause of a connection in milliseconds (0: none), and optionally a text that every response must
+-- contain. wrk looks its functions up after init, so functions that are not defined cost nothing.
 local PLACEHOLDER = '{value}'
 local parts, values = {}, {}
 local threads = {}

@@ -11,13 +11,13 @@ import { loadResultSchema } from './load-result.schema.js';
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
 const run = promisify(execFile);
 
-/** wrk is written in C: one core of it saturates any of the servers. */
+/** wrk is written in C: on one core, it saturates every server. */
 export class Wrk implements LoadGenerator {
   readonly name = 'wrk';
 
   private constructor(readonly version: string) {}
 
-  /** `undefined` if it is not installed. */
+  /** Finds the installed wrk; `undefined` if there is none. */
   static async find(): Promise<Wrk | undefined> {
     const output = await run('wrk', ['-v']).catch((error: { stdout?: string }) => error);
     const version = /^wrk (?:debian\/)?(\S+)/.exec(output.stdout ?? '')?.[1];

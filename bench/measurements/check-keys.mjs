@@ -1,5 +1,5 @@
-// Prints, as JSON, how long the guard's check of a key takes in a process of its own: microseconds,
-// for each kind of key.
+// Measures the key check of the guard in a separate process. Prints the duration for each kind of
+// key as JSON, in microseconds.
 import { ApiKeyGuard } from '../../dist/auth/api-key.guard.js';
 import { KeyVerifier } from '../../dist/api-keys/key-verifier.js';
 import { generateApiKey } from '../../dist/api-keys/api-key-format.js';
@@ -18,7 +18,7 @@ await app.init();
 const verifier = app.get(KeyVerifier, { strict: false });
 const guard = app.get(ApiKeyGuard, { strict: false });
 const unknown = generateApiKey(environment.API_KEY_ENVIRONMENT);
-// A process that has just begun has yet to hear that its keys are up to date.
+// A new process must first receive a heartbeat of the key sync.
 while (verifier.verify(issued, ADDRESS).outcome !== 'admitted') {
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
@@ -48,7 +48,7 @@ async function time(check) {
 }
 
 function canActivate(key) {
-  // Ends at once, so that no requests are in progress.
+  // The response ends immediately, so that no request stays in flight.
   const raw = { req: { socket: {} }, socket: {}, on: (_event, callback) => callback() };
   const reply = { raw, header: () => reply };
   const request = { headers: { 'x-api-key': key }, ip: ADDRESS };

@@ -4,7 +4,8 @@ import { markdownTable } from '../report/markdown-table.js';
 import type { Measurement } from './measurement.js';
 
 /**
- * From the start of a process to its first right answer, which takes a connection to the database.
+ * The time from the start of a process to its first correct response, which needs a database
+ * connection.
  */
 export const coldStart: Measurement = {
   name: 'cold-start',

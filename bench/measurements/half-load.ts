@@ -13,7 +13,7 @@ import { type Throughput, measureWarm } from './throughput.js';
 // responses.
 const PAUSE_MS = 50;
 
-/** How long requests take that arrive at random, at half of what a server can do. */
+/** The latency of requests that arrive at random at half the capacity of a server. */
 export const halfLoad: Measurement = {
   name: 'half-load',
   peers: () => [FASTIFY_PG, LATCHKEY],
@@ -68,7 +68,7 @@ function row({ title }: Peer, load: string, rounds: readonly Throughput[]): stri
   ];
 }
 
-/** Of the server's core. */
+/** The utilization of the server's core in percent. */
 function busyPercent({ requestsPerSecond, cpuMicrosecondsPerRequest }: Throughput): number {
   return (requestsPerSecond * cpuMicrosecondsPerRequest) / 10_000;
 }

@@ -23,7 +23,7 @@ interface Served {
   readonly megabytes: number;
 }
 
-/** The cost of more issued keys, and of one check. */
+/** The cost of more issued keys, and of one key check. */
 export const keys: Measurement = {
   name: 'keys',
   peers: () => [LATCHKEY_LEAN],

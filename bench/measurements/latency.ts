@@ -10,7 +10,7 @@ import type { Measurement } from './measurement.js';
 const CONNECTIONS = [1, 16, 64, 256];
 const COMPARED = [FASTIFY_PG, LATCHKEY, LATCHKEY_LEAN];
 
-/** How long requests take when each connection sends the next one as soon as it has its answer. */
+/** The latency of requests when each connection sends the next one after the response. */
 export const latency: Measurement = {
   name: 'latency',
   peers: () => COMPARED,
@@ -27,8 +27,8 @@ export const latency: Measurement = {
 };
 
 /**
- * All of them run all the while, so that what is compared is seconds apart: what else the machine
- * does is in every long answer.
+ * Alternates between servers that run concurrently, so that compared results are seconds apart:
+ * other work on the machine affects all of them.
  */
 function measureInTurns(
   run: BenchRun,
@@ -42,7 +42,7 @@ function measureInTurns(
   return run.inTurns(turns);
 }
 
-/** `results` by number of connections, server and round. */
+/** @param results by number of connections, server and round */
 function latencyTable(results: readonly LoadResult[][][]): string {
   const rows = CONNECTIONS.flatMap((connections, index) =>
     COMPARED.map((peer, position) =>

@@ -18,19 +18,19 @@ interface McpServer {
   readonly title: string;
   readonly script: string;
   readonly variables: NodeJS.ProcessEnv;
-  readonly asksBackend: boolean;
+  readonly callsBackend: boolean;
   readonly call: Omit<ToolCall, 'tokens'>;
 }
 
 const ECHO = {
   script: 'bench/dist/mcp-echo/main.js',
-  asksBackend: false,
+  callsBackend: false,
   call: { tool: 'echo', arguments: { text: ECHOED }, expects: ECHOED },
 };
 
 const GET_BALANCE = {
   variables: MCP_SERVER_VARIABLES,
-  asksBackend: true,
+  callsBackend: true,
   call: { tool: 'get_balance', arguments: {}, expects: 'balance is' },
 };
 
@@ -51,7 +51,7 @@ const SERVERS: readonly McpServer[] = [
   { ...ECHO, title: 'echo, bare', variables: {} },
 ];
 
-/** A tool that asks the backend, against one written by hand, and tools that ask nobody. */
+/** A tool that calls the backend, a handwritten equivalent, and tools without a backend call. */
 export const mcpToolCall: Measurement = {
   name: 'mcp-tool-call',
   peers: () => [LATCHKEY],
@@ -73,7 +73,7 @@ async function measureWithBackend(
   server: McpServer,
   tokens: readonly string[],
 ): Promise<LoadResult[]> {
-  if (!server.asksBackend) return measure(run, server, tokens);
+  if (!server.callsBackend) return measure(run, server, tokens);
   const database = await run.database();
   return run.withServer({ peer: LATCHKEY, database }, ({ origin }) => {
     const backend = { BACKEND_API_URL: origin, INTERNAL_API_KEY: API_KEY };
@@ -81,7 +81,7 @@ async function measureWithBackend(
   });
 }
 
-/** A result for each number of connections. */
+/** Returns a result for each number of connections. */
 async function measure(
   run: BenchRun,
   { script, variables, call }: McpServer,
@@ -96,7 +96,7 @@ async function measure(
     variables: { PATH: process.env.PATH, NODE_ENV: 'production', ...variables, MCP_PORT: port },
   });
   try {
-    await server.ready(() => isAnswered(target), run.signal);
+    await server.ready(() => isServing(target), run.signal);
     await run.warmUp(target, Math.max(...CONNECTIONS));
     const results: LoadResult[] = [];
     for (const connections of CONNECTIONS) results.push(await run.load(target, { connections }));
@@ -106,7 +106,7 @@ async function measure(
   }
 }
 
-async function isAnswered({
+async function isServing({
   origin,
   request: { path, headers, body = '', values, expects = '' },
 }: LoadTarget): Promise<boolean> {

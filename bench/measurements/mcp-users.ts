@@ -7,7 +7,7 @@ const PUBLIC_URL = 'https://mcp.example/mcp';
 const ISSUER = 'https://issuer.example';
 const SECRET = randomBytes(32).toString('hex');
 
-/** So that the MCP server takes the tokens that are minted here, as often as they come. */
+/** With these variables, the MCP server accepts the minted tokens at any rate. */
 export const MCP_SERVER_VARIABLES = {
   MCP_PUBLIC_URL: PUBLIC_URL,
   MCP_RATE_LIMIT: '1000000',

@@ -5,18 +5,18 @@ import type { Peer } from '../peers.js';
 export interface Section {
   /** Markdown, without the heading. */
   readonly text: string;
-  /** How often and how long was measured. */
+  /** The number and duration of the rounds. */
   readonly conditions: string;
-  /** An SVG. */
+  /** An SVG image. */
   readonly chart?: string;
 }
 
 /**
- * Measures the figures of a section of docs/explanation/performance-figures.md, which has its name.
+ * Measures the figures of the section with its name in docs/explanation/performance-figures.md.
  */
 export interface Measurement {
   readonly name: string;
-  /** The peers that it runs, so that they can be built before. */
+  /** The peers to build before the measurement. */
   peers(options: Options): readonly Peer[];
   run(run: BenchRun): Promise<Section>;
 }

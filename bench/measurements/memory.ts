@@ -16,8 +16,7 @@ interface Memory {
 }
 
 /**
- * The resident memory of a process that has answered a few requests, and the most that it has under
- * load.
+ * The resident memory of a process after a few requests, and its peak under load.
  */
 export const memory: Measurement = {
   name: 'memory',
@@ -40,14 +39,14 @@ export const memory: Measurement = {
 async function observe(run: BenchRun, server: PeerServer): Promise<Memory> {
   await sleep(SETTLE_MS);
   const idle = await server.residentMegabytes();
-  return { idle, loaded: await highest(server, run.load(server)) };
+  return { idle, loaded: await peakMemory(server, run.load(server)) };
 }
 
-async function highest(server: PeerServer, load: Promise<unknown>): Promise<number> {
-  const over = load.then(() => 'over');
-  let most = 0;
-  while ((await Promise.race([over, sleep(SAMPLE_MS, 'running')])) === 'running') {
-    most = Math.max(most, await server.residentMegabytes());
+async function peakMemory(server: PeerServer, load: Promise<unknown>): Promise<number> {
+  const completed = load.then(() => 'completed');
+  let peak = 0;
+  while ((await Promise.race([completed, sleep(SAMPLE_MS, 'running')])) === 'running') {
+    peak = Math.max(peak, await server.residentMegabytes());
   }
-  return most;
+  return peak;
 }

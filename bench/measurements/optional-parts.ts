@@ -86,7 +86,7 @@ async function measure(run: BenchRun, parts: readonly Part[]) {
   };
 }
 
-/** Takes traces, and does nothing with them. */
+/** Starts a collector that accepts traces and discards them. */
 async function startCollector(): Promise<{ url: string; stop: () => void }> {
   const server = createServer((request, response) => {
     request

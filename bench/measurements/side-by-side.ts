@@ -4,9 +4,9 @@ import { type Throughput, measureWarm } from './throughput.js';
 type Pair = readonly [Throughput, Throughput];
 
 /**
- * Measures two nearly equal servers at the same time and on the same core: one after the other
- * the machine's own speed differs by more than what is compared. The process that starts first is
- * one percent slower, so the order alternates.
+ * Measures two nearly equal servers concurrently on the same core, because the speed of the machine
+ * varies over time by more than their difference. The process that starts first is 1 % slower, so
+ * the order alternates.
  */
 export function sideBySide(run: BenchRun, one: Subject, other: Subject): () => Promise<Pair> {
   let isSwapped = true;

@@ -9,11 +9,10 @@ import { markdownTable } from '../report/markdown-table.js';
 import { medianOf, ratiosByRound, spreadOf } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 
-/** The result of a peer in a round. */
+/** The result of a peer in one round. */
 export interface Throughput extends LoadResult {
   /**
-   * Of the server's own time on its core: other programs don't slow it as they do the clock on the
-   * wall.
+   * The CPU time of the server per request. Other programs affect it less than the elapsed time.
    */
   readonly cpuMicrosecondsPerRequest: number;
 }
@@ -39,7 +38,7 @@ export const throughput: Measurement = {
   },
 };
 
-/** Requests per second of each peer, a result for each round. */
+/** Measures the throughput of each peer. Returns a result for each round. */
 export async function measureThroughput(
   run: BenchRun,
   peers: readonly Peer[],
@@ -53,7 +52,7 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-/** In little time: servers that are warm, in turns of a second. */
+/** Measures warm servers quickly, in turns of 1 s. */
 export async function measureTogether(
   run: BenchRun,
   servers: readonly PeerServer[],

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /**
- * Compares a key that was sent with the right one in constant time, as a hand-written guard does.
+ * Compares a received key with the expected one in constant time, like a handwritten guard.
  */
 export function apiKeyMatcher(key: string): (sent: string | string[] | undefined) => boolean {
   const expected = digest(key);

@@ -1,4 +1,4 @@
-/** The columns of a user under the names of the answer. */
+/** The columns of a user with the names of the response. */
 export const USER_COLUMNS =
   'id, email, name, phone, roles, permissions, created_at AS "createdAt", last_login_at AS "lastLoginAt"';
 
@@ -16,7 +16,7 @@ export interface UserRow {
 const text = { type: 'string' };
 const texts = { type: 'array', items: text };
 
-/** From this Fastify compiles a function that writes the JSON. */
+/** The schema from which Fastify compiles a serializer. */
 export const userResponseSchema = {
   type: 'object',
   properties: {

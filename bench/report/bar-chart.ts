@@ -14,7 +14,7 @@ const ROW_HEIGHT = 30;
 const BAR_HEIGHT = 18;
 const TOP = 44;
 
-/** An SVG with a bar for each median, and a line from the smallest to the largest value. */
+/** Draws an SVG with a bar for each median and a line from the smallest to the largest value. */
 export function barChart(title: string, bars: readonly Bar[]): string {
   const scale = BAR_WIDTH / Math.max(...bars.map(({ spread }) => spread.max));
   const height = TOP + bars.length * ROW_HEIGHT + 8;

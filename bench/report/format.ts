@@ -6,19 +6,19 @@ export function formatCount(value: number): string {
   return wholeNumbers.format(value);
 }
 
-/** Says what `formatSpread` means, and how it was come by. */
+/** Explains the format of `formatSpread` and the number and duration of the rounds. */
 export function describeRounds(rounds: number, seconds?: number): string {
   const length = seconds === undefined ? '' : ` of ${seconds} s`;
   return `median (smallest–largest) of ${rounds} rounds${length}.`;
 }
 
-/** Three digits that matter, such as 0.512, 3.42 and 28.1. */
+/** Formats a value with three significant digits, such as 0.512, 3.42 and 28.1. */
 export function formatDecimal(value: number): string {
   if (value >= 100) return formatCount(value);
   return value.toFixed(value >= 10 ? 1 : value >= 1 ? 2 : 3);
 }
 
-/** The median of values and, in brackets, the smallest and the largest. */
+/** Formats the median of values and, in parentheses, the smallest and the largest. */
 export function formatSpread(
   values: readonly number[],
   format: (value: number) => string = formatDecimal,

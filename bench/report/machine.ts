@@ -6,7 +6,7 @@ import type { BenchRun } from '../bench-run.js';
 const PACKAGES = ['fastify', 'pg', '@nestjs/core', 'prisma', 'next', 'better-auth'];
 const manifestSchema = z.object({ version: z.string() });
 
-/** Everything besides the code that the figures depend on. */
+/** Describes the machine and the versions that the figures depend on. */
 export async function describeMachine({ generator, databaseServer }: BenchRun): Promise<string> {
   const [cpu] = cpus();
   const versions = await Promise.all(PACKAGES.map(describePackage));
@@ -17,7 +17,7 @@ export async function describeMachine({ generator, databaseServer }: BenchRun): 
   ].join('\n');
 }
 
-/** Without what the maker of the machine has added to it. */
+/** The kernel version without the suffix of the vendor. */
 function kernelVersion(): string {
   return release().split('.').slice(0, 2).join('.');
 }

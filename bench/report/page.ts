@@ -5,8 +5,8 @@ const PAGE = new URL('../../docs/explanation/performance-figures.md', import.met
 const CHART = new URL('../../docs/explanation/performance-figures.svg', import.meta.url);
 
 /**
- * Replaces sections of docs/explanation/performance-figures.md, by name; the handwritten text
- * around them stays.
+ * Replaces sections of docs/explanation/performance-figures.md by name. The handwritten text around
+ * them stays.
  */
 export async function writeSections(sections: ReadonlyMap<string, string>): Promise<void> {
   let page = await readFile(PAGE, 'utf8');

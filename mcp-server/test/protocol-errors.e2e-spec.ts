@@ -36,14 +36,14 @@ function send(bytes: string): Promise<Exchange> {
 }
 
 async function statusesOf(bytes: string): Promise<number[]> {
-  return (await send(bytes)).answers.map(({ status }) => status);
+  return (await send(bytes)).responses.map(({ status }) => status);
 }
 
 function get(path: string, fields: readonly string[], version = '1.1'): string {
   return `${[`GET ${path} HTTP/${version}`, ...fields].join('\r\n')}\r\n\r\n`;
 }
 
-/** A call that the server answers with its tools, unless the fields keep it from that. */
+/** A call that the server responses with its tools, unless the fields keep it from that. */
 function listTools(fields: readonly string[]): string {
   const lines = [
     'POST /mcp HTTP/1.1',
@@ -59,9 +59,9 @@ function listTools(fields: readonly string[]): string {
  * The only response has this status, in the format of Nest's, and the server closes the connection.
  */
 async function expectRefused(status: number, bytes: string): Promise<void> {
-  const { answers, rest, isRefused } = await send(bytes);
-  expect(answers.map((answer) => answer.status)).toEqual([status]);
-  const [answer] = answers;
+  const { responses, rest, isRefused } = await send(bytes);
+  expect(responses.map((response) => response.status)).toEqual([status]);
+  const [answer] = responses;
   expect(answer?.contentType).toBe('application/json; charset=utf-8');
   expect(errorSchema.parse(JSON.parse(answer?.body ?? '')).statusCode).toBe(status);
   expect(rest).toBe('');
@@ -99,8 +99,8 @@ describe('the limit of 100 header fields', () => {
 
   it('refuses a request before the client is asked for its content', async () => {
     const fields = ['Host: localhost', 'Expect: 100-continue', ...padding(100)];
-    const { answers, isContinued } = await send(listTools(fields));
-    expect(answers.map(({ status }) => status)).toEqual([431]);
+    const { responses, isContinued } = await send(listTools(fields));
+    expect(responses.map(({ status }) => status)).toEqual([431]);
     expect(isContinued).toBe(false);
   });
 
@@ -109,7 +109,7 @@ describe('the limit of 100 header fields', () => {
       listTools(['Host: localhost', authorization, 'Expect: 100-continue']),
     );
     expect(result.isContinued).toBe(true);
-    expect(result.answers.map(({ status }) => status)).toEqual([200]);
+    expect(result.responses.map(({ status }) => status)).toEqual([200]);
   });
 
   it('refuses more than 16 KiB likewise', async () => {

@@ -13,10 +13,10 @@ import { issueKey } from '../support/keys.js';
 import { type ApiRequest, type Credentials, apiRequests } from './support/api-requests.js';
 import { ChaosDatabase, until } from './support/chaos-database.js';
 import {
-  type Answer,
   Contract,
   HANG_MS,
   type OpenApi,
+  type ReceivedResponse,
   codeOf,
   readOpenApi,
 } from './support/contract.js';
@@ -30,8 +30,8 @@ import { USER_IDS } from './support/schema-values.js';
 const CASES_IN_PROCESS = scaled(100_000, 5);
 const CASES_OVER_SOCKETS = scaled(20_000, 5);
 const BATCH = 50;
-// Enough for each control to be found.
-const CASES_OF_CONTROL = 2000;
+// Enough for each control to reveal its violation.
+const CONTROL_CASES = 2000;
 const TIMEOUT_MS = 900_000;
 const KEYS_TO_END = 100;
 const MAX_SHOWN = 2000;
@@ -50,7 +50,7 @@ beforeAll(async () => {
     JWT_SECRET,
     JWT_ISSUER: 'issuer',
     AUTH_TOKEN_AUDIENCE: AUDIENCE,
-    // Otherwise, every response would be a refusal by the limits for strangers and the root key.
+    // With the default limits, most responses would be 429.
     SOURCE_FAILURE_LIMIT: '10000000',
     KEY_RATE_LIMIT: '10000000',
     KEY_USERS_LIMIT: '1000000000',
@@ -101,12 +101,12 @@ function mint(userId: string, lifetimeSeconds = 3600): Promise<string> {
   return mintAccessToken({ ...grant, userId, clientId: 'test', lifetimeSeconds });
 }
 
-/** How often which answer came. */
+/** Counts responses by status and problem code. */
 class Tally {
   readonly counts = new Map<string, number>();
 
-  add(answer: Answer): void {
-    const name = [answer.status, codeOf(answer)].filter(Boolean).join(' ');
+  add(response: ReceivedResponse): void {
+    const name = [response.status, codeOf(response)].filter(Boolean).join(' ');
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 
@@ -129,8 +129,8 @@ class Tally {
   }
 }
 
-/** Makes every key as good as the root key. */
-function takeAnyKey(): void {
+/** Admits every key like the root key. */
+function admitAnyKey(): void {
   const verifier = app.get(KeyVerifier);
   vi.spyOn(verifier, 'verify').mockReturnValue(verifier.verify(API_KEY, '127.0.0.1'));
 }
@@ -144,15 +144,15 @@ function openApiWithout(remove: (document: OpenApi) => void): OpenApi {
 
 const secondsSince = (moment: number) => ((performance.now() - moment) / 1000).toFixed(0);
 
-describe('requests that the API describes, and ever further from that', () => {
-  async function send({ method, target, headers, payload }: ApiRequest): Promise<Answer> {
+describe('valid and invalid requests generated from the OpenAPI document', () => {
+  async function send({ method, target, headers, payload }: ApiRequest): Promise<ReceivedResponse> {
     const startedAt = performance.now();
     const content = payload === undefined ? {} : { payload };
-    const answer = await app.inject({ method, url: target, headers, ...content });
+    const response = await app.inject({ method, url: target, headers, ...content });
     return {
-      status: answer.statusCode,
-      contentType: answer.headers['content-type']?.toString(),
-      body: answer.body,
+      status: response.statusCode,
+      contentType: response.headers['content-type']?.toString(),
+      body: response.body,
       ms: performance.now() - startedAt,
     };
   }
@@ -160,12 +160,12 @@ describe('requests that the API describes, and ever further from that', () => {
   function fuzz(document: OpenApi, count: number, tally = new Tally()) {
     const contract = new Contract(document);
     const examine = async (request: ApiRequest): Promise<string[]> => {
-      const answer = await send(request);
-      tally.add(answer);
-      // As `inject` understands it.
+      const response = await send(request);
+      tally.add(response);
+      // `inject` normalizes the target in the same way.
       const { pathname, search } = new URL(request.target, 'http://localhost');
-      const violation = contract.findViolation({ ...request, target: pathname + search }, answer);
-      return violation === undefined ? [] : [describeFault(violation, { ...request, answer })];
+      const violation = contract.findViolation({ ...request, target: pathname + search }, response);
+      return violation === undefined ? [] : [describeFault(violation, { ...request, response })];
     };
     const requests = apiRequests(document, contract, credentials);
     return findFault(requests, count, BATCH, async (batch) =>
@@ -174,7 +174,7 @@ describe('requests that the API describes, and ever further from that', () => {
   }
 
   it(
-    'get documented answers within a second, none of 5xx, and none of 2xx without a key',
+    'get documented responses within 1 s, never 5xx, and never 2xx without a key',
     async () => {
       const tally = new Tally();
       const startedAt = performance.now();
@@ -182,11 +182,11 @@ describe('requests that the API describes, and ever further from that', () => {
       tally.print();
       expect(fault).toBeUndefined();
       record({
-        promise: 'every answer is documented; no 5xx, no hang, nobody let in without a key',
-        broken: `${tally.total} generated requests in process, seed ${SEED}`,
-        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
-        control: 'found: any key taken, a service that fails or hangs, whatever is not documented',
-        anchor: 'Schemathesis: status, content type and schema conform',
+        promise: 'Every response is documented: no 5xx, no time-out, no access without a key',
+        failure: `${tally.total} generated requests in process, seed ${SEED}`,
+        result: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        control: 'detected: any key admitted, a failing or hanging service, undocumented responses',
+        reference: 'Schemathesis: status, content type and schema conform',
       });
     },
     TIMEOUT_MS,
@@ -194,10 +194,10 @@ describe('requests that the API describes, and ever further from that', () => {
 
   it.each<[string, string, () => OpenApi]>([
     [
-      'any key is taken',
-      'let in without a key',
+      'any key is admitted',
+      'admitted without a key',
       () => {
-        takeAnyKey();
+        admitAnyKey();
         return readOpenApi();
       },
     ],
@@ -211,7 +211,7 @@ describe('requests that the API describes, and ever further from that', () => {
     ],
     [
       'a service hangs',
-      'answered after',
+      'responded after',
       () => {
         vi.spyOn(app.get(UsersService), 'list').mockImplementation(async () => {
           await sleep(HANG_MS + 100);
@@ -244,12 +244,12 @@ describe('requests that the API describes, and ever further from that', () => {
           }
         }),
     ],
-  ])('are found to break the contract when %s', async (_case, violation, breakIt) => {
-    expect(await fuzz(breakIt(), CASES_OF_CONTROL)).toContain(violation);
+  ])('reveal a violation of the contract if %s (control)', async (_case, violation, breakIt) => {
+    expect(await fuzz(breakIt(), CONTROL_CASES)).toContain(violation);
   });
 });
 
-describe('bytes that no client would send', () => {
+describe('raw requests that no HTTP client sends', () => {
   type Judge = (request: RawRequest, exchange: Exchange) => string | undefined;
 
   async function fuzz(
@@ -262,7 +262,7 @@ describe('bytes that no client would send', () => {
     const takeStatements = watchStatements();
     const examine = async (request: RawRequest): Promise<string[]> => {
       const result = await exchange(port, request.bytes);
-      for (const answer of result.answers) tally.add(answer);
+      for (const response of result.responses) tally.add(response);
       const violation = judge(request, result);
       return violation === undefined ? [] : [describeFault(violation, { ...request, ...result })];
     };
@@ -275,47 +275,47 @@ describe('bytes that no client would send', () => {
   }
 
   const contract = new Contract(readOpenApi());
-  const keepsContract: Judge = (request, { answers, rest, isStuck }) => {
-    const [answer] = answers;
+  const keepsContract: Judge = (request, { responses, rest, isStuck }) => {
+    const [response] = responses;
     if (isStuck) return 'a connection that is never closed';
-    if (answer === undefined) return 'no answer';
-    if (answers.length > 1 || rest !== '') return 'more than an answer';
-    return contract.findViolation(request, answer);
+    if (response === undefined) return 'no response';
+    if (responses.length > 1 || rest !== '') return 'more than one response';
+    return contract.findViolation(request, response);
   };
   const isRefused: Judge = (request, result) => {
-    const [answer] = result.answers;
-    if (answer !== undefined && ![400, 417].includes(answer.status)) return 'not refused';
+    const [response] = result.responses;
+    if (response !== undefined && ![400, 417].includes(response.status)) return 'not refused';
     const violation = keepsContract(request, result);
     return violation ?? (result.isRefused ? undefined : 'a connection that stays open');
   };
 
   const PROMISES: [string, (key: string) => fc.Arbitrary<RawRequest>, Judge, boolean, string][] = [
     [
-      'get documented answers within a second, and neither 2xx nor SQL without a key',
+      'get documented responses within 1 s, and neither 2xx nor SQL without a key',
       unkeyedRequests,
       keepsContract,
       false,
-      'disguised paths, request forms and headers, with no key where it must be',
+      'disguised paths, request forms and headers, without a valid key header',
     ],
     [
-      'get documented answers within a second with a key, and none of 5xx',
+      'get documented responses within 1 s, and never 5xx, with a key',
       keyedRequests,
       keepsContract,
       true,
-      'disguised paths, request forms and headers, with a good key',
+      'disguised paths, request forms and headers, with a valid key',
     ],
     [
-      'are refused once, without SQL, and with the end of the connection where it is not clear where they end',
+      'are refused once, without SQL, and with a closed connection, if their end is ambiguous',
       smugglingRequests,
       isRefused,
       false,
-      'request smuggling with a good key: lengths, codings, chunks, ends of lines',
+      'request smuggling with a valid key: lengths, codings, chunks, line ends',
     ],
   ];
 
   it.each(PROMISES)(
     '%s',
-    async (promise, requestsWith, judge, mayRunSql, broken) => {
+    async (promise, requestsWith, judge, mayRunSql, failure) => {
       const tally = new Tally();
       const startedAt = performance.now();
       const front = app.get(HttpFront);
@@ -327,50 +327,50 @@ describe('bytes that no client would send', () => {
       const refused = front.loadShedder?.refused ?? 0;
       expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(refused - refusedBefore);
       record({
-        promise: `bytes that no client would send ${promise}`,
-        broken: `${broken}: ${tally.total} over sockets, seed ${SEED}`,
-        figure: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
-        control: 'found: any key taken, a lenient parser',
-        anchor: 'RFC 9112: refuse what is ambiguous, and close',
+        promise: `Raw requests ${promise}`,
+        failure: `${failure}: ${tally.total} over sockets, seed ${SEED}`,
+        result: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
+        control: 'detected: any key admitted, a lenient parser',
+        reference: 'RFC 9112: refuse ambiguous requests and close the connection',
       });
     },
     TIMEOUT_MS,
   );
 
-  const overlooks: Judge = () => undefined;
+  const acceptsAll: Judge = () => undefined;
 
-  it('are found to be let in, and to run SQL, when any key is taken', async () => {
-    takeAnyKey();
+  it('are admitted and run SQL if any key is admitted (control)', async () => {
+    admitAnyKey();
     const requests = unkeyedRequests(API_KEY);
-    const isLetIn = await fuzz(requests, CASES_OF_CONTROL, keepsContract, { mayRunSql: true });
-    expect(isLetIn).toContain('let in without a key');
-    expect(await fuzz(requests, CASES_OF_CONTROL, overlooks)).toContain('SQL was run');
+    const admitted = await fuzz(requests, CONTROL_CASES, keepsContract, { mayRunSql: true });
+    expect(admitted).toContain('admitted without a key');
+    expect(await fuzz(requests, CONTROL_CASES, acceptsAll)).toContain('SQL was run');
   });
 
-  it('are found not to be refused, and to run SQL, where the parser is a lenient one', async () => {
+  it('are accepted and run SQL if the parser is lenient (control)', async () => {
     const server = app.getHttpServer();
     Object.assign(server, { insecureHTTPParser: true });
     const requests = smugglingRequests(API_KEY);
-    const isTaken = await fuzz(requests, CASES_OF_CONTROL, isRefused, { mayRunSql: true });
-    const runsSql = await fuzz(requests, CASES_OF_CONTROL, overlooks);
+    const accepted = await fuzz(requests, CONTROL_CASES, isRefused, { mayRunSql: true });
+    const withSql = await fuzz(requests, CONTROL_CASES, acceptsAll);
     Object.assign(server, { insecureHTTPParser: false });
-    expect(isTaken).toContain('not refused');
-    expect(runsSql).toContain('SQL was run');
+    expect(accepted).toContain('not refused');
+    expect(withSql).toContain('SQL was run');
   });
 
-  it('are found to get no answer from a server that is slow', async () => {
+  it('get no response from a slow server (control)', async () => {
     vi.spyOn(app.get(UsersService), 'list').mockImplementation(async () => {
       await sleep(HANG_MS + 100);
       return { users: [], nextCursor: null };
     });
     const options = { mayRunSql: true };
-    const fault = await fuzz(keyedRequests(API_KEY), CASES_OF_CONTROL, keepsContract, options);
-    expect(fault).toContain('no answer');
+    const fault = await fuzz(keyedRequests(API_KEY), CONTROL_CASES, keepsContract, options);
+    expect(fault).toContain('no response');
   });
 });
 
 /**
- * Notes the statements on users, which are of requests: nothing else in the process asks for them.
+ * Records the statements on users and accounts. In this process, only requests send them.
  */
 function watchStatements(): () => string[] {
   const query = vi.spyOn(Client.prototype, 'query');

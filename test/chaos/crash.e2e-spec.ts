@@ -12,7 +12,7 @@ import { ChaosDatabase, migrate, queryOnce, until } from './support/chaos-databa
 import { IS_FULL, ms, record, scaled } from './support/results.js';
 
 const KILLS = scaled(20, 5);
-// In CI other work has the two cores too.
+// In CI, other work shares the two cores.
 const START_BOUND_MS = IS_FULL ? 3000 : 9000;
 
 let database: ChaosDatabase;
@@ -23,7 +23,7 @@ afterAll(() => database.remove());
 
 const worst = (values: readonly number[]) => Math.max(...values);
 
-/** Kills the backend again and again under writes. */
+/** Kills and restarts the backend repeatedly under writes. */
 async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {}) {
   const starts: number[] = [];
   const acknowledged: string[] = [];
@@ -51,7 +51,7 @@ async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {})
 }
 
 describe('kill -9 of the backend', () => {
-  it('loses no acknowledged write, and the process is ready again soon', async () => {
+  it('loses no acknowledged write, and a new process is ready within seconds', async () => {
     const control = await killUnderWrites(1, without('durability'));
     const { starts, acknowledged, lost } = await killUnderWrites(KILLS);
     expect(acknowledged.length).toBeGreaterThan(0);
@@ -59,16 +59,16 @@ describe('kill -9 of the backend', () => {
     expect(worst(starts)).toBeLessThan(START_BOUND_MS);
     expect(control.lost.length).toBeGreaterThan(0);
     record({
-      promise: 'kill -9 of the backend loses nothing that was acknowledged',
-      broken: `${KILLS} times under writes`,
-      figure: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
+      promise: 'kill -9 of the backend loses no acknowledged write',
+      failure: `${KILLS} times under writes`,
+      result: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
       control: `${control.lost.length} of ${control.acknowledged.length} lost`,
-      anchor: 'crash-only: the one way to stop that is always there',
+      reference: 'crash-only software: a crash is always possible',
     });
   });
 });
 
-/** Kills the MCP server again and again under tool calls that write. */
+/** Kills and restarts the MCP server repeatedly under tool calls that write. */
 async function killUnderToolCalls(
   backend: ServerProcess,
   kills: number,
@@ -107,7 +107,7 @@ async function killUnderToolCalls(
     );
     const stored = Number(row?.phone?.slice(-4) ?? 0);
     lost += Math.max(0, last - stored);
-    // The one that was not acknowledged may have been done or not.
+    // The unacknowledged write may or may not be stored.
     expect(stored).toBeLessThanOrEqual(last + 1);
     last = stored;
   }
@@ -115,7 +115,7 @@ async function killUnderToolCalls(
 }
 
 describe('kill -9 of the MCP server', () => {
-  it('loses no acknowledged write, and the process is ready again soon', async () => {
+  it('loses no acknowledged write, and a new process is ready within seconds', async () => {
     const backend = await startBackend(database.url);
     await ready(backend);
     await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
@@ -129,11 +129,11 @@ describe('kill -9 of the MCP server', () => {
     expect(worst(starts)).toBeLessThan(START_BOUND_MS);
     expect(control.lost).toBeGreaterThan(0);
     record({
-      promise: 'kill -9 of the MCP server loses nothing that was acknowledged',
-      broken: `${KILLS} times under tool calls that write`,
-      figure: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
+      promise: 'kill -9 of the MCP server loses no acknowledged write',
+      failure: `${KILLS} times under tool calls that write`,
+      result: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
       control: `${control.lost} of ${control.acknowledged} lost`,
-      anchor: 'the same',
+      reference: 'crash-only software',
     });
   });
 });
@@ -146,16 +146,16 @@ async function emptyDatabase(name: string): Promise<URL> {
   return url;
 }
 
-/** How many of three fail that run the same migrations without a look at each other. */
+/** The number of failures among three concurrent runs of the migrations without a lock. */
 async function failuresWithoutLock(): Promise<number> {
-  const url = await emptyDatabase('careless');
+  const url = await emptyDatabase('unlocked');
   const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');
   const runs = await Promise.allSettled([1, 2, 3].map(() => queryOnce(url.href, sql)));
   return runs.filter(({ status }) => status === 'rejected').length;
 }
 
-describe('migrations that several replicas run at once', () => {
-  it('are applied once', async () => {
+describe('migrations that several replicas run concurrently', () => {
+  it('are each applied once', async () => {
     const control = await failuresWithoutLock();
     expect(control).toBeGreaterThan(0);
     const url = await emptyDatabase('several');
@@ -170,11 +170,11 @@ describe('migrations that several replicas run at once', () => {
     expect(applied[0]?.rows).toBe(applied[0]?.names);
     expect(applied[0]?.unfinished).toBe(0);
     record({
-      promise: 'Migrations may be run by several replicas at once',
-      broken: 'three times at once on an empty database',
-      figure: 'each applied once, none failed',
+      promise: 'Several replicas can run migrations concurrently',
+      failure: 'three concurrent runs on an empty database',
+      result: 'each applied once, none failed',
       control: `${control} of 3 failed`,
-      anchor: 'Prisma’s advisory lock',
+      reference: 'Prisma’s advisory lock',
     });
   });
 });

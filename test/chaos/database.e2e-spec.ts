@@ -13,21 +13,21 @@ import {
 import {
   Callers,
   type Outcome,
-  type Question,
-  ask,
+  type TestRequest,
   percentile,
   recovery,
+  sendRequest,
   tally,
 } from './support/callers.js';
 import { ChaosDatabase, until } from './support/chaos-database.js';
 import { IS_FULL, ms, record, scaled } from './support/results.js';
 
 const POOL = 10;
-// Fewer than what is refused as too many.
+// Few enough that load shedding refuses none.
 const CALLERS = 24;
 const READ_STATUSES = ['200', '503 DATABASE_UNAVAILABLE'];
 
-// In CI other work has the two cores too.
+// In CI, other work shares the two cores.
 const SLACK = IS_FULL ? 1 : 2;
 const ANSWER_BOUND_MS = 1400 * SLACK;
 const FAST_BOUND_MS = 50 * SLACK;
@@ -35,7 +35,7 @@ const RECOVERY_BOUND_MS = 500 * SLACK;
 
 let database: ChaosDatabase;
 let backend: ServerProcess;
-let user: Question;
+let user: TestRequest;
 
 beforeAll(async () => {
   database = await ChaosDatabase.start();
@@ -72,26 +72,26 @@ function internalErrors(outcomes: readonly Outcome[]): number {
 }
 
 describe('a database that is down at the start', () => {
-  it('leaves the backend live and not ready, and is used within 2 s of its start', async () => {
+  it('leaves the backend live but not ready, and is used within 2 s of its return', async () => {
     await database.shutDown();
     await expect(startBackend(database.url, without('late-connection'))).rejects.toThrow(
       'did not start',
     );
     const early = await startBackend(database.url);
-    expect((await ask(early.origin, { path: '/api/health/live' })).status).toBe(200);
+    expect((await sendRequest(early.origin, { path: '/api/health/live' })).status).toBe(200);
     expect(await isReady(early)).toBe(false);
-    expect((await ask(early.origin, user)).code).toBe('DATABASE_UNAVAILABLE');
-    const backAt = await database.startAgain();
+    expect((await sendRequest(early.origin, user)).code).toBe('DATABASE_UNAVAILABLE');
+    const backAt = await database.restart();
     await ready(early);
-    const healed = performance.now() - backAt;
-    expect(healed).toBeLessThan(2000);
+    const recovered = performance.now() - backAt;
+    expect(recovered).toBeLessThan(2000);
     await early.stop('SIGKILL');
     record({
-      promise: 'It starts without a database, and heals by itself',
-      broken: 'PostgreSQL is started after the backend',
-      figure: `ready ${ms(healed)} after it`,
-      control: 'it does not start',
-      anchor: 'Kubernetes practice: live, not ready',
+      promise: 'The backend starts without a database, and recovers without a restart',
+      failure: 'PostgreSQL is started after the backend',
+      result: `ready ${ms(recovered)} after PostgreSQL responds`,
+      control: 'the backend does not start',
+      reference: 'Kubernetes practice: live, not ready',
     });
   });
 });
@@ -102,7 +102,7 @@ async function whileCrashed(by: ServerProcess) {
   const crashedAt = performance.now();
   await database.crash();
   await sleep(1000);
-  const backAt = await database.startAgain();
+  const backAt = await database.restart();
   await sleep(1500);
   await callers.stop();
   const down = callers.since(crashedAt).filter(({ endedAt }) => endedAt < backAt);
@@ -111,9 +111,9 @@ async function whileCrashed(by: ServerProcess) {
 
 describe('a database that crashes under load', () => {
   it('causes 503 until it is back, and full service resumes within 500 ms', async () => {
-    const careless = await startBackend(database.url, without('error-codes'));
-    const control = internalErrors((await whileCrashed(careless)).callers.outcomes);
-    await careless.stop('SIGKILL');
+    const unprotected = await startBackend(database.url, without('error-codes'));
+    const control = internalErrors((await whileCrashed(unprotected)).callers.outcomes);
+    await unprotected.stop('SIGKILL');
     await ready(backend);
 
     const { callers, down, recovered } = await whileCrashed(backend);
@@ -122,11 +122,11 @@ describe('a database that crashes under load', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A crash of the database is a 503 at once, and over soon after its return',
-      broken: 'SIGQUIT to PostgreSQL under load, started again after a second',
-      figure: `no 500, no wrong answer; 503 in p99 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
+      promise: 'A database crash causes immediate 503, and service resumes soon after its return',
+      failure: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
+      result: `no 500, no wrong response; p99 of 503 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
       control: `${control} × 500`,
-      anchor: 'Envoy: fails closed in 200 ms',
+      reference: 'Envoy: fails closed in 200 ms',
     });
   });
 });
@@ -146,28 +146,28 @@ describe('connections that break under load', () => {
     return callers.outcomes.filter(({ status }) => status !== 200).length;
   }
 
-  it('do not fail any read', async () => {
-    const careless = await startBackend(database.url, without('database-guard'));
-    const control = await failuresOf(careless);
-    await careless.stop('SIGKILL');
+  it('cause no failed read', async () => {
+    const unprotected = await startBackend(database.url, without('database-guard'));
+    const control = await failuresOf(unprotected);
+    await unprotected.stop('SIGKILL');
     const failed = await failuresOf(backend);
     expect(failed).toBe(0);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A broken connection fails no read',
-      broken: `all connections are terminated, ${ROUNDS} times under load`,
-      figure: `${failed} failed`,
+      promise: 'A broken connection causes no failed read',
+      failure: `all connections are terminated, ${ROUNDS} times under load`,
+      result: `${failed} failed`,
       control: `${control} failed`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });
 
-describe('responses to writes that are lost with their connections', () => {
+describe('writes that lose their responses with their connections', () => {
   const ROUNDS = scaled(200);
   let nextId = 0;
 
-  function newUser(): Question {
+  function newUser(): TestRequest {
     const id = `written-${nextId++}`;
     const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
     return { method: 'POST', path: '/api/internal/users', body };
@@ -181,7 +181,7 @@ describe('responses to writes that are lost with their connections', () => {
     const callers = new Callers(by.origin, newUser, 8, 0);
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(100);
-      if (round % 2 === 0) balancer.loseNextAnswers();
+      if (round % 2 === 0) balancer.dropNextResponses();
       else await database.breakConnections();
     }
     await callers.stop();
@@ -190,12 +190,12 @@ describe('responses to writes that are lost with their connections', () => {
     return callers.outcomes;
   }
 
-  it('do not duplicate writes, and no acknowledged write is lost', async () => {
+  it('are not repeated, and no acknowledged write is lost', async () => {
     const control = tally(await writesOf(without('single-writes')))['409 USER_ID_TAKEN'] ?? 0;
     nextId = 0;
     await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
     const outcomes = await writesOf();
-    // A repeated write would have met its own first try: USER_ID_TAKEN.
+    // A repeated write would conflict with its own first attempt: USER_ID_TAKEN.
     const others = outcomes.filter(
       ({ status, code }) => status !== 201 && code !== 'DATABASE_UNAVAILABLE',
     );
@@ -208,15 +208,15 @@ describe('responses to writes that are lost with their connections', () => {
     );
     const written = new Set(rows.map(({ id }) => id));
     expect(acknowledged.filter((id) => !written.has(id))).toEqual([]);
-    const unheard = written.size - acknowledged.length;
-    expect(unheard).toBeGreaterThan(0);
+    const unacknowledged = written.size - acknowledged.length;
+    expect(unacknowledged).toBeGreaterThan(0);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A write is never repeated, and none is lost that was acknowledged',
-      broken: `connections are cut when the database answers, or terminated by it, ${ROUNDS} times under writes`,
-      figure: `0 of ${acknowledged.length} lost, 0 of the ${unheard} repeated whose answer was`,
+      promise: 'No write is repeated, and no acknowledged write is lost',
+      failure: `connections are cut when the database responds, or terminated by it, ${ROUNDS} times under writes`,
+      result: `0 of ${acknowledged.length} acknowledged writes lost, 0 of ${unacknowledged} unacknowledged writes repeated`,
       control: `${control} repeated`,
-      anchor: 'AWS: retry at one layer, only what is safe',
+      reference: 'AWS: retry at one layer, and only safe requests',
     });
   });
 });
@@ -248,27 +248,27 @@ async function whileFrozen(by: ServerProcess) {
 }
 
 describe('a database that is frozen under load', () => {
-  it('causes 503 within 1.4 s, then at once, and full service resumes soon after', async () => {
-    const careless = await startBackend(database.url, without('database-guard'));
-    const control = percentile((await whileFrozen(careless)).settled, 0.5);
-    await careless.stop('SIGKILL');
+  it('causes 503 within 1.4 s, then immediately, and full service resumes within 500 ms', async () => {
+    const unprotected = await startBackend(database.url, without('database-guard'));
+    const control = percentile((await whileFrozen(unprotected)).settled, 0.5);
+    await unprotected.stop('SIGKILL');
     await ready(backend);
 
     const { live, callers, frozen, settled, notReadyAfter, recovered } = await whileFrozen(backend);
     await expectNothingWrong(callers.outcomes, backend);
     expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
     expect(percentile(frozen, 1)).toBeLessThan(ANSWER_BOUND_MS);
-    // But for the one that tries whether it answers.
+    // Except for the probes of the circuit breaker.
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(notReadyAfter).toBeLessThan(4000);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(300);
     record({
-      promise: 'A frozen database is given up at once',
-      broken: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
-      figure: `slowest answer ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it went on`,
+      promise: 'Requests do not wait for a frozen database',
+      failure: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
+      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it resumed`,
       control: `p50 ${ms(control)}`,
-      anchor: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
+      reference: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
     });
   });
 });
@@ -295,11 +295,11 @@ async function whileLocked(by: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only statements that need it, and none after the lock', async () => {
-    const careless = await startBackend(database.url, without('database-guard'));
-    await ready(careless);
-    const control = percentile((await whileLocked(careless)).settled, 0.5);
-    await careless.stop('SIGKILL');
+  it('fails only statements that need it, and no statement after the lock', async () => {
+    const unprotected = await startBackend(database.url, without('database-guard'));
+    await ready(unprotected);
+    const control = percentile((await whileLocked(unprotected)).settled, 0.5);
+    await unprotected.stop('SIGKILL');
 
     const { callers, locked, settled, others, recovered } = await whileLocked(backend);
     await expectNothingWrong(callers.outcomes, backend);
@@ -309,19 +309,20 @@ describe('a locked table', () => {
     expect(tally(others)).toEqual({ '200': others.length });
     expect(control).toBeGreaterThan(300);
     record({
-      promise: 'A locked table fails only what needs it',
-      broken: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
-      figure: `slowest answer ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after it; other tables served`,
+      promise: 'A locked table fails only statements that need it',
+      failure: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
+      result: `slowest response ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock; other tables served`,
       control: `p50 ${ms(control)}`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 });
 
 /**
- * As soon as there is a connection for it: what comes after must not find the limit of this test.
+ * Runs a statement as soon as a connection is free, so that no later test meets the limit of this
+ * one.
  */
-async function patiently(statement: string): Promise<void> {
+async function runOnceConnected(statement: string): Promise<void> {
   await until(() =>
     database.query(statement).then(
       () => true,
@@ -331,35 +332,35 @@ async function patiently(statement: string): Promise<void> {
 }
 
 async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
-  await patiently('ALTER SYSTEM SET max_connections = 12');
+  await runOnceConnected('ALTER SYSTEM SET max_connections = 12');
   await database.shutDown();
-  await database.startAgain();
-  // Beside the connections of the other backend there is room for so many.
+  await database.restart();
+  // The other backend leaves room for this many connections.
   const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
   await ready(by);
   const callers = new Callers(by.origin, () => user, 100);
-  const hoarders = await Promise.allSettled(
+  const holders = await Promise.allSettled(
     Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(3)')),
   );
   const freedAt = performance.now();
   await sleep(1500);
   await callers.stop();
-  expect(hoarders.some(({ status }) => status === 'rejected')).toBe(true);
-  await patiently('ALTER SYSTEM RESET max_connections');
+  expect(holders.some(({ status }) => status === 'rejected')).toBe(true);
+  await runOnceConnected('ALTER SYSTEM RESET max_connections');
   await database.shutDown();
-  await database.startAgain();
+  await database.restart();
   return { by, callers, recovered: recovery(callers.outcomes, freedAt) };
 }
 
 describe('a database without a free connection', () => {
-  it('causes 503 within 1.4 s, never 500, and no leak', async () => {
-    const careless = await whileUsedUp(without('error-codes'));
-    await careless.by.stop('SIGKILL');
-    const control = internalErrors(careless.callers.outcomes);
+  it('causes 503 within 1.4 s, no 500 and no leak', async () => {
+    const unprotected = await whileUsedUp(without('error-codes'));
+    await unprotected.by.stop('SIGKILL');
+    const control = internalErrors(unprotected.callers.outcomes);
 
     const { by, callers, recovered } = await whileUsedUp();
     await ready(by);
-    // So many that wait are too many.
+    // Load shedding refuses some of so many waiting requests.
     const statuses = [...READ_STATUSES, '503 OVERLOADED'];
     await expectNothingWrong(callers.outcomes, by, statuses);
     await by.stop('SIGKILL');
@@ -367,20 +368,20 @@ describe('a database without a free connection', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(tally(callers.outcomes)['503 DATABASE_UNAVAILABLE']).toBeGreaterThan(0);
     expect(control).toBeGreaterThan(0);
-    const answers = Object.entries(tally(callers.outcomes)).map(
+    const counts = Object.entries(tally(callers.outcomes)).map(
       ([name, count]) => `${count} × ${name}`,
     );
     record({
-      promise: 'A database without a free connection is a 503, and nothing leaks',
-      broken: 'max_connections 12, all taken by others; 100 callers',
-      figure: `slowest answer ${ms(percentile(callers.outcomes, 1))}; ${answers.join(', ')}; full service ${ms(recovered)} after connections are free`,
+      promise: 'A database without a free connection causes 503, and no leak',
+      failure: 'max_connections 12, all in use; 100 callers',
+      result: `slowest response ${ms(percentile(callers.outcomes, 1))}; ${counts.join(', ')}; full service ${ms(recovered)} after connections are free`,
       control: `${control} × 500`,
-      anchor: 'SRE: bounded queues',
+      reference: 'SRE: bounded queues',
     });
   });
 });
 
-/** The address of a database as the balancer has it. */
+/** The URL of a database through the balancer. */
 function through(balancer: Balancer, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.port = new URL(balancer.url).port;
@@ -388,7 +389,7 @@ function through(balancer: Balancer, databaseUrl: string): string {
 }
 
 async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv = {}) {
-  // Refused at once, callers without a pause would take the time of those that are to be measured.
+  // Without a pause, callers that are refused immediately would slow down the measured ones.
   const pauseMs = isPlanned ? 0 : 10;
   const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
   const { port, password } = new URL(database.url);
@@ -416,7 +417,7 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
   await by.stop('SIGKILL');
   await balancer.stop();
   await standby.remove();
-  await database.startAgain();
+  await database.restart();
   const failed = callers.outcomes.filter(({ status }) => status !== 200);
   const between = callers.since(crashedAt).filter(({ endedAt }) => endedAt < movedAt);
   return {
@@ -437,28 +438,28 @@ describe('a failover to another address', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control.failed.length).toBeGreaterThan(failed.length);
     record({
-      promise: 'A failover of the database is followed',
-      broken: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
-      figure: `${failed.length} failed, full service after ${ms(recovered)}`,
+      promise: 'The backend follows a database failover',
+      failure: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
+      result: `${failed.length} failed, full service after ${ms(recovered)}`,
       control: `${control.failed.length} failed, ${ms(control.recovered)}`,
-      anchor: 'none found',
+      reference: 'none found',
     });
   });
 
-  it('is followed within 500 ms if the first server was down before', async () => {
+  it('is followed within 500 ms even if the first server was down before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
-    // The control: it is the move that heals.
+    // Control: no request succeeds before the address moves.
     expect(tally(between)).toEqual({ '503 DATABASE_UNAVAILABLE': between.length });
     expect(between.length).toBeGreaterThan(0);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     record({
-      promise: 'A failover of the database is followed where the first server was gone before',
-      broken: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
-      figure: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
-      control: 'before the move, none is answered',
-      anchor: 'none found',
+      promise: 'The backend follows a database failover even if the first server was down before',
+      failure: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
+      result: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
+      control: 'before the move, no request succeeds',
+      reference: 'none found',
     });
   });
 });
@@ -470,21 +471,21 @@ async function whileReadOnly(by: ServerProcess) {
   const writes: Outcome[] = [];
   const reads: Outcome[] = [];
   for (let round = 0; round < 20; round++) {
-    writes.push(await ask(by.origin, write));
-    reads.push(await ask(by.origin, user));
+    writes.push(await sendRequest(by.origin, write));
+    reads.push(await sendRequest(by.origin, user));
   }
   await database.administer('ALTER DATABASE latchkey RESET default_transaction_read_only');
   await database.breakConnections();
-  await until(async () => (await ask(by.origin, write)).status === 200);
+  await until(async () => (await sendRequest(by.origin, write)).status === 200);
   return { writes: tally(writes), reads: tally(reads) };
 }
 
 describe('a read-only database', () => {
-  it('causes 503 for writes, serves reads, and is written again when it permits it', async () => {
-    const careless = await startBackend(database.url, without('error-codes'));
-    await ready(careless);
-    const control = (await whileReadOnly(careless)).writes;
-    await careless.stop('SIGKILL');
+  it('causes 503 for writes, serves reads, and accepts writes once it permits them again', async () => {
+    const unprotected = await startBackend(database.url, without('error-codes'));
+    await ready(unprotected);
+    const control = (await whileReadOnly(unprotected)).writes;
+    await unprotected.stop('SIGKILL');
 
     const { writes, reads } = await whileReadOnly(backend);
     expect(writes).toEqual({ '503 DATABASE_UNAVAILABLE': 20 });
@@ -492,11 +493,11 @@ describe('a read-only database', () => {
     expect(unexpectedErrors(backend)).toEqual([]);
     expect(control).toEqual({ '500 INTERNAL_ERROR': 20 });
     record({
-      promise: 'While the database takes no writes, reads are served',
-      broken: 'default_transaction_read_only',
-      figure: '20 of 20 reads answered, 20 of 20 writes refused with 503',
-      control: '20 of 20 writes answered with 500',
-      anchor: 'none found',
+      promise: 'A read-only database serves reads',
+      failure: 'default_transaction_read_only',
+      result: '20 of 20 reads get 200, 20 of 20 writes get 503',
+      control: '20 of 20 writes get 500',
+      reference: 'none found',
     });
   });
 });

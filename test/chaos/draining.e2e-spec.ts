@@ -13,7 +13,7 @@ import { findFreePort } from '../../scripts/free-port.js';
 import { API_KEY } from '../support/app.js';
 import type { ServerProcess } from '../support/server-process.js';
 import { addUser, ready, startBackend, startQuietBackend, without } from './support/backend.js';
-import { Callers, type Question, ask, tally } from './support/callers.js';
+import { Callers, type TestRequest, sendRequest, tally } from './support/callers.js';
 import { ChaosDatabase, until } from './support/chaos-database.js';
 import { load } from './support/load.js';
 import { ms, record, scaled } from './support/results.js';
@@ -25,7 +25,7 @@ const SECONDS = scaled(300, 30);
 const LOAD_SECONDS = 15;
 
 let database: ChaosDatabase;
-let user: Question;
+let user: TestRequest;
 
 beforeAll(async () => {
   database = await ChaosDatabase.start();
@@ -35,43 +35,46 @@ beforeAll(async () => {
 });
 afterAll(() => database.remove());
 
-/** Requests that fail if the process ends as it would by itself. */
+/** The number of requests that fail if the process exits without draining. */
 async function lostWithoutDraining(): Promise<number> {
-  const careless = await startBackend(database.url, { DRAIN_SECONDS: '0', ...without('draining') });
-  await ready(careless);
-  const callers = new Callers(careless.origin, () => user);
+  const unprotected = await startBackend(database.url, {
+    DRAIN_SECONDS: '0',
+    ...without('draining'),
+  });
+  await ready(unprotected);
+  const callers = new Callers(unprotected.origin, () => user);
   await sleep(300);
-  careless.signal('SIGTERM');
+  unprotected.signal('SIGTERM');
   await sleep(300);
   await callers.stop();
-  await careless.stop('SIGKILL');
+  await unprotected.stop('SIGKILL');
   return callers.outcomes.filter(({ status }) => status !== 200).length;
 }
 
-describe('SIGTERM with clients that stay', () => {
-  it('makes the process not ready at once, answers all requests, and ends it with 0 within 10 s', async () => {
+describe('SIGTERM while clients stay connected', () => {
+  it('makes the process not ready within 1 s, completes all requests, and exits with 0 within 10 s', async () => {
     const lost = await lostWithoutDraining();
     const backend = await startBackend(database.url, { DRAIN_SECONDS: '' });
     await ready(backend);
     const port = Number(new URL(backend.origin).port);
     const silent = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
     const idle = new Agent({ keepAlive: true });
-    await Promise.all(Array.from({ length: 20 }, () => ask(backend.origin, user, idle)));
+    await Promise.all(Array.from({ length: 20 }, () => sendRequest(backend.origin, user, idle)));
     const callers = new Callers(backend.origin, () => user);
     await sleep(300);
     const signalledAt = performance.now();
     backend.signal('SIGTERM');
     await until(
-      async () => (await ask(backend.origin, { path: '/api/health/ready' })).status === 503,
+      async () => (await sendRequest(backend.origin, { path: '/api/health/ready' })).status === 503,
     );
     const notReadyAfter = performance.now() - signalledAt;
-    // As long as a balancer takes to see it, at the most.
+    // The longest time that a load balancer needs to notice.
     await sleep(3000);
     await callers.stop();
-    const question = slowly(backend.origin);
+    const slowResponse = sendSlowly(backend.origin);
     await until(() => backend.hasEnded);
     const ended = performance.now() - signalledAt;
-    expect(await question).toMatch(/^HTTP\/1\.1 201 /);
+    expect(await slowResponse).toMatch(/^HTTP\/1\.1 201 /);
     idle.destroy();
     for (const socket of silent) socket.destroy();
     const good = callers.outcomes.length;
@@ -81,17 +84,17 @@ describe('SIGTERM with clients that stay', () => {
     expect(notReadyAfter).toBeLessThan(1000);
     expect(lost).toBeGreaterThan(0);
     record({
-      promise: 'A stop loses no request and ends in time',
-      broken: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
-      figure: `not ready after ${ms(notReadyAfter)}; ${good + 1} answered, one of them half sent when the drain period was over, 0 lost; exit 0 after ${ms(ended)}`,
+      promise: 'A graceful shutdown loses no request and ends in time',
+      failure: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
+      result: `not ready after ${ms(notReadyAfter)}; ${good + 1} completed, one of them half sent at the end of the drain period, 0 lost; exit 0 after ${ms(ended)}`,
       control: `${lost} lost in the first 0.3 s`,
-      anchor: 'Envoy drains, then closes; Docker kills after 10 s',
+      reference: 'Envoy drains, then closes; Docker kills after 10 s',
     });
   });
 });
 
-/** Sends half a request, and the other half when the drain period is over. */
-async function slowly(origin: string): Promise<string> {
+/** Sends half of a request, and the other half after the drain period. */
+async function sendSlowly(origin: string): Promise<string> {
   const id = randomUUID();
   const body = JSON.stringify({ id, email: `${id}@example.com`, name: 'Ada Lovelace' });
   const socket = connect(Number(new URL(origin).port), '127.0.0.1');
@@ -104,7 +107,7 @@ async function slowly(origin: string): Promise<string> {
   return text(socket);
 }
 
-/** HAProxy before two backends. It never tries a request again, so that each failure shows. */
+/** HAProxy in front of two backends, without retries, so that each failure is visible. */
 class LoadBalancer {
   private readonly folder = mkdtempSync(join(tmpdir(), 'latchkey-haproxy-'));
   private readonly process: ChildProcess;
@@ -146,8 +149,8 @@ ${servers.join('\n')}
 }
 
 /**
- * Callers that keep their connections and ask again as soon as they are answered, until they have
- * been stopped.
+ * Clients with persistent connections that send the next request after each response, until they
+ * are stopped.
  */
 class SteadyLoad {
   private isStopping = false;
@@ -157,7 +160,7 @@ class SteadyLoad {
     this.running = this.run(Number(new URL(origin).port));
   }
 
-  /** How often which status came; 0 where the connection broke. */
+  /** The number of responses by status; status 0 stands for a broken connection. */
   async stop(): Promise<Record<string, number>> {
     this.isStopping = true;
     return this.running;
@@ -195,7 +198,7 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
     for (const port of ports) backends.push(await start(port));
     for (const backend of backends) await ready(backend);
     const balancer = new LoadBalancer(await findFreePort(), ports);
-    await until(async () => (await ask(balancer.origin, user)).status === 200);
+    await until(async () => (await sendRequest(balancer.origin, user)).status === 200);
     const startedAt = performance.now();
     const steady = new SteadyLoad(balancer.origin);
     for (
@@ -208,7 +211,7 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
       const again = await start(ports[turn]);
       backends[turn] = again;
       await ready(again);
-      // HAProxy has to see it too.
+      // HAProxy needs time to detect that the backend is ready.
       await sleep(1000);
     }
     const counts = await steady.stop();
@@ -226,10 +229,10 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
     const counts = await restartUnderLoad(RESTARTS, SECONDS, { DRAIN_SECONDS: '2' });
     record({
       promise: 'Rolling restarts lose no request',
-      broken: `two backends behind HAProxy, which tries nothing again; ${RESTARTS} restarts or more under load`,
-      figure: `${failed(counts)} failed of ${sum(counts)}`,
+      failure: `two backends behind HAProxy without retries; ${RESTARTS} restarts or more under load`,
+      result: `${failed(counts)} failed of ${sum(counts)}`,
       control: `${failed(control)} failed of ${sum(control)}`,
-      anchor: 'HAProxy: not acceptable that any single connection is lost',
+      reference: 'HAProxy: no lost connection is acceptable',
     });
     expect(Object.keys(counts)).toEqual(['200']);
     expect(sum(counts)).toBeGreaterThan(REQUESTS);

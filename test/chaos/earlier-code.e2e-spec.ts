@@ -20,7 +20,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
   }, BUILD_TIMEOUT_MS);
   afterAll(() => build.remove());
 
-  it('serves on the schema after it', async () => {
+  it('serves on the schema after that migration', async () => {
     const database = await ChaosDatabase.start();
     const backend = await serve(build, database);
     const [row] = await database.query<{ latest: string }>(
@@ -41,10 +41,10 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     await database.remove();
     record({
       promise: 'The code before the latest migration serves on the schema after it',
-      broken: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, the trail`,
-      figure: 'all as before',
-      control: `a column renamed: ${status}`,
-      anchor: 'expand and contract',
+      failure: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, audit trail`,
+      result: 'all requests succeed',
+      control: `with a renamed column: ${status}`,
+      reference: 'expand and contract',
     });
   });
 });

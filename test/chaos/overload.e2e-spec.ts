@@ -11,22 +11,22 @@ import { IS_FULL, ms, percent, record, scaled } from './support/results.js';
 const CALLERS = 600;
 const SECONDS = scaled(60);
 const BACK_TO_NORMAL_SECONDS = 2;
-// Of what can be answered, after the overload.
-const CALM = 0.3;
-// A measurement of three seconds may be off by a tenth on a shared machine.
+// The share of the capacity that callers send after the overload.
+const CALM_SHARE = 0.3;
+// On a shared machine, a measurement of 3 s may be off by 10 %.
 const KNEE_SECONDS = scaled(10, 5);
-// A short run has its collections still before it.
+// A short run ends before the first major garbage collections.
 const MAX_RESIDENT_GROWTH = IS_FULL ? 0.2 : 0.5;
 
 interface Bottleneck {
   readonly name: string;
   readonly detail: string;
   readonly path: string;
-  /** Makes the database slow. */
+  /** SQL that slows the database down. */
   readonly sql: string;
   /**
-   * The part of the knee's good answers that there must be at least. In CI the neighbours of the
-   * machine take theirs.
+   * The minimum throughput of successful responses, as a share of the capacity. It is lower in CI,
+   * where other work shares the machine.
    */
   readonly goodput: number;
   readonly refusedWithinMs: number;
@@ -44,7 +44,7 @@ const BOTTLENECKS: readonly Bottleneck[] = [
     refusedWithinMs: 20,
   },
   {
-    // The process has to read and refuse what is too much in the time that its answers need.
+    // Reading and refusing excess requests takes CPU time from the successful responses.
     name: 'the process itself',
     detail: 'pages of 100 users',
     path: '/api/internal/users?limit=100',
@@ -54,7 +54,7 @@ const BOTTLENECKS: readonly Bottleneck[] = [
   },
 ];
 
-function press(
+function applyLoad(
   { origin }: ServerProcess,
   path: string,
   connections: number,
@@ -67,12 +67,12 @@ function press(
   return load({ port, path, headers, connections, ratePerSecond, seconds, afterwards });
 }
 
-/** Requests a second where more callers bring no more. */
-async function knee(backend: ServerProcess, path: string): Promise<number> {
-  await press(backend, path, 16, 'closed', KNEE_SECONDS);
+/** The requests per second that additional callers do not increase. */
+async function measureCapacity(backend: ServerProcess, path: string): Promise<number> {
+  await applyLoad(backend, path, 16, 'closed', KNEE_SECONDS);
   const reports = [
-    await press(backend, path, 16, 'closed', KNEE_SECONDS),
-    await press(backend, path, 48, 'closed', KNEE_SECONDS),
+    await applyLoad(backend, path, 16, 'closed', KNEE_SECONDS),
+    await applyLoad(backend, path, 48, 'closed', KNEE_SECONDS),
   ];
   return Math.max(...reports.map(({ goodPerSecond }) => goodPerSecond));
 }
@@ -92,47 +92,55 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
   it.each(IS_FULL ? [3, 5] : [5])(
     'keeps the throughput of successful responses at %i times the capacity',
     async (factor) => {
-      const careless = await startQuietBackend(database.url, without('load-shedding'));
-      await ready(careless);
-      const carelessKnee = await knee(careless, path);
-      const control = await press(careless, path, CALLERS, factor * carelessKnee, SECONDS);
-      await careless.stop('SIGKILL');
+      const unprotected = await startQuietBackend(database.url, without('load-shedding'));
+      await ready(unprotected);
+      const unprotectedCapacity = await measureCapacity(unprotected, path);
+      const control = await applyLoad(
+        unprotected,
+        path,
+        CALLERS,
+        factor * unprotectedCapacity,
+        SECONDS,
+      );
+      await unprotected.stop('SIGKILL');
 
       const backend = await startQuietBackend(database.url);
       await ready(backend);
-      const most = await knee(backend, path);
+      const capacity = await measureCapacity(backend, path);
       const residentBefore = backend.residentMegabytes().now;
       const live = new Callers(backend.origin, () => ({ path: '/api/health/live' }), 1, 50);
-      const report = await press(backend, path, CALLERS, factor * most, SECONDS, {
-        ratePerSecond: CALM * most,
+      const report = await applyLoad(backend, path, CALLERS, factor * capacity, SECONDS, {
+        ratePerSecond: CALM_SHARE * capacity,
         seconds: 5,
       });
       await live.stop();
       const residentGrowth = backend.residentMegabytes().peak / residentBefore - 1;
       await backend.stop('SIGKILL');
 
-      const later = report.goodAfterwards.slice(BACK_TO_NORMAL_SECONDS);
-      const usual = later.reduce((sum, good) => sum + good, 0) / (later.length * CALM * most);
+      const later = report.successesAfterwards.slice(BACK_TO_NORMAL_SECONDS);
+      const servedShare =
+        later.reduce((sum, successes) => sum + successes, 0) /
+        (later.length * CALM_SHARE * capacity);
       const refused = report.statuses['503'];
       const accepted = report.statuses['200'];
-      const goodput = report.goodPerSecond / most;
+      const goodput = report.goodPerSecond / capacity;
       record({
-        promise: `${factor} × the requests that ${name} can answer: the good answers stay as many`,
-        broken: `${Math.round(factor * most)} requests a second are due to ${CALLERS} callers for ${SECONDS} s, and ${Math.round(report.sentPerSecond)} sent: the others have their answer to wait for; ${Math.round(most)} can be answered (${detail})`,
-        figure: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory ${percent(residentGrowth)} more at most; health answered always, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(usual)} of what is asked for from ${BACK_TO_NORMAL_SECONDS} s after it on`,
-        control: `goodput ${percent(control.goodPerSecond / carelessKnee)}`,
-        anchor: 'SRE: no fewer successes past the knee; Vault: 503 and Retry-After',
+        promise: `${factor} × the capacity of ${name} does not reduce successful responses`,
+        failure: `${Math.round(factor * capacity)} requests/s planned with ${CALLERS} callers for ${SECONDS} s, ${Math.round(report.sentPerSecond)} sent because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
+        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health always up, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(servedShare)} of the load served from ${BACK_TO_NORMAL_SECONDS} s after the overload`,
+        control: `goodput ${percent(control.goodPerSecond / unprotectedCapacity)}`,
+        reference: 'SRE: overload does not reduce successes; Vault: 503 and Retry-After',
       });
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);
       expect(goodput).toBeGreaterThan(bottleneck.goodput);
-      // In the first second it may be a burst, so that nobody is refused before the end of it: in
-      // CI that is a tenth of all.
+      // A burst in the first second may delay its refusals: in CI, that second is a tenth of the
+      // run.
       expect(IS_FULL ? refused?.p99 : refused?.p50).toBeLessThan(refusedWithinMs);
       expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
       expect(residentGrowth).toBeLessThan(MAX_RESIDENT_GROWTH);
-      expect(usual).toBeGreaterThan(0.8);
-      expect(control.goodPerSecond / carelessKnee).toBeLessThan(bottleneck.goodput);
+      expect(servedShare).toBeGreaterThan(0.8);
+      expect(control.goodPerSecond / unprotectedCapacity).toBeLessThan(bottleneck.goodput);
     },
   );
 });

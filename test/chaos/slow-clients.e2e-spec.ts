@@ -4,27 +4,27 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY } from '../support/app.js';
 import type { ServerProcess } from '../support/server-process.js';
 import { addUser, startBackend, without } from './support/backend.js';
-import { Callers, type Question, percentile, tally } from './support/callers.js';
+import { Callers, type TestRequest, percentile, tally } from './support/callers.js';
 import { ChaosDatabase } from './support/chaos-database.js';
 import { IS_FULL, ms, record } from './support/results.js';
 
 const CLIENTS_OF_A_KIND = 50;
 const DRIP_INTERVAL_MS = 300;
-const PATIENCE_MS = 9000;
-// In CI, neighbours delay the checks.
+const GIVE_UP_MS = 9000;
+// In CI, other work delays the checks.
 const CLOSED_WITHIN_MS = IS_FULL ? 6000 : 7000;
 
 const HEAD = `Host: a\r\nX-API-Key: ${API_KEY}\r\n`;
 const JSON_BODY = 'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n';
-/** The bytes that each kind sends at once, and repeatedly. */
+/** For each kind of client: the bytes that it sends first, and then repeatedly. */
 const KINDS = {
   'headers that never end': [`GET /api/health/live HTTP/1.1\r\n${HEAD}X: `, 'x'],
   'a body that never ends': [
     `POST /api/internal/users HTTP/1.1\r\n${HEAD}${JSON_BODY}{"id":"`,
     'x',
   ],
-  silence: ['', ''],
-  'a kept connection that is not used': [`GET /api/health/live HTTP/1.1\r\n${HEAD}\r\n`, ''],
+  'no bytes': ['', ''],
+  'an unused persistent connection': [`GET /api/health/live HTTP/1.1\r\n${HEAD}\r\n`, ''],
 } as const;
 
 let database: ChaosDatabase;
@@ -33,27 +33,27 @@ beforeAll(async () => {
 });
 afterAll(() => database.remove());
 
-/** Milliseconds until the server closes the connection; the end of our patience if it doesn't. */
+/** Milliseconds until the server closes the connection, or until the client gives up. */
 async function closedAfter(
   port: number,
   [first, drip]: readonly [string, string],
 ): Promise<number> {
   const startedAt = performance.now();
-  // A client that goes on sending does not close the connection when the server does.
+  // A client that keeps sending does not close the connection when the server does.
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: drip !== '' });
-  // A server that closes while we write resets the connection.
+  // A server that closes the connection during a write resets it.
   socket.on('error', () => undefined).resume();
   socket.write(first);
   const dripping = setInterval(() => drip !== '' && socket.write(drip), DRIP_INTERVAL_MS);
-  const patience = setTimeout(() => socket.destroy(), PATIENCE_MS);
-  // Not `once` of node:events, which an error ends.
+  const timer = setTimeout(() => socket.destroy(), GIVE_UP_MS);
+  // `once` of node:events would reject on an error.
   await new Promise((resolve) => socket.once('close', resolve));
   clearInterval(dripping);
-  clearTimeout(patience);
+  clearTimeout(timer);
   return performance.now() - startedAt;
 }
 
-async function besiege(backend: ServerProcess, user: Question) {
+async function measureWithSlowClients(backend: ServerProcess, user: TestRequest) {
   const callers = new Callers(backend.origin, () => user);
   const port = Number(new URL(backend.origin).port);
   const clients = Object.values(KINDS).flatMap((kind) =>
@@ -66,25 +66,25 @@ async function besiege(backend: ServerProcess, user: Question) {
 
 describe('clients that are slow or idle', () => {
   it('are disconnected within 6 s, and delay no other client', async () => {
-    const careless = await startBackend(database.url, without('time-outs'));
-    const user = await addUser(careless, randomUUID());
-    const control = await besiege(careless, user);
-    await careless.stop('SIGKILL');
+    const unprotected = await startBackend(database.url, without('time-outs'));
+    const user = await addUser(unprotected, randomUUID());
+    const control = await measureWithSlowClients(unprotected, user);
+    await unprotected.stop('SIGKILL');
     // A timer may be early by a millisecond.
-    const isOpen = (time: number) => time > PATIENCE_MS - 100;
+    const isOpen = (time: number) => time > GIVE_UP_MS - 100;
     expect(control.times.every(isOpen)).toBe(true);
 
     const backend = await startBackend(database.url);
-    const { callers, times } = await besiege(backend, user);
+    const { callers, times } = await measureWithSlowClients(backend, user);
     await backend.stop('SIGKILL');
     expect(tally(callers.outcomes)).toEqual({ '200': callers.outcomes.length });
     expect(Math.max(...times)).toBeLessThan(CLOSED_WITHIN_MS);
     record({
-      promise: 'Slow and idle clients are closed, and keep nobody waiting',
-      broken: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
-      figure: `the last one closed after ${ms(Math.max(...times))}; ${callers.outcomes.length} others answered, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
-      control: `${control.times.filter(isOpen).length} open after ${ms(PATIENCE_MS)}`,
-      anchor: 'Envoy: time-outs for slow clients are a must at the edge',
+      promise: 'Slow and idle clients are disconnected, and delay no other client',
+      failure: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
+      result: `all disconnected after ${ms(Math.max(...times))}; ${callers.outcomes.length} other requests served, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
+      control: `${control.times.filter(isOpen).length} open after ${ms(GIVE_UP_MS)}`,
+      reference: 'Envoy: time-outs for slow clients are a must at the edge',
     });
   });
 });

@@ -10,17 +10,17 @@ import { IS_FULL, record } from './support/results.js';
 
 const POOL = 10;
 const BUSY_CONNECTIONS = 32;
-// So many that one is free whenever a request is due.
+// Enough for a free connection whenever a request is due.
 const CONNECTIONS = 256;
-/** Five minutes each for a release: six make half an hour. */
+/** Six periods of 5 minutes in a full run. */
 const PERIODS = IS_FULL ? 6 : 3;
 const PERIOD_SECONDS = IS_FULL ? 300 : 10;
 const RESTART_SECONDS = 6;
 const CONTROL_SECONDS = 5;
 const MINUTES = (PERIODS * PERIOD_SECONDS) / 60;
-// Of the rate: the generator has the same cores as all else.
-const MIN_SENT = IS_FULL ? 0.9 : 0.7;
-// So short a run as in CI tells only of large leaks.
+// The minimum share of the rate that is sent: the load generator shares the cores.
+const MIN_SENT_SHARE = IS_FULL ? 0.9 : 0.7;
+// A short run in CI reveals only large leaks.
 const MAX_GROWTH_MEGABYTES_A_MINUTE = IS_FULL ? 0.05 : 10;
 
 interface Sample {
@@ -43,7 +43,7 @@ afterAll(async () => {
   await database.remove();
 });
 
-function press(
+function applyLoad(
   ratePerSecond: number | 'closed',
   seconds: number,
   { origin } = backend,
@@ -56,7 +56,7 @@ function press(
 }
 
 async function sample(minute: number, of = backend): Promise<Sample> {
-  // Until the load's connections are gone, and the pool is as it was.
+  // Waits until the connections of the load are closed and the pool has its usual size.
   await sleep(1000);
   return {
     minute,
@@ -66,17 +66,17 @@ async function sample(minute: number, of = backend): Promise<Sample> {
   };
 }
 
-/** A crash of the database and its return, under the same load. */
+/** Crashes and restarts the database under load. */
 async function crashUnderLoad(ratePerSecond: number): Promise<LoadReport> {
-  const report = press(ratePerSecond, RESTART_SECONDS);
+  const report = applyLoad(ratePerSecond, RESTART_SECONDS);
   await sleep(1000);
   await database.crash();
-  await database.startAgain();
+  await database.restart();
   await ready(backend);
   return report;
 }
 
-/** Megabytes a minute, by least squares. */
+/** The growth of memory in megabytes per minute, by least squares. */
 function slope(samples: readonly Sample[]): number {
   const mean = (of: (each: Sample) => number) =>
     samples.reduce((total, each) => total + of(each), 0) / samples.length;
@@ -85,38 +85,41 @@ function slope(samples: readonly Sample[]): number {
   return covariance / mean((each) => (each.minute - minute) ** 2);
 }
 
-/** Of a backend that leaks a little with each answer. */
+/** The growth of memory of a backend that leaks with each response. */
 async function slopeWithLeak(ratePerSecond: number): Promise<number> {
   const { NODE_OPTIONS, ...variables } = without('tidiness');
   const options = `${REPORTS_MEMORY.NODE_OPTIONS} ${NODE_OPTIONS}`;
-  const careless = await startQuietBackend(database.url, { ...variables, NODE_OPTIONS: options });
-  await ready(careless);
-  await press(ratePerSecond, CONTROL_SECONDS, careless);
-  const samples = [await sample(0, careless)];
-  await press(ratePerSecond, CONTROL_SECONDS, careless);
-  samples.push(await sample(CONTROL_SECONDS / 60, careless));
-  await careless.stop('SIGKILL');
+  const unprotected = await startQuietBackend(database.url, {
+    ...variables,
+    NODE_OPTIONS: options,
+  });
+  await ready(unprotected);
+  await applyLoad(ratePerSecond, CONTROL_SECONDS, unprotected);
+  const samples = [await sample(0, unprotected)];
+  await applyLoad(ratePerSecond, CONTROL_SECONDS, unprotected);
+  samples.push(await sample(CONTROL_SECONDS / 60, unprotected));
+  await unprotected.stop('SIGKILL');
   return slope(samples);
 }
 
-describe('half load for a long time, with database crashes', () => {
-  it('causes no leak, and no failures between the crashes', async () => {
-    await press('closed', 3);
-    const { goodPerSecond } = await press('closed', 5);
+describe('sustained half load with database crashes', () => {
+  it('causes no leak, and no failure between the crashes', async () => {
+    await applyLoad('closed', 3);
+    const { goodPerSecond } = await applyLoad('closed', 5);
     const rate = goodPerSecond / 2;
     const control = await slopeWithLeak(rate);
-    // All that is made once has been made.
+    // The first crash allocates everything that is allocated only once.
     await crashUnderLoad(rate);
     const samples = [await sample(0)];
     const sentPerSecond: number[] = [];
-    let answered = 0;
+    let completed = 0;
     for (let period = 1; period <= PERIODS; period++) {
-      const steady = await press(rate, PERIOD_SECONDS - RESTART_SECONDS);
+      const steady = await applyLoad(rate, PERIOD_SECONDS - RESTART_SECONDS);
       expect(Object.keys(steady.statuses)).toEqual(['200']);
       expect(steady.pending).toBe(0);
-      expect(steady.sentPerSecond).toBeGreaterThan(rate * MIN_SENT);
+      expect(steady.sentPerSecond).toBeGreaterThan(rate * MIN_SENT_SHARE);
       sentPerSecond.push(steady.sentPerSecond);
-      answered += steady.statuses['200']?.count ?? 0;
+      completed += steady.statuses['200']?.count ?? 0;
       const broken = await crashUnderLoad(rate);
       expect(['200', '503']).toEqual(expect.arrayContaining(Object.keys(broken.statuses)));
       samples.push(await sample((period * PERIOD_SECONDS) / 60));
@@ -126,15 +129,15 @@ describe('half load for a long time, with database crashes', () => {
     const connections = samples.map((each) => each.connections);
     const used = samples.map(({ usedMegabytes }) => usedMegabytes.toFixed(1)).join(', ');
     record({
-      promise: 'Nothing leaks, and nobody is failed between crashes of the database',
-      broken: `${MINUTES.toFixed(1)} minutes at ${Math.round(Math.min(...sentPerSecond))} requests a second or more, of ${Math.round(goodPerSecond)} that it can answer; the database crashes every ${PERIOD_SECONDS} s`,
-      figure: `0 of ${answered} failed; heap after collection ${(growth * 10).toFixed(2)} MB more in 10 minutes (${used} MB); open files ${Math.min(...files)} to ${Math.max(...files)}, connections ${Math.min(...connections)} to ${Math.max(...connections)}`,
-      control: `${(control * 10).toFixed(0)} MB more in 10 minutes`,
-      anchor: 'none found',
+      promise: 'The backend does not leak, and no request fails between database crashes',
+      failure: `${MINUTES.toFixed(1)} minutes at ${Math.round(Math.min(...sentPerSecond))} requests/s or more, with a capacity of ${Math.round(goodPerSecond)}; the database crashes every ${PERIOD_SECONDS} s`,
+      result: `0 of ${completed} failed; heap after garbage collection grows by ${(growth * 10).toFixed(2)} MB in 10 minutes (${used} MB); open files ${Math.min(...files)} to ${Math.max(...files)}, connections ${Math.min(...connections)} to ${Math.max(...connections)}`,
+      control: `grows by ${(control * 10).toFixed(0)} MB in 10 minutes`,
+      reference: 'none found',
     });
     expect(growth).toBeLessThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
     expect(control).toBeGreaterThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
-    // Counted one after the other, while the pool may open or close one.
+    // The pool may open or close a connection between the two counts.
     const others = samples.map((each) => each.openFiles - each.connections);
     expect(Math.max(...others) - Math.min(...others)).toBeLessThanOrEqual(2);
     expect(Math.max(...connections)).toBeLessThanOrEqual(POOL);

@@ -8,9 +8,9 @@ import { scaled } from '../support/load.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const KEYS = 30;
-// The longest pause between two attempts, and a margin.
+// The longest pause between two attempts plus a margin.
 const WAIT = { timeout: 80_000, interval: 200 };
-const TOLD = /"incidentId":"([0-9a-f-]{36})"/g;
+const INCIDENT_ID = /"incidentId":"([0-9a-f-]{36})"/g;
 
 let database: TestDatabase;
 let receiver: AlertReceiver;
@@ -47,28 +47,31 @@ async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey
 }
 
 /**
- * Tries revoked keys, and waits until the alerts are stored: from then on they must not be lost.
+ * Uses revoked keys, and waits until the alerts are stored: from then on, none may be lost.
  */
-async function tryKeys(process: ServerProcess, keys: readonly IssuedTestKey[]): Promise<void> {
+async function useRevokedKeys(
+  process: ServerProcess,
+  keys: readonly IssuedTestKey[],
+): Promise<void> {
   for (const { secret } of keys) expect(await statusWith(process.origin, secret)).toBe(REFUSED);
-  const told = () => keys.every(({ id }) => process.output.includes(`revoked key ${id}`));
-  await expect.poll(told, WAIT).toBe(true);
+  const isStored = () => keys.every(({ id }) => process.output.includes(`revoked key ${id}`));
+  await expect.poll(isStored, WAIT).toBe(true);
 }
 
 it(
-  'delivers every alert with the same id each time, despite failures of receiver and processes',
+  'the outbox delivers every alert, always with the same id, despite failures of receiver and processes',
   { timeout: 500_000 },
   async () => {
     const first = await start();
     const keys = await revokedKeys(first.origin);
     await receiver.goDown();
-    await tryKeys(first, keys.slice(0, 10));
+    await useRevokedKeys(first, keys.slice(0, 10));
     await first.stop('SIGKILL');
 
     const second = await start();
-    await tryKeys(second, keys.slice(10, 20));
+    await useRevokedKeys(second, keys.slice(10, 20));
     await sleep(scaled(60_000));
-    // The receiver accepts these alerts again from the next process, which cannot know of them.
+    // The receiver gets these alerts again from the next process, which knows of no acceptance.
     receiver.isMute = true;
     await receiver.listen();
     await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);
@@ -77,7 +80,7 @@ it(
 
     receiver.isMute = false;
     const third = await start();
-    await tryKeys(third, keys.slice(20));
+    await useRevokedKeys(third, keys.slice(20));
     const arrived = () =>
       new Set(receiver.of('revoked-key-used').map(({ subject }) => subject)).size;
     await expect.poll(arrived, WAIT).toBe(KEYS);
@@ -85,20 +88,20 @@ it(
       unconfirmed.every((id) => receiver.alerts.filter((alert) => alert.id === id).length > 1);
     await expect.poll(repeated, WAIT).toBe(true);
 
-    const toldOf = processes.flatMap(({ output }) =>
-      [...output.matchAll(TOLD)].map(([, id]) => id),
+    const logged = processes.flatMap(({ output }) =>
+      [...output.matchAll(INCIDENT_ID)].map(([, id]) => id),
     );
-    expect(new Set(receiver.alerts.map(({ incidentId }) => incidentId))).toEqual(new Set(toldOf));
+    expect(new Set(receiver.alerts.map(({ incidentId }) => incidentId))).toEqual(new Set(logged));
     const ids = new Set(receiver.alerts.map(({ id }) => id));
-    const beginnings = new Set(
+    const transitions = new Set(
       receiver.alerts.map(({ incidentId, status }) => `${incidentId} ${status}`),
     );
-    expect(ids.size).toBe(beginnings.size);
+    expect(ids.size).toBe(transitions.size);
   },
 );
 
 it(
-  'delivers a detection made just before the end from the next process',
+  'the next process delivers an alert that was raised just before the shutdown',
   { timeout: 500_000 },
   async () => {
     const first = await start();
@@ -108,7 +111,8 @@ it(
     await first.stop();
     await receiver.listen();
     await start();
-    const told = () => receiver.of('revoked-key-used').some(({ subject }) => subject === key?.id);
-    await expect.poll(told, WAIT).toBe(true);
+    const isDelivered = () =>
+      receiver.of('revoked-key-used').some(({ subject }) => subject === key?.id);
+    await expect.poll(isDelivered, WAIT).toBe(true);
   },
 );

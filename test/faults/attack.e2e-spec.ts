@@ -25,7 +25,7 @@ const WAIT = { timeout: 15_000, interval: 200 };
 let database: TestDatabase;
 let backend: ServerProcess;
 let http: HttpCaller;
-let made: Attack;
+let result: Attack;
 let metricsBefore: ReadonlyMap<string, number>;
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ beforeAll(async () => {
   await withKey(backend.origin).post('/api/internal/users').send(user).expect(201);
   const callers = await makeCallers(http, API_KEY, 'test');
   metricsBefore = await readMetrics(metricsOf(backend));
-  made = await attack(http, callers, ATTEMPTS);
+  result = await attack(http, callers, ATTEMPTS);
 }, 600_000);
 afterAll(async () => {
   http.close();
@@ -51,55 +51,55 @@ afterAll(async () => {
   await database.drop();
 });
 
-it(`makes ${ATTEMPTS} attempts, of all outcomes but that of silent keys, and none gets in that should not`, () => {
-  expect(made.attempts.length).toBeGreaterThan(0.99 * ATTEMPTS);
-  expect(made.breaches).toBe(0);
-  const outcomes = new Set(made.attempts.map(({ outcome }) => outcome));
+it(`an attack of ${ATTEMPTS} attempts with all outcomes except unverifiable is never wrongly admitted`, () => {
+  expect(result.attempts.length).toBeGreaterThan(0.99 * ATTEMPTS);
+  expect(result.breaches).toBe(0);
+  const outcomes = new Set(result.attempts.map(({ outcome }) => outcome));
   expect([...outcomes].toSorted()).toEqual(
     ATTEMPT_OUTCOMES.filter((each) => each !== 'unverifiable').toSorted(),
   );
 });
 
-it('finds each in the log, once', async () => {
+it('the log records each attempt once', async () => {
   const none = { missing: 0, double: 0, wrong: 0 };
-  await expect.poll(() => compareWithLog(made.attempts, backend.output), WAIT).toEqual(none);
+  await expect.poll(() => compareWithLog(result.attempts, backend.output), WAIT).toEqual(none);
 });
 
-it('finds each in the usage, once', async () => {
-  const expected = countAttempts(made.attempts);
-  const keyIds = [...new Set(made.attempts.map(({ keyId }) => keyId))];
+it('the usage counts each attempt once', async () => {
+  const expected = countAttempts(result.attempts);
+  const keyIds = [...new Set(result.attempts.map(({ keyId }) => keyId))];
   const compare = async () =>
     compareCounts(expected, new Map(), await readUsage(database.url, keyIds));
   await expect.poll(compare, WAIT).toEqual({ missing: 0, double: 0 });
 });
 
-it('finds each in the metrics, once', async () => {
+it('the metrics count each attempt once', async () => {
   const after = await readMetrics(metricsOf(backend));
   const none = { missing: 0, double: 0 };
-  expect(compareCounts(countOutcomes(made.attempts), metricsBefore, after)).toEqual(none);
+  expect(compareCounts(countOutcomes(result.attempts), metricsBefore, after)).toEqual(none);
 });
 
-it('finds the others among what overload has refused, once', async () => {
+it('the metric of shed requests counts every other request once', async () => {
   const scrape = await Scrape.of(metricsOf(backend));
-  expect(scrape.value('latchkey_http_requests_shed_total')).toBe(ATTEMPTS - made.attempts.length);
+  expect(scrape.value('latchkey_http_requests_shed_total')).toBe(ATTEMPTS - result.attempts.length);
 });
 
-it('would find one that is missing, double or wrong: the control', () => {
+it('the comparison detects a missing, duplicate or wrong record (control)', () => {
   const lines = backend.output.split('\n');
-  const [first] = made.attempts;
-  const one = lines.find((line) => line.includes(`"requestId":"${first?.requestId}"`)) ?? '';
-  const others = lines.filter((line) => line !== one);
-  const compare = (...log: string[]) => compareWithLog(made.attempts, log.join('\n'));
+  const [first] = result.attempts;
+  const line = lines.find((each) => each.includes(`"requestId":"${first?.requestId}"`)) ?? '';
+  const others = lines.filter((each) => each !== line);
+  const compare = (...log: string[]) => compareWithLog(result.attempts, log.join('\n'));
   expect(compare(...others)).toEqual({ missing: 1, double: 0, wrong: 0 });
-  expect(compare(...lines, one)).toEqual({ missing: 0, double: 1, wrong: 0 });
-  const other = one.replace(/"outcome":"[\w-]+"/, '"outcome":"another"');
-  expect(compare(...others, other)).toEqual({ missing: 0, double: 0, wrong: 1 });
+  expect(compare(...lines, line)).toEqual({ missing: 0, double: 1, wrong: 0 });
+  const changed = line.replace(/"outcome":"[\w-]+"/, '"outcome":"another"');
+  expect(compare(...others, changed)).toEqual({ missing: 0, double: 0, wrong: 1 });
   const counts = new Map([['a', 2]]);
   expect(compareCounts(counts, new Map(), new Map([['a', 1]]))).toEqual({ missing: 1, double: 0 });
   expect(compareCounts(counts, new Map(), new Map([['b', 2]]))).toEqual({ missing: 2, double: 2 });
 });
 
-it('has written rows for hours and not for requests', async () => {
+it('the usage has a row per hour, not per request', async () => {
   const writes = async () => {
     const [row] = await queryOnce<{ writes: string }>(
       database.url,

@@ -14,7 +14,7 @@ const READS = 200;
 const ROUNDS = 3;
 const CHANGES = JSON.stringify({ name: 'Grace Hopper' });
 
-describe('other keys’ reads', { timeout: 120_000 }, () => {
+describe('the reads of other keys', { timeout: 120_000 }, () => {
   let database: TestDatabase;
   let backend: ServerProcess;
   let agent: Agent;
@@ -37,7 +37,7 @@ describe('other keys’ reads', { timeout: 120_000 }, () => {
     await database.drop();
   });
 
-  /** The status of a request, and how long it took, in milliseconds. */
+  /** The status of a request and its duration in milliseconds. */
   function call(method: string, id: string, key: string, body = '') {
     return new Promise<{ status: number | undefined; ms: number }>((resolve, reject) => {
       const startedAt = performance.now();
@@ -56,8 +56,7 @@ describe('other keys’ reads', { timeout: 120_000 }, () => {
   }
 
   /**
-   * The median duration of reads, one after another, in milliseconds; each that fails lasts for
-   * ever.
+   * The median duration of sequential reads in milliseconds. A failed read counts as infinite.
    */
   async function medianRead(id: string, key: string): Promise<number> {
     const durations: number[] = [];
@@ -68,19 +67,19 @@ describe('other keys’ reads', { timeout: 120_000 }, () => {
     return durations.toSorted((one, other) => one - other)[READS / 2] ?? NaN;
   }
 
-  it('take at most 3 times as long while one key changes one user 100 times at once', async () => {
+  it('take at most 3 times as long while one key sends 100 concurrent changes of one user', async () => {
     const [changed, read] = [await addUser(prisma), await addUser(prisma)];
     const { secret: writer } = await issueKey(backend.origin, { scopes: ['users:write'] });
     const { secret: reader } = await issueKey(backend.origin);
     const ratios: number[] = [];
-    // In turns, and the best of them: what else the machine does slows down one or the other.
+    // Alternates, and takes the best round, because other work may slow down either measurement.
     for (let round = 0; round <= ROUNDS; round++) {
       const undisturbed = await medianRead(read.id, reader);
       const writes = new Load(() => call('PATCH', changed.id, writer, CHANGES), Infinity);
-      const written = writes.run(WRITERS);
+      const writing = writes.run(WRITERS);
       const disturbed = await medianRead(read.id, reader);
       writes.stop();
-      await written;
+      await writing;
       console.log(`p50: ${undisturbed.toFixed(2)} ms, beside writes ${disturbed.toFixed(2)} ms`);
       // The first round warms the process up.
       if (round > 0) ratios.push(disturbed / undisturbed);

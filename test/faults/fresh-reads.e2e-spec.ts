@@ -5,16 +5,16 @@ import { scaled } from '../support/load.js';
 import { addUser } from '../support/users.js';
 
 const ROUNDS = scaled(100_000);
-const AT_ONCE = 20;
+const CONCURRENCY = 20;
 const AUTHOR = { keyId: 'the test' };
 
 const app = useApp();
 
-describe(`${ROUNDS} writes, each read at once, among other reads`, { timeout: 600_000 }, () => {
-  it('are visible to every read that begins after them', async () => {
+describe(`${ROUNDS} writes with concurrent reads`, { timeout: 600_000 }, () => {
+  it('are visible to every read that starts after them', async () => {
     const users = app.nest.get(UsersService, { strict: false });
     const ids = await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => (await addUser(app.prisma)).id),
+      Array.from({ length: CONCURRENCY }, async () => (await addUser(app.prisma)).id),
     );
     const stale: string[] = [];
     const nameOf = async (id: string): Promise<unknown> => {
@@ -22,15 +22,15 @@ describe(`${ROUNDS} writes, each read at once, among other reads`, { timeout: 60
       return user.id === id ? user.name : undefined;
     };
     const writer = async (id: string, other: string) => {
-      for (let round = 0; round < ROUNDS / AT_ONCE; round++) {
+      for (let round = 0; round < ROUNDS / CONCURRENCY; round++) {
         const name = `Name ${round}`;
-        // Other look-ups of the same user are under way all the time.
+        // Other look-ups of the same user are always in flight.
         await Promise.all([users.update(id, { name }, AUTHOR), nameOf(other)]);
         const [read, again] = await Promise.all([nameOf(id), nameOf(id)]);
         if (read !== name || again !== name) stale.push(id);
       }
     };
-    await Promise.all(ids.map((id, index) => writer(id, ids[(index + 1) % AT_ONCE] ?? '')));
+    await Promise.all(ids.map((id, index) => writer(id, ids[(index + 1) % CONCURRENCY] ?? '')));
     expect(stale).toEqual([]);
   });
 });

@@ -13,17 +13,16 @@ import { issueKey } from '../support/keys.js';
 
 const SAMPLES = 50_000;
 /**
- * Half of the smallest difference that can be measured over a local network: Crosby, Wallach,
- * Riedi, "Opportunities and limits of remote timing attacks" (2009). A `Map` finds a key in 10 to
- * 20 ns more than it misses one (docs/decisions/0035).
+ * Half of the smallest difference that is measurable over a local network: Crosby, Wallach,
+ * Riedi, "Opportunities and limits of remote timing attacks" (2009). A hit of a `Map` takes 10 to
+ * 20 ns more than a miss (docs/decisions/0035).
  */
 const MAX_DIFFERENCE_NS = 50;
-// Enough that no single key's own time counts, and few enough that all are in the processor's
-// cache.
-const KEYS_OF_A_CLASS = 100;
+// Enough to average out the time of a single key, and few enough for the processor cache.
+const KEYS_PER_CLASS = 100;
 const ADDRESS = '127.0.0.1';
 const LIFETIME_MS = 5000;
-// As many networks as a key can have.
+// The maximum number of networks of a key.
 const ELSEWHERE = Array.from({ length: 100 }, (_, number) => `203.0.${number}.0/25`);
 
 let database: TestDatabase;
@@ -40,7 +39,7 @@ beforeAll(async () => {
   app = await startApp({ DATABASE_URL: database.url });
   verifier = app.get(KeyVerifier, { strict: false });
   const url = await app.getUrl();
-  for (let made = 0; made < KEYS_OF_A_CLASS; made++) {
+  for (let made = 0; made < KEYS_PER_CLASS; made++) {
     const { id, secret } = await issueKey(url);
     await withKey(url).post(`/api/internal/api-keys/${id}/revoke`).expect(200);
     revoked.push(secret);
@@ -60,22 +59,22 @@ afterAll(async () => {
 
 type Check = (presented: string) => unknown;
 
-/** By how many nanoseconds the mean check of one class takes longer than that of another. */
+/** The difference between the mean durations of checks of two classes, in nanoseconds. */
 function difference(check: Check, first: readonly string[], second: readonly string[]): number {
-  // The first time, the code is compiled.
+  // The first measurement compiles the code.
   measure(check, first, second);
   const [a, b] = measure(check, first, second);
   return Math.abs(typical(a) - typical(b));
 }
 
-/** Nanoseconds of many checks of each class, in an order that is drawn by lot. */
+/** Durations of many checks of each class in random order, in nanoseconds. */
 function measure(check: Check, first: readonly string[], second: readonly string[]) {
   const times: [number[], number[]] = [[], []];
   const classes = [first, second] as const;
   while (times[0].length < SAMPLES || times[1].length < SAMPLES) {
     const side = randomInt(2) === 0 ? 0 : 1;
     const keys = classes[side];
-    // A copy, as every request brings one: text that was hashed before is looked up faster.
+    // A copy, as in every request: V8 caches the hash of a string, which speeds up look-ups.
     const presented = Buffer.from(keys[randomInt(keys.length)] ?? '').toString('latin1');
     const startedAt = process.hrtime.bigint();
     check(presented);
@@ -84,16 +83,16 @@ function measure(check: Check, first: readonly string[], second: readonly string
   return times;
 }
 
-/** Without the slowest tenth: garbage collections and other processes say nothing of the key. */
+/** The mean without the slowest tenth, which includes garbage collections and other processes. */
 function typical(values: number[]): number {
   const quick = values.toSorted((a, b) => a - b).slice(0, values.length * 0.9);
   return quick.reduce((sum, value) => sum + value, 0) / quick.length;
 }
 
-const unknown = Array.from({ length: KEYS_OF_A_CLASS }, () => generateApiKey('test'));
+const unknown = Array.from({ length: KEYS_PER_CLASS }, () => generateApiKey('test'));
 
-describe('the time of a check', () => {
-  // Meanwhile nothing is heard from the database.
+describe('the duration of a key check', () => {
+  // The measurements block the event loop, so the key sync must catch up.
   afterEach(async () => {
     await vi.waitFor(
       () => expect(app.get(KeySync, { strict: false }).lagMs).toBeLessThan(1000),
@@ -105,21 +104,21 @@ describe('the time of a check', () => {
     ['revoked', revoked],
     ['expired', expired],
     ['foreign-network', limitedToElsewhere],
-  ] as const)('is the same for an unknown key and for one refused as %s', (outcome, keys) => {
+  ] as const)('is the same for an unknown key and a key that is refused as %s', (outcome, keys) => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
     expect(difference(check, unknown, keys)).toBeLessThan(MAX_DIFFERENCE_NS);
     expect(verifier.verify(keys[0] ?? '', ADDRESS).outcome).toBe(outcome);
     expect(verifier.verify(unknown[0] ?? '', ADDRESS).outcome).toBe('unknown');
   });
 
-  it('is the same for a good key with networks and for one without', () => {
+  it('is the same for valid keys with and without networks', () => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
     expect(difference(check, admitted, limitedToHome)).toBeLessThan(MAX_DIFFERENCE_NS);
     expect(verifier.verify(admitted[0] ?? '', ADDRESS).outcome).toBe('admitted');
     expect(verifier.verify(limitedToHome[0] ?? '', ADDRESS).outcome).toBe('admitted');
   });
 
-  it('tells them apart where only what is found is compared: the control', () => {
+  it('differs if only found keys are compared (control)', () => {
     const digest = (key: string) => hash('sha256', key, 'buffer');
     const digests = new Map(revoked.map((key) => [digest(key).toString('hex'), digest(key)]));
     const check: Check = (presented) => {
@@ -129,24 +128,24 @@ describe('the time of a check', () => {
     expect(difference(check, unknown, revoked)).toBeGreaterThan(MAX_DIFFERENCE_NS);
   });
 
-  // Many of each: one key alone has a time of its own, by where it happens to lead.
+  // Many variants of each: the duration for a single key depends on its memory layout.
   const letters = Array.from('ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ');
   const early = letters.map((letter) => letter + API_KEY.slice(1));
   const late = letters.map((letter) => API_KEY.slice(0, -1) + letter);
 
-  it('does not tell where a wrong root key differs', () => {
+  it('does not depend on the position of the first wrong character of a root key', () => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
     expect(difference(check, early, late)).toBeLessThan(MAX_DIFFERENCE_NS);
   });
 
-  it('tells it where the comparison ends at the first difference: the control', () => {
+  it('depends on that position if the comparison ends at the first difference (control)', () => {
     const check: Check = (presented) =>
       Array.from(presented).every((letter, index) => letter === API_KEY[index]);
     expect(difference(check, early, late)).toBeGreaterThan(MAX_DIFFERENCE_NS);
   });
 });
 
-describe('the work of a check', () => {
+describe('the work of a key check', () => {
   it.each([
     ['missing', () => undefined],
     ['malformed', () => `${unknown[0]?.slice(0, -1)}_`],
@@ -154,17 +153,20 @@ describe('the work of a check', () => {
     ['revoked', () => revoked[0]],
     ['a wrong root key', () => `${API_KEY}0`],
     ['limited to other networks', () => limitedToElsewhere[0]],
-    ['good', () => admitted[0]],
-    ['the right root key', () => API_KEY],
-  ])('is one look-up, network check and comparison for a key that is %s', async (_case, key) => {
-    const lookUp = vi.spyOn(IssuedKeyCache.prototype, 'find');
-    const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
-    const comparison = vi.spyOn(RootKeyStore.prototype, 'match');
-    const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
-    await (key() === undefined ? request.unset('X-API-Key') : request);
-    for (const work of [lookUp, networkCheck, comparison]) {
-      expect(work).toHaveBeenCalledTimes(1);
-      work.mockRestore();
-    }
-  });
+    ['valid', () => admitted[0]],
+    ['the root key', () => API_KEY],
+  ])(
+    'is one look-up, one network check and one comparison for a key that is %s',
+    async (_case, key) => {
+      const lookUp = vi.spyOn(IssuedKeyCache.prototype, 'find');
+      const networkCheck = vi.spyOn(NetworkSet.prototype, 'contains');
+      const comparison = vi.spyOn(RootKeyStore.prototype, 'match');
+      const request = withKey(await app.getUrl(), key() ?? '').get('/api/internal/users/1');
+      await (key() === undefined ? request.unset('X-API-Key') : request);
+      for (const work of [lookUp, networkCheck, comparison]) {
+        expect(work).toHaveBeenCalledTimes(1);
+        work.mockRestore();
+      }
+    },
+  );
 });

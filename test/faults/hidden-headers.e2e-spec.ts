@@ -20,11 +20,11 @@ const PROXIES = [
 const USER = '/api/internal/users/ada';
 const LIVE = '/health/live';
 const NO_FIELD = { field: 'A:', content: '' };
-// Of a proxy or of the server.
+// Refusals by a proxy or by the server.
 const REFUSALS = new Set([400, 422, 431, 501]);
 
-// Go sorts the fields by name: which ones follow the 1,000th depends on the number and the name of
-// the others.
+// Go sorts fields by name: the number and the names of the other fields determine which ones
+// follow the 1,000th.
 const PADDINGS = [
   ...Array.from({ length: 12 }, (_, index) => padding(990 + index)),
   padding(DROPPED_AFTER),
@@ -35,7 +35,7 @@ const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
 
 let mcp: ServerProcess;
 /**
- * Keys for any address, for the address of the proxy, and for an address that the client claims.
+ * Keys for all addresses, for the address of the proxy, and for an address that the client claims.
  */
 let key: string;
 let keyOfProxy: string;
@@ -50,13 +50,13 @@ beforeAll(async () => {
 });
 afterAll(() => mcp.stop());
 
-/** Sends a request from another address than that of the proxy, which the servers trust. */
+/** Sends a request from an untrusted address: the servers trust only that of the proxy. */
 async function statusesOf(port: number, bytes: string): Promise<number[]> {
-  const { answers } = await exchange(port, bytes, '127.0.0.2');
-  return answers.map(({ status }) => status);
+  const { responses } = await exchange(port, bytes, '127.0.0.2');
+  return responses.map(({ status }) => status);
 }
 
-/** The different statuses that a request gets, over all paddings. */
+/** The distinct statuses of a request over all paddings. */
 async function statusesWithPaddings(
   port: number,
   request: (padded: readonly string[]) => string,
@@ -91,7 +91,7 @@ for (const { name, program, start } of PROXIES) {
     it.each([
       ['the client claims', () => keyOfOthers],
       ['the proxy has', () => keyOfProxy],
-    ])('does not get past a network limit with the address that %s', async (_whose, secret) => {
+    ])('does not bypass a network limit with the address that %s', async (_case, secret) => {
       const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
       const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
       expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);

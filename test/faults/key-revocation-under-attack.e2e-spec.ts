@@ -7,8 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { ADMITTED, type IssuedTestKey, REFUSED, issueKey, statusWith } from '../support/keys.js';
 
 const KEYS = '/api/internal/api-keys';
-// docs/decisions/0034-revocation-with-a-compromised-role.md; a busy machine takes longer for all
-// the rest.
+// docs/decisions/0034-revocation-with-a-compromised-role.md. A busy machine takes longer.
 const BOUND_MS = process.env.FULL === '1' ? 1200 : 2000;
 const UNAVAILABLE_BOUND_MS = process.env.FULL === '1' ? 2000 : 3000;
 const ATTACKERS = 10;
@@ -54,8 +53,8 @@ async function expectRevocationInTime(): Promise<void> {
   for (const url of urls) expect(await statusWith(url, key.secret)).toBe(REFUSED);
 }
 
-describe('a revocation, while the account of the backend is used against it', () => {
-  it('does not wait for the advisory lock that the audit trail once used', async () => {
+describe('a revocation while an attacker uses the account of the backend', () => {
+  it('does not wait for the advisory lock that earlier releases used for the audit trail', async () => {
     await attacker.hold('SELECT pg_advisory_lock(7205013)');
     await expectRevocationInTime();
   });
@@ -72,23 +71,23 @@ describe('a revocation, while the account of the backend is used against it', ()
     await expectRevocationInTime();
   });
 
-  it('ends a session that holds the lock of the audit trail by a change of a user', async () => {
+  it('ends a session that holds the lock of the audit trail through a change of a user', async () => {
     await attacker.hold(...LOCK_AUDIT_TRAIL);
     await expectRevocationInTime();
   });
 
-  it('gets through a queue of sessions that come back when they are ended', async () => {
-    await attacker.holdAgainAndAgain(ATTACKERS, lockRowOf(key.id));
+  it('completes despite a queue of sessions that reconnect when they are ended', async () => {
+    await attacker.keepHeld(ATTACKERS, lockRowOf(key.id));
     await expectRevocationInTime();
   });
 
-  it('gets through such queues for the row and for the lock of the audit trail', async () => {
-    await attacker.holdAgainAndAgain(ATTACKERS, lockRowOf(key.id));
-    await attacker.holdAgainAndAgain(ATTACKERS, ...LOCK_AUDIT_TRAIL);
+  it('completes despite such queues for the row and for the lock of the audit trail', async () => {
+    await attacker.keepHeld(ATTACKERS, lockRowOf(key.id));
+    await attacker.keepHeld(ATTACKERS, ...LOCK_AUDIT_TRAIL);
     await expectRevocationInTime();
   });
 
-  it('does not wait for other changes of keys that locks keep waiting', async () => {
+  it('does not wait for other changes of keys that wait for locks', async () => {
     const other = await issueKey(first());
     await attacker.hold(lockRowOf(other.id));
     const rotations = [1, 2, 3].map(() =>
@@ -102,8 +101,8 @@ describe('a revocation, while the account of the backend is used against it', ()
   });
 });
 
-describe('a revocation, while the owner of the database holds a lock', () => {
-  it('is answered with 503 in time, and succeeds when the lock is gone', async () => {
+describe('a revocation while the owner of the database holds a lock', () => {
+  it('gets 503 in time, and succeeds after the lock is released', async () => {
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     await owner.query('BEGIN');

@@ -8,10 +8,9 @@ import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const PROCESSES = 3;
 const REVOCATIONS = 200;
-// The promise is 200 ms; a machine of two cores that does other things as well takes longer now and
-// then.
+// The promise is 200 ms. A machine with two cores and other work sometimes takes longer.
 const BOUND_MS = process.env.FULL === '1' ? 200 : 1000;
-const WAY_MS = BOUND_MS / 4;
+const REQUEST_TRANSFER_MS = BOUND_MS / 4;
 const KEYS = '/api/internal/api-keys';
 
 let database: TestDatabase;
@@ -32,7 +31,7 @@ function start(): Promise<ServerProcess> {
     PORT: '0',
     DATABASE_URL: database.url,
     INTERNAL_API_KEY: API_KEY,
-    // The watchers ask with refused keys all the time.
+    // The observers constantly send refused keys.
     LIMITS: 'off',
     DRAIN_SECONDS: '0',
   });
@@ -42,23 +41,22 @@ function percentile(values: number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Infinity;
 }
 
-/** Over a connection that is kept, as callers do. */
-async function ask(origin: string, secret: string): Promise<number> {
+/** The status of a request with a key over a persistent connection. */
+async function statusOf(origin: string, secret: string): Promise<number> {
   const headers = { 'x-api-key': secret };
-  const answer = await fetch(`${origin}/api/internal/users/nobody`, { headers });
-  await answer.arrayBuffer();
-  return answer.status;
+  const response = await fetch(`${origin}/api/internal/users/nobody`, { headers });
+  await response.arrayBuffer();
+  return response.status;
 }
 
 /**
- * Asks one process with a key again and again, and tells when the key was admitted for the last
- * time.
+ * Repeats requests with a key to one process. Returns the start of the last admitted request.
  */
 async function watch(origin: string, secret: string, until: AbortSignal): Promise<number> {
   let lastAdmitted = 0;
   while (!until.aborted) {
-    const askedAt = performance.now();
-    if ((await ask(origin, secret)) === ADMITTED) lastAdmitted = askedAt;
+    const sentAt = performance.now();
+    if ((await statusOf(origin, secret)) === ADMITTED) lastAdmitted = sentAt;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   return lastAdmitted;
@@ -68,12 +66,12 @@ describe(
   `${REVOCATIONS} revocations on ${PROCESSES} processes under load`,
   { timeout: 600_000 },
   () => {
-    it('are in force everywhere at once, and report the true time', async () => {
+    it('take effect in every process within the bound, and report the true time', async () => {
       const origins = backends.map(({ origin }) => origin);
       const { secret: ofLoad } = await issueKey(origins[0] ?? '');
       let turn = 0;
       const load = new Load(
-        () => ask(origins[turn++ % PROCESSES] ?? '', ofLoad),
+        () => statusOf(origins[turn++ % PROCESSES] ?? '', ofLoad),
         Number.MAX_SAFE_INTEGER,
       );
       const running = load.run(4);
@@ -99,21 +97,21 @@ describe(
       await running;
       console.log(
         `effective after: median ${percentile(figures, 0.5)} ms, p99 ${percentile(figures, 0.99)} ms; ` +
-          `last admitted: p99 ${percentile(observed, 0.99).toFixed(0)} ms after the call; ${load.done} requests beside`,
+          `last admitted: p99 ${percentile(observed, 0.99).toFixed(0)} ms after the call; ${load.done} other requests`,
       );
       expect(load.failures).toEqual([]);
       expect(percentile(observed, 0.99)).toBeLessThan(BOUND_MS);
       expect(percentile(figures, 0.99)).toBeLessThan(BOUND_MS);
-      // The answer's own figure is no less than what was seen, but for the request's way to the
-      // process.
+      // The reported figure is not lower than the observed one, except for the transfer of the
+      // request.
       const understated = observed.map((seen, index) => seen - (figures[index] ?? 0));
-      expect(percentile(understated, 0.99)).toBeLessThan(WAY_MS);
+      expect(percentile(understated, 0.99)).toBeLessThan(REQUEST_TRANSFER_MS);
     });
   },
 );
 
-describe('a process that is killed in the middle of a change', { timeout: 300_000 }, () => {
-  it('leaves no key wrongly admitted, and loses none', async () => {
+describe('a process that is killed during a change', { timeout: 300_000 }, () => {
+  it('leaves no key wrongly admitted, and loses no key', async () => {
     const client = new Client({ connectionString: database.url });
     await client.connect();
     const [survivor] = backends;
@@ -130,22 +128,22 @@ describe('a process that is killed in the middle of a change', { timeout: 300_00
         );
       await new Promise((resolve) => setTimeout(resolve, round * 5));
       await doomed.stop('SIGKILL');
-      const answered = await change;
+      const acknowledged = await change;
       const { rows } = await client.query(
         `SELECT id, revoked_at, rotated_at FROM api_keys WHERE id = $1 OR predecessor_id = $1`,
         [old.id],
       );
       const before = rows.find(({ id }) => id === old.id);
-      // All of a change or nothing of it.
+      // A change is complete or absent.
       expect(before.rotated_at !== null).toBe(rows.length === 2);
-      // A response means that the change has happened.
-      const hasHappened = before.rotated_at !== null || before.revoked_at !== null;
-      expect(answered === undefined || hasHappened).toBe(true);
+      // A response implies that the change is stored.
+      const isStored = before.rotated_at !== null || before.revoked_at !== null;
+      expect(acknowledged === undefined || isStored).toBe(true);
       const restarted = await start();
       for (const url of [origin, restarted.origin]) {
         const expected = before.revoked_at === null ? ADMITTED : REFUSED;
         expect(await statusWith(url, old.secret)).toBe(expected);
-        const successor = answered?.secret ?? API_KEY;
+        const successor = acknowledged?.secret ?? API_KEY;
         expect(await statusWith(url, successor)).toBe(ADMITTED);
       }
       await restarted.stop();

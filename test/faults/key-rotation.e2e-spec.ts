@@ -40,7 +40,7 @@ function startBackend(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
   return ServerProcess.start(BACKEND_MAIN, { ...common, ...variables });
 }
 
-/** The MCP server's own client, with time-outs that a busy machine does not meet. */
+/** The client of the MCP server, with time-outs that do not fail on a busy machine. */
 function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
   return new BackendClient(
     parseBackendEnvironment({
@@ -54,15 +54,14 @@ function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
   );
 }
 
-/** Replaces a file in one step, as a secret's mount or Vault Agent does. */
+/** Replaces a file atomically, like a mounted secret or Vault Agent. */
 function writeKey(path: string, text: string): void {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
 /**
- * Lets the MCP server's client ask for a user all the time, while the keys change; no request may
- * fail.
+ * Repeats requests with the client of the MCP server during a rotation. No request may fail.
  */
 async function underLoad(
   client: () => BackendClient,
@@ -75,10 +74,10 @@ async function underLoad(
 }
 
 describe(
-  `while ${REQUESTS} requests of the MCP server's client come in`,
+  `during ${REQUESTS} requests by the client of the MCP server`,
   { timeout: 600_000 },
   () => {
-    it('an issued key is rotated, and none of them fails', async () => {
+    it('the rotation of an issued key causes no failed request', async () => {
       const backend = await startBackend({ INTERNAL_API_KEY: API_KEY });
       const old = await issueKey(backend.origin);
       const path = join(folder, 'issued');
@@ -93,7 +92,7 @@ describe(
             .expect(201);
           writeKey(path, body.secret);
           await load.reached(0.6);
-          // The client reads its file again when it is refused.
+          // The client reads its file again when a request is refused.
           await withKey(backend.origin).post(`${KEYS}/${old.id}/revoke`).expect(200);
         },
       );
@@ -101,7 +100,7 @@ describe(
       await backend.stop();
     });
 
-    it('the root key in the environment is rotated with two restarts, and none of them fails', async () => {
+    it('the rotation of the root key in the environment with two restarts causes no failed request', async () => {
       const balancer = await Balancer.start();
       let backend = await startBackend({ INTERNAL_API_KEY: API_KEY });
       balancer.pointAt(backend.origin);
@@ -129,7 +128,7 @@ describe(
       await balancer.stop();
     });
 
-    it('the root key in a file is rotated without a restart, and none of them fails', async () => {
+    it('the rotation of the root key in a file without a restart causes no failed request', async () => {
       const ofBackend = join(folder, 'backend');
       const ofClient = join(folder, 'client');
       writeKey(ofBackend, API_KEY);

@@ -14,7 +14,7 @@ import { hasProgram } from '../support/programs.js';
 
 const RULES = fileURLToPath(new URL('../../deploy/observability/alerts.yml', import.meta.url));
 const SCRAPE_SECONDS = 1;
-// A scrape and an evaluation of the rules, and what a busy machine adds.
+// One scrape, one evaluation of the rules, and a margin for a busy machine.
 const ONE_SCRAPE_MS = 2 * SCRAPE_SECONDS * 1000 + 2000;
 const WAIT = { timeout: 60_000, interval: 100 };
 
@@ -27,7 +27,7 @@ const queryResultSchema = z.object({
   data: z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) }),
 });
 
-/** Debian's Prometheus, which scrapes both servers each second and goes by our rules. */
+/** Debian's Prometheus, which scrapes both servers every second and evaluates our rules. */
 class Prometheus {
   private constructor(
     private readonly child: ChildProcess,
@@ -67,7 +67,7 @@ class Prometheus {
     return prometheus;
   }
 
-  /** The alerts that fire. */
+  /** The labels of the firing alerts. */
   async firing(): Promise<Record<string, string>[]> {
     const { data } = alertsSchema.parse(await this.get('/api/v1/alerts'));
     return data.alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels);
@@ -98,7 +98,7 @@ class Prometheus {
   }
 }
 
-describe.skipIf(!hasProgram('prometheus'))('Prometheus, where it is installed,', () => {
+describe.skipIf(!hasProgram('prometheus'))('Prometheus', () => {
   let stack: MetricsStack;
   let prometheus: Prometheus;
   beforeAll(async () => {
@@ -118,22 +118,22 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus, where it is installed,',
       ),
     );
 
-  it('fires within one scrape of an attack, and stops when it is over', async () => {
+  it('fires an alert within one scrape of an attack, and stops firing after it', async () => {
     await expect.poll(() => prometheus.firing(), WAIT).toEqual([]);
     const url = new URL('/api/internal/users/1', stack.backend.origin);
     const attack = () => fetch(url, { headers: { 'x-api-key': 'guess' } });
     await Promise.all(Array.from({ length: 30 }, attack));
     await expect.poll(() => stack.backend.output, WAIT).toContain('"rule":"repeated-failures"');
-    const toldAt = performance.now();
+    const loggedAt = performance.now();
     const labels = { rule: 'repeated-failures' };
     await expect.poll(() => fires('LatchkeyAlert', labels), WAIT).toBe(true);
-    expect(performance.now() - toldAt).toBeLessThan(ONE_SCRAPE_MS);
+    expect(performance.now() - loggedAt).toBeLessThan(ONE_SCRAPE_MS);
     const refused = 'latchkey_auth_attempts_total{outcome="unknown"}';
     await expect.poll(() => prometheus.value(refused), WAIT).toBeGreaterThanOrEqual(30);
     await expect.poll(() => fires('LatchkeyAlert', labels), WAIT).toBe(false);
   });
 
-  it('sees the circuit that opens when the backend is gone, and that the backend is', async () => {
+  it('shows the open circuit breaker and the stopped backend', async () => {
     await stack.backend.stop('SIGKILL');
     const user = await token('12345');
     const open = 'latchkey_mcp_backend_circuit_open{route="user"}';

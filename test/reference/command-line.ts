@@ -16,11 +16,12 @@ export async function commandLinePage(): Promise<string> {
   ]);
   return page(
     '# Command line',
-    `The command \`latchkey\` manages API keys and verifies the audit trail. In a checkout it is
-\`npm run keys -- …\` and \`npm run audit -- …\`, in a container \`node dist/cli.js …\`.`,
+    `The command \`latchkey\` manages API keys and verifies the audit trail. In a checkout, run
+\`npm run keys -- …\` or \`npm run audit -- …\` instead, in a container \`node dist/cli.js …\`.`,
     block('sh', 'latchkey keys create --name mailer --scopes users:read'),
-    `Without ${code('--url')}, a command works on the database of \`DATABASE_URL\` and needs no key. With
-it, the command is a client of a running server and needs a key with the scopes of the command.`,
+    `Without ${code('--url')}, a command works on the database in \`DATABASE_URL\` and needs no API key.
+With ${code('--url')}, the command sends requests to a running server, and needs an API key with the
+scopes that these requests require.`,
     '## Global options and exit codes',
     block('text', `${helpOf(program).trimEnd()}\n${EXIT_CODE_HELP}`),
     sections,

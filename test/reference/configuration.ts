@@ -39,12 +39,14 @@ export async function configurationPage(): Promise<string> {
   const headings = ['variable', 'values', 'default', 'meaning'];
   return page(
     '# Configuration',
-    `Both servers are configured by environment variables, checked at the start: a server with an
-invalid variable exits and lists every problem. An empty variable counts as absent. In development,
-\`.env.local\` and \`.env\` are read, too; exported variables take precedence.`,
+    `Environment variables configure both servers. A server checks its variables at the start. If a
+variable is missing or invalid, the server lists every problem and exits. An empty variable counts
+as missing. In development, the servers also read \`.env.local\` and \`.env\`; exported variables
+take precedence over these files.`,
     '```sh\nNODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url node dist/main.js\n```',
-    `A variable whose name ends in \`_FILE\` contains the path of a file that holds the value of the
-variable without that ending. Set one of the two, not both.`,
+    `A variable whose name ends in \`_FILE\` is the path of a file. The file contains the value of the
+variable without that ending: \`DATABASE_URL_FILE\`, for example, names a file that contains the
+value of \`DATABASE_URL\`. Set one of the two variables, not both.`,
     '## Backend',
     table(headings, rowsOf(backend)),
     '## MCP server',
@@ -52,7 +54,7 @@ variable without that ending. Set one of the two, not both.`,
   );
 }
 
-/** In the order of the schema, the file of a secret after the secret. */
+/** The variables in the order of the schema. The file of a secret follows the secret. */
 function namesOf({ variables, SECRETS }: Process): string[] {
   const secrets = new Set<string>(SECRETS);
   const names = Object.keys(variables.shape);
@@ -68,7 +70,7 @@ function describe(shape: Readonly<Record<string, z.ZodType>>, name: string) {
   return { values: valuesOf(json), initial: isRequired ? 'required' : defaultOf(json) };
 }
 
-/** Names of variables outside code spans become code. */
+/** Formats names of variables outside code spans as code. */
 function withCode(text: string): string {
   return text.replaceAll(/`[^`]*`|\b[A-Z]+(?:_[A-Z]+)+(?:=\w+)?/g, (match) =>
     match.startsWith('`') ? match : code(match),

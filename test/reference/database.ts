@@ -16,7 +16,7 @@ const SQL_TYPES: ReadonlyMap<string, string> = new Map([
   ['KeyEnvironment', 'key_environment'],
 ]);
 
-/** The columns that the run-time role may use, by right; undefined for all. */
+/** The columns that the run-time role can use, by right; undefined means all columns. */
 type Rights = ReadonlyMap<string, readonly string[] | undefined>;
 
 export async function databasePage(): Promise<string> {
@@ -36,13 +36,14 @@ export async function databasePage(): Promise<string> {
   });
   return page(
     '# Database roles and tables',
-    `The backend keeps all state in PostgreSQL. Two roles share the work: the **owner** owns the tables
-and runs the migrations; the **run-time role** \`latchkey_run_time\` has only the rights that the
-statements of the backend need. [Database roles](../how-to/database-roles.md) shows how to set them up.`,
+    `The backend keeps all state in PostgreSQL. It uses two roles. The **owner** owns the tables and runs
+the migrations. The **run-time role** \`latchkey_run_time\` has only the rights that the statements
+of the running backend need. [Database roles](../how-to/database-roles.md) shows how to set up both.`,
     block('sh', 'node deploy/database/migrate.mjs'),
-    `Triggers write \`audit_events\`, number the revisions of \`api_keys\`, and notify the key sync. Some
-tables are written by functions of the owner only, so a compromised run-time role cannot forge their
-rows. Below, a column without rights is one that the run-time role can neither read nor write.`,
+    `Database triggers write \`audit_events\`, set \`revision\` in \`api_keys\`, and notify the
+[key sync](glossary.md) of changed keys. Only functions of the owner can write some tables, so an
+attacker with the run-time role cannot forge rows there. If the cell "run-time role" of a column is
+empty, this role can neither read nor write the column.`,
     sections,
   );
 }

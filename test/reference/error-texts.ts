@@ -9,7 +9,8 @@ interface ErrorText {
 export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   INVALID_REQUEST: {
     cause: 'A parameter or a field of the body has an invalid value, is missing, or is unknown.',
-    remedy: 'Correct the places that `errors` lists, each with its `path` and `message`.',
+    remedy:
+      'Correct the parameters and fields that `errors` lists, each with its `path` and `message`.',
   },
   MALFORMED_JSON: {
     cause: 'The body cannot be parsed as JSON, or contains a key such as `__proto__`.',
@@ -21,24 +22,26 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   BODY_NOT_ALLOWED: {
     cause:
-      'A GET or HEAD request has a body. Proxies treat such a body differently, which attackers use to smuggle requests. The server closes the connection.',
+      'A GET or HEAD request has a body. Proxies and servers treat such a body in different ways, which attackers use to smuggle requests. The server closes the connection.',
     remedy: 'Send the request without a body.',
   },
   MALFORMED_HTTP: {
     cause:
       'The request violates the syntax of HTTP/1.1, for example because it has no `Host` header, or two contradicting lengths. The server closes the connection.',
-    remedy: 'Use an HTTP library. If you do, check the proxies in between.',
+    remedy:
+      'Send the request with an HTTP library. If you already use one, check the proxies between client and server.',
   },
   INVALID_API_KEY: {
     cause:
-      'The header `X-API-Key` is missing or repeated, or its key is unknown, expired, revoked, of another environment, or used from outside its networks. The response never says which; the field `outcome` of the request log does.',
-    remedy: 'Run `latchkey keys verify`, which names the reason. Issue or rotate the key.',
+      'The header `X-API-Key` is missing or repeated, or its key is unknown, expired, revoked, of another environment, or used from outside its networks. The response never contains the reason; the field `outcome` of the request log does.',
+    remedy:
+      'Run `latchkey keys verify`, which names the reason. If the key is no longer valid, issue a new one.',
   },
   INVALID_ACCESS_TOKEN: {
     cause:
       'The Bearer token is missing, malformed, expired, signed by another key, or made for another issuer or audience.',
     remedy:
-      'Get a new token. If that is refused, too, compare its `iss` and `aud` with `JWT_ISSUER` and `AUTH_TOKEN_AUDIENCE`.',
+      'Get a new token. If the server refuses the new token, too, compare its `iss` and `aud` with `JWT_ISSUER` and `AUTH_TOKEN_AUDIENCE`.',
   },
   INSUFFICIENT_SCOPE: {
     cause: 'The key is valid, but does not have the scope that `requiredScope` names.',
@@ -46,7 +49,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   FIELD_NOT_ALLOWED: {
     cause:
-      'The key is restricted to some fields of users, and the request writes, or searches by, another one. A key with restricted write fields cannot delete users.',
+      'The key is restricted to some fields of users, and the request writes another field or searches by it. Or the request deletes a user, which a key with restricted write fields cannot do.',
     remedy: 'Leave out the fields that `errors` lists, or issue a key that may use them.',
   },
   GRANT_EXCEEDS_CALLER: {
@@ -63,11 +66,12 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Compare the path with the [HTTP API](http-api.md), and check the base URL.',
   },
   USER_NOT_FOUND: {
-    cause: 'No user has this id. For keys with limits, the request counts as a miss.',
+    cause:
+      'No user has this id. If the key has limits, the request counts as a [miss](glossary.md).',
     remedy: 'Check the id. Do not repeat the request.',
   },
   API_KEY_NOT_FOUND: {
-    cause: 'No issued key has this id. Root keys are not issued keys.',
+    cause: 'No issued key has this id. A root key is not an issued key, so its id is not found.',
     remedy: 'List the ids with `latchkey keys list --all`.',
   },
   METHOD_NOT_ALLOWED: {
@@ -79,12 +83,13 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Repeat the request. If this happens often, check the network and the proxies.',
   },
   EMAIL_TAKEN: {
-    cause: 'Another user has this email. Upper and lower case are equal.',
-    remedy: 'Search the other user with `POST /api/internal/users/search`, or use another email.',
+    cause:
+      'Another user has this email. Emails that differ only in upper and lower case are equal.',
+    remedy: 'Find the other user with `POST /api/internal/users/search`, or use another email.',
   },
   USER_ID_TAKEN: {
     cause: 'Another user has the `id` of the request.',
-    remedy: 'Use another id, or leave it out: the server then makes one.',
+    remedy: 'Use another id, or leave out `id`: the server then makes one.',
   },
   USER_HAS_ACCOUNTS: {
     cause: 'The user has accounts. A deletion would lose their balances.',
@@ -95,17 +100,17 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Issue a new key.',
   },
   API_KEY_ALREADY_ROTATED: {
-    cause: 'The key has a successor. Each key has one at most.',
-    remedy: 'Rotate the successor, which `successorId` of the key names.',
+    cause: 'The key has a successor from an earlier rotation. A key has at most one successor.',
+    remedy: 'Rotate the successor instead. Its id is the `successorId` of the key.',
   },
   KEY_ENVIRONMENT_MISMATCH: {
     cause:
-      'The command line issues keys for its own `API_KEY_ENVIRONMENT`, and no running server accepts these.',
+      '`latchkey keys` was run with an `API_KEY_ENVIRONMENT` that differs from the one of the running servers, so no server would accept the new key.',
     remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
   },
   LAST_WAY_IN: {
     cause:
-      'The revocation would end the last active issued key with `keys:write`. Issued keys may not do this.',
+      'The revocation would end the last active issued key with `keys:write`. A caller with an issued key may not do this.',
     remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
   },
   BODY_TOO_LARGE: {
@@ -126,22 +131,23 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   IDEMPOTENCY_KEY_REUSED: {
     cause: 'The same caller used this `Idempotency-Key` within a day for a different request.',
-    remedy: 'Use a new random value for each new request, and repeat it only with the same body.',
+    remedy:
+      'Use a new random value for each new request. Send the same value again only to repeat the same request.',
   },
   RATE_LIMITED: {
     cause:
-      'The key has used its requests per minute. The keys that it has issued and its predecessor draw on the same budget.',
+      'The key, or a key that issued it, has made as many requests as its rate limit allows per minute. Requests of its predecessor and of the keys that it has issued count, too.',
     remedy:
-      'Wait for the seconds in `Retry-After`. Raise the rate limit if the load is legitimate.',
+      'Wait for the seconds in `Retry-After`. If the load is legitimate, issue a key with a higher rate limit, or raise `KEY_RATE_LIMIT`.',
   },
   CONCURRENCY_LIMITED: {
     cause:
-      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or its writes of users hold all connections that they may.',
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or its writes of users use all database connections that writes of one key may use.',
     remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
   },
   ENUMERATION_LIMITED: {
     cause:
-      'The key has requested more distinct users, or more users that do not exist, than it may per hour. A stolen key is a possible reason.',
+      'The key has requested more distinct users, or more users that do not exist, than it may per hour. Perhaps an attacker has stolen the key.',
     remedy:
       'Wait for the seconds in `Retry-After`. If the caller is legitimate, raise `KEY_USERS_LIMIT` or `KEY_MISSES_LIMIT`; otherwise revoke the key.',
   },
@@ -159,19 +165,21 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Find the log line with the same `requestId`, and report the stack trace.',
   },
   TOKEN_ISSUER_UNAVAILABLE: {
-    cause: 'The server cannot load the signing keys from `JWT_JWKS_URL`, and has none in memory.',
+    cause:
+      'The server cannot load the signing keys from `JWT_JWKS_URL`, and has not cached the key that the token needs.',
     remedy: 'Repeat the request after `Retry-After`. Check the issuer and the network.',
   },
   KEYS_UNAVAILABLE: {
     cause:
-      'The key cache may be outdated, because the key sync has had no heartbeat for 5 s. Root keys are not affected.',
+      'The server has received no heartbeat of the [key sync](glossary.md) for 5 s, so its copy of the issued keys may be out of date. Root keys still work.',
     remedy:
-      'Repeat the request after `Retry-After`. Follow the [runbook](../how-to/alert-runbook.md) if it continues.',
+      'Repeat the request after `Retry-After`. If the error continues, follow the [runbook](../how-to/alert-runbook.md#latchkeykeysyncstale).',
   },
   OVERLOADED: {
     cause:
       'More requests arrive than the process can serve, so its queue is full, or too many writes of users wait for a database connection.',
-    remedy: 'Repeat the request after `Retry-After`, with growing delays. Add instances.',
+    remedy:
+      'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },
   SCHEMA_OUTDATED: {
     cause: 'The database lacks a table or column, because migrations have not been applied.',

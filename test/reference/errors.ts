@@ -29,10 +29,11 @@ export async function errorsPage(): Promise<string> {
     `Every error response of the backend is a problem ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457))
 with the content type \`application/problem+json\`:`,
     block('json', JSON.stringify(exampleOf('USER_NOT_FOUND'), null, 2)),
-    `Branch on \`code\`: it never changes. The last part of \`type\` is the anchor of the section on this
-page: \`urn:latchkey:problem:user-not-found\` is described in [\`#user-not-found\`](#user-not-found).
-If \`retryable\` is true, the same request may succeed later; wait for the seconds in \`Retry-After\`.
-\`requestId\` is also in the header \`X-Request-Id\` and in the log.`,
+    `Branch on \`code\`: the code of an error never changes. The last part of \`type\` is the anchor of
+the section on this page: \`urn:latchkey:problem:user-not-found\` is described in
+[\`#user-not-found\`](#user-not-found). If \`retryable\` is true, the same request may succeed later;
+wait for the seconds in \`Retry-After\` before you repeat it. The header \`X-Request-Id\` and the log
+contain the same \`requestId\`.`,
     table(['code', 'status', 'retryable', 'meaning'], rows),
     entries.map(({ section }) => section),
   );
@@ -43,7 +44,7 @@ export function errorLink(name: string, file = ''): string {
   return `[${code(name)}](${file}#${name.toLowerCase().replaceAll('_', '-')})`;
 }
 
-/** Every problem in the order of its table. */
+/** Every problem, in the order of the problem table. */
 export function errorEntries(): Entry[] {
   return codes().map((name) => {
     const { type, title, status, retryable } = exampleOf(name);

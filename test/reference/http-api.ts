@@ -67,13 +67,13 @@ export async function httpApiPage(): Promise<string> {
   ]);
   return page(
     '# HTTP API',
-    `The operations of the backend. The same description for machines is
-[\`openapi.json\`](../../openapi.json); outside production, the backend serves it at
-\`/api/openapi.json\`, and as Swagger UI at \`/api/docs\`.`,
+    `This page describes the operations of the backend. [\`openapi.json\`](../../openapi.json) describes
+the same operations for programs. Outside production, the backend serves this document at
+\`/api/openapi.json\`, and Swagger UI at \`/api/docs\`.`,
     block('sh', 'curl -s http://127.0.0.1:3000/api/internal/users/12345 -H "X-API-Key: $KEY"'),
-    `Bodies are JSON. Unknown fields of a request are refused; clients must ignore unknown fields of a
-response. Every response has the header \`X-Request-Id\`. Any operation can respond with these errors:
-${links(everywhere)}.`,
+    `The bodies of requests and responses are JSON. The backend refuses a request with unknown fields; a
+client must ignore unknown fields of a response. Every response has the header \`X-Request-Id\`.
+Every operation can respond with these errors: ${links(everywhere)}.`,
     sections,
   );
 }

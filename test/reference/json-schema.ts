@@ -26,7 +26,7 @@ const nodeSchema = z.object({
 
 export type JsonSchema = z.output<typeof nodeSchema>;
 
-/** Reads a JSON Schema, or the one of a zod schema. */
+/** Parses a JSON Schema, or converts a zod schema. */
 export function readSchema(schema: unknown): JsonSchema {
   const isZod = schema instanceof z.ZodType;
   return nodeSchema.parse(isZod ? z.toJSONSchema(schema, { unrepresentable: 'any' }) : schema);

@@ -10,48 +10,48 @@ import { RequestLog } from '../../src/http/request-log.js';
 import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 
 /**
- * The fields of the backend's line of a request. The last five exist if the route requires a key.
+ * The fields of the log line of a request. The last five exist if the route requires a key.
  */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
-  time: 'Time of the line, ISO 8601 in UTC.',
+  time: 'Time at which the line was written, ISO 8601 in UTC.',
   msg: '`request`.',
   requestId: 'The `X-Request-Id` of the response.',
   durationMs: 'Milliseconds from the arrival of the request to the end of the response.',
   method: 'HTTP method.',
-  route: 'Pattern of the route, such as `/api/internal/users/:id`; null without a route.',
-  status: 'Status of the response; 499 if the client disconnected before it.',
-  keyId: 'Id of the issued or root key, also if it has ended; otherwise null.',
-  event: 'Name of the event in the OWASP logging vocabulary, as in the next table.',
-  outcome: 'Outcome of the key check, as in the next table.',
-  limit: 'The limit that refused the request, otherwise null.',
+  route: 'Pattern of the route, such as `/api/internal/users/:id`; null if no route matches.',
+  status: 'Status of the response; 499 if the client disconnected before the response.',
+  keyId: 'Id of the issued or root key, even if the key has ended; null if the key is unknown.',
+  event: 'Name of the event in the OWASP logging vocabulary; the next table lists all.',
+  outcome: 'Outcome of the key check; the next table lists all.',
+  limit: 'The limit because of which the request was refused; null if none was.',
   source: 'IP address of the client.',
-  client: 'First product of the `User-Agent`, otherwise null.',
+  client: 'First product in the header `User-Agent`; null without one.',
 };
 
-/** The fields of the MCP server's line of a tool call. */
+/** The fields of the log line of a tool call. */
 export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
   level: '`info`.',
-  time: 'Time of the line, ISO 8601 in UTC.',
+  time: 'Time at which the line was written, ISO 8601 in UTC.',
   msg: '`tool call`.',
   tool: 'Name of the tool.',
   outcome: '`ok`, `cancelled`, or the code of the failure.',
-  durationMs: 'Milliseconds of the call.',
-  user: 'Pseudonym of the user: equal for all calls of a user; null without a valid token.',
-  client: 'Name that the MCP client gives itself, otherwise null.',
-  clientId: 'The `client_id` of the access token, otherwise null.',
-  era: 'Generation of the MCP protocol: `legacy` or `modern`.',
-  requestId: 'Request id, which the MCP server also sends to the backend.',
+  durationMs: 'Duration of the call in milliseconds.',
+  user: 'Pseudonym of the user, the same in all calls of a user; null without a valid token.',
+  client: 'Name that the MCP client gives itself; null without one.',
+  clientId: 'The `client_id` of the access token; null without one.',
+  era: 'Generation of the MCP protocol that the client uses: `legacy` or `modern`.',
+  requestId: 'Id of the request, which the MCP server also sends to the backend.',
 };
 
 const lineSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 
-/** The line of a request with each outcome. */
+/** A log line of a request for each outcome. */
 export function writeRequestLines() {
   return ATTEMPT_OUTCOMES.map((outcome) => ({ outcome, line: writeRequestLine(outcome) }));
 }
 
-/** The line of a tool call without a valid token. */
+/** The log line of a tool call without a valid token. */
 export async function writeToolCallLine(mcpServer: INestApplicationContext) {
   const [tool] = mcpServer.get<readonly Tool[]>(TOOLS, { strict: false });
   if (tool === undefined) throw new Error('The MCP server has no tool');

@@ -17,7 +17,7 @@ export function block(language: string, text: string): string {
   return `\`\`\`${language}\n${text.trim()}\n\`\`\``;
 }
 
-/** A page as prettier formats it, with a note for editors at its end. */
+/** Formats a page with prettier, and appends a note for editors. */
 export async function page(...content: readonly Content[]): Promise<string> {
   const note =
     '<!-- Generated from the code by `npm run reference`. Edit the code, not this page. -->';

@@ -11,8 +11,9 @@ export async function mcpToolsPage(): Promise<string> {
   await app.close();
   return page(
     '# MCP tools',
-    `The tools that the MCP server offers. A call concerns the user of the access token; no tool accepts
-a user id. A token without the scope of a tool gets 403 with \`insufficient_scope\`.`,
+    `The MCP server offers these tools. A call reads or changes the user of the access token; no tool
+accepts a user id. If the token lacks the scope of the tool, the response is 403 with
+\`insufficient_scope\`.`,
     block('sh', 'npm run call -- get_balance'),
     table(
       ['tool', 'title', 'scope', 'changes data'],
@@ -33,7 +34,7 @@ function describeTool({ name, title, description, input, output }: Tool): string
     `## ${title}`,
     `${code(name)} – ${description}`,
     inputs.length === 0 ? 'Input: none.' : `Input:\n\n${table(HEADINGS, inputs)}`,
-    `Output (\`structuredContent\`; the first text content is a sentence for the user):`,
+    `Output in \`structuredContent\` (the first text content is a sentence for the user):`,
     table(HEADINGS, fieldRows(readSchema(output))),
   ];
 }

@@ -22,8 +22,8 @@ export async function metricsAndLogsPage(): Promise<string> {
   return page(
     '# Metrics and log fields',
     '## Metrics',
-    `Each server serves its metrics in the text format of Prometheus, on a port of its own:
-\`METRICS_PORT\` and \`MCP_METRICS_PORT\`.`,
+    `Each server serves its metrics in the text format of Prometheus, on a port of its own: the backend
+on \`METRICS_PORT\`, the MCP server on \`MCP_METRICS_PORT\`.`,
     block(
       'sh',
       'METRICS_PORT=9464 npm start\ncurl -s http://127.0.0.1:9464/metrics | grep latchkey_auth_attempts_total',
@@ -35,17 +35,18 @@ export async function metricsAndLogsPage(): Promise<string> {
     '### Node.js',
     'Both servers also have the [default metrics of prom-client](https://github.com/siimon/prom-client#default-metrics): `process_…` and `nodejs_…`.',
     '## Log fields',
-    `Each server writes a JSON object per line to stdout. Lines without a request have \`level\`, \`time\`
-and \`msg\`, often \`context\` (the component) and \`err\` (type, code, message and stack).`,
+    `Each server writes its log to stdout, one JSON object per line. Lines that do not describe a request
+or a tool call have \`level\`, \`time\` and \`msg\`. Many also have \`context\` (the component) and
+\`err\` (type, code, message and stack of an error).`,
     '### Request (backend)',
-    '`event`, `outcome`, `limit`, `source` and `client` exist if the route requires an API key.',
+    'A line has `event`, `outcome`, `limit`, `source` and `client` only if the route requires an API key.',
     fieldTable(REQUEST_FIELDS),
     '### Outcomes and events',
-    'If `limit` is `source-failures`, the event `authn_login_fail` becomes `authn_login_fail_max`.',
+    'Each outcome has an event and a level. There is one exception: if `limit` is `source-failures`, the event is `authn_login_fail_max` instead of `authn_login_fail`.',
     table(['outcome', 'event', 'level'], outcomes),
     `- \`wrong-environment\`: the key belongs to another environment than \`API_KEY_ENVIRONMENT\`.
 - \`foreign-network\`: the client address is outside the networks of the key.
-- \`unverifiable\`: the key cache may be stale, so the response is 503 \`KEYS_UNAVAILABLE\`.`,
+- \`unverifiable\`: the key cache may be out of date, so the response is 503 \`KEYS_UNAVAILABLE\`.`,
     '### Tool call (MCP server)',
     fieldTable(TOOL_CALL_FIELDS),
   );

@@ -45,14 +45,14 @@ export async function scopesAndFieldsPage(): Promise<string> {
   });
   return page(
     '# Scopes and fields of users',
-    'An issued key has one or more scopes, and may be restricted to some fields of users. A root key has all scopes and fields.',
+    'An issued key has one or more scopes, and may be restricted to some fields of users. A root key has all scopes, and may read and write all fields.',
     block('sh', 'latchkey keys create --name mailer --scopes users:read --read-fields name,email'),
     '## Scopes',
-    'An operation requires exactly one scope. A request without it gets 403 [`INSUFFICIENT_SCOPE`](errors.md#insufficient-scope).',
+    'Each operation requires one scope. If the key lacks this scope, the response is 403 [`INSUFFICIENT_SCOPE`](errors.md#insufficient-scope).',
     table(['scope', 'permits', 'operations'], scopeRows),
     '`GET /api/internal/users` and `GET /api/internal/users/{id}` also require `accounts:read` if the request has `include=accounts`.',
     '## Fields of users',
-    table(['field', 'values', 'create', 'update', 'scopes to write', 'example'], fields),
-    '`readFields` restricts what a key reads; responses always have the `id`. `writeFields` restricts what a key writes; a key with `writeFields` cannot delete users. A forbidden field gets 403 [`FIELD_NOT_ALLOWED`](errors.md#field-not-allowed).',
+    table(['field', 'values', 'in `POST`', 'in `PATCH`', 'scopes to write', 'example'], fields),
+    'If a key has `readFields`, responses contain only the `id` and these fields. If a key has `writeFields`, it can write only these fields, and cannot delete users. A request that writes another field, or searches by a field that the key may not read, gets 403 [`FIELD_NOT_ALLOWED`](errors.md#field-not-allowed).',
   );
 }

@@ -26,13 +26,13 @@ const alertSchema = z.strictObject({
 
 export type ReceivedAlert = z.infer<typeof alertSchema>;
 
-/** Takes alerts over HTTP, as an operator's receiver does. */
+/** Receives alerts over HTTP, like the receiver of an operator. */
 export class AlertReceiver {
   readonly alerts: ReceivedAlert[] = [];
   readonly requests: { headers: IncomingHttpHeaders; body: string }[] = [];
   /** The status of its responses. */
   status = 200;
-  /** It takes alerts and never says so. */
+  /** Whether it receives alerts without responding. */
   isMute = false;
   private server: Server | undefined;
   private port = 0;
@@ -47,7 +47,7 @@ export class AlertReceiver {
     return `http://127.0.0.1:${this.port}/hooks/s3cret-path`;
   }
 
-  /** Listens, where it did before if it has been down. */
+  /** Listens, again on the same port after `goDown`. */
   async listen(): Promise<void> {
     const server = createServer((request, response) => void this.take(request, response));
     server.listen(this.port, '127.0.0.1');
@@ -76,7 +76,7 @@ export class AlertReceiver {
     await once(server, 'close');
   }
 
-  /** Those of a rule, and of a status if one is given. */
+  /** The alerts of a rule, optionally only those with a status. */
   of(rule: string, status?: ReceivedAlert['status']): ReceivedAlert[] {
     return this.alerts.filter(
       (alert) => alert.rule === rule && (status === undefined || alert.status === status),
@@ -84,7 +84,7 @@ export class AlertReceiver {
   }
 }
 
-/** As docs/how-to/alerts.md tells receivers to do it. */
+/** Verifies a signature as docs/how-to/alerts.md documents it. */
 export function isGenuine(secret: string, header: unknown, body: string): boolean {
   const [, time = '', signature = ''] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(header)) ?? [];
   if (Math.abs(Date.now() / 1000 - Number(time)) > 300) return false;

@@ -15,7 +15,7 @@ import { createTestDatabase } from './database.js';
 
 export const API_KEY = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 
-/** Variables that every test application starts from; no listener, no log. */
+/** Variables of every test application: no log, no listener. */
 export const TEST_ENVIRONMENT = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -26,14 +26,14 @@ export const TEST_ENVIRONMENT = {
 
 export interface TestApp {
   readonly nest: NestFastifyApplication;
-  /** Where it listens. */
+  /** The URL of the application. */
   readonly url: string;
-  /** For the rows that a test needs. */
+  /** A client with the rights of the owner, to prepare and read rows. */
   readonly prisma: PrismaClient;
 }
 
-// The application validates the variables of its process when it is imported; each test then
-// overrides them.
+// The import of the application validates the variables of the process. Each test overrides
+// them afterwards.
 process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
 process.env.INTERNAL_API_KEY ??= API_KEY;
 const { AppModule } = await import('../../src/app.module.js');
@@ -41,8 +41,8 @@ const { ConfigModule } = await import('../../src/config/config.module.js');
 const { APP_OPTIONS, configureApp } = await import('../../src/create-app.js');
 
 /**
- * Starts the real application on a port of its own.
- * @param additions modules and controllers beside the application's own.
+ * Starts the real application on a free port.
+ * @param additions further modules and controllers
  */
 export async function startApp(
   variables: NodeJS.ProcessEnv,
@@ -68,8 +68,8 @@ export async function startApp(
 }
 
 /**
- * Starts the application on an empty database of its own for the tests of a file, and stops both
- * after them.
+ * Starts the application on a new, empty database for the tests of a file. Stops both after the
+ * tests.
  */
 export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   let running: TestApp & { stop(): Promise<void> };
@@ -100,7 +100,7 @@ export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   };
 }
 
-/** A client that sends the good key. */
+/** A client that sends a key, by default the root key. */
 export function withKey(url: string, key = API_KEY) {
   return request.agent(url).set('X-API-Key', key);
 }

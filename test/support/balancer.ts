@@ -1,8 +1,8 @@
 import { type Server, type Socket, connect, createServer } from 'node:net';
 
 /**
- * Passes new connections on to the one server that it points at, as a load balancer does with a
- * rolling restart.
+ * Forwards new connections to one server, which can change, like a load balancer during a rolling
+ * restart.
  */
 export class Balancer {
   private readonly connections = new Set<{ readonly client: Socket; readonly server: Socket }>();
@@ -28,10 +28,10 @@ export class Balancer {
   }
 
   /**
-   * Cuts each connection as soon as its server answers: what was asked for has been done, and
-   * nobody hears of it.
+   * Cuts each connection when its server responds: the server has processed the request, but the
+   * client receives no response.
    */
-  loseNextAnswers(): void {
+  dropNextResponses(): void {
     for (const { client, server } of this.connections) {
       server.unpipe(client);
       server.once('data', () => server.destroy());

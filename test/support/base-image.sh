@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the files of an image with this machine's release of Debian, Node and npm. It stands in for
-# the Dockerfile's base image where no image registry can be reached. Usage, as root: base-image.sh
-# FOLDER NODE_MAJOR
+# Creates the files of an image with this machine's release of Debian, Node and npm. The image
+# replaces the base image of the Dockerfile where no image registry is reachable. Usage, as root:
+# base-image.sh FOLDER NODE_MAJOR
 set -euo pipefail
 folder=$1 node_major=$2
 
@@ -12,7 +12,7 @@ npm install --global --prefix "$folder/usr/local" --ignore-scripts npm@11 "node-
 # npm looks for its configuration beside Node's real path.
 mv "$folder"/usr/local/lib/node_modules/node-linux-*/bin/node "$folder/usr/local/bin/node"
 
-# The image downloads packages as this machine does: from the same registry, trusting the same
+# The image downloads packages from the same registry as this machine and trusts the same
 # certificates.
 cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
 mkdir -p "$folder/usr/local/etc"

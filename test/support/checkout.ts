@@ -12,8 +12,8 @@ const BUILT = ['dist', 'generated'];
 export const CLIENT_CONFIGURATION = /^\{\n[^]*^\}$/m;
 
 /**
- * A copy of the checkout as a newcomer has it, which other accounts can't enter.
- * @param isBuilt whether it contains what `npm run build` has made
+ * Copies the checkout, without local files, to a folder that other accounts cannot enter.
+ * @param isBuilt whether the copy includes the output of `npm run build`
  */
 export async function makeCheckout(isBuilt = false): Promise<string> {
   const checkout = await mkdtemp(join(tmpdir(), 'latchkey-checkout-'));
@@ -29,7 +29,7 @@ export async function copyCheckout(folder: string, isBuilt = false): Promise<voi
 }
 
 /**
- * As `npm ci` leaves them: those of the registry, and links to the checkout's own, not yet built.
+ * Links packages like `npm ci`: packages of the registry, and the unbuilt packages of the checkout.
  */
 async function linkPackages(installed: string, folder: string): Promise<void> {
   await mkdir(join(folder, '@latchkey'), { recursive: true });
@@ -46,7 +46,7 @@ export async function removeCheckout(checkout: string): Promise<void> {
   await rm(checkout, { recursive: true });
 }
 
-/** `npm start` as a terminal runs it: a process group of its own. */
+/** A run of `npm start` in a separate process group, as in a terminal. */
 export class Start {
   readonly port = randomInt(10_000, 20_000);
   readonly mcpPort = this.port + 10_000;
@@ -78,18 +78,18 @@ export class Start {
   }
 
   async ready(): Promise<this> {
-    const isOver = () => CLIENT_CONFIGURATION.test(this.output) || this.exitCode !== null;
-    await vi.waitUntil(isOver, { timeout: 120_000 });
+    const isReadyOrExited = () => CLIENT_CONFIGURATION.test(this.output) || this.exitCode !== null;
+    await vi.waitUntil(isReadyOrExited, { timeout: 120_000 });
     expect(this.output).toMatch(CLIENT_CONFIGURATION);
     return this;
   }
 
-  /** The line of the output that is meant to be pasted. */
+  /** The first line of the output that matches. */
   line(pattern: RegExp): string {
     return pattern.exec(this.output)?.[0] ?? '';
   }
 
-  /** To the whole group, as Ctrl-C in a terminal does. */
+  /** Sends a signal to the whole group, like Ctrl-C in a terminal. */
   async signal(name: NodeJS.Signals): Promise<void> {
     const hasEnded = this.npm.exitCode !== null || this.npm.signalCode !== null;
     if (this.npm.pid !== undefined && !hasEnded) process.kill(-this.npm.pid, name);

@@ -1,13 +1,13 @@
 import { Client } from 'pg';
 
-/** Sessions of somebody who has the account that the backend serves with, and nothing else. */
+/** Sessions of an attacker that has only the run-time account of the backend. */
 export class DatabaseAttacker {
   private readonly sessions = new Set<Client>();
   private hasStopped = false;
 
   constructor(private readonly url: string) {}
 
-  /** A session that PostgreSQL may end. */
+  /** Opens a session. PostgreSQL may end it without an error in the test. */
   async connect(): Promise<Client> {
     const session = new Client({ connectionString: this.url, application_name: 'attacker' });
     session.on('error', () => undefined);
@@ -17,32 +17,32 @@ export class DatabaseAttacker {
     return session;
   }
 
-  /** Opens a transaction, and leaves it open. */
+  /** Opens a transaction and leaves it open. */
   async hold(...statements: string[]): Promise<void> {
     const session = await this.connect();
     for (const statement of ['BEGIN', ...statements]) await session.query(statement);
   }
 
   /**
-   * Opens such transactions for ever: wherever one is ended, the next one comes. Resolves when the
-   * first ones have begun.
+   * Keeps transactions open: when one is ended, opens the next one. Resolves when the first one has
+   * begun.
    */
-  async holdAgainAndAgain(count: number, ...statements: string[]): Promise<void> {
+  async keepHeld(count: number, ...statements: string[]): Promise<void> {
     let begun: () => void = () => undefined;
     const first = new Promise<void>((resolve) => (begun = resolve));
     for (let number = 0; number < count; number++) void this.keepHolding(statements, begun);
     await first;
   }
 
-  /** Runs a statement over and over, until the returned function is called. */
+  /** Repeats a statement until the returned function is called. */
   async repeat(statement: string): Promise<() => Promise<void>> {
     const session = await this.connect();
-    const over = new AbortController();
+    const stopping = new AbortController();
     const repeating = (async () => {
-      while (!over.signal.aborted) await session.query(statement);
+      while (!stopping.signal.aborted) await session.query(statement);
     })();
     return async () => {
-      over.abort();
+      stopping.abort();
       await repeating;
     };
   }
@@ -61,7 +61,7 @@ export class DatabaseAttacker {
         onBegun();
         await ended;
       } catch {
-        // Ended while it waited in the queue.
+        // PostgreSQL ended the session while it waited in the queue.
       }
     }
   }

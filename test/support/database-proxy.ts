@@ -7,13 +7,12 @@ interface Link {
 }
 
 /**
- * Stands between the application and PostgreSQL, and can fall silent or break for some of the
- * connections.
+ * A proxy between the application and PostgreSQL that can stall or break some of the connections.
  */
 export class DatabaseProxy {
   private readonly links = new Set<Link>();
   private isSilenced = (_name: string): boolean => false;
-  private onAsked: ((name: string, chunk: Buffer) => void) | undefined;
+  private onQuery: ((name: string, chunk: Buffer) => void) | undefined;
 
   private constructor(
     private readonly listener: Server,
@@ -37,8 +36,7 @@ export class DatabaseProxy {
   }
 
   /**
-   * Passes nothing on any more for connections of an application name, old ones and new ones, until
-   * `restore`.
+   * Stalls all present and future connections with an application name until `restore`.
    */
   silence(applicationName: string): void {
     this.isSilenced = (name) => name === applicationName;
@@ -50,22 +48,22 @@ export class DatabaseProxy {
     this.update();
   }
 
-  /** Breaks the connections of an application name. */
+  /** Breaks the connections with an application name. */
   cut(applicationName: string): void {
     for (const link of this.links) if (link.name === applicationName) link.client.destroy();
   }
 
   /**
-   * Waits until a connection of an application name asks for something for the first time. Nothing
-   * is answered before.
+   * Waits until a connection with an application name sends a query with a text. The query has no
+   * response by then.
    */
-  async isAsked(applicationName: string, text: string): Promise<void> {
+  async waitForQuery(applicationName: string, text: string): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.onAsked = (name, chunk) => {
+      this.onQuery = (name, chunk) => {
         if (name === applicationName && chunk.includes(text)) resolve();
       };
     });
-    this.onAsked = undefined;
+    this.onQuery = undefined;
   }
 
   async stop(): Promise<void> {
@@ -90,7 +88,7 @@ export class DatabaseProxy {
       });
       server.once('close', () => client.destroy());
       server.write(startup);
-      client.on('data', (chunk) => this.onAsked?.(name, chunk));
+      client.on('data', (chunk) => this.onQuery?.(name, chunk));
       server.pipe(client);
       client.pipe(server);
       this.update();

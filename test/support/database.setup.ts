@@ -9,22 +9,22 @@ import { runStatements } from './run-statements.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A database on the tests' server, from which others may be created. */
+    /** The URL of a database on the server of the tests. Its account can create others. */
     databaseServerUrl: string;
     /**
-     * The migrated, empty database that every test database is a copy of; its copies begin with its
+     * The migrated, empty template of every test database. The names of its copies begin with its
      * name.
      */
     templateDatabase: string;
     /**
-     * The account that the backend serves with: it has the rights of `deploy/database/roles.sql` in
-     * each database.
+     * The account of the running backend, with the rights of `deploy/database/roles.sql` in each
+     * database.
      */
     runTimeAccount: { name: string; password: string };
   }
 }
 
-/** One server for a run of the tests: that of DATABASE_URL if set, else an embedded one. */
+/** Provides one server for a test run: that of DATABASE_URL, or an embedded one. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const server = await findServer();
   const templateDatabase = `latchkey_test_${randomBytes(6).toString('hex')}`;
@@ -67,18 +67,18 @@ async function createTemplate(
   name: string,
   account: ProvidedContext['runTimeAccount'],
 ): Promise<void> {
-  // From template0, so that the result is the same whatever the server's own encoding is.
+  // With template0, the encoding of the server does not matter.
   await runStatements(serverUrl, [`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`]);
   await runStatements(databaseUrl(serverUrl, name), [
     ...(await readMigrations()).map(({ sql }) => sql),
     await readRoles(account.name),
     `ALTER ROLE ${account.name} LOGIN PASSWORD ${escapeLiteral(account.password)}`,
   ]);
-  // CREATE DATABASE … TEMPLATE fails while anybody is connected to the template.
+  // CREATE DATABASE … TEMPLATE fails while a client is connected to the template.
   await runStatements(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
 }
 
-/** Under another name: roles are the whole server's, which others may use too. */
+/** Renames the role, because roles belong to the whole server, which may have other users. */
 async function readRoles(name: string): Promise<string> {
   const file = new URL('../../deploy/database/roles.sql', import.meta.url);
   return (await readFile(file, 'utf8')).replaceAll('latchkey_run_time', name);

@@ -3,15 +3,15 @@ import { Client } from 'pg';
 import { inject } from 'vitest';
 
 export interface TestDatabase {
-  /** As its owner, for what a test prepares and looks at. */
+  /** The URL with the account of the owner, to prepare and read rows. */
   url: string;
-  /** As the backend. */
+  /** The URL with the account of the backend. */
   runTimeUrl: string;
-  /** Closes the connections that are left, and deletes it. */
+  /** Closes the remaining connections and drops the database. */
   drop(): Promise<void>;
 }
 
-/** A migrated, empty database of its own for a test file. */
+/** Creates a migrated, empty database for a test file. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const template = inject('templateDatabase');
   const name = `${template}_${randomBytes(6).toString('hex')}`;
@@ -29,7 +29,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** A database of its own without a schema. */
+/** Creates a database without tables. */
 export async function createEmptyDatabase(): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
   const name = `${inject('templateDatabase')}_${randomBytes(6).toString('hex')}`;
   await runOnServer(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);

@@ -37,8 +37,8 @@ export function expectedOutput(blocks: readonly Block[], command: Block): Block 
 }
 
 /**
- * Compares an output with that of the page, in which … stands for any text.
- * @param place appears in the message of a failure
+ * Compares an output with the page, in which … stands for any text.
+ * @param place the place that the failure message names
  */
 export function expectOutput(output: string, { language, text }: Block, place: string): void {
   if (language === 'json') {
@@ -62,7 +62,7 @@ function escapeRegExp(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
-/** The terminal of a reader: variables that a block exports are there for the next one. */
+/** The terminal of a reader. Each block of commands sees the variables that earlier ones export. */
 export class Terminal {
   private readonly state: string;
 

@@ -27,7 +27,7 @@ export const CAN_BUILD_IMAGES =
   process.getuid?.() === 0 &&
   ['buildah', 'debootstrap', 'apt-get'].every(hasProgram);
 
-/** Images that buildah builds and runs without a daemon; a temporary folder stores them. */
+/** Images that buildah builds and runs without a daemon, in a temporary folder. */
 export class Images {
   private constructor(private readonly folder: string) {}
 
@@ -37,7 +37,7 @@ export class Images {
     return new Images(folder);
   }
 
-  /** Makes the image that stands in for the base image `node:MAJOR-…`. */
+  /** Creates the image that replaces the base image `node:MAJOR-…`. */
   async makeBase(name: string): Promise<void> {
     const [, nodeMajor = ''] = /^node:(\d+)-/.exec(name) ?? [];
     await run(BASE_IMAGE_SCRIPT, [join(this.folder, 'base'), nodeMajor]);
@@ -45,11 +45,11 @@ export class Images {
     await this.buildah('bud', ...ISOLATION, '--quiet', '--tag', name, this.folder);
   }
 
-  /** Builds a target of the Dockerfile and makes a container of the same name from it. */
+  /** Builds a target of the Dockerfile and creates a container with the same name from it. */
   async build(target: string): Promise<ImageConfig> {
     const cache = `${join(this.folder, 'npm-cache')}:/root/.npm`;
     const offline = ['--pull-never', '--network', 'host', '--volume', cache];
-    // The format that has health checks.
+    // Only this format has health checks.
     const result = ['--format', 'docker', '--target', target, '--tag', target];
     await this.buildah('bud', ...ISOLATION, ...offline, '--quiet', ...result, '.');
     await this.buildah('from', '--pull-never', '--name', target, target);
@@ -88,7 +88,7 @@ export class Images {
 
 /** A command that runs in a container. */
 export class ContainerProcess {
-  /** Everything it has written so far, to stdout and stderr. */
+  /** The output so far, on stdout and stderr. */
   output = '';
   readonly exited: Promise<number | null>;
   private readonly buildah: ChildProcess;
@@ -110,7 +110,8 @@ export class ContainerProcess {
 }
 
 /**
- * buildah starts a chain of processes, each from any of its threads; the last one is the command.
+ * Finds the command: buildah starts a chain of processes, each from any of its threads, and the
+ * command is the last one.
  */
 function lastDescendant(pid: number): number {
   const [child] = readdirSync(`/proc/${pid}/task`).flatMap(

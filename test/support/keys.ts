@@ -6,8 +6,7 @@ export interface IssuedTestKey {
 }
 
 /**
- * Issues a key over the API, on behalf of a caller; one that may read users, except for what a test
- * wants otherwise.
+ * Issues a key through the API. By default it can read users, and the caller is the root key.
  */
 export async function issueKey(
   url: string,
@@ -21,7 +20,7 @@ export async function issueKey(
   return { id: body.apiKey.id, secret: body.secret };
 }
 
-/** The response to a key for an absent user: 404 if it is admitted. */
+/** The status of a request for an absent user: 404 if the key is admitted. */
 export async function statusWith(url: string, secret: string): Promise<number> {
   const { status } = await withKey(url, secret).get('/api/internal/users/nobody');
   return status;

@@ -1,4 +1,4 @@
-/** Calls at a steady concurrency until so many are done, and hands over what happens on the way. */
+/** Repeats a call with constant concurrency until a total is reached, and collects failures. */
 export class Load {
   done = 0;
   readonly failures: unknown[] = [];
@@ -8,7 +8,7 @@ export class Load {
     private total: number,
   ) {}
 
-  /** Lets the calls in flight be the last ones. */
+  /** Starts no further calls. Calls in flight complete. */
   stop(): void {
     this.total = this.done;
   }
@@ -28,15 +28,15 @@ export class Load {
   }
 
   /**
-   * Resolves when a part of all calls has been made, so that what a test does then falls into the
-   * middle of the load.
+   * Resolves when a share of all calls has started, so that the next step of a test happens under
+   * load.
    */
-  async reached(part: number): Promise<void> {
-    while (this.done < part * this.total) await new Promise((resolve) => setTimeout(resolve, 5));
+  async reached(share: number): Promise<void> {
+    while (this.done < share * this.total) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-/** Of the real thing in CI, and all of it with FULL=1. */
+/** A tenth of the full amount, or all of it with FULL=1. */
 export function scaled(full: number): number {
   return process.env.FULL === '1' ? full : full / 10;
 }

@@ -2,20 +2,19 @@ import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * A control group of Linux, in its old or its new layout, whose processes get so much memory and no
- * more.
+ * A Linux control group, version 1 or 2, that limits the memory of its processes.
  */
 export class MemoryGroup {
   private constructor(readonly folder: string) {}
 
-  /** `undefined` where this process may make none. */
+  /** Creates a group; `undefined` if this process is not permitted to. */
   static create(name: string, bytes: number): MemoryGroup | undefined {
-    const isNewLayout = existsSync('/sys/fs/cgroup/cgroup.controllers');
-    const folder = join(isNewLayout ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory', name);
+    const isVersion2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+    const folder = join(isVersion2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory', name);
     try {
       mkdirSync(folder);
       writeFileSync(
-        join(folder, isNewLayout ? 'memory.max' : 'memory.limit_in_bytes'),
+        join(folder, isVersion2 ? 'memory.max' : 'memory.limit_in_bytes'),
         String(bytes),
       );
       return new MemoryGroup(folder);
@@ -25,7 +24,7 @@ export class MemoryGroup {
     }
   }
 
-  /** Once its processes have ended. */
+  /** Removes the group after its processes have ended. */
   remove(): void {
     rmdirSync(this.folder);
   }

@@ -8,7 +8,7 @@ export interface MetricsStack {
   stop(): Promise<void>;
 }
 
-/** Starts both servers with their metrics, on a database of their own. */
+/** Starts both servers with metrics on a new database. */
 export async function startMetricsStack(
   backendVariables: NodeJS.ProcessEnv = {},
 ): Promise<MetricsStack> {
@@ -31,7 +31,7 @@ export async function startMetricsStack(
   return { backend, mcp, stop };
 }
 
-/** Where a server has said that its metrics are. */
+/** The URL of the metrics from the log of a server. */
 export function metricsOf({ output }: ServerProcess): string {
   return /Metrics are at (http:[^"]+)/.exec(output)?.[1] ?? '';
 }

@@ -5,7 +5,7 @@ export class Scrape {
     readonly text: string,
   ) {}
 
-  /** @param url undefined where metrics are off, which fails. */
+  /** @param url `undefined`, which fails, if metrics are off */
   static async of(url = ''): Promise<Scrape> {
     const response = await fetch(url);
     return new Scrape(response.headers.get('content-type'), await response.text());
@@ -29,7 +29,7 @@ export class Scrape {
     });
   }
 
-  /** The names of all series, as queries use them; those too that have no value yet. */
+  /** The names of all series as in queries, including series without a value yet. */
   get names(): Set<string> {
     const names = [...this.text.matchAll(/^# TYPE (\w+) (\w+)/gm)].flatMap(([, name = '', type]) =>
       type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],

@@ -1,19 +1,19 @@
-/** A header field that changes the meaning of a request, and the content that it announces. */
+/** A header field that changes the meaning of a request, and the content that it describes. */
 export interface HiddenField {
   readonly title: string;
   readonly field: string;
   readonly content: string;
-  /** The status without padding, where the server sees the field. */
+  /** The status without padding, when the server parses the field. */
   readonly visibleStatus: number;
 }
 
-// By default Node's parser drops the fields after the 1,000th, which it may find out 32 fields
-// later.
+// By default, Node's parser drops fields after the 1,000th, but may check the count up to 32
+// fields late.
 export const DROPPED_AFTER = 1032;
 
 const CHUNKED_CONTENT = '5\r\nhello\r\n0\r\n\r\n';
 
-/** Fields that a proxy reads and that a server must not overlook. */
+/** Fields that a proxy parses and that a server must not drop. */
 export const HIDDEN_FIELDS: readonly HiddenField[] = [
   {
     title: 'a second Host',
@@ -41,7 +41,7 @@ export const HIDDEN_FIELDS: readonly HiddenField[] = [
   },
 ];
 
-/** A GET request with some fields, then padding, then a field that the padding may hide. */
+/** A GET request with fields, then padding, then a field that the padding may hide. */
 export function hidingRequest(
   path: string,
   fields: readonly string[],

@@ -15,7 +15,7 @@ const NOBODY = 65_534;
 const IGNORED_PARAMETERS =
   'extra_float_digits,options,statement_timeout,lock_timeout,idle_in_transaction_session_timeout';
 
-/** PgBouncer before a database, on a port of its own. */
+/** PgBouncer in front of a database, on a free port. */
 export class PgBouncer {
   private constructor(
     readonly url: string,
@@ -36,7 +36,7 @@ export class PgBouncer {
     if (isRoot) await chown(folder, NOBODY, NOBODY);
     const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
     const child = spawn('pgbouncer', [file], { stdio: 'ignore', cwd: folder, ...account });
-    for (let isUp = false; !isUp && child.exitCode === null;) isUp = await answers(port);
+    for (let isUp = false; !isUp && child.exitCode === null;) isUp = await isListening(port);
     const url = new URL(databaseUrl);
     url.host = `127.0.0.1:${port}`;
     return new PgBouncer(url.href, child, folder);
@@ -48,7 +48,7 @@ export class PgBouncer {
   }
 }
 
-async function answers(port: number): Promise<boolean> {
+async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   const isUp = await once(socket, 'connect').then(
     () => true,

@@ -6,7 +6,7 @@ export function hasProgram(name: string): boolean {
 }
 
 /**
- * Runs a program and resolves to its standard output.
+ * Runs a program and resolves to its stdout.
  * @throws Error with the whole output if it fails
  */
 export function runProgram(

@@ -18,7 +18,7 @@ export class PythonEnvironment {
     return environment;
   }
 
-  /** Runs one of its programs, and resolves to the standard output. */
+  /** Runs a program of the environment and resolves to its stdout. */
   run(
     program: string,
     args: readonly string[],

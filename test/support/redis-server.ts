@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { findFreePort } from '../../scripts/free-port.js';
 
-/** Whether Debian's redis-server is on the PATH; without it, what needs it is skipped. */
+/** Whether Debian's redis-server is on the PATH. Tests that need it are skipped without it. */
 export const HAS_REDIS = spawnSync('redis-server', ['--version']).error === undefined;
 
-/** A real Redis on a port of its own, that keeps nothing. */
+/** A real Redis on a free port, without persistence. */
 export class RedisServer {
   private child: ChildProcess | undefined;
 
@@ -23,12 +23,12 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Also again, on the same port, after `kill`. */
+  /** Starts the server, again on the same port after `kill`. */
   async start(): Promise<void> {
     const settings = { port: String(this.port), bind: '127.0.0.1', save: '', appendonly: 'no' };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     this.child = spawn('redis-server', args, { stdio: 'ignore', cwd: '/tmp' });
-    await this.answers();
+    await this.waitUntilReady();
   }
 
   async kill(): Promise<void> {
@@ -38,7 +38,7 @@ export class RedisServer {
     await once(this.child, 'exit');
   }
 
-  /** It keeps its connections and answers nothing. */
+  /** Suspends the server: it keeps its connections and does not respond. */
   freeze(): void {
     this.child?.kill('SIGSTOP');
   }
@@ -47,36 +47,36 @@ export class RedisServer {
     this.child?.kill('SIGCONT');
   }
 
-  /** From now on it answers writes with an error, until `takeWrites`. */
+  /** Makes writes fail until `acceptWrites`. */
   async refuseWrites(): Promise<void> {
-    await this.ask((client) => client.config('SET', 'maxmemory', '1'));
+    await this.run((client) => client.config('SET', 'maxmemory', '1'));
   }
 
-  async takeWrites(): Promise<void> {
-    await this.ask((client) => client.config('SET', 'maxmemory', '0'));
+  async acceptWrites(): Promise<void> {
+    await this.run((client) => client.config('SET', 'maxmemory', '0'));
   }
 
-  /** How many connections it has had. */
+  /** The number of connections since the start. */
   async connectionsSoFar(): Promise<number> {
-    const info = await this.ask((client) => client.info('stats'));
+    const info = await this.run((client) => client.info('stats'));
     return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
   }
 
-  /** The names of everything that it holds. */
+  /** The names of all keys. */
   async keys(): Promise<string[]> {
-    return this.ask((client) => client.keys('*'));
+    return this.run((client) => client.keys('*'));
   }
 
-  private async ask<Answer>(question: (client: Redis) => Promise<Answer>): Promise<Answer> {
+  private async run<Result>(command: (client: Redis) => Promise<Result>): Promise<Result> {
     const client = new Redis(this.url);
     try {
-      return await question(client);
+      return await command(client);
     } finally {
       client.disconnect();
     }
   }
 
-  private async answers(): Promise<void> {
+  private async waitUntilReady(): Promise<void> {
     const client = new Redis(this.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     client.on('error', () => undefined);
     await Promise.race([client.ping(), sleep(10_000)]);

@@ -1,5 +1,5 @@
-// Loaded into a server under test: on SIGWINCH it says how much memory is in use once the garbage
-// is gone. Not on SIGUSR2, which Nest takes as a wish to shut down.
+// Loaded into a server under test: on SIGWINCH, it reports the memory in use after a garbage
+// collection. It does not use SIGUSR2, on which Nest shuts down.
 process.on('SIGWINCH', () => {
   globalThis.gc();
   const { heapUsed, external } = process.memoryUsage();

@@ -27,7 +27,7 @@ export class ReverseProxy {
   }
 }
 
-/** Starts HAProxy, which passes on up to 4,000 header fields. */
+/** Starts HAProxy, which forwards up to 4,000 header fields. */
 export async function startHaproxy(target: URL): Promise<ReverseProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-haproxy-'));
   const port = await findFreePort();
@@ -52,7 +52,7 @@ listen latchkey
   return new ReverseProxy(port, child, folder);
 }
 
-/** Builds and starts a proxy that is `httputil.ReverseProxy` of Go's standard library. */
+/** Builds and starts a proxy with `httputil.ReverseProxy` of Go's standard library. */
 export async function startGoProxy(target: URL): Promise<ReverseProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-go-'));
   const program = join(folder, 'reverse-proxy');

@@ -5,18 +5,18 @@ import { Client, escapeIdentifier } from 'pg';
 import { inject } from 'vitest';
 import { runStatements } from './run-statements.js';
 
-// Another database of the server may have it, too.
+// Another database of the server may use the role.
 const DROP_UNUSED_ROLE = `
   DO $$ BEGIN
     DROP ROLE latchkey_run_time;
   EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
   END $$`;
 
-/** A database with two accounts, made and migrated as an installation's is. */
+/** A database with two accounts, created and migrated like that of an installation. */
 export interface DividedDatabase {
-  /** The owner of the tables, which migrates and is no superuser. */
+  /** The URL with the owner of the tables, which migrates and is not a superuser. */
   ownerUrl: string;
-  /** The account of the running backend. */
+  /** The URL with the account of the running backend. */
   runTimeUrl: string;
   drop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export async function createDividedDatabase(parameters = ''): Promise<DividedDat
   return { ownerUrl, runTimeUrl, drop };
 }
 
-/** Does the work of the container `migrate`. Returns its warnings. */
+/** Runs the migration of the container `migrate` and returns its warnings. */
 export async function migrate(
   ownerUrl: string,
   runTimeUrl: string,
@@ -59,7 +59,7 @@ export async function migrate(
   return stderr;
 }
 
-/** The result of a statement: `done`, or the code of its error. It is rolled back. */
+/** Runs statements and rolls them back. Returns `done`, or the code of the error. */
 export async function outcomeOf(url: string, ...statements: string[]): Promise<string> {
   const client = new Client({ connectionString: url });
   await client.connect();

@@ -10,14 +10,14 @@ const START_TIMEOUT_MS = 30_000;
 
 export const BACKEND_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Lets `usedMegabytes` work. */
+/** Variables that `usedMegabytes` requires. */
 export const REPORTS_MEMORY = {
   NODE_OPTIONS: `--expose-gc --import=${new URL('report-memory.mjs', import.meta.url).href}`,
 };
 
-/** A built server, as a container runs it, with nothing in its environment but what is given. */
+/** A built server that runs with only the given environment variables, as in a container. */
 export class ServerProcess {
-  /** Everything it has written so far, to stdout and stderr. */
+  /** The output so far, on stdout and stderr. */
   output = '';
   private readonly child: ChildProcess;
 
@@ -31,7 +31,7 @@ export class ServerProcess {
       env: { PATH: process.env.PATH, ENV_FILES: 'off', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // A test that failed before it stopped this must leave nothing behind.
+    // Kills the server if a test fails before it stops the server.
     const kill = () => void this.child.kill('SIGKILL');
     process.once('exit', kill);
     this.child.once('exit', () => process.off('exit', kill));
@@ -41,8 +41,8 @@ export class ServerProcess {
   }
 
   /**
-   * Starts one and waits until it listens. The launcher is a command that becomes the one that
-   * follows it.
+   * Starts a server and waits until it listens. The launcher is a command that executes the command
+   * in its arguments.
    */
   static async start(
     main: string,
@@ -60,7 +60,7 @@ export class ServerProcess {
     return started;
   }
 
-  /** Starts one that is expected to refuse, and returns its output. */
+  /** Starts a server that is expected to exit, and returns its exit code and output. */
   static async refusal(
     main: string,
     variables: NodeJS.ProcessEnv,
@@ -70,7 +70,7 @@ export class ServerProcess {
     return { code: started.child.exitCode, output: started.output };
   }
 
-  /** Its command line, as other users of the machine see it. */
+  /** The command line, which other users of the machine can see. */
   get commandLine(): string {
     return this.child.spawnargs.join(' ');
   }
@@ -80,7 +80,7 @@ export class ServerProcess {
     return PORT === '0' ? (LISTENING.exec(this.output)?.[1] ?? '') : `http://127.0.0.1:${PORT}`;
   }
 
-  /** Where an MCP server takes its clients. */
+  /** The URL of the MCP endpoint. */
   get url(): URL {
     return new URL('/mcp', this.origin);
   }
@@ -89,7 +89,7 @@ export class ServerProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Of a process that has ended by itself; null after a signal. */
+  /** The exit code; null before the exit or after a signal. */
   get exitCode(): number | null {
     return this.child.exitCode;
   }
@@ -98,14 +98,13 @@ export class ServerProcess {
     return this.child.pid ?? 0;
   }
 
-  /** Files, sockets and the like that it has open. */
+  /** The number of open file descriptors. */
   openFiles(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   /**
-   * Memory that is still in use after a garbage collection, in MB; for a process with
-   * `REPORTS_MEMORY`.
+   * The memory in use after a garbage collection, in MB. The process must have `REPORTS_MEMORY`.
    */
   async usedMegabytes(): Promise<number> {
     const reports = () => [...this.output.matchAll(/memory in use: (\d+)/g)];
@@ -118,7 +117,7 @@ export class ServerProcess {
     return Number(reports().at(-1)?.[1]) / 1024 ** 2;
   }
 
-  /** The memory that Linux has given it, in MB: at the moment, and the most that it ever had. */
+  /** The resident memory in MB: the present value and the peak. */
   residentMegabytes(): { now: number; peak: number } {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
     const read = (field: string) =>
@@ -126,7 +125,7 @@ export class ServerProcess {
     return { now: read('VmRSS'), peak: read('VmHWM') };
   }
 
-  /** Without a line in its log if its port was given. */
+  /** Whether the server listens. If its port was given, no log line is required. */
   private async listens(): Promise<boolean> {
     if (this.origin === '') return false;
     const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');
@@ -135,12 +134,12 @@ export class ServerProcess {
     return connected !== undefined;
   }
 
-  /** Returns at once. */
+  /** Sends a signal and returns immediately. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
 
-  /** Resolves when it has ended: in order, or at once with SIGKILL. */
+  /** Shuts the server down, gracefully or with SIGKILL, and resolves after its exit. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     if (this.hasEnded) return;
     this.child.kill(signal);

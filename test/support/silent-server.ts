@@ -1,6 +1,6 @@
 import { type Socket, createServer } from 'node:net';
 
-/** Takes a free port, accepts every connection there, and never says a word. */
+/** Listens on a free port, accepts every connection, and never responds. */
 export async function listenSilently(): Promise<{ port: number; close(): void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => sockets.add(socket));

@@ -4,7 +4,7 @@ const PARSE = 'P'.charCodeAt(0);
 const QUERY = 'Q'.charCodeAt(0);
 const HEADER_BYTES = 5;
 
-/** Stands between programs and PostgreSQL, and notes the text of every statement that they send. */
+/** A proxy between programs and PostgreSQL that records the text of every statement. */
 export class StatementRecorder {
   readonly statements = new Set<string>();
   private readonly sockets = new Set<Socket>();
@@ -52,7 +52,7 @@ export class StatementRecorder {
 }
 
 /**
- * Reads what a client sends: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ * Parses the messages of a client: https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 class MessageReader {
   private rest = Buffer.alloc(0);

@@ -28,10 +28,10 @@ const exportSchema = z.object({
 
 export type CollectedSpan = z.infer<typeof spanSchema> & { readonly service: string | undefined };
 
-/** Takes traces as a collector does: OTLP over HTTP, in JSON. */
+/** A trace collector for OTLP over HTTP in JSON. */
 export class TraceCollector {
   readonly spans: CollectedSpan[] = [];
-  /** All that was sent. */
+  /** The bodies of all requests. */
   raw = '';
 
   private constructor(private readonly server: Server) {}
@@ -52,7 +52,7 @@ export class TraceCollector {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** The span of a name in a trace. */
+  /** The span with a name in a trace. */
   find(traceId: string, name: string): CollectedSpan | undefined {
     return this.spans.find((span) => span.traceId === traceId && span.name === name);
   }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Becomes a command as compose.yaml runs it, but for its files, which are this machine's: nobody, no
-# capabilities, everything read-only, even /tmp. Usage, as root: unprivileged.sh MEMORY_GROUP
-# COMMAND…; the group's folder may be empty for no limit.
+# Executes a command on the files of this machine with the restrictions of compose.yaml: the account
+# nobody, no capabilities, and a read-only file system, including /tmp. Usage, as root:
+# unprivileged.sh MEMORY_GROUP COMMAND…; an empty MEMORY_GROUP means no memory limit.
 set -euo pipefail
 
 if [[ $1 != --in-namespace ]]; then
-  # No fork on the way to the command: its id is this script's.
+  # `exec` without a fork: the command keeps the process id of this script.
   exec unshare --mount --propagation private "$0" --in-namespace "$@"
 fi
 memory_group=$2

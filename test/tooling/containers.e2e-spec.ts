@@ -29,12 +29,12 @@ const hardened = {
   mem_limit: z.literal('256m'),
   pids_limit: z.literal(128),
 };
-// Strict: a setting that takes a right back, such as `cap_add` or `privileged`, fails.
+// Strict, so that a setting that restores a privilege, such as `cap_add` or `privileged`, fails.
 const serviceSchema = z.strictObject({
   ...hardened,
   image: z.string(),
   user: z.string(),
-  // No `command`: a service runs the command of its image.
+  // Without `command`, a service runs the command of its image.
   build: z.strictObject({ context: z.literal('.'), target: z.string() }).optional(),
   environment: z.record(z.string(), z.string()),
   secrets: z.array(z.string()),
@@ -56,7 +56,7 @@ const TARGETS = ['migrate', 'backend', 'mcp-server'] as const;
 type Target = (typeof TARGETS)[number];
 const SERVERS = ['backend', 'mcp-server'] as const;
 
-/** The variables that compose.yaml gives a service, with its defaults. */
+/** The variables of a service in compose.yaml, with their defaults. */
 function variablesOf(target: Target): Record<string, string> {
   const variables = Object.entries(services[target].environment);
   return Object.fromEntries(
@@ -65,32 +65,38 @@ function variablesOf(target: Target): Record<string, string> {
 }
 
 describe('compose.yaml', () => {
-  it.each(Object.entries(services))('gives %s its secrets as files only', (_name, service) => {
-    const secretVariable = /KEY|SECRET|PASSWORD|DATABASE_URL/;
-    for (const [name, value] of Object.entries(service.environment)) {
-      if (!secretVariable.test(name)) continue;
-      expect(name).toMatch(/_FILE$/);
-      expect(service.secrets.map((secret) => `/run/secrets/${secret}`)).toContain(value);
-    }
-  });
+  it.each(Object.entries(services))(
+    'provides the secrets of %s only as files',
+    (_name, service) => {
+      const secretVariable = /KEY|SECRET|PASSWORD|DATABASE_URL/;
+      for (const [name, value] of Object.entries(service.environment)) {
+        if (!secretVariable.test(name)) continue;
+        expect(name).toMatch(/_FILE$/);
+        expect(service.secrets.map((secret) => `/run/secrets/${secret}`)).toContain(value);
+      }
+    },
+  );
 
-  it('gives the URL of the database owner to the migration only', () => {
+  it('provides the URL of the database owner only to the migration', () => {
     const holders = Object.entries(services).filter(([, { secrets }]) =>
       secrets.includes('owner-database-url'),
     );
     expect(holders.map(([name]) => name)).toEqual(['migrate']);
   });
 
-  it('gives the root key to the backend only', () => {
+  it('provides the root key only to the backend', () => {
     const holders = Object.entries(services).filter(([, { secrets }]) =>
       secrets.includes('internal-api-key'),
     );
     expect(holders.map(([name]) => name)).toEqual(['backend']);
   });
 
-  it.each(Object.entries(services))('publishes %s on loopback at most', (_name, { ports }) => {
-    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
-  });
+  it.each(Object.entries(services))(
+    'publishes ports of %s only on loopback',
+    (_name, { ports }) => {
+      for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+    },
+  );
 
   it('runs PostgreSQL without root', () => {
     expect(services.postgres.user).toBe('postgres');
@@ -116,7 +122,7 @@ describe('Dockerfile', () => {
     expect(external).toEqual([expect.stringMatching(/^node:\d+-\w+-slim$/)]);
   });
 
-  it('takes no build arguments, which would stay in the history of an image', () => {
+  it('has no build arguments, which would remain in the history of an image', () => {
     expect(dockerfile).not.toMatch(/^ARG /m);
   });
 
@@ -127,7 +133,7 @@ describe('Dockerfile', () => {
   });
 });
 
-describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', () => {
+describe.skipIf(!CAN_BUILD_IMAGES)('the images', () => {
   const configs = new Map<Target, ImageConfig>();
   const port = randomInt(10_000, 20_000);
   const mcpPort = port + 10_000;
@@ -150,7 +156,7 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
     cleanups.push(() => rm(secrets, { recursive: true }));
   }, 900_000);
 
-  // Also after a build that failed.
+  // Runs even after a failed build.
   afterAll(async () => {
     for (const cleanUp of cleanups.toReversed()) await cleanUp();
   }, 120_000);
@@ -162,8 +168,7 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
   }
 
   /**
-   * Starts a command as compose.yaml starts the service, except that it uses this machine's
-   * network.
+   * Starts a command like the service in compose.yaml, but on the network of this machine.
    */
   function start(target: Target, command: readonly string[]) {
     const network = {
@@ -181,7 +186,7 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
     return outputOf(images.start(target, [], command));
   }
 
-  it.each(TARGETS)('runs %s as an account without rights, as compose.yaml does', async (target) => {
+  it.each(TARGETS)('run %s as an account without privileges, like compose.yaml', async (target) => {
     expect(services[target]).toMatchObject({ build: { target }, image: `latchkey-${target}` });
     expect(configOf(target).User).toBe('65534:65534');
     expect(services[target].user).toBe(configOf(target).User);
@@ -190,35 +195,35 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
     expect(status).toMatch(/^CapPrm:\t0{16}$/m);
   });
 
-  it.each(TARGETS)('starts %s in production, without a shell, without a secret', (target) => {
+  it.each(TARGETS)('start %s in production mode, without a shell and without secrets', (target) => {
     const { Cmd, Env } = configOf(target);
     expect(Cmd[0]).toBe('node');
     expect(Env).toContain('NODE_ENV=production');
     expect(Env.join(' ')).not.toMatch(/KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL/);
   });
 
-  it.each(TARGETS)('gives %s no file that it can write', async (target) => {
+  it.each(TARGETS)('contain no file that %s can write', async (target) => {
     expect(await run(target, 'find', '/app', '-writable', '-not', '-type', 'l')).toBe('');
   });
 
-  it.each(TARGETS)('keeps secrets, tests and development tools out of %s', async (target) => {
+  it.each(TARGETS)('contain no secrets, tests or development tools in %s', async (target) => {
     const files = (await run(target, 'find', '/app')).split('\n');
     const own = files.filter((file) => !file.includes('/node_modules/'));
     expect(own.filter((file) => /\/(\.env|\.git|test|secrets|.*\.spec\.)/.test(file))).toEqual([]);
     expect(files).not.toContain('/app/node_modules/vitest');
   });
 
-  it.each(SERVERS)('keeps the tools of the migration out of %s', async (server) => {
+  it.each(SERVERS)('contain no migration tools in %s', async (server) => {
     expect(await run(server, 'ls', 'node_modules')).not.toMatch(/^(prisma|tsx)$/m);
   });
 
-  it.each(SERVERS)('publishes the port of %s that its image exposes', (server) => {
+  it.each(SERVERS)('expose the port of %s that compose.yaml publishes', (server) => {
     const [exposed = ''] = Object.keys(configOf(server).ExposedPorts);
     const number = exposed.replace('/tcp', '');
     expect(services[server].ports).toEqual([`127.0.0.1:${number}:${number}`]);
   });
 
-  it('migrates an empty database, becomes healthy and lets get_balance answer', async () => {
+  it('migrate an empty database, become healthy and serve get_balance', async () => {
     expect(configOf('migrate').Healthcheck.Test).toEqual(['NONE']);
     await outputOf(start('migrate', configOf('migrate').Cmd));
     await addUser(postgres.url);
@@ -238,9 +243,9 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images, where buildah is installed,', ()
     const secret = readFileSync(join(secrets, 'jwt-secret'), 'utf8');
     const bearer = await token('12345', { secret, issuer, audience });
     const url = new URL(`http://127.0.0.1:${mcpPort}/mcp`);
-    const answer = await callTool(url, bearer, 'get_balance', { account_type: 'checking' });
+    const result = await callTool(url, bearer, 'get_balance', { account_type: 'checking' });
 
-    expect(sentence(answer)).toContain('Hello John Doe! Your checking balance is');
+    expect(sentence(result)).toContain('Hello John Doe! Your checking balance is');
     for (const server of servers) server.stop();
     await Promise.all(servers.map(outputOf));
   }, 180_000);
@@ -252,8 +257,8 @@ async function outputOf(process: ContainerProcess): Promise<string> {
 }
 
 /**
- * Writes the files of docs/how-to/containers.md. Every account may read them, as the images' user
- * must.
+ * Writes the files of docs/how-to/containers.md. Every account can read them, because the user of
+ * the images must.
  */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));
@@ -264,7 +269,7 @@ async function writeSecrets(ownerUrl: string): Promise<string> {
     'owner-database-url': ownerUrl,
     'database-url': url.href,
     'internal-api-key': randomSecret(),
-    // Replaced when the backend can issue one.
+    // The test replaces it once the backend can issue a key.
     'mcp-server-key': randomSecret(),
     'jwt-secret': randomSecret(),
   };

@@ -16,7 +16,7 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a script with no variables but these. */
+/** Runs a script with only these variables. */
 function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<Outcome> {
   const { PATH } = process.env;
   const env = { PATH, CHECKPOINT_DISABLE: '1', ENV_FILES: 'off', INTERNAL_API_KEY, ...variables };
@@ -65,7 +65,7 @@ describe('a database whose schema is missing', () => {
   });
   afterAll(() => database.drop());
 
-  it('leaves the server not ready, with one sentence and no stack trace', async () => {
+  it('makes the server not ready, and the log has one sentence and no stack trace', async () => {
     const server = await start({ DATABASE_URL: database.url });
     const ready = await fetch(`${server.origin}/api/health/ready`);
     expect(ready.status).toBe(503);
@@ -73,7 +73,7 @@ describe('a database whose schema is missing', () => {
     expect(server.output).not.toMatch(/\s+at .*\.js:\d+/);
   });
 
-  it('makes a command end with the same remedy', async () => {
+  it('makes a command fail with the same remedy', async () => {
     const listed = await run(['dist/cli.js', 'keys', 'list'], { DATABASE_URL: database.url });
     expect(listed.code).toBe(1);
     expect(listed.output).toMatch(
@@ -82,7 +82,7 @@ describe('a database whose schema is missing', () => {
   });
 });
 
-it('a column that the schema lacks makes the server not ready', async () => {
+it('a missing column makes the server not ready', async () => {
   const database = await createEmptyDatabase();
   onTestFinished(() => database.drop());
   const deploy = ['node_modules/prisma/build/index.js', 'migrate', 'deploy'];
@@ -102,7 +102,7 @@ describe('a schema that DATABASE_URL names', () => {
   });
   afterAll(() => database.drop());
 
-  it('holds the tables of the migrations, and public holds none', async () => {
+  it('contains the tables of the migrations, unlike the schema public', async () => {
     const tables = await query(
       database.ownerUrl,
       `SELECT table_schema FROM information_schema.tables WHERE table_name = 'users'`,
@@ -110,7 +110,7 @@ describe('a schema that DATABASE_URL names', () => {
     expect(tables).toEqual([{ table_schema: 'Latchkey keys' }]);
   });
 
-  it('serves the backend, the seed and the commands', async () => {
+  it('works with the backend, the seed and the commands', async () => {
     const seeded = await run(['--import', 'tsx', 'prisma/seed.ts'], {
       DATABASE_URL: inSchema(database.ownerUrl),
     });
@@ -133,7 +133,7 @@ describe('node deploy/database/migrate.mjs', () => {
   it.each([
     ['', /^DATABASE_URL or DATABASE_URL_FILE is required\.\n$/],
     ['postgresql://owner:%pw@host/db', /^DATABASE_URL is not a URL: .*percent-encoded\.\n$/],
-  ])('says in one sentence what is wrong with DATABASE_URL=%s', async (DATABASE_URL, sentence) => {
+  ])('explains in one sentence why DATABASE_URL=%s is invalid', async (DATABASE_URL, sentence) => {
     const { code, output } = await run(['deploy/database/migrate.mjs'], { DATABASE_URL });
     expect(code).toBe(1);
     expect(output).toMatch(sentence);
@@ -150,24 +150,24 @@ describe('an installation with two accounts', () => {
   });
   afterAll(() => database.drop());
 
-  it('has a server that warns when it runs as the owner of the database', async () => {
+  it('logs a warning if the server runs as the owner of the database', async () => {
     const server = await production(database.ownerUrl);
     await expect.poll(() => server.output).toContain(WARNING);
   });
 
-  it('has a server that does not warn when it runs as the account of the backend', async () => {
+  it('logs no warning if the server runs as the account of the backend', async () => {
     const server = await production(database.runTimeUrl);
     expect((await fetch(`${server.origin}/api/health/ready`)).status).toBe(200);
     expect(server.output).not.toContain(WARNING);
   });
 
-  it('has a server that warns of a misspelt variable, with a suggestion and without its value', async () => {
+  it('logs a warning about a misspelt variable, with a suggestion and without its value', async () => {
     const server = await start({ DATABASE_URL: database.runTimeUrl, TRUSTED_PROXY: '10.0.0.7' });
     expect(server.output).toContain('TRUSTED_PROXY is no variable: did you mean TRUSTED_PROXIES?');
     expect(server.output).not.toContain('10.0.0.7');
   });
 
-  it('lets migrate.mjs name the missing CREATEROLE in one sentence', async () => {
+  it('makes migrate.mjs explain a missing CREATEROLE in one sentence', async () => {
     const { username } = new URL(database.ownerUrl);
     await query(inject('databaseServerUrl'), `ALTER ROLE ${username} NOCREATEROLE`);
     const { code, output } = await migrateFailure(database.ownerUrl);

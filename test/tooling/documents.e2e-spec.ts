@@ -12,7 +12,7 @@ import {
 import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
-/** Starts Latchkey, which the other pages need, after a change of its source. */
+/** Changes the source and starts Latchkey, which the other pages need. */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)
@@ -41,7 +41,7 @@ describe('the commands of tutorials and how-to guides', () => {
     expect(EXCLUDED.filter(({ exclusion = '' }) => exclusion.split(' ').length < 3)).toEqual([]);
   });
 
-  it('fail the test where the output differs from the page', async () => {
+  it('fail the test if the output differs from the page (control)', async () => {
     const page = '```bash\necho one two\n```\n\n```text\none …\n```\n';
     const blocks = readBlocks(page);
     const [command] = blocks;
@@ -98,9 +98,13 @@ describe.skipIf(!canRun)('a reader who follows the pages', () => {
     }
   }
 
-  it.each(PAGES)('gets what $page shows', ({ page, blocks }) => follow(page, blocks), 120_000);
+  it.each(PAGES)(
+    'gets the output that $page shows',
+    ({ page, blocks }) => follow(page, blocks),
+    120_000,
+  );
 
-  it('has run most of the commands', () => {
+  it('runs all commands that are not excluded', () => {
     expect(ran).toBe(COMMANDS.length - EXCLUDED.length);
     expect(ran).toBeGreaterThan(40);
   });

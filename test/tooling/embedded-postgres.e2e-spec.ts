@@ -41,7 +41,7 @@ describe('the embedded PostgreSQL', () => {
 
   afterAll(() => rm(directory, { recursive: true }));
 
-  it('is PostgreSQL 18 with a database of UTF-8 text', async () => {
+  it('is PostgreSQL 18 with a UTF-8 database', async () => {
     const { url } = await start();
 
     const [row] = await query(
@@ -93,7 +93,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(second.url, 'TABLE kept')).toEqual([[7]]);
   });
 
-  it('moves to another port if its own is taken', async () => {
+  it('uses another port if its own is in use', async () => {
     const first = await start();
     await first.stop();
     const other = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
@@ -106,7 +106,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(second.url, 'SELECT 1')).toEqual([[1]]);
   });
 
-  it('starts again after its server was killed', async () => {
+  it('restarts after its server was killed', async () => {
     await start();
     process.kill(await readServerPid(), 'SIGKILL');
 
@@ -122,7 +122,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(url, 'SELECT 1')).toEqual([[1]]);
   });
 
-  it('replaces the server that a killed process has left', async () => {
+  it('replaces the server that a killed process left running', async () => {
     const module = new URL('../../scripts/embedded-postgres.ts', import.meta.url).href;
     const script = `
       const { EmbeddedPostgres } = await import(${JSON.stringify(module)});

@@ -10,7 +10,7 @@ import { addUser } from '../support/users.js';
 
 const OPENAPI = fileURLToPath(new URL('../../openapi.json', import.meta.url));
 const SCENARIOS = fileURLToPath(new URL('generated-clients', import.meta.url));
-// The results that each scenario prints.
+// The expected output of each scenario.
 const RESULTS = ['ada@example.com', 'Grace', 'Grace Hopper', 'USER_NOT_FOUND'];
 const HAS_JAVA = hasProgram('java');
 // Maven downloads a hundred files on a new machine.
@@ -20,7 +20,7 @@ PYTHON_PACKAGES.push('pydantic==2.14.4', 'python-dateutil==2.9.0', 'urllib3==2.8
 const NPM_PACKAGES = ['openapi-typescript@7.13.0', 'openapi-fetch@0.17.0'];
 NPM_PACKAGES.push('typescript@5.9.3', '@types/node@20.19.43');
 
-// The packages come from registries.
+// Downloads from registries take long.
 const TIMEOUT = { timeout: 150_000 };
 
 const app = useApp();

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/** Whether npm runs the install script of a dependency in a project with some settings. */
+/** Whether npm runs the install script of a dependency in a project with an `.npmrc`. */
 function runsInstallScripts(npmrc?: string): boolean {
   const project = mkdtempSync(join(tmpdir(), 'install-scripts-'));
   onTestFinished(() => rmSync(project, { recursive: true }));
   const npm = (...args: string[]) =>
     execFileSync('npm', [...args, '--offline', '--cache', join(project, 'cache')], {
       cwd: project,
-      // Settings of the npm that runs this test would come before those of the project.
+      // The settings of the npm that runs this test would override those of the project.
       env: { PATH: process.env.PATH, HOME: project },
       stdio: 'pipe',
     });
@@ -32,7 +32,7 @@ describe('npm', () => {
     expect(runsInstallScripts(npmrc)).toBe(false);
   });
 
-  it('runs them without these settings: the control', () => {
+  it('runs an install script without these settings (control)', () => {
     expect(runsInstallScripts()).toBe(true);
   });
 });

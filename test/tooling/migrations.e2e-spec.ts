@@ -19,19 +19,21 @@ const ANNOUNCED = /^-- Contract: /m;
 const TABLE = /\b(?:TABLE|ON)\s+(?:ONLY\s+)?"?(\w+)"?/i;
 
 function breaksOlderCode(migration: string): boolean {
-  const made = new Set([...migration.matchAll(/CREATE TABLE "?(\w+)"?/gi)].map(([, name]) => name));
+  const created = new Set(
+    [...migration.matchAll(/CREATE TABLE "?(\w+)"?/gi)].map(([, name]) => name),
+  );
   return (
     !ANNOUNCED.test(migration) &&
     statementsOf(migration).some((statement) => {
-      // No older code knows a table that the migration makes.
-      const isNew = made.has(TABLE.exec(statement)?.[1]);
+      // Older code does not use a table that the migration creates.
+      const isNew = created.has(TABLE.exec(statement)?.[1]);
       return !isNew && CONTRACTING.some((form) => form.test(statement));
     })
   );
 }
 
 /**
- * Without comments, bodies of functions, and what is in parentheses, whose commas would end a
+ * Removes comments, bodies of functions, and text in parentheses, because their commas would end a
  * column.
  */
 function statementsOf(migration: string): string[] {
@@ -45,7 +47,7 @@ function statementsOf(migration: string): string[] {
 const migrations = await readMigrations();
 
 describe('migrations', () => {
-  it.each(migrations)('$name leaves older code alive', ({ sql }) => {
+  it.each(migrations)('are compatible with older code: $name', ({ sql }) => {
     expect(breaksOlderCode(sql)).toBe(false);
   });
 
@@ -61,7 +63,7 @@ describe('migrations', () => {
     'ALTER TABLE "users" ALTER COLUMN "roles" DROP DEFAULT;',
     'ALTER TABLE "users" ADD CONSTRAINT "named" CHECK (length("name") > 1);',
     'CREATE UNIQUE INDEX "users_phone_key" ON "users"("phone");',
-  ])('may not say %s unless they announce it', (statement) => {
+  ])('must announce the statement %s', (statement) => {
     expect(breaksOlderCode(statement)).toBe(true);
     expect(breaksOlderCode(`-- Contract: no code reads it since 1.2.0.\n${statement}`)).toBe(false);
   });
@@ -70,7 +72,7 @@ describe('migrations', () => {
     'ALTER TABLE "users" ADD COLUMN "nickname" TEXT;',
     'CREATE TABLE "notes" ("id" TEXT NOT NULL); CREATE UNIQUE INDEX "notes_id_key" ON "notes"("id");',
     'ALTER TABLE "users" ADD COLUMN "logins" INTEGER NOT NULL DEFAULT 0;',
-  ])('may say %s', (statement) => {
+  ])('need not announce the statement %s', (statement) => {
     expect(breaksOlderCode(statement)).toBe(false);
   });
 });
@@ -81,7 +83,7 @@ describe('the migration to least privilege', () => {
   let url: string;
   let drop: () => Promise<void>;
 
-  /** Adds a key as the release before has it, and odd ones that no release makes. */
+  /** Adds a key of the previous release, or an irregular one that no release creates. */
   const addKey = (id: string, scopes: string, userFields: string | null, more = '') =>
     client.query(
       `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, user_fields, created_by, expires_at${more && ', revoked_at, revoked_by'})
@@ -127,7 +129,7 @@ describe('the migration to least privilege', () => {
     ['nulls', [null, 'users:write'], [null, 'name']],
     ['unknown', ['users:all'], ['digest']],
     ['nothing', ['users:write', 'users:grant'], null],
-  ])('leaves the key %s what it could do, and no more', async (id, scopes, writeFields) => {
+  ])('preserves exactly the rights of the key %s', async (id, scopes, writeFields) => {
     expect(await keyOf(id)).toMatchObject({
       scopes,
       write_fields: writeFields,
@@ -136,7 +138,7 @@ describe('the migration to least privilege', () => {
     });
   });
 
-  it('is in the audit trail', async () => {
+  it('is recorded in the audit trail', async () => {
     const { rows } = await client.query(
       `SELECT subject FROM audit_events WHERE actor = 'migration' AND action = 'update' ORDER BY subject`,
     );
@@ -145,7 +147,7 @@ describe('the migration to least privilege', () => {
   });
 });
 
-it('the migrations make exactly what the schema says', async () => {
+it('the migrations create exactly the tables of the Prisma schema', async () => {
   const database = await createTestDatabase();
   const diff = [
     'migrate',

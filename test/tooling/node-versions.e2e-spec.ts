@@ -9,7 +9,7 @@ const lockFileSchema = z.object({ packages: z.record(z.string(), z.object({ engi
 
 const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
-it('npm ci warns of no package on the oldest supported version of Node', () => {
+it('npm ci prints no engine warning on the oldest supported version of Node', () => {
   const { node } = manifestSchema.parse(read('package.json')).engines;
   const oldest = semver.minVersion(node)?.version ?? '';
   const { packages } = lockFileSchema.parse(read('package-lock.json'));

@@ -26,12 +26,12 @@ const dashboardSchema = z.object({
 
 const readDashboard = () => dashboardSchema.parse(JSON.parse(read('dashboard.json')));
 
-/** The names of metrics in a query: ours, Node's and the process's. */
+/** The names of metrics in a query: of Latchkey, Node and the process. */
 function metricsIn(query: string): string[] {
   return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
 }
 
-/** The rules of alerts.yml as text, each beginning with its name. */
+/** The text of each rule in alerts.yml. It starts with the name of the rule. */
 function alertRules(): string[] {
   return read('alerts.yml')
     .split(/^ +- alert: /m)
@@ -48,7 +48,7 @@ describe('the dashboard and the rules', () => {
   });
   afterAll(() => stack.stop());
 
-  it('have panels that ask only for metrics that are exported', () => {
+  it('have panels that query only exported metrics', () => {
     const { panels } = readDashboard();
     const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(20);
@@ -56,7 +56,7 @@ describe('the dashboard and the rules', () => {
     for (const metric of queries.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('have rules that ask only for metrics that are exported', () => {
+  it('have rules that query only exported metrics', () => {
     const expressions = alertRules().map(
       (rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '',
     );
@@ -65,7 +65,7 @@ describe('the dashboard and the rules', () => {
     for (const metric of expressions.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('have a description on each panel, and queries for the selected instances only', () => {
+  it('have a description for each panel, and queries only for the selected instances', () => {
     const { panels, templating } = readDashboard();
     expect(panels[0]).toMatchObject({ type: 'row', title: 'Summary' });
     expect(templating.list.map(({ name }) => name)).toContain('instance');
@@ -77,13 +77,13 @@ describe('the dashboard and the rules', () => {
     }
   });
 
-  it('leave none of our own metrics out', () => {
-    const asked = new Set([read('dashboard.json'), read('alerts.yml')].flatMap(metricsIn));
+  it('use every metric of Latchkey', () => {
+    const queried = new Set([read('dashboard.json'), read('alerts.yml')].flatMap(metricsIn));
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
-    expect(ours.filter((name) => !asked.has(name) && !asked.has(bucketOf(name)))).toEqual([]);
+    expect(ours.filter((name) => !queried.has(name) && !queried.has(bucketOf(name)))).toEqual([]);
   });
 
-  it('are described in the documentation', () => {
+  it('use only metrics that the documentation describes', () => {
     const path = '../../docs/reference/metrics-and-logs.md';
     const page = readFileSync(new URL(path, import.meta.url), 'utf8');
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
@@ -108,14 +108,14 @@ describe('each Prometheus alert', () => {
 
 const bucketOf = (name: string) => name.replace(/_count$/, '_bucket');
 
-describe.skipIf(!hasProgram('promtool'))('promtool, where it is installed,', () => {
+describe.skipIf(!hasProgram('promtool'))('promtool', () => {
   const promtool = (...words: string[]) => execFileSync('promtool', words, { cwd: FOLDER });
 
   it('accepts the configuration', () => {
     expect(promtool('check', 'config', 'prometheus.yml').toString()).toContain('SUCCESS');
   });
 
-  it('finds that every rule fires when it should, and not before', () => {
+  it('confirms that every rule fires under its condition, and not earlier', () => {
     promtool('test', 'rules', 'alerts.test.yml');
     for (const [, name] of read('alerts.yml').matchAll(/^ +- alert: (\w+)/gm)) {
       expect(read('alerts.test.yml')).toContain(`alertname: ${name}`);

@@ -15,7 +15,7 @@ const APPLIED_MIGRATIONS = `SELECT migration_name FROM _prisma_migrations
   WHERE finished_at IS NOT NULL ORDER BY started_at`;
 
 describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_000 }, () => {
-  it('migrate dev creates the database, and makes and applies a new migration', async () => {
+  it('migrate dev creates the database, and creates and applies a new migration', async () => {
     await using project = await PrismaProject.create();
     await project.dropDatabase();
     await project.addColumnToSchema();
@@ -33,7 +33,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.shadowDatabases()).toEqual([]);
   });
 
-  it('migrate status and migrate dev find all in order after migrate deploy', async () => {
+  it('migrate status and migrate dev report an up-to-date schema after migrate deploy', async () => {
     await using project = await PrismaProject.create();
     await project.run(['migrate', 'deploy']);
 
@@ -47,7 +47,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.query(APPLIED_MIGRATIONS)).toEqual([['20260101000000_init']]);
   });
 
-  it('migrate dev detects drift and leaves the database alone', async () => {
+  it('migrate dev detects drift and does not change the database', async () => {
     await using project = await PrismaProject.create();
     await project.query('CREATE TABLE "Drift" ()');
 
@@ -83,7 +83,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(code).toBe(1);
   });
 
-  it('migrate deploy runs a script whole, semicolons inside strings and functions included', async () => {
+  it('migrate deploy runs a whole script, including semicolons in strings and functions', async () => {
     await using project = await PrismaProject.create();
 
     const { code } = await project.run(['migrate', 'deploy']);
@@ -105,7 +105,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.query(`SELECT to_regclass('"my app"."Book"') IS NULL`)).toEqual([[false]]);
   });
 
-  it("migrate deploy records when it ran, whatever the server's time zone", async () => {
+  it("migrate deploy records its exact time, regardless of the server's time zone", async () => {
     await using project = await PrismaProject.create();
     const before = Date.now();
 
@@ -117,9 +117,9 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(finishedAt).toBeLessThanOrEqual(Date.now());
   });
 
-  it('migrate deploy run twice at a time applies each migration once', async () => {
+  it('two concurrent runs of migrate deploy apply each migration once', async () => {
     await using project = await PrismaProject.create();
-    // Slow enough for the two to meet: without the lock both would find it pending.
+    // Slow enough for the runs to overlap: without the lock, both would find it pending.
     await project.writeMigration(SLOW_MIGRATION, 'SELECT pg_sleep(3); CREATE TABLE "Shelf" ();');
 
     const outcomes = await Promise.all([
@@ -163,7 +163,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.query(TABLES)).toEqual([['Author'], ['Book'], ['_prisma_migrations']]);
   });
 
-  it('migrate diff tells migrations and schema apart by its exit code', async () => {
+  it('migrate diff reports a difference between migrations and schema by its exit code', async () => {
     await using project = await PrismaProject.create();
     const difference = ['migrate', 'diff', '--from-migrations', MIGRATIONS];
     difference.push('--to-schema', 'prisma/schema.prisma', '--exit-code');
@@ -181,7 +181,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.shadowDatabases()).toEqual([]);
   });
 
-  it('db push brings the database to the schema without a migration', async () => {
+  it('db push updates the database to the schema without a migration', async () => {
     await using project = await PrismaProject.create();
     await project.addColumnToSchema();
 
@@ -192,7 +192,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.query(TABLES)).toEqual([['Author'], ['Book']]);
   });
 
-  it('db pull brings the schema to the database', async () => {
+  it('db pull updates the schema from the database', async () => {
     await using project = await PrismaProject.create();
     const init = join(project.folder, MIGRATIONS, '20260101000000_init/migration.sql');
     await project.query(await readFile(init, 'utf8'));
@@ -232,7 +232,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(validated.code).toBe(0);
   });
 
-  it('says in one sentence that the database is unreachable, and never its password', async () => {
+  it('reports an unreachable database in one sentence, without its password', async () => {
     await using project = await PrismaProject.create();
     const url = new URL(project.url);
     url.port = '1';
@@ -244,7 +244,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(code).toBe(1);
   });
 
-  it('says that the URL is missing', async () => {
+  it('reports a missing URL', async () => {
     await using project = await PrismaProject.create();
 
     const { code, output } = await project.run(
@@ -256,7 +256,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(code).toBe(1);
   });
 
-  it('leaves the choice of another schema engine to the user', async () => {
+  it('uses the schema engine that a user configures', async () => {
     await using project = await PrismaProject.create();
 
     const { code, output } = await project.run(['migrate', 'status'], {

@@ -20,7 +20,8 @@ const OWNER = 'latchkey_owner:owner-password';
 const BACKEND = 'latchkey:the-password-of-the-backend';
 
 /**
- * A server of its own, as a new machine has it; returns the URL of an account in a database.
+ * Starts a new PostgreSQL server. Resolves to a function that returns the URL of an account in a
+ * database.
  */
 async function startServer(): Promise<(account: string, database: string) => string> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));
@@ -74,7 +75,7 @@ it.skipIf(!canRun)('the documented commands restore a dump on a new server', asy
     NEW_OWNER_URL: after(OWNER, 'latchkey'),
     NEW_BACKEND_URL: after(BACKEND, 'latchkey'),
   });
-  // The audit trail of the old server, verified on both.
+  // Both servers verify the audit trail of the old server.
   const [oldHead, newHead] = restored.match(/^1 events, head .*$/gm) ?? [];
   expect(oldHead).toBeDefined();
   expect(newHead).toBe(oldHead);

@@ -5,7 +5,7 @@ import { HAS_PYTHON, PythonEnvironment } from '../support/python.js';
 import { addUser } from '../support/users.js';
 
 const SETTINGS = fileURLToPath(new URL('schemathesis.toml', import.meta.url));
-// It sends 1,200 requests, which take 20 s on a machine of its own.
+// Schemathesis sends 1,200 requests, which take 20 s on an idle machine.
 const TIMEOUT_MS = 120_000;
 const PACKAGES = ['schemathesis==4.32.5'];
 

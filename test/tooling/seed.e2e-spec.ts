@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const run = promisify(execFile);
 
-describe('seeding', () => {
+describe('the seed', () => {
   let database: TestDatabase;
   let prisma: PrismaClient;
 
@@ -37,8 +37,8 @@ describe('seeding', () => {
     });
   }
 
-  describe('demo users', () => {
-    it('adds the user of the documentation', async () => {
+  describe('of demo users', () => {
+    it('adds the user that the documentation mentions', async () => {
       await seedDemoUsers(prisma);
 
       const user = await prisma.user.findUnique({
@@ -61,7 +61,7 @@ describe('seeding', () => {
       ]);
     });
 
-    it('changes nothing the second time', async () => {
+    it('changes nothing when it is repeated', async () => {
       await seedDemoUsers(prisma);
       await prisma.user.update({ where: { id: '12345' }, data: { name: 'Changed' } });
       const before = await prisma.user.findMany({ include: { accounts: true } });
@@ -74,15 +74,15 @@ describe('seeding', () => {
     });
   });
 
-  describe('bulk users', () => {
-    it('adds as many users as asked for, an account each', async () => {
+  describe('of bulk users', () => {
+    it('adds the requested number of users, each with an account', async () => {
       expect(await seedBulkUsers(prisma, 2000)).toBe(2000);
 
       expect(await prisma.user.count()).toBe(2000);
       expect(await prisma.user.count({ where: { accounts: { some: {} } } })).toBe(2000);
     });
 
-    it('gives a user the same data on every run', async () => {
+    it('creates a user with the same data on every run', async () => {
       await seedBulkUsers(prisma, 3);
 
       const user = await prisma.user.findUnique({
@@ -98,13 +98,13 @@ describe('seeding', () => {
       });
     });
 
-    it('adds only those that are missing', async () => {
+    it('adds only missing users', async () => {
       await seedBulkUsers(prisma, 10);
 
       expect(await seedBulkUsers(prisma, 15)).toBe(5);
     });
 
-    it('leaves a user alone that has one of its ids', async () => {
+    it('does not change an existing user with one of its ids', async () => {
       const kept = { id: '5', email: 'kept@example.com', name: 'Kept' };
       await prisma.user.create({ data: kept });
 
@@ -118,8 +118,8 @@ describe('seeding', () => {
     });
   });
 
-  describe('the command', () => {
-    it('adds the demo users and those asked for', async () => {
+  describe('as a command', () => {
+    it('adds the demo users and the requested bulk users', async () => {
       const { stdout } = await seed(['--users', '20']);
 
       expect(stdout).toMatch(/Added 20 users .* in \d+\.\d s/);
@@ -133,19 +133,19 @@ describe('seeding', () => {
       });
     });
 
-    it('refuses production', async () => {
+    it('refuses to run in production', async () => {
       await expect(seed([], { NODE_ENV: 'production' })).rejects.toMatchObject({ code: 1 });
 
       expect(await prisma.user.count()).toBe(0);
     });
 
-    it('fills production when forced', async () => {
+    it('runs in production with --force', async () => {
       await seed(['--force'], { NODE_ENV: 'production' });
 
       expect(await prisma.user.count()).toBeGreaterThan(0);
     });
 
-    it('says so in a sentence if the database does not answer', async () => {
+    it('reports an unreachable database in one sentence', async () => {
       const url = new URL(database.url);
       url.port = '1';
 

@@ -57,7 +57,7 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-/** Runs a line as somebody who pasted it into a shell in the checkout would. */
+/** Runs a line in a shell in the checkout, as if a user had pasted it. */
 async function paste(
   line: string,
   checkout: string,
@@ -71,7 +71,7 @@ async function paste(
   return stdout;
 }
 
-/** Connects as an MCP client that was configured so, and returns the response of get_balance. */
+/** Calls get_balance as an MCP client with this configuration, and returns the response. */
 async function getBalance(clientConfiguration: string): Promise<string> {
   const { mcpServers } = clientConfigurationSchema.parse(JSON.parse(clientConfiguration));
   const { url, headers } = mcpServers.latchkey;
@@ -89,7 +89,7 @@ interface RunningProcess {
   readonly commandLine: string;
 }
 
-/** The servers and databases that run for a checkout. */
+/** The running servers and databases of a checkout. */
 async function processesOf(checkout: string): Promise<RunningProcess[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'pid=,args=']);
   const lines = stdout.split('\n').filter((line) => line.includes(basename(checkout)));
@@ -107,7 +107,7 @@ function isBackend({ commandLine }: RunningProcess): boolean {
   return commandLine.endsWith(' dist/main.js');
 }
 
-/** Expects a failing start, and returns its output. */
+/** Expects a start to fail, and returns its output. */
 async function failure(checkout: string, variables: NodeJS.ProcessEnv = {}): Promise<string> {
   const start = new Start(checkout, variables);
   await start.exited;
@@ -129,7 +129,7 @@ describe('npm start', () => {
     return Promise.all(started.splice(0).map((one) => one.signal('SIGINT')));
   }
 
-  /** The client configuration of the output, with a token in it. */
+  /** The client configuration from the output, with a token. */
   async function clientConfigurationOf(running: Start): Promise<string> {
     const token = await paste(running.line(TOKEN_LINE), checkout);
     return running.line(CLIENT_CONFIGURATION).replace('<token>', token.trim());
@@ -144,8 +144,8 @@ describe('npm start', () => {
     return [port, mcpPort, await databasePort()];
   }
 
-  async function findProcess(isIt: (one: RunningProcess) => boolean): Promise<number> {
-    const found = (await processesOf(checkout)).find(isIt);
+  async function findProcess(matches: (one: RunningProcess) => boolean): Promise<number> {
+    const found = (await processesOf(checkout)).find(matches);
     if (found === undefined) throw new Error('No such process runs.');
     return found.id;
   }
@@ -161,7 +161,7 @@ describe('npm start', () => {
 
   afterAll(() => removeCheckout(checkout));
 
-  describe('that runs', () => {
+  describe('while it runs', () => {
     let running: Start;
 
     beforeAll(async () => {
@@ -170,42 +170,42 @@ describe('npm start', () => {
 
     afterAll(stopAll);
 
-    it.each(['INTERNAL_API_KEY', 'JWT_SECRET'])('has made a strong %s for .env', async (name) => {
+    it.each(['INTERNAL_API_KEY', 'JWT_SECRET'])('has written a strong %s to .env', async (name) => {
       expect(await readEnvironmentFile()).toMatch(new RegExp(`^${name}=[0-9a-f]{64}$`, 'm'));
     });
 
-    it('has made an .env that only its owner can read', async () => {
+    it('has created an .env that only its owner can read', async () => {
       const { mode } = await stat(join(checkout, '.env'));
 
       expect(mode & 0o777).toBe(0o600);
     });
 
-    it('shows no key and no token', () => {
+    it('prints no key and no token', () => {
       expect(running.output).not.toMatch(/[0-9a-f]{64}/);
       expect(running.output).not.toMatch(TOKEN);
       expect(running.output).not.toContain('lk_dev_');
     });
 
-    it('has printed a line that asks the backend for a user when pasted', async () => {
+    it('has printed a command that reads a user from the backend', async () => {
       expect(JSON.parse(await paste(running.line(CURL_LINE), checkout))).toMatchObject({
         user: { id: '12345', name: 'John Doe' },
       });
     });
 
-    it('has printed a line that calls a tool when pasted', async () => {
+    it('has printed a command that calls a tool', async () => {
       expect(await paste(running.line(CALL_LINE), checkout)).toMatch(
         /^Hello John Doe! Your checking balance is [^\n]+\n$/,
       );
     });
 
-    it('has printed a line that asks the backend as the user when pasted', async () => {
+    it('has printed a command that calls the backend as the user', async () => {
       expect(JSON.parse(await paste(running.line(ME_LINE), checkout))).toMatchObject({
         user: { id: '12345' },
       });
     });
 
     it.each(['curl', 'token', 'call'])(
-      'has printed a line that works whatever is exported: %s',
+      'has printed a command that works regardless of exported variables: %s',
       async (name) => {
         const exported = {
           INTERNAL_API_KEY: 'another-key',
@@ -218,13 +218,13 @@ describe('npm start', () => {
       },
     );
 
-    it('asks the backend with the line of the README', async () => {
+    it('serves the command of the README', async () => {
       const readme = await readFile('README.md', 'utf8');
       const line = (CURL_LINE.exec(readme)?.[0] ?? '').replace('3000', `${running.port}`);
       expect(await paste(line, checkout, { INTERNAL_API_KEY: 'another' })).toContain('John Doe');
     });
 
-    it('lets a server over stdio that knows no port accept the token', async () => {
+    it('issues a token that a server over stdio without the port accepts', async () => {
       const token = (await paste(running.line(TOKEN_LINE), checkout)).trim();
       const [, payload = ''] = token.split('.');
       const { aud: audiences } = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -232,24 +232,24 @@ describe('npm start', () => {
       expect(audiences).toContain(`http://localhost:${running.mcpPort}/mcp`);
     });
 
-    it('prints the usage of npm run token', async () => {
+    it('supports npm run token -- --help', async () => {
       expect(await paste('npm run -s token -- --help', checkout)).toMatch(/^Usage: npm run token/);
     });
 
-    it('calls a tool with an option whose value begins with a sign', async () => {
+    it('supports calls of a tool with an option value that begins with a sign', async () => {
       const line = `npm run -s call -- update_phone --phone`;
       expect(await paste(`${line} +12025550123`, checkout)).toMatch(/phone number/);
       const refused = paste(`${line} -1`, checkout);
       await expect(refused).rejects.toMatchObject({ stdout: expect.stringContaining('E.164') });
     });
 
-    it('lists the tools instead of an unknown one', async () => {
+    it('responds to a call of an unknown tool with the list of tools', async () => {
       await expect(paste('npm run -s call -- nope', checkout)).rejects.toMatchObject({
         stderr: expect.stringMatching(/There is no tool nope: use .*get_balance/),
       });
     });
 
-    it('tells every command where the database is', async () => {
+    it('configures the database for every command', async () => {
       const status = await paste('npx prisma migrate status', checkout);
       expect(status).toContain('Database schema is up to date!');
       const PORT = `${randomInt(30_000, 32_000)}`;
@@ -270,11 +270,11 @@ describe('npm start', () => {
         .toBe(200);
     });
 
-    it('has printed what connects an MCP client, once the token is in it', async () => {
+    it('has printed a configuration that connects an MCP client once it contains the token', async () => {
       expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
 
-    it('keeps the URL of the database from the MCP server', async () => {
+    it('hides the URL of the database from the MCP server', async () => {
       const id = await findProcess(isMcpServer);
       const { stdout } = await promisify(execFile)('ps', ['eww', `${id}`]);
       const names = stdout.match(/\b[A-Z_]+(?==)/g);
@@ -283,7 +283,7 @@ describe('npm start', () => {
       expect(names).not.toContain('DATABASE_URL');
     });
 
-    it('gives the MCP server a key of its own, and not the root key', async () => {
+    it('provides the MCP server with its own issued key, not the root key', async () => {
       const id = await findProcess(isMcpServer);
       const { stdout } = await promisify(execFile)('ps', ['eww', `${id}`]);
       expect(stdout).toContain('INTERNAL_API_KEY_FILE=.data/mcp-server-key');
@@ -304,7 +304,7 @@ describe('npm start', () => {
       });
     });
 
-    it('refuses to run twice on one checkout', async () => {
+    it('refuses to run a second time in one checkout', async () => {
       const second = new Start(checkout);
       await second.exited;
 
@@ -314,10 +314,10 @@ describe('npm start', () => {
     });
   });
 
-  describe('that ends', () => {
+  describe('when it is stopped and started again', () => {
     afterEach(stopAll);
 
-    it('stops both servers and the database at Ctrl-C', async () => {
+    it('stops both servers and the database on Ctrl-C', async () => {
       const running = await start();
       const ports = await portsOf(running);
       expect(await Promise.all(ports.map(listens))).toEqual([true, true, true]);
@@ -331,11 +331,11 @@ describe('npm start', () => {
     });
 
     it.each([
-      { name: 'MCP server', isIt: isMcpServer },
-      { name: 'backend', isIt: isBackend },
-    ])('stops all else when the $name ends by itself', async ({ name, isIt }) => {
+      { name: 'MCP server', matches: isMcpServer },
+      { name: 'backend', matches: isBackend },
+    ])('stops all other processes when the $name exits unexpectedly', async ({ name, matches }) => {
       const running = await start();
-      process.kill(await findProcess(isIt), 'SIGKILL');
+      process.kill(await findProcess(matches), 'SIGKILL');
       await running.exited;
 
       expect(running.exitCode).toBe(1);
@@ -343,7 +343,7 @@ describe('npm start', () => {
       expect(await processesOf(checkout)).toEqual([]);
     });
 
-    it('serves what was in the database before', async () => {
+    it('serves users that were in the database before', async () => {
       const postgres = await EmbeddedPostgres.start({ directory: clusterDirectory(checkout) });
       const client = new Client({ connectionString: postgres.url });
       await client.connect();
@@ -359,7 +359,7 @@ describe('npm start', () => {
       expect(JSON.parse(await paste(line, checkout))).toMatchObject({ user: { name: 'Kept' } });
     });
 
-    it('works again after it was killed', async () => {
+    it('works after it was killed', async () => {
       const killed = await start();
       await killed.signal('SIGKILL');
       const anyListens = async () =>
@@ -371,7 +371,7 @@ describe('npm start', () => {
       expect(await listens(await databasePort())).toBe(true);
     });
 
-    it('replaces a key of the MCP server that allows more than its tools need', async () => {
+    it('replaces a key of the MCP server with more rights than its tools need', async () => {
       const postgres = await EmbeddedPostgres.start({ directory: clusterDirectory(checkout) });
       const client = new Client({ connectionString: postgres.url });
       await client.connect();
@@ -390,7 +390,7 @@ describe('npm start', () => {
       expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
 
-    it('adds a JWT_SECRET to an .env of before there was one', async () => {
+    it('adds a JWT_SECRET to an .env without one', async () => {
       const before = (await readEnvironmentFile()).replace(/^JWT_SECRET=.*\n/m, '');
       await writeFile(join(checkout, '.env'), before);
 
@@ -402,7 +402,7 @@ describe('npm start', () => {
       expect((await stat(join(checkout, '.env'))).mode & 0o777).toBe(0o600);
     });
 
-    it('shows a terminal what connects an MCP client, with the token in it', async () => {
+    it('prints a complete client configuration, with the token, on a terminal', async () => {
       const NODE_OPTIONS = '--import=data:text/javascript,process.stdout.isTTY=true';
       const running = await start({ NODE_OPTIONS });
 
@@ -412,10 +412,10 @@ describe('npm start', () => {
     });
   });
 
-  describe('that cannot serve', () => {
+  describe('when it cannot serve', () => {
     const failToStart = (variables: NodeJS.ProcessEnv) => failure(checkout, variables);
 
-    it('names the variable of the MCP server that is wrong', async () => {
+    it('names an invalid variable of the MCP server', async () => {
       expect(await failToStart({ MCP_RATE_LIMIT: 'many' })).toBe(
         '✗ The configuration is not valid:\n  MCP_RATE_LIMIT: must be a whole number\n',
       );
@@ -428,11 +428,11 @@ describe('npm start', () => {
       expect(await failToStart({})).toMatch(/MCP_RATE_LIMIT: must be a whole number/);
     });
 
-    it('names the variable that is missing', async () => {
+    it('names a missing variable', async () => {
       expect(await failToStart({ INTERNAL_API_KEY: '' })).toMatch(/INTERNAL_API_KEY: is required/);
     });
 
-    it('names the database that cannot be reached, without its password', async () => {
+    it('names an unreachable database, without its password', async () => {
       const DATABASE_URL = 'postgresql://someone:hidden-word@127.0.0.1:1/latchkey';
 
       expect(await failToStart({ DATABASE_URL })).toBe(
@@ -446,7 +446,7 @@ describe('npm start without its dependencies', () => {
   const CONNECTION =
     /^✗ Dependencies are missing or outdated: run npm ci, then npm start again\.$/m;
 
-  it('says what to run in a fresh clone, without a stack trace', async () => {
+  it('names the command to run in a fresh clone, without a stack trace', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'latchkey-clone-'));
     onTestFinished(() => rm(checkout, { recursive: true }));
     await copyCheckout(checkout);
@@ -455,7 +455,7 @@ describe('npm start without its dependencies', () => {
     expect(output).not.toContain('    at ');
   });
 
-  it('says what to run after an update, before it builds or migrates', async () => {
+  it('names the command to run after an update, before it builds or migrates', async () => {
     const checkout = await makeCheckout();
     onTestFinished(() => removeCheckout(checkout));
     const path = join(checkout, 'package-lock.json');
@@ -481,7 +481,7 @@ describe('npm start in a fresh checkout, before it builds', () => {
 
   const failToStart = (variables?: NodeJS.ProcessEnv) => failure(checkout, variables);
 
-  it.each(['PORT', 'MCP_PORT'])('names the port that is taken: %s', async (variable) => {
+  it.each(['PORT', 'MCP_PORT'])('names a port that is in use: %s', async (variable) => {
     const port = randomInt(30_000, 32_000);
     const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
@@ -494,13 +494,13 @@ describe('npm start in a fresh checkout, before it builds', () => {
     );
   });
 
-  it('names the line of .env that is broken, without showing it', async () => {
+  it('names an invalid line of .env without quoting it', async () => {
     await writeFile(join(checkout, '.env'), 'INTERNAL_API_KEY=abc\nsecret words\n');
 
     expect(await failToStart()).toBe('✗ Line 2 of .env is not NAME=value: correct it.\n');
   });
 
-  it('asks for a database of its own in production', async () => {
+  it('requires DATABASE_URL in production', async () => {
     expect(await failToStart({ NODE_ENV: 'production' })).toBe(
       '✗ Production needs a database of its own: set DATABASE_URL.\n',
     );

@@ -7,7 +7,7 @@ import { type TestClient, connect } from '../../mcp-server/test/support/clients.
 import { startMcp } from '../../mcp-server/test/support/servers.js';
 import { token } from '../../mcp-server/test/support/tokens.js';
 import { ready } from '../chaos/support/backend.js';
-import { ask } from '../chaos/support/callers.js';
+import { sendRequest } from '../chaos/support/callers.js';
 import { API_KEY } from '../support/app.js';
 import { createTestDatabase } from '../support/database.js';
 import { Load } from '../support/load.js';
@@ -25,7 +25,7 @@ function runUnprivileged(...command: string[]): SpawnSyncReturns<string> {
   return spawnSync(LAUNCHER, ['', ...command], { encoding: 'utf8' });
 }
 
-/** Why this machine can't show it, if it can't. */
+/** The reason why this machine cannot run the test, or an empty text. */
 function findObstacle(): string {
   if (process.platform !== 'linux') return 'only Linux has mount namespaces';
   if (process.getuid?.() !== 0)
@@ -37,26 +37,26 @@ function findObstacle(): string {
 const obstacle = findObstacle();
 if (obstacle !== '') console.log(`skipped: ${obstacle}`);
 
-describe.skipIf(obstacle !== '')('without rights', () => {
+describe.skipIf(obstacle !== '')('without privileges,', () => {
   const groups: MemoryGroup[] = [];
-  const tidying: (() => unknown)[] = [];
+  const cleanups: (() => unknown)[] = [];
   let backend: ServerProcess;
   let mcp: ServerProcess;
   let client: TestClient;
 
-  /** In a group of its own, as a container is, if this machine lets us make one. */
+  /** A launcher with a separate control group, like a container, if this machine permits one. */
   function launcher(name: string): string[] {
     const group = MemoryGroup.create(`latchkey-test-${name}-${process.pid}`, LIMIT_BYTES);
     if (group !== undefined) {
       groups.push(group);
-      tidying.push(() => group.remove());
+      cleanups.push(() => group.remove());
     }
     return [LAUNCHER, group?.folder ?? ''];
   }
 
   beforeAll(async () => {
     const database = await createTestDatabase();
-    tidying.push(() => database.drop());
+    cleanups.push(() => database.drop());
     backend = await ServerProcess.start(
       BACKEND_MAIN,
       {
@@ -69,18 +69,18 @@ describe.skipIf(obstacle !== '')('without rights', () => {
       },
       launcher('backend'),
     );
-    tidying.push(() => backend.stop());
+    cleanups.push(() => backend.stop());
     mcp = await startMcp({ BACKEND_API_URL: backend.origin }, launcher('mcp-server'));
-    tidying.push(() => mcp.stop());
+    cleanups.push(() => mcp.stop());
     await ready(backend);
     const body = { id: '12345', email: 'ada@example.com', name: 'Ada', permissions: ['read'] };
-    await ask(backend.origin, { method: 'POST', path: '/api/internal/users', body });
+    await sendRequest(backend.origin, { method: 'POST', path: '/api/internal/users', body });
     client = await connect(mcp.url, await token('12345'));
-    tidying.push(() => client.close());
+    cleanups.push(() => client.close());
   });
-  // Also after a start that failed half-way.
+  // Runs even after a failed start.
   afterAll(async () => {
-    for (const tidy of tidying.toReversed()) await tidy();
+    for (const cleanUp of cleanups.toReversed()) await cleanUp();
   });
 
   const servers: [name: string, find: () => ServerProcess][] = [
@@ -88,7 +88,7 @@ describe.skipIf(obstacle !== '')('without rights', () => {
     ['the MCP server', () => mcp],
   ];
 
-  it.each(servers)('%s is nobody, and has and gets no capabilities', (_name, find) => {
+  it.each(servers)('%s runs as nobody, and cannot gain capabilities', (_name, find) => {
     const status = readFileSync(`/proc/${find().pid}/status`, 'utf8');
     const valueOf = (field: string) =>
       new RegExp(`^${field}:[ \\t]*(.*?) *$`, 'm').exec(status)?.[1];
@@ -101,9 +101,9 @@ describe.skipIf(obstacle !== '')('without rights', () => {
     expect(valueOf('NoNewPrivs')).toBe('1');
   });
 
-  it.each(servers)('%s finds nothing that it could write to', (_name, find) => {
+  it.each(servers)('%s sees only read-only mounts', (_name, find) => {
     const lines = readFileSync(`/proc/${find().pid}/mountinfo`, 'utf8').trimEnd().split('\n');
-    // Of several mounts at one place, only the last can be reached.
+    // Of several mounts at one path, only the last one is reachable.
     const options = new Map(
       lines.map((line) => [line.split(' ')[4], line.split(' ')[5]?.split(',')[0]]),
     );
@@ -111,36 +111,40 @@ describe.skipIf(obstacle !== '')('without rights', () => {
     expect([...options].filter(([, access]) => access !== 'ro')).toEqual([]);
   });
 
-  it.each(['/tmp', '/var/tmp', '/dev/shm'])('%s takes a file of others only', (folder) => {
+  it.each(['/tmp', '/var/tmp', '/dev/shm'])('%s is writable only for other processes', (folder) => {
     expect(runUnprivileged(...WRITE, folder).stderr).toMatch(/Read-only file system/);
     const [program = '', ...args] = WRITE;
     expect(spawnSync(program, [...args, folder]).status).toBe(0);
   });
 
-  it('the backend answers every request under load, within 256 MB', async () => {
+  it('the backend serves every request under load within 256 MB', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: CALLERS });
     const statuses = new Map<number, number>();
     const load = new Load(async () => {
-      const { status } = await ask(backend.origin, { path: '/api/internal/users/12345' }, agent);
+      const { status } = await sendRequest(
+        backend.origin,
+        { path: '/api/internal/users/12345' },
+        agent,
+      );
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }, REQUESTS);
     await load.run(CALLERS);
     agent.destroy();
     expect([...statuses]).toEqual([[200, REQUESTS]]);
-    expectSmall(backend);
+    expectWithinLimit(backend);
   });
 
-  it('the MCP server answers every call under load, within 256 MB', async () => {
+  it('the MCP server serves every call under load within 256 MB', async () => {
     const load = new Load(async () => {
       const { isError } = await client.callTool('get_balance');
       if (isError === true) throw new Error('The tool failed.');
     }, CALLS);
     await load.run(CALLERS);
     expect(load.failures).toEqual([]);
-    expectSmall(mcp);
+    expectWithinLimit(mcp);
   });
 
-  function expectSmall(server: ServerProcess): void {
+  function expectWithinLimit(server: ServerProcess): void {
     const { peak } = server.residentMegabytes();
     console.log(`peak: ${peak.toFixed(0)} MB; limited by a control group: ${groups.length === 2}`);
     expect(peak).toBeLessThan(256);

@@ -4,8 +4,7 @@ import { Pool } from 'pg';
 import { settings } from '../settings.js';
 
 /**
- * One pool for better-auth and the query of the user. better-auth's tables are in a schema of their
- * own.
+ * One pool for better-auth and the user query. The tables of better-auth are in a separate schema.
  */
 export const pool = new Pool({
   ...settings.database,
@@ -18,6 +17,6 @@ export const auth = betterAuth({
   database: pool,
   emailAndPassword: { enabled: true },
   telemetry: { enabled: false },
-  // Its default, ten requests a day, would refuse everything.
+  // The default limit of ten requests per day would refuse almost all requests.
   plugins: [apiKey({ rateLimit: { enabled: false } })],
 });

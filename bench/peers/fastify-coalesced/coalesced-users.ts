@@ -1,16 +1,16 @@
 import { Pool, type PoolConfig } from 'pg';
 import { USER_COLUMNS, type UserRow } from '../user-response.js';
 
-interface Waiting {
+interface PendingLookUp {
   id: string;
   resolve: (user: UserRow | undefined) => void;
   reject: (reason: unknown) => void;
 }
 
-/** Look-ups that are asked for in one turn of the event loop become one query. */
+/** Combines all look-ups of one event-loop tick into one query. */
 export class CoalescedUsers {
   private readonly pool: Pool;
-  private waiting: Waiting[] = [];
+  private pending: PendingLookUp[] = [];
 
   constructor(database: PoolConfig) {
     this.pool = new Pool(database);
@@ -18,13 +18,13 @@ export class CoalescedUsers {
 
   find(id: string): Promise<UserRow | undefined> {
     return new Promise((resolve, reject) => {
-      if (this.waiting.push({ id, resolve, reject }) === 1) setImmediate(() => void this.flush());
+      if (this.pending.push({ id, resolve, reject }) === 1) setImmediate(() => void this.flush());
     });
   }
 
   private async flush(): Promise<void> {
-    const batch = this.waiting;
-    this.waiting = [];
+    const batch = this.pending;
+    this.pending = [];
     try {
       const found = await this.query(batch.map(({ id }) => id));
       for (const { id, resolve } of batch) resolve(found.get(id));

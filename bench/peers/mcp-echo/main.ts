@@ -9,7 +9,7 @@ const handler = createMcpHandler(() => {
   server.registerTool(
     'echo',
     {
-      description: 'Says what it was told.',
+      description: 'Returns its input.',
       inputSchema: z.object({ text: z.string() }),
       outputSchema: z.object({ text: z.string() }),
     },
@@ -20,7 +20,7 @@ const handler = createMcpHandler(() => {
 
 const handle = toNodeHandler(handler);
 
-// Without a secret it is the bare server: the floor of what the SDK costs.
+// Without a secret, the server has only the cost of the SDK.
 const verifies = process.env.JWT_SECRET !== undefined;
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,9 +11,9 @@ export interface ApiRequest extends Sent {
 /** The parts of a running application that a caller may know. */
 export interface Credentials {
   readonly rootKey: string;
-  /** Good ones, each with its own scopes, fields and limits. */
+  /** Valid keys, each with its own scopes, fields and limits. */
   readonly issuedKeys: readonly string[];
-  /** Such as one that has been revoked. */
+  /** Invalid keys, such as a revoked one. */
   readonly badKeys: readonly string[];
   readonly accessTokens: readonly string[];
   readonly badTokens: readonly string[];
@@ -142,7 +142,7 @@ const HOSTILE_BODIES = [
   '{"name":"a\\u0000b","email":"u1@example.com"}',
 ];
 
-/** Requests as the document describes them, and ever further from that. */
+/** Requests that the document describes, and requests with increasing deviations. */
 export function apiRequests(
   document: OpenApi,
   { operations }: Contract,
@@ -221,8 +221,8 @@ function authenticationOf(
   { security }: Operation,
   credentials: Credentials,
 ): fc.Arbitrary<Authentication> {
-  const takesToken = security.some((scheme) => 'accessToken' in scheme);
-  return takesToken ? tokens(credentials) : keys(credentials);
+  const requiresToken = security.some((scheme) => 'accessToken' in scheme);
+  return requiresToken ? tokens(credentials) : keys(credentials);
 }
 
 function keys({ rootKey, issuedKeys, badKeys }: Credentials): fc.Arbitrary<Authentication> {

@@ -1,7 +1,7 @@
 import { findFreePort } from '../../../scripts/free-port.js';
 import { API_KEY } from '../../support/app.js';
 import { BACKEND_MAIN, ServerProcess } from '../../support/server-process.js';
-import { type Question, ask } from './callers.js';
+import { type TestRequest, sendRequest } from './callers.js';
 import { until } from './chaos-database.js';
 
 type Protection =
@@ -16,7 +16,7 @@ type Protection =
   | 'durability'
   | 'mcp-durability';
 
-/** A backend as in production, but for a short drain period. */
+/** Starts a backend in production mode with a short drain period. */
 export function startBackend(
   databaseUrl: string,
   variables: NodeJS.ProcessEnv = {},
@@ -32,7 +32,7 @@ export function startBackend(
   });
 }
 
-/** A backend without request log, for loads whose log would be gigabytes. */
+/** Starts a backend without a request log, which would grow to gigabytes under load. */
 export async function startQuietBackend(
   databaseUrl: string,
   variables: NodeJS.ProcessEnv = {},
@@ -41,7 +41,7 @@ export async function startQuietBackend(
   return startBackend(databaseUrl, { LOG_LEVEL: 'warn', PORT, ...variables });
 }
 
-/** For the controls: the same test must fail where the protection is taken out. */
+/** Variables that remove a protection, for controls: without it, the same test must fail. */
 export function without(protection: Protection): NodeJS.ProcessEnv {
   return {
     WITHOUT: protection,
@@ -49,34 +49,34 @@ export function without(protection: Protection): NodeJS.ProcessEnv {
   };
 }
 
-const READINESS: Question = { path: '/api/health/ready' };
+const READINESS: TestRequest = { path: '/api/health/ready' };
 
 export async function isReady({ origin }: ServerProcess): Promise<boolean> {
-  return (await ask(origin, READINESS)).status === 200;
+  return (await sendRequest(origin, READINESS)).status === 200;
 }
 
 export async function ready(backend: ServerProcess): Promise<void> {
   try {
     await until(() => isReady(backend));
   } catch {
-    throw new Error(`Not ready: ${(await ask(backend.origin, READINESS)).body}`);
+    throw new Error(`Not ready: ${(await sendRequest(backend.origin, READINESS)).body}`);
   }
 }
 
-/** Adds a user and returns the question for it. */
-export async function addUser(backend: ServerProcess, id: string): Promise<Question> {
+/** Adds a user and returns the request that reads it. */
+export async function addUser(backend: ServerProcess, id: string): Promise<TestRequest> {
   await ready(backend);
   const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
-  const { status, body: answer } = await ask(backend.origin, {
+  const { status, body: received } = await sendRequest(backend.origin, {
     method: 'POST',
     path: '/api/internal/users',
     body,
   });
-  if (status !== 201) throw new Error(`No user was added: ${answer}`);
+  if (status !== 201) throw new Error(`No user was added: ${received}`);
   return { path: `/api/internal/users/${id}` };
 }
 
-/** Errors that nobody expected, as the log tells them. */
+/** Unexpected errors in the log. */
 export function unexpectedErrors({ output }: ServerProcess): string[] {
   return output.split('\n').filter((line) => /unexpected error|Unhandled|uncaught/i.test(line));
 }

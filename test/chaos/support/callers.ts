@@ -5,21 +5,21 @@ import { z } from 'zod';
 import { API_KEY } from '../../support/app.js';
 
 const PAUSE_MS = 10;
-// Beyond every bound that is promised: a caller that waits so long was forgotten.
-const PATIENCE_MS = 15_000;
+// Longer than every promised bound: a request that takes so long was lost.
+const TIMEOUT_MS = 15_000;
 
 export interface Outcome {
-  /** On the clock of `performance`. */
+  /** Time of the `performance` clock. */
   readonly startedAt: number;
   readonly endedAt: number;
   /** 0 if the connection broke. */
   readonly status: number;
-  /** Of a problem, or of what the system says of a connection; `NO_ANSWER` after 15 s. */
+  /** The code of the problem or of the connection error; `NO_RESPONSE` after 15 s. */
   readonly code: string | undefined;
   readonly body: string;
 }
 
-export interface Question {
+export interface TestRequest {
   readonly method?: string;
   readonly path: string;
   readonly body?: unknown;
@@ -28,11 +28,15 @@ export interface Question {
 
 const problemSchema = z.object({ code: z.string() });
 
-/** Asks once; resolves whatever comes of it. */
-export async function ask(origin: string, question: Question, agent?: Agent): Promise<Outcome> {
+/** Sends one request and resolves to its outcome, even if it fails. */
+export async function sendRequest(
+  origin: string,
+  testRequest: TestRequest,
+  agent?: Agent,
+): Promise<Outcome> {
   const startedAt = performance.now();
   try {
-    const { status, body } = await send(origin, question, agent);
+    const { status, body } = await send(origin, testRequest, agent);
     const code = status >= 400 ? problemSchema.safeParse(parse(body)).data?.code : undefined;
     return { startedAt, endedAt: performance.now(), status, code, body };
   } catch (error) {
@@ -43,7 +47,7 @@ export async function ask(origin: string, question: Question, agent?: Agent): Pr
 
 function send(
   origin: string,
-  { method = 'GET', path, body, headers }: Question,
+  { method = 'GET', path, body, headers }: TestRequest,
   agent?: Agent,
 ): Promise<{ status: number; body: string }> {
   const content = body === undefined ? {} : { 'content-type': 'application/json' };
@@ -53,14 +57,14 @@ function send(
       { method, agent: agent ?? false, headers: { 'x-api-key': API_KEY, ...content, ...headers } },
       (response) => {
         text(response).then(
-          (answer) => resolve({ status: response.statusCode ?? 0, body: answer }),
+          (received) => resolve({ status: response.statusCode ?? 0, body: received }),
           reject,
         );
       },
     );
     sent.on('error', reject);
-    sent.setTimeout(PATIENCE_MS, () =>
-      sent.destroy(Object.assign(new Error('No answer'), { code: 'NO_ANSWER' })),
+    sent.setTimeout(TIMEOUT_MS, () =>
+      sent.destroy(Object.assign(new Error('No response'), { code: 'NO_RESPONSE' })),
     );
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
@@ -75,8 +79,8 @@ function parse(body: string): unknown {
 }
 
 /**
- * Some clients that ask the same again and again, each with one kept connection, while a test
- * breaks things.
+ * Clients that repeat requests, each over one persistent connection, while a test causes a
+ * failure.
  */
 export class Callers {
   readonly outcomes: Outcome[] = [];
@@ -84,22 +88,22 @@ export class Callers {
   private isStopping = false;
   private readonly running: Promise<unknown>;
 
-  constructor(origin: string, question: () => Question, count = 8, pauseMs = PAUSE_MS) {
+  constructor(origin: string, nextRequest: () => TestRequest, count = 8, pauseMs = PAUSE_MS) {
     const caller = async () => {
       while (!this.isStopping) {
-        this.outcomes.push(await ask(origin, question(), this.agent));
+        this.outcomes.push(await sendRequest(origin, nextRequest(), this.agent));
         await sleep(pauseMs);
       }
     };
     this.running = Promise.all(Array.from({ length: count }, caller));
   }
 
-  /** The exchanges that began since a moment. */
+  /** The outcomes of requests that started at a time or later. */
   since(moment: number): Outcome[] {
     return this.outcomes.filter(({ startedAt }) => startedAt >= moment);
   }
 
-  /** Everybody has been answered in the end. */
+  /** Resolves when all requests are complete. */
   async stop(): Promise<void> {
     this.isStopping = true;
     await this.running;
@@ -107,7 +111,7 @@ export class Callers {
   }
 }
 
-/** How often which answer came, such as `{ '200': 10, '503 DATABASE_UNAVAILABLE': 2 }`. */
+/** Outcomes by status and code, such as `{ '200': 10, '503 DATABASE_UNAVAILABLE': 2 }`. */
 export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { status, code } of outcomes) {
@@ -117,13 +121,13 @@ export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   return counts;
 }
 
-/** No number at all of no outcomes: no bound holds for it. */
+/** A percentile of the durations. `NaN`, which fails every bound, if there are no outcomes. */
 export function percentile(outcomes: readonly Outcome[], share: number): number {
   const times = outcomes.map(({ startedAt, endedAt }) => endedAt - startedAt);
   return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? NaN;
 }
 
-/** Milliseconds from a moment until the last answer that was not good. */
+/** Milliseconds from a time to the last failed request after it. */
 export function recovery(outcomes: readonly Outcome[], moment: number): number {
   const bad = outcomes.filter(({ status, endedAt }) => status !== 200 && endedAt > moment);
   return Math.max(0, ...bad.map(({ endedAt }) => endedAt - moment));

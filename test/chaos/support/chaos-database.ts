@@ -21,14 +21,14 @@ export async function migrate(url: string): Promise<void> {
   });
 }
 
-/** A PostgreSQL server of a test's own, which may be stopped, frozen and started again. */
+/** A PostgreSQL server that a test can stop, freeze and restart. */
 export class ChaosDatabase {
   private constructor(
     private readonly directory: string,
     private server: EmbeddedPostgres,
   ) {}
 
-  /** With all migrations. */
+  /** Starts a server and applies all migrations. */
   static async start(): Promise<ChaosDatabase> {
     const directory = temporaryClusterDirectory();
     const database = new ChaosDatabase(
@@ -39,7 +39,7 @@ export class ChaosDatabase {
     return database;
   }
 
-  /** Stays the same over restarts. */
+  /** The URL, which a restart does not change. */
   get url(): string {
     return this.server.url;
   }
@@ -48,7 +48,7 @@ export class ChaosDatabase {
     return queryOnce(this.url, sql);
   }
 
-  /** From beside the backend's database, whatever its settings are. */
+  /** Runs a statement in another database, unaffected by the settings of the backend's database. */
   async administer(sql: string): Promise<void> {
     await queryOnce(this.server.serverUrl, sql);
   }
@@ -68,26 +68,26 @@ export class ChaosDatabase {
     );
   }
 
-  /** Immediately, as in a crash. */
+  /** Ends the server immediately, like a crash. */
   async crash(): Promise<void> {
     process.kill(this.pid, 'SIGQUIT');
     await this.server.stop();
   }
 
-  /** In order, with its clients cut off. */
+  /** Shuts the server down and disconnects its clients. */
   async shutDown(): Promise<void> {
     await this.server.stop();
   }
 
-  /** Resolves when it answers, to the time on the clock of `performance`. */
-  async startAgain(): Promise<number> {
-    const answering = this.answers();
+  /** Resolves, once the server responds, to the time of the `performance` clock. */
+  async restart(): Promise<number> {
+    const respondingAt = this.firstResponse();
     this.server = await EmbeddedPostgres.start({ directory: this.directory, durable: false });
-    return answering;
+    return respondingAt;
   }
 
-  /** Resolves to the moment of the first answer, before the start is complete. */
-  private async answers(): Promise<number> {
+  /** Resolves to the time of the first response, which precedes the end of the start. */
+  private async firstResponse(): Promise<number> {
     const { url } = this;
     await until(() =>
       queryOnce(url, 'SELECT').then(
@@ -99,8 +99,7 @@ export class ChaosDatabase {
   }
 
   /**
-   * Stops all its processes in the middle of what they do; resolves to a function that lets them go
-   * on.
+   * Suspends all processes of the server. Returns a function that resumes them.
    */
   freeze(): () => number {
     const { pid } = this;
@@ -112,7 +111,7 @@ export class ChaosDatabase {
     };
   }
 
-  /** Keeps a table locked against everybody; resolves to a function that ends it. */
+  /** Locks a table exclusively. Resolves to a function that releases the lock. */
   async lock(table: string): Promise<() => Promise<number>> {
     const client = new Client({ connectionString: this.url });
     await client.connect();
@@ -136,7 +135,7 @@ export class ChaosDatabase {
   }
 }
 
-/** Over a connection of its own. */
+/** Runs a statement over a new connection. */
 export async function queryOnce<Row extends object>(url: string, sql: string): Promise<Row[]> {
   const client = new Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -164,11 +163,11 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** Waits for a condition; throws after half a minute. */
+/** Waits for a condition. @throws Error after 30 s. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   const deadline = performance.now() + UNTIL_TIMEOUT_MS;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Waited in vain: ${String(condition)}`);
+    if (performance.now() > deadline) throw new Error(`Timed out: ${String(condition)}`);
     await sleep(10);
   }
 }

@@ -6,9 +6,9 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// Responses without an operation in the document: refusals by the router, the parser and the
+// Responses outside the operations of the document: refusals by the router, the parser and the
 // limits.
-const PROBLEMS_OF_NO_ROUTE = new Set([
+const UNROUTED_PROBLEMS = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
   '400 BODY_NOT_ALLOWED',
@@ -19,7 +19,7 @@ const PROBLEMS_OF_NO_ROUTE = new Set([
   '417 EXPECTATION_FAILED',
   '431 HEADERS_TOO_LARGE',
 ]);
-const STATUSES_OF_NO_ROUTE = new Set([...PROBLEMS_OF_NO_ROUTE].map((name) => parseInt(name, 10)));
+const UNROUTED_STATUSES = new Set([...UNROUTED_PROBLEMS].map((name) => parseInt(name, 10)));
 
 const schemaSchema = z.record(z.string(), z.unknown());
 const operationSchema = z.object({
@@ -51,24 +51,24 @@ export interface Operation extends z.infer<typeof operationSchema> {
 export interface Sent {
   readonly method: string;
   readonly target: string;
-  /** Whether it carries a key or a token that is good, in the way that it has to be carried. */
+  /** Whether the request has a valid key or token in the required header. */
   readonly isKeyed: boolean;
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
   readonly contentType: string | undefined;
   readonly body: string;
   readonly ms: number;
 }
 
-/** The committed document, anew each time, so that a control may change it. */
+/** Reads the committed document. Each call returns a new object, which a control may change. */
 export function readOpenApi(): OpenApi {
   const file = new URL('../../../openapi.json', import.meta.url);
   return documentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
 }
 
-/** The promises of openapi.json, and the rules for every response. */
+/** The contract of openapi.json, and the rules for every response. */
 export class Contract {
   readonly operations: readonly Operation[];
   private readonly ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -83,27 +83,27 @@ export class Contract {
     );
   }
 
-  /** Says how an answer breaks the contract; undefined if it keeps it. */
-  findViolation(sent: Sent, answer: Answer): string | undefined {
-    const { status, ms } = answer;
+  /** How a response violates the contract; undefined if it does not. */
+  findViolation(sent: Sent, received: ReceivedResponse): string | undefined {
+    const { status, ms } = received;
     const operation = this.find(sent);
-    if (ms > HANG_MS) return `answered after ${Math.round(ms)} ms`;
-    if (status >= 500 && codeOf(answer) !== 'OVERLOADED') return 'a server error';
+    if (ms > HANG_MS) return `responded after ${Math.round(ms)} ms`;
+    if (status >= 500 && codeOf(received) !== 'OVERLOADED') return 'a server error';
     const isPublic = operation?.security.length === 0;
-    if (status < 300 && !sent.isKeyed && !isPublic) return 'let in without a key';
+    if (status < 300 && !sent.isKeyed && !isPublic) return 'admitted without a key';
     return operation === undefined
-      ? findUnroutedViolation(sent, answer)
-      : this.findUndocumented(operation, sent, answer);
+      ? findUnroutedViolation(sent, received)
+      : this.findUndocumented(operation, sent, received);
   }
 
   private find(sent: Sent): Operation | undefined {
     const name = sent.method === 'HEAD' ? 'get' : sent.method.toLowerCase();
     const found = this.ofPath(sent).filter(({ method }) => method === name);
-    // A literal path wins over one with a parameter.
+    // A literal path takes precedence over a path with a parameter.
     return found.find(isLiteral) ?? found[0];
   }
 
-  /** A path's segments count as decoded, but what is encoded in a segment divides none. */
+  /** Compares decoded segments. An encoded slash does not separate segments. */
   private ofPath({ target }: Sent): Operation[] {
     const [path = ''] = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
     const segments = path.split('/').map(decode);
@@ -113,16 +113,16 @@ export class Contract {
   private findUndocumented(
     { method, path, responses }: Operation,
     sent: Sent,
-    answer: Answer,
+    received: ReceivedResponse,
   ): string | undefined {
-    const { status, contentType, body } = answer;
+    const { status, contentType, body } = received;
     const response = responses[status];
     if (response === undefined) {
-      // A literal path without this method has no value of the other path's parameter.
+      // A literal path without this method is no value of the parameter of the other path.
       const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
-      return isShadowed ? findUnroutedViolation(sent, answer) : 'an undocumented status';
+      return isShadowed ? findUnroutedViolation(sent, received) : 'an undocumented status';
     }
-    // The headers of a body: `inject` sets them, and Node leaves them out.
+    // `inject` sets the headers of a body for HEAD, and Node omits them.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];
@@ -150,16 +150,16 @@ function isLiteral({ path }: Operation): boolean {
   return !path.includes('{');
 }
 
-function findUnroutedViolation({ method }: Sent, answer: Answer): string | undefined {
+function findUnroutedViolation({ method }: Sent, received: ReceivedResponse): string | undefined {
   const isDocumented =
     method === 'HEAD'
-      ? STATUSES_OF_NO_ROUTE.has(answer.status)
-      : PROBLEMS_OF_NO_ROUTE.has(`${answer.status} ${codeOf(answer)}`);
-  return isDocumented ? undefined : 'an undocumented answer outside all routes';
+      ? UNROUTED_STATUSES.has(received.status)
+      : UNROUTED_PROBLEMS.has(`${received.status} ${codeOf(received)}`);
+  return isDocumented ? undefined : 'an undocumented response outside all routes';
 }
 
-/** Of an answer that is a problem. */
-export function codeOf({ body }: Pick<Answer, 'body'>): string | undefined {
+/** The code of a response that is a problem. */
+export function codeOf({ body }: Pick<ReceivedResponse, 'body'>): string | undefined {
   return problemSchema.safeParse(parse(body)).data?.code;
 }
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const run = promisify(execFile);
 
-/** The code as it was before the latest migration, built in a directory of its own. */
+/** A build of the code before the latest migration, in a temporary directory. */
 export class EarlierBuild {
   private constructor(
     /** The latest migration, which this code does not know. */
@@ -18,8 +18,8 @@ export class EarlierBuild {
   ) {}
 
   /**
-   * Installs and builds it, which takes a minute or two. It needs the history, and the registry or
-   * its cache.
+   * Installs and builds the code in about 2 minutes. It needs the Git history, and the npm registry
+   * or its cache.
    */
   static async make(): Promise<EarlierBuild> {
     const migrations = 'prisma/migrations/*/migration.sql';

@@ -3,15 +3,15 @@ import fc from 'fast-check';
 const DEFAULT_SEED = 20_260_101;
 const SHOWN = 5;
 
-/** Of what is generated; FUZZ_SEED replays another run, or makes one. */
+/** The seed of the generated cases. FUZZ_SEED sets another one, for example to replay a run. */
 export const SEED = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
 
-/** Sends some cases at the same time, and returns their faults. */
+/** Sends cases concurrently and returns their faults. */
 export type Examine<Case> = (batch: Case[]) => Promise<string[]>;
 
 /**
- * Generates so many cases, in batches, and returns the faults of the first batch with one: with
- * everything needed to replay it. Undefined if nothing was.
+ * Generates cases in batches. Returns the faults of the first batch with faults, and how to replay
+ * it; undefined if there are none.
  */
 export async function findFault<Case>(
   cases: fc.Arbitrary<Case>,
@@ -27,7 +27,7 @@ export async function findFault<Case>(
     return found.length === 0;
   });
   const numRuns = Math.ceil(count / batchSize);
-  // A batch that failed depends on those before it, so that there is no smaller one to be found.
+  // A failed batch depends on the batches before it, so shrinking would find no smaller one.
   const { failed, counterexamplePath, errorInstance } = await fc.check(property, {
     seed: SEED,
     numRuns,

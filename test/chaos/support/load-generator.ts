@@ -1,6 +1,6 @@
 /**
- * Sends requests at a rate that does not depend on the answers, in a process of its own, and
- * reports what came back. Its one argument is a `LoadPlan`; it writes a `LoadReport` to stdout.
+ * Sends requests at a rate that does not depend on the responses, in a separate process. The
+ * argument is a `LoadPlan`; stdout receives a `LoadReport`.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -72,7 +72,7 @@ class Connection {
   }
 }
 
-/** Of a header in lower case; empty if there is none. */
+/** The value of a lower-case header; empty without the header. */
 function valueOf(head: string, name: string): string {
   const at = head.indexOf(`\r\n${name}: `);
   if (at === -1) return '';
@@ -86,26 +86,26 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const request = `GET ${plan.path} HTTP/1.1\r\n${lines}\r\n`;
   const latencies = new Map<number, number[]>();
-  const goodAfterwards = Array<number>(plan.afterwards?.seconds ?? 0).fill(0);
-  let good = 0;
-  let answered = 0;
+  const successesAfterwards = Array<number>(plan.afterwards?.seconds ?? 0).fill(0);
+  let successes = 0;
+  let completed = 0;
   let startedAt = performance.now();
   let endedAt = Infinity;
-  const isGood = (status: number, latencyMs: number) =>
+  const isSuccess = (status: number, latencyMs: number) =>
     status >= 200 && status < 300 && latencyMs <= plan.goodWithinMs;
   const over = (status: number, latencyMs: number, connection: Connection) => {
     const now = performance.now();
     const second = Math.floor((now - endedAt) / 1000);
-    if (second >= 0 && isGood(status, latencyMs)) {
-      goodAfterwards[second] = (goodAfterwards[second] ?? 0) + 1;
+    if (second >= 0 && isSuccess(status, latencyMs)) {
+      successesAfterwards[second] = (successesAfterwards[second] ?? 0) + 1;
     }
     // Later requests do not belong to the load.
     if (now - latencyMs <= endedAt) {
-      answered += 1;
+      completed += 1;
       const known = latencies.get(status) ?? [];
       known.push(latencyMs);
       latencies.set(status, known);
-      if (isGood(status, latencyMs)) good += 1;
+      if (isSuccess(status, latencyMs)) successes += 1;
     }
     const isClosed = plan.ratePerSecond === 'closed' && now - startedAt < plan.seconds * 1000;
     if (isClosed) connection.send();
@@ -115,7 +115,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     { length: plan.connections },
     () => new Connection(plan, request, over),
   );
-  // Node accepts one a turn of the event loop: a new connection under load would wait for long.
+  // Node accepts one connection per event-loop tick: a new one under load would wait long.
   await Promise.all(connections.map((connection) => connection.connect()));
   await sleep(SETTLING_MS);
   const idle = [...connections];
@@ -144,9 +144,9 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const pending = connections.length - idle.length;
   for (const connection of connections) connection.close();
   return {
-    goodPerSecond: good / seconds,
-    goodAfterwards: goodAfterwards.slice(0, plan.afterwards?.seconds ?? 0),
-    sentPerSecond: (answered + pending) / seconds,
+    goodPerSecond: successes / seconds,
+    successesAfterwards: successesAfterwards.slice(0, plan.afterwards?.seconds ?? 0),
+    sentPerSecond: (completed + pending) / seconds,
     pending,
     statuses: Object.fromEntries(
       [...latencies].map(([status, values]) => [status, describe(values)]),

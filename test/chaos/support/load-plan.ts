@@ -6,24 +6,24 @@ export const loadPlanSchema = z.object({
   path: z.string(),
   headers: z.record(z.string(), z.string()).default({}),
   connections: z.int(),
-  /** `closed`: each connection sends its next request when it has its answer. */
+  /** `closed`: each connection sends its next request after the response. */
   ratePerSecond: z.union([z.number(), z.literal('closed')]),
   seconds: z.number(),
-  /** The load that follows at once over the same connections. */
+  /** The load that follows immediately over the same connections. */
   afterwards: z.object({ ratePerSecond: z.number(), seconds: z.number() }).optional(),
-  /** A later answer is worth nothing. */
+  /** Later responses count as failed. */
   goodWithinMs: z.number().default(250),
 });
 
 export const loadReportSchema = z.object({
   goodPerSecond: z.number(),
-  /** In each second of what comes afterwards. */
-  goodAfterwards: z.array(z.number()),
-  /** Fewer than the plan's rate where no connection was free for them. */
+  /** Successful responses in each second of `afterwards`. */
+  successesAfterwards: z.array(z.number()),
+  /** Lower than the planned rate if no connection was free. */
   sentPerSecond: z.number(),
-  /** Requests without an answer three seconds after the end. */
+  /** Requests without a response 3 s after the end. */
   pending: z.number(),
-  /** By status; 0 where the connection broke. Times in milliseconds. */
+  /** Responses by status; 0 stands for a broken connection. Times in milliseconds. */
   statuses: z.record(
     z.string(),
     z.object({ count: z.number(), p50: z.number(), p99: z.number(), max: z.number() }),

@@ -7,7 +7,7 @@ import { type LoadReport, type loadPlanSchema, loadReportSchema } from './load-p
 const GENERATOR = fileURLToPath(new URL('load-generator.ts', import.meta.url));
 const run = promisify(execFile);
 
-/** Loads a server from another process, and returns the responses. */
+/** Sends load to a server from another process and returns its report. */
 export async function load(plan: z.input<typeof loadPlanSchema>): Promise<LoadReport> {
   const args = ['--import', 'tsx', GENERATOR, JSON.stringify(plan)];
   const { stdout } = await run(process.execPath, args);

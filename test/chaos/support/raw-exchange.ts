@@ -1,26 +1,26 @@
 import { connect } from 'node:net';
-import { type Answer, HANG_MS } from './contract.js';
+import { HANG_MS, type ReceivedResponse } from './contract.js';
 
-// An answer is one write: when nothing follows it, the server waits for a next request.
+// A response is one write. If no bytes follow, the server waits for the next request.
 const QUIET_MS = 50;
 const CLOSE_LIMIT_MS = 1000;
-const ANNOUNCES_END = /\r\nconnection: close\r\n/i;
+const ANNOUNCES_CLOSE = /\r\nconnection: close\r\n/i;
 const HEAD_END = '\r\n\r\n';
 
 export interface Exchange {
-  /** Without those of 1xx. */
-  readonly answers: readonly Answer[];
+  /** All responses except 1xx. */
+  readonly responses: readonly ReceivedResponse[];
   /** Whether there was a 100 Continue. */
   readonly isContinued: boolean;
-  /** Received bytes that are no response. */
+  /** Received bytes that are not part of a response. */
   readonly rest: string;
-  /** Whether the server ended the connection before the client had said that no more would come. */
+  /** Whether the server closed the connection before the client ended its side. */
   readonly isRefused: boolean;
-  /** Whether it was still open a second after both. */
+  /** Whether the connection was still open 1 s after the client ended its side. */
   readonly isStuck: boolean;
 }
 
-/** Sends bytes that no client would, over a connection of their own, and reads until it is over. */
+/** Sends raw bytes over a new connection, and reads until the connection closes. */
 export function exchange(
   port: number,
   bytes: string,
@@ -29,9 +29,9 @@ export function exchange(
   return new Promise((resolve) => {
     const startedAt = performance.now();
     let received = '';
-    let answeredAt = startedAt;
+    let respondedAt = startedAt;
     let isStuck = false;
-    let hasSaidAll = false;
+    let hasEnded = false;
     let isRefused = false;
     const socket = connect({
       port,
@@ -40,62 +40,62 @@ export function exchange(
       noDelay: true,
       allowHalfOpen: true,
     });
-    const sayAll = () => {
-      hasSaidAll = true;
+    const endRequests = () => {
+      hasEnded = true;
       socket.end();
       timer = setTimeout(() => {
         isStuck = true;
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // An incomplete response stays incomplete: the server waits for the rest of the request.
-    let timer = setTimeout(sayAll, HANG_MS);
+    // Without a complete response, the server waits for the rest of the request.
+    let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');
     socket.on('data', (text: string) => {
-      answeredAt = performance.now();
+      respondedAt = performance.now();
       received += text;
-      if (hasSaidAll) return;
+      if (hasEnded) return;
       clearTimeout(timer);
-      timer = setTimeout(sayAll, ANNOUNCES_END.test(received) ? HANG_MS : QUIET_MS);
+      timer = setTimeout(endRequests, ANNOUNCES_CLOSE.test(received) ? HANG_MS : QUIET_MS);
     });
     socket.on('end', () => {
-      isRefused = !hasSaidAll;
+      isRefused = !hasEnded;
       socket.end();
     });
-    // A server that refuses does not read what is left.
+    // A server that refuses a request resets the connection if unread bytes are left.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(timer);
-      const ms = answeredAt - startedAt;
-      const parsed = parseAnswers(received, bytes.startsWith('HEAD '), ms);
+      const ms = respondedAt - startedAt;
+      const parsed = parseResponses(received, bytes.startsWith('HEAD '), ms);
       resolve({ ...parsed, isRefused, isStuck });
     });
   });
 }
 
-function parseAnswers(
+function parseResponses(
   received: string,
   isHead: boolean,
   ms: number,
-): Pick<Exchange, 'answers' | 'isContinued' | 'rest'> {
-  const answers: Answer[] = [];
+): Pick<Exchange, 'responses' | 'isContinued' | 'rest'> {
+  const responses: ReceivedResponse[] = [];
   let isContinued = false;
   let rest = received;
   for (;;) {
     const end = rest.indexOf(HEAD_END);
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(rest)?.[1] ?? 0);
-    if (end === -1 || status === 0) return { answers, isContinued, rest };
+    if (end === -1 || status === 0) return { responses, isContinued, rest };
     const head = rest.slice(0, end + 2);
     rest = rest.slice(end + HEAD_END.length);
     if (status === 100) isContinued = true;
     if (status < 200) continue;
-    // The parser's refusals know of no method, so they have a body after HEAD too.
-    const hasBody = !isHead || answers.length > 0 || rest.startsWith('{');
+    // Refusals by the parser do not know the method, so they have a body even after HEAD.
+    const hasBody = !isHead || responses.length > 0 || rest.startsWith('{');
     const length = hasBody ? Number(valueOf(head, 'content-length') ?? 0) : 0;
     const body = Buffer.from(rest.slice(0, length), 'latin1').toString();
     rest = rest.slice(length);
-    answers.push({ status, contentType: valueOf(head, 'content-type'), body, ms });
+    responses.push({ status, contentType: valueOf(head, 'content-type'), body, ms });
   }
 }
 

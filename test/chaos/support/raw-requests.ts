@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Sent } from './contract.js';
 import { USER_IDS } from './schema-values.js';
 
-/** Bytes of a request, a character each, and what they mean. */
+/** The bytes of a request, one character each, and their meaning. */
 export interface RawRequest extends Sent {
   readonly bytes: string;
 }
@@ -27,7 +27,7 @@ const encode = (text: string) => `%${text.charCodeAt(0).toString(16).padStart(2,
 const around = (path: string, at: number, inserted: string) =>
   path.slice(0, char(at, path.length) + 1) + inserted + path.slice(char(at, path.length) + 1);
 
-/** Each makes another path of one that is the same to somebody. */
+/** Each function changes a path into one that some servers treat as equal. */
 const DISGUISES: readonly ((path: string, at: number) => string)[] = [
   (path, at) => path.replace(path[char(at, path.length)] ?? '/', encode),
   (path, at) =>
@@ -81,7 +81,7 @@ const DISGUISES: readonly ((path: string, at: number) => string)[] = [
   (path, at) => around(path, at, 'x'.repeat(9000)),
 ];
 
-/** None, one or two. */
+/** An array of no, one or two values. */
 function oftenNone<Value>(each: fc.Arbitrary<Value>): fc.Arbitrary<Value[]> {
   return fc.oneof<fc.MaybeWeightedArbitrary<Value[]>[]>(
     { weight: 3, arbitrary: fc.constant<Value[]>([]) },
@@ -136,7 +136,7 @@ const versions = fc.oneof(
   },
 );
 
-/** Ways to show a key that are none. */
+/** Header lines with a key that is not presented in a valid way. */
 const falseKeys = (key: string) => [
   `X-API-Key: ${key}\r\nX-API-Key: ${key}`,
   `X-API-Key: ${key}\r\nx-api-key: wrong`,
@@ -156,7 +156,7 @@ const falseKeys = (key: string) => [
   'X: a',
 ];
 
-/** Lines that are no header's, with a key. */
+/** Malformed header lines with a key. */
 const brokenKeys = (key: string) => [
   `X-API-Key: ${key}\0`,
   `X-API-Key : ${key}`,
@@ -213,12 +213,12 @@ function withLength(body: string): typeof NO_CONTENT {
   return { head, body };
 }
 
-/** A chunked body whose trailer tells a key. */
+/** A chunked body with a key in its trailer. */
 const trailerOf = (key: string) => `0\r\nX-API-Key: ${key}\r\n\r\n`;
 
 /**
- * Requests in forms that somebody may read otherwise than the server does; none shows a key in the
- * way that it must be.
+ * Requests in forms that another parser may interpret differently. None presents a key in a valid
+ * way.
  */
 export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   const keys = fc.oneof(
@@ -228,7 +228,7 @@ export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(keys, trailerOf(key), false);
 }
 
-/** The same, each with a good key. */
+/** The same requests, each with a valid key. */
 export function keyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(fc.constant(`X-API-Key: ${key}`), '0\r\n\r\n', true);
 }

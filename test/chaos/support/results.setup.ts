@@ -8,19 +8,19 @@ import { type Result, resultSchema } from './results.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The file that takes what the chaos tests measure, a line each. */
+    /** The file that receives the results of the chaos tests, one per line. */
     chaosResults: string;
   }
 }
 
 const PAGE = new URL('../../../docs/explanation/failure-tests.md', import.meta.url);
-const COLUMNS = ['promise', 'how it is broken', 'reached', 'without the protection', 'anchor'];
+const COLUMNS = ['promise', 'failure', 'result', 'result without the protection', 'reference'];
 const HEAD = [rowOf(COLUMNS), rowOf(COLUMNS.map(() => '---'))];
 const TABLE = /(?<=<!-- results -->\n)[^]*(?=<!-- end of results -->)/;
 
 /**
- * Prints the table of results after a run; a full run puts its rows into that of
- * docs/explanation/failure-tests.md too.
+ * Prints the table of results after a run. A full run also writes its rows to
+ * docs/explanation/failure-tests.md.
  */
 export default function setUp(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-chaos-'));
@@ -36,15 +36,15 @@ export default function setUp(project: TestProject): () => Promise<void> {
   };
 }
 
-function toRow({ promise, broken, figure, control = '', anchor }: Result): string {
-  return rowOf([promise, broken, figure, control, anchor]);
+function toRow({ promise, failure, result, control = '', reference }: Result): string {
+  return rowOf([promise, failure, result, control, reference]);
 }
 
 function rowOf(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** Each promise has one row: what was not broken this time stays as it was. */
+/** Replaces the rows of the tested promises, and keeps the others. */
 async function writeRows(rows: readonly string[]): Promise<void> {
   const page = readFileSync(PAGE, 'utf8');
   const known = (TABLE.exec(page)?.[0] ?? '').split('\n').filter((line) => line.startsWith('| '));

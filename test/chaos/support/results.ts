@@ -2,28 +2,28 @@ import { appendFileSync } from 'node:fs';
 import { inject } from 'vitest';
 import { z } from 'zod';
 
-/** The whole of it, as for a release. */
+/** Whether this is a full run, as before a release. */
 export const IS_FULL = process.env.FULL === '1';
 
-/** So many in CI, and ten times as many for a release. */
+/** The full amount, or a fraction of it in CI. */
 export function scaled(full: number, part = 10): number {
   return IS_FULL ? full : Math.ceil(full / part);
 }
 
 export const resultSchema = z.object({
   promise: z.string(),
-  /** How it is broken. */
-  broken: z.string(),
-  /** The measured figure. */
-  figure: z.string(),
-  /** The measured figure without the protection. */
+  /** How the test causes the failure. */
+  failure: z.string(),
+  /** The measured result. */
+  result: z.string(),
+  /** The measured result without the protection. */
   control: z.string().optional(),
-  anchor: z.string(),
+  reference: z.string(),
 });
 
 export type Result = z.infer<typeof resultSchema>;
 
-/** Notes what a test has measured, for the table. */
+/** Adds the result of a test to the table. */
 export function record(result: Result): void {
   appendFileSync(inject('chaosResults'), `${JSON.stringify(result)}\n`);
 }

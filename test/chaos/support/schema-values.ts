@@ -27,7 +27,7 @@ const HOSTILE_TEXTS = [
 ];
 const HOSTILE_NUMBERS = [0, -1, -0, 0.5, 1e308, 2 ** 31, 2 ** 53, 2 ** 63, Number.MIN_VALUE];
 
-/** Known to the database in part, so that requests meet what is there. */
+/** Ids of which the database has some, so that requests find existing users. */
 export const USER_IDS = Array.from({ length: 12 }, (_, index) => `u${index}`);
 const EMAILS = USER_IDS.map((id) => `${id}@example.com`);
 
@@ -70,7 +70,7 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   base64url: fc.base64String({ maxLength: 16 }).map((text) => text.replaceAll(/[+/=]/g, '_')),
 };
 
-/** Values that mostly fit the schemas of a document, and some that break them in every place. */
+/** Values that mostly match the schemas of a document, and some that violate them anywhere. */
 export class SchemaValues {
   constructor(private readonly document: OpenApi) {}
 
@@ -138,7 +138,7 @@ export class SchemaValues {
 function textOf({ format = '', pattern, example }: Shape): fc.Arbitrary<string> {
   const known = TEXTS[format];
   if (known !== undefined) return known;
-  // Ids are words to every pattern there is.
+  // Ids match every pattern of the document.
   const word = fc.constantFrom(...USER_IDS);
   if (pattern !== undefined) return word;
   const plain = fc.oneof(word, fc.string({ minLength: 1, maxLength: 30 }));

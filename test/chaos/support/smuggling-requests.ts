@@ -19,7 +19,7 @@ const CHUNKED = `${JSON_BODY.length.toString(16)}\r\n${JSON_BODY}\r\n0\r\n\r\n`;
 const TE = 'Transfer-Encoding: chunked';
 const CL = `Content-Length: ${JSON_BODY.length}`;
 
-/** Header lines that leave it open where the body ends. */
+/** Header lines that make the end of the body ambiguous. */
 const AMBIGUOUS_FRAMING = [
   `${CL}\r\n${TE}`,
   `${TE}\r\n${CL}`,
@@ -124,8 +124,7 @@ const BAD_CHUNKS = [
 ];
 
 /**
- * Request lines that are none. More blanks than one between the parts are let pass, as RFC 9112 has
- * it.
+ * Malformed request lines. RFC 9112 permits more than one space between the parts.
  */
 const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method}\t${target}\tHTTP/1.1`,
@@ -150,7 +149,7 @@ const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method} ${target.slice(1)} HTTP/1.1`,
 ];
 
-/** Whole heads with ends of lines that are none, or none at all. */
+/** Heads with malformed or missing line ends. */
 const BAD_ENDS: readonly ((head: string) => string)[] = [
   (head) => head.replaceAll('\r\n', '\n'),
   (head) => head.replaceAll('\r\n', '\r'),
@@ -172,13 +171,13 @@ const BAD_ENDS: readonly ((head: string) => string)[] = [
   (head) => head.replace('HTTP/1.1', 'HTTP/1.0'),
 ];
 
-/** A request that somebody in front takes for a part of the one before it. */
+/** A request that a proxy may treat as part of the preceding one. */
 function smuggled(key: string): string {
   return `GET /api/internal/users/u2 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}\r\n\r\n`;
 }
 
 /**
- * Requests whose end, or whose very form, is not the same to every server; each shows a good key.
+ * Requests that servers delimit or interpret differently, each with a valid key.
  */
 export function smugglingRequests(key: string): fc.Arbitrary<RawRequest> {
   const forms = fc.constantFrom(...LINES).chain((line) => formsOf(line, key));

@@ -1,4 +1,4 @@
-// Loaded into a server under test: takes out the protection that WITHOUT names, for the controls.
+// Loaded into a server under test: removes the protection that WITHOUT names, for the controls.
 const REMOVALS = {
   'load-shedding': async () => {
     const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');
@@ -8,14 +8,14 @@ const REMOVALS = {
     const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
     DatabaseGuard.prototype.run = (_statement, send) => send();
   },
-  // The database is asked while the process starts.
+  // Queries the database while the process starts.
   'late-connection': async () => {
     const { PrismaService } = await import('../../../dist/prisma/prisma.service.js');
     PrismaService.prototype.onModuleInit = function () {
       return this.$queryRaw`SELECT 1`;
     };
   },
-  // A write may be sent again as if it were a read.
+  // Repeats writes like reads.
   'single-writes': async () => {
     const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
     const run = Reflect.get(DatabaseGuard.prototype, 'run');
@@ -48,7 +48,7 @@ const REMOVALS = {
       return end.apply(this, given);
     };
   },
-  // A new user is acknowledged at once, and written when there is time.
+  // Acknowledges a new user immediately, and writes it later.
   durability: async () => {
     const { UsersService } = await import('../../../dist/users/users.service.js');
     const create = Reflect.get(UsersService.prototype, 'create');
@@ -57,7 +57,7 @@ const REMOVALS = {
       return JSON.stringify(user);
     };
   },
-  // The same of the MCP server, for a new phone number.
+  // Acknowledges a new phone number immediately, and writes it later.
   'mcp-durability': async () => {
     const { BackendClient } = await import('../../../mcp-server/dist/backend/backend-client.js');
     const updatePhone = Reflect.get(BackendClient.prototype, 'updatePhone');

@@ -1,26 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import type { AttemptOutcome } from '../../../src/requests/request-event.js';
 import type { Caller } from './callers.js';
-import type { Answer, HttpCaller } from './http-caller.js';
+import type { HttpCaller, HttpResponse } from './http-caller.js';
 
 const CONCURRENCY = 16;
 
-/** The attempts, and the expected records of them. */
-export interface MadeAttempt {
+/** An attempt and its expected record. */
+export interface Attempt {
   readonly requestId: string;
   readonly keyId: string | null;
   readonly outcome: AttemptOutcome;
 }
 
 export interface Attack {
-  readonly attempts: readonly MadeAttempt[];
-  /** Refused before a key was looked at, since too much was going on: no attempts. */
+  readonly attempts: readonly Attempt[];
+  /** The number of requests that load shedding refused before a key check: no attempts. */
   readonly shed: number;
-  /** Wrong keys that were let in. */
+  /** The number of invalid keys that were admitted. */
   readonly breaches: number;
 }
 
-/** Has the callers call in turns until so many attempts are made. */
+/** Sends a number of requests from the callers in turns. */
 export async function attack(
   http: HttpCaller,
   callers: readonly Caller[],
@@ -28,7 +28,7 @@ export async function attack(
   report: (done: number) => void = () => undefined,
 ): Promise<Attack> {
   const prefix = `attack-${randomBytes(4).toString('hex')}`;
-  const attempts: MadeAttempt[] = [];
+  const attempts: Attempt[] = [];
   let [turn, shed, breaches] = [0, 0, 0];
   const call = async () => {
     while (turn < total) {
@@ -37,8 +37,11 @@ export async function attack(
       if (caller === undefined) return;
       const { refusal, keyId, headers, path } = caller;
       const requestId = `${prefix}-${mine}`;
-      const answer = await http.call('GET', path(mine), { ...headers, 'x-request-id': requestId });
-      const outcome = outcomeOf(answer, refusal);
+      const response = await http.call('GET', path(mine), {
+        ...headers,
+        'x-request-id': requestId,
+      });
+      const outcome = outcomeOf(response, refusal);
       if (outcome === undefined) shed += 1;
       else attempts.push({ requestId, keyId, outcome });
       if (refusal !== undefined && outcome === 'admitted') breaches += 1;
@@ -50,10 +53,9 @@ export async function attack(
 }
 
 /**
- * The outcome of a response. Only the test knows that of a wrong key, because responses never
- * reveal it.
+ * The outcome of a response. Responses never reveal why a key is refused: the caller knows it.
  */
-function outcomeOf({ code }: Answer, refusal: Caller['refusal']): AttemptOutcome | undefined {
+function outcomeOf({ code }: HttpResponse, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
     case 'OVERLOADED':
       return undefined;

@@ -12,28 +12,28 @@ const NO_LIMIT = 10_000_000;
 
 const createdSchema = z.object({ apiKey: z.object({ id: z.string() }), secret: z.string() });
 
-/** Somebody who calls again and again in the same way. */
+/** A caller that repeats the same kind of request. */
 export interface Caller {
-  /** Why its key is refused; undefined for a good one. */
+  /** The reason why the key is refused; undefined for a valid one. */
   readonly refusal: KeyRefusal | undefined;
   readonly keyId: string | null;
   readonly headers: Record<string, string>;
   readonly path: (turn: number) => string;
 }
 
-/** Callers for every outcome that an attempt can have, with keys that are made for them. */
+/** Creates callers, with new keys, for every outcome that an attempt can have. */
 export async function makeCallers(
   http: HttpCaller,
   rootKey: string,
   environment: KeyEnvironment,
 ): Promise<Caller[]> {
   const issue = async (fields: Record<string, unknown>) => {
-    const wanted = { name: 'demo-attack', scopes: ['users:read'], rateLimit: NO_LIMIT, ...fields };
-    const { body } = await http.call('POST', KEYS, { 'x-api-key': rootKey }, wanted);
+    const input = { name: 'demo-attack', scopes: ['users:read'], rateLimit: NO_LIMIT, ...fields };
+    const { body } = await http.call('POST', KEYS, { 'x-api-key': rootKey }, input);
     return createdSchema.parse(body);
   };
   const expiresAt = new Date(Date.now() + LIFETIME_MS).toISOString();
-  const [good, forbidden, hasty, curious, revoked, expired, foreign] = await Promise.all([
+  const [good, forbidden, rateLimited, enumerating, revoked, expired, foreign] = await Promise.all([
     issue({}),
     issue({ scopes: ['accounts:read'] }),
     issue({ rateLimit: 100 }),
@@ -48,15 +48,15 @@ export async function makeCallers(
   return [
     caller(undefined, good),
     caller(undefined, forbidden),
-    caller(undefined, hasty),
-    { ...caller(undefined, curious), path: (turn) => `${USERS}/nobody-${turn}` },
+    caller(undefined, rateLimited),
+    { ...caller(undefined, enumerating), path: (turn) => `${USERS}/nobody-${turn}` },
     caller('revoked', revoked),
     caller('expired', expired),
     caller('foreign-network', foreign),
-    stranger('missing', undefined),
-    stranger('malformed', 'lk_live_guessed'),
-    stranger('unknown', generateApiKey(environment)),
-    stranger('wrong-environment', generateApiKey(elsewhere)),
+    callerWithoutId('missing', undefined),
+    callerWithoutId('malformed', 'lk_live_guessed'),
+    callerWithoutId('unknown', generateApiKey(environment)),
+    callerWithoutId('wrong-environment', generateApiKey(elsewhere)),
   ];
 }
 
@@ -76,7 +76,7 @@ function caller(
   };
 }
 
-function stranger(refusal: KeyRefusal, key: string | undefined): Caller {
+function callerWithoutId(refusal: KeyRefusal, key: string | undefined): Caller {
   const headers: Record<string, string> = key === undefined ? {} : { 'x-api-key': key };
   return { refusal, keyId: null, headers, path: () => `${USERS}/12345` };
 }

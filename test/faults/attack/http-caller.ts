@@ -7,14 +7,14 @@ const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
 
 const problemSchema = z.object({ code: z.string() });
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly body: unknown;
-  /** The problem's code, if it is one. */
+  /** The code of a problem. */
   readonly code: string | undefined;
 }
 
-/** Calls a backend of this machine over a few connections. */
+/** Calls a backend on this machine over a few connections. */
 export class HttpCaller {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
 
@@ -29,16 +29,16 @@ export class HttpCaller {
     path: string,
     headers: Record<string, string>,
     body?: unknown,
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     const sent = body === undefined ? '' : JSON.stringify(body);
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const options = { method, agent: this.agent, headers: { ...headers, ...type } };
       request(`${this.origin}${path}`, options, resolve).on('error', reject).end(sent);
     });
-    const parsed: unknown = JSON.parse(await text(answer));
+    const parsed: unknown = JSON.parse(await text(response));
     const { data } = problemSchema.safeParse(parsed);
-    return { status: answer.statusCode ?? 0, body: parsed, code: data?.code };
+    return { status: response.statusCode ?? 0, body: parsed, code: data?.code };
   }
 
   close(): void {

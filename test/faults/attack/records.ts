@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { z } from 'zod';
-import type { MadeAttempt } from './attack.js';
+import type { Attempt } from './attack.js';
 
 const NO_KEY = 'none';
 
@@ -14,16 +14,16 @@ const lineSchema = z.object({
 /** Requests by key and outcome, or by outcome. */
 export type Counts = ReadonlyMap<string, number>;
 
-/** How the lines of a log and the attempts differ. */
+/** The differences between a log and the attempts. */
 export interface LogFaults {
   readonly missing: number;
   readonly double: number;
-  /** With another key or outcome. */
+  /** Lines with another key or outcome. */
   readonly wrong: number;
 }
 
-/** Looks for every attempt in a log of JSON lines. */
-export function compareWithLog(attempts: readonly MadeAttempt[], log: string): LogFaults {
+/** Compares the attempts with a log of JSON lines. */
+export function compareWithLog(attempts: readonly Attempt[], log: string): LogFaults {
   const lines = new Map<string, z.infer<typeof lineSchema>[]>();
   for (const text of log.split('\n')) {
     if (!text.includes('"outcome"')) continue;
@@ -42,7 +42,7 @@ export function compareWithLog(attempts: readonly MadeAttempt[], log: string): L
   return { missing, double, wrong };
 }
 
-export function countAttempts(attempts: readonly MadeAttempt[]): Counts {
+export function countAttempts(attempts: readonly Attempt[]): Counts {
   const counts = new Map<string, number>();
   for (const { keyId, outcome } of attempts) {
     const name = `${keyId ?? NO_KEY} ${outcome}`;
@@ -51,20 +51,20 @@ export function countAttempts(attempts: readonly MadeAttempt[]): Counts {
   return counts;
 }
 
-export function countOutcomes(attempts: readonly MadeAttempt[]): Counts {
+export function countOutcomes(attempts: readonly Attempt[]): Counts {
   const counts = new Map<string, number>();
   for (const { outcome } of attempts) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   return counts;
 }
 
-/** The attempts by outcome that the metrics of a backend have so far. */
+/** The present number of attempts by outcome in the metrics of a backend. */
 export async function readMetrics(url: string): Promise<Counts> {
   const text = await (await fetch(url)).text();
   const samples = text.matchAll(/^latchkey_auth_attempts_total\{outcome="([\w-]+)"\} (\d+)$/gm);
   return new Map([...samples].map(([, outcome = '', count]) => [outcome, Number(count)]));
 }
 
-/** The usage of these keys so far, and of no key. */
+/** The present usage of keys and of requests without a key. */
 export async function readUsage(
   databaseUrl: string,
   keyIds: readonly (string | null)[],
@@ -83,7 +83,7 @@ export async function readUsage(
   }
 }
 
-/** By how much counts are too low and too high after an attack. */
+/** The missing and surplus counts after an attack. */
 export function compareCounts(expected: Counts, before: Counts, after: Counts) {
   let [missing, double] = [0, 0];
   for (const name of new Set([...expected.keys(), ...after.keys()])) {

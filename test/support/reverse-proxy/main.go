@@ -1,4 +1,4 @@
-// A reverse proxy that does what the standard library's does by default. It writes its address to stdout.
+// A reverse proxy with the defaults of the standard library. It writes its address to stdout.
 package main
 
 import (

@@ -12,14 +12,14 @@ const FIXTURES = import.meta.dirname;
 
 export interface Outcome {
   code: number | null;
-  /** Its output on stdout and stderr. */
+  /** The output on stdout and stderr. */
   output: string;
 }
 
 /**
  * A Prisma project in a temporary folder, with this repository's Prisma config and schema engine, a
- * migration yet to be applied, and an empty database. A role of its own owns the database, which
- * tells the project's shadow databases from those of tests that run at the same time.
+ * pending migration, and an empty database. A separate role owns the database. It distinguishes the
+ * shadow databases of the project from those of concurrent tests.
  */
 export class PrismaProject implements AsyncDisposable {
   readonly password = randomBytes(16).toString('hex');
@@ -67,12 +67,12 @@ export class PrismaProject implements AsyncDisposable {
     return { code: child.exitCode, output };
   }
 
-  /** Starts `prisma …` in a process group of its own, as a terminal does. */
+  /** Starts `prisma …` in a separate process group, like a terminal. */
   spawn(args: string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
     const { PRISMA_SCHEMA_ENGINE_BINARY: _, ...inherited } = process.env;
     return spawn(process.execPath, ['node_modules/prisma/build/index.js', ...args], {
       cwd: this.folder,
-      // CHECKPOINT_DISABLE: Prisma would ask the vendor's host for a newer release.
+      // Without CHECKPOINT_DISABLE, Prisma would query the vendor's host for a newer release.
       env: { ...inherited, DATABASE_URL: this.url, CHECKPOINT_DISABLE: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
