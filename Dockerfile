@@ -45,11 +45,11 @@ RUN npm ci --omit=dev --ignore-scripts -w packages/prisma-schema-engine
 
 FROM base AS migrate
 COPY --from=migrate-dependencies /app/node_modules node_modules
-COPY package.json ./
+COPY package.json prisma.config.ts ./
 COPY packages/prisma-schema-engine packages/prisma-schema-engine
+COPY packages/environment/src packages/environment/src
 COPY --from=build /app/packages/environment/dist packages/environment/dist
 COPY prisma prisma
-COPY deploy/migration deploy/migration
 COPY deploy/database deploy/database
 # Without it, Prisma's CLI checks its vendor's host for a newer version.
 ENV CHECKPOINT_DISABLE=1

@@ -1,6 +1,10 @@
 import path from 'node:path';
 import { defineConfig } from 'prisma/config';
-import { readMigrationUrl, withoutPassword } from './packages/environment/src/database-url.js';
+import {
+  readMigrationUrl,
+  withoutPassword,
+  withSearchPath,
+} from './packages/environment/src/database-url.js';
 import { loadEnvFiles } from './packages/environment/src/env-files.js';
 
 loadEnvFiles();
@@ -17,5 +21,5 @@ if (process.platform !== 'win32') {
 export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations', seed: 'tsx prisma/seed.ts' },
-  datasource: { url: withoutPassword(readMigrationUrl()) },
+  datasource: { url: withSearchPath(withoutPassword(readMigrationUrl())) },
 });

@@ -49,11 +49,10 @@ function readOptions(): { users: number; force: boolean } {
   const { values } = parseArgs({
     options: { users: { type: 'string' }, force: { type: 'boolean', default: false } },
   });
-  if (values.users === undefined) return { users: 0, force: values.force };
-  const users = Number(values.users);
-  if (/^\d+$/.test(values.users) && users >= 1 && users <= MAX_USERS) {
-    return { users, force: values.force };
-  }
+  const { users, force } = values;
+  if (users === undefined) return { users: 0, force };
+  if (/^[1-9]\d*$/.test(users) && Number(users) <= MAX_USERS)
+    return { users: Number(users), force };
   throw new Error(`--users must be a whole number from 1 to ${MAX_USERS}.`);
 }
 

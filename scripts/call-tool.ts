@@ -9,7 +9,6 @@ import { loadStartVariables } from '../packages/environment/src/env-files.js';
 import { mintAccessToken } from './start/usage.js';
 
 const USAGE = `Usage: npm run call -- TOOL ['{"name": "value"}' | --name value …]`;
-const argumentsSchema = z.record(z.string(), z.unknown());
 
 try {
   await main(process.argv.slice(2));
@@ -42,7 +41,7 @@ async function main([tool, ...rest]: string[]): Promise<void> {
 /** A value may begin with `-` or `+`, which a parser of options would not accept. */
 function readArguments(words: string[]): Record<string, unknown> {
   const [first = '{}'] = words;
-  if (words.length < 2 && !first.startsWith('--')) return argumentsSchema.parse(parseJson(first));
+  if (words.length < 2 && !first.startsWith('--')) return parseArguments(first);
   const given: Record<string, unknown> = {};
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -54,9 +53,9 @@ function readArguments(words: string[]): Record<string, unknown> {
   return given;
 }
 
-function parseJson(text: string): unknown {
+function parseArguments(json: string): Record<string, unknown> {
   try {
-    return JSON.parse(text);
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(json));
   } catch {
     throw new Error(USAGE);
   }

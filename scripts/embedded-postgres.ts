@@ -9,15 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, DatabaseError } from 'pg';
 import { endProcess, hasEnded } from './child-process.js';
-import {
-  checkMajorVersion,
-  type Connection,
-  createCluster,
-  dataFolder,
-  logFile,
-  readConnection,
-  renewConnection,
-} from './embedded-postgres/cluster.js';
+import { findFreePort, findListenError } from './free-port.js';
+import { type Cluster, openCluster } from './embedded-postgres/cluster.js';
 import {
   findInstallation,
   isRoot,
@@ -34,38 +27,33 @@ const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 // kill -9 of the process, which neither a file nor a process id shows reliably.
 const OWNER_LOCK = 7_205_012;
 
-export interface EmbeddedPostgresOptions {
-  /**
-   * The folder of the cluster, which is created if it is missing. Default: the checkout's own.
-   * As root, the account that PostgreSQL runs as must be able to enter the folders above it.
-   */
-  directory?: string;
-  /** `false` is faster, but a crash of the machine may destroy the data: for tests. */
-  durable?: boolean;
-}
-
 /** A PostgreSQL server on 127.0.0.1: a child process that runs the programs from npm. */
 export class EmbeddedPostgres {
   private constructor(
-    private readonly connection: Connection,
+    private readonly cluster: Cluster,
     private readonly server: ChildProcess,
     private readonly owner: Client,
   ) {}
 
-  /** @throws Error whose message says in a sentence why the server did not start */
-  static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
-    const { directory = clusterDirectory(), durable = true } = options;
+  /**
+   * Starts the server of a cluster, which is created if it is missing.
+   * @param directory the cluster's folder. As root, the account that PostgreSQL runs as must be
+   * able to enter the folders above it.
+   * @param durable `false` is faster, but a crash of the machine may destroy the data: for tests
+   * @throws Error whose message says in a sentence why the server did not start
+   */
+  static async start({ directory = clusterDirectory(), durable = true } = {}) {
     const installation = await findInstallation();
-    await stopAbandonedServer(directory, installation);
-    if (readConnection(directory) === undefined) await createCluster(directory, installation);
-    await checkMajorVersion(directory, installation.majorVersion);
-    const connection = await renewConnection(directory);
-    const server = await spawnServer(directory, installation, connection.port, durable);
+    const cluster = await openCluster(directory, installation);
+    await stopAbandonedServer(cluster, installation);
+    if ((await findListenError(cluster.port)) !== undefined) cluster.port = await findFreePort();
+    const server = await spawnServer(cluster, installation, durable);
     try {
-      const owner = await connectWhenReady(directory, connection, server);
-      await takeOwnership(owner, directory);
-      await createDatabase(owner);
-      return new EmbeddedPostgres(connection, server, owner);
+      const owner = await connectWhenReady(cluster, server);
+      await takeOwnership(owner, cluster);
+      const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
+      if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
+      return new EmbeddedPostgres(cluster, server, owner);
     } catch (error) {
       await stopServer(server);
       throw error;
@@ -74,12 +62,12 @@ export class EmbeddedPostgres {
 
   /** The URL of the database `latchkey`. */
   get url(): string {
-    return databaseUrl(this.connection, 'latchkey');
+    return databaseUrl(this.cluster, 'latchkey');
   }
 
   /** The URL of the database `postgres`, for creating and dropping others. */
   get serverUrl(): string {
-    return databaseUrl(this.connection, 'postgres');
+    return databaseUrl(this.cluster, 'postgres');
   }
 
   /** Closes all connections and stops the server; resolves when it has ended. */
@@ -102,28 +90,29 @@ export function temporaryClusterDirectory(): string {
   return join(isRoot ? ROOT_HOME : tmpdir(), `latchkey-temporary-${randomUUID()}`);
 }
 
-function databaseUrl({ port, password }: Connection, database: string): string {
+function databaseUrl({ port, password }: Cluster, database: string): string {
   return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
 }
 
 /** Stops the server of a killed start. @throws Error if the server is in use */
 async function stopAbandonedServer(
-  directory: string,
+  cluster: Cluster,
   installation: PostgresInstallation,
 ): Promise<void> {
-  const connection = readConnection(directory);
-  if (!connection || !existsSync(join(dataFolder(directory), 'postmaster.pid'))) return;
-  const client = await connect(connection).catch(() => undefined);
+  const pidFile = join(cluster.data, 'postmaster.pid');
+  if (!existsSync(pidFile)) return;
+  const [, , , port] = (await readFile(pidFile, 'utf8')).split('\n');
+  const client = await connect({ ...cluster, port: Number(port) }).catch(() => undefined);
   if (client === undefined) return;
   try {
-    await takeOwnership(client, directory);
+    await takeOwnership(client, cluster);
   } finally {
     await client.end();
   }
-  await runProgram(installation, 'pg_ctl', ['stop', `--pgdata=${dataFolder(directory)}`]);
+  await runProgram(installation, 'pg_ctl', ['stop', `--pgdata=${cluster.data}`]);
 }
 
-async function takeOwnership(client: Client, directory: string): Promise<void> {
+async function takeOwnership(client: Client, { directory }: Cluster): Promise<void> {
   const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS taken', [OWNER_LOCK]);
   if (rows[0]?.taken !== true) {
     throw new Error(
@@ -133,19 +122,18 @@ async function takeOwnership(client: Client, directory: string): Promise<void> {
 }
 
 async function spawnServer(
-  directory: string,
+  { port, data, log: logFile }: Cluster,
   { programs, spawnOptions }: PostgresInstallation,
-  port: number,
   durable: boolean,
 ): Promise<ChildProcess> {
   const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
   const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
   const options = Object.entries(durable ? settings : { ...settings, ...fast });
   const args = options.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const log = await open(logFile(directory), 'w', 0o600);
+  const log = await open(logFile, 'w', 0o600);
   try {
     // In a session of its own, so that a terminal's Ctrl-C does not stop it before its clients.
-    const server = spawn(join(programs, 'postgres'), ['-D', dataFolder(directory), ...args], {
+    const server = spawn(join(programs, 'postgres'), ['-D', data, ...args], {
       ...spawnOptions,
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -160,40 +148,35 @@ async function spawnServer(
   }
 }
 
-async function connectWhenReady(
-  directory: string,
-  connection: Connection,
-  server: ChildProcess,
-): Promise<Client> {
+async function connectWhenReady(cluster: Cluster, server: ChildProcess): Promise<Client> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!hasEnded(server) && performance.now() < deadline) {
     try {
-      return await connect(connection);
+      return await connect(cluster);
     } catch (error) {
       if (error instanceof DatabaseError && error.code !== CANNOT_CONNECT_NOW) throw error;
       await sleep(20);
     }
   }
-  const lines = (await readFile(logFile(directory), 'utf8')).trimEnd().split('\n').slice(-10);
-  throw new Error(`PostgreSQL did not start. ${logFile(directory)} ends:\n${lines.join('\n')}`);
+  const { directory, log } = cluster;
+  const lines = (await readFile(log, 'utf8')).trimEnd().split('\n').slice(-10);
+  throw new Error(
+    `PostgreSQL did not start. ${log} ends:\n${lines.join('\n')}\n` +
+      `If another version made the data, move ${directory} away to begin with an empty database.`,
+  );
 }
 
 function stopServer(server: ChildProcess): Promise<void> {
   return endProcess(server, 'SIGINT', STOP_TIMEOUT_MS, 'SIGQUIT');
 }
 
-async function connect(connection: Connection): Promise<Client> {
+async function connect(cluster: Cluster): Promise<Client> {
   const client = new Client({
-    connectionString: databaseUrl(connection, 'postgres'),
+    connectionString: databaseUrl(cluster, 'postgres'),
     connectionTimeoutMillis: 2_000,
   });
   // The server closes the connection as it ends.
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-async function createDatabase(owner: Client): Promise<void> {
-  const { rowCount } = await owner.query(`SELECT FROM pg_database WHERE datname = 'latchkey'`);
-  if (rowCount === 0) await owner.query('CREATE DATABASE latchkey');
 }

@@ -2,14 +2,8 @@ import { readFile, readdir } from 'node:fs/promises';
 
 const FOLDER = new URL('../prisma/migrations/', import.meta.url);
 
-/** A step of the schema. */
-export interface Migration {
-  readonly name: string;
-  readonly sql: string;
-}
-
-/** All migrations, in their order. */
-export async function readMigrations(): Promise<Migration[]> {
+/** The name and SQL of all migrations, in their order. */
+export async function readMigrations() {
   const entries = await readdir(FOLDER, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(

@@ -8,7 +8,7 @@ import {
   localUrl,
   type Configuration,
 } from './start/configuration.js';
-import { checkDatabase, prepareDatabase } from './start/database.js';
+import { prepareDatabase } from './start/database.js';
 import { keepVariables, prepareVariables } from './start/environment.js';
 import { MCP_SERVER_KEY_FILE, prepareMcpServerKey } from './start/mcp-server-key.js';
 import { ServerProcess } from './start/server-process.js';
@@ -36,13 +36,8 @@ async function start(): Promise<void> {
   }
   await checkPortsAreFree(variables);
   await step('Build', () => build(variables));
-  if (isEmbedded) {
-    await serveEmbedded(variables);
-  } else {
-    const configuration = await configureServers(variables);
-    await checkDatabase(configuration.backend.environment.DATABASE_URL);
-    await serve(configuration);
-  }
+  if (isEmbedded) await serveEmbedded(variables);
+  else await serve(await configureServers(variables));
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
@@ -63,7 +58,7 @@ async function serve(configuration: Configuration): Promise<void> {
   const variables = { ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '', ENV_FILES: 'off' };
   await prepareDatabase(variables, DATABASE_URL);
   await prepareMcpServerKey(variables, DATABASE_URL);
-  const hasRootKeyFile = NODE_ENV !== 'production' && (await keepVariables(backend));
+  const rootKey = NODE_ENV === 'production' ? '<key>' : await keepVariables(backend);
   signal.throwIfAborted();
   const servers = [
     new ServerProcess('MCP server', 'mcp-server/dist/bundle/main.js', {
@@ -79,7 +74,7 @@ async function serve(configuration: Configuration): Promise<void> {
       servers[0].ready(`${localUrl(HOST, mcpServer.environment.MCP_PORT)}/health/ready`),
       servers[1].ready(`${localUrl(HOST, PORT)}/api/health/ready`),
     ]);
-    const usage = await describeUsage(configuration, hasRootKeyFile);
+    const usage = await describeUsage(configuration, rootKey);
     signal.throwIfAborted();
     console.log(usage);
     const stopped = once(signal, 'abort').then(() => undefined);

@@ -1,5 +1,5 @@
-import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
-import { TracingModule } from '@latchkey/tracing/tracing-module';
+import { HttpFrontModule } from '@latchkey/http-front/http-front';
+import { TracingModule } from '@latchkey/tracing/spans';
 import { Module } from '@nestjs/common';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditModule } from './audit/audit.module.js';

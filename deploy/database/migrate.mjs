@@ -15,8 +15,6 @@ const CONNECTION_FAILURES = new Map([
   ['ENOTFOUND', 'its host is unknown'],
 ]);
 
-const pathOf = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
 try {
   await migrate();
 } catch (error) {
@@ -28,12 +26,11 @@ async function migrate() {
   loadEnvFiles();
   const ownerUrl = readUrl(readDatabaseUrl('DIRECT_URL') === '' ? 'DATABASE_URL' : 'DIRECT_URL');
   const account = readAccount(ownerUrl, readUrl('RUN_TIME_DATABASE_URL'));
-  const config = pathOf('deploy/migration/prisma.config.mjs');
-  const { status } = spawnSync(
-    process.execPath,
-    [pathOf('node_modules/prisma/build/index.js'), 'migrate', 'deploy', '--config', config],
-    { stdio: 'inherit' },
-  );
+  const prisma = 'node_modules/prisma/build/index.js';
+  const { status } = spawnSync(process.execPath, [prisma, 'migrate', 'deploy'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: 'inherit',
+  });
   if (status === 0) await setUpRoles(withSearchPath(ownerUrl), account);
   else process.exitCode = 1;
 }
@@ -41,34 +38,27 @@ async function migrate() {
 function readUrl(name) {
   const url = readDatabaseUrl(name);
   if (url === '') throw new Error(`${name} or ${name}_FILE is required.`);
-  // Checked before Node parses it, whose own error contains the whole URL with the password.
-  if (isDecodable(url)) return url;
-  throw new Error(
-    `${name} is not a URL: special characters in its password must be percent-encoded.`,
-  );
-}
-
-function isDecodable(url) {
   try {
     const { username, password } = new URL(url);
-    return decodeURIComponent(username + password) !== '';
+    decodeURIComponent(username + password);
+    return url;
   } catch {
-    return false;
+    // Not Node's own error, which contains the whole URL with the password.
+    throw new Error(
+      `${name} is not a URL: special characters in its password must be percent-encoded.`,
+    );
   }
 }
 
 /** Explains the cause and the remedy in one sentence, in place of a stack trace. */
-function explainFailure(error) {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : '';
-  const routine = 'routine' in error ? String(error.routine) : '';
+function explainFailure({ code, routine, message }) {
   const cause = CONNECTION_FAILURES.get(code);
   if (cause !== undefined) return `DATABASE_URL can't be used (${code}): ${cause}.`;
   if (code === INSUFFICIENT_PRIVILEGE && /Role/.test(routine)) {
-    return `The owner in DATABASE_URL may not make or change roles (${error.message}): let a superuser run ALTER ROLE … CREATEROLE.`;
+    return `The owner in DATABASE_URL may not make or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
-    return `The owner in DATABASE_URL lacks a right (${error.message}): let the owner of the database migrate.`;
+    return `The owner in DATABASE_URL lacks a right (${message}): let the owner of the database migrate.`;
   }
-  return code === '' ? error.message : `The migration failed (${code}): ${error.message}.`;
+  return code === undefined ? message : `The migration failed (${code}): ${message}.`;
 }

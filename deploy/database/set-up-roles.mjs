@@ -8,9 +8,8 @@ const SCRAM_ITERATIONS = 4096;
 
 /**
  * Gives the run-time role its rights, and the backend an account that has them and no others.
- * @param {string} ownerUrl who migrates: the owner of the tables, who may make roles
- * @param {{ name: string, password: string }} account the backend's; it is made, or given this
- *   password
+ * @param {string} ownerUrl the account of the owner of the tables, which may create roles
+ * @param {{ name: string, password: string }} account the backend's; it may be missing
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
@@ -22,11 +21,15 @@ export async function setUpRoles(ownerUrl, account) {
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-    const schema = await currentIdentifier(client, 'current_schema()');
+    const { rows } = await client.query(
+      `SELECT quote_ident(current_schema()) AS schema, quote_ident(current_database()) AS database,
+              current_setting('server_version_num')::int AS version`,
+    );
+    const [server] = rows;
     const roles = await readFile(new URL('roles.sql', import.meta.url), 'utf8');
     // The file is for the usual schema; `?schema=` in the owner's URL names another one.
-    await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${schema}`));
-    await setUpAccount(client, account, schema);
+    await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${server.schema}`));
+    await setUpAccount(client, account, server);
     await client.query('COMMIT');
   } finally {
     await client.end();
@@ -43,46 +46,31 @@ export function readAccount(ownerUrl, runTimeUrl) {
   return { name, password: decodeURIComponent(password) };
 }
 
-async function setUpAccount(client, { name, password }, schema) {
+async function setUpAccount(client, { name, password }, { schema, database, version }) {
   const account = pg.escapeIdentifier(name);
-  const verifier = pg.escapeLiteral(scramVerifier(password));
-  const database = await currentIdentifier(client, 'current_database()');
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
   else await refusePowers(client, name);
-  const statements = [
-    `ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${verifier}`,
-    // It may change its own settings, such as `default_transaction_read_only`.
-    `ALTER ROLE ${account} RESET ALL`,
-    `ALTER ROLE ${account} IN DATABASE ${database} RESET ALL`,
-    // Rights that were granted to it directly.
-    ...['TABLES', 'SEQUENCES', 'FUNCTIONS'].map(
-      (objects) => `REVOKE ALL ON ALL ${objects} IN SCHEMA ${schema} FROM ${account}`,
-    ),
-    `REVOKE ALL ON SCHEMA ${schema} FROM ${account}`,
-    `REVOKE ALL ON DATABASE ${database} FROM ${account}`,
-    `GRANT latchkey_run_time TO ${account}`,
-    // The owner ends its sessions to revoke a key while the backend's account is in other hands.
-    `GRANT ${account} TO CURRENT_USER ${await inheritOptions(client)}`,
-    // Not to the role, which accounts of other databases of the server have, too.
-    `GRANT CONNECT ON DATABASE ${database} TO ${account}`,
-  ];
-  for (const statement of statements) await client.query(statement);
+  // Before PostgreSQL 16, an attribute of the owner's role decides whether it inherits.
+  const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
+  await client.query(`
+    ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
+    -- It may change its own settings, such as default_transaction_read_only.
+    ALTER ROLE ${account} RESET ALL;
+    ALTER ROLE ${account} IN DATABASE ${database} RESET ALL;
+    -- Rights that were granted to it directly.
+    REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM ${account};
+    REVOKE ALL ON ALL SEQUENCES IN SCHEMA ${schema} FROM ${account};
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM ${account};
+    REVOKE ALL ON SCHEMA ${schema} FROM ${account};
+    REVOKE ALL ON DATABASE ${database} FROM ${account};
+    GRANT latchkey_run_time TO ${account};
+    -- The owner ends its sessions to revoke a key while the backend's account is in other hands.
+    GRANT ${account} TO CURRENT_USER ${inheriting};
+    -- Not to the role, which accounts of other databases of the server have, too.
+    GRANT CONNECT ON DATABASE ${database} TO ${account};
+  `);
   await refuseLoopholes(client, name);
-}
-
-/** Before PostgreSQL 16, an attribute of the owner's role decides whether it inherits. */
-async function inheritOptions(client) {
-  const { rows } = await client.query(
-    `SELECT current_setting('server_version_num')::int AS version`,
-  );
-  return rows[0].version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
-}
-
-/** @param {'current_database()' | 'current_schema()'} expression */
-async function currentIdentifier(client, expression) {
-  const { rows } = await client.query(`SELECT ${expression} AS name`);
-  return pg.escapeIdentifier(rows[0].name);
 }
 
 /** An account that was there before may have more rights than it must have. */
@@ -113,9 +101,7 @@ async function refuseLoopholes(client, name) {
   }
 }
 
-/**
- * Computes what PostgreSQL stores of a password (RFC 5802), so that no log of statements has it.
- */
+/** The form in which PostgreSQL stores a password (RFC 5802): no log of statements may have it. */
 function scramVerifier(password) {
   // Beyond ASCII the password would have to be normalised first, as every client does.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {

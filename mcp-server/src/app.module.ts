@@ -1,4 +1,4 @@
-import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
+import { HttpFrontModule } from '@latchkey/http-front/http-front';
 import { Module } from '@nestjs/common';
 import { ProtectedResource, ProtectedResourceController } from './auth/protected-resource.js';
 import { VerifiedTokens } from './auth/verified-tokens.js';

@@ -1,7 +1,7 @@
 import { AccessTokensModule } from '@latchkey/access-tokens/access-tokens-module';
 import { validatedConfig } from '@latchkey/environment/config-module';
 import { type LogTarget, createLogger } from '@latchkey/logging/logger';
-import { TracingModule } from '@latchkey/tracing/tracing-module';
+import { TracingModule } from '@latchkey/tracing/spans';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { BackendClient } from './backend/backend-client.js';

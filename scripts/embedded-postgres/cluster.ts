@@ -1,29 +1,38 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { findFreePort, findListenError } from '../free-port.js';
+import { findFreePort } from '../free-port.js';
 import { createFolder, isRoot, type PostgresInstallation, runProgram } from './installation.js';
 
-/** Where the server listens; the file beside the data is readable by its owner only. */
 const connectionSchema = z.object({ port: z.int(), password: z.string() });
-export type Connection = z.infer<typeof connectionSchema>;
+export type Cluster = Awaited<ReturnType<typeof openCluster>>;
 
-export const dataFolder = (directory: string) => join(directory, 'data');
-export const logFile = (directory: string) => join(directory, 'server.log');
-const connectionFile = (directory: string) => join(directory, 'connection.json');
+const pathsIn = (directory: string) => ({
+  data: join(directory, 'data'),
+  log: join(directory, 'server.log'),
+  connection: join(directory, 'connection.json'),
+});
 
-/** Creates an empty cluster with a random password in `directory`. */
-export async function createCluster(
-  directory: string,
-  installation: PostgresInstallation,
-): Promise<void> {
+/** The paths, the usual port and the password of a cluster, which is created if it is missing. */
+export async function openCluster(directory: string, installation: PostgresInstallation) {
+  const { connection, ...paths } = pathsIn(directory);
+  if (!existsSync(connection)) await createCluster(directory, installation);
+  if (!existsSync(connection)) {
+    throw new Error(`${directory} is not a database that npm start made: move it away.`);
+  }
+  const json: unknown = JSON.parse(await readFile(connection, 'utf8'));
+  return { directory, ...paths, ...connectionSchema.parse(json) };
+}
+
+async function createCluster(directory: string, installation: PostgresInstallation): Promise<void> {
   // As root, the folder stays root's, and the server's account may only pass through it.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
+    const { data, connection } = pathsIn(folder);
     const password = randomBytes(24).toString('hex');
-    await writeConnection(folder, { port: await findFreePort(), password });
-    const data = dataFolder(folder);
+    const json = JSON.stringify({ port: await findFreePort(), password });
+    await writeFile(connection, json, { mode: 0o600 });
     const passwordFile = join(folder, 'password');
     await mkdir(data, { mode: 0o700 });
     await writeFile(passwordFile, password, { mode: 0o600 });
@@ -38,38 +47,4 @@ export async function createCluster(
     await runProgram(installation, 'initdb', options);
     await rm(passwordFile);
   });
-}
-
-/** @throws Error if the installed major version can't open the data */
-export async function checkMajorVersion(directory: string, majorVersion: string): Promise<void> {
-  const found = (await readFile(join(dataFolder(directory), 'PG_VERSION'), 'utf8')).trim();
-  if (found === majorVersion) return;
-  throw new Error(
-    `${directory} was made by PostgreSQL ${found}, but ${majorVersion} is installed now: move that folder away to begin with an empty database.`,
-  );
-}
-
-/** `undefined` if `directory` has no cluster. */
-export function readConnection(directory: string): Connection | undefined {
-  const file = connectionFile(directory);
-  if (!existsSync(file)) return undefined;
-  return connectionSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-}
-
-/** Keeps the port of the last start, or chooses another if it is taken. */
-export async function renewConnection(directory: string): Promise<Connection> {
-  const connection = readConnection(directory);
-  if (connection === undefined) {
-    throw new Error(`${directory} is not a database that npm start made: move it away.`);
-  }
-  if ((await findListenError(connection.port)) === undefined) return connection;
-  const renewed = { ...connection, port: await findFreePort() };
-  await writeConnection(directory, renewed);
-  return renewed;
-}
-
-async function writeConnection(directory: string, connection: Connection): Promise<void> {
-  const unfinished = `${connectionFile(directory)}.${process.pid}`;
-  await writeFile(unfinished, JSON.stringify(connection), { mode: 0o600 });
-  await rename(unfinished, connectionFile(directory));
 }

@@ -1,21 +1,12 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
+import { readVersion } from '../../packages/environment/src/read-version.js';
 
 const run = promisify(execFile);
-
-/** The PostgreSQL programs from npm for this platform, and the account that runs them. */
-export interface PostgresInstallation {
-  /** Such as `18`; a server can't open the data of another major version. */
-  readonly majorVersion: string;
-  /** The folder of the programs. */
-  readonly programs: string;
-  readonly spawnOptions: { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv };
-}
 
 export const isRoot = process.getuid?.() === 0;
 
@@ -28,16 +19,17 @@ export const ROOT_HOME = '/var/lib/latchkey';
 // Not this process's own environment: it contains secrets, and PG… variables change the server.
 const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
-export async function findInstallation(): Promise<PostgresInstallation> {
+export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;
+
+/** Finds the PostgreSQL programs from npm for this platform, and the account that runs them. */
+export async function findInstallation() {
   const packageFolder = findPlatformPackage();
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')));
+  const version = readVersion(join(packageFolder, 'package.json'));
   // The package's install script, which npm does not run, makes links to its libraries.
   await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: packageFolder });
   const native = join(packageFolder, 'native');
   return {
-    majorVersion: `${Number.parseInt(version, 10)}`,
+    /** The folder of the programs. */
     programs: join(isRoot ? await copyForOtherAccounts(native, version) : native, 'bin'),
     spawnOptions: { ...(isRoot && findAccount()), cwd: '/', env: ENVIRONMENT },
   };
@@ -52,9 +44,7 @@ export async function runProgram(
   await run(join(programs, program), args, spawnOptions);
 }
 
-/**
- * Creates a folder under a temporary name, so that an interruption never leaves an incomplete one.
- */
+/** Creates a folder under a temporary name: an interruption never leaves an incomplete one. */
 export async function createFolder(
   target: string,
   mode: number,
@@ -88,13 +78,10 @@ function findPlatformPackage(): string {
 
 function findAccount(): { uid: number; gid: number } {
   const readId = (kind: '-u' | '-g', account: string) =>
-    Number(execFileSync('id', [kind, account], { encoding: 'utf8', stdio: 'pipe' }));
-  for (const account of ['postgres', 'nobody']) {
-    try {
-      return { uid: readId('-u', account), gid: readId('-g', account) };
-    } catch {
-      continue;
-    }
+    spawnSync('id', [kind, account], { encoding: 'utf8' }).stdout;
+  const account = ['postgres', 'nobody'].find((name) => readId('-u', name) !== '');
+  if (account !== undefined) {
+    return { uid: Number(readId('-u', account)), gid: Number(readId('-g', account)) };
   }
   throw new Error(
     'PostgreSQL refuses to run as root, and there is no account postgres or nobody to run it as.',

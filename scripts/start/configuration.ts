@@ -1,5 +1,3 @@
-import type { Environment as McpEnvironment } from '../../mcp-server/src/config/environment.js';
-import type { Environment as BackendEnvironment } from '../../src/config/environment.js';
 import { findListenError } from '../free-port.js';
 
 // The servers' own defaults, which can't be imported before the servers are built.
@@ -9,36 +7,25 @@ const DEFAULT_PORTS = { PORT: '3000', MCP_PORT: '3001' };
 const MCP_SERVER_VARIABLE =
   /^(HOST|LOG_LEVEL|DRAIN_SECONDS|TZ|INTERNAL_API_KEY|INTERNAL_API_KEY_FILE|METRICS_HOST|TRUSTED_PROXIES|(NODE|JWT|BACKEND|OTEL)_\w+|MCP_(?!ACCESS_TOKEN)\w+)$/;
 
-/** The variables of a server, and the environment that it parses from them. */
-interface ServerConfiguration<Environment> {
-  readonly variables: NodeJS.ProcessEnv;
-  readonly environment: Environment;
-}
+export type Configuration = Awaited<ReturnType<typeof configureServers>>;
 
-export interface Configuration {
-  readonly backend: ServerConfiguration<BackendEnvironment>;
-  readonly mcpServer: ServerConfiguration<McpEnvironment>;
-}
-
-/** Throws an EnvironmentError if a server would not start with its variables. */
-export async function configureServers(variables: NodeJS.ProcessEnv): Promise<Configuration> {
-  // Not imported above: in a fresh checkout, the packages that these need have only just been
-  // built.
+/**
+ * The variables of each server, and the environment that it parses from them.
+ * @throws EnvironmentError if a server would not start
+ */
+export async function configureServers(variables: NodeJS.ProcessEnv) {
+  // Imported here, after the build of a fresh checkout.
   const backend = await import('../../src/config/environment.js');
   const mcpServer = await import('../../mcp-server/src/config/environment.js');
   const environment = backend.parseEnvironment(variables);
-  const mcpVariables = {
-    ...Object.fromEntries(
-      Object.entries(variables).filter(([name]) => MCP_SERVER_VARIABLE.test(name)),
-    ),
+  const kept = Object.entries(variables).filter(([name]) => MCP_SERVER_VARIABLE.test(name));
+  const mcpVariables: NodeJS.ProcessEnv = {
+    ...Object.fromEntries(kept),
     BACKEND_API_URL: variables.BACKEND_API_URL || localUrl(environment.HOST, environment.PORT),
   };
   return {
     backend: { variables, environment },
-    mcpServer: {
-      variables: mcpVariables,
-      environment: mcpServer.parseEnvironment(mcpVariables),
-    },
+    mcpServer: { variables: mcpVariables, environment: mcpServer.parseEnvironment(mcpVariables) },
   };
 }
 

@@ -1,23 +1,9 @@
 import { Client, DatabaseError } from 'pg';
 import { readMigrations } from '../migrations.js';
-import { runTool, step } from './step.js';
+import { runNode, step } from './step.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
-
-/** @throws Error with one sentence, without the password, if the database can't be used */
-export async function checkDatabase(connectionString: string): Promise<void> {
-  try {
-    await query(connectionString, 'SELECT 1');
-  } catch (error) {
-    const { hostname, port, pathname } = new URL(connectionString);
-    const reason = error instanceof Error && 'code' in error ? error.code : error;
-    throw new Error(
-      `The database at ${hostname}:${port || 5432}${pathname} can't be reached (${String(reason)}): check DATABASE_URL.`,
-      { cause: error },
-    );
-  }
-}
 
 /** Brings the schema up to date, and adds demo users to an empty database outside production. */
 export async function prepareDatabase(
@@ -25,18 +11,18 @@ export async function prepareDatabase(
   databaseUrl: string,
 ): Promise<void> {
   if (await hasPendingMigrations(databaseUrl)) {
-    const migrate = ['migrate', 'deploy'];
-    await step('Migrate the database', () => runTool('prisma/build/index.js', migrate, variables));
+    const migrate = ['node_modules/prisma/build/index.js', 'migrate', 'deploy'];
+    await step('Migrate the database', () => runNode(migrate, variables));
   }
   if (variables.NODE_ENV === 'production') return;
   if ((await query(databaseUrl, 'SELECT FROM users LIMIT 1')).length > 0) return;
-  await step('Add demo users', () => runTool('tsx/cli', ['prisma/seed.ts'], variables));
+  await step('Add demo users', () => runNode(['--import', 'tsx', 'prisma/seed.ts'], variables));
 }
 
 /** Takes milliseconds; `prisma migrate deploy` takes two seconds to find none. */
-async function hasPendingMigrations(connectionString: string): Promise<boolean> {
+async function hasPendingMigrations(databaseUrl: string): Promise<boolean> {
   const applied = await query(
-    connectionString,
+    databaseUrl,
     `SELECT migration_name FROM _prisma_migrations
      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,
   ).catch((error: unknown) => {
@@ -48,15 +34,30 @@ async function hasPendingMigrations(connectionString: string): Promise<boolean> 
 }
 
 export async function query(
-  connectionString: string,
+  databaseUrl: string,
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  const client = await connect(databaseUrl);
   try {
-    await client.connect();
     return (await client.query<Record<string, unknown>>(sql, [...values])).rows;
   } finally {
     await client.end();
+  }
+}
+
+/** @throws Error with one sentence, without the password, if the database can't be reached */
+async function connect(connectionString: string): Promise<Client> {
+  const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  try {
+    await client.connect();
+    return client;
+  } catch (cause) {
+    const { hostname, port, pathname } = new URL(connectionString);
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    throw new Error(
+      `The database at ${hostname}:${port || 5432}${pathname} can't be reached (${String(reason)}): check DATABASE_URL.`,
+      { cause },
+    );
   }
 }

@@ -7,9 +7,9 @@ import type { Configuration } from './configuration.js';
 import { step } from './step.js';
 
 const ENV_FILES = ['.env', '.env.local'];
-const TOKEN_KEYS = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWT_JWKS_URL'];
 const START_VARIABLES = [
   'AUTH_TOKEN_AUDIENCE',
+  'DATABASE_URL',
   'HOST',
   'INTERNAL_API_KEY',
   'JWT_ISSUER',
@@ -19,8 +19,8 @@ const START_VARIABLES = [
   'MCP_TOKEN_AUDIENCE',
   'PORT',
 ];
-/** The root key of the running start, for pasted lines: no exported variable can contradict it. */
-export const ROOT_KEY_FILE = '.data/root-key';
+// For pasted lines: no exported variable can contradict it, and no log of them keeps the key.
+const ROOT_KEY_FILE = '.data/root-key';
 
 /**
  * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process
@@ -33,9 +33,9 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
     await writeFile('.env', withSecret('JWT_SECRET', text), { mode: 0o600, flag: 'wx' });
   }
   const variables = await readVariables();
+  const { NODE_ENV, JWT_SECRET, JWT_SECRET_FILE, JWT_JWKS_URL } = variables;
   // In production, an issuer signs the tokens with keys of its own.
-  const isComplete = TOKEN_KEYS.some((name) => variables[name]);
-  if (isComplete || variables.NODE_ENV === 'production') return variables;
+  if (NODE_ENV === 'production' || JWT_SECRET || JWT_SECRET_FILE || JWT_JWKS_URL) return variables;
   await step('Add JWT_SECRET to .env', async () =>
     writeFile('.env', withSecret('JWT_SECRET', await readFile('.env', 'utf8'))),
   );
@@ -44,24 +44,19 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
 
 /**
  * Keeps the variables of this start for commands in other terminals, readable by the owner only.
- * @returns whether there is a root key in plaintext to keep
+ * @returns the root key as a line to paste names it
  */
-export async function keepVariables({
-  variables,
-  environment,
-}: Configuration['backend']): Promise<boolean> {
-  const kept = { ...variables, DATABASE_URL: environment.DATABASE_URL };
-  const lines = Object.entries(kept)
-    .filter(([name, value]) => value && ['DATABASE_URL', ...START_VARIABLES].includes(name))
-    .map(([name, value]) => `${name}=${quoted(value ?? '')}\n`);
+export async function keepVariables({ variables, environment }: Configuration['backend']) {
+  const kept: NodeJS.ProcessEnv = { ...variables, DATABASE_URL: environment.DATABASE_URL };
+  const lines = START_VARIABLES.map((name) => `${name}=${quoted(kept[name] ?? '')}\n`);
   await writePrivateFile(START_FILE, lines.join(''));
-  // A digest can't be sent in place of its key.
   const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;
   const keys = given || (file ? await readFile(file, 'utf8') : '');
   const [key = ''] = keys.trim().split(/\s+/);
-  if (key === '' || /^sha256:/i.test(key)) return false;
+  // A digest can't be sent in place of its key.
+  if (key === '' || /^sha256:/i.test(key)) return '<key>';
   await writePrivateFile(ROOT_KEY_FILE, key);
-  return true;
+  return `$(cat ${ROOT_KEY_FILE})`;
 }
 
 /** Writes a file that only its owner can read, at once or not at all. */

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { z } from 'zod';
 import { query } from './database.js';
 import { writePrivateFile } from './environment.js';
-import { step } from './step.js';
+import { runNode, step } from './step.js';
 
 /** The MCP server's own key, for its owner's eyes only. */
 export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
@@ -19,34 +17,27 @@ export const MCP_SERVER_GRANT = {
   writeFields: ['phone'],
 };
 
+const KEYS = ['dist/cli.js', 'keys'];
 // An exit code of src/cli/failure.ts, which can't be loaded before the build.
 const UNCONFIRMED = 4;
 
 const createdSchema = z.object({ secret: z.string() });
 const foundSchema = z.array(z.object({ id: z.string(), fits: z.boolean() }));
 
-/**
- * Keeps a key in a file for the MCP server that allows what its tools need, unlike the root key.
- */
+/** Keeps a key for the MCP server that allows only what its tools need, unlike the root key. */
 export async function prepareMcpServerKey(
   variables: NodeJS.ProcessEnv,
   databaseUrl: string,
 ): Promise<void> {
   const [key] = await findKeys(databaseUrl);
-  if (key === undefined) {
-    await step('Issue the MCP server’s key', () => issueKey(variables));
-  } else if (!key.fits) {
-    await step('Replace the MCP server’s key', async () => {
-      await issueKey(variables);
-      await revokeKey(variables, key.id);
-    });
-  }
+  if (key?.fits) return;
+  await step(`${key ? 'Replace' : 'Issue'} the MCP server’s key`, async () => {
+    await issueKey(variables);
+    if (key) await revokeKey(variables, key.id);
+  });
 }
 
-/**
- * Finds the key of an earlier start that is good for another week, and whether it allows just what
- * is needed.
- */
+/** Finds the key of an earlier start that is good for a week, and whether it has just the grant. */
 async function findKeys(databaseUrl: string) {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');
@@ -65,23 +56,24 @@ async function findKeys(databaseUrl: string) {
 
 async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
   const { scopes, readFields, writeFields } = MCP_SERVER_GRANT;
-  const described = ['--name', 'mcp-server', '--note', 'made by npm start'];
-  const fields = ['--read-fields', readFields.join(','), '--write-fields', writeFields.join(',')];
-  const output = ['--reveal', '--json'];
-  const command = ['create', ...described, '--scopes', scopes.join(','), ...fields, ...output];
-  const { secret } = createdSchema.parse(JSON.parse(await runKeys(variables, command)));
+  const options = {
+    name: 'mcp-server',
+    note: 'made by npm start',
+    scopes: scopes.join(),
+    'read-fields': readFields.join(),
+    'write-fields': writeFields.join(),
+  };
+  const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const command = [...KEYS, 'create', ...words, '--reveal', '--json'];
+  const { secret } = createdSchema.parse(JSON.parse(await runNode(command, variables)));
   await writePrivateFile(MCP_SERVER_KEY_FILE, `${secret}\n`);
 }
 
 async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void> {
   const reason = 'npm start has replaced it: it did not allow exactly what the MCP server needs';
-  await runKeys(variables, ['revoke', id, '--reason', reason]).catch((error: unknown) => {
+  const command = [...KEYS, 'revoke', id, '--reason', reason];
+  await runNode(command, variables).catch((error: unknown) => {
     // The backend of a start that was killed in the last 5 s cannot confirm the revocation.
     if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
   });
-}
-
-async function runKeys(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
-  const command = ['dist/cli.js', 'keys', ...args];
-  return (await promisify(execFile)(process.execPath, command, { env })).stdout;
 }

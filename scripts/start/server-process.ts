@@ -31,9 +31,7 @@ export class ServerProcess {
     );
   }
 
-  /**
-   * Resolves when `url` responds with success. @throws Error if the server ends or takes too long
-   */
+  /** Resolves when the URL responds. @throws Error if the server ends or takes too long */
   async ready(url: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (performance.now() < deadline) {

@@ -1,29 +1,21 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { localUrl, type Configuration } from './configuration.js';
-import { ROOT_KEY_FILE } from './environment.js';
+import { runNode } from './step.js';
 
 const USER_ID = '12345';
 
-/**
- * Describes the next steps, in lines to paste. No line depends on variables that a terminal
- * exports.
- * @param hasRootKeyFile whether `keepVariables` has written the root key
- */
+/** Describes the next steps, in lines to paste that ignore the variables of their terminal. */
 export async function describeUsage(
   { backend, mcpServer }: Configuration,
-  hasRootKeyFile: boolean,
+  rootKey: string,
 ): Promise<string> {
   const { HOST, PORT } = backend.environment;
   const url = localUrl(HOST, PORT);
   const seconds = (performance.now() / 1000).toFixed(1);
-  // Read from its file, so that no log of this output keeps it.
-  const key = hasRootKeyFile ? `$(cat ${ROOT_KEY_FILE})` : '<key>';
   return `
 Latchkey serves at ${url} after ${seconds} s, its MCP server at ${mcpServer.environment.MCP_PUBLIC_URL}; Ctrl-C stops both.
 In another terminal, in this folder, ask the backend for a user:
 
-curl -s ${url}/api/internal/users/${USER_ID} -H "X-API-Key: ${key}"
+curl -s ${url}/api/internal/users/${USER_ID} -H "X-API-Key: ${rootKey}"
 
 ${await describeTokenUsage(mcpServer, url)}
 `;
@@ -68,10 +60,5 @@ function clientConfiguration(url: string, token: string): string {
 
 /** The output of `npm run token` for the demo user. @throws Error where the command refuses */
 export async function mintAccessToken(variables: NodeJS.ProcessEnv): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['mcp-server/dist/mint-token.js', USER_ID],
-    { env: variables },
-  );
-  return stdout.trim();
+  return (await runNode(['mcp-server/dist/mint-token.js', USER_ID], variables)).trim();
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAudit, readSignatures } from './npm-audit.js';
+import { readAudit } from './npm-audit.js';
 
 const INCOMPLETE = [
   '',
@@ -25,17 +25,13 @@ describe('readAudit', () => {
   });
 });
 
-describe('readSignatures', () => {
-  it.each(INCOMPLETE)('has no result for an incomplete response: %s', (output) => {
-    expect(readSignatures(output)).toBeUndefined();
-  });
-
+describe('readAudit of signatures', () => {
   it('finds no problem if every signature is valid', () => {
-    expect(readSignatures('{"invalid":[],"missing":[]}')).toEqual([]);
+    expect(readAudit('{"invalid":[],"missing":[]}')).toEqual([]);
   });
 
   it.each(['invalid', 'missing'])('reports a package whose signature is %s', (kind) => {
     const output = JSON.stringify({ invalid: [], missing: [], [kind]: [{ name: 'plain' }] });
-    expect(readSignatures(output)).toEqual(['plain: no good signature']);
+    expect(readAudit(output)).toEqual(['plain: no good signature']);
   });
 });

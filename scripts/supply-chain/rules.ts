@@ -24,8 +24,7 @@ export const lockFileSchema = z.object({
   packages: z.record(z.string(), packageSchema),
 });
 export type LockFile = z.infer<typeof lockFileSchema>;
-type LockedPackage = z.infer<typeof packageSchema> &
-  Record<'name' | 'path' | 'installedAs', string>;
+type LockedPackage = ReturnType<typeof externalPackages>[number];
 
 /** Versions of packages that have no known vulnerability. */
 export const minimumVersionsSchema = z.array(
@@ -57,7 +56,7 @@ export function findMovingActions(workflow: string): string[] {
 }
 
 /** Lists every package that npm downloads: neither the project nor its workspaces. */
-export function externalPackages({ packages }: LockFile): LockedPackage[] {
+export function externalPackages({ packages }: LockFile) {
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes('node_modules/') && !link)
     .map(([path, locked]) => {
@@ -66,9 +65,7 @@ export function externalPackages({ packages }: LockFile): LockedPackage[] {
     });
 }
 
-/**
- * Finds packages whose content or source is not fixed, that run unnamed scripts, or are vulnerable.
- */
+/** Finds packages without a fixed content or source, with unnamed scripts, or with a weakness. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),
@@ -100,9 +97,7 @@ function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/**
- * Finds entries of the policy for packages that are gone, whose names an attacker could take over.
- */
+/** Finds entries for packages that are gone, whose names an attacker could take over. */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { readAudit, readSignatures } from './npm-audit.js';
+import { readAudit } from './npm-audit.js';
 import * as rules from './rules.js';
 
 const TEXT_FILE = /\.(ts|mjs|js|json|ya?ml|md|sh|sql|prisma)$|(rc|file|run|ignore)$/;
@@ -30,11 +30,10 @@ function inFiles(pattern: RegExp, find: (path: string) => string[]): string[] {
   return paths.flatMap((path) => find(path).map((problem) => `${path}: ${problem}`));
 }
 
-function npmAudit(cwd: string, ...args: string[]): string {
-  const options = ['--json', '--fetch-retries=0', '--fetch-timeout=10000'];
+function npmAudit(cwd: string, command: string): string[] | undefined {
+  const args = ['audit', command, '--json', '--fetch-retries=0', '--fetch-timeout=10000'];
   const limits = { timeout: 60_000, maxBuffer: 64 * 1024 ** 2 };
-  return spawnSync('npm', ['audit', ...args, ...options], { cwd, encoding: 'utf8', ...limits })
-    .stdout;
+  return readAudit(spawnSync('npm', args, { cwd, encoding: 'utf8', ...limits }).stdout);
 }
 
 report(
@@ -62,10 +61,10 @@ report('the policy names only installed packages', rules.findUnused(lockFiles, p
 for (const [index, lockFile] of lockFiles.entries()) {
   const path = paths[index] ?? '';
   report(`${path} follows the policy`, rules.checkLockFile(lockFile, policy));
-  const vulnerabilities = readAudit(npmAudit(dirname(path), '--package-lock-only'));
+  const vulnerabilities = npmAudit(dirname(path), '--package-lock-only');
   report(`${path} passes npm audit`, vulnerabilities);
   // Signatures cost a request per installed package: asks only a registry that has advisories.
   if (vulnerabilities !== undefined && path === 'package-lock.json') {
-    report(`${path} has valid signatures`, readSignatures(npmAudit('.', 'signatures')));
+    report(`${path} has valid signatures`, npmAudit('.', 'signatures'));
   }
 }

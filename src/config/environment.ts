@@ -5,12 +5,12 @@ import {
 } from '@latchkey/access-tokens/token-variables';
 import { withSearchPath } from '@latchkey/environment/database-url';
 import { findMisspelled } from '@latchkey/environment/misspelled';
-import { readEnvironment } from '@latchkey/environment/read-environment';
 import {
   always,
+  readEnvironment,
   reportProblems,
   type VariableProblem,
-} from '@latchkey/environment/variable-problems';
+} from '@latchkey/environment/read-environment';
 import {
   defaultDrainSeconds,
   httpUrl,

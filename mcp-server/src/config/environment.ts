@@ -4,12 +4,12 @@ import {
   verifierSettings,
 } from '@latchkey/access-tokens/token-variables';
 import { findMisspelled } from '@latchkey/environment/misspelled';
-import { readEnvironment } from '@latchkey/environment/read-environment';
 import {
   always,
+  readEnvironment,
   reportProblems,
   type VariableProblem,
-} from '@latchkey/environment/variable-problems';
+} from '@latchkey/environment/read-environment';
 import {
   defaultDrainSeconds,
   httpUrl,

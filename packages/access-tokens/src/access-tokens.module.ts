@@ -2,18 +2,13 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AccessTokenVerifier, type VerifierSettings } from './verifier.js';
 
-/** The required variables of a process's environment. */
-interface Environment {
-  readonly accessTokens: VerifierSettings;
-}
-
 /** Provides the `AccessTokenVerifier` of the process's environment. */
 @Module({
   providers: [
     {
       provide: AccessTokenVerifier,
       inject: [ConfigService],
-      useFactory: (config: ConfigService<Environment, true>) =>
+      useFactory: (config: ConfigService<{ accessTokens: VerifierSettings }, true>) =>
         new AccessTokenVerifier(config.get('accessTokens', { infer: true })),
     },
   ],

@@ -1,5 +1,5 @@
 import { findKeyWeakness } from '@latchkey/environment/key-strength';
-import type { VariableProblem } from '@latchkey/environment/variable-problems';
+import type { VariableProblem } from '@latchkey/environment/read-environment';
 import { httpUrl, oneOf, wordList } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } from './verifier.js';
@@ -44,10 +44,7 @@ export function* findTokenProblems(
   if (variables.JWT_ISSUER === undefined) yield ['JWT_ISSUER', 'is required in production'];
 }
 
-/**
- * Settings for an `AccessTokenVerifier`, which without a secret and without a key set takes no
- * token.
- */
+/** Settings for an `AccessTokenVerifier`. */
 export function verifierSettings(
   { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_ALGORITHMS }: TokenVariables,
   audience: string,

@@ -1,11 +1,11 @@
 import {
-  createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
-  type JWTVerifyOptions,
 } from 'jose';
 import { z } from 'zod';
 import { USER_ID } from './user-id.js';
@@ -17,25 +17,32 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 // jose leaves most types unchecked and accepts JSON's 1e999, which is Infinity.
-const claimsSchema = z.object({
-  iss: z.string(),
-  aud: z.union([z.string(), z.array(z.string())]),
-  sub: z.string().regex(USER_ID),
-  exp: z.int(),
-  nbf: z.number().optional(),
-  iat: z.number().optional(),
-  scope: z.union([z.literal(''), z.string().regex(SCOPES)]).default(''),
-  client_id: z.string().optional(),
-});
+const accessTokenSchema = z
+  .object({
+    iss: z.string(),
+    aud: z.union([z.string(), z.array(z.string())]),
+    sub: z.string().regex(USER_ID),
+    exp: z.int(),
+    nbf: z.number().optional(),
+    iat: z.number().optional(),
+    scope: z.union([z.literal(''), z.string().regex(SCOPES)]).default(''),
+    client_id: z.string().optional(),
+  })
+  .transform(({ sub, client_id: clientId, scope, exp }) => ({
+    userId: sub,
+    clientId,
+    scopes: scope === '' ? [] : scope.split(' '),
+    /** Seconds since the epoch. */
+    expiresAt: exp,
+  }));
+export type AccessToken = Readonly<z.output<typeof accessTokenSchema>>;
 
 /** Algorithms for a key set. A shared secret always means HS256. */
 export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
-  /**
-   * The shared secret (HS256, at least 32 bytes) or the key set's URL; without it, all tokens fail.
-   */
+  /** A shared secret (HS256, 32 bytes or more) or a key set; with `none`, all tokens fail. */
   readonly keys:
     | { readonly secret: string }
     | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
@@ -44,18 +51,14 @@ export interface VerifierSettings {
   readonly audience: string;
 }
 
-export interface AccessToken {
-  /** The `sub` claim, a user id. */
-  readonly userId: string;
-  /** The `client_id` claim, if present. */
-  readonly clientId: string | undefined;
-  readonly scopes: readonly string[];
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-}
-
-export type AccessTokenFault =
-  'malformed' | 'expired' | 'signature' | 'claims' | 'keys-unavailable';
+const MESSAGES = {
+  malformed: 'The access token is not a signed JWT',
+  expired: 'The access token has expired',
+  signature: 'The access token is not signed by a trusted key',
+  claims: 'The access token is not meant for this service',
+  'keys-unavailable': 'The token issuer’s signing keys are temporarily unavailable',
+};
+export type AccessTokenFault = keyof typeof MESSAGES;
 
 /** A token was refused. Neither the message nor a property has a part of the token. */
 export class AccessTokenError extends Error {
@@ -66,23 +69,13 @@ export class AccessTokenError extends Error {
   }
 }
 
-const MESSAGES: Readonly<Record<AccessTokenFault, string>> = {
-  malformed: 'The access token is not a signed JWT',
-  expired: 'The access token has expired',
-  signature: 'The access token is not signed by a trusted key',
-  claims: 'The access token is not meant for this service',
-  'keys-unavailable': 'The token issuer’s signing keys are temporarily unavailable',
-};
-
 /** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
 export class AccessTokenVerifier {
-  private readonly key: JWTVerifyGetKey;
-  private readonly options: JWTVerifyOptions & { algorithms: string[] };
+  private readonly readPayload: (token: string) => Promise<JWTPayload>;
 
   constructor({ keys, issuer, audience }: VerifierSettings) {
     const { key, algorithms } = trust(keys);
-    this.key = key;
-    this.options = {
+    const options = {
       issuer,
       audience,
       // Never from the token, which could say `none`, or HS256 with a public key as secret.
@@ -90,75 +83,48 @@ export class AccessTokenVerifier {
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     };
+    this.readPayload = async (token) => (await jwtVerify(token, key, options)).payload;
   }
 
   /** @throws AccessTokenError */
   async verify(token: string): Promise<AccessToken> {
-    const { success, data } = claimsSchema.safeParse(await this.readPayload(token));
-    if (!success) throw new AccessTokenError('claims');
-    return {
-      userId: data.sub,
-      clientId: data.client_id,
-      scopes: data.scope === '' ? [] : data.scope.split(' '),
-      expiresAt: data.exp,
-    };
-  }
-
-  private async readPayload(token: string): Promise<JWTPayload> {
-    try {
-      return (await jwtVerify(token, this.key, this.options)).payload;
-    } catch (error) {
+    const payload = await this.readPayload(token).catch((error: unknown) => {
       throw new AccessTokenError(findFault(error));
-    }
+    });
+    const { success, data } = accessTokenSchema.safeParse(payload);
+    if (!success) throw new AccessTokenError('claims');
+    return data;
   }
 }
 
 function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
   if (keys === 'none')
     return { key: () => Promise.reject(new errors.JWKSNoMatchingKey()), algorithms: [] };
-  if ('secret' in keys) return { key: secretKey(keys.secret), algorithms: ['HS256'] };
-  return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
-}
-
-function secretKey(secret: string): JWTVerifyGetKey {
-  const key = new TextEncoder().encode(secret);
-  if (key.length < MINIMUM_SECRET_BYTES) {
+  if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
+  const secret = new TextEncoder().encode(keys.secret);
+  if (secret.length < MINIMUM_SECRET_BYTES) {
     throw new RangeError(`The secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
   }
-  return async () => key;
+  return { key: async () => secret, algorithms: ['HS256'] };
 }
 
-/**
- * A cached key set. An unknown key id causes a new fetch at most every 30 s (jose's default). After
- * a failed fetch, fetching pauses, or each request with a forged token would wait.
- */
+/** The published keys. An unknown key id causes a fetch at most every 30 s (jose's default). */
 function remoteKeys(url: URL): JWTVerifyGetKey {
-  const remote = createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS });
   let failedAt = -Infinity;
-  return async (header, token) => {
-    if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS) {
-      return cachedKey(remote, header, token);
-    }
+  const fetchKeys: FetchImplementation = async (...request) => {
+    // Otherwise each request with a forged token would wait for an issuer that does not respond.
+    if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS)
+      throw new Error('The token issuer is unavailable');
     try {
-      return await remote(header, token);
+      const response = await fetch(...request);
+      if (!response.ok) throw new Error(`The token issuer responds with ${response.status}`);
+      return Response.json(await response.json());
     } catch (error) {
-      if (findFault(error) === 'keys-unavailable') failedAt = performance.now();
+      failedAt = performance.now();
       throw error;
     }
   };
-}
-
-async function cachedKey(
-  remote: ReturnType<typeof createRemoteJWKSet>,
-  ...[header, token]: Parameters<JWTVerifyGetKey>
-) {
-  const known = remote.fresh ? remote.jwks() : undefined;
-  try {
-    return await createLocalJWKSet(known ?? { keys: [] })(header, token);
-  } catch (cause) {
-    // The key may be new, but the token issuer is unavailable.
-    throw new Error('The signing key is unknown, and the token issuer is unavailable', { cause });
-  }
+  return createRemoteJWKSet(url, { timeoutDuration: JWKS_TIMEOUT_MS, [customFetch]: fetchKeys });
 }
 
 function findFault(error: unknown): AccessTokenFault {

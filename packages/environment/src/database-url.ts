@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { unescape } from 'node:querystring';
 
 /** Reads a variable, or the file that `<name>_FILE` names; empty if neither is set. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
@@ -21,7 +22,8 @@ export function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return url;
   const address = new URL(url);
   if (address.password === '') return url;
-  process.env.PGPASSWORD = decoded(address.password);
+  // As the driver does, it accepts a `%` that begins no escape.
+  process.env.PGPASSWORD = unescape(address.password);
   address.password = '';
   return address.href;
 }
@@ -40,13 +42,4 @@ export function withSearchPath(url: string): string {
   const options = `${address.searchParams.get('options') ?? ''} -c search_path=${identifier}`;
   address.searchParams.set('options', options.trim());
   return address.href;
-}
-
-// The driver also accepts a `%` that begins no escape.
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -12,13 +12,8 @@ export function findKeyWeakness(key: string): string | undefined {
   if (key.length < MINIMUM_LENGTH) return `shorter than ${MINIMUM_LENGTH} characters`;
   if (PLACEHOLDER.test(key)) return 'a placeholder, not a random key';
   if (new Set(key).size < MINIMUM_DISTINCT_CHARACTERS) return 'of too few different characters';
-  if (repeatsUnit(key)) return 'a short pattern, repeated';
-  return undefined;
-}
-
-function repeatsUnit(key: string): boolean {
   for (let unit = 1; unit <= LONGEST_REPEATED_UNIT; unit++) {
-    if (key.slice(unit) === key.slice(0, -unit)) return true;
+    if (key.slice(unit) === key.slice(0, -unit)) return 'a short pattern, repeated';
   }
-  return false;
+  return undefined;
 }

@@ -10,6 +10,21 @@ export class EnvironmentError extends Error {
   }
 }
 
+/** The problem of a variable, without its value. */
+export type VariableProblem = readonly [variable: string, message: string];
+
+/** For `superRefine`: rules between variables, each reported at its variable. */
+export function reportProblems<Value>(findProblems: (value: Value) => Iterable<VariableProblem>) {
+  return (value: Value, context: z.core.$RefinementCtx<Value>): void => {
+    for (const [name, message] of findProblems(value)) {
+      context.addIssue({ code: 'custom', path: [name], message });
+    }
+  };
+}
+
+/** For `superRefine`: also runs when a variable is invalid, so that every problem is listed. */
+export const always = { when: () => true };
+
 /**
  * Reads a configuration from environment variables. Each of `secrets` may come as `<NAME>_FILE`,
  * the path of a file that holds it.

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 
 const MAX_CONNECTIONS = 10_000;
@@ -24,18 +24,9 @@ export async function resolveAddress(host: string): Promise<string> {
   return (await lookup(host)).address;
 }
 
-/** The maximum that leaves file descriptors for the database. */
 export function connectionLimit(limitsFile = '/proc/self/limits'): number {
-  const available = readOpenFilesLimit(limitsFile) - RESERVED_FILES;
-  return Math.max(1, Math.min(MAX_CONNECTIONS, available));
-}
-
-function readOpenFilesLimit(path: string): number {
-  try {
-    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync(path, 'utf8')) ?? [];
-    return Number(soft ?? Infinity);
-  } catch {
-    // Not Linux.
-    return Infinity;
-  }
+  // Only Linux has this file.
+  const limits = existsSync(limitsFile) ? readFileSync(limitsFile, 'utf8') : '';
+  const [, openFiles = Infinity] = /^Max open files +(\d+)/m.exec(limits) ?? [];
+  return Math.max(1, Math.min(MAX_CONNECTIONS, Number(openFiles) - RESERVED_FILES));
 }

@@ -1,7 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { setImmediate as nextTick, setTimeout as sleep } from 'node:timers/promises';
 import { type INestApplication, Logger } from '@nestjs/common';
-import { CLOSE_TIMEOUT_MS, closeServer } from './close-server.js';
 import { HttpFront } from './http-front.js';
+import { CLOSE_TIMEOUT_MS, type InFlightRequests } from './in-flight-requests.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 // For hooks that wait for an unresponsive database.
@@ -43,4 +45,15 @@ async function shutDownGracefully(
     logger.error(error);
     process.exit(1);
   }
+}
+
+/** Stops accepting connections. Resolves when every request has its response. */
+async function closeServer(server: Server, requests: InFlightRequests): Promise<void> {
+  if (!server.listening) return;
+  // After the event loop has accepted the connections in the system's queue, which would be reset.
+  await nextTick();
+  const closed = once(server, 'close');
+  server.close();
+  requests.closeConnections(server);
+  await closed;
 }

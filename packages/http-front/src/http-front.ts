@@ -1,12 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
-import { closeConnections } from './close-server.js';
 import { limitConnections } from './connections.js';
 import { InFlightRequests } from './in-flight-requests.js';
 import { type Handle, LoadShedder, type LoadSheddingOptions } from './load-shedder.js';
-import { PipeliningLimit } from './pipelining-limit.js';
 import { ProtocolErrorHandler, type ReportProtocolError } from './protocol-error-handler.js';
+import { countPipelined } from './response-end.js';
 
 // The server closes an idle connection later than it announces, so that no request is lost.
 const KEEP_ALIVE_MARGIN_MS = 700;
@@ -35,7 +34,7 @@ export class HttpFront implements OnApplicationShutdown {
     limitConnections(server);
     this.receiveRequests(server, options);
     fastify.addHook('preClose', (done) => {
-      closeConnections(server, this.requests);
+      this.requests.closeConnections(server);
       done();
     });
   }
@@ -47,7 +46,6 @@ export class HttpFront implements OnApplicationShutdown {
   /** Replaces the framework's listeners by one that calls them last. */
   private receiveRequests(server: Server, options: FrontOptions): void {
     const protocol = new ProtocolErrorHandler(options.reportProtocolError);
-    const pipelining = new PipeliningLimit(options.maxPipelined);
     const handlers = server.listeners('request');
     const handle: Handle = (request, response) => {
       this.requests.track(response);
@@ -60,8 +58,12 @@ export class HttpFront implements OnApplicationShutdown {
     const receive = (request: IncomingMessage, response: ServerResponse, expects100 = false) => {
       if (protocol.refuses(request, response)) return;
       if (expects100) response.writeContinue();
-      if (pipelining.isExceeded(request, response)) request.socket.destroy();
-      else if (!shedder || shedder.admits(request, response)) handle(request, response);
+      // Only the response to the oldest request of a connection has the socket. Without a limit, a
+      // client that reads no response could fill the memory.
+      const isPipelined = response.socket === null;
+      if (isPipelined && countPipelined(request.socket) >= options.maxPipelined) {
+        request.socket.destroy();
+      } else if (!shedder || shedder.admits(request, response)) handle(request, response);
     };
     // Node would drop fields after the 1,000th: a proxy and this server would see different ones.
     server.maxHeadersCount = 0;
@@ -75,3 +77,7 @@ export class HttpFront implements OnApplicationShutdown {
     server.on('clientError', (error, socket) => protocol.refuseUnparsed(error, socket));
   }
 }
+
+@Global()
+@Module({ providers: [HttpFront], exports: [HttpFront] })
+export class HttpFrontModule {}

@@ -1,5 +1,11 @@
-import type { ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { onResponseEnd } from './response-end.js';
+
+const CHECK_INTERVAL_MS = 50;
+// For clients that have just connected.
+const IDLE_TIMEOUT_MS = 500;
+/** The time for requests in flight once the server accepts no more connections. */
+export const CLOSE_TIMEOUT_MS = 4000;
 
 /** The requests that have been handed to the framework and whose response has not ended. */
 export class InFlightRequests {
@@ -30,6 +36,20 @@ export class InFlightRequests {
   drain(): void {
     this.isDraining = true;
     for (const response of this.responses) if (response) response.shouldKeepAlive = false;
+  }
+
+  /** Closes each connection of a closing server as soon as no client waits for a response on it. */
+  closeConnections(server: Server): void {
+    this.drain();
+    const closedAt = performance.now();
+    const timer = setInterval(() => {
+      const elapsed = performance.now() - closedAt;
+      const isIdle = this.count === 0 && elapsed > IDLE_TIMEOUT_MS;
+      // Node treats a connection on which nothing was sent as busy.
+      if (isIdle || elapsed > CLOSE_TIMEOUT_MS) server.closeAllConnections();
+      else server.closeIdleConnections();
+    }, CHECK_INTERVAL_MS).unref();
+    server.once('close', () => clearInterval(timer));
   }
 
   track(response: ServerResponse): void {

@@ -26,12 +26,6 @@ export interface LoadSheddingOptions {
   readonly waiting?: () => number;
 }
 
-interface QueuedRequest {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly since: number;
-}
-
 /**
  * Adaptive concurrency limit: admits as many requests as recent throughput completes in 5–50 ms,
  * queues the others, and refuses them once the queue has been too long for a second.
@@ -41,7 +35,7 @@ export class LoadShedder {
   limit = MIN_LIMIT;
   /** Queued requests that are handled in time. In a longer queue the newest request comes first. */
   private queueLimit = MIN_LIMIT;
-  private readonly queue: QueuedRequest[] = [];
+  private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
   private isOverloaded = false;
   /** Slow clients must not occupy concurrency slots. */
@@ -80,7 +74,7 @@ export class LoadShedder {
   admits(request: IncomingMessage, response: ServerResponse): boolean {
     const isNext = this.inFlight < this.limit && this.queue.length === 0;
     if (isNext || this.options.exempt.test(request.url ?? '')) return true;
-    this.postpone(request, response);
+    this.postpone(response);
     return false;
   }
 
@@ -93,21 +87,21 @@ export class LoadShedder {
     return this.requests.count - this.waitingForClients - (this.options.waiting?.() ?? 0);
   }
 
-  private postpone(request: IncomingMessage, response: ServerResponse): void {
+  private postpone(response: ServerResponse): void {
     this.hasQueued = true;
     this.startTicking();
     // Pipelined behind another request: a client could fill the queue over one connection.
-    if (response.socket === null) request.socket.destroy();
+    if (response.socket === null) response.req.socket.destroy();
     else if (this.isOverloaded) this.responder.refuse(response);
-    else this.queue.push({ request, response, since: performance.now() });
+    else this.queue.push({ response, since: performance.now() });
   }
 
   private handleQueued(): void {
     while (this.queue.length > 0 && this.inFlight < this.limit) {
       const next = this.queue.length > this.queueLimit ? this.queue.pop() : this.queue.shift();
-      if (next === undefined || next.request.socket.destroyed) continue;
-      recordQueueTime(next.request, performance.now() - next.since);
-      this.handle(next.request, next.response);
+      if (next === undefined || next.response.req.socket.destroyed) continue;
+      recordQueueTime(next.response.req, performance.now() - next.since);
+      this.handle(next.response.req, next.response);
     }
   }
 

@@ -49,20 +49,19 @@ export class OverloadResponder {
     const earned = ((now - this.refilledAt) / 1000) * this.perSecond;
     this.refilledAt = now;
     this.tokens = Math.min(BURST, this.tokens + earned);
-    const due = this.queue.findIndex((response) => !this.sendIfAllowed(response));
-    this.queue.splice(0, due === -1 ? this.queue.length : due);
+    let handled = 0;
+    for (const response of this.queue) {
+      if (this.tokens < 1) break;
+      if (isWanted(response)) this.send(response);
+      handled += 1;
+    }
+    this.queue.splice(0, handled);
   }
 
   private enqueue(response: ServerResponse): void {
     if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isWanted);
     if (this.queue.length < MAX_WAITING) this.queue.push(response);
     else response.req.socket.destroy();
-  }
-
-  private sendIfAllowed(response: ServerResponse): boolean {
-    if (this.tokens < 1) return false;
-    if (isWanted(response)) this.send(response);
-    return true;
   }
 
   private send(response: ServerResponse): void {
@@ -77,7 +76,6 @@ export class OverloadResponder {
   }
 }
 
-/** Whether the client is still there. */
 function isWanted({ req }: ServerResponse): boolean {
   return !req.socket.destroyed;
 }

@@ -4,13 +4,6 @@ import type { SlidingWindow } from './sliding-window.js';
 
 const WINDOW_MS = 60_000;
 
-/** A failed authentication beyond the limit. */
-export interface FailedAuthRefusal {
-  readonly retryAfterMs: number;
-  /** Whether the client network was not refused during the last minute. */
-  readonly beginsIncident: boolean;
-}
-
 /**
  * Limits failed authentications in any 60 s by client network: an IPv4 address, or a /64 of IPv6.
  * Count only credentials that were found to be wrong, so that nobody can lock out right ones. Each
@@ -24,7 +17,7 @@ export class FailedAuthLimit {
   constructor(private readonly quota: number) {}
 
   /** Counts a failed authentication from an IP address; returns a refusal beyond the limit. */
-  count(address: string): FailedAuthRefusal | undefined {
+  count(address: string) {
     const now = performance.now();
     const window = this.failures.windowOf(clientNetwork(address), now);
     if (window.count(now) < this.quota) {
@@ -33,6 +26,10 @@ export class FailedAuthLimit {
     }
     const refusedAt = this.refusedAt.get(window) ?? -Infinity;
     this.refusedAt.set(window, now);
-    return { retryAfterMs: window.msUntilLess(now), beginsIncident: now - refusedAt > WINDOW_MS };
+    return {
+      retryAfterMs: window.msUntilLess(now),
+      /** Whether the network was not refused during the last minute. */
+      beginsIncident: now - refusedAt > WINDOW_MS,
+    };
   }
 }

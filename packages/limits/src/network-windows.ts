@@ -25,7 +25,6 @@ export class NetworkWindows {
 
   /** Returns the window of a network with an event at `now`, in ms of a monotonic clock. */
   windowOf(network: string, now: number): SlidingWindow {
-    this.sweep(now);
     const entry = this.entries.get(network) ?? {
       window: new SlidingWindow(this.windowMs),
       usedAt: now,
@@ -33,23 +32,18 @@ export class NetworkWindows {
     entry.usedAt = now;
     this.entries.delete(network);
     this.entries.set(network, entry);
-    if (this.entries.size > MAX_NETWORKS) this.evict(EVICTION_BATCH);
+    this.sweep(now);
     return entry.window;
   }
 
+  /** Deletes the networks without an event in the window, and the oldest ones beyond the limit. */
   private sweep(now: number): void {
-    if (now - this.sweptAt < SWEEP_INTERVAL_MS) return;
+    const isFull = this.entries.size > MAX_NETWORKS;
+    if (!isFull && now - this.sweptAt < SWEEP_INTERVAL_MS) return;
     this.sweptAt = now;
+    const limit = isFull ? MAX_NETWORKS - EVICTION_BATCH : MAX_NETWORKS;
     for (const [network, { usedAt }] of this.entries) {
-      if (now - usedAt < this.windowMs) return;
-      this.entries.delete(network);
-    }
-  }
-
-  private evict(count: number): void {
-    let left = count;
-    for (const network of this.entries.keys()) {
-      if (left-- === 0) return;
+      if (now - usedAt < this.windowMs && this.entries.size <= limit) return;
       this.entries.delete(network);
     }
   }

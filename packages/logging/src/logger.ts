@@ -17,11 +17,11 @@ const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 export type LogTarget = keyof typeof DESCRIPTORS;
 
 // One stream per descriptor of the process.
-const STREAMS = new Map<LogTarget, DestinationStream>();
+const streams: Partial<Record<LogTarget, DestinationStream>> = {};
 
 /** Creates the process's logger: JSON lines, or readable ones on a terminal. */
 export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
-  return createLoggerFor(streamOf(target), level);
+  return createLoggerFor((streams[target] ??= openStream(target)), level);
 }
 
 export function createLoggerFor(stream: DestinationStream, level: string): Logger {
@@ -34,12 +34,6 @@ export function createLoggerFor(stream: DestinationStream, level: string): Logge
     serializers: { err: describeError },
   };
   return pino(options, stream);
-}
-
-function streamOf(target: LogTarget): DestinationStream {
-  const stream = STREAMS.get(target) ?? openStream(target);
-  STREAMS.set(target, stream);
-  return stream;
 }
 
 function openStream(target: LogTarget): DestinationStream {

@@ -12,10 +12,7 @@ let made = 0;
 /** Returns the caller's request id if it fits a log line and a header; otherwise a new one. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers[REQUEST_ID_HEADER];
-  return typeof given === 'string' && WELL_FORMED.test(given) ? given : makeId();
-}
-
-function makeId(): string {
+  if (typeof given === 'string' && WELL_FORMED.test(given)) return given;
   made += 1;
   return `${PROCESS}-${made}`;
 }

@@ -13,23 +13,20 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
   readonly adapterName = '@prisma/adapter-pg';
   /** The last query's failure: the engine reports a connection error without its code. */
   lastFailure?: MappedError['kind'];
-  readonly #url: URL;
-  readonly #closers = new Set<() => Promise<void>>();
+  private readonly closers = new Set<() => Promise<void>>();
 
-  constructor(url: URL) {
-    this.#url = url;
-  }
+  constructor(private readonly url: URL) {}
 
   connect(): Promise<SqlDriverAdapter> {
-    return this.#open(this.#url);
+    return this.open(this.url);
   }
 
   /** Creates an empty database and connects to it; disposing of the adapter drops the database. */
   async connectToShadowDb(): Promise<SqlDriverAdapter> {
-    const server = await this.#open(this.#url);
+    const server = await this.open(this.url);
     const database = `prisma_migrate_shadow_db_${randomUUID()}`;
     await server.executeScript(`CREATE DATABASE "${database}"`);
-    return this.#open(withDatabase(this.#url, database), () =>
+    return this.open(withDatabase(this.url, database), () =>
       server.executeScript(`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`),
     );
   }
@@ -37,14 +34,14 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
   /** Closes every connection and drops the shadow databases; await it before the process exits. */
   async close(): Promise<void> {
     // Newest first: a shadow database is dropped through the connection that created it.
-    for (const close of [...this.#closers].toReversed()) await close();
+    for (const close of [...this.closers].toReversed()) await close();
   }
 
-  async #open(url: URL, afterwards = async () => {}): Promise<SqlDriverAdapter> {
+  private async open(url: URL, afterwards = async () => {}): Promise<SqlDriverAdapter> {
     const adapter = await openPostgresAdapter(url);
     let closed: Promise<void> | undefined;
     const close = () => (closed ??= adapter.dispose().then(afterwards));
-    this.#closers.add(close);
+    this.closers.add(close);
     return {
       ...adapter,
       dispose: close,

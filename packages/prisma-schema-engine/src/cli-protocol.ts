@@ -33,7 +33,7 @@ function write(message: object): void {
 }
 
 function toErrorObject(error: unknown) {
-  const { message, code = null } = describeError(error);
+  const { message, code } = describeError(error);
   const data = { is_panic: false, message, meta: null, error_code: code };
   return { code: ENGINE_ERROR_CODE, message: 'The schema engine failed; see data.', data };
 }
@@ -46,10 +46,8 @@ export function log(level: 'INFO' | 'WARN' | 'ERROR', fields: Record<string, unk
 }
 
 /** The parts of an engine's error that the CLI shows; the code is Prisma's, such as `P1001`. */
-export function describeError(error: unknown): { message: string; code?: string } {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const message = error.message.trimEnd();
-  return 'code' in error && typeof error.code === 'string'
-    ? { message, code: error.code }
-    : { message };
+export function describeError(error: unknown) {
+  if (!(error instanceof Error)) return { message: String(error), code: null };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+  return { message: error.message.trimEnd(), code };
 }

@@ -32,20 +32,14 @@ const CONNECTION_ERROR_CODES: Partial<Record<MappedError['kind'], string>> = {
   TlsConnectionError: 'P1011',
 };
 
-export interface StartedEngine {
-  engine: SchemaEngine;
-  /** Disconnects and drops the shadow databases; await it before the process exits. */
-  close(): Promise<void>;
-}
+export type StartedEngine = Awaited<ReturnType<typeof startEngine>>;
 
 /**
- * Starts Prisma's schema engine, which connects to the database at once.
+ * Starts Prisma's schema engine, which connects to the database at once. Await its `close` before
+ * the process exits.
  * @throws Error with the engine's message and a Prisma `code`, if the connection fails
  */
-export async function startEngine(
-  url: URL,
-  datamodelPaths?: readonly string[],
-): Promise<StartedEngine> {
+export async function startEngine(url: URL, datamodelPaths?: readonly string[]) {
   const factory = new PostgresAdapterFactory(url);
   const [datamodels] = await Promise.all([readDatamodels(datamodelPaths), instantiate()]);
   const boundFactory = bindMigrationAwareSqlAdapterFactory(factory);
@@ -97,9 +91,7 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/**
- * Path and content of each file; undefined for none, because an empty list makes the engine panic.
- */
+/** Undefined for no files, because an empty list makes the engine panic. */
 async function readDatamodels(paths?: readonly string[]) {
   const read = async (path: string): Promise<[path: string, content: string]> => [
     path,

@@ -45,21 +45,24 @@ async function runCommand(command: string, datasource: string): Promise<void> {
   // The CLI skips the first line of stderr.
   log('INFO', { message: 'Starting schema engine CLI' });
   const url = parseDatasourceUrl(datasource);
-  const isCreation = command === 'create-database';
-  if (!isCreation && command !== 'can-connect-to-database') {
-    throw new Error(`The schema engine has no command "${command}".`);
-  }
-  const server = isCreation ? withDatabase(url, 'postgres') : url;
-  // The engine connects as it starts.
-  const started = await startEngine(server);
+  if (command === 'create-database') await createDatabase(url);
+  else if (command === 'can-connect-to-database') {
+    // The engine connects as it starts.
+    await (await startEngine(url)).close();
+    log('INFO', { message: 'Connection successful' });
+  } else throw new Error(`The schema engine has no command "${command}".`);
+}
+
+async function createDatabase(url: URL): Promise<void> {
+  const server = withDatabase(url, 'postgres');
+  const { engine, close } = await startEngine(server);
+  const name = decodeURIComponent(url.pathname.slice(1));
+  const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
   try {
-    if (!isCreation) return log('INFO', { message: 'Connection successful' });
-    const name = decodeURIComponent(url.pathname.slice(1));
-    const script = `CREATE DATABASE "${name.replaceAll('"', '""')}"`;
-    await started.engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
+    await engine.dbExecute({ datasourceType: { tag: 'url', url: server.href }, script });
     log('INFO', { message: `Database '${name}' was successfully created.` });
   } finally {
-    await started.close();
+    await close();
   }
 }
 
@@ -91,6 +94,6 @@ function parseDatasourceUrl(json: string): URL {
 }
 
 function logError(error: unknown, isPanic: boolean): void {
-  const { message, code = '' } = describeError(error);
-  log('ERROR', { message, is_panic: isPanic, error_code: code });
+  const { message, code } = describeError(error);
+  log('ERROR', { message, is_panic: isPanic, error_code: code ?? '' });
 }

@@ -10,11 +10,10 @@ const TEXT_OID = 25;
  * the internal type "char", and scripts that contain a semicolon inside a string or a function.
  */
 export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
-  const pool = new pg.Pool(poolConfig(url));
+  const charColumns = new WeakMap<object, readonly number[]>();
+  const pool = withInternalCharAsText(new pg.Pool(poolConfig(url)), charColumns);
   const schema = url.searchParams.get('schema') ?? undefined;
   const adapter = await new PrismaPg(pool, { schema, disposeExternalPool: true }).connect();
-  const charColumns = new WeakMap<object, readonly number[]>();
-  const reader = await new PrismaPg(withInternalCharAsText(pool, charColumns)).connect();
   return {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
@@ -23,7 +22,7 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
     getConnectionInfo: () => adapter.getConnectionInfo(),
     dispose: () => adapter.dispose(),
     async queryRaw(query) {
-      const result = await reader.queryRaw(query);
+      const result = await adapter.queryRaw(query);
       for (const column of charColumns.get(result.rows) ?? []) {
         result.columnTypes[column] = ColumnTypeEnum.Character;
       }
@@ -38,26 +37,17 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
 }
 
 function poolConfig(url: URL): pg.PoolConfig {
-  const schema = url.searchParams.get('schema');
-  const searchPath = schema ? ` -c search_path=${quoteForOptions(schema)}` : '';
   const address = new URL(url);
-  // The URL's own options would replace those that are given beside it.
-  const own = address.searchParams.get('options') ?? '';
-  address.searchParams.delete('options');
+  // The adapter writes UTC times without an offset.
+  const options = `${address.searchParams.get('options') ?? ''} -c TimeZone=UTC`;
+  address.searchParams.set('options', options.trim());
   return {
     connectionString: address.href,
     // The engine's advisory lock belongs to a session, so there is one, and it never idles out.
     max: 1,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: Number(url.searchParams.get('connect_timeout') ?? 5) * 1000,
-    // The adapter writes UTC times without an offset.
-    options: `${own} -c TimeZone=UTC${searchPath}`.trim(),
   };
-}
-
-/** Quotes an identifier for SQL, and its spaces and backslashes for the startup options. */
-function quoteForOptions(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`.replace(/[ \\]/g, '\\$&');
 }
 
 /** Presents "char" columns as text, which the adapter accepts, and records them by result rows. */
@@ -67,14 +57,16 @@ function withInternalCharAsText(
 ): pg.Pool {
   const query = async (config: pg.QueryArrayConfig) => {
     const result = await pool.query(config);
-    const columns = [...result.fields.keys()].filter(
-      (column) => result.fields[column]?.dataTypeID === INTERNAL_CHAR_OID,
-    );
+    // A script has a list of results, without rows that the engine reads.
+    if (Array.isArray(result)) return result;
+    const columns: number[] = [];
+    for (const [column, field] of result.fields.entries()) {
+      if (field.dataTypeID !== INTERNAL_CHAR_OID) continue;
+      field.dataTypeID = TEXT_OID;
+      columns.push(column);
+    }
     charColumns.set(result.rows, columns);
-    const fields = result.fields.map((field) =>
-      field.dataTypeID === INTERNAL_CHAR_OID ? { ...field, dataTypeID: TEXT_OID } : field,
-    );
-    return { ...result, fields };
+    return result;
   };
   return new Proxy(pool, {
     get: (target, property) => (property === 'query' ? query : Reflect.get(target, property)),

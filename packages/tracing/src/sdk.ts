@@ -40,16 +40,10 @@ export function startTracing(serviceName: string): void {
   otel.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   // Trace context only: baggage could carry anything anywhere.
   otel.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  stop = () => provider.shutdown();
-  enableSpans(otel);
-}
-
-let stop = async (): Promise<void> => undefined;
-
-/** Sends the collected spans, within a time limit. */
-export async function stopTracing(): Promise<void> {
-  const limit = sleep(STOP_LIMIT_MS, undefined, { ref: false });
-  await Promise.race([stop().catch(() => undefined), limit]);
+  enableSpans(otel, async () => {
+    const limit = sleep(STOP_LIMIT_MS, undefined, { ref: false });
+    await Promise.race([provider.shutdown().catch(() => undefined), limit]);
+  });
 }
 
 /** Logs once when the collector can't be reached, and once when it can again. */

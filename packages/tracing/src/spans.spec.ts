@@ -13,7 +13,7 @@ beforeAll(() => {
   const spanProcessors = [new SimpleSpanProcessor(exporter)];
   api.trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
   api.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  enableSpans(api);
+  enableSpans(api, async () => {});
 });
 beforeEach(() => exporter.reset());
 

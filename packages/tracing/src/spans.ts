@@ -1,17 +1,27 @@
 import type * as OpenTelemetry from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
+import { Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 
 // Set by `enableSpans`: a process without tracing does not load the library.
 let otel: typeof OpenTelemetry | undefined;
+let sendLastSpans: () => Promise<void> = async () => {};
 
 /** Called by `startTracing`. Until then, a span costs one check. */
-export function enableSpans(api: typeof OpenTelemetry): void {
+export function enableSpans(api: typeof OpenTelemetry, stop: () => Promise<void>): void {
   otel = api;
+  sendLastSpans = stop;
 }
 
-export function areSpansEnabled(): boolean {
-  return otel !== undefined;
+@Injectable()
+class LastSpans implements OnApplicationShutdown {
+  onApplicationShutdown(): Promise<void> {
+    return sendLastSpans();
+  }
 }
+
+/** Sends the last spans when the application ends. */
+@Module({ providers: [LastSpans] })
+export class TracingModule {}
 
 /** W3C trace context, as headers carry it. */
 export interface TraceHeaders {
