@@ -18,26 +18,20 @@ export function createFastifyAdapter(
     }),
   });
   const fastify = adapter.getInstance();
-  // The MCP SDK reads the bodies.
+  // The MCP endpoint reads its bodies itself.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _body, done) => done(null));
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers(baseHeaders(request.id));
     done();
   });
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const { url = '' } = request.routeOptions;
+  fastify.addHook('onResponse', ({ log, method, routeOptions }, reply, done) => {
+    const { url: route = null } = routeOptions;
+    const { statusCode: status } = reply;
+    const durationMs = Math.round(reply.elapsedTime);
     // Probes would dominate the log.
-    const isProbe = url.startsWith('/health') && reply.statusCode < 400;
-    request.log[isProbe ? 'debug' : 'info'](
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime),
-      },
-      'request',
-    );
+    const isProbe = route?.startsWith('/health') && status < 400;
+    log[isProbe ? 'debug' : 'info']({ method, route, status, durationMs }, 'request');
     done();
   });
   return adapter;
