@@ -2,7 +2,6 @@ import { HttpFrontModule } from '@latchkey/http-front/http-front.module';
 import { Module } from '@nestjs/common';
 import { ProtectedResource, ProtectedResourceController } from './auth/protected-resource.js';
 import { VerifiedTokens } from './auth/verified-tokens.js';
-import { BackendHealth } from './backend/backend-health.js';
 import { HealthController } from './health/health.controller.js';
 import { McpController } from './mcp/mcp.controller.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -12,6 +11,6 @@ import { ToolServerModule } from './tool-server.module.js';
 @Module({
   imports: [ToolServerModule.logTo('stdout'), HttpFrontModule, MetricsModule],
   controllers: [McpController, ProtectedResourceController, HealthController],
-  providers: [ProtectedResource, VerifiedTokens, BackendHealth],
+  providers: [ProtectedResource, VerifiedTokens],
 })
 export class AppModule {}

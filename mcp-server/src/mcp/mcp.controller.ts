@@ -13,8 +13,8 @@ import { ConfigService } from '@nestjs/config';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BearerGuard } from '../auth/bearer.guard.js';
 import { HostGuard } from '../auth/host.guard.js';
+import { RateLimitGuard } from '../auth/rate-limit.js';
 import type { Environment } from '../config/environment.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
 import { MAX_REQUEST_BYTES, exchange } from './http-exchange.js';
 import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js';
 

@@ -5,9 +5,9 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { Counter, Histogram, Registry } from 'prom-client';
+import { TOKEN_FAULTS, TokenFailures } from '../auth/token-failures.js';
 import { BackendClient } from '../backend/backend-client.js';
 import { BACKEND_ROUTES } from '../backend/backend-calls.js';
-import { TOKEN_FAULTS, TokenFailures } from '../limits/token-failures.js';
 import { ToolCaller } from '../tools/tool-caller.js';
 
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -27,10 +27,8 @@ export class McpMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.observeRequests();
-    this.observeTokenFailures();
-    this.observeToolCalls();
+    this.observeTools();
     this.observeBackend();
-    this.observeCapacity();
   }
 
   private observeRequests(): void {
@@ -43,27 +41,25 @@ export class McpMetrics implements OnModuleInit {
     });
   }
 
-  private observeTokenFailures(): void {
+  private observeTools(): void {
+    const registers = [this.registry];
     const failures = new Counter({
       name: 'latchkey_mcp_token_failures_total',
       help: 'Access tokens that were refused, by fault.',
       labelNames: ['fault'] as const,
-      registers: [this.registry],
+      registers,
     });
     // So that `rate` sees the first failure of each kind.
     for (const fault of TOKEN_FAULTS) failures.inc({ fault }, 0);
     this.tokenFailures.onFailure = (fault) => failures.inc({ fault });
-  }
-
-  private observeToolCalls(): void {
     const durations = new Histogram({
       name: 'latchkey_mcp_tool_call_duration_seconds',
       help: 'Duration of tool calls, by tool and outcome.',
       labelNames: ['tool', 'outcome'] as const,
       buckets: [...BUCKETS_S, 5],
-      registers: [this.registry],
+      registers,
     });
-    this.toolCaller.onFinished = ({ tool, outcome, durationMs }) =>
+    this.toolCaller.onFinished = (tool, outcome, durationMs) =>
       durations.observe({ tool, outcome }, durationMs / 1000);
   }
 
@@ -92,28 +88,26 @@ export class McpMetrics implements OnModuleInit {
       calls.inc({ route, outcome: 'ok' }, 0);
       retries.inc({ route }, 0);
     }
-    this.backend.calls.observer = {
+    const backend = this.backend.calls;
+    backend.observer = {
       onCall: (route, outcome) => calls.inc({ route, outcome }),
       onRequest: (route, outcome, durationMs) =>
         requests.observe({ route, outcome }, durationMs / 1000),
       onRetry: (route) => retries.inc({ route }),
     };
-  }
-
-  private observeCapacity(): void {
     const circuit = {
       name: 'latchkey_mcp_backend_circuit_open',
       help: 'Whether the circuit breaker of a backend route is open: 1 while it refuses calls.',
     };
     addGaugeBy(this.registry, 'route', circuit, () =>
       Object.fromEntries(
-        BACKEND_ROUTES.map((route) => [route, Number(this.backend.calls.isCircuitOpen(route))]),
+        BACKEND_ROUTES.map((route) => [route, Number(backend.isCircuitOpen(route))]),
       ),
     );
     const bulkhead = {
       name: 'latchkey_mcp_backend_bulkhead_calls',
       help: 'Calls to the backend that are running, and that wait in the queue of the bulkhead.',
     };
-    addGaugeBy(this.registry, 'state', bulkhead, () => this.backend.calls.load);
+    addGaugeBy(this.registry, 'state', bulkhead, () => backend.load);
   }
 }
