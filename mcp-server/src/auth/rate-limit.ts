@@ -1,33 +1,31 @@
 import { clientNetwork } from '@latchkey/limits/client-network';
+import { NetworkWindows } from '@latchkey/limits/network-windows';
 import { type CanActivate, type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Environment } from '../config/environment.js';
 import { jsonRpcError } from '../http/json-rpc-error.js';
 import { fromAuthInfo } from './user.js';
 
-const WINDOW_SECONDS = 60;
+const WINDOW_MS = 60_000;
 
-/** Counts the requests, or the tool calls, of a user per minute. Each process counts for itself. */
+/** Limits the requests and the tool calls of a user in any minute. Each process counts for itself. */
 @Injectable()
 export class RateLimit {
-  private readonly limiter: RateLimiterMemory;
+  private readonly perMinute: number;
+  private readonly windows = new NetworkWindows(WINDOW_MS);
 
   constructor(config: ConfigService<Environment, true>) {
-    const points = config.get('MCP_RATE_LIMIT', { infer: true });
-    this.limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
+    this.perMinute = config.get('MCP_RATE_LIMIT', { infer: true });
   }
 
-  /** Counts one for `key`; beyond the limit, returns the seconds until the next one is allowed. */
-  async consume(key: string): Promise<number | undefined> {
-    try {
-      await this.limiter.consume(key);
-      return undefined;
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      return Math.ceil(refusal.msBeforeNext / 1000);
-    }
+  /** Counts one for `key`, or returns the seconds until the next one is allowed. */
+  count(key: string): number | undefined {
+    const now = performance.now();
+    const window = this.windows.windowOf(key, now);
+    if (window.count(now) >= this.perMinute) return Math.ceil(window.msUntilLess(now) / 1000);
+    window.add(now);
+    return undefined;
   }
 }
 
@@ -36,12 +34,12 @@ export class RateLimit {
 export class RateLimitGuard implements CanActivate {
   constructor(private readonly rateLimit: RateLimit) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean {
     const http = context.switchToHttp();
     const { raw, ip } = http.getRequest<FastifyRequest>();
     const { auth } = raw;
     const key = auth ? `user:${fromAuthInfo(auth).userId}` : `address:${clientNetwork(ip)}`;
-    const seconds = await this.rateLimit.consume(key);
+    const seconds = this.rateLimit.count(key);
     if (seconds === undefined) return true;
     void http.getResponse<FastifyReply>().header('retry-after', String(seconds));
     throw new HttpException(jsonRpcError(`Too many requests: try again in ${seconds} s`), 429);

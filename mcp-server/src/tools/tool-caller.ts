@@ -69,7 +69,7 @@ export class ToolCaller {
     try {
       user = await this.identify(invocation);
       requireScope(user, tool.scope);
-      await this.requireRate(user);
+      this.requireRate(user);
       const options = { ...invocation, actingUser: user.userId };
       const { message, structured } = await tool.run(args, user, options);
       // The sentence first, then JSON for clients that don't read structured content.
@@ -138,8 +138,8 @@ export class ToolCaller {
   }
 
   // Per call, not per request: a batch (older protocol) holds up to 100 calls.
-  private async requireRate({ userId }: User): Promise<void> {
-    const seconds = await this.rateLimit.consume(`calls of user:${userId}`);
+  private requireRate({ userId }: User): void {
+    const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;
     throw new ToolError('rate-limited', `Too many tool calls: try again in ${seconds} s.`);
   }
