@@ -22,15 +22,13 @@ export type BackendRoute = (typeof BACKEND_ROUTES)[number];
 export interface BackendObserver {
   /** A call has ended, with all its retries. Its outcome may be that no request was sent. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;
-  /** A single request has ended. */
   onRequest(route: BackendRoute, outcome: BackendOutcome, durationMs: number): void;
-  /** A request is sent again. */
   onRetry(route: BackendRoute): void;
 }
 
-interface Call<Response> {
+interface Call<Result> {
   readonly route: BackendRoute;
-  readonly request: BackendRequest<Response>;
+  readonly request: BackendRequest<Result>;
   readonly options: CallOptions;
   readonly deadline: number;
 }
@@ -59,12 +57,10 @@ export class BackendCalls {
     >,
   ) {}
 
-  /** Whether calls of a route are refused, because most of them failed. */
   isCircuitOpen(route: BackendRoute): boolean {
     return this.breakers[route].isOpen;
   }
 
-  /** How many requests run, and how many wait for others to end. */
   get load(): Readonly<Record<'running' | 'waiting', number>> {
     return this.bulkhead.load;
   }
@@ -75,11 +71,11 @@ export class BackendCalls {
   }
 
   /** @throws BackendError, or `signal.reason`. */
-  async send<Response>(
+  async send<Result>(
     route: BackendRoute,
-    request: BackendRequest<Response>,
+    request: BackendRequest<Result>,
     options: CallOptions,
-  ): Promise<Response> {
+  ): Promise<Result> {
     const deadline = performance.now() + this.timeouts.BACKEND_TOTAL_TIMEOUT_MS;
     this.retryBudget = Math.min(MAX_RETRIES, this.retryBudget + RETRIES_PER_CALL);
     for (let attempt = 1; ; attempt++) {
@@ -96,7 +92,7 @@ export class BackendCalls {
     }
   }
 
-  private async attempt<Response>(call: Call<Response>, attempt: number): Promise<Response> {
+  private async attempt<Result>(call: Call<Result>, attempt: number): Promise<Result> {
     const { route, deadline } = call;
     const { signal } = call.options;
     const breaker = this.breakers[route];
@@ -123,7 +119,7 @@ export class BackendCalls {
     }
   }
 
-  private async request<Response>(call: Call<Response>): Promise<Response> {
+  private async request<Result>(call: Call<Result>): Promise<Result> {
     const { route, request, options, deadline } = call;
     const hangUp = new AbortController();
     const limit = Math.min(deadline, performance.now() + this.timeouts.BACKEND_RESPONSE_TIMEOUT_MS);

@@ -135,11 +135,11 @@ export class BackendClient {
   }
 
   /** Makes a call about one user, and remembers for a while that the user does not exist. */
-  private call<Response>(
+  private call<Result>(
     route: BackendRoute,
     id: string,
-    send: () => Promise<Response>,
-  ): Promise<Response> {
+    send: () => Promise<Result>,
+  ): Promise<Result> {
     return this.calls.observeCall(route, async () => {
       // Checked before it becomes part of a URL: no id can lead to another route.
       if (!USER_ID.test(id) || this.absentUsers.get(id)) throw new UserNotFoundError();

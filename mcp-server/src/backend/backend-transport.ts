@@ -17,13 +17,13 @@ const MAX_RETRY_AFTER_MS = 86_400_000;
 const MAX_ISSUES = 5;
 const WARNING_INTERVAL_MS = 3_600_000;
 
-export interface BackendRequest<Response> {
+export interface BackendRequest<Result> {
   readonly method: 'GET' | 'PATCH';
   /** With its query. */
   readonly path: string;
   readonly body?: unknown;
   /** Checks the response. */
-  readonly schema: z.ZodType<Response>;
+  readonly schema: z.ZodType<Result>;
 }
 
 export interface CallOptions {
@@ -47,7 +47,7 @@ export class BackendTransport {
   ) {}
 
   /** @throws BackendError, or `signal.reason`. */
-  async send<Response>(request: BackendRequest<Response>, options: CallOptions): Promise<Response> {
+  async send<Result>(request: BackendRequest<Result>, options: CallOptions): Promise<Result> {
     const key = this.keys.current;
     let response = await this.request(request, options, key);
     if (response.status === 401) {
@@ -96,7 +96,7 @@ export class BackendTransport {
     }
   }
 
-  private parse<Response>(text: string, schema: z.ZodType<Response>): Response {
+  private parse<Result>(text: string, schema: z.ZodType<Result>): Result {
     let json: unknown;
     try {
       json = JSON.parse(text);

@@ -30,7 +30,6 @@ export class CircuitBreaker {
     return this.probe !== undefined;
   }
 
-  /** Waits for the outcome of the probe. */
   async waitForProbe(signal: AbortSignal | undefined, deadline: number): Promise<void> {
     if (this.waitingForProbe >= MAX_WAITING_FOR_PROBE) throw circuitOpen();
     this.waitingForProbe += 1;
@@ -50,16 +49,16 @@ export class CircuitBreaker {
    * Sends a request, which is the probe if the circuit is open, and records its outcome.
    * @throws BackendUnavailableError if the request is refused.
    */
-  async run<Response>(send: () => Promise<Response>): Promise<Response> {
+  async run<Result>(send: () => Promise<Result>): Promise<Result> {
     this.requireAdmission();
-    const response = send();
     const isProbe = this.isOpen;
+    const response = send();
     if (isProbe) this.probe = response;
     let succeeded: boolean | undefined;
     try {
-      const value = await response;
+      const result = await response;
       succeeded = true;
-      return value;
+      return result;
     } catch (error) {
       succeeded = isProperResponse(error);
       throw error;
