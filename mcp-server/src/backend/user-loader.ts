@@ -58,7 +58,8 @@ export class UserLoader {
     } catch (error) {
       if (ids.length === 1 || !isUnusable(error)) throw error;
       // One record that cannot be read must not fail the calls of other users.
-      return await Promise.all(lookups.map((lookup) => this.fetchUserOrError(lookup)));
+      const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
+      return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
     } finally {
       // A caller may use one signal for many look-ups.
       ended.abort();
@@ -85,32 +86,26 @@ export class UserLoader {
     const request = { method: 'GET', path, schema: userWithAccountsSchema } as const;
     return this.calls.send(this.route, request, options);
   }
-
-  private fetchUserOrError(lookup: Lookup): Promise<UserWithAccounts | Error> {
-    return this.fetchUser(lookup).catch((error: unknown) =>
-      error instanceof Error ? error : new Error(String(error)),
-    );
-  }
 }
 
 function isUnusable(error: unknown): boolean {
   return error instanceof BackendUnavailableError && error.reason === 'unusable-answer';
 }
 
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
 /** A signal that is aborted when all callers have left; undefined if one of them never leaves. */
 function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
-  const signals = lookups.map(({ options }) => options.signal);
+  const signals = lookups.flatMap(({ options }) => options.signal ?? []);
+  if (signals.length < lookups.length) return undefined;
   if (signals.length === 1) return signals[0];
-  const left = new AbortController();
-  let waiting = signals.length;
-  for (const signal of signals) {
-    if (signal === undefined) return undefined;
-    const leave = () => {
-      waiting -= 1;
-      if (waiting === 0) left.abort(signal.reason);
-    };
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true, signal: ended });
-  }
-  return left.signal;
+  const all = new AbortController();
+  const leave = () => {
+    if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', leave, { signal: ended });
+  leave();
+  return all.signal;
 }
