@@ -9,7 +9,7 @@ import { fromAuthInfo } from './user.js';
 
 const WINDOW_MS = 60_000;
 
-/** Limits the requests and the tool calls of a user in any minute. Each process counts for itself. */
+/** Limits a user’s requests and tool calls in any minute. Each process counts for itself. */
 @Injectable()
 export class RateLimit {
   private readonly perMinute: number;

@@ -1,4 +1,3 @@
-import { MetricsEndpoint } from '@latchkey/metrics/metrics-endpoint';
 import { addGaugeBy } from '@latchkey/metrics/read-metrics';
 import { RequestDurations } from '@latchkey/metrics/request-durations';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
@@ -17,7 +16,6 @@ const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 export class McpMetrics implements OnModuleInit {
   constructor(
     private readonly registry: Registry,
-    private readonly endpoint: MetricsEndpoint,
     private readonly host: HttpAdapterHost,
     private readonly tokenFailures: TokenFailures,
     private readonly toolCaller: ToolCaller,
@@ -25,7 +23,6 @@ export class McpMetrics implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    if (!this.endpoint.isEnabled) return;
     this.observeRequests();
     this.observeTools();
     this.observeBackend();

@@ -6,20 +6,12 @@ import { Registry } from 'prom-client';
 import type { Environment } from '../config/environment.js';
 import { McpMetrics } from './mcp-metrics.js';
 
-/**
- * Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing
- * is counted.
- */
+/** Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable it is not imported. */
 @Module({
   providers: [
     {
       provide: Registry,
-      inject: [ConfigService],
-      useFactory: (config: ConfigService<Environment, true>) =>
-        createRegistry(
-          config.get('MCP_METRICS_PORT', { infer: true }) !== undefined,
-          new URL('../../package.json', import.meta.url),
-        ),
+      useFactory: () => createRegistry(true, new URL('../../package.json', import.meta.url)),
     },
     {
       provide: MetricsEndpoint,

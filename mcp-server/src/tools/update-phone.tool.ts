@@ -1,4 +1,3 @@
-import { isValidPhoneNumber } from 'libphonenumber-js';
 import { z } from 'zod';
 import type { BackendClient } from '../backend/backend-client.js';
 import { BackendRejectedError, BackendUnavailableError } from '../backend/backend-errors.js';
@@ -8,7 +7,7 @@ import { requirePermission } from './user-requirements.js';
 const phoneSchema = z
   .string()
   .regex(/^\+[1-9]\d{1,14}$/, 'must be in E.164 format, such as +12025550123')
-  .refine((phone) => isValidPhoneNumber(phone), 'must be a valid phone number')
+  .refine(isValidPhoneNumber, 'must be a valid phone number')
   .describe('The new number in E.164 format, such as +12025550123.');
 
 export const updatePhone = (backend: BackendClient) =>
@@ -38,6 +37,12 @@ export const updatePhone = (backend: BackendClient) =>
       }
     },
   });
+
+/** Loads the rules of all countries with the first number, since they delay the start. */
+async function isValidPhoneNumber(phone: string): Promise<boolean> {
+  const rules = await import('libphonenumber-js');
+  return rules.isValidPhoneNumber(phone);
+}
 
 const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
