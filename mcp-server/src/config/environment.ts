@@ -70,7 +70,6 @@ const backendSchema = backendVariables
   .transform(withBackendDefaults);
 
 const environmentSchema = variables
-  .superRefine(reportProblems(backendProblems), always)
   .superRefine(reportProblems(serverProblems), always)
   .transform(withBackendDefaults)
   .transform((environment) => {
@@ -140,6 +139,7 @@ function* backendProblems(environment: BackendVariables): Generator<VariableProb
 }
 
 function* serverProblems(environment: Variables): Generator<VariableProblem> {
+  yield* backendProblems(environment);
   yield* findTokenProblems(environment, { required: true });
   if (environment.NODE_ENV !== 'production') return;
   const { MCP_PUBLIC_URL: url } = environment;
