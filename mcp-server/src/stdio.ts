@@ -17,10 +17,7 @@ try {
   process.exit(1);
 }
 
-/**
- * The tools over stdin and stdout, for the one user of MCP_ACCESS_TOKEN. Stdout is the protocol's:
- * logs are on stderr.
- */
+/** Serves the user of MCP_ACCESS_TOKEN. Stdout is the protocol's: logs are on stderr. */
 async function serve(): Promise<void> {
   const environment = parseEnvironment(process.env);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {

@@ -34,9 +34,8 @@ interface Call<Result> {
 }
 
 /**
- * Calls the backend. A call makes up to 3 attempts within the total time-out. Each attempt passes
- * the route's circuit breaker and the shared bulkhead, and ends after the response time-out.
- * Everything ends at once when the caller leaves.
+ * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead,
+ * and ends after the response time-out, or at once when the caller leaves.
  */
 export class BackendCalls {
   observer: BackendObserver | undefined;

@@ -191,6 +191,14 @@ describe('getUserDetails', () => {
   });
 });
 
+describe('getUser', () => {
+  it('never returns a made-up user', async () => {
+    handler = json(500, {});
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(falling.getUser('7')).rejects.toMatchObject({ reason: 'status' });
+  });
+});
+
 describe('a response that breaks off', () => {
   it('is requested again, since the backend may just have been stopped', async () => {
     handler = (request, response) => {

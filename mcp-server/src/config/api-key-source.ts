@@ -10,10 +10,7 @@ interface KeyVariables {
   readonly INTERNAL_API_KEY_FILE?: string;
 }
 
-/**
- * The key for the backend: `INTERNAL_API_KEY`, or the first plaintext line of
- * `INTERNAL_API_KEY_FILE`.
- */
+/** `INTERNAL_API_KEY`, or the first plaintext line of `INTERNAL_API_KEY_FILE`. */
 export class ApiKeySource {
   private key: string;
 

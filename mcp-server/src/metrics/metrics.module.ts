@@ -15,10 +15,7 @@ import { ToolCaller } from '../tools/tool-caller.js';
 
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/**
- * Metrics for Prometheus on `MCP_METRICS_PORT`, of the calls of clients and of the calls to the
- * backend. Without that variable nothing imports this module.
- */
+/** Metrics for Prometheus on `MCP_METRICS_PORT`, without which this module is not imported. */
 @Module({
   providers: [
     {
