@@ -1,32 +1,43 @@
+import { baseHeaders } from '@latchkey/http-front/error-response';
 import { HttpFront } from '@latchkey/http-front/http-front';
+import { serverOptions } from '@latchkey/http-front/server-options';
 import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { NestFactory } from '@nestjs/core';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, LogController } from 'fastify';
 import { AppModule } from './app.module.js';
 import { type Environment, misspelledVariables } from './config/environment.js';
-import { createFastifyAdapter } from './http/fastify.js';
 import { reportProtocolErrors } from './http/protocol-errors.js';
 
 const KEEP_ALIVE_SECONDS = 4;
 
 /** The whole application, ready to listen: the same for the process and the tests. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+  const isTraced = environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined;
+  if (isTraced) {
     const { startTracing } = await import('@latchkey/tracing/sdk');
     startTracing('latchkey-mcp-server');
   }
   const logger = createLogger(environment.LOG_LEVEL);
   for (const warning of misspelledVariables(process.env)) logger.warn(warning);
+  const adapter = new FastifyAdapter({
+    ...serverOptions(environment.TRUSTED_PROXIES),
+    loggerInstance: logger,
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
+  });
+  const fastify: FastifyInstance = adapter.getInstance();
+  addHooks(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
-    createFastifyAdapter(logger, environment.TRUSTED_PROXIES),
+    adapter,
     // main.ts says what went wrong, in place of an abort.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+  if (isTraced) {
     const { traceRequests } = await import('@latchkey/tracing/trace-requests');
     traceRequests(fastify);
   }
@@ -37,4 +48,23 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
     reportProtocolError: reportProtocolErrors(logger),
   });
   return app;
+}
+
+function addHooks(fastify: FastifyInstance): void {
+  // The MCP endpoint reads its bodies itself.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _body, done) => done(null));
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(baseHeaders(request.id));
+    done();
+  });
+  fastify.addHook('onResponse', ({ log, method, routeOptions }, reply, done) => {
+    const { url: route = null } = routeOptions;
+    const { statusCode: status } = reply;
+    const durationMs = Math.round(reply.elapsedTime);
+    // Probes would dominate the log.
+    const isProbe = route?.startsWith('/health') && status < 400;
+    log[isProbe ? 'debug' : 'info']({ method, route, status, durationMs }, 'request');
+    done();
+  });
 }

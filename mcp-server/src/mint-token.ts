@@ -7,14 +7,11 @@ import { SCOPES } from './auth/user.js';
 import { type Environment, parseEnvironment } from './config/environment.js';
 
 const DEFAULT_AUDIENCE = 'http://localhost:3001/mcp';
+const MAX_HOURS = 24 * 365;
 const USAGE = `Usage: npm run token -- USER_ID [--scope "${SCOPES.join(' ')}"] [--hours 8] [--audience URL]`;
 
-type Options = ReturnType<typeof readOptions>;
-
 try {
-  const options = readOptions();
-  loadStartVariables();
-  console.log(options.help ? USAGE : await mint(options));
+  console.log(await run());
 } catch (error) {
   const isExplained = error instanceof EnvironmentError || error instanceof TypeError;
   console.error(error instanceof Error && isExplained ? error.message : error);
@@ -22,27 +19,7 @@ try {
 }
 
 /** Makes a user's access token for development; in production they come from the issuer. */
-async function mint(options: Options): Promise<string> {
-  if (process.env.NODE_ENV === 'production') {
-    throw new TypeError('NODE_ENV is production: ask the issuer of the tokens for one.');
-  }
-  const { userId, scope, hours, audience } = options;
-  const environment = parseEnvironment(process.env);
-  if (environment.JWT_SECRET === undefined) {
-    throw new TypeError('JWT_SECRET is not set: the tokens are made by the owner of JWT_JWKS_URL.');
-  }
-  return mintAccessToken({
-    secret: environment.JWT_SECRET,
-    issuer: environment.accessTokens.issuer,
-    audience: audience ?? developmentAudiences(environment),
-    userId,
-    clientId: 'latchkey-development',
-    scopes: scope.split(' ').filter((word) => word !== ''),
-    lifetimeSeconds: hours * 3600,
-  });
-}
-
-function readOptions() {
+async function run(): Promise<string> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -52,20 +29,32 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
-  const [userId, ...others] = positionals;
+  if (values.help) return USAGE;
+  const [userId = '', ...others] = positionals;
   const hours = Number(values.hours);
-  const isUserId = userId !== undefined && USER_ID.test(userId);
-  if (values.help) return { ...values, userId: '', hours };
-  if (!isUserId || others.length > 0 || !(hours > 0 && hours <= 24 * 365)) {
+  if (!USER_ID.test(userId) || others.length > 0 || !(hours > 0 && hours <= MAX_HOURS)) {
     throw new TypeError(USAGE);
   }
-  return { ...values, userId, hours };
+  loadStartVariables();
+  if (process.env.NODE_ENV === 'production') {
+    throw new TypeError('NODE_ENV is production: ask the issuer of the tokens for one.');
+  }
+  const environment = parseEnvironment(process.env);
+  if (environment.JWT_SECRET === undefined) {
+    throw new TypeError('JWT_SECRET is not set: the tokens are made by the owner of JWT_JWKS_URL.');
+  }
+  return mintAccessToken({
+    secret: environment.JWT_SECRET,
+    issuer: environment.accessTokens.issuer,
+    audience: values.audience ?? developmentAudiences(environment),
+    userId,
+    clientId: 'latchkey-development',
+    scopes: values.scope.split(' ').filter((word) => word !== ''),
+    lifetimeSeconds: hours * 3600,
+  });
 }
 
-/**
- * For the MCP server over HTTP, for one over stdio that is given neither port nor URL, and for `GET
- * /api/auth/me`.
- */
+/** The MCP server over HTTP, one over stdio with neither port nor URL, and `GET /api/auth/me`. */
 function developmentAudiences({ accessTokens }: Environment): string[] {
   const { AUTH_TOKEN_AUDIENCE, PORT } = process.env;
   const backend = AUTH_TOKEN_AUDIENCE || `http://localhost:${PORT || 3000}`;

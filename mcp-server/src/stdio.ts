@@ -6,7 +6,6 @@ import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { NestFactory } from '@nestjs/core';
-import { toUser, type User } from './auth/user.js';
 import { parseEnvironment } from './config/environment.js';
 import { McpServerFactory } from './mcp/mcp-server.factory.js';
 
@@ -18,10 +17,7 @@ try {
   process.exit(1);
 }
 
-/**
- * The tools over stdin and stdout, for the one user of MCP_ACCESS_TOKEN. Stdout is the protocol's:
- * logs are on stderr.
- */
+/** Serves the user of MCP_ACCESS_TOKEN. Stdout is the protocol's: logs are on stderr. */
 async function serve(): Promise<void> {
   const environment = parseEnvironment(process.env);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
@@ -39,8 +35,7 @@ async function serve(): Promise<void> {
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });
   // At each call too, since tokens expire.
-  const findUser = async (): Promise<User> =>
-    toUser(await verifier.verify(environment.MCP_ACCESS_TOKEN ?? ''));
+  const findUser = () => verifier.verify(environment.MCP_ACCESS_TOKEN ?? '');
   await findUser();
   // A client ends it by closing stdin, and then nothing is left to do but this.
   process.once('beforeExit', () => void app.close());

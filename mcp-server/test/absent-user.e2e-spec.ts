@@ -35,7 +35,7 @@ const requestsToBackend = () =>
   stack.backend.output.match(/"route":"[^"]*users\/:id/g)?.length ?? 0;
 
 describe('a valid token whose user does not exist', () => {
-  it(`leaves other users served after ${CALLS} calls, few of which reach the backend`, async () => {
+  it(`does not affect other users after ${CALLS} calls, few of which reach the backend`, async () => {
     const callAll = async () =>
       Promise.all([
         ...Array.from({ length: 4 }, () => client.callTool('get_profile')),

@@ -8,7 +8,7 @@ import { connect } from './support/clients.js';
 import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
 import { API_KEY, refusalOfMcp, startMcp } from './support/servers.js';
 
-// Where nothing listens: none of these tests gets as far as the backend.
+// Nothing listens there: none of these tests reaches the backend.
 const BACKEND_API_URL = 'http://127.0.0.1:1';
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
@@ -103,7 +103,7 @@ describe('access tokens', () => {
     },
   );
 
-  it('tells in the challenge where to learn about tokens, and which scopes there are', async () => {
+  it('names the metadata URL and the scopes in the challenge', async () => {
     const { headers } = await post(mcp.url, {});
     expect(headers['www-authenticate']).toContain(
       'resource_metadata="http://localhost:3001/.well-known/oauth-protected-resource/mcp"',
@@ -113,17 +113,17 @@ describe('access tokens', () => {
     );
   });
 
-  it('takes a token that has been expired for less than the clocks may differ', async () => {
+  it('accepts a token that expired within the tolerance for clock differences', async () => {
     const authorization = `Bearer ${await token('12345', { lifetimeSeconds: -10 })}`;
     expect((await post(mcp.url, { authorization })).status).toBe(200);
   });
 
-  it('does not take a token from the URL', async () => {
+  it('ignores a token in the URL', async () => {
     const url = new URL(`?access_token=${await token('12345')}`, mcp.url);
     expect((await post(url, {})).status).toBe(401);
   });
 
-  it('answers a tool that the token has no scope for with 403 and the scope', async () => {
+  it('responds with 403 and the scope to a call of a tool whose scope the token lacks', async () => {
     const authorization = `Bearer ${await token('12345', { scopes: ['profile:read'] })}`;
     const call = { name: 'get_balance', arguments: {} };
     const answer = await post(
@@ -137,16 +137,19 @@ describe('access tokens', () => {
 });
 
 describe('protected-resource metadata', () => {
-  it.each([METADATA_PATH, `${METADATA_PATH}/mcp`])('is at %s for everybody', async (path) => {
-    const answer = await fetch(new URL(path, mcp.url));
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({
-      resource: AUDIENCE,
-      resource_name: 'Latchkey',
-      scopes_supported: ['balance:read', 'profile:read', 'profile:write'],
-      bearer_methods_supported: ['header'],
-    });
-  });
+  it.each([METADATA_PATH, `${METADATA_PATH}/mcp`])(
+    'is served at %s without authentication',
+    async (path) => {
+      const answer = await fetch(new URL(path, mcp.url));
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual({
+        resource: AUDIENCE,
+        resource_name: 'Latchkey',
+        scopes_supported: ['balance:read', 'profile:read', 'profile:write'],
+        bearer_methods_supported: ['header'],
+      });
+    },
+  );
 });
 
 describe('Host and Origin', () => {
@@ -168,14 +171,14 @@ describe('Host and Origin', () => {
     },
   );
 
-  it('takes a Host and an Origin of this machine', async () => {
+  it('accepts a Host and an Origin of this machine', async () => {
     const headers = { host: 'localhost:3001', origin: 'http://localhost:5173' };
     expect((await send(headers)).status).toBe(200);
   });
 });
 
 describe('the rate limit', () => {
-  it('answers a user who asks too often with 429 and when to come back, and no other user', async () => {
+  it('responds with 429 and Retry-After to one user over the limit, and serves other users', async () => {
     const limited = await startMcp({ BACKEND_API_URL, MCP_RATE_LIMIT: '5' });
     try {
       const send = async (id: string) =>
@@ -192,7 +195,7 @@ describe('the rate limit', () => {
     }
   });
 
-  it('counts the calls of a batch, which is a single request', async () => {
+  it('counts each call of a batch, which is a single request', async () => {
     const limited = await startMcp({ BACKEND_API_URL, MCP_RATE_LIMIT: '5' });
     try {
       const batch = Array.from({ length: 8 }, (_, id) => {
@@ -222,7 +225,7 @@ describe('the jwt_token argument', () => {
     return post(allowing.url, headers, body);
   }
 
-  it('stands for the header where it is allowed', async () => {
+  it('replaces the header where it is allowed', async () => {
     const { body } = await call({ jwt_token: await token('12345') });
     // The user was taken; only the backend is missing.
     expect(body).toContain('The user service is unavailable');
@@ -232,14 +235,14 @@ describe('the jwt_token argument', () => {
     ['is missing', () => undefined],
     ['is garbage', () => 'garbage'],
     ['has expired', () => token('12345', { lifetimeSeconds: -60 })],
-  ])('gives a tool error when it %s', async (_fault, make) => {
+  ])('leads to a tool error when it %s', async (_fault, make) => {
     const { status, body } = await call({ jwt_token: await make() });
     expect(status).toBe(200);
     expect(body).toMatch(/"isError":true/);
     expect(body).toMatch(/The access token (is not a signed JWT|has expired)/);
   });
 
-  it('gives a tool error when its token lacks the scope', async () => {
+  it('leads to a tool error when its token lacks the scope', async () => {
     const { body } = await call({ jwt_token: await token('12345', { scopes: [] }) });
     expect(body).toContain('lacks the scope');
   });
@@ -250,7 +253,7 @@ describe('the jwt_token argument', () => {
     expect(body).toContain('Leave jwt_token out');
   });
 
-  it('does not open the endpoint to a bad header', async () => {
+  it('does not replace an invalid header', async () => {
     const answer = await call({ jwt_token: await token('12345') }, { authorization: 'Bearer x' });
     expect(answer.status).toBe(401);
   });
@@ -268,7 +271,7 @@ describe('a published key set', () => {
     },
   );
 
-  it('keeps out a token that is signed with the published key as an HMAC secret', async () => {
+  it('refuses a token that is signed with the published key as an HMAC secret', async () => {
     await withIssuer('RS256', async (issuer, server) => {
       const jwks = await (await fetch(issuer.url)).text();
       const forged = await token('12345', { secret: jwks, issuer: issuer.issuer });
@@ -277,14 +280,14 @@ describe('a published key set', () => {
     });
   });
 
-  it('keeps out an algorithm that is not on the list', async () => {
+  it('refuses an algorithm that is not on the list', async () => {
     await withIssuer('PS256', async (issuer, server) => {
       const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       expect((await post(server.url, { authorization })).status).toBe(401);
     });
   });
 
-  it('is answered for with 503 while it can not be had', async () => {
+  it('leads to 503 while it is unavailable', async () => {
     await withIssuer('ES256', async (issuer, server) => {
       const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       await issuer.stop();
@@ -315,21 +318,21 @@ async function withIssuer(
   }
 }
 
-describe('starting', () => {
-  it('refuses to run without a way to verify users', async () => {
+describe('the start', () => {
+  it('fails without a way to verify users', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: '' });
     expect(code).toBe(1);
     expect(output).toMatch(/^ {2}JWT_SECRET: set it or JWT_JWKS_URL/m);
   });
 
-  it('refuses to run with a short secret, and does not show it', async () => {
+  it('fails with a short secret, and does not show it', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: 'canary' });
     expect(code).toBe(1);
     expect(output).toMatch(/JWT_SECRET: must have 32 bytes/);
     expect(output).not.toContain('canary');
   });
 
-  it('refuses invented users in production', async () => {
+  it('fails in production with fallback users', async () => {
     const { output } = await refusalOfMcp({
       NODE_ENV: 'production',
       BACKEND_FALLBACK: 'mock',

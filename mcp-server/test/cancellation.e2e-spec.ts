@@ -68,12 +68,12 @@ it.each([
       const line = mcp.output.split('\n').find((text) => text.includes(`"era":"${era}"`));
       expect(line).toContain('"outcome":"cancelled"');
     }, 10_000);
-    // Nothing has failed that an operator should look into.
+    // No failure needs an operator.
     expect(mcp.output).not.toContain('"level":"error"');
   },
 );
 
-it('a client that sends on before it is answered, without a token, is cut off', async () => {
+it('a client that pipelines requests without a token is disconnected', async () => {
   const { hostname, port } = new URL(mcp.url);
   const client = connect(Number(port), hostname).on('error', () => undefined);
   let received = '';
@@ -83,7 +83,7 @@ it('a client that sends on before it is answered, without a token, is cut off', 
   expect(received.split('HTTP/1.1 ').length - 1).toBeLessThanOrEqual(1);
 });
 
-it('an exchange whose only call was cancelled ends, though it has no answer', async () => {
+it('an exchange whose only call was cancelled ends, although it has no response', async () => {
   const hasty = await startMcp({ BACKEND_API_URL: backend.url, BACKEND_TOTAL_TIMEOUT_MS: '1' });
   const startedAt = performance.now();
   const answer = fetch(hasty.url, {

@@ -36,15 +36,15 @@ async function call(server: ServerProcess, tool: string, args?: Record<string, u
   return callTool(server.url, await token(randomUUID()), tool, args);
 }
 
-describe('when only the user’s details can not be had', () => {
-  it('greets the customer of the guide, labels it, and tells the real balance', async () => {
+describe('while only the user’s details are unavailable', () => {
+  it('greets the customer of the guide, labels it, and shows the real balance', async () => {
     backend.become(failUsers(503));
     const result = await call(falling, 'get_balance');
     expect(sentence(result)).toBe('Hello Customer! Your checking balance is $2,543.75.');
     expect(result.structuredContent).toMatchObject({ name: 'Customer', source: 'fallback' });
   });
 
-  it('tells nothing where fallback is off, since the permissions are not known', async () => {
+  it('shows nothing where fallback is off, since the permissions are unknown', async () => {
     backend.become(failUsers(503));
     const result = await call(strict, 'get_balance');
     expect(result.isError).toBe(true);
@@ -52,7 +52,7 @@ describe('when only the user’s details can not be had', () => {
   });
 
   it.each([401, 403, 404, 429])(
-    'tells nothing after %i, although fallback is on',
+    'shows nothing after %i, although fallback is on',
     async (status) => {
       backend.become(failUsers(status));
       const result = await call(falling, 'get_balance');
@@ -69,7 +69,7 @@ describe('when only the user’s details can not be had', () => {
   });
 });
 
-describe('when the backend is away', () => {
+describe('while the backend is unavailable', () => {
   it('shows a labelled placeholder for the profile', async () => {
     backend.become(respond(503, {}));
     const result = await call(falling, 'get_profile');
@@ -77,7 +77,7 @@ describe('when the backend is away', () => {
     expect(sentence(result)).toContain('placeholder data');
   });
 
-  it('makes no balance up', async () => {
+  it('invents no balance', async () => {
     backend.become(respond(503, {}));
     const result = await call(falling, 'get_balance');
     expect(result.isError).toBe(true);

@@ -28,7 +28,7 @@ describe('the metrics of the MCP server', () => {
     (await scrape()).value(name, labels);
   const call = async () => callTool(mcp.url, await token('user-31337'), 'get_profile');
 
-  it('count tool calls, and what they asked of the backend', async () => {
+  it('count tool calls and their calls of the backend', async () => {
     backend.become(healthy);
     await call();
     const tools = 'latchkey_mcp_tool_call_duration_seconds_count';

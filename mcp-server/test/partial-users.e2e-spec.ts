@@ -32,7 +32,7 @@ function show(user: object, more: object = {}): void {
 const call = async (tool: string, args?: Record<string, unknown>) => client.callTool(tool, args);
 
 describe('a key that may read some fields of a user', () => {
-  it('is enough for get_balance with name and permissions', async () => {
+  it('suffices for get_balance with name and permissions', async () => {
     const { id, name, permissions } = USER;
     show({ id, name, permissions });
     const result = await call('get_balance');
@@ -40,7 +40,7 @@ describe('a key that may read some fields of a user', () => {
     expect(result.structuredContent).toMatchObject({ name, source: 'backend' });
   });
 
-  it('is enough for update_phone with permissions, although the answer lacks the phone', async () => {
+  it('suffices for update_phone with permissions, although the response lacks the phone', async () => {
     show({ id: USER.id, permissions: USER.permissions });
     const result = await call('update_phone', { phone: PHONE });
     expect(result.structuredContent).toEqual({ phone: PHONE });
@@ -71,7 +71,7 @@ describe('a key that may read some fields of a user', () => {
   });
 });
 
-describe('an answer of the backend', () => {
+describe('a response of the backend', () => {
   it('may have fields that this server does not know', async () => {
     show({ ...USER, nickname: CANARY }, { nextVersion: { of: 'everything' } });
     const result = await call('get_profile');

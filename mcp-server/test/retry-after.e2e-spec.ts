@@ -30,20 +30,23 @@ function refuse(userId: string, status: number, seconds: string): void {
   );
 }
 
-describe('a backend that answers a call with Retry-After', () => {
+describe('a response of the backend with Retry-After', () => {
   it.each([
     [429, '3536', 'in 59 minutes.'],
     [429, '30', 'in 30 seconds.'],
     [503, '30', 'in 30 seconds.'],
-  ])('makes %i with %s s a tool error with that time', async (status, seconds, words) => {
-    refuse('refused', status, seconds);
-    expect(await greet('refused')).toBe(
-      `The user service is unavailable at the moment. Try again ${words}`,
-    );
-    expect(backend.requests).toHaveLength(1);
-  });
+  ])(
+    'of status %i and %s s leads to a tool error with that time',
+    async (status, seconds, words) => {
+      refuse('refused', status, seconds);
+      expect(await greet('refused')).toBe(
+        `The user service is unavailable at the moment. Try again ${words}`,
+      );
+      expect(backend.requests).toHaveLength(1);
+    },
+  );
 
-  it('gives the waiting time of a refused write', async () => {
+  it('to a write leads to a tool error with that time', async () => {
     backend.become((socket, request) =>
       (request.method === 'PATCH' ? respond(429, {}, { 'retry-after': '600' }) : healthy)(
         socket,
@@ -55,7 +58,7 @@ describe('a backend that answers a call with Retry-After', () => {
     expect(sentence(result)).toMatch(/Try again in 10 minutes\.$/);
   });
 
-  it('still serves other users, however many calls it refuses', async () => {
+  it('does not affect other users, however many calls are refused', async () => {
     refuse('refused', 429, '3536');
     for (let count = 0; count < 30; count++) await greet('refused');
     expect(backend.requests).toHaveLength(30);

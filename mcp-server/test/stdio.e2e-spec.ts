@@ -76,7 +76,7 @@ describe('latchkey-mcp over stdio', () => {
     await client.close();
   });
 
-  it('ends in order at SIGTERM', async () => {
+  it('shuts down gracefully at SIGTERM', async () => {
     const { command, args, env } = await server();
     const child = spawn(command, args, { env });
     child.stdin.write(`${JSON.stringify(INITIALIZE)}\n`);
@@ -85,7 +85,7 @@ describe('latchkey-mcp over stdio', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it('writes nothing but the protocol to stdout, and ends when stdin does', async () => {
+  it('writes only the protocol to stdout, and exits at the end of stdin', async () => {
     const { stdout, stderr } = await run({}, `${JSON.stringify(INITIALIZE)}\n`);
     const lines = stdout.trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual([

@@ -59,7 +59,7 @@ const lines = (msg: string) =>
     .map((line) => lineSchema.parse(JSON.parse(line)));
 
 describe('wrong access tokens', () => {
-  it('are answered with 429 and Retry-After beyond the limit, from that address only', async () => {
+  it('lead to 429 with Retry-After beyond the limit, for their address only', async () => {
     expect(await fail('192.0.2.1', LIMIT)).toEqual(Array(LIMIT).fill(401));
     const refused = await list(wrong, '192.0.2.1');
     expect(refused.status).toBe(429);
@@ -72,13 +72,13 @@ describe('wrong access tokens', () => {
     expect(await fail('192.0.2.2', 1)).toEqual([401]);
   });
 
-  it('are counted for the /64 of an IPv6 address', async () => {
+  it('are counted by the /64 of an IPv6 address', async () => {
     await fail('2001:db8::1', LIMIT);
     expect(await fail('2001:db8::2', 1)).toEqual([429]);
     expect(await fail('2001:db8:0:1::1', 1)).toEqual([401]);
   });
 
-  it('never lock out a right token from the same address', async () => {
+  it('never lock out a valid token from the same address', async () => {
     await fail('192.0.2.1', LIMIT + 1);
     expect((await list(await token('12345'), '192.0.2.1')).status).toBe(200);
     expect(await callWithArgument(await token('12345'), '192.0.2.1')).toContain(
@@ -95,7 +95,7 @@ describe('wrong access tokens', () => {
     expect(await callWithArgument(wrong, '192.0.2.2')).toContain('not signed by a trusted key');
   });
 
-  it('are counted for the address of the connection, whatever address a client claims', async () => {
+  it('are counted by the address of the connection, whatever address a client claims', async () => {
     for (let count = 0; count <= LIMIT; count++) {
       await fetch(mcp.url, {
         method: 'POST',
@@ -115,12 +115,12 @@ describe('wrong access tokens', () => {
     expect(await fail('127.0.0.1', 1)).toEqual([429]);
   });
 
-  it('do not include requests without a token, by which clients learn where to get one', async () => {
+  it('do not include requests without a token', async () => {
     for (let count = 0; count < 2 * LIMIT; count++) await callWithArgument(undefined, '192.0.2.1');
     expect(await fail('192.0.2.1', 1)).toEqual([401]);
   });
 
-  it('are logged one by one, and once an episode as a warning, without token and user', async () => {
+  it('are logged one by one, and once per incident as a warning, without token and user', async () => {
     const statuses = await fail('192.0.2.1', LIMIT + 3);
     await callWithArgument('garbage', '192.0.2.2');
     await expect.poll(() => lines('access token refused')).toHaveLength(statuses.length + 1);

@@ -7,35 +7,20 @@ import { z } from 'zod';
 export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** The user on whose behalf a tool is called, as the access token says. */
-export interface User {
-  readonly id: string;
-  readonly clientId: string | undefined;
-  readonly scopes: readonly string[];
-}
+/** The user on whose behalf a tool is called. Tools never see the token itself. */
+export type User = Pick<AccessToken, 'userId' | 'clientId' | 'scopes'>;
 
 const extraSchema = z.object({ userId: z.string(), clientId: z.string().optional() });
 
-export function toUser({ userId, clientId, scopes }: AccessToken): User {
-  return { id: userId, clientId, scopes };
-}
-
-/** The part of a verified token that the MCP SDK passes to the tools. They never see the token. */
-export function toAuthInfo(token: AccessToken, resource: URL): AuthInfo {
-  const { userId, clientId, expiresAt } = token;
-  return {
-    token: '',
-    clientId: clientId ?? 'unknown',
-    scopes: [...token.scopes],
-    expiresAt,
-    resource,
-    extra: { userId, clientId },
-  };
+/** The part of a verified token that the MCP SDK passes to the tools. */
+export function toAuthInfo({ userId, clientId, scopes, expiresAt }: AccessToken): AuthInfo {
+  const extra = { userId, clientId };
+  return { token: '', clientId: clientId ?? 'unknown', scopes: [...scopes], expiresAt, extra };
 }
 
 export function fromAuthInfo({ extra, scopes }: AuthInfo): User {
   const { userId, clientId } = extraSchema.parse(extra);
-  return { id: userId, clientId, scopes };
+  return { userId, clientId, scopes };
 }
 
 /** Names a user in logs, the same each time, without the id. */

@@ -7,9 +7,8 @@ const LIFETIME_MS = 60_000;
 const MAX_TOKENS = 10_000;
 
 /**
- * Verifies access tokens and caches good ones for a minute by their digest, since a client sends
- * the same token with each request. So a key that its issuer withdraws is accepted for a minute
- * longer. Failures are not cached, and no token is accepted after it has expired.
+ * Verifies access tokens and caches good ones for a minute by their digest. So a key that its
+ * issuer withdraws is accepted for a minute longer (docs/decisions/0013-users-and-their-tokens.md).
  */
 @Injectable()
 export class VerifiedTokens {

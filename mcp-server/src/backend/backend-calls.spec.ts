@@ -6,28 +6,28 @@ import { BackendUnavailableError } from './backend-errors.js';
 import type { BackendRequest } from './backend-transport.js';
 import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
 
-const LIMITS = { responseTimeoutMs: 1000, totalTimeoutMs: 2000 };
+const TIMEOUTS = { BACKEND_RESPONSE_TIMEOUT_MS: 1000, BACKEND_TOTAL_TIMEOUT_MS: 2000 };
 
 let respond: (path: string) => Promise<string>;
 
 /** Calls whose requests are answered by `respond`. */
 function createCalls(): BackendCalls {
   return new BackendCalls(
-    { send: async ({ path, answer }) => answer.parse(await respond(path)) },
-    LIMITS,
+    { send: async ({ path, schema }) => schema.parse(await respond(path)) },
+    TIMEOUTS,
   );
 }
 
 function request(path: string): BackendRequest<string> {
-  return { method: 'GET', path, answer: z.string() };
+  return { method: 'GET', path, schema: z.string() };
 }
 
 function send(calls: BackendCalls, route: BackendRoute, signal?: AbortSignal): Promise<string> {
   return calls.send(route, request(`/${route}`), { signal });
 }
 
-describe('calls that were left while they waited', () => {
-  it('keep no places from those that come later', async () => {
+describe('calls whose callers leave while they wait', () => {
+  it('keep no places from later calls', async () => {
     const calls = createCalls();
     let answer = (_text: string) => {};
     const answered = new Promise<string>((resolve) => (answer = resolve));
@@ -54,7 +54,7 @@ describe('a refusal with a long Retry-After', () => {
     let retryAfterMs = 3_536_000;
     respond = async () => {
       requests += 1;
-      throw new BackendUnavailableError('rate-limited', true, { status: 429, retryAfterMs });
+      throw new BackendUnavailableError('rate-limited', { status: 429, retryAfterMs });
     };
     for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
     expect(requests).toBe(30);
@@ -68,10 +68,10 @@ describe('a refusal with a long Retry-After', () => {
 });
 
 describe('calls of a route that hangs', () => {
-  it('take no places from other routes while one of them tries whether it is back', async () => {
+  it('take no places from other routes while one of them probes the backend', async () => {
     const calls = createCalls();
     respond = async () => {
-      throw new BackendUnavailableError('status', false);
+      throw new BackendUnavailableError('status', { status: 500 });
     };
     for (let failed = 0; failed < 5; failed++) await send(calls, 'user').catch(() => undefined);
     expect(calls.isCircuitOpen('user')).toBe(true);

@@ -1,59 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inSpan } from '@latchkey/tracing/spans';
+import type { BackendEnvironment } from '../config/environment.js';
+import { abortable } from './abortable.js';
 import { BackendError, type BackendOutcome, BackendUnavailableError } from './backend-errors.js';
-import type { BackendRequest, BackendTransport, Origin } from './backend-transport.js';
+import type { BackendRequest, BackendTransport, CallOptions } from './backend-transport.js';
 import { Bulkhead } from './bulkhead.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { RetryBudget } from './retry-budget.js';
-import { within } from './within.js';
 
 const MAX_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
+// A backend that fails every call gets a few more requests, not three times as many.
+const INITIAL_RETRIES = 2;
+const MAX_RETRIES = 5;
+const RETRIES_PER_CALL = 0.08;
 
 /** The kinds of calls, each with a circuit breaker of its own. */
 export const BACKEND_ROUTES = ['user', 'user-accounts', 'accounts', 'update'] as const;
 export type BackendRoute = (typeof BACKEND_ROUTES)[number];
 
-export interface CallOptions extends Origin {
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Receives events of calls and of their requests. It returns at once and never throws. */
 export interface BackendObserver {
   /** A call has ended, with all its retries. Its outcome may be that no request was sent. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;
-  /** A single request has ended. */
   onRequest(route: BackendRoute, outcome: BackendOutcome, durationMs: number): void;
-  /** A request is sent again. */
   onRetry(route: BackendRoute): void;
 }
 
-export interface CallLimits {
-  /** For one request, from the wait for a connection to the last byte. */
-  readonly responseTimeoutMs: number;
-  /** For a call with all its retries. */
-  readonly totalTimeoutMs: number;
-}
-
-interface Call<Answer> {
+interface Call<Result> {
   readonly route: BackendRoute;
-  readonly request: BackendRequest<Answer>;
-  readonly origin: Origin;
-  /** The caller's signal; its abort is not counted as a backend failure. */
-  readonly signal: AbortSignal | undefined;
+  readonly request: BackendRequest<Result>;
+  readonly options: CallOptions;
   readonly deadline: number;
 }
 
 /**
- * Calls the backend. A call makes up to 3 attempts within `totalTimeoutMs`. Each attempt passes the
- * route's circuit breaker and the shared bulkhead, and ends after `responseTimeoutMs`. Everything
- * ends at once when the caller leaves.
+ * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead,
+ * and ends after the response time-out, or at once when the caller leaves.
  */
 export class BackendCalls {
   observer: BackendObserver | undefined;
   private readonly bulkhead = new Bulkhead();
-  private readonly retryBudget = new RetryBudget();
+  private retryBudget = INITIAL_RETRIES;
   private readonly breakers: Readonly<Record<BackendRoute, CircuitBreaker>> = {
     user: new CircuitBreaker(),
     'user-accounts': new CircuitBreaker(),
@@ -63,48 +50,50 @@ export class BackendCalls {
 
   constructor(
     private readonly transport: Pick<BackendTransport, 'send'>,
-    private readonly limits: CallLimits,
+    private readonly timeouts: Pick<
+      BackendEnvironment,
+      'BACKEND_RESPONSE_TIMEOUT_MS' | 'BACKEND_TOTAL_TIMEOUT_MS'
+    >,
   ) {}
 
-  /** Whether calls of a route are refused, because most of them failed. */
   isCircuitOpen(route: BackendRoute): boolean {
     return this.breakers[route].isOpen;
   }
 
-  /** How many calls run, and how many wait for others to end. */
   get load(): Readonly<Record<'running' | 'waiting', number>> {
     return this.bulkhead.load;
   }
 
-  /** Reports how the work of one call ended. */
-  watchCall<Answer>(route: BackendRoute, work: () => Promise<Answer>): Promise<Answer> {
-    return watch(work, (outcome) => this.observer?.onCall(route, outcome));
+  /** Reports the outcome of a call, for which `send` may have been called never or many times. */
+  observeCall<Result>(route: BackendRoute, work: () => Promise<Result>): Promise<Result> {
+    return observe(work, (outcome) => this.observer?.onCall(route, outcome));
   }
 
   /** @throws BackendError, or `signal.reason`. */
-  async send<Answer>(
+  async send<Result>(
     route: BackendRoute,
-    request: BackendRequest<Answer>,
-    { signal, ...origin }: CallOptions,
-  ): Promise<Answer> {
-    const deadline = performance.now() + this.limits.totalTimeoutMs;
-    const call = { route, request, origin, signal, deadline };
-    this.retryBudget.fill();
+    request: BackendRequest<Result>,
+    options: CallOptions,
+  ): Promise<Result> {
+    const deadline = performance.now() + this.timeouts.BACKEND_TOTAL_TIMEOUT_MS;
+    this.retryBudget = Math.min(MAX_RETRIES, this.retryBudget + RETRIES_PER_CALL);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.attempt(call, attempt);
+        return await this.attempt({ route, request, options, deadline }, attempt);
       } catch (error) {
-        const delay = retryDelay(error, attempt);
-        const hasTime = delay !== undefined && performance.now() + delay < deadline;
-        // A write may have been done although no answer came.
-        if (request.method !== 'GET' || !hasTime || !this.retryBudget.take()) throw error;
-        await sleep(delay, undefined, { signal }).catch(() => undefined);
+        const delayMs = retryDelay(error, attempt);
+        const hasTime = delayMs !== undefined && performance.now() + delayMs < deadline;
+        // A write may have been done although no response came.
+        if (request.method !== 'GET' || !hasTime || this.retryBudget < 1) throw error;
+        this.retryBudget -= 1;
+        await sleep(delayMs, undefined, { signal: options.signal }).catch(() => undefined);
       }
     }
   }
 
-  private async attempt<Answer>(call: Call<Answer>, attempt: number): Promise<Answer> {
-    const { route, signal, deadline } = call;
+  private async attempt<Result>(call: Call<Result>, attempt: number): Promise<Result> {
+    const { route, deadline } = call;
+    const { signal } = call.options;
     const breaker = this.breakers[route];
     for (;;) {
       signal?.throwIfAborted();
@@ -115,10 +104,10 @@ export class BackendCalls {
       try {
         // Another call may have begun the probe while this one was queued.
         if (breaker.isProbing) continue;
+        signal?.throwIfAborted();
         return await breaker.run(() => {
-          signal?.throwIfAborted();
           if (attempt > 1) this.observer?.onRetry(route);
-          return watch(
+          return observe(
             () => this.request(call),
             (outcome, durationMs) => this.observer?.onRequest(route, outcome, durationMs),
           );
@@ -129,14 +118,16 @@ export class BackendCalls {
     }
   }
 
-  private async request<Answer>(call: Call<Answer>): Promise<Answer> {
-    const { route, request, origin, signal, deadline } = call;
+  private async request<Result>(call: Call<Result>): Promise<Result> {
+    const { route, request, options, deadline } = call;
     const hangUp = new AbortController();
-    const limit = Math.min(deadline, performance.now() + this.limits.responseTimeoutMs);
+    const limit = Math.min(deadline, performance.now() + this.timeouts.BACKEND_RESPONSE_TIMEOUT_MS);
     const span = { name: `backend ${route}`, kind: 'client' } as const;
-    const answer = inSpan(span, () => this.transport.send(request, origin, hangUp.signal));
+    const response = inSpan(span, () =>
+      this.transport.send(request, { ...options, signal: hangUp.signal }),
+    );
     try {
-      return await within(answer, signal, limit);
+      return await abortable(response, options.signal, limit);
     } catch (error) {
       hangUp.abort(error);
       throw error;
@@ -145,23 +136,24 @@ export class BackendCalls {
 }
 
 /**
- * Milliseconds until the next attempt, or undefined if there must be none. A slow answer is not
- * asked for again, since the backend may still be busy with it.
+ * Milliseconds until the next attempt, or undefined if there must be none. There is none after a
+ * time-out, since the backend may still be busy with the request.
  */
-function retryDelay(error: unknown, attempts: number): number | undefined {
-  if (!(error instanceof BackendUnavailableError) || attempts >= MAX_ATTEMPTS) return undefined;
+function retryDelay(error: unknown, attempt: number): number | undefined {
+  if (!(error instanceof BackendUnavailableError) || attempt >= MAX_ATTEMPTS) return undefined;
   const { reason, retryable, details } = error;
   const isTransient = reason === 'network' || reason === 'rate-limited' || reason === 'status';
   if (!isTransient || !retryable) return undefined;
-  // Random over the whole range, so that callers who failed together don't come back together.
-  const jitter = Math.random() * FIRST_DELAY_MS * 2 ** attempts;
+  // Random over the whole range, so that callers that failed together don't come back together.
+  const jitter = Math.random() * FIRST_DELAY_MS * 2 ** attempt;
   return (details.retryAfterMs ?? 0) + jitter;
 }
 
-async function watch<Answer>(
-  work: () => Promise<Answer>,
+/** Reports how work ended. */
+async function observe<Result>(
+  work: () => Promise<Result>,
   report: (outcome: BackendOutcome, durationMs: number) => void,
-): Promise<Answer> {
+): Promise<Result> {
   const startedAt = performance.now();
   let outcome: BackendOutcome = 'ok';
   try {

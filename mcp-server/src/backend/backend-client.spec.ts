@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseBackendEnvironment } from '../config/environment.js';
-import { BackendClient } from './backend-client.js';
+import { BackendClient, getBackendClient } from './backend-client.js';
 import {
   BackendRejectedError,
   BackendUnauthorizedError,
@@ -13,7 +13,6 @@ import {
   UserNotFoundError,
 } from './backend-errors.js';
 import { HALF_OPEN_AFTER_MS } from './circuit-breaker.js';
-import { getBackendClient } from './get-backend-client.js';
 
 const KEY = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
 
@@ -69,7 +68,7 @@ afterEach(async () => {
 });
 
 describe('getUserDetails', () => {
-  it('asks the documented route with the key, and gives the user', async () => {
+  it('requests the documented route with the key, and returns the user', async () => {
     expect(await client.getUserDetails('12345')).toEqual({ ...user('1'), source: 'backend' });
     expect(requests).toHaveLength(1);
     expect(requests[0]).toMatchObject({
@@ -91,7 +90,7 @@ describe('getUserDetails', () => {
     });
   });
 
-  it('takes fields that it does not know', async () => {
+  it('ignores fields that it does not know', async () => {
     handler = json(200, { user: { ...user('1'), nickname: 'J' }, more: true });
     expect(await client.getUserDetails('1')).not.toHaveProperty('nickname');
   });
@@ -115,12 +114,12 @@ describe('getUserDetails', () => {
     },
   );
 
-  it('asks nothing about what is no user id', async () => {
+  it('makes no request for a malformed user id', async () => {
     await expect(client.getUserDetails('../api-keys')).rejects.toBeInstanceOf(UserNotFoundError);
     expect(requests).toEqual([]);
   });
 
-  it.each([429, 502, 503, 504])('retries after %i, and takes the answer', async (status) => {
+  it.each([429, 502, 503, 504])('retries after %i, and returns the response', async (status) => {
     handler = (request, response) =>
       json(requests.length === 1 ? status : 200, { user: user('1') })(request, response);
     expect(await client.getUserDetails('1')).toMatchObject({ source: 'backend' });
@@ -154,7 +153,7 @@ describe('getUserDetails', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('takes a Retry-After of more than a day for a day', async () => {
+  it('treats a Retry-After of more than a day as a day', async () => {
     handler = json(429, {}, { 'retry-after': '9'.repeat(400) });
     await expect(client.getUserDetails('1')).rejects.toMatchObject({
       details: { retryAfterMs: 86_400_000 },
@@ -174,7 +173,7 @@ describe('getUserDetails', () => {
     await hungUp;
   });
 
-  it('answers with a labelled user when the backend is unavailable and fallback is on', async () => {
+  it('returns a labelled user when the backend is unavailable and fallback is on', async () => {
     handler = json(503, {});
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     expect(await falling.getUserDetails('7')).toMatchObject({
@@ -192,8 +191,16 @@ describe('getUserDetails', () => {
   });
 });
 
-describe('an answer that breaks off', () => {
-  it('is asked for again, since the backend may just have been stopped', async () => {
+describe('getUser', () => {
+  it('never returns a made-up user', async () => {
+    handler = json(500, {});
+    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(falling.getUser('7')).rejects.toMatchObject({ reason: 'status' });
+  });
+});
+
+describe('a response that breaks off', () => {
+  it('is requested again, since the backend may just have been stopped', async () => {
     handler = (request, response) => {
       if (requests.length > 1) return json(200, { user: user('1') })(request, response);
       response.writeHead(200, { 'content-length': '1000' }).write('{"user":', () => {
@@ -252,7 +259,7 @@ describe('a key that has a successor', () => {
     ]);
   });
 
-  it('is left without a word when the file has the successor', async () => {
+  it('is replaced without a log line when the file has the successor', async () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, KEY);
     const following = createClient({ INTERNAL_API_KEY: '', INTERNAL_API_KEY_FILE });
@@ -283,7 +290,7 @@ describe('getUserWithAccounts', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1?include=accounts']);
   });
 
-  it('makes one request for all users of an event-loop tick, and tells their accounts apart', async () => {
+  it('makes one request for all users of an event-loop tick, and separates their accounts', async () => {
     const accounts = { '1': ACCOUNTS, '2': [] };
     handler = json(200, { users: [user('2'), user('1')], nextCursor: null, accounts });
     const [first, second, absent] = await Promise.allSettled([
@@ -299,7 +306,7 @@ describe('getUserWithAccounts', () => {
     expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
   });
 
-  it('asks for up to 25 users in a request, whose accounts fit in a response', async () => {
+  it('requests at most 25 users at once, so that their accounts fit in a response', async () => {
     handler = json(200, { users: [], accounts: {}, nextCursor: null });
     const ids = Array.from({ length: 60 }, (_, index) => String(index));
     await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
@@ -329,7 +336,7 @@ describe('getUserWithAccounts', () => {
     expect(unreadable).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
-  it('asks for the accounts alone when the user is made up', async () => {
+  it('requests the accounts alone when the user is made up', async () => {
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
       (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
@@ -344,7 +351,7 @@ describe('getUserWithAccounts', () => {
 });
 
 describe('getUsers', () => {
-  it('makes one request of all ids of a turn, and leaves out who does not exist', async () => {
+  it('makes one request for all ids of an event-loop tick, and omits users that do not exist', async () => {
     handler = json(200, { users: [user('2'), user('1')], nextCursor: null });
     const [first, second] = await Promise.all([
       client.getUsers(['1', 'nobody']),
@@ -355,7 +362,7 @@ describe('getUsers', () => {
     expect(second.map(({ id }) => id)).toEqual(['2', '1']);
   });
 
-  it('leaves out what can be no id, and fails as a whole when the backend does', async () => {
+  it('omits malformed ids, and fails as a whole when the backend does', async () => {
     handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
     const found = await client.getUsers(['1', 'bad id!', '2']);
     expect(found.map(({ id }) => id)).toEqual(['1', '2']);
@@ -363,12 +370,12 @@ describe('getUsers', () => {
     await expect(client.getUsers(['1', 'bad id!', '2'])).rejects.toThrow(BackendRejectedError);
   });
 
-  it('gives no user for a single id that does not exist', async () => {
+  it('returns no user for a single id that does not exist', async () => {
     handler = json(404, {});
     expect(await client.getUsers(['nobody'])).toEqual([]);
   });
 
-  it('asks for up to 100 ids in a URL of up to 8 KiB', async () => {
+  it('requests up to 100 ids in a URL of up to 8 KiB', async () => {
     handler = json(200, { users: [], nextCursor: null });
     await client.getUsers(Array.from({ length: 150 }, (_, index) => String(index).padEnd(64, 'x')));
     const counts = requests.map(({ url }) => url.split(',').length);
@@ -380,7 +387,7 @@ describe('getUsers', () => {
 describe('calls of getUserDetails in one event-loop tick', () => {
   const USERS = { users: [user('1'), user('2')], nextCursor: null };
 
-  it('share a request, and get each their own user', async () => {
+  it('share a request, and each returns its own user', async () => {
     handler = json(200, USERS);
     const options = { requestId: 'request-1', actingUser: '1' };
     const [first, absent, second] = await Promise.allSettled([
@@ -389,7 +396,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
       client.getUserDetails('2'),
     ]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,absent,2']);
-    // Nobody in particular acts for several users.
+    // The request is not on behalf of one user.
     expect(requests[0]?.headers).not.toHaveProperty('x-acting-user');
     expect(first).toMatchObject({ value: { id: '1', source: 'backend' } });
     expect(second).toMatchObject({ value: { id: '2', source: 'backend' } });
@@ -398,13 +405,13 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('ask for a single user on the route of that user', async () => {
+  it('request a single user on the route of that user', async () => {
     const details = await Promise.all([client.getUserDetails('1'), client.getUserDetails('1')]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1']);
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('do not end when one caller leaves, who gets its own reason at once', async () => {
+  it('continue when one caller leaves, and that call rejects with its own reason at once', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);
@@ -438,7 +445,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     await hungUp;
   });
 
-  it('fail together when the backend does, and try again together', async () => {
+  it('fail together when the backend does, and are retried together', async () => {
     handler = (request, response) =>
       json(requests.length === 1 ? 503 : 200, USERS)(request, response);
     await Promise.all([client.getUserDetails('1'), client.getUserDetails('2')]);
@@ -499,7 +506,7 @@ describe('updatePhone', () => {
 describe('the circuit breaker', () => {
   const fail = () => client.getAccounts('1').catch((error: unknown) => error);
 
-  it('opens after failures, then lets exactly one call try, and closes when that succeeds', async () => {
+  it('opens after failures, then admits exactly one probe, and closes when it succeeds', async () => {
     handler = json(500, {});
     for (let count = 0; count < 5; count++) await fail();
     requests = [];
@@ -517,7 +524,7 @@ describe('the circuit breaker', () => {
     expect(requests).toHaveLength(51);
   });
 
-  it('does not close because the caller who tries it leaves', async () => {
+  it('does not close because the caller of the probe leaves', async () => {
     handler = json(500, {});
     for (let count = 0; count < 5; count++) await fail();
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
@@ -529,7 +536,7 @@ describe('the circuit breaker', () => {
     expect(await fail()).toMatchObject({ reason: 'circuit-open' });
   });
 
-  it('does not open because of users who do not exist', async () => {
+  it('does not open because of users that do not exist', async () => {
     handler = json(404, {});
     for (let count = 0; count < 30; count++) {
       await client.getUserDetails(`absent-${count}`).catch(() => undefined);
@@ -537,7 +544,7 @@ describe('the circuit breaker', () => {
     expect(requests).toHaveLength(30);
   });
 
-  it('does not close because of a user who is remembered as absent', async () => {
+  it('does not close because of a user that is remembered as absent', async () => {
     handler = json(404, {});
     await client.getUserDetails('absent').catch(() => undefined);
     handler = json(500, {});
@@ -549,7 +556,7 @@ describe('the circuit breaker', () => {
 });
 
 describe('an absent user', () => {
-  it('is asked for once on all routes together', async () => {
+  it('is requested once on all routes together', async () => {
     handler = json(404, {});
     await expect(client.getAccounts('absent')).rejects.toBeInstanceOf(UserNotFoundError);
     await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
@@ -605,7 +612,7 @@ describe('the bulkhead', () => {
 });
 
 describe('getBackendClient', () => {
-  it('gives the same client each time', () => {
+  it('returns the same client each time', () => {
     process.env.INTERNAL_API_KEY = KEY;
     expect(getBackendClient()).toBe(getBackendClient());
   });

@@ -1,9 +1,9 @@
 import { USER_ID } from '@latchkey/access-tokens/user-id';
 import { Logger } from '@nestjs/common';
 import { ApiKeySource } from '../config/api-key-source.js';
-import type { BackendEnvironment } from '../config/environment.js';
+import { type BackendEnvironment, parseBackendEnvironment } from '../config/environment.js';
 import { ExpiringMap } from '../expiring-map.js';
-import { BackendCalls, type BackendRoute, type CallOptions } from './backend-calls.js';
+import { BackendCalls, type BackendRoute } from './backend-calls.js';
 import {
   BackendUnavailableError,
   type UnavailableReason,
@@ -13,19 +13,16 @@ import { createBackendHttp } from './backend-http.js';
 import {
   type Account,
   type User,
-  type UserWithAccounts,
   accountsResponseSchema,
   userResponseSchema,
 } from './backend-schemas.generated.js';
-import { BackendTransport } from './backend-transport.js';
-import { createFallbackUser } from './fallback-user.js';
-import { UserLookups } from './user-lookups.js';
+import { BackendTransport, type CallOptions } from './backend-transport.js';
+import { UserLoader } from './user-loader.js';
 
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// Not what the backend refuses or answers in a way of its own, nor what this process has no room
-// for.
+// A refusal, an unusable response and an overload of this process are no outages.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -33,18 +30,29 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'circuit-open',
 ]);
 
+/** Stands in for a user while the backend is unavailable: no personal data, permission to read. */
+const FALLBACK_USER = {
+  email: 'customer@example.com',
+  name: 'Customer',
+  phone: null,
+  roles: [],
+  permissions: ['read'],
+  createdAt: '1970-01-01T00:00:00.000Z',
+  lastLoginAt: null,
+};
+
 /** A user, and whether the backend said so or it was made up because the backend is unavailable. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
 /**
- * The backend's internal user API. Every method throws a `BackendError`, or the
- * `signal.reason` of the caller.
+ * The backend's internal user API. The look-ups of one event-loop tick share a backend request.
+ * Every method throws a `BackendError`, or the `signal.reason` of the caller.
  */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
   readonly calls: BackendCalls;
-  private readonly users: UserLookups;
-  private readonly usersWithAccounts: UserLookups;
+  private readonly users: UserLoader;
+  private readonly usersWithAccounts: UserLoader;
   /**
    * Without it, one user's repeated calls would use up the misses that the backend allows this
    * server's key, and all users would be refused.
@@ -53,27 +61,23 @@ export class BackendClient {
 
   /** Makes a client with connections of its own. */
   constructor(private readonly environment: BackendEnvironment) {
-    const http = createBackendHttp(
-      environment.BACKEND_API_URL,
-      environment.BACKEND_CONNECT_TIMEOUT_MS,
-    );
+    const http = createBackendHttp(environment);
     const transport = new BackendTransport(http, new ApiKeySource(environment));
-    this.calls = new BackendCalls(transport, {
-      responseTimeoutMs: environment.BACKEND_RESPONSE_TIMEOUT_MS,
-      totalTimeoutMs: environment.BACKEND_TOTAL_TIMEOUT_MS,
-    });
-    this.users = new UserLookups(this.calls, 'user');
-    this.usersWithAccounts = new UserLookups(this.calls, 'user-accounts');
+    this.calls = new BackendCalls(transport, environment);
+    this.users = new UserLoader(this.calls, 'user');
+    this.usersWithAccounts = new UserLoader(this.calls, 'user-accounts');
   }
 
-  /**
-   * A user; a made-up one, with `source: 'fallback'`, if the backend is unavailable and fallback is
-   * on. The calls of one event-loop tick share a backend request.
-   */
+  /** A user as the backend knows it, never a made-up one. */
+  async getUser(id: string, options: CallOptions = {}): Promise<User> {
+    const { user } = await this.call('user', id, () => this.users.load(id, options));
+    return user;
+  }
+
+  /** A user; a made-up one if the backend is unavailable and fallback is on. */
   async getUserDetails(id: string, options: CallOptions = {}): Promise<UserDetails> {
     try {
-      const { user } = await this.callAbout(id, 'user', () => find(this.users, id, options));
-      return { ...user, source: 'backend' };
+      return { ...(await this.getUser(id, options)), source: 'backend' };
     } catch (error) {
       return this.fallBack(id, error);
     }
@@ -85,9 +89,9 @@ export class BackendClient {
     options: CallOptions = {},
   ): Promise<{ readonly user: UserDetails; readonly accounts: readonly Account[] }> {
     try {
-      return await this.callAbout(id, 'user-accounts', async () => {
-        const { user, accounts } = await find(this.usersWithAccounts, id, options);
-        if (accounts === undefined) throw new BackendUnavailableError('unusable-answer', false);
+      return await this.call('user-accounts', id, async () => {
+        const { user, accounts } = await this.usersWithAccounts.load(id, options);
+        if (accounts === undefined) throw new BackendUnavailableError('unusable-answer');
         return { user: { ...user, source: 'backend' }, accounts };
       });
     } catch (error) {
@@ -99,8 +103,8 @@ export class BackendClient {
   /** Users in the order of `ids`, without those that don't exist. */
   async getUsers(ids: readonly string[]): Promise<User[]> {
     const possible = ids.filter((id) => USER_ID.test(id));
-    const found = await this.calls.watchCall('user', () =>
-      Promise.all(possible.map((id) => this.users.find(id, {}))),
+    const found = await this.calls.observeCall('user', () =>
+      Promise.all(possible.map((id) => this.users.load(id, {}).catch(ignoreAbsence))),
     );
     return found.flatMap((each) => each?.user ?? []);
   }
@@ -112,15 +116,10 @@ export class BackendClient {
     options: CallOptions = {},
   ): Promise<Account[]> {
     const filter = type === undefined ? '' : `?type=${type}`;
-    const request = { method: 'GET', answer: accountsResponseSchema } as const;
-    const { accounts } = await this.callAbout(id, 'accounts', () =>
-      this.calls.send(
-        'accounts',
-        { ...request, path: `${userPath(id)}/accounts${filter}` },
-        options,
-      ),
-    );
-    return accounts;
+    const path = `/api/internal/users/${id}/accounts${filter}`;
+    const request = { method: 'GET', path, schema: accountsResponseSchema } as const;
+    const send = () => this.calls.send('accounts', request, options);
+    return (await this.call('accounts', id, send)).accounts;
   }
 
   /**
@@ -128,54 +127,51 @@ export class BackendClient {
    * have been done or not.
    */
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
-    const request = { method: 'PATCH', body: { phone }, answer: userResponseSchema } as const;
-    const { user } = await this.callAbout(id, 'update', () =>
-      this.calls.send('update', { ...request, path: userPath(id) }, options),
-    );
-    return user;
+    const path = `/api/internal/users/${id}`;
+    const body = { phone };
+    const request = { method: 'PATCH', path, body, schema: userResponseSchema } as const;
+    const send = () => this.calls.send('update', request, options);
+    return (await this.call('update', id, send)).user;
   }
 
-  private fallBack(id: string, error: unknown): UserDetails {
-    const isOutage = error instanceof BackendUnavailableError && OUTAGES.has(error.reason);
-    if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage) throw error;
-    this.logger.warn(`Answering with fallback data: ${error.message}`);
-    return { ...createFallbackUser(id), source: 'fallback' };
-  }
-
-  // Outside the policy: an answer from memory says nothing about the backend's health.
-  private callAbout<Answer>(
-    id: string,
+  /** Makes a call about one user, and remembers for a while that the user does not exist. */
+  private call<Result>(
     route: BackendRoute,
-    call: () => Promise<Answer>,
-  ): Promise<Answer> {
-    return this.calls.watchCall(route, async () => {
-      if (this.absentUsers.get(id)) throw new UserNotFoundError();
+    id: string,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    return this.calls.observeCall(route, async () => {
+      // Checked before it becomes part of a URL: no id can lead to another route.
+      if (!USER_ID.test(id) || this.absentUsers.get(id)) throw new UserNotFoundError();
       try {
-        return await call();
+        return await send();
       } catch (error) {
         if (error instanceof UserNotFoundError) this.absentUsers.set(id, true);
         throw error;
       }
     });
   }
+
+  private fallBack(id: string, error: unknown): UserDetails {
+    const isOutage = error instanceof BackendUnavailableError && OUTAGES.has(error.reason);
+    if (this.environment.BACKEND_FALLBACK !== 'mock' || !isOutage) throw error;
+    this.logger.warn(`Answering with fallback data: ${error.message}`);
+    return { id, ...FALLBACK_USER, source: 'fallback' };
+  }
 }
 
-async function find(
-  users: UserLookups,
-  id: string,
-  options: CallOptions,
-): Promise<UserWithAccounts> {
-  const found = await users.find(checkedId(id), options);
-  if (found === undefined) throw new UserNotFoundError();
-  return found;
+function ignoreAbsence(error: unknown): undefined {
+  if (!(error instanceof UserNotFoundError)) throw error;
 }
 
-// Checked before it becomes part of a URL: no id can lead to another route.
-function checkedId(id: string): string {
-  if (!USER_ID.test(id)) throw new UserNotFoundError();
-  return id;
-}
+let client: BackendClient | undefined;
 
-function userPath(id: string): string {
-  return `/api/internal/users/${checkedId(id)}`;
+/**
+ * The client for programs without Nest, configured by the environment variables: the same one each
+ * time, so that all callers share its connections.
+ * @throws EnvironmentError
+ */
+export function getBackendClient(): BackendClient {
+  client ??= new BackendClient(parseBackendEnvironment(process.env));
+  return client;
 }

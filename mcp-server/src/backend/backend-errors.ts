@@ -1,4 +1,4 @@
-/** Why no usable answer came. */
+/** Why the backend gave no usable response. */
 export type UnavailableReason =
   | 'network'
   | 'timeout'
@@ -13,60 +13,55 @@ export type UnavailableReason =
 export type BackendOutcome =
   'ok' | 'not-found' | 'unauthorized' | 'rejected' | 'abandoned' | UnavailableReason;
 
-/** A call of the backend failed. `retryable` says whether the same call may succeed later. */
+/** A call of the backend failed. */
 export abstract class BackendError extends Error {
-  abstract readonly outcome: BackendOutcome;
-  readonly retryable: boolean = false;
+  constructor(
+    readonly outcome: BackendOutcome,
+    message: string,
+  ) {
+    super(message);
+    this.name = new.target.name;
+  }
+
+  /** Whether the same call may succeed later. */
+  get retryable(): boolean {
+    return false;
+  }
 }
 
 /** The backend has no user with this id (404). */
 export class UserNotFoundError extends BackendError {
-  override readonly name = 'UserNotFoundError';
-  readonly outcome = 'not-found';
-
   constructor() {
-    super('The backend has no such user');
+    super('not-found', 'The backend has no such user');
   }
 }
 
 /** The backend refused this server's key (401), or the key lacks a scope (403). */
 export class BackendUnauthorizedError extends BackendError {
-  override readonly name = 'BackendUnauthorizedError';
-  readonly outcome = 'unauthorized';
-
-  constructor(readonly status: 401 | 403) {
-    super(`The backend refused the API key with status ${status}`);
+  constructor(status: 401 | 403) {
+    super('unauthorized', `The backend refused the API key with status ${status}`);
   }
 }
 
 /** The backend takes the call to be wrong (any other 4xx). */
 export class BackendRejectedError extends BackendError {
-  override readonly name = 'BackendRejectedError';
-  readonly outcome = 'rejected';
-
-  constructor(readonly status: number) {
-    super(`The backend rejected the call with status ${status}`);
+  constructor(status: number) {
+    super('rejected', `The backend rejected the call with status ${status}`);
   }
 }
 
-/** The backend gave no usable answer. */
+/** The backend gave no usable response. */
 export class BackendUnavailableError extends BackendError {
-  override readonly name = 'BackendUnavailableError';
-
   constructor(
     readonly reason: UnavailableReason,
-    override readonly retryable: boolean,
-    readonly details: {
-      readonly status?: number;
-      /** How long the backend asked to be left alone. */
-      readonly retryAfterMs?: number;
-    } = {},
+    /** `retryAfterMs`: how long the backend asked to be left alone. */
+    readonly details: { readonly status?: number; readonly retryAfterMs?: number } = {},
   ) {
-    const { status } = details;
-    super(`The backend is unavailable: ${reason}${status === undefined ? '' : ` ${status}`}`);
+    super(reason, `The backend is unavailable: ${reason} ${details.status ?? ''}`.trimEnd());
   }
 
-  get outcome(): UnavailableReason {
-    return this.reason;
+  override get retryable(): boolean {
+    if (this.reason === 'status') return [502, 503, 504].includes(this.details.status ?? 0);
+    return this.reason !== 'redirect' && this.reason !== 'unusable-answer';
   }
 }

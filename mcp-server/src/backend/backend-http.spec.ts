@@ -15,6 +15,9 @@ async function listen(started: Server): Promise<string> {
   return `127.0.0.1:${address.port}`;
 }
 
+const connect = (url: string, timeoutMs = 1000) =>
+  createBackendHttp({ BACKEND_API_URL: url, BACKEND_CONNECT_TIMEOUT_MS: timeoutMs });
+
 const serve = async (listener: RequestListener) =>
   `http://${await listen(createHttpServer(listener))}`;
 
@@ -22,14 +25,14 @@ describe('createBackendHttp', () => {
   it('gives up a connection that is not made in time, TLS included', async () => {
     // The server accepts connections and never completes the TLS handshake.
     const host = await listen(createServer());
-    const http = createBackendHttp(`https://${host}`, 100);
+    const http = connect(`https://${host}`, 100);
     const startedAt = performance.now();
     await expect(http.axiosRef.get('/')).rejects.toMatchObject({ code: 'UND_ERR_CONNECT_TIMEOUT' });
     expect(performance.now() - startedAt).toBeLessThan(3000);
   });
 
   it('refuses an absolute URL', async () => {
-    const http = createBackendHttp('http://127.0.0.1:1', 100);
+    const http = connect('http://127.0.0.1:1');
     const request = http.axiosRef.get('http://127.0.0.1:2/');
     await expect(request).rejects.toThrow('Only paths of the backend can be requested');
   });
@@ -40,7 +43,7 @@ describe('createBackendHttp', () => {
       seen.push(path);
       response.end('text');
     });
-    const http = createBackendHttp(`${url}/base/`, 1000);
+    const http = connect(`${url}/base/`);
     expect((await http.axiosRef.get('/users')).data).toBe('text');
     await http.axiosRef.get('//elsewhere.example/');
     expect(seen).toEqual(['/base/users', '/base//elsewhere.example/']);
@@ -51,7 +54,7 @@ describe('createBackendHttp', () => {
       response.write('x'.repeat(200_000));
       response.end('x'.repeat(200_000));
     });
-    const request = createBackendHttp(url, 1000).axiosRef.get('/');
+    const request = connect(url).axiosRef.get('/');
     await expect(request).rejects.toMatchObject({ code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
   });
 
@@ -63,7 +66,7 @@ describe('createBackendHttp', () => {
       response.on('close', hungUp);
       caller.abort();
     });
-    const request = createBackendHttp(url, 1000).axiosRef.get('/', { signal: caller.signal });
+    const request = connect(url).axiosRef.get('/', { signal: caller.signal });
     await expect(request).rejects.toThrow('canceled');
     await closed;
   });

@@ -12,35 +12,34 @@ import {
   BackendUnavailableError,
   UserNotFoundError,
 } from './backend-errors.js';
-import { DeprecationNotice } from './deprecation-notice.js';
 
 const MAX_RETRY_AFTER_MS = 86_400_000;
 const MAX_ISSUES = 5;
+const WARNING_INTERVAL_MS = 3_600_000;
 
-export interface BackendRequest<Answer> {
+export interface BackendRequest<Result> {
   readonly method: 'GET' | 'PATCH';
   /** With its query. */
   readonly path: string;
   readonly body?: unknown;
-  readonly answer: z.ZodType<Answer>;
+  /** Checks the response. */
+  readonly schema: z.ZodType<Result>;
 }
 
-/** Fields that link the backend's log lines to the tool call. */
-export interface Origin {
-  readonly requestId?: string | undefined;
+export interface CallOptions {
+  readonly requestId?: string;
   /** The user on whose behalf the call is made, for the backend's audit trail. */
-  readonly actingUser?: string | undefined;
+  readonly actingUser?: string;
   /** Passed on as it came, unless this server makes spans of its own. */
-  readonly trace?: TraceHeaders | undefined;
+  readonly trace?: TraceHeaders;
+  /** Aborted when nobody waits for the response any more. */
+  readonly signal?: AbortSignal;
 }
 
-/**
- * Sends single requests with the key, and turns whatever comes back into a checked answer or a
- * `BackendError`.
- */
+/** Sends single requests with the key; returns a checked response or throws a `BackendError`. */
 export class BackendTransport {
   private readonly logger = new Logger(BackendTransport.name);
-  private readonly deprecation = new DeprecationNotice();
+  private warnedAt = -WARNING_INTERVAL_MS;
 
   constructor(
     private readonly http: HttpService,
@@ -48,44 +47,37 @@ export class BackendTransport {
   ) {}
 
   /** @throws BackendError, or `signal.reason`. */
-  async send<Answer>(
-    request: BackendRequest<Answer>,
-    origin: Origin,
-    signal: AbortSignal,
-  ): Promise<Answer> {
+  async send<Result>(request: BackendRequest<Result>, options: CallOptions): Promise<Result> {
     const key = this.keys.current;
-    let response = await this.request(request, origin, key, signal);
+    let response = await this.request(request, options, key);
     if (response.status === 401) {
-      // Someone may have rotated the key. Asking again with the same one would only look like an
-      // attack.
-      await this.keys.refresh();
-      if (this.keys.current !== key) {
-        response = await this.request(request, origin, this.keys.current, signal);
+      // Repeated with the successor only: the same key again would look like an attack.
+      if (await this.keys.hasReplaced(key)) {
+        response = await this.request(request, options, this.keys.current);
       }
     } else if (response.headers.deprecation !== undefined) {
       // The file may have the key's successor already.
-      await this.keys.refresh();
-      if (this.keys.current === key) this.deprecation.give(response.headers);
+      if (!(await this.keys.hasReplaced(key))) this.warnOfDeprecation(response.headers);
     }
-    return this.readAnswer(response, request.answer);
+    if (response.status !== 200) throw this.errorOf(response);
+    return this.parse(response.data, request.schema);
   }
 
   private async request(
     { method, path, body }: BackendRequest<unknown>,
-    { requestId, actingUser, trace }: Origin,
+    { requestId, actingUser, trace, signal }: CallOptions,
     key: string,
-    signal: AbortSignal,
   ): Promise<AxiosResponse<string>> {
     try {
       return await this.http.axiosRef.request<string>({
         method,
         url: path,
-        ...(body === undefined ? {} : { data: JSON.stringify(body) }),
+        data: body === undefined ? undefined : JSON.stringify(body),
         headers: {
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          'content-type': body === undefined ? undefined : 'application/json',
           'x-api-key': key,
-          ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
-          ...(actingUser === undefined ? {} : { 'x-acting-user': actingUser }),
+          'x-request-id': requestId,
+          'x-acting-user': actingUser,
           ...trace,
           // Below this server's own span, where spans are made.
           ...traceHeaders(),
@@ -93,79 +85,71 @@ export class BackendTransport {
         signal,
       });
     } catch (error) {
-      signal.throwIfAborted();
-      // A new error without a cause: that of the HTTP client may hold the headers, and so the key.
-      throw this.unavailable(error);
+      signal?.throwIfAborted();
+      if (error instanceof errors.ResponseExceededMaxSizeError) {
+        throw this.reject('the body is too large');
+      }
+      // A response that breaks off has a code too: the backend may just have been stopped.
+      const isNetworkFault = error instanceof Error && 'code' in error;
+      // Without a cause: the HTTP client's error may hold the headers, and so the key.
+      throw new BackendUnavailableError(isNetworkFault ? 'network' : 'unusable-answer');
     }
   }
 
-  // An answer that breaks off is a network fault too: the backend may just have been stopped.
-  private unavailable(error: unknown): BackendUnavailableError {
-    if (error instanceof errors.ResponseExceededMaxSizeError) {
-      return this.reject('the body is too large');
+  private parse<Result>(text: string, schema: z.ZodType<Result>): Result {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      throw this.reject('the body is not JSON');
     }
-    const isNetworkFault = error instanceof Error && 'code' in error;
-    return isNetworkFault
-      ? new BackendUnavailableError('network', true)
-      : new BackendUnavailableError('unusable-answer', false);
+    const { success, data, error } = schema.safeParse(json);
+    if (success) return data;
+    // Zod's messages name types and patterns, no values.
+    const issues = error.issues
+      .slice(0, MAX_ISSUES)
+      .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+    throw this.reject(issues.join('; '));
   }
 
-  private readAnswer<Answer>(response: AxiosResponse<string>, schema: z.ZodType<Answer>): Answer {
-    const { status } = response;
-    if (status !== 200) throw this.errorOf(response);
-    const json = parseJson(response.data);
-    if (json === undefined) throw this.reject('the body is not JSON');
-    const parsed = schema.safeParse(json);
-    if (parsed.success) return parsed.data;
-    throw this.reject(describeIssues(parsed.error));
-  }
-
-  private errorOf(response: AxiosResponse): BackendError {
-    const { status } = response;
+  private errorOf({ status, headers }: AxiosResponse): BackendError {
+    const details = { status, retryAfterMs: parseRetryAfter(String(headers['retry-after'])) };
     if (status === 401 || status === 403) return new BackendUnauthorizedError(status);
     if (status === 404) return new UserNotFoundError();
-    if (status === 429) {
-      return new BackendUnavailableError('rate-limited', true, { status, ...retryAfter(response) });
-    }
-    if (status >= 500) {
-      const retryable = [502, 503, 504].includes(status);
-      return new BackendUnavailableError('status', retryable, { status, ...retryAfter(response) });
-    }
+    if (status === 429) return new BackendUnavailableError('rate-limited', details);
+    if (status >= 500) return new BackendUnavailableError('status', details);
     if (status >= 400) return new BackendRejectedError(status);
-    if (status >= 300) return new BackendUnavailableError('redirect', false, { status });
-    return this.reject(`the status is ${status}`, status);
+    if (status >= 300) return new BackendUnavailableError('redirect', details);
+    return this.reject(`the status is ${status}`);
   }
 
-  /** @param reason without any value of the answer, which may be personal data */
-  private reject(reason: string, status?: number): BackendUnavailableError {
+  /** @param reason without any value of the response, which may be personal data */
+  private reject(reason: string): BackendUnavailableError {
     this.logger.warn(`A response of the backend was rejected: ${reason}`);
-    const details = status === undefined ? {} : { status };
-    return new BackendUnavailableError('unusable-answer', false, details);
+    return new BackendUnavailableError('unusable-answer');
+  }
+
+  /** Logs, at most once an hour, the dates of `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). */
+  private warnOfDeprecation({ deprecation, sunset }: AxiosResponse['headers']): void {
+    if (performance.now() - this.warnedAt < WARNING_INTERVAL_MS) return;
+    this.warnedAt = performance.now();
+    const replacedAt = Number(/^@(\d{1,10})$/.exec(String(deprecation))?.[1]) * 1000;
+    const on = describeTime(' on', replacedAt);
+    const from = describeTime(' and will be refused from', Date.parse(String(sunset)));
+    this.logger.warn(
+      `The key for the backend was replaced${on}${from}: give this server the new one.`,
+    );
   }
 }
 
-/** The value of a JSON text, or undefined for any other text. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+// Never the header's own text: nothing unchecked goes into the log.
+function describeTime(words: string, time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? '' : `${words} ${date.toISOString()}`;
 }
 
-/**
- * Paths and expectations of the first issues. Zod's messages name types and patterns, no values.
- */
-function describeIssues({ issues }: z.ZodError): string {
-  const lines = issues
-    .slice(0, MAX_ISSUES)
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
-  return lines.join('; ');
-}
-
-/** `Retry-After` in seconds or as a date; 24 hours at most. */
-function retryAfter({ headers }: AxiosResponse): { retryAfterMs?: number } {
-  const text = String(headers['retry-after'] ?? '');
-  const retryAfterMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return retryAfterMs > 0 ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) } : {};
+/** Milliseconds of `Retry-After`, in seconds or as a date; 24 hours at most. */
+function parseRetryAfter(text: string): number | undefined {
+  const milliseconds = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return milliseconds > 0 ? Math.min(milliseconds, MAX_RETRY_AFTER_MS) : undefined;
 }

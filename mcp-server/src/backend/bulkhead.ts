@@ -1,5 +1,5 @@
+import { abortable } from './abortable.js';
 import { BackendUnavailableError } from './backend-errors.js';
-import { within } from './within.js';
 
 const MAX_RUNNING = 64;
 const MAX_WAITING = 256;
@@ -23,12 +23,12 @@ export class Bulkhead {
       this.running += 1;
       return;
     }
-    if (this.queue.size >= MAX_WAITING) throw new BackendUnavailableError('too-many-calls', true);
+    if (this.queue.size >= MAX_WAITING) throw new BackendUnavailableError('too-many-calls');
     let admit = () => {};
     const admitted = new Promise<void>((resolve) => (admit = resolve));
     this.queue.add(admit);
     try {
-      await within(admitted, signal, deadline);
+      await abortable(admitted, signal, deadline);
     } catch (error) {
       // The place may have been given in the same tick.
       if (!this.queue.delete(admit)) this.leave();
@@ -39,11 +39,8 @@ export class Bulkhead {
   /** Hands the place to the request that has waited longest, if there is one. */
   leave(): void {
     const [admit] = this.queue;
-    if (admit === undefined) {
-      this.running -= 1;
-      return;
-    }
-    this.queue.delete(admit);
-    admit();
+    if (admit === undefined) this.running -= 1;
+    else this.queue.delete(admit);
+    admit?.();
   }
 }

@@ -17,7 +17,7 @@ async function run(outcome: 'ok' | Error, times = 1): Promise<void> {
   for (let count = 0; count < times; count++) await breaker.run(send).catch(() => undefined);
 }
 
-const failure = new BackendUnavailableError('status', true, { status: 503 });
+const failure = new BackendUnavailableError('status', { status: 503 });
 
 describe('CircuitBreaker', () => {
   it('opens when more than half of the last 20 requests failed', async () => {
@@ -37,7 +37,7 @@ describe('CircuitBreaker', () => {
 
   it.each([
     new UserNotFoundError(),
-    new BackendUnavailableError('rate-limited', true, { status: 429 }),
+    new BackendUnavailableError('rate-limited', { status: 429 }),
     new Error('the caller left'),
   ])('does not open because of %s', async (error) => {
     await run(error, 30);

@@ -1,5 +1,5 @@
+import { abortable } from './abortable.js';
 import { BackendError, BackendUnavailableError } from './backend-errors.js';
-import { within } from './within.js';
 
 const WINDOW = 20;
 const MIN_REQUESTS = 5;
@@ -17,7 +17,8 @@ export class CircuitBreaker {
   private outcomes: boolean[] = [];
   /** Undefined while the circuit is closed. */
   private halfOpenAt: number | undefined;
-  private probe: { readonly ended: Promise<void>; readonly end: () => void } | undefined;
+  /** Settles when the request that probes the backend has ended. */
+  private probe: Promise<unknown> | undefined;
   private waitingForProbe = 0;
 
   /** Whether requests are refused, except for the probe. */
@@ -29,13 +30,11 @@ export class CircuitBreaker {
     return this.probe !== undefined;
   }
 
-  /** Waits for the outcome of the probe. */
   async waitForProbe(signal: AbortSignal | undefined, deadline: number): Promise<void> {
-    if (this.probe === undefined) return;
     if (this.waitingForProbe >= MAX_WAITING_FOR_PROBE) throw circuitOpen();
     this.waitingForProbe += 1;
     try {
-      await within(this.probe.ended, signal, deadline);
+      await abortable(Promise.allSettled([this.probe]), signal, deadline);
     } finally {
       this.waitingForProbe -= 1;
     }
@@ -50,38 +49,33 @@ export class CircuitBreaker {
    * Sends a request, which is the probe if the circuit is open, and records its outcome.
    * @throws BackendUnavailableError if the request is refused.
    */
-  async run<Answer>(send: () => Promise<Answer>): Promise<Answer> {
+  async run<Result>(send: () => Promise<Result>): Promise<Result> {
     this.requireAdmission();
     const isProbe = this.isOpen;
-    if (isProbe) this.beginProbe();
+    const response = send();
+    if (isProbe) this.probe = response;
     let succeeded: boolean | undefined;
     try {
-      const answer = await send();
+      const result = await response;
       succeeded = true;
-      return answer;
+      return result;
     } catch (error) {
-      succeeded = isHealthy(error);
+      succeeded = isProperResponse(error);
       throw error;
     } finally {
       if (isProbe) this.endProbe(succeeded === true);
-      else if (succeeded !== undefined) this.count(succeeded);
+      else if (succeeded !== undefined) this.record(succeeded);
     }
   }
 
-  private beginProbe(): void {
-    let end = () => {};
-    const ended = new Promise<void>((resolve) => (end = resolve));
-    this.probe = { ended, end };
-  }
-
   private endProbe(succeeded: boolean): void {
-    if (succeeded) this.close();
-    else this.open();
-    this.probe?.end();
     this.probe = undefined;
+    this.outcomes = [];
+    if (succeeded) this.halfOpenAt = undefined;
+    else this.open();
   }
 
-  private count(succeeded: boolean): void {
+  private record(succeeded: boolean): void {
     // Requests that were sent before the circuit opened say nothing new.
     if (this.isOpen) return;
     this.outcomes.push(succeeded);
@@ -94,19 +88,12 @@ export class CircuitBreaker {
   private open(): void {
     this.halfOpenAt = performance.now() + HALF_OPEN_AFTER_MS;
   }
-
-  private close(): void {
-    this.halfOpenAt = undefined;
-    this.outcomes = [];
-  }
 }
 
-const circuitOpen = () => new BackendUnavailableError('circuit-open', true);
+const circuitOpen = () => new BackendUnavailableError('circuit-open');
 
-/**
- * Whether an error is a proper answer of the backend; undefined where the backend was not at fault.
- */
-function isHealthy(error: unknown): boolean | undefined {
+/** Undefined if the request failed without the backend being at fault. */
+function isProperResponse(error: unknown): boolean | undefined {
   if (error instanceof BackendUnavailableError) return error.reason === 'rate-limited';
   return error instanceof BackendError ? true : undefined;
 }

@@ -6,37 +6,31 @@ const HEADER_VALUE = /^[\x21-\x2b\x2d-\x7e]+$/;
 
 interface KeyVariables {
   readonly NODE_ENV: string;
-  readonly INTERNAL_API_KEY?: string | undefined;
-  readonly INTERNAL_API_KEY_FILE?: string | undefined;
+  readonly INTERNAL_API_KEY?: string;
+  readonly INTERNAL_API_KEY_FILE?: string;
 }
 
-/**
- * The key for the backend: `INTERNAL_API_KEY`, or the first plaintext line of
- * `INTERNAL_API_KEY_FILE`.
- */
+/** `INTERNAL_API_KEY`, or the first plaintext line of `INTERNAL_API_KEY_FILE`. */
 export class ApiKeySource {
   private key: string;
-  private readonly file: string | undefined;
 
   constructor(private readonly variables: KeyVariables) {
     const { INTERNAL_API_KEY: key = '', INTERNAL_API_KEY_FILE: file } = variables;
-    this.file = file;
-    this.key = file === undefined ? key : (firstKey(readFileSync(file, 'utf8')) ?? '');
+    this.key = file === undefined ? key : firstKey(readFileSync(file, 'utf8'));
   }
 
-  /** Says what is wrong with the configured key, without it. */
+  /** Says what is wrong with the configured key, without the key. */
   static findProblem(variables: KeyVariables): string | undefined {
-    let key: string;
+    const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = variables;
+    if (key !== undefined && file !== undefined) return 'set it or INTERNAL_API_KEY, not both';
+    if (key === undefined && file === undefined) {
+      return 'is required; it must be a key that the backend knows';
+    }
     try {
-      key = new ApiKeySource(variables).current;
+      return findProblem(new ApiKeySource(variables).current, variables);
     } catch {
       return 'names a file that cannot be read';
     }
-    if (key === '') return 'names a file without a plaintext key';
-    if (!HEADER_VALUE.test(key))
-      return 'must be visible ASCII characters without spaces and commas';
-    const weakness = findWeakness(key, variables);
-    return weakness && `is ${weakness}: refused in production`;
   }
 
   get current(): string {
@@ -44,24 +38,28 @@ export class ApiKeySource {
   }
 
   /**
-   * Reads the file again, after a key was refused. A file that can't be used leaves the key as it
-   * is.
+   * Reads the file again. A file without a usable key changes nothing.
+   * @returns whether the key is now another one than `used`
    */
-  async refresh(): Promise<void> {
-    if (this.file === undefined) return;
-    const text = await readFile(this.file, 'utf8').catch(() => '');
-    const key = firstKey(text);
-    if (key === undefined || !HEADER_VALUE.test(key)) return;
-    if (findWeakness(key, this.variables) === undefined) this.key = key;
+  async hasReplaced(used: string): Promise<boolean> {
+    const { INTERNAL_API_KEY_FILE: file } = this.variables;
+    if (file !== undefined) {
+      const key = firstKey(await readFile(file, 'utf8').catch(() => ''));
+      if (findProblem(key, this.variables) === undefined) this.key = key;
+    }
+    return this.key !== used;
   }
 }
 
-function findWeakness(key: string, { NODE_ENV }: KeyVariables): string | undefined {
-  return NODE_ENV === 'production' ? findKeyWeakness(key) : undefined;
+function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefined {
+  if (key === '') return 'names a file without a plaintext key';
+  if (!HEADER_VALUE.test(key)) return 'must be visible ASCII characters without spaces and commas';
+  const weakness = NODE_ENV === 'production' ? findKeyWeakness(key) : undefined;
+  return weakness && `is ${weakness}: refused in production`;
 }
 
-// The backend's own key file may hold several keys, and digests, which are of no use for a caller.
-function firstKey(text: string): string | undefined {
+// The backend's own key file may hold several keys, and digests, which no caller can use.
+function firstKey(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
-  return lines.find((line) => line !== '' && !/^sha256:/i.test(line));
+  return lines.find((line) => line !== '' && !/^sha256:/i.test(line)) ?? '';
 }

@@ -25,15 +25,11 @@ import { ApiKeySource } from './api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
-// As the SDK compares them with what a request names; anything else would match none.
-const hostNames = () =>
-  wordList().pipe(
-    z
-      .array(
-        z.string().refine(isHostName, 'must be host names in lower case, without scheme and port'),
-      )
-      .min(1, 'must name a host'),
-  );
+// As the SDK compares them with the headers of a request; anything else would match none.
+const hostName = z
+  .string()
+  .refine(isHostName, 'must be host names in lower case, without scheme and port');
+const hostNames = wordList().pipe(z.array(hostName).min(1, 'must name a host')).optional();
 
 export const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
 
@@ -54,8 +50,8 @@ export const variables = backendVariables.extend({
   MCP_PORT: wholeNumber(0, 65_535).default(3001),
   MCP_PUBLIC_URL: httpUrl().optional(),
   TRUSTED_PROXIES: wordList().pipe(z.array(networkBlock)).default([]),
-  MCP_ALLOWED_HOSTS: hostNames().optional(),
-  MCP_ALLOWED_ORIGINS: hostNames().optional(),
+  MCP_ALLOWED_HOSTS: hostNames,
+  MCP_ALLOWED_ORIGINS: hostNames,
   MCP_TOKEN_AUDIENCE: z.string().optional(),
   MCP_TOKEN_ARGUMENT: oneOf(['deny', 'allow']).default('deny'),
   MCP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(600),
@@ -74,7 +70,6 @@ const backendSchema = backendVariables
   .transform(withBackendDefaults);
 
 const environmentSchema = variables
-  .superRefine(reportProblems(backendProblems), always)
   .superRefine(reportProblems(serverProblems), always)
   .transform(withBackendDefaults)
   .transform((environment) => {
@@ -118,12 +113,9 @@ export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
 type BackendVariables = z.output<typeof backendVariables>;
 type Variables = z.output<typeof variables>;
 
-function withBackendDefaults<Given extends BackendVariables>({
-  BACKEND_FALLBACK,
-  ...environment
-}: Given) {
-  const byDefault: 'off' | 'mock' = environment.NODE_ENV === 'production' ? 'off' : 'mock';
-  return { ...environment, BACKEND_FALLBACK: BACKEND_FALLBACK ?? byDefault };
+function withBackendDefaults<Given extends BackendVariables>(environment: Given) {
+  const byDefault = environment.NODE_ENV === 'production' ? 'off' : 'mock';
+  return { ...environment, BACKEND_FALLBACK: environment.BACKEND_FALLBACK ?? byDefault };
 }
 
 function isHostName(word: string): boolean {
@@ -132,19 +124,13 @@ function isHostName(word: string): boolean {
 }
 
 function* backendProblems(environment: BackendVariables): Generator<VariableProblem> {
-  const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = environment;
-  const production = environment.NODE_ENV === 'production';
-  if (key !== undefined && file !== undefined) {
-    yield ['INTERNAL_API_KEY_FILE', 'set it or INTERNAL_API_KEY, not both'];
-  } else if (key === undefined && file === undefined) {
-    yield ['INTERNAL_API_KEY', 'is required; it must be a key that the backend knows'];
-  } else {
-    const problem = ApiKeySource.findProblem(environment);
-    if (problem !== undefined)
-      yield [file === undefined ? 'INTERNAL_API_KEY' : 'INTERNAL_API_KEY_FILE', problem];
+  const { NODE_ENV, INTERNAL_API_KEY_FILE: file } = environment;
+  const problem = ApiKeySource.findProblem(environment);
+  if (problem !== undefined) {
+    yield [file === undefined ? 'INTERNAL_API_KEY' : 'INTERNAL_API_KEY_FILE', problem];
   }
-  const forced = environment.BACKEND_FALLBACK_IN_PRODUCTION === 'allow';
-  if (production && environment.BACKEND_FALLBACK === 'mock' && !forced) {
+  const isForced = environment.BACKEND_FALLBACK_IN_PRODUCTION === 'allow';
+  if (NODE_ENV === 'production' && environment.BACKEND_FALLBACK === 'mock' && !isForced) {
     yield [
       'BACKEND_FALLBACK',
       'mock shows invented users: refused in production, unless BACKEND_FALLBACK_IN_PRODUCTION=allow',
@@ -153,6 +139,7 @@ function* backendProblems(environment: BackendVariables): Generator<VariableProb
 }
 
 function* serverProblems(environment: Variables): Generator<VariableProblem> {
+  yield* backendProblems(environment);
   yield* findTokenProblems(environment, { required: true });
   if (environment.NODE_ENV !== 'production') return;
   const { MCP_PUBLIC_URL: url } = environment;

@@ -1,7 +1,15 @@
 import { HttpFront } from '@latchkey/http-front/http-front';
+import type { HttpService } from '@nestjs/axios';
 import { Controller, Get, Res } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
 import type { FastifyReply } from 'fastify';
-import { BackendHealth } from '../backend/backend-health.js';
+import { createBackendHttp } from '../backend/backend-http.js';
+import type { Environment } from '../config/environment.js';
+
+// The route is public: the backend is asked at most once per 250 ms.
+const FRESH_MS = 250;
+// Below the 1 s of a load balancer: a backend that hangs must not take this server out of rotation.
+const TIMEOUT_MS = 400;
 
 interface Readiness {
   readonly status: 'up' | 'draining';
@@ -10,14 +18,25 @@ interface Readiness {
 
 @Controller('health')
 export class HealthController {
-  constructor(
-    private readonly backend: BackendHealth,
-    private readonly front: HttpFront,
-  ) {}
+  private readonly http: HttpService;
+  private backend: Promise<'up' | 'down'> | undefined;
+  private askedAt = 0;
 
-  @Get()
-  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    return this.ready(reply);
+  constructor(
+    config: ConfigService<Environment, true>,
+    private readonly front: HttpFront,
+  ) {
+    this.http = createBackendHttp(config.get('backend', { infer: true }));
+  }
+
+  // 200 without the backend too: tools then answer with a clean error, which a client can't get
+  // from a server that the load balancer has taken away.
+  @Get(['', 'ready'])
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+    const checks = { backend: await this.askBackend() };
+    if (!this.front.requests.isDraining) return { status: 'up', checks };
+    void reply.code(503);
+    return { status: 'draining', checks };
   }
 
   @Get('live')
@@ -25,13 +44,16 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  // 200 without the backend too: tools then answer with a clean error, which a client can't get
-  // from a server that the load balancer has taken away.
-  @Get('ready')
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    const checks = { backend: (await this.backend.isUp()) ? 'up' : 'down' } as const;
-    if (!this.front.requests.isDraining) return { status: 'up', checks };
-    void reply.code(503);
-    return { status: 'draining', checks };
+  /** Asks without an API key whether the backend is ready. */
+  private askBackend(): Promise<'up' | 'down'> {
+    if (this.backend === undefined || performance.now() - this.askedAt > FRESH_MS) {
+      this.askedAt = performance.now();
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      this.backend = this.http.axiosRef.get('/api/health/ready', { signal }).then(
+        ({ status }) => (status === 200 ? 'up' : 'down'),
+        () => 'down',
+      );
+    }
+    return this.backend;
   }
 }

@@ -5,21 +5,18 @@ import type {
 } from '@latchkey/http-front/protocol-error-handler';
 import type { Logger } from 'pino';
 
-const RESPONSES: Readonly<Record<ProtocolError, { status: number; message: string }>> = {
-  MALFORMED_HTTP: { status: 400, message: 'The request is not valid HTTP' },
-  BODY_NOT_ALLOWED: { status: 400, message: 'A GET or HEAD request must not have a body' },
-  REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive' },
-  EXPECTATION_FAILED: { status: 417, message: 'Expect must be 100-continue' },
-  HEADERS_TOO_LARGE: {
-    status: 431,
-    message: 'The request headers are too large or too many (limit: 100)',
-  },
+const RESPONSES: Readonly<Record<ProtocolError, readonly [status: number, message: string]>> = {
+  MALFORMED_HTTP: [400, 'The request is not valid HTTP'],
+  BODY_NOT_ALLOWED: [400, 'A GET or HEAD request must not have a body'],
+  REQUEST_TIMEOUT: [408, 'The request took too long to arrive'],
+  EXPECTATION_FAILED: [417, 'Expect must be 100-continue'],
+  HEADERS_TOO_LARGE: [431, 'The request headers are too large or too many (limit: 100)'],
 };
 
 /** Renders protocol errors as Nest renders every other error, and logs them as requests. */
 export function reportProtocolErrors(logger: Logger): ReportProtocolError {
   return (error, requestId, request) => {
-    const { status, message } = RESPONSES[error];
+    const [status, message] = RESPONSES[error];
     logger.info({ requestId, method: request?.method ?? null, route: null, status }, 'request');
     return {
       status,

@@ -1,38 +1,41 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { IncomingMessage } from 'node:http';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { jsonRpcError } from '../http/json-rpc-error.js';
 
 export const MAX_REQUEST_BYTES = 256 * 1024;
 const TOO_LARGE = Symbol('too large');
 const utf8 = new TextDecoder();
 
 /**
- * Lets the MCP SDK answer a request of Node. The SDK's `toNodeHandler` passes each body through
- * five streams; here the body is parsed once, and only event streams are streamed.
+ * Lets the MCP SDK answer a request. The SDK's `toNodeHandler` passes each body through five
+ * streams; here the body is parsed once, and only event streams are streamed.
  */
 export async function exchange(
   handler: Pick<McpHttpHandler, 'fetch'>,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  { raw: incoming }: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<void> {
   const hangUp = new AbortController();
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) hangUp.abort();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) hangUp.abort();
   });
   const body = incoming.method === 'POST' ? await readBody(incoming) : '';
   // The client has left, perhaps in the middle of its request.
-  if (body === undefined || outgoing.destroyed) return;
-  const parsedBody = body === TOO_LARGE ? undefined : parseJson(body);
-  const { auth: authInfo } = incoming;
+  if (body === undefined || reply.raw.destroyed) return;
+  if (body === TOO_LARGE) {
+    const error = jsonRpcError(`The request body must not exceed ${MAX_REQUEST_BYTES} bytes`);
+    // The rest of the body is not read.
+    await reply.code(413).header('connection', 'close').send(error);
+    return;
+  }
+  const parsedBody = parseJson(body);
   const request = createRequest(incoming, parsedBody === undefined ? body : '', hangUp.signal);
-  const response = await handler.fetch(request, {
-    ...(authInfo === undefined ? {} : { authInfo }),
-    ...(parsedBody === undefined ? {} : { parsedBody }),
-  });
-  // The rest of the body is not read.
-  if (body === TOO_LARGE) outgoing.shouldKeepAlive = false;
-  await write(response, outgoing);
+  const response = await handler.fetch(request, { authInfo: incoming.auth, parsedBody });
+  const isStream = response.headers.get('content-type') === 'text/event-stream';
+  // Sent without a body rather than with an empty text, which would need a content type.
+  const content = isStream ? response.body : (await response.text()) || undefined;
+  await reply.code(response.status).headers(Object.fromEntries(response.headers)).send(content);
 }
 
 /** The body as text; undefined if the request is incomplete. */
@@ -64,36 +67,21 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @param body what the SDK has to refuse, or an empty text */
+/** @param body text that the SDK has to refuse, or none */
 function createRequest(
-  { method = 'GET', url = '/', headers: received }: IncomingMessage,
-  body: string | typeof TOO_LARGE,
+  { method, url = '/', headers: received }: IncomingMessage,
+  body: string,
   signal: AbortSignal,
 ): Request {
   const headers = new Headers();
   for (const [name, value] of Object.entries(received)) {
     if (value !== undefined) headers.set(name, String(value));
   }
-  // The SDK refuses a request by this header alone.
-  if (body === TOO_LARGE) headers.set('content-length', String(MAX_REQUEST_BYTES + 1));
   // The guards have checked the Host header; the SDK reads no host from the URL.
   return new Request(`http://localhost${url}`, {
     method,
     headers,
     signal,
-    ...(typeof body === 'string' && body !== '' ? { body } : {}),
+    body: body || undefined,
   });
-}
-
-async function write(response: Response, outgoing: ServerResponse): Promise<void> {
-  const { status, body } = response;
-  const headers = Object.fromEntries(response.headers);
-  if (body === null || headers['content-type'] !== 'text/event-stream') {
-    const text = await response.text();
-    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text);
-    return;
-  }
-  outgoing.writeHead(status, headers);
-  // It fails when the client leaves, which aborts the request too.
-  await pipeline(Readable.fromWeb(body), outgoing).catch(() => undefined);
 }

@@ -13,10 +13,10 @@ import {
 } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { type User, fromAuthInfo } from '../auth/user.js';
-import { readTraceContext } from '../backend/trace-context.js';
 import type { Environment } from '../config/environment.js';
 import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
 import { TOOLS, type Tool } from '../tools/tool.js';
+import { readTraceContext } from './trace-context.js';
 
 /** Set by the controller to the client's IP address. */
 export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
@@ -34,16 +34,7 @@ const tokenArgumentSchema = z
 // Clients of older versions say their name only in a request of its own.
 const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
 
-/**
- * Where the user comes from when it isn't the HTTP request: the token that a stdio process was
- * started with.
- */
-export type FindUser = () => Promise<User>;
-
-/**
- * Makes an MCP server with all tools for one request or one stdio connection. Nothing is shared
- * between them.
- */
+/** Makes an MCP server with all tools for one request or one stdio connection. */
 @Injectable()
 export class McpServerFactory {
   private readonly registrations;
@@ -57,7 +48,8 @@ export class McpServerFactory {
     this.registrations = tools.map((tool) => describeTool(tool, allowsTokenArgument));
   }
 
-  create(connection: McpRequestContext, findUser?: FindUser): McpServer {
+  /** @param findUser the user of a stdio connection; over HTTP, the request has the user */
+  create(connection: McpRequestContext, findUser?: () => Promise<User>): McpServer {
     const server = new McpServer(SERVER_INFO, {
       capabilities: { tools: { listChanged: false } },
       instructions: INSTRUCTIONS,

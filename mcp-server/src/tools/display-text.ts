@@ -2,10 +2,7 @@
 // private use.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 
-/**
- * Makes text of a profile fit to be read by a model: one line, nothing invisible, `maximum`
- * characters at most.
- */
+/** Makes text of a profile safe for a model: one line, visible, at most `maximum` characters. */
 export function displayText(text: string, maximum = 80): string {
   const line = text.replace(INVISIBLE, ' ').replace(/\s+/g, ' ').trim();
   const characters = Array.from(line);

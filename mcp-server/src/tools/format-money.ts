@@ -1,6 +1,5 @@
 const DECIMAL = /^-?\d{1,30}(?:\.\d{1,18})?$/;
 const CURRENCY = /^[A-Z]{3}$/;
-const MAX_DECIMALS = 18;
 // More than ISO 4217 has; a backend that invents currencies must not fill the memory.
 const MAX_FORMATS = 300;
 
@@ -14,22 +13,14 @@ const formats = new Map<string, Intl.NumberFormat>();
  */
 export function formatMoney(amount: string, currency: string): string {
   if (!isDecimal(amount) || !CURRENCY.test(currency)) throw new RangeError('Malformed money');
-  return formatOf(currency).format(amount);
-}
-
-function formatOf(currency: string): Intl.NumberFormat {
-  const existing = formats.get(currency);
-  if (existing !== undefined) return existing;
-  const style = { style: 'currency', currency } as const;
-  const { minimumFractionDigits } = new Intl.NumberFormat('en-US', style).resolvedOptions();
-  const format = new Intl.NumberFormat('en-US', {
-    ...style,
-    minimumFractionDigits,
-    maximumFractionDigits: MAX_DECIMALS,
-  });
-  if (formats.size >= MAX_FORMATS) formats.clear();
-  formats.set(currency, format);
-  return format;
+  let format = formats.get(currency);
+  if (format === undefined) {
+    const options = { style: 'currency', currency, maximumFractionDigits: 18 } as const;
+    format = new Intl.NumberFormat('en-US', options);
+    if (formats.size >= MAX_FORMATS) formats.clear();
+    formats.set(currency, format);
+  }
+  return format.format(amount);
 }
 
 function isDecimal(text: string): text is `${number}` {

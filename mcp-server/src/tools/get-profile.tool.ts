@@ -4,9 +4,7 @@ import { displayName, displayText } from './display-text.js';
 import { defineTool } from './tool.js';
 import { requireFields, requirePermission } from './user-requirements.js';
 
-const inputSchema = z.strictObject({});
-
-const outputSchema = z.object({
+const profileSchema = z.object({
   name: z.string(),
   email: z.string(),
   phone: z.string().nullable().describe('E.164, or null.'),
@@ -14,20 +12,7 @@ const outputSchema = z.object({
   permissions: z.array(z.string()),
   createdAt: z.string().describe('ISO 8601, UTC.'),
   lastLoginAt: z.string().nullable().describe('ISO 8601, UTC, or null.'),
-  source: z
-    .enum(['backend', 'fallback'])
-    .describe('With "fallback" none of this is real: the user service is unavailable.'),
 });
-
-const SHOWN_FIELDS = [
-  'name',
-  'email',
-  'phone',
-  'roles',
-  'permissions',
-  'createdAt',
-  'lastLoginAt',
-] as const;
 
 export const getProfile = (backend: BackendClient) =>
   defineTool({
@@ -36,10 +21,15 @@ export const getProfile = (backend: BackendClient) =>
     description: 'Shows the user’s own profile: name, email, phone, roles and permissions.',
     scope: 'profile:read',
     annotations: { readOnlyHint: true, openWorldHint: false },
-    input: inputSchema,
-    output: outputSchema,
-    async run(_args, { id }, options) {
-      const user = requireFields(await backend.getUserDetails(id, options), SHOWN_FIELDS);
+    input: z.strictObject({}),
+    output: profileSchema.extend({
+      source: z
+        .enum(['backend', 'fallback'])
+        .describe('With "fallback" none of this is real: the user service is unavailable.'),
+    }),
+    async run(_args, { userId }, options) {
+      const user = await backend.getUserDetails(userId, options);
+      requireFields(user, profileSchema.keyof().options);
       requirePermission(user, 'read');
       const { phone, createdAt, lastLoginAt, source } = user;
       const profile = {

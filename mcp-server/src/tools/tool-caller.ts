@@ -7,45 +7,37 @@ import { inSpan } from '@latchkey/tracing/spans';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { type User, pseudonym, toUser } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-calls.js';
-import { RateLimit } from '../limits/rate-limit.js';
-import { TokenFailures } from '../limits/token-failures.js';
+import { RateLimit } from '../auth/rate-limit.js';
+import { TokenFailures } from '../auth/token-failures.js';
+import { type User, pseudonym } from '../auth/user.js';
+import type { CallOptions } from '../backend/backend-transport.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 import { displayText } from './display-text.js';
-import { describeFailure } from './failure.js';
-import { MissingFieldsError } from './user-requirements.js';
 import { type Tool, ToolError } from './tool.js';
+import { toToolError } from './tool-failure.js';
+import { MissingFieldsError } from './user-requirements.js';
 
 /** The caller of a tool and its client. */
 export interface Invocation extends CallOptions {
   /** Finds the user of the connection; undefined if the token has to come as an argument. */
   readonly findUser: () => Promise<User | undefined>;
   /** The `jwt_token` argument, where it is allowed. */
-  readonly tokenArgument?: string | undefined;
+  readonly tokenArgument?: string;
   readonly era: 'legacy' | 'modern';
   /** The client's IP address, over HTTP. */
-  readonly clientAddress?: string | undefined;
+  readonly clientAddress?: string;
   /** The name that the client gives itself. */
-  readonly clientName?: string | undefined;
+  readonly clientName?: string;
 }
 
-/** A completed tool call. */
-export interface FinishedToolCall {
-  readonly tool: string;
-  /** `ok`, `cancelled`, or the code of the failure: one of a fixed set of words. */
-  readonly outcome: string;
-  readonly durationMs: number;
-}
-
-/**
- * Calls tools: identifies the user, checks the scope and the rate, gives every failure a fixed
- * sentence, and logs one line.
- */
+/** Calls tools: identifies the user, checks scope and rate, explains failures, logs one line. */
 @Injectable()
 export class ToolCaller {
-  /** Set by an observer, which returns at once and never throws. */
-  onFinished: (call: FinishedToolCall) => void = () => {};
+  /**
+   * Set by an observer, which returns at once and never throws. The outcome is `ok`, `cancelled`,
+   * or the code of the failure: one of a fixed set of words.
+   */
+  onFinished: (tool: string, outcome: string, durationMs: number) => void = () => {};
 
   constructor(
     private readonly verifier: AccessTokenVerifier,
@@ -77,13 +69,15 @@ export class ToolCaller {
     try {
       user = await this.identify(invocation);
       requireScope(user, tool.scope);
-      await this.requireRate(user);
-      const options = { ...invocation, actingUser: user.id };
+      this.requireRate(user);
+      const options = { ...invocation, actingUser: user.userId };
       const { message, structured } = await tool.run(args, user, options);
-      return answer(message, structured);
+      // The sentence first, then JSON for clients that don't read structured content.
+      const content = [message, JSON.stringify(structured)].map(toContent);
+      return { content, structuredContent: structured };
     } catch (error) {
-      const failure = describeFailure(error);
-      outcome = invocation.signal?.aborted ? 'cancelled' : failure.code;
+      const { code, message } = toToolError(error);
+      outcome = invocation.signal?.aborted ? 'cancelled' : code;
       if (error instanceof MissingFieldsError) {
         const fields = { tool: tool.name, fields: error.fields };
         this.logger.warn(
@@ -92,12 +86,22 @@ export class ToolCaller {
         );
       }
       if (outcome === 'unexpected') this.logger.error({ err: error }, 'a tool failed');
-      return { isError: true, content: [{ type: 'text', text: failure.sentence }] };
+      return { isError: true, content: [toContent(message)] };
     } finally {
       const durationMs = performance.now() - startedAt;
-      const finished = { tool: tool.name, outcome, durationMs };
-      this.onFinished(finished);
-      this.log(finished, invocation, user);
+      this.onFinished(tool.name, outcome, durationMs);
+      const { era, clientName: client, requestId } = invocation;
+      const fields = {
+        tool: tool.name,
+        outcome,
+        durationMs: Math.round(durationMs),
+        user: user === undefined ? null : pseudonym(user.userId),
+        client: client === undefined ? null : displayText(client, 64),
+        clientId: user?.clientId === undefined ? null : displayText(user.clientId, 64),
+        era,
+        requestId,
+      };
+      this.logger.info(fields, 'tool call');
     }
   }
 
@@ -105,11 +109,11 @@ export class ToolCaller {
     const { findUser, tokenArgument } = invocation;
     try {
       const user = await findUser();
-      if (user === undefined) return toUser(await this.verifier.verify(tokenArgument ?? ''));
+      if (user === undefined) return await this.verifier.verify(tokenArgument ?? '');
       if (tokenArgument === undefined) return user;
     } catch (error) {
       if (!(error instanceof AccessTokenError)) throw error;
-      await this.countFailure(error.fault, invocation);
+      this.countFailure(error.fault, invocation);
       const advice =
         error.fault === 'keys-unavailable' ? 'Try again in a few seconds' : 'Get a new one';
       throw new ToolError(`token-${error.fault}`, `${error.message}. ${advice}.`);
@@ -118,12 +122,13 @@ export class ToolCaller {
   }
 
   // Counts argument tokens only: the guard counts a connection's token, and stdio needs no limit.
-  private async countFailure(
+  private countFailure(
     fault: AccessTokenFault,
     { tokenArgument, clientAddress: address, requestId = '' }: Invocation,
-  ): Promise<void> {
-    if (tokenArgument === undefined || address === undefined || fault === 'keys-unavailable')
+  ): void {
+    if (tokenArgument === undefined || address === undefined || fault === 'keys-unavailable') {
       return;
+    }
     const seconds = this.tokenFailures.record({ fault, address, requestId });
     if (seconds === undefined) return;
     throw new ToolError(
@@ -133,30 +138,10 @@ export class ToolCaller {
   }
 
   // Per call, not per request: a batch (older protocol) holds up to 100 calls.
-  private async requireRate({ id }: User): Promise<void> {
-    const seconds = await this.rateLimit.consume(`calls of user:${id}`);
+  private requireRate({ userId }: User): void {
+    const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;
     throw new ToolError('rate-limited', `Too many tool calls: try again in ${seconds} s.`);
-  }
-
-  private log(
-    { tool, outcome, durationMs }: FinishedToolCall,
-    { era, clientName, requestId }: Invocation,
-    user: User | undefined,
-  ): void {
-    this.logger.info(
-      {
-        tool,
-        outcome,
-        durationMs: Math.round(durationMs),
-        user: user === undefined ? null : pseudonym(user.id),
-        client: clientName === undefined ? null : displayText(clientName, 64),
-        clientId: user?.clientId === undefined ? null : displayText(user.clientId, 64),
-        era,
-        requestId,
-      },
-      'tool call',
-    );
   }
 }
 
@@ -167,13 +152,6 @@ function requireScope(user: User, scope: string): void {
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);
 }
 
-/** The sentence first, then the same as JSON for clients that don't read structured content. */
-function answer(message: string, structured: Record<string, unknown>): CallToolResult {
-  return {
-    content: [
-      { type: 'text', text: message },
-      { type: 'text', text: JSON.stringify(structured) },
-    ],
-    structuredContent: structured,
-  };
+function toContent(text: string) {
+  return { type: 'text', text } as const;
 }

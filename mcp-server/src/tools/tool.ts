@@ -1,7 +1,7 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
 import type { Scope, User } from '../auth/user.js';
-import type { CallOptions } from '../backend/backend-calls.js';
+import type { CallOptions } from '../backend/backend-transport.js';
 
 /** Injects all tools, as a list of `Tool`. */
 export const TOOLS = Symbol('tools');
@@ -22,18 +22,15 @@ export interface Tool<
   /** Plain JSON types only: no dates, defaults or transforms, which clients can't check. */
   readonly output: Output;
 
-  /** @throws ToolError for what the user or model can act on. */
+  /**
+   * @returns a sentence for people, and the structured output
+   * @throws ToolError for what the user or model can act on.
+   */
   run(
     args: z.output<Input>,
     user: User,
     options: CallOptions,
-  ): Promise<ToolAnswer<z.output<Output>>>;
-}
-
-interface ToolAnswer<Output> {
-  /** A sentence for people. */
-  readonly message: string;
-  readonly structured: Output;
+  ): Promise<{ readonly message: string; readonly structured: z.output<Output> }>;
 }
 
 /** Checks a tool against its own schemas. */
@@ -47,8 +44,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 
+  /** @param code names the outcome in the log */
   constructor(
-    /** Names the outcome in the log. */
     readonly code: string,
     sentence: string,
   ) {

@@ -1,19 +1,14 @@
-import { isValidPhoneNumber } from 'libphonenumber-js';
 import { z } from 'zod';
 import type { BackendClient } from '../backend/backend-client.js';
 import { BackendRejectedError, BackendUnavailableError } from '../backend/backend-errors.js';
 import { ToolError, defineTool } from './tool.js';
-import { requireFields, requirePermission } from './user-requirements.js';
+import { requirePermission } from './user-requirements.js';
 
-const inputSchema = z.strictObject({
-  phone: z
-    .string()
-    .regex(/^\+[1-9]\d{1,14}$/, 'must be in E.164 format, such as +12025550123')
-    .refine((phone) => isValidPhoneNumber(phone), 'must be a valid phone number')
-    .describe('The new number in E.164 format, such as +12025550123.'),
-});
-
-const outputSchema = z.object({ phone: z.string().describe('The number that is stored now.') });
+const phoneSchema = z
+  .string()
+  .regex(/^\+[1-9]\d{1,14}$/, 'must be in E.164 format, such as +12025550123')
+  .refine(isValidPhoneNumber, 'must be a valid phone number')
+  .describe('The new number in E.164 format, such as +12025550123.');
 
 export const updatePhone = (backend: BackendClient) =>
   defineTool({
@@ -28,24 +23,26 @@ export const updatePhone = (backend: BackendClient) =>
       idempotentHint: true,
       openWorldHint: false,
     },
-    input: inputSchema,
-    output: outputSchema,
-    async run({ phone }, { id }, options) {
-      const user = await backend.getUserDetails(id, options);
-      // The permissions of a placeholder user are not those of the real one.
-      if (user.source === 'fallback') throw new BackendUnavailableError('status', true);
-      requirePermission(requireFields(user, ['permissions']), 'configure');
+    input: z.strictObject({ phone: phoneSchema }),
+    output: z.object({ phone: z.string().describe('The number that is stored now.') }),
+    async run({ phone }, { userId }, options) {
+      const user = await backend.getUser(userId, options);
+      requirePermission(user, 'configure');
       try {
-        const updated = await backend.updatePhone(id, phone, options);
-        return {
-          message: 'The phone number has been changed.',
-          structured: { phone: updated.phone ?? phone },
-        };
+        const updated = await backend.updatePhone(userId, phone, options);
+        const structured = { phone: updated.phone ?? phone };
+        return { message: 'The phone number has been changed.', structured };
       } catch (error) {
         throw explain(error);
       }
     },
   });
+
+/** Loads the rules of all countries with the first number, since they delay the start. */
+async function isValidPhoneNumber(phone: string): Promise<boolean> {
+  const rules = await import('libphonenumber-js');
+  return rules.isValidPhoneNumber(phone);
+}
 
 const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 

@@ -1,8 +1,5 @@
-import type { UserDetails } from '../backend/backend-client.js';
+import type { User } from '../backend/backend-schemas.generated.js';
 import { ToolError } from './tool.js';
-
-type Field = keyof UserDetails;
-type WithFields<Needed extends Field> = UserDetails & Required<Pick<UserDetails, Needed>>;
 
 /** The backend left out fields of the user, because this server's key may not read them. */
 export class MissingFieldsError extends ToolError {
@@ -18,31 +15,21 @@ export class MissingFieldsError extends ToolError {
  * Checks that the backend gave the fields of the user that a tool needs.
  * @throws MissingFieldsError
  */
-export function requireFields<Needed extends Field>(
-  user: UserDetails,
-  fields: readonly Needed[],
-): WithFields<Needed> {
-  if (hasFields(user, fields)) return user;
-  throw new MissingFieldsError(fields.filter((field) => user[field] === undefined));
-}
-
-function hasFields<Needed extends Field>(
-  user: UserDetails,
-  fields: readonly Needed[],
-): user is WithFields<Needed> {
-  return fields.every((field) => user[field] !== undefined);
+export function requireFields<Known extends User, Field extends string & keyof Known>(
+  user: Known,
+  fields: readonly Field[],
+): asserts user is Known & Required<Pick<Known, Field>> {
+  const missing = fields.filter((field) => user[field] === undefined);
+  if (missing.length > 0) throw new MissingFieldsError(missing);
 }
 
 /**
- * Checks what the backend's record of a user allows, since a token may be older than a change of
- * it.
+ * Checks the permissions in the backend's record, since a token may be older than a change of them.
  * @throws ToolError
  */
-export function requirePermission(
-  { permissions }: { readonly permissions: readonly string[] },
-  permission: 'read' | 'configure',
-): void {
-  if (permissions.includes(permission)) return;
+export function requirePermission(user: User, permission: 'read' | 'configure'): void {
+  requireFields(user, ['permissions']);
+  if (user.permissions.includes(permission)) return;
   throw new ToolError(
     'permission-missing',
     `The user lacks the permission "${permission}" for this. Trying again will not help.`,

@@ -24,7 +24,7 @@ let mcp: ServerProcess;
 let client: TestClient;
 let residentBefore: number;
 
-/** A server in front of the fake backend, with little patience. */
+/** A server before the fake backend, with short time-outs. */
 function startImpatient(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   return startMcp({
     BACKEND_API_URL: backend.url,
@@ -145,7 +145,7 @@ describe('a backend that', () => {
     expect(backend.requests.length).toBeLessThanOrEqual(3);
   });
 
-  it('answers 404 leads to a clean tool error', async () => {
+  it('responds with 404 leads to a clean tool error', async () => {
     await recover();
     backend.become(respond(404, {}));
     // For a user of its own, since the server remembers that the user is absent.
@@ -166,7 +166,7 @@ describe('a backend that', () => {
     await alone.stop();
   });
 
-  it('answers a healthy request again after all that', async () => {
+  it('is healthy again after all these faults serves the next call', async () => {
     await recover();
     const result = await client.callTool('get_balance');
     expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
@@ -184,7 +184,7 @@ describe('a write', () => {
     ['answers 503', respond(503, {})],
     ['says nothing', () => undefined],
   ] satisfies [string, Behaviour][])(
-    'is sent once to a backend that %s, and called uncertain',
+    'is sent once to a backend that %s, and reported as unconfirmed',
     async (_fault, behaviour) => {
       await recover();
       backend.become((socket, request) =>
@@ -199,14 +199,14 @@ describe('a write', () => {
 });
 
 describe('a retry storm', () => {
-  it('does not form: 1,000 calls of a failing backend become 100 requests at the most', async () => {
+  it('does not occur: 1,000 calls of a failing backend become at most 100 requests', async () => {
     await recover();
     backend.become(respond(503, {}));
     await callOften(client, 'get_profile', 1000);
     expect(backend.requests.length).toBeLessThanOrEqual(100);
   });
 
-  it('does not form where the circuit stays closed: 1.1 requests a call', async () => {
+  it('does not occur while the circuit stays closed: at most 1.1 requests per call', async () => {
     // Time-outs of a busy machine would open the circuit.
     const patient = await startMcp({
       BACKEND_API_URL: backend.url,
@@ -229,7 +229,7 @@ describe('a retry storm', () => {
 });
 
 describe('memory', () => {
-  it('in use grows by less than 30 MB while 400 answers are huge', async () => {
+  it('in use grows by less than 30 MB during 400 huge responses', async () => {
     // Of its own, since its memory is collected at each reading.
     const measured = await startImpatient(REPORTS_MEMORY);
     const caller = await connect(measured.url, await token('12345'));
@@ -247,7 +247,7 @@ describe('memory', () => {
   });
 
   it.runIf(process.platform === 'linux')(
-    'that the process holds has grown by less than 30 MB at most, after all that and 400 huge answers',
+    'of the process has grown by less than 30 MB at its peak, after all faults and 400 huge responses',
     async () => {
       await recover();
       backend.become(flood);
@@ -259,7 +259,7 @@ describe('memory', () => {
 });
 
 describe('the key', () => {
-  it('is in every request, and nowhere in what the process wrote', () => {
+  it('is in every request, and nowhere in the output of the process', () => {
     expect(backend.requests.every(({ text }) => text.includes(API_KEY))).toBe(true);
     expect(mcp.output).not.toContain(API_KEY);
   });

@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 describe('a backend that is killed under 50 concurrent calls and started again', () => {
-  it('gives clean answers throughout, and good ones soon after its return', async () => {
+  it('leads to clean tool errors, and to correct results soon after the restart', async () => {
     const DATABASE_URL = database.url;
     let backend = await startBackend({ DATABASE_URL });
     const BACKEND_API_URL = backend.origin;
@@ -82,7 +82,7 @@ describe('a backend that is killed under 50 concurrent calls and started again',
 });
 
 describe('a rotation of the key', () => {
-  it('is followed without a restart, by way of the file', async () => {
+  it('takes effect through the key file, without a restart', async () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, `${API_KEY}\n`);
     const first = await startBackend({ DATABASE_URL: database.url });
@@ -113,7 +113,7 @@ describe('a rotation of the key', () => {
 });
 
 describe('health', () => {
-  it('stays up without a backend, and says that there is none', async () => {
+  it('stays up without a backend, and reports the backend as down', async () => {
     const mcp = await startMcp({ BACKEND_API_URL: 'http://127.0.0.1:1' });
     for (const path of ['/health', '/health/ready']) {
       const answer = await fetch(new URL(path, mcp.origin));
@@ -126,7 +126,7 @@ describe('health', () => {
     await mcp.stop();
   });
 
-  it('says when there is one', async () => {
+  it('reports a backend that is ready as up', async () => {
     const backend = await startBackend({ DATABASE_URL: database.url });
     const mcp = await startMcp({ BACKEND_API_URL: backend.origin });
     const answer = await fetch(new URL('/health', mcp.origin));

@@ -12,7 +12,7 @@ it.each([
   ['v2 pinned to 2026-07-28', 1000],
   ['v1', 200],
 ] satisfies [ClientKind, number][])(
-  'shows each of two users at once only what is theirs, to clients of kind %s, %i times',
+  'shows each of two simultaneous users only their own data: client %s, %i times',
   async (kind, times) => {
     const callAs = async (name: string, balance: string) => {
       const accounts = { create: { type: 'checking', currency: 'USD', balance } } as const;
@@ -27,8 +27,7 @@ it.each([
       return [...seen];
     };
     const [ofAda, ofBob] = await Promise.all([callAs('Ada', '11.11'), callAs('Bob', '22.22')]);
-    // On a busy machine a name may fall back to "Customer": what counts is that it is never the
-    // other's.
+    // On a busy machine a name may fall back to "Customer", but it is never the other user's.
     expect(ofAda.join('\n')).toContain('Hello Ada! Your checking balance is $11.11.');
     expect(ofAda.join('\n')).not.toMatch(/Bob|22\.22/);
     expect(ofBob.join('\n')).toContain('Hello Bob! Your checking balance is $22.22.');

@@ -8,7 +8,7 @@ export interface FakeRequest {
   readonly receivedAt: number;
 }
 
-/** Does with a request what no HTTP library would let it do. */
+/** Responds to a request in ways that no HTTP library allows. */
 export type Behaviour = (socket: Socket, request: FakeRequest) => void;
 
 export const USER = {
@@ -66,7 +66,7 @@ export class FakeBackend {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Behaves like this from now on, and forgets what has been asked so far. */
+  /** Changes the behaviour, and forgets the requests so far. */
   become(behaviour: Behaviour): void {
     this.behaviour = behaviour;
     this.requests = [];

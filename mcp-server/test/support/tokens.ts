@@ -4,7 +4,7 @@ import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint
 export const AUDIENCE = 'http://localhost:3001/mcp';
 export const JWT_SECRET = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
 
-/** A good token for a user, except for what a test wants to be otherwise. */
+/** Mints a valid token for a user, except for the given fields. */
 export function token(userId: string, fields: Partial<TokenRequest> = {}): Promise<string> {
   return mintAccessToken({
     secret: JWT_SECRET,

@@ -1,26 +1,26 @@
 import { BackendUnavailableError } from './backend-errors.js';
 
 /**
- * Settles as `work` does, or rejects as soon as the caller leaves or the deadline has passed.
- * @param deadline on the clock of `performance.now()`; none if it is left out
+ * Settles as `work` does, or rejects as soon as the signal is aborted or the deadline has passed.
+ * @param deadline on the clock of `performance.now()`
  * @throws BackendUnavailableError after the deadline, or `signal.reason`.
  */
-export async function within<Result>(
+export async function abortable<Result>(
   work: Promise<Result>,
   signal: AbortSignal | undefined,
   deadline?: number,
 ): Promise<Result> {
   let stop = () => {};
   const interrupted = new Promise<never>((_resolve, reject) => {
-    const leave = () => reject(signal?.reason);
-    const expire = () => reject(new BackendUnavailableError('timeout', true));
+    const abort = () => reject(signal?.reason);
+    const expire = () => reject(new BackendUnavailableError('timeout'));
     const timer =
       deadline === undefined ? undefined : setTimeout(expire, deadline - performance.now());
-    if (signal?.aborted === true) leave();
-    signal?.addEventListener('abort', leave);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener('abort', abort);
     stop = () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', leave);
+      signal?.removeEventListener('abort', abort);
     };
   });
   try {

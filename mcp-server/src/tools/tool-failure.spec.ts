@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BackendUnavailableError } from '../backend/backend-errors.js';
-import { describeFailure } from './failure.js';
+import { toToolError } from './tool-failure.js';
 
-describe('describeFailure', () => {
+describe('toToolError', () => {
   it.each([
     [1, 'in 1 second.'],
     [999, 'in 1 second.'],
@@ -14,16 +14,16 @@ describe('describeFailure', () => {
     [86_400_000, 'in 24 hours.'],
     [undefined, 'in a few seconds.'],
   ])('tells the model to wait as long as the backend asked: %s ms', (retryAfterMs, words) => {
-    const details = { status: 429, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-    const error = new BackendUnavailableError('rate-limited', true, details);
-    expect(describeFailure(error)).toEqual({
+    const details = { status: 429, retryAfterMs };
+    const error = new BackendUnavailableError('rate-limited', details);
+    expect(toToolError(error)).toMatchObject({
       code: 'backend-rate-limited',
-      sentence: `The user service is unavailable at the moment. Try again ${words}`,
+      message: `The user service is unavailable at the moment. Try again ${words}`,
     });
   });
 
   it('advises against a retry that cannot succeed', () => {
-    const error = new BackendUnavailableError('status', false, { retryAfterMs: 1000 });
-    expect(describeFailure(error).sentence).toContain('Trying again is unlikely to help');
+    const error = new BackendUnavailableError('status', { status: 500, retryAfterMs: 1000 });
+    expect(toToolError(error).message).toContain('Trying again is unlikely to help');
   });
 });

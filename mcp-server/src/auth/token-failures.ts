@@ -1,4 +1,3 @@
-import type { AccessTokenFault } from '@latchkey/access-tokens/verifier';
 import { FailedAuthLimit } from '@latchkey/limits/failed-auth-limit';
 import { clientNetwork } from '@latchkey/limits/client-network';
 import { Inject, Injectable } from '@nestjs/common';
@@ -8,10 +7,10 @@ import type { Environment } from '../config/environment.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 
 /** The faults of a token itself. Not `keys-unavailable`: that token may be valid. */
-export type TokenFault = Exclude<AccessTokenFault, 'keys-unavailable'>;
-export const TOKEN_FAULTS: readonly TokenFault[] = ['malformed', 'expired', 'signature', 'claims'];
+export const TOKEN_FAULTS = ['malformed', 'expired', 'signature', 'claims'] as const;
+export type TokenFault = (typeof TOKEN_FAULTS)[number];
 
-export interface TokenFailure {
+interface TokenFailure {
   readonly fault: TokenFault;
   /** The client's IP address. */
   readonly address: string;
@@ -34,10 +33,7 @@ export class TokenFailures {
     this.limit = new FailedAuthLimit(this.perMinute);
   }
 
-  /**
-   * Records a token that was found to be wrong.
-   * @returns the seconds until the client may try again, if it is over the limit
-   */
+  /** @returns the seconds until the client may try again, if it is over the limit */
   record({ fault, address, requestId }: TokenFailure): number | undefined {
     this.onFailure(fault);
     const refusal = this.limit.count(address);

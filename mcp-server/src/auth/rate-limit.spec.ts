@@ -1,0 +1,32 @@
+import { ConfigService } from '@nestjs/config';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RateLimit } from './rate-limit.js';
+
+let limit: RateLimit;
+beforeEach(() => {
+  vi.useFakeTimers();
+  limit = new RateLimit(new ConfigService({ MCP_RATE_LIMIT: 3 }));
+});
+afterEach(() => vi.useRealTimers());
+
+const countAfter = (milliseconds: number) => {
+  vi.advanceTimersByTime(milliseconds);
+  return limit.count('user:1');
+};
+
+describe('RateLimit', () => {
+  it('admits at most the limit in any minute, also across the edge of a minute', () => {
+    const [first, second, third] = [countAfter(0), countAfter(50_000), countAfter(0)];
+    expect([first, second, third]).toEqual([undefined, undefined, undefined]);
+    expect(countAfter(0)).toBe(10);
+    // Only the first one has left the window.
+    expect(countAfter(10_000)).toBeUndefined();
+    expect(countAfter(0)).toBe(50);
+  });
+
+  it('counts each key by itself', () => {
+    for (let count = 0; count < 3; count++) limit.count('user:1');
+    expect(limit.count('user:1')).toBe(60);
+    expect(limit.count('user:2')).toBeUndefined();
+  });
+});

@@ -1,0 +1,111 @@
+import DataLoader from 'dataloader';
+import { abortable } from './abortable.js';
+import type { BackendCalls } from './backend-calls.js';
+import { BackendUnavailableError, UserNotFoundError } from './backend-errors.js';
+import {
+  type UserWithAccounts,
+  userPageWithAccountsSchema,
+  userWithAccountsSchema,
+} from './backend-schemas.generated.js';
+import type { CallOptions } from './backend-transport.js';
+
+const USERS_PATH = '/api/internal/users';
+// The most ids per request: 100 ids of 64 characters fit in the 8 KiB of a URL.
+const MAX_IDS = 100;
+// Fewer, so that the accounts of all users fit in a response of 256 KiB.
+const MAX_IDS_WITH_ACCOUNTS = 25;
+
+interface Lookup {
+  readonly id: string;
+  readonly options: CallOptions;
+}
+
+/** Loads users. The look-ups of one event-loop tick share a backend request; nothing is cached. */
+export class UserLoader {
+  private readonly loader: DataLoader<Lookup, UserWithAccounts>;
+  private readonly include: string;
+
+  constructor(
+    private readonly calls: BackendCalls,
+    private readonly route: 'user' | 'user-accounts',
+  ) {
+    const hasAccounts = route === 'user-accounts';
+    this.include = hasAccounts ? 'include=accounts' : '';
+    this.loader = new DataLoader((lookups) => this.loadBatch(lookups), {
+      cache: false,
+      maxBatchSize: hasAccounts ? MAX_IDS_WITH_ACCOUNTS : MAX_IDS,
+      batchScheduleFn: (load) => setImmediate(load),
+    });
+  }
+
+  /**
+   * The request goes on while another caller waits for it.
+   * @param id in the form of a user id, because it becomes part of a URL
+   * @throws BackendError, or `signal.reason`.
+   */
+  load(id: string, options: CallOptions): Promise<UserWithAccounts> {
+    return abortable(this.loader.load({ id, options }), options.signal);
+  }
+
+  private async loadBatch(lookups: readonly Lookup[]): Promise<(UserWithAccounts | Error)[]> {
+    const ids = [...new Set(lookups.map(({ id }) => id))];
+    const ended = new AbortController();
+    // A shared request carries the request id and the trace of its first caller.
+    const options = { ...lookups[0]?.options, signal: allAborted(lookups, ended.signal) };
+    try {
+      const users = await this.fetchUsers(ids, options);
+      return lookups.map(({ id }) => users.get(id) ?? new UserNotFoundError());
+    } catch (error) {
+      if (ids.length === 1 || !isUnusable(error)) throw error;
+      // One record that cannot be read must not fail the calls of other users.
+      const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
+      return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
+    } finally {
+      // A caller may use one signal for many look-ups.
+      ended.abort();
+    }
+  }
+
+  private async fetchUsers(
+    ids: readonly string[],
+    options: CallOptions,
+  ): Promise<ReadonlyMap<string, UserWithAccounts>> {
+    const [id] = ids;
+    if (id !== undefined && ids.length === 1) {
+      return new Map([[id, await this.fetchUser({ id, options })]]);
+    }
+    const path = `${USERS_PATH}?ids=${ids.join(',')}${this.include && `&${this.include}`}`;
+    const request = { method: 'GET', path, schema: userPageWithAccountsSchema } as const;
+    const page = await this.calls.send(this.route, request, { ...options, actingUser: undefined });
+    const accounts = new Map(Object.entries(page.accounts ?? {}));
+    return new Map(page.users.map((user) => [user.id, { user, accounts: accounts.get(user.id) }]));
+  }
+
+  private fetchUser({ id, options }: Lookup): Promise<UserWithAccounts> {
+    const path = `${USERS_PATH}/${id}${this.include && `?${this.include}`}`;
+    const request = { method: 'GET', path, schema: userWithAccountsSchema } as const;
+    return this.calls.send(this.route, request, options);
+  }
+}
+
+function isUnusable(error: unknown): boolean {
+  return error instanceof BackendUnavailableError && error.reason === 'unusable-answer';
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** A signal that is aborted when all callers have left; undefined if one of them never leaves. */
+function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
+  const signals = lookups.flatMap(({ options }) => options.signal ?? []);
+  if (signals.length < lookups.length) return undefined;
+  if (signals.length === 1) return signals[0];
+  const all = new AbortController();
+  const leave = () => {
+    if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', leave, { signal: ended });
+  leave();
+  return all.signal;
+}
