@@ -4,16 +4,12 @@ import { ProtectedResource, ProtectedResourceController } from './auth/protected
 import { VerifiedTokens } from './auth/verified-tokens.js';
 import { HealthController } from './health/health.controller.js';
 import { McpController } from './mcp/mcp.controller.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { ToolServerModule } from './tool-server.module.js';
-
-// Loaded only where it is used, since it delays the start.
-const metricsModules = process.env.MCP_METRICS_PORT
-  ? [(await import('./metrics/metrics.module.js')).MetricsModule]
-  : [];
 
 /** The tools over HTTP. */
 @Module({
-  imports: [ToolServerModule.logTo('stdout'), HttpFrontModule, ...metricsModules],
+  imports: [ToolServerModule.logTo('stdout'), HttpFrontModule, MetricsModule],
   controllers: [McpController, ProtectedResourceController, HealthController],
   providers: [ProtectedResource, VerifiedTokens],
 })

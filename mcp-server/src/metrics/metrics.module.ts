@@ -15,12 +15,20 @@ import { ToolCaller } from '../tools/tool-caller.js';
 
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** Metrics for Prometheus on `MCP_METRICS_PORT`, without which this module is not imported. */
+/**
+ * Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing
+ * is counted.
+ */
 @Module({
   providers: [
     {
       provide: Registry,
-      useFactory: () => createRegistry(true, new URL('../../package.json', import.meta.url)),
+      inject: [ConfigService],
+      useFactory: (config: ConfigService<Environment, true>) =>
+        createRegistry(
+          config.get('MCP_METRICS_PORT', { infer: true }) !== undefined,
+          new URL('../../package.json', import.meta.url),
+        ),
     },
     {
       provide: MetricsEndpoint,
@@ -36,6 +44,7 @@ const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 })
 export class MetricsModule implements OnModuleInit {
   constructor(
+    private readonly endpoint: MetricsEndpoint,
     private readonly registry: Registry,
     private readonly host: HttpAdapterHost,
     private readonly tokenFailures: TokenFailures,
@@ -44,6 +53,7 @@ export class MetricsModule implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
+    if (!this.endpoint.isEnabled) return;
     this.observeRequests();
     this.observeTools();
     this.observeBackend();
