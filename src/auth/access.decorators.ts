@@ -7,7 +7,7 @@ import {
   SCOPE_EXTENSION,
 } from '../openapi/operation-metadata.js';
 import { ApiKeyGuard } from './api-key.guard.js';
-import { DeclaredAccess } from './declared-access.js';
+import { DeclaredAccess } from './closed-by-default.guard.js';
 import { UserGuard } from './user.guard.js';
 
 export const Public = () => DeclaredAccess({ kind: 'public' });

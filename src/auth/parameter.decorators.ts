@@ -4,6 +4,7 @@ import { ApiHeader } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { invalidRequest } from '../problems/invalid-request.js';
+import { actingUserSchema } from './acting-user.schema.js';
 
 /** Injects the caller of the request's API key. */
 export const CallingPrincipal = createParamDecorator(
@@ -39,6 +40,13 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
   };
   return createParamDecorator(read, [document]);
 }
+
+/** Injects the user or operator that the caller claims to act for. */
+export const ActingUser = optionalHeader(
+  'X-Acting-User',
+  actingUserSchema,
+  'The user or operator that the caller acts for, for the audit trail. It is the caller’s claim and is not verified.',
+);
 
 function requestOf(context: ExecutionContext): FastifyRequest {
   return context.switchToHttp().getRequest<FastifyRequest>();
