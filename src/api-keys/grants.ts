@@ -7,17 +7,11 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-export interface Grant {
-  readonly scopes: readonly string[];
-  /** Empty for all. */
-  readonly readFields: readonly string[];
-  /** Empty for all. */
-  readonly writeFields: readonly string[];
-  /** Empty for all. */
-  readonly networks: readonly string[];
-  /** Requests per minute; null for the default. */
-  readonly rateLimit: number | null;
-}
+/** The rights of a key. An empty list stands for all, and a null rate limit for the default. */
+export type Grant = Pick<
+  ApiKeyRow,
+  'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
+>;
 
 interface Excess {
   readonly path: string;

@@ -1,22 +1,14 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { DatabaseUrls } from '../prisma/database-urls.js';
-import { Acknowledgements, type Collected, type Patience } from './key-sync/acknowledgements.js';
+import { Acknowledgements, type Collected } from './key-sync/acknowledgements.js';
 import { CHANGES_CHANNEL } from './key-sync/key-sync-session.js';
 import type { KeyRevision } from './key-sync/instance.js';
 import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
 
-export interface Propagation {
-  /** Live processes that have applied the change. */
-  readonly instances: number;
-  /** Live processes that have not acknowledged in time. */
-  readonly silentInstances: number;
+export interface Propagation extends Pick<Collected, 'instances' | 'silentInstances'> {
   /** Milliseconds from the beginning of the change until the last process applied it. */
   readonly effectiveAfterMs: number;
-}
-
-interface Changed {
-  readonly rows: readonly KeyRevision[];
 }
 
 /** Makes every process read the keys again and acknowledge them. */
@@ -47,13 +39,13 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it. With
-   * `untilEnforced`, for a revocation, it waits 5 s for instances that prove no shared root key:
-   * after that time no process admits the keys.
+   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it.
+   * @param untilEnforced waits 5 s for instances that prove no shared root key: after that time no
+   * process admits the keys
    * @param carryOut makes the change, and can end sessions that block it
    */
-  async propagate<Change extends Changed>(
-    patience: Patience,
+  async propagate<Change extends { readonly rows: readonly KeyRevision[] }>(
+    { untilEnforced }: { readonly untilEnforced: boolean },
     carryOut: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
@@ -62,28 +54,24 @@ export class KeyPropagation implements OnApplicationShutdown {
     // Also proves that the connection works, before anything is changed.
     const { expected } = await acknowledgements.findLiveInstances();
     const change = await carryOut(acknowledgements.blockers);
-    const collected = await acknowledgements
-      .collect(change.rows, patience)
-      // At least this process has not acknowledged.
+    const { unproven, completeAt, ...counts } = await acknowledgements
+      .collect(change.rows, untilEnforced)
       .catch(() => ({
-        acknowledged: 0,
-        silent: Math.max(1, expected.length),
+        instances: 0,
+        // At least this process has not acknowledged.
+        silentInstances: Math.max(1, expected.length),
         unproven: [],
         completeAt: startedAt,
       }));
-    this.reportUnproven(collected);
-    const { acknowledged, silent, completeAt } = collected;
-    const effectiveAfterMs = Math.ceil(completeAt - startedAt);
-    const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
+    if (unproven.length > 0) this.reportUnproven(unproven);
+    const propagation = { ...counts, effectiveAfterMs: Math.ceil(completeAt - startedAt) };
     return { ...change, propagation };
   }
 
-  private reportUnproven({ unproven }: Collected): void {
-    if (unproven.length === 0) return;
-    const count = unproven.length;
-    const ids = unproven.slice(0, 5).join(', ');
+  private reportUnproven(instances: readonly string[]): void {
+    const ids = instances.slice(0, 5).join(', ');
     this.logger.warn(
-      `Instances without a root key of this process: ${count} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
+      `Instances without a root key of this process: ${instances.length} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
     );
   }
 

@@ -27,14 +27,11 @@ interface InstanceRow {
   readonly proof: string | null;
 }
 
-export interface Patience {
-  /** Whether to wait for unproven instances until they apply the change or refuse issued keys. */
-  readonly untilEnforced: boolean;
-}
-
 export interface Collected {
-  readonly acknowledged: number;
-  readonly silent: number;
+  /** Live processes that have applied the change. */
+  readonly instances: number;
+  /** Live processes that have not acknowledged in time. */
+  readonly silentInstances: number;
   /** Ids of rows that may be forged. */
   readonly unproven: readonly string[];
   /** When the change was in force everywhere (`performance.now()`). */
@@ -89,10 +86,10 @@ export class Acknowledgements {
   /**
    * Waits up to 2 s until every expected process has acknowledged the revisions. An unproven
    * process may have other root keys, so its acknowledgements are ignored: it applies the change or
-   * refuses issued keys within `STALE_AFTER_MS`. If nothing else is missing, `collect` waits for
-   * that time.
+   * refuses issued keys within `STALE_AFTER_MS`.
+   * @param untilEnforced whether to wait for that time if nothing else is missing
    */
-  async collect(keys: readonly KeyRevision[], { untilEnforced }: Patience): Promise<Collected> {
+  async collect(keys: readonly KeyRevision[], untilEnforced: boolean): Promise<Collected> {
     const committedAt = performance.now();
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
     const enforcedAt = committedAt + STALE_AFTER_MS;
@@ -101,13 +98,14 @@ export class Acknowledgements {
       const { expected, unproven } = live;
       // Acknowledgements that have arrived meanwhile need no query.
       while (expected.some(isSilent) && (await this.waitForNext(deadline)));
-      const silent = expected.filter(isSilent).length;
-      const isUncertain = untilEnforced && silent === 0 && unproven.length > 0;
+      const silentInstances = expected.filter(isSilent).length;
+      const isUncertain = untilEnforced && silentInstances === 0 && unproven.length > 0;
       const until = isUncertain ? enforcedAt : deadline;
-      if ((silent === 0 && !isUncertain) || performance.now() >= until) {
+      if ((silentInstances === 0 && !isUncertain) || performance.now() >= until) {
         const times = expected.map((id) => this.acknowledgedAt(id, keys) ?? committedAt);
         const completeAt = Math.max(isUncertain ? enforcedAt : committedAt, ...times);
-        return { acknowledged: expected.length - silent, silent, unproven, completeAt };
+        const instances = expected.length - silentInstances;
+        return { instances, silentInstances, unproven, completeAt };
       }
       if (isUncertain) await this.waitForNext(enforcedAt);
     }
