@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditEvent } from '../generated/prisma/client.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { AuditChain, type AuditEvent } from './audit-chain.js';
+import { AuditChain } from './audit-chain.js';
 import type { AuditEventPage, AuditReport, ListAuditEvents } from './audit.schemas.js';
 
 const PAGE_SIZE = 1000;
@@ -11,11 +12,6 @@ const USER_SUBJECT = 'user:';
 interface NamedEvent extends Omit<AuditEvent, 'previousHash' | 'hash'> {
   readonly actorName: string | null;
   readonly subjectName: string | null;
-}
-
-interface KeyCheck {
-  readonly id: string;
-  readonly isInconsistent: boolean;
 }
 
 @Injectable()
@@ -61,8 +57,7 @@ export class AuditService {
   /**
    * Finds events that were changed or are missing, and keys that differ from their events. Users
    * change too often for a comparison of their rows.
-   * @param expectedHead the head of an earlier report, as `sequence:hash`, which the trail must
-   * contain
+   * @param expectedHead the head of an earlier report, which the trail must contain
    */
   async verify(expectedHead?: string): Promise<AuditReport> {
     const chain = new AuditChain(expectedHead);
@@ -76,11 +71,8 @@ export class AuditService {
     chain.end();
     return {
       events,
-      head: `${chain.head.sequence}:${chain.head.hash}`,
-      faults: chain.faults.map(({ sequence, problem }) => ({
-        sequence: Number(sequence),
-        problem,
-      })),
+      head: chain.head,
+      faults: chain.faults,
       inconsistentKeys: await this.findInconsistentKeys(keys),
     };
   }
@@ -88,33 +80,30 @@ export class AuditService {
   /** Also finds a truncated end, which the chain does not show, by the keys that have events. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
-    const stray: string[] = [];
-    // In pages, to keep statements short. Each page reads keys and events in one snapshot.
-    for (let last: string | null = null; ;) {
-      const page: KeyCheck[] = await this.readPageOfKeys(last);
-      for (const { id } of page) missing.delete(id);
-      stray.push(...page.filter(({ isInconsistent }) => isInconsistent).map(({ id }) => id));
-      if (page.length < KEYS_PAGE_SIZE) break;
-      last = page.at(-1)?.id ?? last;
-    }
-    return [...stray, ...missing].toSorted();
-  }
-
-  /** Returns the keys after an id, in order. Columns added later are not in older events. */
-  private readPageOfKeys(last: string | null): Promise<KeyCheck[]> {
-    return this.prisma.$queryRaw`
-      SELECT key.id, event.after IS NULL OR EXISTS (
-        SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
-        WHERE current.fields -> said.name IS DISTINCT FROM said.value
-      ) AS "isInconsistent"
-      FROM api_keys AS key
-      LEFT JOIN LATERAL (
-        SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
-      ) AS event ON true
-      -- Made once for each key, and not for each of its fields.
-      CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
-      WHERE ${last}::text IS NULL OR key.id > ${last}
-      ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
+    const inconsistent: string[] = [];
+    let page: { readonly id: string; readonly isInconsistent: boolean }[] = [];
+    do {
+      const last = page.at(-1)?.id ?? '';
+      // In pages, to keep statements short. Each page reads keys and events in one snapshot.
+      page = await this.prisma.$queryRaw`
+        SELECT key.id, event.after IS NULL OR EXISTS (
+          -- Columns added later are not in older events.
+          SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
+          WHERE current.fields -> said.name IS DISTINCT FROM said.value
+        ) AS "isInconsistent"
+        FROM api_keys AS key
+        LEFT JOIN LATERAL (
+          SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
+        ) AS event ON true
+        -- Made once for each key, and not for each of its fields.
+        CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
+        WHERE key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
+      for (const { id, isInconsistent } of page) {
+        missing.delete(id);
+        if (isInconsistent) inconsistent.push(id);
+      }
+    } while (page.length === KEYS_PAGE_SIZE);
+    return [...inconsistent, ...missing].toSorted();
   }
 }
 
