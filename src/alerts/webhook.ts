@@ -39,7 +39,9 @@ export class Webhook {
         headers: {
           'content-type': 'application/json',
           'user-agent': 'latchkey',
-          ...this.signature(body),
+          ...(this.secret !== undefined && {
+            'x-latchkey-signature': sign(body, this.secret, Math.floor(Date.now() / 1000)),
+          }),
         },
         signal: AbortSignal.any([left, limit]),
         maxRedirects: 0,
@@ -56,19 +58,13 @@ export class Webhook {
       throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no answer');
     }
   }
-
-  private signature(body: string): Record<string, string> {
-    if (this.secret === undefined) return {};
-    const seconds = Math.floor(Date.now() / 1000);
-    return { 'x-latchkey-signature': sign(this.secret, seconds, body) };
-  }
 }
 
 /**
  * Signs a body: `t=<seconds since 1970>,v1=<hex>`, HMAC-SHA256 of the time, a dot and the body. The
  * receiver can reject forged and replayed requests.
  */
-function sign(secret: string, seconds: number, body: string): string {
+function sign(body: string, secret: string, seconds: number): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
   return `t=${seconds},v1=${digest}`;
 }

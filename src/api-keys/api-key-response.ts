@@ -49,10 +49,8 @@ export function toLastUse(use: ApiKeyUse | undefined): ApiKey['lastUse'] {
   return { at: use.lastUsedAt.toISOString(), source: use.source, client: use.clientName };
 }
 
-export function statusOf(
-  { revokedAt, expiresAt, retiresAt }: Pick<ApiKeyRow, 'revokedAt' | 'expiresAt' | 'retiresAt'>,
-  now: Date,
-): ApiKey['status'] {
+export function statusOf(row: ApiKeyRow, now: Date): ApiKey['status'] {
+  const { revokedAt, expiresAt, retiresAt } = row;
   if (revokedAt !== null) return 'revoked';
   if (expiresAt <= now) return 'expired';
   if (retiresAt === null) return 'active';

@@ -45,9 +45,9 @@ export async function lockKeys(
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
   refuseExcess([
     ...excessScopes(issuer, grant),
-    ...excessFields('readFields', issuer, grant),
-    ...excessFields('writeFields', issuer, grant),
-    ...excessNetworks(issuer, grant),
+    ...excessOf('readFields', 'may read only', issuer, grant),
+    ...excessOf('writeFields', 'may write only', issuer, grant),
+    ...excessOf('networks', 'must come from', issuer, grant),
     ...excessRate(issuer.rateLimit ?? defaultRateLimit, grant.rateLimit ?? defaultRateLimit),
   ]);
 }
@@ -64,19 +64,16 @@ function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
     .map((scope) => ({ path: 'scopes', message: `the caller does not hold ${scope}` }));
 }
 
-function excessFields(path: 'readFields' | 'writeFields', issuer: Grant, grant: Grant): Excess[] {
-  const held = issuer[path];
-  const requested = grant[path];
-  if (held.length === 0) return [];
-  if (requested.length > 0 && requested.every((field) => held.includes(field))) return [];
-  const right = path === 'readFields' ? 'read' : 'write';
-  return [{ path, message: `the caller may ${right} only ${held.join(', ')}` }];
-}
-
-function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[] {
-  if (held.length === 0) return [];
-  if (networks.length > 0 && networks.every((network) => isPartOf(network, held))) return [];
-  return [{ path: 'networks', message: `the caller must come from ${held.join(', ')}` }];
+function excessOf(
+  path: 'readFields' | 'writeFields' | 'networks',
+  rule: string,
+  { [path]: held }: Grant,
+  { [path]: requested }: Grant,
+): Excess[] {
+  const isHeld = (entry: string) =>
+    path === 'networks' ? isPartOf(entry, held) : held.includes(entry);
+  if (held.length === 0 || (requested.length > 0 && requested.every(isHeld))) return [];
+  return [{ path, message: `the caller ${rule} ${held.join(', ')}` }];
 }
 
 function excessRate(held: number, requested: number): Excess[] {
@@ -132,10 +129,7 @@ export function successorLifetime(
 }
 
 /** Returns the end of a key's lineage, which keys of earlier releases do not store. */
-export function lineageEnd({
-  lineageEndsAt,
-  createdAt,
-}: Pick<ApiKeyRow, 'lineageEndsAt' | 'createdAt'>): Date {
+export function lineageEnd({ lineageEndsAt, createdAt }: ApiKeyRow): Date {
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }
 
