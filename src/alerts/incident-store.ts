@@ -21,7 +21,7 @@ interface OpenIncident {
 }
 
 export type Ending =
-  | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
+  | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
   | { readonly rule: AlertRule; readonly unless: readonly string[] };
 

@@ -51,7 +51,6 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  /** Detects keys that need attention. */
   async run(): Promise<void> {
     try {
       await this.detect(

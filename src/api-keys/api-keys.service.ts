@@ -51,7 +51,6 @@ import { KeyRevocation } from './key-revocation.js';
 import { KeyVerifier, keyIdOf } from './key-verifier.js';
 import { RootKeyStore } from './root-key-store.js';
 
-/** A key to be inserted, without its secret. */
 interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
@@ -248,7 +247,6 @@ export class ApiKeysService {
     });
   }
 
-  /** Returns the caller's row if the caller is an issued key. */
   private async issuerOf(
     { isRoot, keyId }: KeyAdmin,
     { prisma }: KeyChange,

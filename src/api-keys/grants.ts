@@ -52,7 +52,6 @@ export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: nu
   ]);
 }
 
-/** @throws ProblemException `GRANT_EXCEEDS_CALLER` if there is an excess */
 function refuseExcess(errors: readonly Excess[]): void {
   if (errors.length > 0)
     throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors: [...errors] });

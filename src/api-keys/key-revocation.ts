@@ -57,7 +57,6 @@ export class KeyRevocation {
       .map(nameOf);
   }
 
-  /** Keys below the key that are still valid. */
   get activeIssuedKeys(): NamedApiKey[] {
     return this.select('keep', this.keys).map(nameOf);
   }

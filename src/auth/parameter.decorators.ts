@@ -6,12 +6,10 @@ import type { z } from 'zod';
 import { invalidRequest } from '../problems/invalid-request.js';
 import { actingUserSchema } from './acting-user.schema.js';
 
-/** Injects the caller of the request's API key. */
 export const CallingPrincipal = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).principal,
 );
 
-/** Injects the user id of the request's access token. */
 export const UserId = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).userId,
 );
@@ -41,7 +39,6 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
   return createParamDecorator(read, [document]);
 }
 
-/** Injects the user or operator that the caller claims to act for. */
 export const ActingUser = optionalHeader(
   'X-Acting-User',
   actingUserSchema,
