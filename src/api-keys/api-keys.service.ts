@@ -220,20 +220,14 @@ export class ApiKeysService {
 
   /** Checks a key by its database row, as a server checks it by its cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
-    const askedAt = performance.now();
     const digest = Buffer.from(digestKey(apiKey), 'binary');
-    const rows = await this.prisma.$queryRaw<IssuedKeyRow[]>`
-      SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)} FROM api_keys WHERE digest = ${digest}`;
-    const [{ now }] = await this.prisma.$queryRaw<[{ now: Date }]>`SELECT now() AS now`;
+    const [row] = await this.prisma.$queryRaw<(IssuedKeyRow & { readonly now: Date })[]>`
+      SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)}, now() AS now FROM api_keys WHERE digest = ${digest}`;
     const cache = new IssuedKeyCache();
-    const reader = new IssuedKeyReader();
-    cache.put(rows.map((row) => reader.read(row)));
-    const clockOffset = now.getTime() - askedAt;
-    const source = { now: () => performance.now() + clockOffset, isFresh: () => true };
-    const verdict = new KeyVerifier(this.rootKeys, cache, source, this.config).verify(
-      apiKey,
-      address,
-    );
+    if (row !== undefined) cache.put([new IssuedKeyReader().read(row)]);
+    const state = { now: () => row?.now.getTime() ?? Date.now(), isFresh: () => true };
+    const verifier = new KeyVerifier(this.rootKeys, cache, state, this.config);
+    const verdict = verifier.verify(apiKey, address);
     return { outcome: verdict.outcome, keyId: keyIdOf(verdict) };
   }
 

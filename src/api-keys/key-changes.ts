@@ -88,10 +88,17 @@ export class KeyChanges {
     startedAt: number,
   ): Promise<Result> {
     const over = new AbortController();
+    const { signal } = over;
     const delayMs = Math.max(0, startedAt + PATIENCE_WITH_BLOCKERS_MS - performance.now());
-    const ending = endBlockers(pid, blockers, delayMs, over.signal).catch((error: unknown) =>
-      this.logger.warn(withoutArguments(error)),
-    );
+    const endBlockers = async () => {
+      for (let pauseMs = delayMs; ; pauseMs = END_BLOCKERS_INTERVAL_MS) {
+        await sleep(pauseMs, undefined, { signal });
+        await blockers.end(pid);
+      }
+    };
+    const ending = endBlockers().catch((error: unknown) => {
+      if (!signal.aborted) this.logger.warn(withoutArguments(error));
+    });
     try {
       return await change();
     } finally {
@@ -99,19 +106,6 @@ export class KeyChanges {
       // Before the connection returns to the pool, whose other sessions are not concerned.
       await ending;
     }
-  }
-}
-
-/** Ends blocking sessions after a delay and then at intervals, until the signal is aborted. */
-async function endBlockers(
-  pid: number,
-  blockers: Blockers,
-  delayMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let pauseMs = delayMs; !signal.aborted; pauseMs = END_BLOCKERS_INTERVAL_MS) {
-    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) await blockers.end(pid);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type KeyVerdict, KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
+import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../problems/problem.js';
 import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
@@ -28,7 +28,9 @@ export class ApiKeyGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const verdict = this.verify(request);
+    const header = request.headers['x-api-key'];
+    // Node joins repeated headers with a comma, which no key contains.
+    const verdict = this.keys.verify(typeof header === 'string' ? header : '', request.ip);
     request.keyId = keyIdOf(verdict);
     request.keyOutcome = verdict.outcome;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
@@ -44,12 +46,6 @@ export class ApiKeyGuard implements CanActivate {
     const counted = this.rateLimit.count(principal, reply);
     if (counted === undefined) return this.authorize(principal, context);
     return counted.then(() => this.authorize(principal, context));
-  }
-
-  private verify(request: FastifyRequest): KeyVerdict {
-    const header = request.headers['x-api-key'];
-    // Node joins repeated headers with a comma, which no key contains.
-    return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
   }
 
   private authorize({ scopes }: Principal, context: ExecutionContext): true {
