@@ -6,10 +6,9 @@ import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import {
-  type AttemptLabels,
   type AttemptOutcome,
   KEY_REFUSALS,
-  isAttempt,
+  type RequestLabels,
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 import { HOUR_MS } from '../time.js';
@@ -40,6 +39,7 @@ interface LastUse {
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(UsageRecorder.name);
+  private readonly isCounting: boolean;
   private readonly recorder = randomUUID();
   private readonly counts = new UsageCounts(MAX_COUNTS);
   private readonly lastUses = new Map<string, LastUse>();
@@ -52,16 +52,13 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     private readonly events: RequestEvents,
     /** The database's clock, by which idle keys are found. */
     private readonly keySync: KeySync,
-    private readonly config: ConfigService<Environment, true>,
-  ) {}
+    config: ConfigService<Environment, true>,
+  ) {
+    this.isCounting = config.get('USAGE_RECORDING', { infer: true }) === 'on';
+  }
 
   onModuleInit(): void {
-    const isCounting = this.config.get('USAGE_RECORDING', { infer: true }) === 'on';
-    this.events.observe((labels, events) => {
-      if (!isAttempt(labels)) return;
-      this.recordLastUse(labels);
-      if (isCounting) this.count(labels, events.length);
-    });
+    this.events.observe((labels, events) => this.record(labels, events.length));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
 
@@ -80,12 +77,13 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flushing;
   }
 
-  private recordLastUse({ keyId, outcome, source, client }: AttemptLabels): void {
-    if (keyId === null || REFUSALS.has(outcome)) return;
-    this.lastUses.set(keyId, { keyId, at: new Date(this.keySync.now()), source, client });
-  }
-
-  private count({ keyId, method, route, outcome }: AttemptLabels, requests: number): void {
+  private record(labels: RequestLabels, requests: number): void {
+    const { keyId, outcome, source, client, method, route } = labels;
+    if (outcome === null) return;
+    if (keyId !== null && !REFUSALS.has(outcome)) {
+      this.lastUses.set(keyId, { keyId, at: new Date(this.keySync.now()), source, client });
+    }
+    if (!this.isCounting) return;
     this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
   }
 
