@@ -23,7 +23,7 @@ interface OpenIncident {
 export type Ending =
   | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
-  | { readonly rule: AlertRule; readonly unless: readonly string[] };
+  | { readonly rule: AlertRule; readonly exceptSubjects: readonly string[] };
 
 /**
  * Incidents in the database. Of several processes that detect the same one, the first opens it, and
@@ -113,5 +113,5 @@ function conditionOf(ending: Ending): Prisma.Sql {
       AND last_seen_at < now() - ${ending.quietForSeconds} * interval '1 second'`;
   }
   if ('subject' in ending) return Prisma.sql`open_key = ${openKey(ending)}`;
-  return Prisma.sql`rule = ${ending.rule} AND subject <> ALL(${[...ending.unless]}::text[])`;
+  return Prisma.sql`rule = ${ending.rule} AND subject <> ALL(${[...ending.exceptSubjects]}::text[])`;
 }

@@ -86,6 +86,6 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
       WHERE revoked_at IS NULL AND rotated_at IS NULL AND expires_at > now() AND ${condition}
       ORDER BY expires_at LIMIT ${MAX_KEYS}`;
     for (const key of due) this.alerts.raise(rule, key.id, detailsOf(key));
-    await this.alerts.end({ rule, unless: due.map(({ id }) => id) });
+    await this.alerts.end({ rule, exceptSubjects: due.map(({ id }) => id) });
   }
 }

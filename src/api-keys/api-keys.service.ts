@@ -88,14 +88,14 @@ export class ApiKeysService {
     idempotencyKey?: string,
   ): Promise<CreatedApiKey> {
     const { row, secret } = await this.propagate(caller, async (change) => {
-      await lockKeys(caller, { ids: [], managersToo: false }, change);
+      await lockKeys(caller, { ids: [], includeAdmins: false }, change);
       const key = this.describeNew(input, await this.issuerOf(caller, change), change);
       if (idempotencyKey === undefined) return this.insert(caller, key, change);
       const request = { callerId: caller.keyId, idempotencyKey, body: input };
       const id = await reserveIdempotencyKey(request, key.id, change);
       if (id === key.id) return this.insert(caller, key, change);
       // A repeated request changes nothing, but every process confirms once more.
-      const known = await this.row(id, change.prisma);
+      const known = await this.findRow(id, change.prisma);
       await announceAgain([known], change);
       return { row: known, secret: null };
     });
@@ -104,7 +104,7 @@ export class ApiKeysService {
 
   /** @throws ProblemException `API_KEY_NOT_FOUND` */
   async get(id: string): Promise<ApiKey> {
-    return this.toResponse(await this.row(id));
+    return this.toResponse(await this.findRow(id));
   }
 
   /** Returns a page of all keys, including ended ones, oldest first. */
@@ -148,8 +148,8 @@ export class ApiKeysService {
   async rotate(caller: KeyAdmin, id: string, input: RotateApiKey): Promise<RotatedApiKey> {
     const { row, secret, predecessor } = await this.propagate(caller, async (change) => {
       const { prisma, now } = change;
-      await lockKeys(caller, { ids: [id], managersToo: false }, change);
-      const old = await this.row(id, prisma);
+      await lockKeys(caller, { ids: [id], includeAdmins: false }, change);
+      const old = await this.findRow(id, prisma);
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
@@ -236,8 +236,8 @@ export class ApiKeysService {
     change: (change: KeyChange) => Promise<Change>,
   ) {
     return this.propagation.propagate({ untilEnforced: false }, async () => {
-      const made = await this.changes.run(actorOf(caller), change);
-      return { ...made, rows: [made.row] };
+      const changed = await this.changes.run(actorOf(caller), change);
+      return { ...changed, rows: [changed.row] };
     });
   }
 
@@ -245,7 +245,7 @@ export class ApiKeysService {
     { isRoot, keyId }: KeyAdmin,
     { prisma }: KeyChange,
   ): Promise<ApiKeyRow | undefined> {
-    return isRoot ? undefined : this.row(keyId, prisma);
+    return isRoot ? undefined : this.findRow(keyId, prisma);
   }
 
   private describeNew(
@@ -306,7 +306,7 @@ export class ApiKeysService {
     });
   }
 
-  private async row(id: string, prisma: KeyChange['prisma'] = this.prisma): Promise<ApiKeyRow> {
+  private async findRow(id: string, prisma: KeyChange['prisma'] = this.prisma): Promise<ApiKeyRow> {
     const row = await prisma.apiKey.findUnique({ where: { id }, ...WITHOUT_DIGEST });
     if (row === null) throw new ProblemException('API_KEY_NOT_FOUND');
     return row;

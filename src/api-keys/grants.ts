@@ -25,17 +25,17 @@ interface Excess {
  */
 export async function lockKeys(
   caller: Principal,
-  { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
+  { ids, includeAdmins }: { readonly ids: readonly string[]; readonly includeAdmins: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
   // In one statement and one order, so that concurrent changes do not deadlock.
-  const held = await prisma.$queryRaw<{ id: string; isInForce: boolean }[]>`
-    SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isInForce"
+  const locked = await prisma.$queryRaw<{ id: string; isValid: boolean }[]>`
+    SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isValid"
     FROM api_keys
-    WHERE id = ANY(${[caller.keyId, ...ids]}::text[]) OR (${managersToo} AND 'keys:write' = ANY(scopes))
+    WHERE id = ANY(${[caller.keyId, ...ids]}::text[]) OR (${includeAdmins} AND 'keys:write' = ANY(scopes))
     ORDER BY id FOR UPDATE`;
-  const isInForce = held.some((key) => key.id === caller.keyId && key.isInForce);
-  if (!caller.isRoot && !isInForce) throw new ProblemException('INVALID_API_KEY');
+  const isValid = locked.some((key) => key.id === caller.keyId && key.isValid);
+  if (!caller.isRoot && !isValid) throw new ProblemException('INVALID_API_KEY');
 }
 
 /**

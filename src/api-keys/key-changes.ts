@@ -87,8 +87,8 @@ export class KeyChanges {
     blockers: Blockers,
     startedAt: number,
   ): Promise<Result> {
-    const over = new AbortController();
-    const { signal } = over;
+    const finished = new AbortController();
+    const { signal } = finished;
     const delayMs = Math.max(0, startedAt + PATIENCE_WITH_BLOCKERS_MS - performance.now());
     const endBlockers = async () => {
       for (let pauseMs = delayMs; ; pauseMs = END_BLOCKERS_INTERVAL_MS) {
@@ -102,7 +102,7 @@ export class KeyChanges {
     try {
       return await change();
     } finally {
-      over.abort();
+      finished.abort();
       // Before the connection returns to the pool, whose other sessions are not concerned.
       await ending;
     }
@@ -124,12 +124,12 @@ class ChangeQueue {
    * @throws ProblemException `DATABASE_UNAVAILABLE` if it waits too long, or the error of `change`
    */
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
-    const askedAt = performance.now();
+    const queuedAt = performance.now();
     const result = this.latest.then(() => {
       // Fail queued changes at once after repeated failures. One failure may be one locked row.
-      const hasFailed = this.failures > 1 && this.failedAt > askedAt;
+      const hasFailed = this.failures > 1 && this.failedAt > queuedAt;
       // The caller has timed out by then.
-      if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {
+      if (hasFailed || performance.now() - queuedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');
       }
       return change();

@@ -109,7 +109,7 @@ export class KeyRevocation {
   /** Only once: later, the caller's own key may be revoked. */
   private async lockFirst(change: KeyChange): Promise<TreeKey> {
     const { caller, id, input } = this;
-    await lockKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
+    await lockKeys(caller, { ids: [id], includeAdmins: !caller.isRoot }, change);
     if (!caller.isRoot) await refuseLastWayIn(id, input.keepIssuedKeys, change);
     const key = await change.prisma.apiKey.findUnique({
       where: { id },

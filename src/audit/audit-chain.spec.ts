@@ -29,8 +29,8 @@ function trail(length: number): AuditEvent[] {
 
 function verify(events: AuditEvent[], expectedHead?: string): AuditChain {
   const chain = new AuditChain(expectedHead);
-  for (const event of events) chain.follow(event);
-  chain.end();
+  for (const event of events) chain.add(event);
+  chain.finish();
   return chain;
 }
 

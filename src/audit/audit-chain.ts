@@ -26,7 +26,7 @@ export class AuditChain {
     return `${this.sequence}:${this.previousHash}`;
   }
 
-  follow(event: AuditEvent): void {
+  add(event: AuditEvent): void {
     const expected = this.sequence + 1n;
     if (event.sequence !== expected) {
       const last = event.sequence - 1n;
@@ -41,7 +41,7 @@ export class AuditChain {
   }
 
   /** Call it after the last event. */
-  end(): void {
+  finish(): void {
     if (this.expectedHead === undefined || this.hasMetHead) return;
     const [sequence = '0'] = this.expectedHead.split(':', 1);
     this.report(BigInt(sequence), 'is not the one that the given head names');

@@ -64,11 +64,11 @@ export class AuditService {
     const keys = new Set<string>();
     let events = 0;
     for await (const event of this.events()) {
-      chain.follow(event);
+      chain.add(event);
       if (!event.subject.startsWith(USER_SUBJECT)) keys.add(event.subject);
       events += 1;
     }
-    chain.end();
+    chain.finish();
     return {
       events,
       head: chain.head,
