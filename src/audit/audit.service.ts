@@ -2,17 +2,17 @@ import { Injectable } from '@nestjs/common';
 import type { AuditEvent } from '../generated/prisma/client.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { AuditChain } from './audit-chain.js';
-import type { AuditEventPage, AuditReport, ListAuditEvents } from './audit.schemas.js';
+import type {
+  AuditEventPage,
+  AuditEventResponse,
+  AuditReport,
+  ListAuditEvents,
+} from './audit.schemas.js';
 
 const PAGE_SIZE = 1000;
 const KEYS_PAGE_SIZE = 500;
 /** The prefix of a user's id in a subject. Other subjects are ids of keys. */
 const USER_SUBJECT = 'user:';
-
-interface NamedEvent extends Omit<AuditEvent, 'previousHash' | 'hash'> {
-  readonly actorName: string | null;
-  readonly subjectName: string | null;
-}
 
 @Injectable()
 export class AuditService {
@@ -20,24 +20,19 @@ export class AuditService {
 
   /** Returns a page of events, oldest first, with the names of their keys. */
   async list({ subject, actor, limit, cursor }: ListAuditEvents): Promise<AuditEventPage> {
-    const rows = await this.prisma.$queryRaw<NamedEvent[]>`
-      SELECT sequence, at, actor, action, subject, before, after,
+    const rows = await this.prisma.$queryRaw<(Omit<AuditEventResponse, 'at'> & { at: Date })[]>`
+      SELECT sequence::float8, at, actor, action, subject, before::json, after::json,
         (SELECT name FROM api_keys WHERE id = split_part(actor, ':', 1)) AS "actorName",
         (SELECT name FROM api_keys WHERE id = subject) AS "subjectName"
       FROM audit_events
       WHERE sequence > ${cursor ?? '0'}::text::int8
         AND (${subject ?? null}::text IS NULL OR subject = ${subject ?? null})
         AND (${actor ?? null}::text IS NULL OR actor = ${actor ?? null} OR starts_with(actor, ${`${actor}:`}))
-      ORDER BY sequence LIMIT ${limit + 1}`;
-    const page = rows.slice(0, limit);
-    const events = page.map(({ sequence, at, before, after, ...event }) => ({
-      ...event,
-      sequence: Number(sequence),
-      at: at.toISOString(),
-      before: parseState(before),
-      after: parseState(after),
-    }));
-    const last = page.at(-1);
+      ORDER BY audit_events.sequence LIMIT ${limit + 1}`;
+    const events = rows
+      .slice(0, limit)
+      .map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
+    const last = events.at(-1);
     return { events, nextCursor: rows.length > limit && last ? String(last.sequence) : null };
   }
 
@@ -83,7 +78,8 @@ export class AuditService {
     const inconsistent: string[] = [];
     let page: { readonly id: string; readonly isInconsistent: boolean }[] = [];
     do {
-      const last = page.at(-1)?.id ?? '';
+      // Null at first: a forged key may have an empty id.
+      const last = page.at(-1)?.id ?? null;
       // In pages, to keep statements short. Each page reads keys and events in one snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
@@ -97,7 +93,7 @@ export class AuditService {
         ) AS event ON true
         -- Made once for each key, and not for each of its fields.
         CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
-        WHERE key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
+        WHERE ${last}::text IS NULL OR key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
       for (const { id, isInconsistent } of page) {
         missing.delete(id);
         if (isInconsistent) inconsistent.push(id);
@@ -105,8 +101,4 @@ export class AuditService {
     } while (page.length === KEYS_PAGE_SIZE);
     return [...inconsistent, ...missing].toSorted();
   }
-}
-
-function parseState(text: string | null): Record<string, unknown> | null {
-  return text === null ? null : JSON.parse(text);
 }
