@@ -120,7 +120,12 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   /** Saves detections, ends quiet incidents, and loads incidents of other processes. */
   async tick(): Promise<void> {
     await this.end({ rules: RULES_THAT_END_WHEN_QUIET, quietForSeconds: this.quietForSeconds });
-    await this.attempt(async () => this.load(await this.store.listOpen()));
+    await this.attempt(async () => {
+      const saved = await this.store.listOpen();
+      const unsaved = [...this.detections.values()].map(({ alert }) => alert);
+      this.open = new Map();
+      for (const { rule, subject } of [...saved, ...unsaved]) this.openOf(rule).add(subject);
+    });
   }
 
   private openOf(rule: string): Set<string> {
@@ -182,14 +187,6 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     const fields = { event, rule, severity, subject, details, incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
     else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
-  }
-
-  private load(incidents: readonly { rule: string; subject: string }[]): void {
-    const unsaved = [...this.detections.values()].map(({ alert }) => alert);
-    this.open = new Map();
-    for (const { rule, subject } of [...incidents, ...unsaved]) {
-      this.openOf(rule).add(subject);
-    }
   }
 
   private async attempt(step: () => Promise<void>): Promise<void> {

@@ -8,7 +8,7 @@ const budgetSchema = z.object({
   /** Requests per minute; undefined for the server's default. */
   rateLimit: z.int().positive().optional(),
 });
-export const budgetsSchema = z.array(budgetSchema).min(1);
+const budgetsSchema = z.array(budgetSchema).min(1);
 
 /** A rate limit shared by one or more keys. */
 export type Budget = z.infer<typeof budgetSchema>;

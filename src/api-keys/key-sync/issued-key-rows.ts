@@ -1,6 +1,6 @@
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
 import type { IssuedKey } from '../issued-key-cache.js';
-import { type Budget, budgetsSchema, ownBudget } from '../principal.js';
+import { type Budget, budgetsOf } from '../principal.js';
 import { type NetworkSet, ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
 
@@ -48,16 +48,17 @@ export class IssuedKeyReader {
         scopes: this.scopes.get(row.scopes),
         readFields: this.userFields.get(row.user_fields ?? []),
         writeFields: this.userFields.get(row.write_fields ?? []),
-        budgets: this.readBudgets(ownBudget(row.id, row.rate_limit), row.budgets),
+        budgets: this.readBudgets(row),
         deprecatedSince: row.rotated_at ?? undefined,
         sunsetAt: row.rotated_at === null ? undefined : row.expires_at,
       },
     };
   }
 
-  private readBudgets(own: Budget, column: unknown): readonly Budget[] {
-    const budgets = budgetsSchema.safeParse(column).data ?? [own];
-    return budgets.map((budget) => (budget.keyId === own.keyId ? own : this.budgets.get(budget)));
+  private readBudgets({ id, rate_limit: rateLimit, budgets }: IssuedKeyRow): readonly Budget[] {
+    return budgetsOf({ id, rateLimit, budgets }).map((budget) =>
+      budget.keyId === id ? budget : this.budgets.get(budget),
+    );
   }
 }
 
