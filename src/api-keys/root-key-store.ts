@@ -7,8 +7,6 @@ import type { Principal } from './principal.js';
 import type { RootKey } from '../config/root-key.js';
 import { SCOPES } from './scopes.js';
 
-const DIGEST_BYTES = 32;
-
 export interface ActiveRootKey extends RootKey {
   readonly principal: Principal;
 }
@@ -21,8 +19,6 @@ export interface ActiveRootKey extends RootKey {
 export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RootKeyStore.name);
   private keys: readonly ActiveRootKey[] = [];
-  // Reused: allocating a buffer takes longer than the comparison.
-  private readonly presented = Buffer.alloc(DIGEST_BYTES);
   private stopWatching: (() => void) | undefined;
 
   constructor(private readonly config: ConfigService<Environment, true>) {
@@ -54,10 +50,10 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
 
   /** Finds the root key with a digest, in constant time over all root keys. */
   match(digest: string): ActiveRootKey | undefined {
-    this.presented.write(digest, 'binary');
+    const presented = Buffer.from(digest, 'binary');
     let match: ActiveRootKey | undefined;
     for (const key of this.keys) {
-      if (timingSafeEqual(this.presented, key.digest)) match ??= key;
+      if (timingSafeEqual(presented, key.digest)) match ??= key;
     }
     return match;
   }
