@@ -136,14 +136,12 @@ class ChangeQueue {
     });
     this.latest = result.then(
       () => (this.failures = 0),
-      (error: unknown) => this.noteFailure(error),
+      (error: unknown) => {
+        if (!isDatabaseUnavailable(error)) return;
+        this.failures += 1;
+        this.failedAt = performance.now();
+      },
     );
     return result;
-  }
-
-  private noteFailure(error: unknown): void {
-    if (!isDatabaseUnavailable(error)) return;
-    this.failures += 1;
-    this.failedAt = performance.now();
   }
 }

@@ -2,8 +2,8 @@ import { HOUR_MS } from '../time.js';
 
 export interface UsageCount {
   readonly keyId: string;
-  readonly method: string;
-  readonly route: string | null;
+  /** Method and pattern, such as `GET /api/internal/users/:id`. */
+  readonly route: string;
   readonly outcome: string;
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
@@ -60,6 +60,6 @@ export class UsageCounts {
 }
 
 // Only the last part may contain a blank.
-function mapKey({ keyId, method, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
-  return `${hour} ${keyId} ${outcome} ${method} ${route}`;
+function mapKey({ keyId, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
+  return `${hour} ${keyId} ${outcome} ${route}`;
 }

@@ -12,7 +12,7 @@ import {
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 import { HOUR_MS } from '../time.js';
-import { type UsageCount, UsageCounts } from './usage-counts.js';
+import { UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_PER_STATEMENT = 1000;
@@ -78,13 +78,14 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   private record(labels: RequestLabels, requests: number): void {
-    const { keyId, outcome, source, client, method, route } = labels;
+    const { keyId, outcome, source, client } = labels;
     if (outcome === null) return;
     if (keyId !== null && !REFUSALS.has(outcome)) {
       this.lastUses.set(keyId, { keyId, at: new Date(this.keySync.now()), source, client });
     }
     if (!this.isCounting) return;
-    this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
+    const route = `${labels.method} ${labels.route}`;
+    this.counts.add({ keyId: keyId ?? NO_KEY, route, outcome }, requests, Date.now());
   }
 
   private async saveLastUses(): Promise<void> {
@@ -108,25 +109,16 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     const lost = this.counts.takeLost();
     if (lost > 0) this.logger.warn(`${lost} requests not counted: too many unsaved counts`);
     for (const batch of batchesOf(this.counts.unwritten())) {
-      await this.writeCounts(batch);
+      await this.prisma.$executeRaw`
+        INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
+        SELECT "keyId", to_timestamp(hour / 1000), route, outcome, ${this.recorder}::uuid, requests
+        FROM json_to_recordset(${JSON.stringify(batch)}::json)
+          AS counted ("keyId" text, hour int8, route text, outcome text, requests int8)
+        ON CONFLICT (key_id, hour, route, outcome, recorder) DO UPDATE
+          SET requests = greatest(known.requests, excluded.requests)`;
       this.counts.confirm(batch, Date.now());
     }
     await this.purgeOldHours();
-  }
-
-  private async writeCounts(counts: readonly UsageCount[]): Promise<void> {
-    const rows = counts.map(({ hour, method, route, ...count }) => ({
-      ...count,
-      hour: new Date(hour),
-      route: `${method} ${route}`,
-    }));
-    await this.prisma.$executeRaw`
-      INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
-      SELECT "keyId", hour, route, outcome, ${this.recorder}::uuid, requests
-      FROM json_to_recordset(${JSON.stringify(rows)}::json)
-        AS counted ("keyId" text, hour timestamptz, route text, outcome text, requests int8)
-      ON CONFLICT (key_id, hour, route, outcome, recorder) DO UPDATE
-        SET requests = greatest(known.requests, excluded.requests)`;
   }
 
   private async purgeOldHours(): Promise<void> {
