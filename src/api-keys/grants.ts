@@ -96,13 +96,12 @@ export function newLifetime(
   requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (issuer === undefined) return startLineage(requested, now);
-  const end = earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
-  const expiresAt = requested ?? defaultExpiry(now, end);
-  if (expiresAt > end) {
+  const end = issuer && earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
+  const lifetime = lifetimeUntil(end ?? daysAfter(now, MAX_LIFETIME_DAYS), requested, now);
+  if (end !== undefined && lifetime.expiresAt > end) {
     refuseExcess([{ path: 'expiresAt', message: `the caller ends at ${end.toISOString()}` }]);
   }
-  return { expiresAt, lineageEndsAt: end };
+  return lifetime;
 }
 
 /**
@@ -117,14 +116,16 @@ export function successorLifetime(
   requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(requested, now);
+  if (caller === undefined && !isBoundedByIssuer(predecessor)) {
+    return newLifetime(undefined, requested, now);
+  }
   const end = earliest(lineageEnd(predecessor), lineageEnd(caller ?? predecessor));
-  const expiresAt = requested ?? defaultExpiry(now, end);
-  if (expiresAt > end || expiresAt <= now) {
+  const lifetime = lifetimeUntil(end, requested, now);
+  if (lifetime.expiresAt > end || lifetime.expiresAt <= now) {
     const message = `must be ${end.toISOString()} at the latest, when the lineage of the key ends`;
     throw invalidRequest([{ path: ['expiresAt'], message }]);
   }
-  return { expiresAt, lineageEndsAt: end };
+  return lifetime;
 }
 
 /** Returns the end of a key's lineage, which keys of earlier releases do not store. */
@@ -132,13 +133,9 @@ export function lineageEnd({ lineageEndsAt, createdAt }: ApiKeyRow): Date {
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }
 
-function startLineage(requested: Date | undefined, now: Date): Lifetime {
-  const lineageEndsAt = daysAfter(now, MAX_LIFETIME_DAYS);
-  return { expiresAt: requested ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
-}
-
-function defaultExpiry(now: Date, end: Date): Date {
-  return earliest(daysAfter(now, DEFAULT_LIFETIME_DAYS), end);
+function lifetimeUntil(lineageEndsAt: Date, requested: Date | undefined, now: Date): Lifetime {
+  const expiresAt = requested ?? earliest(daysAfter(now, DEFAULT_LIFETIME_DAYS), lineageEndsAt);
+  return { expiresAt, lineageEndsAt };
 }
 
 function daysAfter(time: Date, days: number): Date {
