@@ -18,7 +18,7 @@ interface TreeKey extends KeyRevision {
   readonly hasEnded: boolean;
 }
 
-/** `announce`: an earlier request has revoked it, possibly without confirmation by all processes. */
+/** `announce`: an earlier request has revoked it, perhaps without confirmation by all processes. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */

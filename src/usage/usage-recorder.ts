@@ -67,7 +67,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** Saves all that is new. If that fails, the next flush retries. */
+  /** Saves new uses and counts. If that fails, the next flush retries. */
   async flush(): Promise<void> {
     this.flushing = this.flushing.then(async () => {
       for (const save of [() => this.saveLastUses(), () => this.saveCounts()]) {
