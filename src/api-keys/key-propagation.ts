@@ -21,16 +21,11 @@ interface LiveInstances {
   readonly unproven: readonly string[];
 }
 
-interface Collected {
+export interface Propagation {
   /** Live processes that have applied the change. */
   readonly instances: number;
   /** Live processes that have not acknowledged in time. */
   readonly silentInstances: number;
-  /** When the change was in force everywhere (`performance.now()`). */
-  readonly completeAt: number;
-}
-
-export interface Propagation extends Omit<Collected, 'completeAt'> {
   /** Milliseconds from the beginning of the change until the last process applied it. */
   readonly effectiveAfterMs: number;
 }
@@ -81,15 +76,14 @@ export class KeyPropagation implements OnApplicationShutdown {
     // Also proves that the connection works, before anything is changed.
     const { expected } = await this.findLiveInstances(client);
     const change = await carryOut(new BlockingSessions(client));
-    const { completeAt, ...counts } = await this.collect(client, change.rows, untilEnforced).catch(
-      // At least this process has not acknowledged.
+    const propagation = await this.collect(client, change.rows, startedAt, untilEnforced).catch(
       () => ({
         instances: 0,
+        // At least this process has not acknowledged.
         silentInstances: Math.max(1, expected.length),
-        completeAt: startedAt,
+        effectiveAfterMs: 0,
       }),
     );
-    const propagation = { ...counts, effectiveAfterMs: Math.ceil(completeAt - startedAt) };
     return { ...change, propagation };
   }
 
@@ -138,8 +132,9 @@ export class KeyPropagation implements OnApplicationShutdown {
   private async collect(
     client: ListeningClient,
     keys: readonly KeyRevision[],
+    startedAt: number,
     untilEnforced: boolean,
-  ): Promise<Collected> {
+  ): Promise<Propagation> {
     const committedAt = performance.now();
     const deadline = committedAt + COLLECT_TIMEOUT_MS;
     const enforcedAt = committedAt + STALE_AFTER_MS;
@@ -161,7 +156,8 @@ export class KeyPropagation implements OnApplicationShutdown {
         if (unproven.length > 0) this.reportUnproven(unproven);
         const times = expected.map((id) => timeOf(id) ?? committedAt);
         const completeAt = Math.max(isUncertain ? enforcedAt : committedAt, ...times);
-        return { instances: expected.length - silentInstances, silentInstances, completeAt };
+        const effectiveAfterMs = Math.ceil(completeAt - startedAt);
+        return { instances: expected.length - silentInstances, silentInstances, effectiveAfterMs };
       }
       if (isUncertain) await waitUntil(enforcedAt);
       const live = await this.findLiveInstances(client);
