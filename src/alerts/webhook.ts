@@ -53,9 +53,9 @@ export class Webhook {
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
       // Reading `aborted` keeps the time-out alive: Node 20 drops it otherwise (nodejs/node#57736).
-      if (timeout.aborted) throw new DeliveryError('no answer in time');
+      if (timeout.aborted) throw new DeliveryError('no response in time');
       // A new error, because axios's own holds the URL.
-      throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no answer');
+      throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no response');
     }
   }
 }
