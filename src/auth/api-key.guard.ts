@@ -9,6 +9,16 @@ import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import { accessOf } from './closed-by-default.guard.js';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The caller; null on routes without a key, and until the key has been checked. */
+    principal: Principal | null;
+  }
+}
+
+/** A request that `ApiKeyGuard` has admitted. */
+export type KeyedRequest = FastifyRequest & { readonly principal: Principal };
+
 /**
  * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
  * `request.principal`. Otherwise: 401 for any invalid key, 403 for the scope, 429 over a limit, 503

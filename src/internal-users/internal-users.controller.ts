@@ -1,8 +1,8 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '../openapi/swagger.js';
 import type { Principal } from '../api-keys/principal.js';
+import type { KeyedRequest } from '../auth/api-key.guard.js';
 import { ActingUser, CallingPrincipal } from '../auth/parameter.decorators.js';
-import type { KeyedRequest } from '../auth/request.js';
 import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
