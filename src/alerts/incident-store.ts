@@ -46,13 +46,16 @@ export class IncidentStore {
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);
-    const incidents = detected
-      .map((alert) => ({ ...alert, openKey: openKey(alert) }))
-      // In one order, or two processes with the same detections would wait for each other.
-      .toSorted((one, other) => (one.openKey < other.openKey ? -1 : 1));
+    const incidents = detected.map((alert) => ({ ...alert, openKey: openKey(alert) }));
+    // In one order, or two processes with the same detections would wait for each other.
+    incidents.sort((one, other) => (one.openKey < other.openKey ? -1 : 1));
     const queued = detected
       .filter(({ id }) => this.hasReceiver && !delivered.has(id))
-      .map((alert) => ({ ...alert, body: renderAlert(alert) }));
+      .map((alert) => ({
+        id: alert.id,
+        incidentId: alert.incidentId,
+        body: renderAlert(alert),
+      }));
     const opened = await this.prisma.$queryRaw<{ id: string }[]>`
       WITH seen AS (
         INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)

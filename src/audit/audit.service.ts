@@ -29,10 +29,9 @@ export class AuditService {
         AND (${subject ?? null}::text IS NULL OR subject = ${subject ?? null})
         AND (${actor ?? null}::text IS NULL OR actor = ${actor ?? null} OR starts_with(actor, ${`${actor}:`}))
       ORDER BY audit_events.sequence LIMIT ${limit + 1}`;
-    const events = rows
-      .slice(0, limit)
-      .map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
-    const last = events.at(-1);
+    const page = rows.slice(0, limit);
+    const events = page.map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
+    const last = page.at(-1);
     return { events, nextCursor: rows.length > limit && last ? String(last.sequence) : null };
   }
 

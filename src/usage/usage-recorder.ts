@@ -69,12 +69,14 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   /** Saves new uses and counts. If that fails, the next flush retries. */
   async flush(): Promise<void> {
-    this.flushing = this.flushing.then(async () => {
-      for (const save of [() => this.saveLastUses(), () => this.saveCounts()]) {
-        await save().catch((error: unknown) => this.logger.warn(withoutArguments(error)));
-      }
-    });
+    this.flushing = this.flushing.then(() => this.save());
     await this.flushing;
+  }
+
+  private async save(): Promise<void> {
+    const report = (error: unknown) => this.logger.warn(withoutArguments(error));
+    await this.saveLastUses().catch(report);
+    await this.saveCounts().catch(report);
   }
 
   private record(labels: RequestLabels, requests: number): void {

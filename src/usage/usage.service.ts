@@ -23,7 +23,12 @@ export class UsageService {
       SELECT hour, route, outcome, sum(requests)::float8 AS requests FROM api_key_usage
       WHERE key_id = ${keyId} AND hour >= ${from} AND hour < ${to}
       GROUP BY hour, route, outcome ORDER BY hour, route, outcome`;
-    const hours = rows.map(({ hour, ...row }) => ({ hour: hour.toISOString(), ...row }));
+    const hours = rows.map(({ hour, route, outcome, requests }) => ({
+      hour: hour.toISOString(),
+      route,
+      outcome,
+      requests,
+    }));
     return {
       keyId,
       from: from.toISOString(),
