@@ -42,7 +42,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   private readonly isCounting: boolean;
   private readonly recorder = randomUUID();
   private readonly counts = new UsageCounts(MAX_COUNTS);
-  private readonly lastUses = new Map<string, LastUse>();
+  private lastUses = new Map<string, LastUse>();
   private timer: NodeJS.Timeout | undefined;
   private flushing = Promise.resolve();
   private purgedAt = 0;
@@ -101,9 +101,9 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
         ON CONFLICT (key_id) DO UPDATE
           SET last_used_at = excluded.last_used_at, source = excluded.source, client_name = excluded.client_name
           WHERE excluded.last_used_at > api_key_uses.last_used_at`;
-      for (const use of batch) {
-        if (this.lastUses.get(use.keyId) === use) this.lastUses.delete(use.keyId);
-      }
+      const saved = new Set(batch);
+      // Keeps later uses, which arrived meanwhile.
+      this.lastUses = new Map([...this.lastUses].filter(([, use]) => !saved.has(use)));
     }
   }
 
