@@ -6,7 +6,7 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { KeyDetector } from '../src/alerts/key-detector.js';
 import { Alerts } from '../src/alerts/alerts.js';
-import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
+import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import type { RequestLabels } from '../src/requests/request-event.js';
 import { RequestEvents } from '../src/requests/request-events.js';
 import { AlertReceiver, isGenuine } from './support/alert-receiver.js';
@@ -188,7 +188,7 @@ describe('keys that need attention', () => {
     await expect.poll(() => receiver.of('key-unused', 'firing').length, WAIT).toBe(1);
     expect(receiver.of('key-unused')[0]).toMatchObject({ subject: key.id, details: { days: 30 } });
     await withKey(app.url, key.secret).get('/api/internal/users/nobody').expect(404);
-    await app.nest.get(LastUseRecorder, { strict: false }).flush();
+    await app.nest.get(UsageRecorder, { strict: false }).flush();
     await watch();
     await expect.poll(() => receiver.of('key-unused', 'resolved').length, WAIT).toBe(1);
   });

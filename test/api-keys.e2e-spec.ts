@@ -8,7 +8,7 @@ import { ApiKeysService } from '../src/api-keys/api-keys.service.js';
 import { SCOPES } from '../src/api-keys/scopes.js';
 import { parseEnvironment } from '../src/config/environment.js';
 import { PrismaModule } from '../src/prisma/prisma.module.js';
-import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
+import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { API_KEY, TEST_ENVIRONMENT, useApp, withKey } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { ADMITTED, REFUSED, issueKey, statusWith } from './support/keys.js';
@@ -231,7 +231,7 @@ describe('an issued key', () => {
   it('shows the time, source and client of its last use', async () => {
     const { id, secret } = await issueKey(app.url);
     await withKey(app.url, secret).get('/api/internal/users/1').set('User-Agent', 'tester/1.2 (x)');
-    await app.nest.get(LastUseRecorder).flush();
+    await app.nest.get(UsageRecorder).flush();
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.lastUse).toEqual({
       at: expect.any(String),
@@ -538,7 +538,7 @@ describe('POST …/check', () => {
 describe('GET /api/internal/root-keys', () => {
   it('shows the root key and the time of its last use', async () => {
     await root().get('/api/internal/users/1').set('User-Agent', 'tester/2');
-    await app.nest.get(LastUseRecorder).flush();
+    await app.nest.get(UsageRecorder).flush();
     const { body } = await root().get('/api/internal/root-keys').expect(200);
     expect(body.rootKeys).toEqual([
       {
@@ -610,7 +610,7 @@ describe('an earlier root key', () => {
     await withKey(rotated.url, previous)
       .get('/api/internal/users/1')
       .set('User-Agent', 'laggard/1');
-    await rotated.nest.get(LastUseRecorder).flush();
+    await rotated.nest.get(UsageRecorder).flush();
     const { body } = await withKey(rotated.url).get('/api/internal/root-keys').expect(200);
     expect(body.rootKeys.map(({ current }: { current: boolean }) => current)).toEqual([
       true,

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KeySync } from '../src/api-keys/key-sync/key-sync.js';
 import { IssuedKeyCache } from '../src/api-keys/issued-key-cache.js';
-import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
+import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { API_KEY, startApp, withKey } from './support/app.js';
 import { DatabaseAttacker } from './support/database-attacker.js';
@@ -344,7 +344,7 @@ describe('a rotated key that retires when it is idle', () => {
     const { id, successor } = await rotated();
     expect(await rewind(id, 61)).toBe('retiring');
     await statusWith(nearUrl, successor);
-    await near.get(LastUseRecorder).flush();
+    await near.get(UsageRecorder).flush();
     expect(await rewind(id, 59)).toBe('retiring');
     expect(await rewind(id, 61)).toBe('retired');
   });
@@ -352,7 +352,7 @@ describe('a rotated key that retires when it is idle', () => {
   it('does not retire while it is still used', async () => {
     const { id, successor } = await rotated();
     await statusWith(nearUrl, successor);
-    await near.get(LastUseRecorder).flush();
+    await near.get(UsageRecorder).flush();
     await superuser.query(
       `INSERT INTO api_key_uses VALUES ('${id}', now() - interval '50 s', '127.0.0.1', NULL)`,
     );

@@ -12,7 +12,6 @@ import { EarlyRetirement } from '../src/api-keys/early-retirement.js';
 import { BlockingSessions } from '../src/api-keys/key-sync/blocking-sessions.js';
 import { ListeningClient } from '../src/api-keys/key-sync/listening-client.js';
 import { DatabaseUrls } from '../src/prisma/database-urls.js';
-import { LastUseRecorder } from '../src/usage/last-use-recorder.js';
 import { UsageRecorder } from '../src/usage/usage-recorder.js';
 import { EXAMPLE_USER } from '../src/users/user-fields.js';
 import { createUserSchema, updateUserSchema } from '../src/users/user.schemas.js';
@@ -152,7 +151,6 @@ async function useAlerts(): Promise<void> {
 
 async function runInBackground(): Promise<void> {
   await app.get(UsageRecorder, { strict: false }).flush();
-  await app.get(LastUseRecorder, { strict: false }).flush();
   await app.get(EarlyRetirement, { strict: false }).run();
   const listener = { onNotification: () => undefined, onEnd: () => undefined };
   const client = new ListeningClient(app.get(DatabaseUrls), 'test', listener);

@@ -215,3 +215,20 @@ describe('usage that cannot be saved', () => {
     await usageOf(id, 2);
   });
 });
+
+describe('a server with USAGE_RECORDING=off', () => {
+  const uncounted = useApp({ USAGE_RECORDING: 'off' });
+
+  it('records the last use of a key, but counts no requests', async () => {
+    const { id, secret } = await issueKey(uncounted.url);
+    await statusWith(uncounted.url, secret);
+    const readLastUse = async () => {
+      await uncounted.nest.get(UsageRecorder).flush();
+      const { body } = await withKey(uncounted.url).get(`${KEYS}/${id}`).expect(200);
+      return body.apiKey.lastUse;
+    };
+    await expect.poll(readLastUse).not.toBeNull();
+    const { body } = await withKey(uncounted.url).get(`${KEYS}/${id}/usage`).expect(200);
+    expect(body.usage.requests).toBe(0);
+  });
+});

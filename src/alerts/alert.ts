@@ -15,18 +15,7 @@ interface RuleDescription {
   readonly describeEnd: (subject: string, details: AlertDetails) => string;
 }
 
-export const ALERT_RULES = [
-  'repeated-failures',
-  'failures-from-many-sources',
-  'revoked-key-used',
-  'enumeration',
-  'key-sync-stale',
-  'key-near-expiry',
-  'key-unused',
-] as const;
-export type AlertRule = (typeof ALERT_RULES)[number];
-
-export const RULE_DESCRIPTIONS: Readonly<Record<AlertRule, RuleDescription>> = {
+export const RULE_DESCRIPTIONS = {
   'repeated-failures': {
     event: 'authn_login_fail_max',
     severity: 'warning',
@@ -83,7 +72,10 @@ export const RULE_DESCRIPTIONS: Readonly<Record<AlertRule, RuleDescription>> = {
     describeEnd: (keyId, { name, reason = 'has been used' }) =>
       `The key ${keyId} (${name}) ${reason}`,
   },
-};
+} satisfies Record<string, RuleDescription>;
+
+export type AlertRule = keyof typeof RULE_DESCRIPTIONS;
+export const ALERT_RULES = Object.keys(RULE_DESCRIPTIONS);
 
 /** The beginning or the end of an incident. */
 export interface Alert {
@@ -120,7 +112,7 @@ export function renderAlert(alert: Alert): string {
 }
 
 export function describeAlert({ rule, subject, details, endedAt }: Alert): string {
-  const { describe, describeEnd } = RULE_DESCRIPTIONS[rule];
+  const { describe, describeEnd }: RuleDescription = RULE_DESCRIPTIONS[rule];
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 

@@ -24,6 +24,10 @@ const PURGE_INTERVAL_MS = HOUR_MS;
 // A distributed attack is one alert of its own, not one per network.
 const MAX_OPEN_PER_RULE = 100;
 
+const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)
+  .filter(([, { endsWhenQuiet }]) => endsWhenQuiet)
+  .map(([rule]) => rule);
+
 /** An incident that this process has detected and not yet saved. */
 interface Detection {
   readonly alert: Alert;
@@ -47,7 +51,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   );
   private readonly logger = new Logger(Alerts.name);
   private readonly quietForSeconds: number;
-  private open = new Map<AlertRule, Set<string>>();
+  private open = new Map<string, Set<string>>();
   private detections = new Map<string, Detection>();
   private work = Promise.resolve();
   private next: Promise<void> | undefined;
@@ -77,7 +81,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** The number of open incidents of a rule, in all processes. */
-  countOpen(rule: AlertRule): number {
+  countOpen(rule: string): number {
     return this.openOf(rule).size;
   }
 
@@ -115,12 +119,16 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
 
   /** Saves detections, ends quiet incidents, and loads incidents of other processes. */
   async tick(): Promise<void> {
-    const rules = ALERT_RULES.filter((rule) => RULE_DESCRIPTIONS[rule].endsWhenQuiet);
-    await this.end({ rules, quietForSeconds: this.quietForSeconds });
-    await this.attempt(async () => this.load(await this.store.listOpen()));
+    await this.end({ rules: RULES_THAT_END_WHEN_QUIET, quietForSeconds: this.quietForSeconds });
+    await this.attempt(async () => {
+      const saved = await this.store.listOpen();
+      const unsaved = [...this.detections.values()].map(({ alert }) => alert);
+      this.open = new Map();
+      for (const { rule, subject } of [...saved, ...unsaved]) this.openOf(rule).add(subject);
+    });
   }
 
-  private openOf(rule: AlertRule): Set<string> {
+  private openOf(rule: string): Set<string> {
     const known = this.open.get(rule) ?? new Set();
     this.open.set(rule, known);
     return known;
@@ -179,16 +187,6 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     const fields = { event, rule, severity, subject, details, incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
     else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
-  }
-
-  private load(incidents: readonly { rule: string; subject: string }[]): void {
-    const unsaved = [...this.detections.values()].map(({ alert }) => alert);
-    this.open = new Map();
-    for (const { rule, subject } of [...incidents, ...unsaved]) {
-      // Another version of this program may have other rules.
-      const known = ALERT_RULES.find((each) => each === rule);
-      if (known !== undefined) this.openOf(known).add(subject);
-    }
   }
 
   private async attempt(step: () => Promise<void>): Promise<void> {

@@ -59,9 +59,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 
   async run(): Promise<void> {
-    this.running ??= this.sendDue().finally(() => {
-      this.running = undefined;
-    });
+    this.running ??= this.sendDue().finally(() => (this.running = undefined));
     await this.running;
   }
 

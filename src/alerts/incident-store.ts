@@ -1,26 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { z } from 'zod';
 import type { Environment } from '../config/environment.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { ALERT_RULES, type Alert, type AlertRule, renderAlert } from './alert.js';
+import { type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
-
-const detailsSchema = z.record(z.string(), z.union([z.string(), z.number()]));
-const endedRows = z.array(
-  z.object({
-    id: z.string(),
-    rule: z.enum(ALERT_RULES),
-    subject: z.string(),
-    details: z.string().transform((text) => detailsSchema.parse(JSON.parse(text))),
-    started_at: z.date(),
-    ended_at: z.date(),
-    reason: z.string().nullable(),
-  }),
-);
 
 // Why a key needs no more attention; null if only its use or expiry changed.
 const REASON = Prisma.sql`(
@@ -36,9 +21,9 @@ interface OpenIncident {
 }
 
 export type Ending =
-  | { readonly rules: readonly AlertRule[]; readonly quietForSeconds: number }
+  | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
-  | { readonly rule: AlertRule; readonly unless: readonly string[] };
+  | { readonly rule: AlertRule; readonly exceptSubjects: readonly string[] };
 
 /**
  * Incidents in the database. Of several processes that detect the same one, the first opens it, and
@@ -60,27 +45,30 @@ export class IncidentStore {
    * already. A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
+    const ids = detected.map(({ incidentId }) => incidentId);
+    const incidents = detected.map((alert) => ({ ...alert, openKey: openKey(alert) }));
     // In one order, or two processes with the same detections would wait for each other.
-    const alerts = detected.toSorted((one, other) => (openKey(one) < openKey(other) ? -1 : 1));
-    const ids = alerts.map(({ incidentId }) => incidentId);
-    const queued = alerts.filter(({ id }) => this.hasReceiver && !delivered.has(id));
+    incidents.sort((one, other) => (one.openKey < other.openKey ? -1 : 1));
+    const queued = detected
+      .filter(({ id }) => this.hasReceiver && !delivered.has(id))
+      .map((alert) => ({
+        id: alert.id,
+        incidentId: alert.incidentId,
+        body: renderAlert(alert),
+      }));
     const opened = await this.prisma.$queryRaw<{ id: string }[]>`
       WITH seen AS (
         INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
-        SELECT id::uuid, open_key, rule, subject, details, started_at, now()
-        FROM unnest(${ids}::text[], ${alerts.map(openKey)}::text[], ${alerts.map(({ rule }) => rule)}::text[],
-                    ${alerts.map(({ subject }) => subject)}::text[],
-                    ${alerts.map(({ details }) => JSON.stringify(details))}::text[],
-                    ${alerts.map(({ startedAt }) => startedAt)}::timestamptz[])
-          AS alert (id, open_key, rule, subject, details, started_at)
+        SELECT "incidentId", "openKey", rule, subject, details, "startedAt", now()
+        FROM json_to_recordset(${JSON.stringify(incidents)}::json) AS alert
+          ("incidentId" uuid, "openKey" text, rule text, subject text, details text, "startedAt" timestamptz)
         ON CONFLICT (open_key) DO UPDATE SET last_seen_at = now()
         RETURNING id
       ), queued AS (
         INSERT INTO alert_outbox (id, body)
-        SELECT alert.id::uuid, body
-        FROM unnest(${queued.map(({ id }) => id)}::text[], ${queued.map(({ incidentId }) => incidentId)}::text[],
-                    ${queued.map(renderAlert)}::text[]) AS alert (id, incident_id, body)
-        JOIN seen ON seen.id = alert.incident_id::uuid
+        SELECT alert.id, body
+        FROM json_to_recordset(${JSON.stringify(queued)}::json) AS alert (id uuid, "incidentId" uuid, body text)
+        JOIN seen ON seen.id = "incidentId"
         ON CONFLICT (id) DO NOTHING
       )
       SELECT id::text FROM seen WHERE id = ANY(${ids}::uuid[])`;
@@ -90,11 +78,12 @@ export class IncidentStore {
   /** Ends incidents. Returns an alert for each incident that this call ended. */
   async end(ending: Ending): Promise<Alert[]> {
     return this.prisma.$transaction(async (transaction) => {
-      const rows = await transaction.$queryRaw`
+      const alerts = await transaction.$queryRaw<Alert[]>`
         UPDATE alert_episodes SET ended_at = now(), open_key = NULL
         WHERE open_key IS NOT NULL AND ${conditionOf(ending)}
-        RETURNING id::text, rule, subject, details, started_at, ended_at, ${REASON} AS reason`;
-      const alerts = endedRows.parse(rows).map(toEnd);
+        RETURNING gen_random_uuid()::text AS id, id::text AS "incidentId", rule, subject,
+          details::jsonb || jsonb_strip_nulls(jsonb_build_object('reason', ${REASON})) AS details,
+          started_at AS "startedAt", ended_at AS "endedAt"`;
       if (this.hasReceiver && alerts.length > 0) {
         const data = alerts.map((alert) => ({ id: alert.id, body: renderAlert(alert) }));
         await transaction.alertDelivery.createMany({ data });
@@ -117,12 +106,6 @@ export class IncidentStore {
   }
 }
 
-function toEnd({ id, rule, subject, ...row }: z.output<typeof endedRows>[number]): Alert {
-  const details = row.reason === null ? row.details : { ...row.details, reason: row.reason };
-  const { started_at: startedAt, ended_at: endedAt } = row;
-  return { id: randomUUID(), incidentId: id, rule, subject, details, startedAt, endedAt };
-}
-
 function openKey({ rule, subject }: OpenIncident): string {
   return `${rule} ${subject}`;
 }
@@ -133,5 +116,5 @@ function conditionOf(ending: Ending): Prisma.Sql {
       AND last_seen_at < now() - ${ending.quietForSeconds} * interval '1 second'`;
   }
   if ('subject' in ending) return Prisma.sql`open_key = ${openKey(ending)}`;
-  return Prisma.sql`rule = ${ending.rule} AND subject <> ALL(${[...ending.unless]}::text[])`;
+  return Prisma.sql`rule = ${ending.rule} AND subject <> ALL(${[...ending.exceptSubjects]}::text[])`;
 }

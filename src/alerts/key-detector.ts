@@ -6,6 +6,7 @@ import type { Environment } from '../config/environment.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
+import type { AlertDetails, AlertRule } from './alert.js';
 import { Alerts } from './alerts.js';
 
 const SYNC_INTERVAL_MS = 1000;
@@ -50,11 +51,18 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  /** Detects keys that need attention. */
   async run(): Promise<void> {
     try {
-      await this.detectExpiry();
-      await this.detectDisuse();
+      await this.detect(
+        'key-near-expiry',
+        Prisma.sql`expires_at < now() + ${this.expiryDays} * interval '1 day'`,
+        ({ name, expires_at: expiresAt }) => ({ name, expiresAt: expiresAt.toISOString() }),
+      );
+      await this.detect(
+        'key-unused',
+        Prisma.sql`greatest(created_at, last_used_at) < now() - ${this.unusedDays} * interval '1 day'`,
+        ({ name }) => ({ name, days: this.unusedDays }),
+      );
     } catch (error) {
       this.logger.debug(withoutArguments(error));
     }
@@ -68,30 +76,16 @@ export class KeyDetector implements OnModuleInit, OnModuleDestroy {
     if (isOver) await this.alerts.end({ rule: 'key-sync-stale', subject: INSTANCE });
   }
 
-  private async detectExpiry(): Promise<void> {
-    const due = await this.findKeys(
-      Prisma.sql`expires_at < now() + ${this.expiryDays} * interval '1 day'`,
-    );
-    for (const { id, name, expires_at: expiresAt } of due) {
-      this.alerts.raise('key-near-expiry', id, { name, expiresAt: expiresAt.toISOString() });
-    }
-    await this.alerts.end({ rule: 'key-near-expiry', unless: due.map(({ id }) => id) });
-  }
-
-  private async detectDisuse(): Promise<void> {
-    const due = await this.findKeys(
-      Prisma.sql`greatest(created_at, last_used_at) < now() - ${this.unusedDays} * interval '1 day'`,
-    );
-    for (const { id, name } of due) {
-      this.alerts.raise('key-unused', id, { name, days: this.unusedDays });
-    }
-    await this.alerts.end({ rule: 'key-unused', unless: due.map(({ id }) => id) });
-  }
-
-  private async findKeys(condition: Prisma.Sql): Promise<DueKey[]> {
-    return this.prisma.$queryRaw<DueKey[]>`
+  private async detect(
+    rule: AlertRule,
+    condition: Prisma.Sql,
+    detailsOf: (key: DueKey) => AlertDetails,
+  ): Promise<void> {
+    const due = await this.prisma.$queryRaw<DueKey[]>`
       SELECT id, name, expires_at FROM api_keys LEFT JOIN api_key_uses ON key_id = id
       WHERE revoked_at IS NULL AND rotated_at IS NULL AND expires_at > now() AND ${condition}
       ORDER BY expires_at LIMIT ${MAX_KEYS}`;
+    for (const key of due) this.alerts.raise(rule, key.id, detailsOf(key));
+    await this.alerts.end({ rule, exceptSubjects: due.map(({ id }) => id) });
   }
 }

@@ -59,7 +59,7 @@ describe('Webhook', () => {
   it('times out after five seconds without a response, despite garbage collections', async () => {
     const receiver = await serve(() => undefined);
     await Promise.all([
-      expect(send(receiver)).rejects.toThrow(new DeliveryError('no answer in time')),
+      expect(send(receiver)).rejects.toThrow(new DeliveryError('no response in time')),
       sleep(1000).then(collectGarbage),
       sleep(2000).then(collectGarbage),
     ]);

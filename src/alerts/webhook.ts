@@ -4,7 +4,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 
 const TIMEOUT_MS = 5000;
-const MAX_ANSWER_BYTES = 64 * 1024;
+const MAX_RESPONSE_BYTES = 64 * 1024;
 
 /** The receiver did not confirm an alert. The message never has its URL, which may be a secret. */
 export class DeliveryError extends Error {
@@ -26,9 +26,9 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /** Sends an alert until `left` is aborted. @throws DeliveryError if the response is not 2xx */
-  async send(body: string, left: AbortSignal): Promise<void> {
-    const limit = AbortSignal.timeout(TIMEOUT_MS);
+  /** Sends an alert. @throws DeliveryError if the response is not 2xx */
+  async send(body: string, shutdown: AbortSignal): Promise<void> {
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
     // Loaded here, because most processes never send an alert.
     const { default: axios } = await import('axios');
     try {
@@ -39,11 +39,13 @@ export class Webhook {
         headers: {
           'content-type': 'application/json',
           'user-agent': 'latchkey',
-          ...this.signature(body),
+          ...(this.secret !== undefined && {
+            'x-latchkey-signature': sign(body, this.secret, Math.floor(Date.now() / 1000)),
+          }),
         },
-        signal: AbortSignal.any([left, limit]),
+        signal: AbortSignal.any([shutdown, timeout]),
         maxRedirects: 0,
-        maxContentLength: MAX_ANSWER_BYTES,
+        maxContentLength: MAX_RESPONSE_BYTES,
         responseType: 'text',
         validateStatus: () => true,
       });
@@ -51,16 +53,10 @@ export class Webhook {
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
       // Reading `aborted` keeps the time-out alive: Node 20 drops it otherwise (nodejs/node#57736).
-      if (limit.aborted) throw new DeliveryError('no answer in time');
+      if (timeout.aborted) throw new DeliveryError('no response in time');
       // A new error, because axios's own holds the URL.
-      throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no answer');
+      throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no response');
     }
-  }
-
-  private signature(body: string): Record<string, string> {
-    if (this.secret === undefined) return {};
-    const seconds = Math.floor(Date.now() / 1000);
-    return { 'x-latchkey-signature': sign(this.secret, seconds, body) };
   }
 }
 
@@ -68,7 +64,7 @@ export class Webhook {
  * Signs a body: `t=<seconds since 1970>,v1=<hex>`, HMAC-SHA256 of the time, a dot and the body. The
  * receiver can reject forged and replayed requests.
  */
-function sign(secret: string, seconds: number, body: string): string {
+function sign(body: string, secret: string, seconds: number): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
   return `t=${seconds},v1=${digest}`;
 }

@@ -1,43 +1,19 @@
-import { Injectable } from '@nestjs/common';
-import type { Prisma } from '../generated/prisma/client.js';
-import { PrismaService } from '../prisma/prisma.service.js';
+import type { ApiKeyUse, Prisma } from '../generated/prisma/client.js';
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import type { ApiKey } from './api-key.schemas.js';
 import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
-/** The columns of a key that responses may show: all but the digest. */
-export const API_KEY_SELECT = {
-  id: true,
-  hint: true,
-  environment: true,
-  name: true,
-  note: true,
-  scopes: true,
-  readFields: true,
-  writeFields: true,
-  networks: true,
-  rateLimit: true,
-  budgets: true,
-  createdAt: true,
-  createdBy: true,
-  expiresAt: true,
-  lineageEndsAt: true,
-  predecessorId: true,
-  successor: { select: { id: true } },
-  rotatedAt: true,
-  retiresAt: true,
-  retireAfterQuietSeconds: true,
-  revokedAt: true,
-  revokedBy: true,
-  revocationReason: true,
-  revision: true,
-} as const satisfies Prisma.ApiKeySelect;
+/** The query for a key. Its digest never leaves the database. */
+export const WITHOUT_DIGEST = {
+  omit: { digest: true },
+  include: { successor: { select: { id: true } } },
+} as const satisfies Prisma.ApiKeyDefaultArgs;
 
-export type ApiKeyRow = Prisma.ApiKeyGetPayload<{ select: typeof API_KEY_SELECT }>;
+export type ApiKeyRow = Prisma.ApiKeyGetPayload<typeof WITHOUT_DIGEST>;
 
 /** Renders a key for responses, at a time and with its last use. */
-export function toApiKey(row: ApiKeyRow, now: Date, lastUse: LastUse | undefined): ApiKey {
+export function toApiKey(row: ApiKeyRow, now: Date, lastUse: ApiKeyUse | undefined): ApiKey {
   const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
   return {
     id,
@@ -63,18 +39,18 @@ export function toApiKey(row: ApiKeyRow, now: Date, lastUse: LastUse | undefined
     revokedAt: row.revokedAt?.toISOString() ?? null,
     revokedBy: row.revokedBy,
     revocationReason: row.revocationReason,
-    lastUse: toLastUseResponse(lastUse),
+    lastUse: toLastUse(lastUse),
   };
 }
 
-export function toLastUseResponse(lastUse: LastUse | undefined): ApiKey['lastUse'] {
-  return lastUse ? { ...lastUse, at: lastUse.at.toISOString() } : null;
+/** @param use undefined if the key was never used */
+export function toLastUse(use: ApiKeyUse | undefined): ApiKey['lastUse'] {
+  if (use === undefined) return null;
+  return { at: use.lastUsedAt.toISOString(), source: use.source, client: use.clientName };
 }
 
-export function statusOf(
-  { revokedAt, expiresAt, retiresAt }: Pick<ApiKeyRow, 'revokedAt' | 'expiresAt' | 'retiresAt'>,
-  now: Date,
-): ApiKey['status'] {
+export function statusOf(row: ApiKeyRow, now: Date): ApiKey['status'] {
+  const { revokedAt, expiresAt, retiresAt } = row;
   if (revokedAt !== null) return 'revoked';
   if (expiresAt <= now) return 'expired';
   if (retiresAt === null) return 'active';
@@ -84,26 +60,4 @@ export function statusOf(
 /** Returns the known fields of a limit; null if it is empty, which allows all. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
-}
-
-interface LastUse {
-  readonly at: Date;
-  readonly source: string;
-  readonly client: string | null;
-}
-
-/** Returns the last use of each key that was ever used, as `LastUseRecorder` has saved it. */
-@Injectable()
-export class LastUses {
-  constructor(private readonly prisma: PrismaService) {}
-
-  async find(keyIds: readonly string[]): Promise<Map<string, LastUse>> {
-    const rows = await this.prisma.apiKeyUse.findMany({ where: { keyId: { in: [...keyIds] } } });
-    return new Map(
-      rows.map(({ keyId, lastUsedAt, source, clientName }) => [
-        keyId,
-        { at: lastUsedAt, source, client: clientName },
-      ]),
-    );
-  }
 }

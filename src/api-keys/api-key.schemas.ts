@@ -19,9 +19,9 @@ export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
 
-const EXAMPLE_ID = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
-
-export const apiKeyIdSchema = z.uuid('must be the id of a key').meta({ example: EXAMPLE_ID });
+export const apiKeyIdSchema = z
+  .uuid('must be the id of a key')
+  .meta({ example: '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90' });
 const scopeSchema = z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` });
 const secretSchema = z.string().meta({
   description: 'The key itself, for the header X-API-Key. Only this response contains it.',
@@ -55,8 +55,6 @@ const lastUseSchema = z
   })
   .meta({ id: 'LastUse' });
 
-const KEY_STATUSES = ['active', 'retiring', 'retired', 'expired', 'revoked'] as const;
-
 /** An issued key in responses: everything but the secret. */
 const apiKeySchema = z
   .object({
@@ -66,7 +64,7 @@ const apiKeySchema = z
       .string()
       .meta({ description: 'The beginning of the secret.', example: 'lk_live_0A1b…' }),
     environment: z.enum(KEY_ENVIRONMENTS),
-    status: z.enum(KEY_STATUSES).meta({
+    status: z.enum(['active', 'retiring', 'retired', 'expired', 'revoked']).meta({
       description: 'Only active and retiring keys are accepted. A retiring key has a successor.',
     }),
     scopes: z.array(scopeSchema),

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { digestKey } from '../config/root-key.js';
-import { Prisma } from '../generated/prisma/client.js';
+import { type ApiKeyUse, Prisma } from '../generated/prisma/client.js';
 import { ProblemException } from '../problems/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import { createRowId } from '../prisma/row-id.js';
@@ -23,11 +23,10 @@ import {
 } from './api-key.schemas.js';
 import {
   type ApiKeyRow,
-  API_KEY_SELECT,
-  LastUses,
+  WITHOUT_DIGEST,
   statusOf,
   toApiKey,
-  toLastUseResponse,
+  toLastUse,
 } from './api-key-response.js';
 import { generateApiKey, hintOf } from './api-key-format.js';
 import { type Budget, type KeyAdmin, actorOf, budgetsOf, ownBudget } from './principal.js';
@@ -44,7 +43,7 @@ import {
   newLifetime,
   successorLifetime,
 } from './grants.js';
-import { makeOnce } from './idempotent-requests.js';
+import { reserveIdempotencyKey } from './idempotent-requests.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { type KeyChange, KeyChanges } from './key-changes.js';
 import { KeyPropagation, announceAgain } from './key-propagation.js';
@@ -52,9 +51,6 @@ import { KeyRevocation } from './key-revocation.js';
 import { KeyVerifier, keyIdOf } from './key-verifier.js';
 import { RootKeyStore } from './root-key-store.js';
 
-type StoredKey = Omit<IssuedKeyRow, 'revision'> & { readonly revision: bigint };
-
-/** A key to be inserted, without its secret. */
 interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
@@ -74,7 +70,6 @@ export class ApiKeysService {
     private readonly prisma: PrismaService,
     private readonly changes: KeyChanges,
     private readonly propagation: KeyPropagation,
-    private readonly lastUses: LastUses,
     private readonly rootKeys: RootKeyStore,
     private readonly config: ConfigService<Environment, true>,
   ) {
@@ -93,20 +88,23 @@ export class ApiKeysService {
     idempotencyKey?: string,
   ): Promise<CreatedApiKey> {
     const { row, secret } = await this.propagate(caller, async (change) => {
-      await lockKeys(caller, { ids: [], managersToo: false }, change);
+      await lockKeys(caller, { ids: [], includeAdmins: false }, change);
       const key = this.describeNew(input, await this.issuerOf(caller, change), change);
-      const insert = () => this.insert(caller, key, change);
-      if (idempotencyKey === undefined) return insert();
-      return makeOnce(change, caller.keyId, idempotencyKey, input, insert, (id) =>
-        this.announced(id, change),
-      );
+      if (idempotencyKey === undefined) return this.insert(caller, key, change);
+      const request = { callerId: caller.keyId, idempotencyKey, body: input };
+      const id = await reserveIdempotencyKey(request, key.id, change);
+      if (id === key.id) return this.insert(caller, key, change);
+      // A repeated request changes nothing, but every process confirms once more.
+      const known = await this.findRow(id, change.prisma);
+      await announceAgain([known], change);
+      return { row: known, secret: null };
     });
-    return { apiKey: await this.answer(row), secret };
+    return { apiKey: await this.toResponse(row), secret };
   }
 
   /** @throws ProblemException `API_KEY_NOT_FOUND` */
   async get(id: string): Promise<ApiKey> {
-    return this.answer(await this.row(id));
+    return this.toResponse(await this.findRow(id));
   }
 
   /** Returns a page of all keys, including ended ones, oldest first. */
@@ -116,11 +114,11 @@ export class ApiKeysService {
       orderBy: { id: 'asc' },
       // The extra row shows whether there is a next page.
       take: limit + 1,
-      select: API_KEY_SELECT,
+      ...WITHOUT_DIGEST,
     });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const lastUses = await this.lastUses.find(page.map(({ id }) => id));
+    const lastUses = await this.findLastUses(page);
     const now = new Date();
     return {
       apiKeys: page.map((row) => toApiKey(row, now, lastUses.get(row.id))),
@@ -130,14 +128,14 @@ export class ApiKeysService {
 
   async listRootKeys(): Promise<RootKeysResponse> {
     const keys = this.rootKeys.all;
-    const lastUses = await this.lastUses.find(keys.map(({ id }) => id));
+    const lastUses = await this.findLastUses(keys);
     return {
       rootKeys: keys.map(({ id, principal: { deprecatedSince } }) => ({
         id,
         current: deprecatedSince === undefined,
         deprecatedSince:
           deprecatedSince === undefined ? null : new Date(deprecatedSince).toISOString(),
-        lastUse: toLastUseResponse(lastUses.get(id)),
+        lastUse: toLastUse(lastUses.get(id)),
       })),
     };
   }
@@ -150,16 +148,28 @@ export class ApiKeysService {
   async rotate(caller: KeyAdmin, id: string, input: RotateApiKey): Promise<RotatedApiKey> {
     const { row, secret, predecessor } = await this.propagate(caller, async (change) => {
       const { prisma, now } = change;
-      await lockKeys(caller, { ids: [id], managersToo: false }, change);
-      const old = await this.row(id, prisma);
+      await lockKeys(caller, { ids: [id], includeAdmins: false }, change);
+      const old = await this.findRow(id, prisma);
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
       // The rotating caller learns the new secret.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
-      const lifetime = successorLifetime(old, issuer, input.expiresAt, now);
-      const successor = { ...old, ...lifetime, id: createRowId(now.getTime()), predecessorId: id };
-      const issued = await this.insert(caller, { ...successor, budgets: budgetsOf(old) }, change);
+      const { name, note, scopes, readFields, writeFields, networks, rateLimit } = old;
+      const successor = {
+        id: createRowId(now.getTime()),
+        name,
+        note,
+        scopes,
+        readFields,
+        writeFields,
+        networks,
+        rateLimit,
+        ...successorLifetime(old, issuer, input.expiresAt, now),
+        budgets: budgetsOf(old),
+        predecessorId: id,
+      };
+      const issued = await this.insert(caller, successor, change);
       const retiring = await prisma.apiKey.update({
         where: { id },
         data: {
@@ -167,14 +177,14 @@ export class ApiKeysService {
           retiresAt: new Date(now.getTime() + input.gracePeriodSeconds * 1000),
           retireAfterQuietSeconds: input.retireAfterQuietSeconds,
         },
-        select: API_KEY_SELECT,
+        ...WITHOUT_DIGEST,
       });
       return { ...issued, predecessor: retiring };
     });
     return {
-      apiKey: await this.answer(row),
+      apiKey: await this.toResponse(row),
       secret,
-      predecessor: await this.answer(predecessor),
+      predecessor: await this.toResponse(predecessor),
     };
   }
 
@@ -210,20 +220,14 @@ export class ApiKeysService {
 
   /** Checks a key by its database row, as a server checks it by its cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
-    const askedAt = performance.now();
     const digest = Buffer.from(digestKey(apiKey), 'binary');
-    const rows = await this.prisma.$queryRaw<StoredKey[]>`
-      SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)} FROM api_keys WHERE digest = ${digest}`;
-    const [{ now }] = await this.prisma.$queryRaw<[{ now: Date }]>`SELECT now() AS now`;
+    const [row] = await this.prisma.$queryRaw<(IssuedKeyRow & { readonly now: Date })[]>`
+      SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)}, now() AS now FROM api_keys WHERE digest = ${digest}`;
     const cache = new IssuedKeyCache();
-    const reader = new IssuedKeyReader();
-    cache.put(rows.map((row) => reader.read({ ...row, revision: String(row.revision) })));
-    const clockOffset = now.getTime() - askedAt;
-    const source = { now: () => performance.now() + clockOffset, isFresh: () => true };
-    const verdict = new KeyVerifier(this.rootKeys, cache, source, this.config).verify(
-      apiKey,
-      address,
-    );
+    if (row !== undefined) cache.put([new IssuedKeyReader().read(row)]);
+    const state = { now: () => row?.now.getTime() ?? Date.now(), isFresh: () => true };
+    const verifier = new KeyVerifier(this.rootKeys, cache, state, this.config);
+    const verdict = verifier.verify(apiKey, address);
     return { outcome: verdict.outcome, keyId: keyIdOf(verdict) };
   }
 
@@ -232,27 +236,16 @@ export class ApiKeysService {
     change: (change: KeyChange) => Promise<Change>,
   ) {
     return this.propagation.propagate({ untilEnforced: false }, async () => {
-      const made = await this.changes.run(actorOf(caller), change);
-      return { ...made, rows: [made.row] };
+      const changed = await this.changes.run(actorOf(caller), change);
+      return { ...changed, rows: [changed.row] };
     });
   }
 
-  /** A repeated request changes nothing, but every process confirms once more. */
-  private async announced(
-    id: string,
-    change: KeyChange,
-  ): Promise<{ row: ApiKeyRow; secret: null }> {
-    const row = await this.row(id, change.prisma);
-    await announceAgain([row], change);
-    return { row, secret: null };
-  }
-
-  /** Returns the caller's row if the caller is an issued key. */
   private async issuerOf(
     { isRoot, keyId }: KeyAdmin,
     { prisma }: KeyChange,
   ): Promise<ApiKeyRow | undefined> {
-    return isRoot ? undefined : this.row(keyId, prisma);
+    return isRoot ? undefined : this.findRow(keyId, prisma);
   }
 
   private describeNew(
@@ -282,29 +275,16 @@ export class ApiKeysService {
   ): Promise<{ row: ApiKeyRow; secret: string }> {
     await this.requireMatchingServer(prisma);
     const secret = generateApiKey(this.environment);
-    const { id, name, note, scopes, readFields, writeFields, networks, rateLimit } = key;
-    const { budgets, expiresAt, lineageEndsAt, predecessorId } = key;
     const row = await prisma.apiKey.create({
       data: {
-        id,
+        ...key,
         digest: new Uint8Array(hash('sha256', secret, 'buffer')),
         hint: hintOf(secret),
         environment: this.environment,
-        name,
-        note,
-        scopes: [...scopes],
-        readFields: [...readFields],
-        writeFields: [...writeFields],
-        networks: [...networks],
-        rateLimit,
-        budgets: budgets?.map(({ keyId, rateLimit: rate }) => ({ keyId, rateLimit: rate })),
         createdAt: now,
         createdBy: caller.keyId,
-        expiresAt,
-        lineageEndsAt,
-        predecessorId,
       },
-      select: API_KEY_SELECT,
+      ...WITHOUT_DIGEST,
     });
     return { row, secret };
   }
@@ -326,13 +306,19 @@ export class ApiKeysService {
     });
   }
 
-  private async row(id: string, prisma: KeyChange['prisma'] = this.prisma): Promise<ApiKeyRow> {
-    const row = await prisma.apiKey.findUnique({ where: { id }, select: API_KEY_SELECT });
+  private async findRow(id: string, prisma: KeyChange['prisma'] = this.prisma): Promise<ApiKeyRow> {
+    const row = await prisma.apiKey.findUnique({ where: { id }, ...WITHOUT_DIGEST });
     if (row === null) throw new ProblemException('API_KEY_NOT_FOUND');
     return row;
   }
 
-  private async answer(row: ApiKeyRow): Promise<ApiKey> {
-    return toApiKey(row, new Date(), (await this.lastUses.find([row.id])).get(row.id));
+  private async toResponse(row: ApiKeyRow): Promise<ApiKey> {
+    return toApiKey(row, new Date(), (await this.findLastUses([row])).get(row.id));
+  }
+
+  private async findLastUses(keys: readonly { id: string }[]): Promise<Map<string, ApiKeyUse>> {
+    const keyIds = keys.map(({ id }) => id);
+    const uses = await this.prisma.apiKeyUse.findMany({ where: { keyId: { in: keyIds } } });
+    return new Map(uses.map((use) => [use.keyId, use]));
   }
 }

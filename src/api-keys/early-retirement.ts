@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { withoutArguments } from '../prisma/database-error.js';
-import { KeyChanges } from './key-changes.js';
+import { type KeyChange, KeyChanges } from './key-changes.js';
 
 const INTERVAL_MS = 10_000;
 
@@ -25,31 +25,29 @@ export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
 
   async run(): Promise<void> {
     try {
-      const retired = await this.retireQuietKeys();
-      for (const { id } of retired)
+      const retired = await this.changes.run('early-retirement', retireQuietKeys);
+      for (const { id } of retired) {
         this.logger.log(`Ended key ${id} early: its successor is in use`);
+      }
     } catch (error) {
       this.logger.debug(withoutArguments(error));
     }
   }
+}
 
-  private async retireQuietKeys(): Promise<{ id: string }[]> {
-    return this.changes.run(
-      'early-retirement',
-      ({ prisma, now }) => prisma.$queryRaw<{ id: string }[]>`
-        WITH quiet AS (
-          SELECT old.id
-          FROM api_keys AS old
-          JOIN api_keys AS successor ON successor.predecessor_id = old.id
-          JOIN api_key_uses AS successor_use ON successor_use.key_id = successor.id
-          WHERE old.revoked_at IS NULL AND old.retires_at > ${now}
-            AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
-                < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
-          -- In the order in which other changes hold keys.
-          ORDER BY old.id FOR UPDATE OF old
-        )
-        UPDATE api_keys AS old SET retires_at = ${now} FROM quiet WHERE old.id = quiet.id
-        RETURNING old.id`,
-    );
-  }
+async function retireQuietKeys({ prisma, now }: KeyChange): Promise<{ id: string }[]> {
+  return prisma.$queryRaw`
+    WITH quiet AS (
+      SELECT old.id
+      FROM api_keys AS old
+      JOIN api_keys AS successor ON successor.predecessor_id = old.id
+      JOIN api_key_uses AS successor_use ON successor_use.key_id = successor.id
+      WHERE old.revoked_at IS NULL AND old.retires_at > ${now}
+        AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
+            < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
+      -- In the order in which other changes hold keys.
+      ORDER BY old.id FOR UPDATE OF old
+    )
+    UPDATE api_keys AS old SET retires_at = ${now} FROM quiet WHERE old.id = quiet.id
+    RETURNING old.id`;
 }

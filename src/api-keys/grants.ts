@@ -7,17 +7,11 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-export interface Grant {
-  readonly scopes: readonly string[];
-  /** Empty for all. */
-  readonly readFields: readonly string[];
-  /** Empty for all. */
-  readonly writeFields: readonly string[];
-  /** Empty for all. */
-  readonly networks: readonly string[];
-  /** Requests per minute; null for the default. */
-  readonly rateLimit: number | null;
-}
+/** The rights of a key. An empty list stands for all, and a null rate limit for the default. */
+export type Grant = Pick<
+  ApiKeyRow,
+  'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
+>;
 
 interface Excess {
   readonly path: string;
@@ -31,17 +25,17 @@ interface Excess {
  */
 export async function lockKeys(
   caller: Principal,
-  { ids, managersToo }: { readonly ids: readonly string[]; readonly managersToo: boolean },
+  { ids, includeAdmins }: { readonly ids: readonly string[]; readonly includeAdmins: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
   // In one statement and one order, so that concurrent changes do not deadlock.
-  const held = await prisma.$queryRaw<{ id: string; isInForce: boolean }[]>`
-    SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isInForce"
+  const locked = await prisma.$queryRaw<{ id: string; isValid: boolean }[]>`
+    SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isValid"
     FROM api_keys
-    WHERE id = ANY(${[caller.keyId, ...ids]}::text[]) OR (${managersToo} AND 'keys:write' = ANY(scopes))
+    WHERE id = ANY(${[caller.keyId, ...ids]}::text[]) OR (${includeAdmins} AND 'keys:write' = ANY(scopes))
     ORDER BY id FOR UPDATE`;
-  const isInForce = held.some((key) => key.id === caller.keyId && key.isInForce);
-  if (!caller.isRoot && !isInForce) throw new ProblemException('INVALID_API_KEY');
+  const isValid = locked.some((key) => key.id === caller.keyId && key.isValid);
+  if (!caller.isRoot && !isValid) throw new ProblemException('INVALID_API_KEY');
 }
 
 /**
@@ -51,14 +45,13 @@ export async function lockKeys(
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
   refuseExcess([
     ...excessScopes(issuer, grant),
-    ...excessFields('readFields', issuer, grant),
-    ...excessFields('writeFields', issuer, grant),
-    ...excessNetworks(issuer, grant),
+    ...excessOf('readFields', 'may read only', issuer, grant),
+    ...excessOf('writeFields', 'may write only', issuer, grant),
+    ...excessOf('networks', 'must come from', issuer, grant),
     ...excessRate(issuer.rateLimit ?? defaultRateLimit, grant.rateLimit ?? defaultRateLimit),
   ]);
 }
 
-/** @throws ProblemException `GRANT_EXCEEDS_CALLER` if there is an excess */
 function refuseExcess(errors: readonly Excess[]): void {
   if (errors.length > 0)
     throw new ProblemException('GRANT_EXCEEDS_CALLER', { errors: [...errors] });
@@ -70,19 +63,16 @@ function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
     .map((scope) => ({ path: 'scopes', message: `the caller does not hold ${scope}` }));
 }
 
-function excessFields(path: 'readFields' | 'writeFields', issuer: Grant, grant: Grant): Excess[] {
-  const held = issuer[path];
-  const requested = grant[path];
-  if (held.length === 0) return [];
-  if (requested.length > 0 && requested.every((field) => held.includes(field))) return [];
-  const right = path === 'readFields' ? 'read' : 'write';
-  return [{ path, message: `the caller may ${right} only ${held.join(', ')}` }];
-}
-
-function excessNetworks({ networks: held }: Grant, { networks }: Grant): Excess[] {
-  if (held.length === 0) return [];
-  if (networks.length > 0 && networks.every((network) => isPartOf(network, held))) return [];
-  return [{ path: 'networks', message: `the caller must come from ${held.join(', ')}` }];
+function excessOf(
+  path: 'readFields' | 'writeFields' | 'networks',
+  rule: string,
+  { [path]: held }: Grant,
+  { [path]: requested }: Grant,
+): Excess[] {
+  const isHeld = (entry: string) =>
+    path === 'networks' ? isPartOf(entry, held) : held.includes(entry);
+  if (held.length === 0 || (requested.length > 0 && requested.every(isHeld))) return [];
+  return [{ path, message: `the caller ${rule} ${held.join(', ')}` }];
 }
 
 function excessRate(held: number, requested: number): Excess[] {
@@ -106,13 +96,12 @@ export function newLifetime(
   requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (issuer === undefined) return startLineage(requested, now);
-  const end = earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
-  const expiresAt = requested ?? defaultExpiry(now, end);
-  if (expiresAt > end) {
+  const end = issuer && earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
+  const lifetime = lifetimeUntil(end ?? daysAfter(now, MAX_LIFETIME_DAYS), requested, now);
+  if (end !== undefined && lifetime.expiresAt > end) {
     refuseExcess([{ path: 'expiresAt', message: `the caller ends at ${end.toISOString()}` }]);
   }
-  return { expiresAt, lineageEndsAt: end };
+  return lifetime;
 }
 
 /**
@@ -127,31 +116,26 @@ export function successorLifetime(
   requested: Date | undefined,
   now: Date,
 ): Lifetime {
-  if (caller === undefined && !isBoundedByIssuer(predecessor)) return startLineage(requested, now);
+  if (caller === undefined && !isBoundedByIssuer(predecessor)) {
+    return newLifetime(undefined, requested, now);
+  }
   const end = earliest(lineageEnd(predecessor), lineageEnd(caller ?? predecessor));
-  const expiresAt = requested ?? defaultExpiry(now, end);
-  if (expiresAt > end || expiresAt <= now) {
+  const lifetime = lifetimeUntil(end, requested, now);
+  if (lifetime.expiresAt > end || lifetime.expiresAt <= now) {
     const message = `must be ${end.toISOString()} at the latest, when the lineage of the key ends`;
     throw invalidRequest([{ path: ['expiresAt'], message }]);
   }
-  return { expiresAt, lineageEndsAt: end };
+  return lifetime;
 }
 
 /** Returns the end of a key's lineage, which keys of earlier releases do not store. */
-export function lineageEnd({
-  lineageEndsAt,
-  createdAt,
-}: Pick<ApiKeyRow, 'lineageEndsAt' | 'createdAt'>): Date {
+export function lineageEnd({ lineageEndsAt, createdAt }: ApiKeyRow): Date {
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }
 
-function startLineage(requested: Date | undefined, now: Date): Lifetime {
-  const lineageEndsAt = daysAfter(now, MAX_LIFETIME_DAYS);
-  return { expiresAt: requested ?? defaultExpiry(now, lineageEndsAt), lineageEndsAt };
-}
-
-function defaultExpiry(now: Date, end: Date): Date {
-  return earliest(daysAfter(now, DEFAULT_LIFETIME_DAYS), end);
+function lifetimeUntil(lineageEndsAt: Date, requested: Date | undefined, now: Date): Lifetime {
+  const expiresAt = requested ?? earliest(daysAfter(now, DEFAULT_LIFETIME_DAYS), lineageEndsAt);
+  return { expiresAt, lineageEndsAt };
 }
 
 function daysAfter(time: Date, days: number): Date {

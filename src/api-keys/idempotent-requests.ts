@@ -5,40 +5,38 @@ import type { KeyChange } from './key-changes.js';
 
 const KEPT_FOR_MS = DAY_MS;
 
+interface IdempotentRequest {
+  readonly callerId: string;
+  readonly idempotencyKey: string;
+  readonly body: unknown;
+}
+
 /**
- * Creates a key, unless the same caller has used the `Idempotency-Key` within a day: then `recall`
- * receives the id of the existing key. A concurrent request waits for this one.
+ * Reserves an `Idempotency-Key` for the creation of a key. Returns the id of the key that belongs
+ * to it: the given one, or that of the same request within a day. A concurrent request waits.
  * @throws ProblemException `IDEMPOTENCY_KEY_REUSED`
  */
-export async function makeOnce<Made extends { readonly row: { readonly id: string } }, Recalled>(
+export async function reserveIdempotencyKey(
+  { callerId, idempotencyKey, body }: IdempotentRequest,
+  apiKeyId: string,
   { prisma, now }: KeyChange,
-  callerId: string,
-  idempotencyKey: string,
-  request: unknown,
-  make: () => Promise<Made>,
-  recall: (apiKeyId: string) => Promise<Recalled>,
-): Promise<Made | Recalled> {
-  const digest = sha256(`${callerId}\n${idempotencyKey}`);
-  const requestDigest = sha256(JSON.stringify(request));
+): Promise<string> {
+  const requestDigest = sha256(JSON.stringify(body));
   await prisma.idempotentRequest.deleteMany({
     where: { createdAt: { lt: new Date(now.getTime() - KEPT_FOR_MS) } },
   });
-  const inserted = await prisma.$executeRaw`
-    INSERT INTO idempotent_requests (digest, request_digest, api_key_id, created_at)
-    VALUES (${digest}, ${requestDigest}, '', ${now}) ON CONFLICT DO NOTHING`;
-  if (inserted === 0) {
-    const known = await prisma.idempotentRequest.findUniqueOrThrow({ where: { digest } });
-    if (!Buffer.from(known.requestDigest).equals(requestDigest)) {
-      throw new ProblemException('IDEMPOTENCY_KEY_REUSED');
-    }
-    return recall(known.apiKeyId);
+  const [reserved] = await prisma.$queryRaw<[{ apiKeyId: string; requestDigest: Uint8Array }]>`
+    INSERT INTO idempotent_requests AS known (digest, request_digest, api_key_id, created_at)
+    VALUES (${sha256(`${callerId}\n${idempotencyKey}`)}, ${requestDigest}, ${apiKeyId}, ${now})
+    -- Changes nothing, but returns the row.
+    ON CONFLICT (digest) DO UPDATE SET api_key_id = known.api_key_id
+    RETURNING api_key_id AS "apiKeyId", request_digest AS "requestDigest"`;
+  if (!requestDigest.equals(reserved.requestDigest)) {
+    throw new ProblemException('IDEMPOTENCY_KEY_REUSED');
   }
-  const made = await make();
-  const apiKeyId = made.row.id;
-  await prisma.idempotentRequest.update({ where: { digest }, data: { apiKeyId } });
-  return made;
+  return reserved.apiKeyId;
 }
 
-function sha256(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(hash('sha256', text, 'buffer'));
+function sha256(text: string): Buffer {
+  return hash('sha256', text, 'buffer');
 }

@@ -15,12 +15,6 @@ export interface IssuedKey {
   readonly principal: Principal;
 }
 
-/** Compares two copies of the keys: every change gives a key a greater revision. */
-export interface Fingerprint {
-  readonly count: number;
-  readonly revisions: bigint;
-}
-
 /**
  * All issued keys, including ended ones, so that verification needs no SQL. Filled by `KeySync`.
  */
@@ -55,7 +49,8 @@ export class IssuedKeyCache {
     this.revisions -= revision;
   }
 
-  get fingerprint(): Fingerprint {
+  /** Identifies the state of the keys: every change gives a key a greater revision. */
+  get fingerprint() {
     return { count: this.keys.size, revisions: this.revisions };
   }
 }

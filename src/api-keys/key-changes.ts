@@ -87,31 +87,25 @@ export class KeyChanges {
     blockers: Blockers,
     startedAt: number,
   ): Promise<Result> {
-    const over = new AbortController();
+    const finished = new AbortController();
+    const { signal } = finished;
     const delayMs = Math.max(0, startedAt + PATIENCE_WITH_BLOCKERS_MS - performance.now());
-    const ending = endBlockers(pid, blockers, delayMs, over.signal).catch((error: unknown) =>
-      this.logger.warn(withoutArguments(error)),
-    );
+    const endBlockers = async () => {
+      for (let pauseMs = delayMs; ; pauseMs = END_BLOCKERS_INTERVAL_MS) {
+        await sleep(pauseMs, undefined, { signal });
+        await blockers.end(pid);
+      }
+    };
+    const ending = endBlockers().catch((error: unknown) => {
+      if (!signal.aborted) this.logger.warn(withoutArguments(error));
+    });
     try {
       return await change();
     } finally {
-      over.abort();
+      finished.abort();
       // Before the connection returns to the pool, whose other sessions are not concerned.
       await ending;
     }
-  }
-}
-
-/** Ends blocking sessions after a delay and then at intervals, until the signal is aborted. */
-async function endBlockers(
-  pid: number,
-  blockers: Blockers,
-  delayMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let pauseMs = delayMs; !signal.aborted; pauseMs = END_BLOCKERS_INTERVAL_MS) {
-    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) await blockers.end(pid);
   }
 }
 
@@ -130,26 +124,24 @@ class ChangeQueue {
    * @throws ProblemException `DATABASE_UNAVAILABLE` if it waits too long, or the error of `change`
    */
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
-    const askedAt = performance.now();
+    const queuedAt = performance.now();
     const result = this.latest.then(() => {
       // Fail queued changes at once after repeated failures. One failure may be one locked row.
-      const hasFailed = this.failures > 1 && this.failedAt > askedAt;
+      const hasFailed = this.failures > 1 && this.failedAt > queuedAt;
       // The caller has timed out by then.
-      if (hasFailed || performance.now() - askedAt > MAX_WAIT_MS) {
+      if (hasFailed || performance.now() - queuedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');
       }
       return change();
     });
     this.latest = result.then(
       () => (this.failures = 0),
-      (error: unknown) => this.noteFailure(error),
+      (error: unknown) => {
+        if (!isDatabaseUnavailable(error)) return;
+        this.failures += 1;
+        this.failedAt = performance.now();
+      },
     );
     return result;
-  }
-
-  private noteFailure(error: unknown): void {
-    if (!isDatabaseUnavailable(error)) return;
-    this.failures += 1;
-    this.failedAt = performance.now();
   }
 }

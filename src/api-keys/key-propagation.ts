@@ -1,10 +1,25 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { DatabaseUrls } from '../prisma/database-urls.js';
-import { Acknowledgements, type Collected, type Patience } from './key-sync/acknowledgements.js';
-import { CHANGES_CHANNEL } from './key-sync/key-sync-session.js';
-import type { KeyRevision } from './key-sync/instance.js';
-import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 import type { Blockers, KeyChange } from './key-changes.js';
+import { Acknowledgements } from './key-sync/acknowledgements.js';
+import { BlockingSessions } from './key-sync/blocking-sessions.js';
+import { type KeyRevision, describeInstance } from './key-sync/instance.js';
+import { ACKNOWLEDGEMENTS_CHANNEL, CHANGES_CHANNEL } from './key-sync/key-sync-session.js';
+import { STALE_AFTER_MS } from './key-sync/key-sync.js';
+import { ListeningClient } from './key-sync/listening-client.js';
+import { MessageAuthenticator } from './key-sync/message-authenticator.js';
+
+/** The time that a change waits for silent processes. */
+const COLLECT_TIMEOUT_MS = 2000;
+// The interval of reading the instances again: a silent process may have left.
+const POLL_INTERVAL_MS = 100;
+
+interface LiveInstances {
+  /** Processes that must acknowledge a change, including earlier releases, which cannot sign. */
+  readonly expected: readonly string[];
+  /** Rows that no root key of this process proves: forged, or of a process with other root keys. */
+  readonly unproven: readonly string[];
+}
 
 export interface Propagation {
   /** Live processes that have applied the change. */
@@ -13,10 +28,6 @@ export interface Propagation {
   readonly silentInstances: number;
   /** Milliseconds from the beginning of the change until the last process applied it. */
   readonly effectiveAfterMs: number;
-}
-
-interface Changed {
-  readonly rows: readonly KeyRevision[];
 }
 
 /** Makes every process read the keys again and acknowledge them. */
@@ -33,71 +44,133 @@ export async function announceAgain(
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);
+  private readonly acknowledgements: Acknowledgements;
   // Reused: connecting takes longer than the change itself.
-  private listening: Promise<Acknowledgements> | undefined;
+  private connection: Promise<ListeningClient> | undefined;
 
   constructor(
     private readonly authenticator: MessageAuthenticator,
     private readonly urls: DatabaseUrls,
-  ) {}
+  ) {
+    this.acknowledgements = new Acknowledgements(authenticator);
+  }
 
   async onApplicationShutdown(): Promise<void> {
-    const acknowledgements = await this.listening?.catch(() => undefined);
-    acknowledgements?.close();
+    const client = await this.connection?.catch(() => undefined);
+    client?.close();
   }
 
   /**
-   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it. With
-   * `untilEnforced`, for a revocation, it waits 5 s for instances that prove no shared root key:
-   * after that time no process admits the keys.
+   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it.
+   * @param untilEnforced waits 5 s for instances that prove no shared root key: after that time no
+   * process admits the keys
    * @param carryOut makes the change, and can end sessions that block it
    */
-  async propagate<Change extends Changed>(
-    patience: Patience,
+  async propagate<Change extends { readonly rows: readonly KeyRevision[] }>(
+    { untilEnforced }: { readonly untilEnforced: boolean },
     carryOut: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
     // Listen before the change, or the first acknowledgements would be missed.
-    const acknowledgements = await this.listen();
+    const client = await this.connect();
     // Also proves that the connection works, before anything is changed.
-    const { expected } = await acknowledgements.findLiveInstances();
-    const change = await carryOut(acknowledgements.blockers);
-    const collected = await acknowledgements
-      .collect(change.rows, patience)
-      // At least this process has not acknowledged.
-      .catch(() => ({
-        acknowledged: 0,
-        silent: Math.max(1, expected.length),
-        unproven: [],
-        completeAt: startedAt,
-      }));
-    this.reportUnproven(collected);
-    const { acknowledged, silent, completeAt } = collected;
-    const effectiveAfterMs = Math.ceil(completeAt - startedAt);
-    const propagation = { instances: acknowledged, silentInstances: silent, effectiveAfterMs };
+    const { expected } = await this.findLiveInstances(client);
+    const change = await carryOut(new BlockingSessions(client));
+    const propagation = await this.collect(client, change.rows, startedAt, untilEnforced).catch(
+      () => ({
+        instances: 0,
+        // At least this process has not acknowledged.
+        silentInstances: Math.max(1, expected.length),
+        effectiveAfterMs: 0,
+      }),
+    );
     return { ...change, propagation };
   }
 
-  private reportUnproven({ unproven }: Collected): void {
-    if (unproven.length === 0) return;
-    const count = unproven.length;
-    const ids = unproven.slice(0, 5).join(', ');
-    this.logger.warn(
-      `Instances without a root key of this process: ${count} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
-    );
+  private connect(): Promise<ListeningClient> {
+    this.connection ??= this.listen().catch((error: unknown) => {
+      this.connection = undefined;
+      throw error;
+    });
+    return this.connection;
   }
 
-  private async listen(): Promise<Acknowledgements> {
-    const listening = (this.listening ??= Acknowledgements.listen(
-      this.urls,
-      this.authenticator,
-      () => (this.listening = undefined),
-    ));
-    try {
-      return await listening;
-    } catch (error) {
-      if (this.listening === listening) this.listening = undefined;
-      throw error;
+  private async listen(): Promise<ListeningClient> {
+    const client = new ListeningClient(this.urls, 'latchkey-key-change', {
+      onNotification: (_channel, payload) => this.acknowledgements.receive(payload),
+      onEnd: () => (this.connection = undefined),
+    });
+    await client.listen([ACKNOWLEDGEMENTS_CHANNEL]);
+    return client;
+  }
+
+  /**
+   * The processes that a change concerns. A process that was silent for longer refuses issued keys.
+   */
+  private async findLiveInstances(client: ListeningClient): Promise<LiveInstances> {
+    const rows = await client.query<{ id: string; digest: string | null; proof: string | null }>(
+      `SELECT id, encode(secret_digest, 'hex') AS digest, proof FROM instances
+       WHERE last_seen_at > now() - $1 * interval '1 millisecond'`,
+      [STALE_AFTER_MS],
+    );
+    const expected = new Set<string>();
+    for (const { id, digest, proof } of rows) {
+      const isSigned = digest !== null && proof !== null;
+      if (!isSigned || this.authenticator.isAuthentic(describeInstance(id, digest), proof)) {
+        expected.add(id);
+      }
     }
+    const ids = rows.map(({ id }) => id);
+    return { expected: [...expected], unproven: ids.filter((id) => !expected.has(id)) };
+  }
+
+  /**
+   * Waits until every expected process has acknowledged the revisions. An unproven process may have
+   * other root keys, so its acknowledgements are ignored: it applies the change or refuses issued
+   * keys within `STALE_AFTER_MS`. If nothing else is missing, `untilEnforced` waits for that time.
+   */
+  private async collect(
+    client: ListeningClient,
+    keys: readonly KeyRevision[],
+    startedAt: number,
+    untilEnforced: boolean,
+  ): Promise<Propagation> {
+    const committedAt = performance.now();
+    const deadline = committedAt + COLLECT_TIMEOUT_MS;
+    const enforcedAt = committedAt + STALE_AFTER_MS;
+    const timeOf = (instance: string) => this.acknowledgements.timeOf(instance, keys);
+    const isSilent = (instance: string) => timeOf(instance) === undefined;
+    const waitUntil = async (time: number) => {
+      const leftMs = time - performance.now();
+      const timeoutMs = Math.min(POLL_INTERVAL_MS, leftMs);
+      return leftMs > 0 && this.acknowledgements.waitForNext(timeoutMs);
+    };
+    let { expected, unproven } = await this.findLiveInstances(client);
+    for (;;) {
+      // Acknowledgements that have arrived meanwhile need no query.
+      while (expected.some(isSilent) && (await waitUntil(deadline)));
+      const silentInstances = expected.filter(isSilent).length;
+      const isUncertain = untilEnforced && silentInstances === 0 && unproven.length > 0;
+      const until = isUncertain ? enforcedAt : deadline;
+      if ((silentInstances === 0 && !isUncertain) || performance.now() >= until) {
+        if (unproven.length > 0) this.reportUnproven(unproven);
+        const times = expected.map((id) => timeOf(id) ?? committedAt);
+        const completeAt = Math.max(isUncertain ? enforcedAt : committedAt, ...times);
+        const effectiveAfterMs = Math.ceil(completeAt - startedAt);
+        return { instances: expected.length - silentInstances, silentInstances, effectiveAfterMs };
+      }
+      if (isUncertain) await waitUntil(enforcedAt);
+      const live = await this.findLiveInstances(client);
+      // A process that started later has read the changed keys.
+      expected = live.expected.filter((id) => expected.includes(id));
+      unproven = live.unproven.filter((id) => unproven.includes(id));
+    }
+  }
+
+  private reportUnproven(instances: readonly string[]): void {
+    const ids = instances.slice(0, 5).join(', ');
+    this.logger.warn(
+      `Instances without a root key of this process: ${instances.length} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
+    );
   }
 }

@@ -10,11 +10,21 @@ const PAGE_SIZE = 500;
 // Each transaction locks the audit trail, so a larger one would delay other writes.
 const MAX_KEYS_PER_CHANGE = 500;
 
-interface RevokedPart {
-  readonly keys: readonly IssuedKeyState[];
+/** A key of the tree below the key to revoke, read under a row lock. */
+interface TreeKey extends KeyRevision {
+  readonly name: string;
+  readonly isRevoked: boolean;
+  /** Whether it has expired, or its grace period has ended. */
+  readonly hasEnded: boolean;
+}
+
+/** `announce`: an earlier request has revoked it, perhaps without confirmation by all processes. */
+type Action = 'revoke' | 'announce' | 'keep' | 'none';
+
+/** The effect of one transaction. */
+interface Step {
+  readonly keys: ReadonlyMap<string, TreeKey>;
   readonly rows: readonly KeyRevision[];
-  readonly revokedKeys: readonly NamedApiKey[];
-  readonly activeIssuedKeys: readonly NamedApiKey[];
   readonly position: Position;
 }
 
@@ -25,11 +35,7 @@ interface RevokedPart {
 export class KeyRevocation {
   /** The rows that every process has to acknowledge. */
   readonly rows: KeyRevision[] = [];
-  /** Revoked keys below the key. */
-  readonly revokedKeys: NamedApiKey[] = [];
-  /** Keys below the key that are still valid. */
-  readonly activeIssuedKeys: NamedApiKey[] = [];
-  private readonly seen = new Set<string>();
+  private readonly keys = new Map<string, TreeKey>();
   private position: Position;
 
   constructor(
@@ -44,56 +50,66 @@ export class KeyRevocation {
     return this.position.issuers.length === 0;
   }
 
+  /** Keys below the key that this request has revoked. */
+  get revokedKeys(): NamedApiKey[] {
+    return this.select('revoke', this.keys)
+      .filter(({ id }) => id !== this.id)
+      .map(nameOf);
+  }
+
+  get activeIssuedKeys(): NamedApiKey[] {
+    return this.select('keep', this.keys).map(nameOf);
+  }
+
   /**
    * Revokes the key itself, then the keys below it. Changes nothing in memory: a transaction that
    * was rolled back can be repeated.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
-  async revokeNext(change: KeyChange): Promise<RevokedPart> {
+  async revokeNext(change: KeyChange): Promise<Step> {
     // Locks all rows before the first update locks the audit trail. A creation takes the two locks
     // in this order; the reverse order would deadlock with it.
     const { keys, position } = await this.lockNext(change);
-    const good = keys.filter(({ hasEnded }) => !hasEnded);
-    const active = good.filter(({ isRevoked }) => !isRevoked);
-    const ending = active.filter((key) => !this.isKept(key));
-    const revoked = await this.revoke(ending, change);
-    // An earlier request has revoked these, possibly without confirmation by all processes.
-    const revokedBefore = good.filter((key) => key.isRevoked && !this.isKept(key));
+    const revoked = await this.revoke(this.select('revoke', keys), change);
+    const revokedBefore = this.select('announce', keys);
     await announceAgain(revokedBefore, change);
-    return {
-      keys,
-      position,
-      rows: [...revoked, ...revokedBefore],
-      revokedKeys: ending.filter(({ id }) => id !== this.id).map(nameOf),
-      activeIssuedKeys: active.filter((key) => this.isKept(key)).map(nameOf),
-    };
+    return { keys, position, rows: [...revoked, ...revokedBefore] };
   }
 
-  accept({ keys, rows, revokedKeys, activeIssuedKeys, position }: RevokedPart): void {
-    for (const { id } of keys) this.seen.add(id);
+  accept({ keys, rows, position }: Step): void {
+    for (const [id, key] of keys) this.keys.set(id, key);
     this.rows.push(...rows);
-    this.revokedKeys.push(...revokedKeys);
-    this.activeIssuedKeys.push(...activeIssuedKeys);
     this.position = position;
   }
 
-  private async lockNext(change: KeyChange): Promise<Pick<RevokedPart, 'keys' | 'position'>> {
-    const keys = this.seen.has(this.id) ? [] : [await this.lockFirst(change)];
-    const ids = new Set(keys.map(({ id }) => id));
+  private select(action: Action, keys: ReadonlyMap<string, TreeKey>): TreeKey[] {
+    return [...keys.values()].filter((key) => this.actionFor(key) === action);
+  }
+
+  private actionFor({ id, isRevoked, hasEnded }: TreeKey): Action {
+    if (hasEnded) return 'none';
+    if (id === this.id || !this.input.keepIssuedKeys) return isRevoked ? 'announce' : 'revoke';
+    return isRevoked ? 'none' : 'keep';
+  }
+
+  private async lockNext(change: KeyChange): Promise<Omit<Step, 'rows'>> {
+    const keys = new Map<string, TreeKey>();
+    if (!this.keys.has(this.id)) keys.set(this.id, await this.lockFirst(change));
     let { position } = this;
-    while (position.issuers.length > 0 && keys.length < MAX_KEYS_PER_CHANGE) {
-      const page = await lockPage(position, change, (id) => !this.seen.has(id) && !ids.has(id));
-      for (const { id } of page.keys) ids.add(id);
-      keys.push(...page.keys);
+    while (position.issuers.length > 0 && keys.size < MAX_KEYS_PER_CHANGE) {
+      // Forged rows could form a cycle of issuers.
+      const isNew = (id: string) => !this.keys.has(id) && !keys.has(id);
+      const page = await lockPage(position, change, isNew);
+      for (const key of page.keys) keys.set(key.id, key);
       ({ position } = page);
     }
     return { keys, position };
   }
 
   /** Only once: later, the caller's own key may be revoked. */
-  private async lockFirst(change: KeyChange): Promise<IssuedKeyState> {
+  private async lockFirst(change: KeyChange): Promise<TreeKey> {
     const { caller, id, input } = this;
-    await lockKeys(caller, { ids: [id], managersToo: !caller.isRoot }, change);
+    await lockKeys(caller, { ids: [id], includeAdmins: !caller.isRoot }, change);
     if (!caller.isRoot) await refuseLastWayIn(id, input.keepIssuedKeys, change);
     const key = await change.prisma.apiKey.findUnique({
       where: { id },
@@ -103,12 +119,8 @@ export class KeyRevocation {
     return { ...key, isRevoked: key.revokedAt !== null, hasEnded: false };
   }
 
-  private isKept({ id }: IssuedKeyState): boolean {
-    return this.input.keepIssuedKeys && id !== this.id;
-  }
-
   private async revoke(
-    keys: readonly IssuedKeyState[],
+    keys: readonly TreeKey[],
     { prisma, now }: KeyChange,
   ): Promise<KeyRevision[]> {
     const { reason } = this.input;
@@ -122,14 +134,11 @@ export class KeyRevocation {
   }
 }
 
-function nameOf({ id, name }: IssuedKeyState): NamedApiKey {
+function nameOf({ id, name }: TreeKey): NamedApiKey {
   return { id, name };
 }
 
-/**
- * Protects the last key that can manage keys; retiring keys do not count.
- * @throws ProblemException
- */
+/** Protects the last key that can manage keys; retiring keys do not count. */
 async function refuseLastWayIn(
   id: string,
   keepIssuedKeys: boolean,
@@ -150,16 +159,6 @@ async function refuseLastWayIn(
   }
 }
 
-/** An issued key, read under a row lock. */
-interface IssuedKeyState {
-  readonly id: string;
-  readonly name: string;
-  readonly revision: bigint;
-  readonly isRevoked: boolean;
-  /** Whether it has expired, or its grace period has ended. */
-  readonly hasEnded: boolean;
-}
-
 /**
  * A position among all keys below a key, issuers before the keys that they have issued. Each issuer
  * is locked or has ended before its keys are read, so concurrent creations are found.
@@ -173,17 +172,14 @@ interface Position {
   readonly last: string;
 }
 
-/**
- * Reads the next page and locks its rows until the end of the transaction.
- * @param isNew false for keys that were read before: forged rows could form a cycle of issuers.
- */
+/** Reads the next page and locks its rows until the end of the transaction. */
 async function lockPage(
   position: Position,
   { prisma, now }: KeyChange,
   isNew: (id: string) => boolean,
-): Promise<{ keys: IssuedKeyState[]; position: Position }> {
+): Promise<{ keys: TreeKey[]; position: Position }> {
   const issuers = position.issuers.slice(0, PAGE_SIZE);
-  const page = await prisma.$queryRaw<IssuedKeyState[]>`
+  const page = await prisma.$queryRaw<TreeKey[]>`
     SELECT id, name, revision, revoked_at IS NOT NULL AS "isRevoked",
       least(expires_at, retires_at) <= ${now} AS "hasEnded"
     FROM api_keys WHERE created_by = ANY(${issuers}) AND id > ${position.last}

@@ -6,7 +6,7 @@ import type { KeyRefusal } from '../requests/request-event.js';
 import { claimsToBeIssued, parseApiKey } from './api-key-format.js';
 import { KeySync } from './key-sync/key-sync.js';
 import { type IssuedKey, IssuedKeyCache } from './issued-key-cache.js';
-import { ANYWHERE, isWithin } from './network.js';
+import { ANYWHERE } from './network.js';
 import type { Principal } from './principal.js';
 import { RootKeyStore } from './root-key-store.js';
 import { digestKey } from '../config/root-key.js';
@@ -67,17 +67,21 @@ export class KeyVerifier {
     const environment = parseApiKey(presented);
     const digest = digestKey(presented);
     const key = this.issuedKeys.find(digest) ?? UNKNOWN_KEY;
-    const isAtHome = isWithin(key.networks, address);
+    const isFromAllowedNetwork = key.networks.contains(address);
     const rootKey = this.rootKeys.match(digest);
     if (rootKey !== undefined) return { outcome: 'admitted', principal: rootKey.principal };
     if (presented === '') return { outcome: 'missing', keyId: null };
     if (environment === undefined) {
       return { outcome: claimsToBeIssued(presented) ? 'malformed' : 'unknown', keyId: null };
     }
-    return this.judge(environment, key, isAtHome);
+    return this.judge(environment, key, isFromAllowedNetwork);
   }
 
-  private judge(environment: KeyEnvironment, key: IssuedKey, isAtHome: boolean): KeyVerdict {
+  private judge(
+    environment: KeyEnvironment,
+    key: IssuedKey,
+    isFromAllowedNetwork: boolean,
+  ): KeyVerdict {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
     // Before the first refusal: reading the clock dominates the rest.
@@ -86,7 +90,7 @@ export class KeyVerifier {
     if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };
     if (!isKnown || key.isRevoked) return { outcome: isKnown ? 'revoked' : 'unknown', keyId };
     if (isExpired) return { outcome: 'expired', keyId };
-    if (!isAtHome) return { outcome: 'foreign-network', keyId };
+    if (!isFromAllowedNetwork) return { outcome: 'foreign-network', keyId };
     return { outcome: 'admitted', principal: key.principal };
   }
 }

@@ -2,13 +2,16 @@ import { z } from 'zod';
 import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
-/** A rate limit shared by one or more keys. */
-export interface Budget {
+const budgetSchema = z.object({
   /** The owner: the key itself, the first key of its succession, or an issuer. */
-  readonly keyId: string;
+  keyId: z.string(),
   /** Requests per minute; undefined for the server's default. */
-  readonly rateLimit?: number | undefined;
-}
+  rateLimit: z.int().positive().optional(),
+});
+const budgetsSchema = z.array(budgetSchema).min(1);
+
+/** A rate limit shared by one or more keys. */
+export type Budget = z.infer<typeof budgetSchema>;
 
 /** The caller that a key has identified. */
 export interface Principal {
@@ -23,8 +26,6 @@ export interface Principal {
   readonly writeFields: ReadonlySet<UserField> | undefined;
   /** The budgets that each request draws on, the key's own first. Empty for root keys. */
   readonly budgets: readonly Budget[];
-  /** Requests per minute; undefined for the server's default. */
-  readonly rateLimit?: number | undefined;
   /** When the key got a successor, in milliseconds since the epoch. */
   readonly deprecatedSince?: number | undefined;
   /** The end of the grace period in milliseconds since the epoch, if it is settled. */
@@ -41,10 +42,6 @@ export interface KeyAdmin extends Principal {
 export function actorOf({ keyId, actingUser }: KeyAdmin): string {
   return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
 }
-
-export const budgetsSchema = z
-  .array(z.object({ keyId: z.string(), rateLimit: z.int().positive().optional() }))
-  .min(1);
 
 interface BudgetHolder {
   readonly id: string;

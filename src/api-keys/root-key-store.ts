@@ -7,9 +7,7 @@ import type { Principal } from './principal.js';
 import type { RootKey } from '../config/root-key.js';
 import { SCOPES } from './scopes.js';
 
-const DIGEST_BYTES = 32;
-
-export interface RootKeyInForce extends RootKey {
+export interface ActiveRootKey extends RootKey {
   readonly principal: Principal;
 }
 
@@ -20,13 +18,11 @@ export interface RootKeyInForce extends RootKey {
 @Injectable()
 export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RootKeyStore.name);
-  private keys: readonly RootKeyInForce[] = [];
-  // Reused: allocating a buffer takes longer than the comparison.
-  private readonly presented = Buffer.alloc(DIGEST_BYTES);
+  private keys: readonly ActiveRootKey[] = [];
   private stopWatching: (() => void) | undefined;
 
   constructor(private readonly config: ConfigService<Environment, true>) {
-    this.keys = this.inForce(
+    this.keys = this.withPrincipals(
       [
         config.get('INTERNAL_API_KEY', { infer: true }),
         config.get('INTERNAL_API_KEY_PREVIOUS', { infer: true }),
@@ -35,7 +31,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** All root keys, the current one first. */
-  get all(): readonly RootKeyInForce[] {
+  get all(): readonly ActiveRootKey[] {
     return this.keys;
   }
 
@@ -53,11 +49,11 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Finds the root key with a digest, in constant time over all root keys. */
-  match(digest: string): RootKeyInForce | undefined {
-    this.presented.write(digest, 'binary');
-    let match: RootKeyInForce | undefined;
+  match(digest: string): ActiveRootKey | undefined {
+    const presented = Buffer.from(digest, 'binary');
+    let match: ActiveRootKey | undefined;
     for (const key of this.keys) {
-      if (timingSafeEqual(this.presented, key.digest)) match ??= key;
+      if (timingSafeEqual(presented, key.digest)) match ??= key;
     }
     return match;
   }
@@ -68,13 +64,13 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
       this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the previous keys stay in force`);
       return;
     }
-    this.keys = this.inForce(keys);
+    this.keys = this.withPrincipals(keys);
     this.warnOfWeakKeys();
     this.logger.log(`Root keys in force: ${keys.map((key) => key.id).join(', ')}`);
   }
 
   /** The first key is current. The others are for callers that have not switched yet. */
-  private inForce(keys: readonly RootKey[]): RootKeyInForce[] {
+  private withPrincipals(keys: readonly RootKey[]): ActiveRootKey[] {
     return keys.map((key, index) => ({
       ...key,
       principal: {

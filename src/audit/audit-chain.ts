@@ -1,25 +1,8 @@
 import { hash } from 'node:crypto';
-
-export interface AuditEvent {
-  readonly sequence: bigint;
-  readonly at: Date;
-  readonly actor: string;
-  readonly action: string;
-  readonly subject: string;
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly previousHash: Uint8Array;
-  readonly hash: Uint8Array;
-}
+import type { AuditEvent } from '../generated/prisma/client.js';
 
 /** The previous hash of the first event. */
 export const GENESIS_HASH = '0'.repeat(64);
-
-/** An event that was changed or is missing. */
-export interface AuditFault {
-  readonly sequence: bigint;
-  readonly problem: string;
-}
 
 /**
  * Verifies the hash chain of events, in order from the first. The database computes the same
@@ -29,17 +12,21 @@ export class AuditChain {
   private previousHash = GENESIS_HASH;
   private sequence = 0n;
   private hasMetHead = false;
-  readonly faults: AuditFault[] = [];
+  /** Events that were changed or are missing. */
+  readonly faults: { readonly sequence: number; readonly problem: string }[] = [];
 
-  /** The last event. A copy kept elsewhere reveals a trail that was truncated or rebuilt. */
-  get head(): { sequence: bigint; hash: string } {
-    return { sequence: this.sequence, hash: this.previousHash };
-  }
-
-  /** @param expectedHead an earlier `head`, as `sequence:hash`, which the trail must contain */
+  /** @param expectedHead an earlier `head`, which the trail must contain */
   constructor(private readonly expectedHead?: string) {}
 
-  follow(event: AuditEvent): void {
+  /**
+   * The last event, as `sequence:hash`. A copy kept elsewhere reveals a trail that was truncated or
+   * rebuilt.
+   */
+  get head(): string {
+    return `${this.sequence}:${this.previousHash}`;
+  }
+
+  add(event: AuditEvent): void {
     const expected = this.sequence + 1n;
     if (event.sequence !== expected) {
       const last = event.sequence - 1n;
@@ -50,18 +37,18 @@ export class AuditChain {
     if (hashOf(event) !== hex(event.hash)) this.report(event.sequence, 'was changed');
     this.sequence = event.sequence;
     this.previousHash = hex(event.hash);
-    if (`${this.sequence}:${this.previousHash}` === this.expectedHead) this.hasMetHead = true;
+    if (this.head === this.expectedHead) this.hasMetHead = true;
   }
 
   /** Call it after the last event. */
-  end(): void {
+  finish(): void {
     if (this.expectedHead === undefined || this.hasMetHead) return;
     const [sequence = '0'] = this.expectedHead.split(':', 1);
     this.report(BigInt(sequence), 'is not the one that the given head names');
   }
 
   private report(sequence: bigint, problem: string): void {
-    this.faults.push({ sequence, problem });
+    this.faults.push({ sequence: Number(sequence), problem });
   }
 }
 

@@ -2,8 +2,6 @@ import { Controller, Query } from '@nestjs/common';
 import { ApiTags } from '../openapi/swagger.js';
 import { Route } from '../auth/route.decorator.js';
 import {
-  type AuditEventPage,
-  type AuditReport,
   type ListAuditEvents,
   type VerifyAudit,
   auditEventPageSchema,
@@ -23,9 +21,7 @@ export class AuditController {
     description: 'Returns a page of the changes of keys and users, oldest first.',
     response: auditEventPageSchema,
   })
-  async listAuditEvents(
-    @Query({ schema: listAuditEventsSchema }) query: ListAuditEvents,
-  ): Promise<AuditEventPage> {
+  async listAuditEvents(@Query({ schema: listAuditEventsSchema }) query: ListAuditEvents) {
     return this.audit.list(query);
   }
 
@@ -35,9 +31,7 @@ export class AuditController {
       'Returns events that were changed or are missing, and keys without a matching event.',
     response: auditReportSchema,
   })
-  async verifyAuditTrail(
-    @Query({ schema: verifyAuditSchema }) { head }: VerifyAudit,
-  ): Promise<AuditReport> {
+  async verifyAuditTrail(@Query({ schema: verifyAuditSchema }) { head }: VerifyAudit) {
     return this.audit.verify(head);
   }
 }

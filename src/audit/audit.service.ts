@@ -1,22 +1,18 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditEvent } from '../generated/prisma/client.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { AuditChain, type AuditEvent } from './audit-chain.js';
-import type { AuditEventPage, AuditReport, ListAuditEvents } from './audit.schemas.js';
+import { AuditChain } from './audit-chain.js';
+import type {
+  AuditEventPage,
+  AuditEventResponse,
+  AuditReport,
+  ListAuditEvents,
+} from './audit.schemas.js';
 
 const PAGE_SIZE = 1000;
 const KEYS_PAGE_SIZE = 500;
 /** The prefix of a user's id in a subject. Other subjects are ids of keys. */
 const USER_SUBJECT = 'user:';
-
-interface NamedEvent extends Omit<AuditEvent, 'previousHash' | 'hash'> {
-  readonly actorName: string | null;
-  readonly subjectName: string | null;
-}
-
-interface KeyCheck {
-  readonly id: string;
-  readonly isInconsistent: boolean;
-}
 
 @Injectable()
 export class AuditService {
@@ -24,23 +20,17 @@ export class AuditService {
 
   /** Returns a page of events, oldest first, with the names of their keys. */
   async list({ subject, actor, limit, cursor }: ListAuditEvents): Promise<AuditEventPage> {
-    const rows = await this.prisma.$queryRaw<NamedEvent[]>`
-      SELECT sequence, at, actor, action, subject, before, after,
+    const rows = await this.prisma.$queryRaw<(Omit<AuditEventResponse, 'at'> & { at: Date })[]>`
+      SELECT sequence::float8, at, actor, action, subject, before::json, after::json,
         (SELECT name FROM api_keys WHERE id = split_part(actor, ':', 1)) AS "actorName",
         (SELECT name FROM api_keys WHERE id = subject) AS "subjectName"
       FROM audit_events
       WHERE sequence > ${cursor ?? '0'}::text::int8
         AND (${subject ?? null}::text IS NULL OR subject = ${subject ?? null})
         AND (${actor ?? null}::text IS NULL OR actor = ${actor ?? null} OR starts_with(actor, ${`${actor}:`}))
-      ORDER BY sequence LIMIT ${limit + 1}`;
+      ORDER BY audit_events.sequence LIMIT ${limit + 1}`;
     const page = rows.slice(0, limit);
-    const events = page.map(({ sequence, at, before, after, ...event }) => ({
-      ...event,
-      sequence: Number(sequence),
-      at: at.toISOString(),
-      before: parseState(before),
-      after: parseState(after),
-    }));
+    const events = page.map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
     const last = page.at(-1);
     return { events, nextCursor: rows.length > limit && last ? String(last.sequence) : null };
   }
@@ -61,26 +51,22 @@ export class AuditService {
   /**
    * Finds events that were changed or are missing, and keys that differ from their events. Users
    * change too often for a comparison of their rows.
-   * @param expectedHead the head of an earlier report, as `sequence:hash`, which the trail must
-   * contain
+   * @param expectedHead the head of an earlier report, which the trail must contain
    */
   async verify(expectedHead?: string): Promise<AuditReport> {
     const chain = new AuditChain(expectedHead);
     const keys = new Set<string>();
     let events = 0;
     for await (const event of this.events()) {
-      chain.follow(event);
+      chain.add(event);
       if (!event.subject.startsWith(USER_SUBJECT)) keys.add(event.subject);
       events += 1;
     }
-    chain.end();
+    chain.finish();
     return {
       events,
-      head: `${chain.head.sequence}:${chain.head.hash}`,
-      faults: chain.faults.map(({ sequence, problem }) => ({
-        sequence: Number(sequence),
-        problem,
-      })),
+      head: chain.head,
+      faults: chain.faults,
       inconsistentKeys: await this.findInconsistentKeys(keys),
     };
   }
@@ -88,36 +74,30 @@ export class AuditService {
   /** Also finds a truncated end, which the chain does not show, by the keys that have events. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
-    const stray: string[] = [];
-    // In pages, to keep statements short. Each page reads keys and events in one snapshot.
-    for (let last: string | null = null; ;) {
-      const page: KeyCheck[] = await this.readPageOfKeys(last);
-      for (const { id } of page) missing.delete(id);
-      stray.push(...page.filter(({ isInconsistent }) => isInconsistent).map(({ id }) => id));
-      if (page.length < KEYS_PAGE_SIZE) break;
-      last = page.at(-1)?.id ?? last;
-    }
-    return [...stray, ...missing].toSorted();
+    const inconsistent: string[] = [];
+    let page: { readonly id: string; readonly isInconsistent: boolean }[] = [];
+    do {
+      // Null at first: a forged key may have an empty id.
+      const last = page.at(-1)?.id ?? null;
+      // In pages, to keep statements short. Each page reads keys and events in one snapshot.
+      page = await this.prisma.$queryRaw`
+        SELECT key.id, event.after IS NULL OR EXISTS (
+          -- Columns added later are not in older events.
+          SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
+          WHERE current.fields -> said.name IS DISTINCT FROM said.value
+        ) AS "isInconsistent"
+        FROM api_keys AS key
+        LEFT JOIN LATERAL (
+          SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
+        ) AS event ON true
+        -- Made once for each key, and not for each of its fields.
+        CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
+        WHERE ${last}::text IS NULL OR key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
+      for (const { id, isInconsistent } of page) {
+        missing.delete(id);
+        if (isInconsistent) inconsistent.push(id);
+      }
+    } while (page.length === KEYS_PAGE_SIZE);
+    return [...inconsistent, ...missing].toSorted();
   }
-
-  /** Returns the keys after an id, in order. Columns added later are not in older events. */
-  private readPageOfKeys(last: string | null): Promise<KeyCheck[]> {
-    return this.prisma.$queryRaw`
-      SELECT key.id, event.after IS NULL OR EXISTS (
-        SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
-        WHERE current.fields -> said.name IS DISTINCT FROM said.value
-      ) AS "isInconsistent"
-      FROM api_keys AS key
-      LEFT JOIN LATERAL (
-        SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
-      ) AS event ON true
-      -- Made once for each key, and not for each of its fields.
-      CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
-      WHERE ${last}::text IS NULL OR key.id > ${last}
-      ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
-  }
-}
-
-function parseState(text: string | null): Record<string, unknown> | null {
-  return text === null ? null : JSON.parse(text);
 }

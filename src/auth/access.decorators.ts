@@ -7,12 +7,11 @@ import {
   SCOPE_EXTENSION,
 } from '../openapi/operation-metadata.js';
 import { ApiKeyGuard } from './api-key.guard.js';
-import { DeclaredAccess } from './declared-access.js';
+import { DeclaredAccess } from './closed-by-default.guard.js';
 import { UserGuard } from './user.guard.js';
 
 export const Public = () => DeclaredAccess({ kind: 'public' });
 
-/** Requires an `X-API-Key` with the scope, and documents it. */
 export const RequiresApiKey = (scope: Scope) =>
   applyDecorators(
     DeclaredAccess({ kind: 'api-key', scope }),
@@ -21,7 +20,6 @@ export const RequiresApiKey = (scope: Scope) =>
     ApiExtension(SCOPE_EXTENSION, scope),
   );
 
-/** Requires the access token of a user, and documents it. */
 export const RequiresUser = () =>
   applyDecorators(
     DeclaredAccess({ kind: 'user' }),

@@ -1,14 +1,23 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type KeyVerdict, KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
+import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import type { Principal } from '../api-keys/principal.js';
 import { ProblemException } from '../problems/problem.js';
 import { KeyConcurrencyLimit } from '../limits/key-concurrency-limit.js';
 import { KeyRateLimit } from '../limits/key-rate-limit.js';
 import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
-import { AccessDeclarations } from './declared-access.js';
-import { announceRetirement } from './key-retirement.js';
+import { accessOf } from './closed-by-default.guard.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The caller; null on routes without a key, and until the key has been checked. */
+    principal: Principal | null;
+  }
+}
+
+/** A request that `ApiKeyGuard` has admitted. */
+export type KeyedRequest = FastifyRequest & { readonly principal: Principal };
 
 /**
  * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
@@ -17,27 +26,28 @@ import { announceRetirement } from './key-retirement.js';
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
-  private readonly declarations: AccessDeclarations;
-
   constructor(
-    reflector: Reflector,
+    private readonly reflector: Reflector,
     private readonly keys: KeyVerifier,
     private readonly concurrency: KeyConcurrencyLimit,
     private readonly rateLimit: KeyRateLimit,
     private readonly failures: WrongKeyLimit,
-  ) {
-    this.declarations = new AccessDeclarations(reflector);
-  }
+  ) {}
 
   // A promise only if it has to wait: a promise costs more than the check of a key.
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const verdict = this.verify(request);
+    const header = request.headers['x-api-key'];
+    // Node joins repeated headers with a comma, which no key contains.
+    const verdict = this.keys.verify(typeof header === 'string' ? header : '', request.ip);
     request.keyId = keyIdOf(verdict);
     request.keyOutcome = verdict.outcome;
     if (verdict.outcome === 'unverifiable') throw new ProblemException('KEYS_UNAVAILABLE');
-    if (verdict.outcome !== 'admitted') return this.refuse(request);
+    if (verdict.outcome !== 'admitted') {
+      this.failures.count(request.ip);
+      throw new ProblemException('INVALID_API_KEY');
+    }
     const { principal } = verdict;
     request.principal = principal;
     const reply = http.getResponse<FastifyReply>();
@@ -48,22 +58,22 @@ export class ApiKeyGuard implements CanActivate {
     return counted.then(() => this.authorize(principal, context));
   }
 
-  private verify(request: FastifyRequest): KeyVerdict {
-    const header = request.headers['x-api-key'];
-    // Node joins repeated headers with a comma, which no key contains.
-    return this.keys.verify(typeof header === 'string' ? header : '', request.ip);
-  }
-
-  private refuse(request: FastifyRequest): never {
-    this.failures.count(request.ip);
-    throw new ProblemException('INVALID_API_KEY');
-  }
-
   private authorize({ scopes }: Principal, context: ExecutionContext): true {
-    const access = this.declarations.of(context);
+    const access = accessOf(context, this.reflector);
     // A guard on a route with another declaration, or none, is a mistake: stay closed.
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
     if (scopes.includes(access.scope)) return true;
     throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: access.scope });
   }
+}
+
+/**
+ * Announces that the caller's key has a successor: `Deprecation` since when (RFC 9745), and
+ * `Sunset` until when the key is valid (RFC 8594), unknown for root keys.
+ */
+function announceRetirement({ deprecatedSince, sunsetAt }: Principal, reply: FastifyReply): void {
+  if (deprecatedSince !== undefined) {
+    void reply.header('deprecation', `@${Math.floor(deprecatedSince / 1000)}`);
+  }
+  if (sunsetAt !== undefined) void reply.header('sunset', new Date(sunsetAt).toUTCString());
 }

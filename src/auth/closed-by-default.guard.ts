@@ -1,21 +1,28 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import type { Scope } from '../api-keys/scopes.js';
 import { ProblemException } from '../problems/problem.js';
-import { AccessDeclarations } from './declared-access.js';
+
+type Access =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'api-key'; readonly scope: Scope }
+  | { readonly kind: 'user' };
+
+/** Set by `@Public()`, `@RequiresApiKey(scope)` and `@RequiresUser()`: use those. */
+export const DeclaredAccess = Reflector.createDecorator<Access>();
+
+/** Returns the access that a handler, or else its controller, declares. */
+export function accessOf(context: ExecutionContext, reflector: Reflector): Access | undefined {
+  return reflector.getAllAndOverride(DeclaredAccess, [context.getHandler(), context.getClass()]);
+}
 
 /** Runs before every other guard, and refuses routes without an access declaration. */
 @Injectable()
 export class ClosedByDefaultGuard implements CanActivate {
-  private readonly declarations: AccessDeclarations;
-
-  constructor(reflector: Reflector) {
-    this.declarations = new AccessDeclarations(reflector);
-  }
+  constructor(private readonly reflector: Reflector) {}
 
   canActivate(context: ExecutionContext): boolean {
-    if (this.declarations.of(context) === undefined) {
-      throw new ProblemException('ACCESS_NOT_DECLARED');
-    }
-    return true;
+    if (accessOf(context, this.reflector) !== undefined) return true;
+    throw new ProblemException('ACCESS_NOT_DECLARED');
   }
 }

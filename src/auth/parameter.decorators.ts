@@ -4,13 +4,12 @@ import { ApiHeader } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { invalidRequest } from '../problems/invalid-request.js';
+import { actingUserSchema } from './acting-user.schema.js';
 
-/** Injects the caller of the request's API key. */
 export const CallingPrincipal = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).principal,
 );
 
-/** Injects the user id of the request's access token. */
 export const UserId = createParamDecorator(
   (_: unknown, context: ExecutionContext) => requestOf(context).userId,
 );
@@ -39,6 +38,12 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
   };
   return createParamDecorator(read, [document]);
 }
+
+export const ActingUser = optionalHeader(
+  'X-Acting-User',
+  actingUserSchema,
+  'The user or operator that the caller acts for, for the audit trail. It is the caller’s claim and is not verified.',
+);
 
 function requestOf(context: ExecutionContext): FastifyRequest {
   return context.switchToHttp().getRequest<FastifyRequest>();

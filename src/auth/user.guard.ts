@@ -3,6 +3,13 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { ProblemException } from '../problems/problem.js';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The id of the verified user; null on other routes. */
+    userId: string | null;
+  }
+}
+
 /**
  * Admits a request with a user's access token for this backend (`Authorization: Bearer`, RFC 6750),
  * and sets `request.userId`. Refuses any other request with 401.

@@ -1,24 +1,16 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '../openapi/swagger.js';
 import type { FastifyRequest } from 'fastify';
-import { ActingUser } from '../auth/acting-user.decorator.js';
 import type { Principal } from '../api-keys/principal.js';
-import { CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
+import { ActingUser, CallingPrincipal, optionalHeader } from '../auth/parameter.decorators.js';
 import { Route } from '../auth/route.decorator.js';
 import {
-  type ApiKey,
-  type ApiKeyPage,
   type ApiKeyParameters,
   type CheckApiKey,
-  type CheckedApiKey,
   type CreateApiKey,
-  type CreatedApiKey,
   type ListApiKeys,
   type RevokeApiKey,
-  type RevokedApiKey,
-  type RootKeysResponse,
   type RotateApiKey,
-  type RotatedApiKey,
   apiKeyResponseSchema,
   apiKeyPageSchema,
   apiKeyParametersSchema,
@@ -38,7 +30,6 @@ import { ApiKeysService } from '../api-keys/api-keys.service.js';
 import { WrongKeyLimit } from '../limits/wrong-key-limit.js';
 import {
   type RootKeyParameters,
-  type Usage,
   type UsageQuery,
   rootKeyParametersSchema,
   usageResponseSchema,
@@ -67,7 +58,7 @@ export class InternalApiKeysController {
       'Returns a page of all issued keys, oldest first, including expired and revoked keys.',
     response: apiKeyPageSchema,
   })
-  async listApiKeys(@Query({ schema: listApiKeysSchema }) query: ListApiKeys): Promise<ApiKeyPage> {
+  async listApiKeys(@Query({ schema: listApiKeysSchema }) query: ListApiKeys) {
     return this.keys.list(query);
   }
 
@@ -76,7 +67,7 @@ export class InternalApiKeysController {
     description: 'Returns the accepted root keys, the current one first.',
     response: rootKeysResponseSchema,
   })
-  async listRootKeys(): Promise<RootKeysResponse> {
+  async listRootKeys() {
     return this.keys.listRootKeys();
   }
 
@@ -86,9 +77,7 @@ export class InternalApiKeysController {
     response: apiKeyResponseSchema,
     problems: ['API_KEY_NOT_FOUND'],
   })
-  async getApiKey(
-    @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
-  ): Promise<{ apiKey: ApiKey }> {
+  async getApiKey(@Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters) {
     return { apiKey: await this.keys.get(id) };
   }
 
@@ -101,7 +90,7 @@ export class InternalApiKeysController {
   async getApiKeyUsage(
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
-  ): Promise<{ usage: Usage }> {
+  ) {
     return { usage: await this.usage.ofIssuedKey(id, query) };
   }
 
@@ -113,7 +102,7 @@ export class InternalApiKeysController {
   async getRootKeyUsage(
     @Param({ schema: rootKeyParametersSchema }) { id }: RootKeyParameters,
     @Query({ schema: usageQuerySchema }) query: UsageQuery,
-  ): Promise<{ usage: Usage }> {
+  ) {
     return { usage: await this.usage.of(id, query) };
   }
 
@@ -127,7 +116,7 @@ export class InternalApiKeysController {
   async checkApiKey(
     @Req() { ip }: FastifyRequest,
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
-  ): Promise<CheckedApiKey> {
+  ) {
     const checked = await this.keys.check(input);
     // Guesses here count like guesses in the header.
     if (checked.keyId === null) this.failures.count(ip);
@@ -145,7 +134,7 @@ export class InternalApiKeysController {
     @Body({ schema: createApiKeySchema }) input: CreateApiKey,
     @IdempotencyKey() idempotencyKey?: string,
     @ActingUser() actingUser?: string,
-  ): Promise<CreatedApiKey> {
+  ) {
     return this.keys.create({ ...caller, actingUser }, input, idempotencyKey);
   }
 
@@ -167,7 +156,7 @@ export class InternalApiKeysController {
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: rotateApiKeySchema }) input: RotateApiKey,
     @ActingUser() actingUser?: string,
-  ): Promise<RotatedApiKey> {
+  ) {
     return this.keys.rotate({ ...caller, actingUser }, id, input);
   }
 
@@ -183,7 +172,7 @@ export class InternalApiKeysController {
     @Param({ schema: apiKeyParametersSchema }) { id }: ApiKeyParameters,
     @Body({ schema: revokeApiKeySchema }) input: RevokeApiKey,
     @ActingUser() actingUser?: string,
-  ): Promise<RevokedApiKey> {
+  ) {
     return this.keys.revoke({ ...caller, actingUser }, id, input);
   }
 }

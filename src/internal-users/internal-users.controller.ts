@@ -1,9 +1,8 @@
 import { Body, Controller, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '../openapi/swagger.js';
 import type { Principal } from '../api-keys/principal.js';
-import { ActingUser } from '../auth/acting-user.decorator.js';
-import { CallingPrincipal } from '../auth/parameter.decorators.js';
-import type { KeyedRequest } from '../auth/request.js';
+import type { KeyedRequest } from '../auth/api-key.guard.js';
+import { ActingUser, CallingPrincipal } from '../auth/parameter.decorators.js';
 import { Route } from '../auth/route.decorator.js';
 import { EnumerationLimit } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';

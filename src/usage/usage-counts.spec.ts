@@ -3,7 +3,7 @@ import { HOUR_MS } from '../time.js';
 import { UsageCounts } from './usage-counts.js';
 
 const NOON = Date.UTC(2026, 10, 25, 12);
-const USE = { keyId: 'k1', method: 'GET', route: '/api/internal/users/:id', outcome: 'admitted' };
+const USE = { keyId: 'k1', route: 'GET /api/internal/users/:id', outcome: 'admitted' };
 
 function countsOf(...times: number[]): UsageCounts {
   const counts = new UsageCounts(3);

@@ -1,13 +1,10 @@
 import { HOUR_MS } from '../time.js';
 
-interface KeyUse {
+export interface UsageCount {
   readonly keyId: string;
-  readonly method: string;
-  readonly route: string | null;
+  /** Method and pattern, such as `GET /api/internal/users/:id`. */
+  readonly route: string;
   readonly outcome: string;
-}
-
-export interface UsageCount extends KeyUse {
   /** The beginning of the hour, in milliseconds since the epoch. */
   readonly hour: number;
   readonly requests: number;
@@ -28,13 +25,13 @@ export class UsageCounts {
 
   constructor(private readonly maximum: number) {}
 
-  add({ keyId, method, route, outcome }: KeyUse, requests: number, now: number): void {
-    const use = { keyId, method, route, outcome, hour: now - (now % HOUR_MS) };
-    const key = mapKey(use);
+  add(use: Omit<UsageCount, 'hour' | 'requests'>, requests: number, now: number): void {
+    const hour = now - (now % HOUR_MS);
+    const key = mapKey({ ...use, hour });
     const count = this.counts.get(key);
     if (count !== undefined) count.requests += requests;
     else if (this.counts.size >= this.maximum) this.lost += requests;
-    else this.counts.set(key, { ...use, requests, written: 0 });
+    else this.counts.set(key, { ...use, hour, requests, written: 0 });
   }
 
   /** Returns copies of the counts that changed since they were saved. */
@@ -63,6 +60,6 @@ export class UsageCounts {
 }
 
 // Only the last part may contain a blank.
-function mapKey({ keyId, method, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
-  return `${hour} ${keyId} ${outcome} ${method} ${route}`;
+function mapKey({ keyId, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
+  return `${hour} ${keyId} ${outcome} ${route}`;
 }

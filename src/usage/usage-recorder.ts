@@ -1,44 +1,63 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { KeySync } from '../api-keys/key-sync/key-sync.js';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { isAttempt, type RequestLabels } from '../requests/request-event.js';
+import {
+  type AttemptOutcome,
+  KEY_REFUSALS,
+  type RequestLabels,
+} from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 import { HOUR_MS } from '../time.js';
-import { type UsageCount, UsageCounts } from './usage-counts.js';
+import { UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_PER_STATEMENT = 1000;
 // About 20 MB.
 const MAX_COUNTS = 50_000;
-const MAX_ROWS_A_CLEANUP = 10_000;
-
+const MAX_ROWS_PER_PURGE = 10_000;
 /** The key id for requests with a missing or unknown key. */
 const NO_KEY = 'none';
+// A refused request is no use of the key.
+const REFUSALS: ReadonlySet<AttemptOutcome> = new Set([...KEY_REFUSALS, 'unverifiable']);
+
+interface LastUse {
+  readonly keyId: string;
+  readonly at: Date;
+  readonly source: string;
+  readonly client: string | null;
+}
 
 /**
- * Counts the requests of each key, and saves the counts every 5 s and at shutdown. It saves the
- * whole count of the hour, so that a repeated write counts nothing twice. A crash loses 5 s.
+ * Records the requests and the last use of each key, and saves them every 5 s and at shutdown: no
+ * request writes to the database. It saves whole counts, so that a repeated write counts nothing
+ * twice. A crash loses 5 s.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(UsageRecorder.name);
+  private readonly isCounting: boolean;
   private readonly recorder = randomUUID();
   private readonly counts = new UsageCounts(MAX_COUNTS);
+  private lastUses = new Map<string, LastUse>();
   private timer: NodeJS.Timeout | undefined;
   private flushing = Promise.resolve();
-  private cleanedAt = 0;
+  private purgedAt = 0;
 
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    private readonly config: ConfigService<Environment, true>,
-  ) {}
+    /** The database's clock, by which idle keys are found. */
+    private readonly keySync: KeySync,
+    config: ConfigService<Environment, true>,
+  ) {
+    this.isCounting = config.get('USAGE_RECORDING', { infer: true }) === 'on';
+  }
 
   onModuleInit(): void {
-    if (this.config.get('USAGE_RECORDING', { infer: true }) === 'off') return;
     this.events.observe((labels, events) => this.record(labels, events.length));
     this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   }
@@ -48,55 +67,74 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** Writes the changed counts. If that fails, the next flush retries. */
+  /** Saves new uses and counts. If that fails, the next flush retries. */
   async flush(): Promise<void> {
-    this.flushing = this.flushing.then(() => this.write());
+    this.flushing = this.flushing.then(() => this.save());
     await this.flushing;
   }
 
-  private record(labels: RequestLabels, requests: number): void {
-    if (!isAttempt(labels)) return;
-    const { keyId, method, route, outcome } = labels;
-    this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
+  private async save(): Promise<void> {
+    const report = (error: unknown) => this.logger.warn(withoutArguments(error));
+    await this.saveLastUses().catch(report);
+    await this.saveCounts().catch(report);
   }
 
-  private async write(): Promise<void> {
-    const lost = this.counts.takeLost();
-    if (lost > 0) this.logger.warn(`${lost} requests not counted: too many unsaved counts`);
-    const counts = this.counts.unwritten();
-    try {
-      for (let from = 0; from < counts.length; from += MAX_ROWS_PER_STATEMENT) {
-        const batch = counts.slice(from, from + MAX_ROWS_PER_STATEMENT);
-        await this.writeBatch(batch);
-        this.counts.confirm(batch, Date.now());
-      }
-      await this.forgetOldHours();
-    } catch (error) {
-      this.logger.warn(withoutArguments(error));
+  private record(labels: RequestLabels, requests: number): void {
+    const { keyId, outcome, source, client } = labels;
+    if (outcome === null) return;
+    if (keyId !== null && !REFUSALS.has(outcome)) {
+      this.lastUses.set(keyId, { keyId, at: new Date(this.keySync.now()), source, client });
+    }
+    if (!this.isCounting) return;
+    const route = `${labels.method} ${labels.route}`;
+    this.counts.add({ keyId: keyId ?? NO_KEY, route, outcome }, requests, Date.now());
+  }
+
+  private async saveLastUses(): Promise<void> {
+    // In one order, so that two processes do not deadlock.
+    const uses = [...this.lastUses.values()].toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
+    for (const batch of batchesOf(uses)) {
+      await this.prisma.$executeRaw`
+        INSERT INTO api_key_uses (key_id, last_used_at, source, client_name)
+        SELECT * FROM json_to_recordset(${JSON.stringify(batch)}::json)
+          AS used ("keyId" text, at timestamptz, source text, client text)
+        ON CONFLICT (key_id) DO UPDATE
+          SET last_used_at = excluded.last_used_at, source = excluded.source, client_name = excluded.client_name
+          WHERE excluded.last_used_at > api_key_uses.last_used_at`;
+      const saved = new Set(batch);
+      // Keeps later uses, which arrived meanwhile.
+      this.lastUses = new Map([...this.lastUses].filter(([, use]) => !saved.has(use)));
     }
   }
 
-  private async writeBatch(counts: readonly UsageCount[]): Promise<void> {
-    const keys = counts.map(({ keyId }) => keyId);
-    const hours = counts.map(({ hour }) => new Date(hour));
-    const routes = counts.map(({ method, route }) => `${method} ${route}`);
-    const outcomes = counts.map(({ outcome }) => outcome);
-    const requests = counts.map((count) => count.requests);
-    await this.prisma.$executeRaw`
-      INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
-      SELECT key_id, hour, route, outcome, ${this.recorder}::uuid, requests
-      FROM unnest(${keys}::text[], ${hours}::timestamptz[], ${routes}::text[], ${outcomes}::text[],
-        ${requests}::int8[]) AS counted (key_id, hour, route, outcome, requests)
-      ON CONFLICT (key_id, hour, route, outcome, recorder) DO UPDATE
-        SET requests = greatest(known.requests, excluded.requests)`;
+  private async saveCounts(): Promise<void> {
+    const lost = this.counts.takeLost();
+    if (lost > 0) this.logger.warn(`${lost} requests not counted: too many unsaved counts`);
+    for (const batch of batchesOf(this.counts.unwritten())) {
+      await this.prisma.$executeRaw`
+        INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
+        SELECT "keyId", to_timestamp(hour / 1000), route, outcome, ${this.recorder}::uuid, requests
+        FROM json_to_recordset(${JSON.stringify(batch)}::json)
+          AS counted ("keyId" text, hour int8, route text, outcome text, requests int8)
+        ON CONFLICT (key_id, hour, route, outcome, recorder) DO UPDATE
+          SET requests = greatest(known.requests, excluded.requests)`;
+      this.counts.confirm(batch, Date.now());
+    }
+    await this.purgeOldHours();
   }
 
-  private async forgetOldHours(): Promise<void> {
-    if (Date.now() - this.cleanedAt < HOUR_MS) return;
+  private async purgeOldHours(): Promise<void> {
+    if (Date.now() - this.purgedAt < HOUR_MS) return;
     // The role of this process may not delete rows.
     const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
-      SELECT purge_api_key_usage(${MAX_ROWS_A_CLEANUP}::int) AS purged`;
+      SELECT purge_api_key_usage(${MAX_ROWS_PER_PURGE}::int) AS purged`;
     // The next flush deletes further rows.
-    if (purged < MAX_ROWS_A_CLEANUP) this.cleanedAt = Date.now();
+    if (purged < MAX_ROWS_PER_PURGE) this.purgedAt = Date.now();
+  }
+}
+
+function* batchesOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let from = 0; from < items.length; from += MAX_ROWS_PER_STATEMENT) {
+    yield items.slice(from, from + MAX_ROWS_PER_STATEMENT);
   }
 }

@@ -1,8 +1,7 @@
 import { Module } from '@nestjs/common';
 import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
-import { LastUseRecorder } from './last-use-recorder.js';
 import { UsageRecorder } from './usage-recorder.js';
 
 /** Records how keys are used, in processes that serve. */
-@Module({ imports: [KeyVerificationModule], providers: [UsageRecorder, LastUseRecorder] })
+@Module({ imports: [KeyVerificationModule], providers: [UsageRecorder] })
 export class UsageRecordingModule {}

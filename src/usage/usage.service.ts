@@ -3,12 +3,7 @@ import { ProblemException } from '../problems/problem.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 import type { Usage, UsageQuery } from './usage.schemas.js';
 
-interface UsageRow {
-  readonly hour: Date;
-  readonly route: string;
-  readonly outcome: string;
-  readonly requests: bigint;
-}
+type UsageOfHour = Usage['hours'][number];
 
 /** Reads the usage of keys over all processes. */
 @Injectable()
@@ -24,15 +19,15 @@ export class UsageService {
 
   /** Returns the usage of a key id, including removed root keys and `none`. */
   async of(keyId: string, { from, to }: UsageQuery): Promise<Usage> {
-    const rows = await this.prisma.$queryRaw<UsageRow[]>`
-      SELECT hour, route, outcome, sum(requests)::int8 AS requests FROM api_key_usage
+    const rows = await this.prisma.$queryRaw<(Omit<UsageOfHour, 'hour'> & { hour: Date })[]>`
+      SELECT hour, route, outcome, sum(requests)::float8 AS requests FROM api_key_usage
       WHERE key_id = ${keyId} AND hour >= ${from} AND hour < ${to}
       GROUP BY hour, route, outcome ORDER BY hour, route, outcome`;
     const hours = rows.map(({ hour, route, outcome, requests }) => ({
       hour: hour.toISOString(),
       route,
       outcome,
-      requests: Number(requests),
+      requests,
     }));
     return {
       keyId,
@@ -45,7 +40,7 @@ export class UsageService {
   }
 }
 
-function totals(hours: Usage['hours']): Usage['outcomes'] {
+function totals(hours: readonly UsageOfHour[]): Usage['outcomes'] {
   const byOutcome = new Map<string, number>();
   for (const { outcome, requests } of hours) {
     byOutcome.set(outcome, (byOutcome.get(outcome) ?? 0) + requests);

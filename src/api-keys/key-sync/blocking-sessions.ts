@@ -1,13 +1,13 @@
 import { Logger } from '@nestjs/common';
 import type { ListeningClient } from './listening-client.js';
 
-interface BlockingSession {
+type BlockingSession = {
   readonly pid: number;
   readonly role: string | null;
   readonly name: string | null;
   readonly address: string | null;
   readonly ended: boolean;
-}
+};
 
 // Includes indirect blockers in the lock queue. Ending sessions of the own role needs no right;
 // ending others would be an error.
@@ -30,16 +30,11 @@ export class BlockingSessions {
 
   /** @param pid the server process id of the waiting session */
   async end(pid: number): Promise<void> {
-    const sessions = await this.client.query<BlockingSession & Record<string, unknown>>(
-      END_BLOCKERS,
-      [pid],
-    );
-    for (const session of sessions) this.report(session);
-  }
-
-  private report({ pid, role, name, address, ended }: BlockingSession): void {
-    const session = `database session ${pid} of ${role} (${name}, ${address})`;
-    if (ended) this.logger.warn(`Ended ${session}: it blocked a revocation`);
-    else this.logger.error(`Cannot end ${session}: it blocks a revocation`);
+    const sessions = await this.client.query<BlockingSession>(END_BLOCKERS, [pid]);
+    for (const { pid: blocker, role, name, address, ended } of sessions) {
+      const session = `database session ${blocker} of ${role} (${name}, ${address})`;
+      if (ended) this.logger.warn(`Ended ${session}: it blocked a revocation`);
+      else this.logger.error(`Cannot end ${session}: it blocks a revocation`);
+    }
   }
 }

@@ -1,12 +1,12 @@
 import { USER_FIELDS, type UserField } from '../../users/user.schemas.js';
 import type { IssuedKey } from '../issued-key-cache.js';
-import { type Budget, budgetsSchema, ownBudget } from '../principal.js';
+import { type Budget, budgetsOf } from '../principal.js';
 import { type NetworkSet, ANYWHERE, NOWHERE, toNetworkSet } from '../network.js';
 import { SCOPES, type Scope } from '../scopes.js';
 
-/** The columns that `toIssuedKey` reads. Times are milliseconds since the epoch. */
+/** The columns of an `IssuedKeyRow`. Times are milliseconds since the epoch. */
 export const ISSUED_KEY_COLUMNS = `
-  id, encode(digest, 'hex') AS digest, revision, scopes, user_fields, write_fields, networks,
+  id, encode(digest, 'hex') AS digest, revision::text, scopes, user_fields, write_fields, networks,
   rate_limit, budgets,
   revoked_at IS NOT NULL AS revoked,
   (extract(epoch FROM least(expires_at, retires_at)) * 1000)::float8 AS expires_at,
@@ -31,8 +31,8 @@ export interface IssuedKeyRow {
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);
-  private readonly budgets = new Map<string, Budget>();
   private readonly networks = new Interned(toNetworks);
+  private readonly budgets = new Interned((budget: Budget) => budget);
 
   read(row: IssuedKeyRow): IssuedKey {
     return {
@@ -48,36 +48,28 @@ export class IssuedKeyReader {
         scopes: this.scopes.get(row.scopes),
         readFields: this.userFields.get(row.user_fields ?? []),
         writeFields: this.userFields.get(row.write_fields ?? []),
-        rateLimit: row.rate_limit ?? undefined,
-        budgets: this.readBudgets(ownBudget(row.id, row.rate_limit), row.budgets),
+        budgets: this.readBudgets(row),
         deprecatedSince: row.rotated_at ?? undefined,
         sunsetAt: row.rotated_at === null ? undefined : row.expires_at,
       },
     };
   }
 
-  private readBudgets(own: Budget, column: unknown): readonly Budget[] {
-    const budgets = budgetsSchema.safeParse(column).data ?? [own];
-    return budgets.map((budget) => (budget.keyId === own.keyId ? own : this.share(budget)));
-  }
-
-  /** Keys of one issuer share their budget objects. */
-  private share(budget: Budget): Budget {
-    const name = `${budget.keyId} ${budget.rateLimit}`;
-    const known = this.budgets.get(name) ?? budget;
-    this.budgets.set(name, known);
-    return known;
+  private readBudgets({ id, rate_limit: rateLimit, budgets }: IssuedKeyRow): readonly Budget[] {
+    return budgetsOf({ id, rateLimit, budgets }).map((budget) =>
+      budget.keyId === id ? budget : this.budgets.get(budget),
+    );
   }
 }
 
-class Interned<Value> {
+class Interned<Source, Value> {
   private readonly known = new Map<string, { readonly value: Value }>();
 
-  constructor(private readonly make: (words: readonly string[]) => Value) {}
+  constructor(private readonly make: (source: Source) => Value) {}
 
-  get(words: readonly string[]): Value {
-    const name = words.join(' ');
-    const known = this.known.get(name) ?? { value: this.make(words) };
+  get(source: Source): Value {
+    const name = JSON.stringify(source);
+    const known = this.known.get(name) ?? { value: this.make(source) };
     this.known.set(name, known);
     return known.value;
   }

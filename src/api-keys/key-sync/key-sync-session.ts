@@ -5,8 +5,7 @@ import type { IssuedKey, IssuedKeyCache } from '../issued-key-cache.js';
 import type { Instance } from './instance.js';
 import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued-key-rows.js';
 import { ListeningClient } from './listening-client.js';
-import { PendingChanges } from './pending-changes.js';
-import { PendingHeartbeats } from './pending-heartbeats.js';
+import { NotificationQueue } from './notification-queue.js';
 
 /** The channel on which the trigger of `api_keys` notifies of a changed key. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
@@ -27,8 +26,7 @@ export class KeySyncSession {
   readonly ended = this.end.signal;
   private readonly client: ListeningClient;
   private readonly reader = new IssuedKeyReader();
-  private readonly changes = new PendingChanges();
-  private readonly heartbeats = new PendingHeartbeats();
+  private readonly notifications = new NotificationQueue();
   // A random name: other sessions see it before the instance has its row, and could take its id.
   private readonly heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
   private isLoaded = false;
@@ -45,8 +43,8 @@ export class KeySyncSession {
     const applicationName = `latchkey-key-sync ${instance.id} ${instance.keyEnvironment}`;
     this.client = new ListeningClient(urls, applicationName, {
       onNotification: (channel, payload) => {
-        if (channel === CHANGES_CHANNEL) this.changes.add(payload);
-        else this.receiveHeartbeat(payload);
+        if (channel === CHANGES_CHANNEL) this.notifications.addChange(payload);
+        else this.notifications.addHeartbeat(payload);
         void this.readChanges();
       },
       onEnd: () => this.end.abort(),
@@ -72,7 +70,7 @@ export class KeySyncSession {
     const { id, secret, proof } = this.instance;
     const rows = await this.client.query(
       `SELECT (extract(epoch FROM record_heartbeat($1, $2, $3)) * 1000)::float8 AS now, pg_notify($4, $5)`,
-      [id, secret, proof, this.heartbeatChannel, this.heartbeats.send()],
+      [id, secret, proof, this.heartbeatChannel, this.notifications.createHeartbeat()],
     );
     return heartbeatRows.parse(rows)[0].now;
   }
@@ -98,31 +96,30 @@ export class KeySyncSession {
     this.client.close();
   }
 
-  private receiveHeartbeat(nonce: string): void {
-    const sentAt = this.heartbeats.receive(nonce);
-    if (sentAt !== undefined) this.changes.addWatermark(sentAt);
-  }
-
   private async readChanges(): Promise<void> {
     if (!this.isLoaded || this.isReading) return;
     this.isReading = true;
     try {
-      for (let ids = this.changes.next(); ids.length > 0; ids = this.changes.next()) {
-        const keys = await this.read(ids);
-        this.cache.put(keys);
-        this.changes.acknowledge(ids.length);
-        await this.client.query(
-          'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
-          [ACKNOWLEDGEMENTS_CHANNEL, keys.map((key) => this.instance.acknowledge(key))],
-        );
+      while (!this.notifications.isEmpty) {
+        const { ids, heartbeatSentAt } = this.notifications.take();
+        if (ids.length > 0) await this.apply(ids);
+        if (heartbeatSentAt !== undefined) this.onSynced(heartbeatSentAt);
       }
-      this.onSynced(this.changes.watermark());
     } catch {
       // The next session reads all keys.
       this.close();
     } finally {
       this.isReading = false;
     }
+  }
+
+  private async apply(ids: readonly string[]): Promise<void> {
+    const keys = await this.read(ids);
+    this.cache.put(keys);
+    await this.client.query('SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload', [
+      ACKNOWLEDGEMENTS_CHANNEL,
+      keys.map((key) => this.instance.acknowledge(key)),
+    ]);
   }
 
   private async readAll(): Promise<void> {

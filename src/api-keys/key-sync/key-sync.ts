@@ -113,12 +113,12 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   private async follow(session: KeySyncSession): Promise<void> {
-    const over = AbortSignal.any([session.ended, this.stop.signal]);
+    const interruption = AbortSignal.any([session.ended, this.stop.signal]);
     try {
       for (let sent = 1; !this.stop.signal.aborted; sent++) {
         await this.sendHeartbeat(session);
         if (sent % HEARTBEATS_BETWEEN_RECONCILIATIONS === 0) await session.reconcile();
-        await pause(HEARTBEAT_INTERVAL_MS, over);
+        await pause(HEARTBEAT_INTERVAL_MS, interruption);
       }
     } catch (error) {
       this.report(error);
@@ -127,9 +127,9 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   private async sendHeartbeat(session: KeySyncSession): Promise<void> {
-    const askedAt = performance.now();
+    const sentAt = performance.now();
     // The latest possible time: a key must end early rather than late.
-    this.clockOffset = (await session.sendHeartbeat()) - askedAt;
+    this.clockOffset = (await session.sendHeartbeat()) - sentAt;
   }
 
   private report(error?: unknown): void {

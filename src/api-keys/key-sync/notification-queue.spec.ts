@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { NotificationQueue } from './notification-queue.js';
+
+function createQueue(...ids: string[]): NotificationQueue {
+  const queue = new NotificationQueue();
+  for (const id of ids) queue.addChange(id);
+  return queue;
+}
+
+describe('changed keys', () => {
+  it('are read oldest first, and once if notified repeatedly', () => {
+    const queue = createQueue('a', 'b', 'a');
+    expect(queue.take().ids).toEqual(['a', 'b']);
+    expect(queue.isEmpty).toBe(true);
+    expect(queue.take().ids).toEqual([]);
+  });
+
+  it('are read in batches of a thousand', () => {
+    const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
+    expect(queue.take().ids).toHaveLength(1000);
+    expect(queue.take().ids).toHaveLength(500);
+  });
+});
+
+describe('a heartbeat', () => {
+  it('counts only with the batch that has all keys before it', () => {
+    const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
+    queue.addHeartbeat(queue.createHeartbeat());
+    expect(queue.take().heartbeatSentAt).toBeUndefined();
+    expect(queue.take().heartbeatSentAt).toBeDefined();
+  });
+
+  it('counts at once when no key has changed', () => {
+    const queue = createQueue();
+    queue.addHeartbeat(queue.createHeartbeat());
+    expect(queue.take()).toEqual({ ids: [], heartbeatSentAt: expect.any(Number) });
+  });
+
+  it('does not count before a key that changed again while it was read', () => {
+    const queue = createQueue('a');
+    expect(queue.take().ids).toEqual(['a']);
+    queue.addChange('a');
+    queue.addHeartbeat(queue.createHeartbeat());
+    expect(queue.take()).toEqual({ ids: ['a'], heartbeatSentAt: expect.any(Number) });
+  });
+
+  it('is accepted once, with the time when it was sent', () => {
+    const queue = createQueue();
+    const before = performance.now();
+    const nonce = queue.createHeartbeat();
+    const after = performance.now();
+    queue.addHeartbeat(nonce);
+    const { heartbeatSentAt } = queue.take();
+    expect(heartbeatSentAt).toBeGreaterThanOrEqual(before);
+    expect(heartbeatSentAt).toBeLessThanOrEqual(after);
+    queue.addHeartbeat(nonce);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  it('is the latest of its batch', () => {
+    const queue = createQueue();
+    queue.addHeartbeat(queue.createHeartbeat());
+    const later = performance.now();
+    queue.addHeartbeat(queue.createHeartbeat());
+    expect(queue.take().heartbeatSentAt).toBeGreaterThanOrEqual(later);
+  });
+
+  it.each(['Infinity', '1e999', '', '0'])('is rejected if it was never sent: %j', (nonce) => {
+    const queue = createQueue();
+    queue.createHeartbeat();
+    queue.addHeartbeat(nonce);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  it('is forgotten when 32 later heartbeats have not returned either', () => {
+    const queue = createQueue();
+    const [oldest = '', ...later] = Array.from({ length: 33 }, () => queue.createHeartbeat());
+    queue.addHeartbeat(oldest);
+    expect(queue.isEmpty).toBe(true);
+    for (const nonce of later) {
+      queue.addHeartbeat(nonce);
+      expect(queue.take().heartbeatSentAt).toBeDefined();
+    }
+  });
+});
