@@ -56,7 +56,7 @@ export const LATCHKEY: Peer = {
     METRICS_PORT: '0',
     // These limits count, but are never exceeded.
     KEY_USERS_LIMIT: '1000000000',
-    KEY_CONCURRENCY_LIMIT: '1000000',
+    KEY_CONCURRENCY_LIMIT: '100000',
   },
   prepare: issueKey,
 };
