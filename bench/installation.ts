@@ -6,7 +6,11 @@ import { promisify } from 'node:util';
 import { CHECKOUT } from './checkout.js';
 import { NESTJS_PRISMA, NEXTJS_PRISMA, type Peer } from './peers.js';
 
-const BUILT = ['dist/bundle/main.js', 'mcp-server/dist/bundle/main.js', 'src/generated/prisma/client.ts'];
+const BUILT = [
+  'dist/bundle/main.js',
+  'mcp-server/dist/bundle/main.js',
+  'src/generated/prisma/client.ts',
+];
 
 /** @throws Error if Latchkey has not been built */
 export function checkBuild(): void {
