@@ -5,7 +5,7 @@ import { ActingUser } from '../auth/acting-user.decorator.js';
 import { CallingPrincipal } from '../auth/parameter.decorators.js';
 import type { KeyedRequest } from '../auth/request.js';
 import { Route } from '../auth/route.decorator.js';
-import { EnumerationLimit } from '../limits/enumeration-limit.js';
+import { EnumerationLimit, type UniqueValues } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
 import { ApiParameters } from '../openapi/api-parameters.decorator.js';
 import { validated } from '../problems/invalid-request.js';
@@ -35,12 +35,12 @@ import {
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import {
-  readableFields,
-  refuseDeletion,
+  requireDeletable,
+  requireReadable,
   requireScope,
+  requireWritable,
   visiblePageJson,
   visibleUserJson,
-  writableFields,
 } from './field-access.js';
 
 @ApiTags('users')
@@ -110,9 +110,9 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
-    const allowed = readableFields(caller, search);
+    requireReadable(caller, search);
     this.limit.recordLookup(caller, []);
-    const page = await this.users.search(allowed);
+    const page = await this.users.search(search);
     const found = page.users.map(({ id }) => id);
     const criteria = [search.email, search.phone].filter((value) => value !== undefined);
     this.limit.recordResults(caller, found, found.length === 0 ? criteria : []);
@@ -130,10 +130,9 @@ export class InternalUsersController {
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = writableFields(caller, user);
-    const author = { keyId: caller.keyId, actingUser };
-    const created = await this.writes.run(caller, user.id, () =>
-      this.limit.runCreation(caller, user, () => this.users.create(allowed, author)),
+    requireWritable(caller, user);
+    const created = await this.write(caller, [], user, () =>
+      this.users.create(user, { ...caller, actingUser }),
     );
     return visibleUserJson(caller, created);
   }
@@ -150,11 +149,9 @@ export class InternalUsersController {
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = writableFields(caller, changes);
-    const author = { keyId: caller.keyId, actingUser };
-    const target = { id, email: changes.email };
-    const updated = await this.writes.run(caller, id, () =>
-      this.limit.runChange(caller, target, () => this.users.update(id, allowed, author)),
+    requireWritable(caller, changes);
+    const updated = await this.write(caller, [id], { id, email: changes.email }, () =>
+      this.users.update(id, changes, { ...caller, actingUser }),
     );
     return visibleUserJson(caller, updated);
   }
@@ -169,10 +166,9 @@ export class InternalUsersController {
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @ActingUser() actingUser?: string,
   ): Promise<void> {
-    refuseDeletion(caller);
-    const author = { keyId: caller.keyId, actingUser };
-    await this.writes.run(caller, id, () =>
-      this.limit.runChange(caller, { id }, () => this.users.delete(id, author)),
+    requireDeletable(caller);
+    await this.write(caller, [id], { id }, () =>
+      this.users.delete(id, { ...caller, actingUser }),
     );
   }
 
@@ -189,5 +185,16 @@ export class InternalUsersController {
   ): Promise<{ accounts: Account[] }> {
     const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id));
     return { accounts: accounts.filter((account) => type === undefined || account.type === type) };
+  }
+
+  private async write<Result>(
+    caller: Principal,
+    known: readonly string[],
+    values: UniqueValues,
+    operation: () => Promise<Result>,
+  ): Promise<Result> {
+    return this.writes.run(caller, values.id, () =>
+      this.limit.runWrite(caller, known, values, operation),
+    );
   }
 }
