@@ -49,7 +49,6 @@ export async function configureApp(
   const events = app.get(RequestEvents);
   const requestLog = new RequestLog(logger);
   events.observe((labels, completed) => requestLog.write(labels, completed));
-  fastify.decorate('requestEvents', events);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     const { traceRequests } = await import('@latchkey/tracing/trace-requests');
     traceRequests(fastify);

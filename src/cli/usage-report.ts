@@ -1,6 +1,6 @@
 import { HOUR_MS } from '../time.js';
 import type { Usage } from '../usage/usage.schemas.js';
-import { formatTime, outputWidth, renderTable } from './output.js';
+import { formatTime, outputWidth, renderTable } from './terminal.js';
 
 const MAX_BAR_WIDTH = 40;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];

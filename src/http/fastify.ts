@@ -16,7 +16,7 @@ import type { RequestEvents } from '../requests/request-events.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Emits an event per request of this server. Set by `configureApp`. */
+    /** Emits an event per request of this server. Set by `setUpRoutes`. */
     requestEvents: RequestEvents;
   }
 }
