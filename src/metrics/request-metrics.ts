@@ -53,7 +53,7 @@ export class RequestMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.events.observe((labels, events) => this.count(labels, events));
-    this.users.observeBatches((size) => this.batchSizes.observe(size));
+    this.users.byId.observe((size) => this.batchSizes.observe(size));
   }
 
   private count(labels: RequestLabels, events: readonly RequestEvent[]): void {

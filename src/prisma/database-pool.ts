@@ -5,6 +5,7 @@ import { Client, Pool, type PoolClient, type QueryArrayConfig } from 'pg';
 import type { Environment } from '../config/environment.js';
 import { DatabaseClient, setLocally } from './database-client.js';
 import { hasStalePlan } from './database-error.js';
+import { DatabaseGuard, type Statement } from './database-guard.js';
 import { DatabaseUrls } from './database-urls.js';
 
 // The defaults wait for ever. Together these stay below the MCP server's time-out of 1.5 s.
@@ -29,7 +30,11 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
   /** Whether named statements and settings outlast a transaction, as on the latest connection. */
   hasOwnSessions = false;
 
-  constructor(urls: DatabaseUrls, config: ConfigService<Environment, true>) {
+  constructor(
+    private readonly guard: DatabaseGuard,
+    urls: DatabaseUrls,
+    config: ConfigService<Environment, true>,
+  ) {
     super({
       // Connects with the current URL, whose password may have been rotated.
       Client: class extends DatabaseClient {
@@ -56,8 +61,15 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     await this.end();
   }
 
-  /** Runs a statement as its own transaction. Its name is used where sessions last. */
-  async fetchRows<Row extends unknown[]>(query: QueryArrayConfig<unknown[]>): Promise<Row[]> {
+  /** Runs a guarded statement as its own transaction. Its name is used where sessions last. */
+  fetchRows<Row extends unknown[]>(
+    statement: Statement,
+    query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,
+  ): Promise<Row[]> {
+    return this.guard.run(statement, () => this.fetch<Row>({ ...query, rowMode: 'array' }));
+  }
+
+  private async fetch<Row extends unknown[]>(query: QueryArrayConfig<unknown[]>): Promise<Row[]> {
     if (!this.hasOwnSessions) return this.fetchInTransaction(query);
     try {
       return (await this.query<Row>(query)).rows;

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { BatchLoader } from './batch-loader.js';
 import type { SearchUsers } from './user.schemas.js';
@@ -23,22 +22,10 @@ export interface UserJson {
  */
 @Injectable()
 export class UserLoader {
-  private readonly users = new BatchLoader((ids) => this.read(ids));
+  /** The JSON of users by id. */
+  readonly byId = new BatchLoader((ids) => this.read(ids));
 
-  constructor(
-    private readonly pool: DatabasePool,
-    private readonly guard: DatabaseGuard,
-  ) {}
-
-  /** Calls the observer with the number of look-ups by id that share each statement. */
-  observeBatches(observer: (size: number) => void): void {
-    this.users.observe(observer);
-  }
-
-  /** Returns the JSON of a user; undefined if there is none. */
-  find(id: string): Promise<string | undefined> {
-    return this.users.find(id);
-  }
+  constructor(private readonly pool: DatabasePool) {}
 
   /** Returns the first users after an id, by id: all, or those with an email or a phone. */
   async findAfter(id: string, count: number, { email, phone }: Criterion): Promise<UserJson[]> {
@@ -56,11 +43,8 @@ export class UserLoader {
     return new Map(rows.map((row) => [row[0], toUserJson(row)]));
   }
 
-  private async query(name: string, condition: string, values: unknown[]): Promise<UserRow[]> {
+  private query(name: string, condition: string, values: unknown[]): Promise<UserRow[]> {
     const text = `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`;
-    const rows = await this.guard.run(READ, () =>
-      this.pool.fetchRows<UserRow>({ name, text, values, rowMode: 'array', types: AS_TEXT }),
-    );
-    return rows;
+    return this.pool.fetchRows<UserRow>(READ, { name, text, values, types: AS_TEXT });
   }
 }

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
-import { fieldsWith } from './user-fields.js';
+import { columnOf } from './user-fields.js';
 import { type UserJson, UserLoader } from './user-loader.js';
 import {
   type CreateUser,
@@ -24,8 +23,6 @@ const WRITE = { circuit: 'write users', isRepeatable: false };
 const AUTHOR = `author AS MATERIALIZED (
   SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
 )`;
-
-const COLUMNS: Readonly<Record<string, string>> = fieldsWith('column');
 
 const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   users_pkey: 'USER_ID_TAKEN',
@@ -50,13 +47,12 @@ export class UsersService {
   constructor(
     private readonly users: UserLoader,
     private readonly pool: DatabasePool,
-    private readonly guard: DatabaseGuard,
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<string> {
-    return existing(await this.users.find(id));
+    return existing(await this.users.byId.find(id));
   }
 
   /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
@@ -64,7 +60,7 @@ export class UsersService {
     if (ids === undefined) return this.search({ limit, cursor });
     const users = await Promise.all(
       Array.from(new Set(ids), async (id) => {
-        const json = await this.users.find(id);
+        const json = await this.users.byId.find(id);
         return json === undefined ? [] : [{ id, json }];
       }),
     );
@@ -110,11 +106,10 @@ export class UsersService {
     const query = {
       text: `WITH ${AUTHOR} ${statement} RETURNING ${USER_COLUMNS}`,
       values: [keyId, actingUser, ...values],
-      rowMode: 'array' as const,
       types: AS_TEXT,
     };
     try {
-      const rows = await this.guard.run(WRITE, () => this.pool.fetchRows<UserRow>(query));
+      const rows = await this.pool.fetchRows<UserRow>(WRITE, query);
       return rows.map(toUserJson)[0];
     } catch (error) {
       const code = PROBLEMS[violatedConstraint(error) ?? ''];
@@ -127,7 +122,7 @@ export class UsersService {
 function assignmentsOf(fields: CreateUser | UpdateUser, firstParameter: number) {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return {
-    columns: given.map(([name]) => COLUMNS[name]).join(', '),
+    columns: given.map(([name]) => columnOf(name)).join(', '),
     values: given.map(([, value]) => value),
     places: given.map((_, index) => `$${firstParameter + index}`).join(', '),
   };
