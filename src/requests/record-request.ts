@@ -58,9 +58,6 @@ function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels
 function clientNameOf({ headers }: FastifyRequest): string | null {
   const userAgent = headers['user-agent'] ?? '';
   const end = userAgent.indexOf(' ');
-  const product = userAgent.slice(
-    0,
-    end === -1 ? MAX_CLIENT_LENGTH : Math.min(end, MAX_CLIENT_LENGTH),
-  );
+  const product = (end === -1 ? userAgent : userAgent.slice(0, end)).slice(0, MAX_CLIENT_LENGTH);
   return product === '' ? null : product.replaceAll(/[^\x21-\x7e]/g, '?');
 }

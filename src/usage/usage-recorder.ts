@@ -4,7 +4,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
 import { withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { isAttempt, type RequestLabels } from '../requests/request-event.js';
+import type { RequestLabels } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
 import { HOUR_MS } from '../time.js';
 import { type UsageCount, UsageCounts } from './usage-counts.js';
@@ -55,8 +55,8 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   private record(labels: RequestLabels, requests: number): void {
-    if (!isAttempt(labels)) return;
     const { keyId, method, route, outcome } = labels;
+    if (outcome === null) return;
     this.counts.add({ keyId: keyId ?? NO_KEY, method, route, outcome }, requests, Date.now());
   }
 
