@@ -68,7 +68,7 @@ export class InternalUsersController {
     this.limit.recordLookup(caller, ids);
     const [page, accounts] = await Promise.all([
       this.users.list(query),
-      include && this.accounts.findAll(ids),
+      include && this.accounts.byUser.findMany(ids),
     ]);
     const found = page.users.map(({ id }) => id);
     const missing = ids.filter((id) => !found.includes(id));

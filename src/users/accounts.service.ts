@@ -22,25 +22,14 @@ const FIND_ACCOUNTS = {
 /** Reads accounts. Look-ups of an event-loop tick share a statement: see `UserLoader`. */
 @Injectable()
 export class AccountsService {
-  private readonly accounts = new BatchLoader((userIds) => this.read(userIds));
+  /** The accounts of users by user id, oldest first. */
+  readonly byUser = new BatchLoader((userIds) => this.read(userIds));
 
   constructor(private readonly pool: DatabasePool) {}
 
-  /** Returns the accounts of several users by user id, without users that do not exist. */
-  async findAll(userIds: readonly string[]): Promise<Map<string, Account[]>> {
-    const found = new Map<string, Account[]>();
-    await Promise.all(
-      userIds.map(async (userId) => {
-        const accounts = await this.accounts.find(userId);
-        if (accounts !== undefined) found.set(userId, accounts);
-      }),
-    );
-    return found;
-  }
-
   /** Returns a user's accounts, oldest first. @throws ProblemException `USER_NOT_FOUND` */
   async listOf(userId: string): Promise<Account[]> {
-    const accounts = await this.accounts.find(userId);
+    const accounts = await this.byUser.find(userId);
     if (accounts === undefined) throw new ProblemException('USER_NOT_FOUND');
     return accounts;
   }

@@ -52,19 +52,14 @@ export class UsersService {
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<string> {
-    return existing(await this.users.byId.find(id));
+    return orNotFound(await this.users.byId.find(id));
   }
 
   /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
   async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
     if (ids === undefined) return this.search({ limit, cursor });
-    const users = await Promise.all(
-      Array.from(new Set(ids), async (id) => {
-        const json = await this.users.byId.find(id);
-        return json === undefined ? [] : [{ id, json }];
-      }),
-    );
-    return { users: users.flat(), nextCursor: null };
+    const found = await this.users.byId.findMany(ids);
+    return { users: Array.from(found, ([id, json]) => ({ id, json })), nextCursor: null };
   }
 
   /** Returns a page of the users with an email or a phone; of all if neither is given. */
@@ -80,21 +75,21 @@ export class UsersService {
   async create(user: CreateUser, author: Author): Promise<string> {
     const permissions = this.config.get('NEW_USER_PERMISSIONS', { infer: true });
     const row = { id: createRowId(), roles: [], permissions, ...user };
-    const { columns, values, places } = assignmentsOf(row, 3);
-    const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${places} FROM author`;
-    return existing(await this.write(statement, author, values));
+    const { columns, values, placeholders } = assignmentsOf(row, 3);
+    const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${placeholders} FROM author`;
+    return orNotFound(await this.write(statement, author, values));
   }
 
   /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
   async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
-    const { columns, values, places } = assignmentsOf(changes, 4);
-    const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${places}) FROM author WHERE id = $3`;
-    return existing(await this.write(statement, author, [id, ...values]));
+    const { columns, values, placeholders } = assignmentsOf(changes, 4);
+    const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${placeholders}) FROM author WHERE id = $3`;
+    return orNotFound(await this.write(statement, author, [id, ...values]));
   }
 
   /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
   async delete(id: string, author: Author): Promise<void> {
-    existing(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
+    orNotFound(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
   }
 
   /** Writes a user past Prisma; returns its JSON, or undefined if there is none. */
@@ -124,11 +119,11 @@ function assignmentsOf(fields: CreateUser | UpdateUser, firstParameter: number) 
   return {
     columns: given.map(([name]) => columnOf(name)).join(', '),
     values: given.map(([, value]) => value),
-    places: given.map((_, index) => `$${firstParameter + index}`).join(', '),
+    placeholders: given.map((_, index) => `$${firstParameter + index}`).join(', '),
   };
 }
 
-function existing(json: string | undefined): string {
+function orNotFound(json: string | undefined): string {
   if (json === undefined) throw new ProblemException('USER_NOT_FOUND');
   return json;
 }
