@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import {
   type ApiKey,
@@ -123,17 +123,17 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     )
     .option(...reveal)
     .action((id: string, options: Options) => rotate(api, id, options));
-  const revokeCommand = add(
+  add(
     'revoke <id>',
     'revoke a key and the keys that it has issued, and wait until every instance refuses them',
     'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --with-issued --reason "found in a log"',
-  ).option('--reason <text>', 'reason for the audit trail, at most 500 characters');
-  revokeCommand
+  )
+    .option('--reason <text>', 'reason for the audit trail, at most 500 characters')
     .option('--with-issued', 'also revoke the keys that it has issued (default)')
     .addOption(
-      revokeCommand
-        .createOption('--keep-issued', 'do not revoke the keys that it has issued')
-        .conflicts('withIssued'),
+      new Option('--keep-issued', 'do not revoke the keys that it has issued').conflicts(
+        'withIssued',
+      ),
     )
     .action((id: string, options: Options) => revoke(api, id, options));
   add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
