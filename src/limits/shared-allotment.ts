@@ -6,15 +6,7 @@ import type { SharedStore } from './shared-store.js';
 const ALLOTMENT_SHARE = 1 / 400;
 const SLOT_MS = 1000;
 
-const replySchema = z
-  .tuple([z.number(), z.number(), z.number(), z.number(), z.number()])
-  .transform(([granted, remaining, slot, msLeftOfSlot, msUntilMore]) => ({
-    granted,
-    remaining,
-    slot,
-    msLeftOfSlot,
-    msUntilMore,
-  }));
+const replySchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
 
 // A hash with one slot per second. An allotment ends with its slot.
 const TAKE = `
@@ -118,11 +110,12 @@ export class SharedAllotment {
       replySchema,
     );
     if (reply === undefined) return;
-    this.left = reply.granted;
-    this.remainingBesides = reply.remaining;
-    this.slot = reply.slot;
-    this.endsAt = requestedAt + reply.msLeftOfSlot;
-    this.moreAt = performance.now() + reply.msUntilMore;
-    if (reply.granted === 0) this.refusedUntil = this.moreAt;
+    const [granted, remaining, slot, msLeftOfSlot, msUntilMore] = reply;
+    this.left = granted;
+    this.remainingBesides = remaining;
+    this.slot = slot;
+    this.endsAt = requestedAt + msLeftOfSlot;
+    this.moreAt = performance.now() + msUntilMore;
+    if (granted === 0) this.refusedUntil = this.moreAt;
   }
 }
