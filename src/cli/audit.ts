@@ -61,7 +61,10 @@ async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
 }
 
 async function list(api: ApiClient, { subject, actor, json }: Options): Promise<void> {
-  const filter = { ...(subject !== undefined && { subject }), ...(actor !== undefined && { actor }) };
+  const filter = {
+    ...(subject !== undefined && { subject }),
+    ...(actor !== undefined && { actor }),
+  };
   for await (const { events } of api.pages(`${AUDIT}/events`, filter, auditEventPageSchema)) {
     for (const event of events) print(json ? JSON.stringify(event) : renderEvent(event));
   }
@@ -78,14 +81,12 @@ function describe({ events, head, faults, inconsistentKeys }: AuditReport): stri
 /** Two lines, because two ids do not fit into one. */
 function renderEvent(event: AuditEventResponse): string {
   const { sequence, at, action, actor, actorName, subject, subjectName } = event;
-  const number = `${sequence}`.padEnd(6);
   const time = at.slice(0, 19).replace('T', ' ');
-  const of = [subject, subjectName ?? ''].join(' ').trimEnd();
-  const by = [actor, actorName ?? '', describeUserChange(event)].filter((text) => text !== '');
-  return `${number}${time}  ${action.padEnd(11)}\n      ${of}\n      by ${by.join(' ')}`.replaceAll(
-    / +\n/g,
-    '\n',
-  );
+  const of = [subject, subjectName].filter((text) => text);
+  const by = [actor, actorName, describeUserChange(event)].filter((text) => text);
+  return `${String(sequence).padEnd(6)}${time}  ${action}
+      ${of.join(' ')}
+      by ${by.join(' ')}`;
 }
 
 /** The fields that were written, and the acting user. */
