@@ -62,6 +62,6 @@ export async function configureApp(
   });
   setUpRoutes(app);
   if (environment.API_DOCS === 'off') return;
-  const { serveDocs } = await import('./openapi/serve-docs.js');
+  const { serveDocs } = await import('./openapi/openapi-document.js');
   serveDocs(app);
 }
