@@ -13,14 +13,12 @@ import { addKeysCommands } from './keys.js';
 export async function run(argv: readonly string[]): Promise<number> {
   const { program, api } = createProgram();
   try {
-    await program.parseAsync(argv);
+    await program.parseAsync(argv).finally(() => api.close());
     return 0;
   } catch (error) {
     const { message, exitCode } = explain(error);
     if (message !== '') console.error(message);
     return exitCode;
-  } finally {
-    await api.close();
   }
 }
 
