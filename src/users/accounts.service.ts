@@ -19,7 +19,7 @@ const FIND_ACCOUNTS = {
     WHERE users.id = ANY($1)`,
 };
 
-/** Reads accounts. Look-ups of an event-loop tick share a statement: see `UserLoader`. */
+/** Reads accounts. Look-ups of an event-loop tick share a statement: see `BatchLoader`. */
 @Injectable()
 export class AccountsService {
   /** The accounts of users by user id, oldest first. */

@@ -5,9 +5,9 @@ import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
+import { BatchLoader } from './batch-loader.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import { columnOf } from './user-fields.js';
-import { type UserJson, UserLoader } from './user-loader.js';
 import {
   type CreateUser,
   type ListUsers,
@@ -16,7 +16,9 @@ import {
   encodeCursor,
 } from './user.schemas.js';
 
+const READ = { circuit: 'read users', isRepeatable: true };
 const WRITE = { circuit: 'write users', isRepeatable: false };
+const PAGE = 'id > $1 ORDER BY id LIMIT $2';
 
 // For the trigger that writes the audit trail. Part of the statement, because a transaction would
 // take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
@@ -36,39 +38,51 @@ export interface Author {
   readonly actingUser?: string | undefined;
 }
 
+/** Users as JSON text in the form of responses. */
 export interface UserJsonPage {
-  readonly users: readonly UserJson[];
+  readonly users: readonly { readonly id: string; readonly json: string }[];
   readonly nextCursor: string | null;
 }
 
-/** Reads and writes users, as JSON text in the form of responses. */
+/**
+ * Reads and writes users, as JSON text in the form of responses: past Prisma, whose query builder
+ * takes longer than the rest of a look-up. All look-ups by id of an event-loop tick share a
+ * statement: docs/decisions/0022-coalesced-look-ups.md.
+ */
 @Injectable()
 export class UsersService {
+  readonly byId = new BatchLoader((ids) => this.readAll(ids));
+
   constructor(
-    private readonly users: UserLoader,
     private readonly pool: DatabasePool,
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<string> {
-    return orNotFound(await this.users.byId.find(id));
+    return orNotFound(await this.byId.find(id));
   }
 
   /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
   async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
     if (ids === undefined) return this.search({ limit, cursor });
-    const found = await this.users.byId.findMany(ids);
+    const found = await this.byId.findMany(ids);
     return { users: Array.from(found, ([id, json]) => ({ id, json })), nextCursor: null };
   }
 
   /** Returns a page of the users with an email or a phone; of all if neither is given. */
-  async search({ limit, cursor = '', ...criterion }: SearchUsers): Promise<UserJsonPage> {
+  async search({ limit, cursor = '', email, phone }: SearchUsers): Promise<UserJsonPage> {
     // One more shows whether there is a next page.
-    const found = await this.users.findAfter(cursor, limit + 1, criterion);
-    const users = found.slice(0, limit);
+    const page = [cursor, limit + 1];
+    const rows =
+      email !== undefined
+        ? await this.read('find-users-by-email', `email = $3 AND ${PAGE}`, [...page, email])
+        : phone !== undefined
+          ? await this.read('find-users-by-phone', `phone = $3 AND ${PAGE}`, [...page, phone])
+          : await this.read('find-users-after', PAGE, page);
+    const users = rows.slice(0, limit).map((row) => ({ id: row[0], json: toUserJson(row) }));
     const last = users.at(-1);
-    return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+    return { users, nextCursor: rows.length > limit && last ? encodeCursor(last.id) : null };
   }
 
   /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
@@ -92,7 +106,17 @@ export class UsersService {
     orNotFound(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
   }
 
-  /** Writes a user past Prisma; returns its JSON, or undefined if there is none. */
+  private async readAll(ids: string[]): Promise<Map<string, string>> {
+    const rows = await this.read('find-users', 'id = ANY($1)', [ids]);
+    return new Map(rows.map((row) => [row[0], toUserJson(row)]));
+  }
+
+  private read(name: string, condition: string, values: unknown[]): Promise<UserRow[]> {
+    const text = `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`;
+    return this.pool.fetchRows<UserRow>(READ, { name, text, values, types: AS_TEXT });
+  }
+
+  /** Writes a user; returns its JSON, or undefined if there is none. */
   private async write(
     statement: string,
     { keyId, actingUser = '' }: Author,
