@@ -13,7 +13,11 @@ import { addKeysCommands } from './keys.js';
 export async function run(argv: readonly string[]): Promise<number> {
   const { program, api } = createProgram();
   try {
-    await program.parseAsync(argv).finally(() => api.close());
+    try {
+      await program.parseAsync(argv);
+    } finally {
+      await api.close();
+    }
     return 0;
   } catch (error) {
     const { message, exitCode } = explain(error);

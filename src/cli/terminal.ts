@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { text } from 'node:stream/consumers';
+import { text as readText } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 import { CommandFailure, EXIT_CODES } from './failure.js';
 
@@ -62,7 +62,7 @@ export function printResponse(json: true | undefined, response: object, text: ()
 
 /** Reads a secret from a pipe, or from a terminal without echo. */
 export async function readSecret(prompt: string): Promise<string> {
-  if (!process.stdin.isTTY) return (await text(process.stdin)).trim();
+  if (!process.stdin.isTTY) return (await readText(process.stdin)).trim();
   process.stderr.write(prompt);
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: silence, terminal: true });
