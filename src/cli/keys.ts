@@ -26,13 +26,7 @@ import { MAX_DAYS, rootKeyParametersSchema, usageResponseSchema } from '../usage
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
-import {
-  print,
-  printResponse,
-  readSecret,
-  refuseToLoseSecret,
-  renderTable,
-} from './terminal.js';
+import { print, printResponse, readSecret, refuseToLoseSecret, renderTable } from './terminal.js';
 import { renderUsage } from './usage-report.js';
 
 const KEYS = '/api/internal/api-keys';

@@ -167,9 +167,7 @@ export class InternalUsersController {
     @ActingUser() actingUser?: string,
   ): Promise<void> {
     requireDeletable(caller);
-    await this.write(caller, [id], { id }, () =>
-      this.users.delete(id, { ...caller, actingUser }),
-    );
+    await this.write(caller, [id], { id }, () => this.users.delete(id, { ...caller, actingUser }));
   }
 
   @Route('GET', ':id/accounts', 'accounts:read', {

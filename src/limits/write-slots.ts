@@ -76,8 +76,7 @@ export class WriteSlots {
 
   /** Resolves with the slot taken. */
   private waitForSlot(write: Write): Promise<void> {
-    const isFull =
-      this.queue.size >= MAX_WAITING || this.countQueued(write) >= MAX_WAITING_PER_KEY;
+    const isFull = this.queue.size >= MAX_WAITING || this.countQueued(write) >= MAX_WAITING_PER_KEY;
     if (isFull) throw this.refusal(write);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -61,8 +61,7 @@ const LOST = /^(ConnectionClosed|ECONNRESET|EPIPE|08006|57P01|57P02)$/;
 // Lock and statement time-outs, deadlocks, and terminated sessions.
 const BLOCKED = /^(55P03|57014|40P01|57P01)$/;
 // Table, column, function and schema.
-const UNDEFINED_OBJECT =
-  /^(42P01|42703|42883|3F000|P2021|P2022|TableDoesNotExist|ColumnNotFound)$/;
+const UNDEFINED_OBJECT = /^(42P01|42703|42883|3F000|P2021|P2022|TableDoesNotExist|ColumnNotFound)$/;
 const READ_ONLY = /^25006$/;
 const STALE_PLAN = /^0A000$/;
 // Foreign key (23001 since PostgreSQL 18) and unique index.

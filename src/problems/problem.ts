@@ -58,7 +58,10 @@ export const PROBLEM_TYPES = {
     { 'accept-encoding': 'identity' },
   ),
   EXPECTATION_FAILED: permanent(417, 'Expect must be 100-continue'),
-  IDEMPOTENCY_KEY_REUSED: permanent(422, 'The Idempotency-Key was used before, for another request'),
+  IDEMPOTENCY_KEY_REUSED: permanent(
+    422,
+    'The Idempotency-Key was used before, for another request',
+  ),
   RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
     outcome: 'rate-limited',
     limit: 'key-rate',
