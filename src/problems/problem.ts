@@ -36,7 +36,7 @@ export const PROBLEM_TYPES = {
   USER_NOT_FOUND: permanent(404, 'User not found'),
   API_KEY_NOT_FOUND: permanent(404, 'There is no API key with this id'),
   METHOD_NOT_ALLOWED: permanent(405, 'The route does not support this method'),
-  REQUEST_TIMEOUT: retryable(408, 'The request took too long to arrive'),
+  REQUEST_TIMEOUT: temporary(408, 'The request took too long to arrive'),
   EMAIL_TAKEN: permanent(409, 'Another user has this email'),
   USER_ID_TAKEN: permanent(409, 'Another user has this id'),
   USER_HAS_ACCOUNTS: permanent(409, 'A user with accounts cannot be deleted'),
@@ -62,15 +62,15 @@ export const PROBLEM_TYPES = {
     422,
     'The Idempotency-Key was used before, for another request',
   ),
-  RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
+  RATE_LIMITED: temporary(429, 'The API key has no requests left for now', 60, {
     outcome: 'rate-limited',
     limit: 'key-rate',
   }),
-  CONCURRENCY_LIMITED: retryable(429, 'The API key has too many requests in progress', 1, {
+  CONCURRENCY_LIMITED: temporary(429, 'The API key has too many requests in progress', 1, {
     outcome: 'rate-limited',
     limit: 'key-concurrency',
   }),
-  ENUMERATION_LIMITED: retryable(
+  ENUMERATION_LIMITED: temporary(
     429,
     'The API key has asked for too many different users, or for too many that do not exist',
     3600,
@@ -85,15 +85,15 @@ export const PROBLEM_TYPES = {
   ),
   HEADERS_TOO_LARGE: permanent(431, 'The request headers are too large or too many (limit: 100)'),
   INTERNAL_ERROR: permanent(500, 'The request failed; the log has the cause'),
-  TOKEN_ISSUER_UNAVAILABLE: retryable(
+  TOKEN_ISSUER_UNAVAILABLE: temporary(
     503,
     'The token issuer’s signing keys are temporarily unavailable',
     5,
   ),
-  KEYS_UNAVAILABLE: retryable(503, 'API key verification is temporarily unavailable', 1),
-  OVERLOADED: retryable(503, 'The server is overloaded', 1),
+  KEYS_UNAVAILABLE: temporary(503, 'API key verification is temporarily unavailable', 1),
+  OVERLOADED: temporary(503, 'The server is overloaded', 1),
   SCHEMA_OUTDATED: permanent(503, 'The database schema is missing or older than this version'),
-  DATABASE_UNAVAILABLE: retryable(503, 'The database is temporarily unavailable', 1),
+  DATABASE_UNAVAILABLE: temporary(503, 'The database is temporarily unavailable', 1),
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
@@ -146,7 +146,7 @@ export class ProblemException extends HttpException {
 }
 
 export function renderProblem(problem: ProblemException, requestId: string) {
-  const { status, detail, headers, ...type }: ProblemType = PROBLEM_TYPES[problem.code];
+  const { status, detail, retryable, headers }: ProblemType = PROBLEM_TYPES[problem.code];
   const body: Problem = {
     type: `urn:latchkey:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
     title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
@@ -155,7 +155,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     // Without the path: unauthenticated responses must not depend on the id.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
-    retryable: type.retryable,
+    retryable,
     requestId,
     ...problem.extension,
   };
@@ -182,7 +182,8 @@ function permanent(
   return { status, detail, retryable: false, headers, refusal };
 }
 
-function retryable(
+/** The same request may succeed later. */
+function temporary(
   status: number,
   detail: string,
   afterSeconds?: number,
