@@ -47,15 +47,13 @@ export class KeyRateLimit {
   }
 
   private windowOf({ keyId, rateLimit = this.defaultQuota }: Budget): RequestWindow {
-    const window = this.windows.get(keyId) ?? this.open(keyId, rateLimit);
+    let window = this.windows.get(keyId);
+    if (window === undefined) {
+      this.deleteIdle(performance.now());
+      window = new RequestWindow(this.store, keyId, rateLimit);
+      this.windows.set(keyId, window);
+    }
     window.setQuota(rateLimit);
-    return window;
-  }
-
-  private open(keyId: string, quota: number): RequestWindow {
-    this.deleteIdle(performance.now());
-    const window = new RequestWindow(this.store, keyId, quota);
-    this.windows.set(keyId, window);
     return window;
   }
 
