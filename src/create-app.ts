@@ -49,7 +49,6 @@ export async function configureApp(
   const events = app.get(RequestEvents);
   const requestLog = new RequestLog(logger);
   events.observe((labels, completed) => requestLog.write(labels, completed));
-  fastify.decorate('requestEvents', events);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     const { traceRequests } = await import('@latchkey/tracing/trace-requests');
     traceRequests(fastify);
@@ -63,6 +62,6 @@ export async function configureApp(
   });
   setUpRoutes(app);
   if (environment.API_DOCS === 'off') return;
-  const { serveDocs } = await import('./openapi/serve-docs.js');
+  const { serveDocs } = await import('./openapi/openapi-document.js');
   serveDocs(app);
 }

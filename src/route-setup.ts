@@ -4,10 +4,13 @@ import type { FastifyInstance } from 'fastify';
 import { invalidRequest } from './problems/invalid-request.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { RouteTable } from './problems/route-table.js';
+import { RequestEvents } from './requests/request-events.js';
 
 /** Sets up what all routes share, in the server and in the command line. */
 export function setUpRoutes(app: NestFastifyApplication): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  const events = app.get(RequestEvents);
+  fastify.decorate('requestEvents', events);
   app.setGlobalPrefix('api');
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter(new RouteTable(fastify)));

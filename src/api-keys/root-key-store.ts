@@ -2,9 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { type RootKeyFile, watchRootKeyFile } from '../config/root-key-file.js';
 import type { Principal } from './principal.js';
-import type { RootKey } from '../config/root-key.js';
+import { type RootKey, type RootKeyFile, watchRootKeyFile } from '../config/root-key.js';
 import { SCOPES } from './scopes.js';
 
 export interface ActiveRootKey extends RootKey {

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { Scope } from '../api-keys/scopes.js';
 import { PROBLEMS_EXTENSION } from '../openapi/operation-metadata.js';
 import type { ProblemCode } from '../problems/problem.js';
-import { RequiresApiKey, RequiresUser } from './access.decorators.js';
+import { Public, RequiresApiKey, RequiresUser } from './access.decorators.js';
 
 const METHODS = { GET: Get, POST: Post, PATCH: Patch, DELETE: Delete };
 
@@ -14,6 +14,8 @@ interface RouteOptions {
   readonly description: string;
   /** The body of a successful response. Without it, the status is 204. */
   readonly response?: z.ZodType;
+  /** The body of a 503 that is no problem. */
+  readonly unavailable?: z.ZodType;
   /** The success status, unless it is the usual one of the method. */
   readonly status?: number;
   /** The route's own problems. Those of keys, limits, parameters and bodies are derived. */
@@ -23,24 +25,31 @@ interface RouteOptions {
 /**
  * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is
  * the operation id; its parameters are documented by their own schemas.
- * @param access the scope that a key must hold, or `user` for the access token of a user.
+ * @param access the scope that a key must hold, `user` for the access token of a user, or `public`.
  */
 export function Route(
   method: keyof typeof METHODS,
   path: string,
-  access: Scope | 'user',
-  { summary, description, response, problems = [], ...options }: RouteOptions,
+  access: Scope | 'user' | 'public',
+  { summary, description, response, unavailable, problems = [], ...options }: RouteOptions,
 ): MethodDecorator {
   const { status = response === undefined ? 204 : method === 'POST' ? 201 : 200 } = options;
-  const body = { status, description: STATUS_CODES[status], standardSchema: response };
+  const documented = (code: number, standardSchema: z.ZodType | undefined) =>
+    ApiResponse({ status: code, description: STATUS_CODES[code], standardSchema });
   return applyDecorators(
     METHODS[method](path),
     HttpCode(status),
-    access === 'user' ? RequiresUser() : RequiresApiKey(access),
+    accessDecorator(access),
     ApiOperation({ summary, description }),
-    ApiResponse(body),
+    documented(status, response),
+    ...(unavailable ? [documented(503, unavailable)] : []),
     ApiExtension(PROBLEMS_EXTENSION, problems),
     // For handlers that return JSON text.
     ...(response ? [Header('content-type', 'application/json; charset=utf-8')] : []),
   );
+}
+
+function accessDecorator(access: Scope | 'user' | 'public'): MethodDecorator {
+  if (access === 'public') return Public();
+  return access === 'user' ? RequiresUser() : RequiresApiKey(access);
 }

@@ -1,23 +1,18 @@
 import { z } from 'zod';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
 
-export interface ApiRequest {
+interface ApiRequest {
   readonly method: 'GET' | 'POST';
   /** With the query, for example `/api/internal/api-keys?limit=100`. */
   readonly path: string;
   readonly body?: unknown;
 }
 
-interface ApiResponse {
-  readonly status: number;
-  readonly text: string;
-}
-
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
   /** The next step for a problem code. */
   readonly remedies: Readonly<Record<string, string>>;
-  send(request: ApiRequest): Promise<ApiResponse>;
+  send(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }>;
   close(): Promise<void>;
 }
 
@@ -25,7 +20,7 @@ const problemSchema = z.object({
   code: z.string(),
   detail: z.string(),
   requiredScope: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
 /** Fields of requests that no option with the same name sets. */
@@ -45,46 +40,67 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   INTERNAL_ERROR: 'Look for the request in the log of the server.',
 };
 
+/** Calls the API. Every method throws a CommandFailure with the next step if a request fails. */
 export class ApiClient {
-  constructor(private readonly transport: Transport) {}
+  private transport: Transport | undefined;
 
-  /** @throws CommandFailure with the next step, if the API refuses the request. */
+  /** @param connect opens the transport for the first request */
+  constructor(private readonly connect: () => Promise<Transport>) {}
+
   async get<Body>(path: string, schema: z.ZodType<Body>): Promise<Body> {
     return this.request({ method: 'GET', path }, schema);
   }
 
-  /** @throws CommandFailure with the next step, if the API refuses the request. */
   async post<Body>(path: string, body: unknown, schema: z.ZodType<Body>): Promise<Body> {
     return this.request({ method: 'POST', path, body }, schema);
   }
 
+  /** Gets the pages of a list, one after the other. */
+  async *pages<Page extends { readonly nextCursor: string | null }>(
+    path: string,
+    filter: Readonly<Record<string, string>>,
+    schema: z.ZodType<Page>,
+  ): AsyncGenerator<Page> {
+    const query = new URLSearchParams({ limit: '100', ...filter });
+    for (;;) {
+      const page = await this.get(`${path}?${query.toString()}`, schema);
+      yield page;
+      if (page.nextCursor === null) return;
+      query.set('cursor', page.nextCursor);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.transport?.close();
+  }
+
   private async request<Body>(request: ApiRequest, schema: z.ZodType<Body>): Promise<Body> {
+    this.transport ??= await this.connect();
     const { status, text } = await this.transport.send(request);
     const json = parseJson(text);
-    if (status >= 400) throw this.explain(json, status);
+    if (status >= 400) throw explain(json, status, this.transport.remedies);
     const { data, error } = schema.safeParse(json);
     if (error === undefined) return data;
     throw new CommandFailure(
       `The response has an unexpected form (${z.prettifyError(error)}): use the command of the server's release, and check --url.`,
     );
   }
+}
 
-  private explain(json: unknown, status: number) {
-    const { data: problem } = problemSchema.safeParse(json);
-    if (problem === undefined) {
-      return new CommandFailure(`The response has status ${status} and no problem: check --url.`);
-    }
-    const { code, detail, requiredScope, errors = [] } = problem;
-    const places = errors.map(({ path, message }) => nameFlag(path, message));
-    if (code === 'INVALID_REQUEST') return wrongUsage(...places);
-    const scope = requiredScope && `Use a key with the scope ${requiredScope}.`;
-    const step = this.transport.remedies[code] ?? scope ?? NEXT_STEPS[code];
-    const lines = [`${detail}.`, ...places, ...(step === undefined ? [] : [step])];
-    return new CommandFailure(
-      lines.join('\n'),
-      status === 404 ? EXIT_CODES.notFound : EXIT_CODES.failed,
-    );
+function explain(json: unknown, status: number, remedies: Transport['remedies']): CommandFailure {
+  const { data: problem } = problemSchema.safeParse(json);
+  if (problem === undefined) {
+    return new CommandFailure(`The response has status ${status} and no problem: check --url.`);
   }
+  const { code, detail, requiredScope, errors } = problem;
+  const places = errors.map(({ path, message }) => nameFlag(path, message));
+  if (code === 'INVALID_REQUEST') return wrongUsage(...places);
+  const scope = requiredScope && `Use a key with the scope ${requiredScope}.`;
+  const step = remedies[code] ?? scope ?? NEXT_STEPS[code] ?? [];
+  return new CommandFailure(
+    [`${detail}.`, ...places].concat(step).join('\n'),
+    status === 404 ? EXIT_CODES.notFound : EXIT_CODES.failed,
+  );
 }
 
 /** Describes a field's problem with the option that sets the field. */

@@ -9,8 +9,7 @@ import {
 } from '../audit/audit.schemas.js';
 import type { ApiClient } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
-import { print, printJson } from './output.js';
-import type { WithApi } from './program.js';
+import { print, printResponse } from './terminal.js';
 
 const AUDIT = '/api/internal/audit';
 
@@ -28,7 +27,7 @@ interface Options {
 }
 
 /** Adds `latchkey audit …`. */
-export function addAuditCommands(program: Command, withApi: WithApi): void {
+export function addAuditCommands(program: Command, api: ApiClient): void {
   const audit = program.command('audit').description('list and verify the audit trail');
   audit
     .command('verify')
@@ -36,7 +35,7 @@ export function addAuditCommands(program: Command, withApi: WithApi): void {
     .option('--head <sequence:hash>', 'head that an earlier verification has printed')
     .option('--json', 'print JSON for scripts')
     .addHelpText('after', '\nExample:\n  latchkey audit verify --head 42:0a1b…')
-    .action((options: Options) => withApi((api) => verify(api, options)));
+    .action((options: Options) => verify(api, options));
   audit
     .command('list')
     .description('list events, oldest first; times are in UTC')
@@ -44,7 +43,7 @@ export function addAuditCommands(program: Command, withApi: WithApi): void {
     .option('--actor <id>', 'only events by one key or operator, such as cli:alice')
     .option('--json', 'print JSON for scripts, one event per line')
     .addHelpText('after', '\nExample:\n  latchkey audit list --subject user:12345')
-    .action((options: Options) => withApi((api) => list(api, options)));
+    .action((options: Options) => list(api, options));
 }
 
 async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
@@ -53,8 +52,7 @@ async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
   }
   const query = head === undefined ? '' : `?head=${head}`;
   const report = await api.get(`${AUDIT}/verification${query}`, auditReportSchema);
-  if (json) printJson(report);
-  else print(describe(report));
+  printResponse(json, report, () => describe(report));
   if (report.faults.length === 0 && report.inconsistentKeys.length === 0) return;
   throw new CommandFailure(
     'The audit trail is not as it was written: compare it with a backup.',
@@ -63,16 +61,12 @@ async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
 }
 
 async function list(api: ApiClient, { subject, actor, json }: Options): Promise<void> {
-  const query = new URLSearchParams({
-    limit: '100',
+  const filter = {
     ...(subject !== undefined && { subject }),
     ...(actor !== undefined && { actor }),
-  });
-  for (;;) {
-    const page = await api.get(`${AUDIT}/events?${query.toString()}`, auditEventPageSchema);
-    for (const event of page.events) print(json ? JSON.stringify(event) : renderEvent(event));
-    if (page.nextCursor === null) return;
-    query.set('cursor', page.nextCursor);
+  };
+  for await (const { events } of api.pages(`${AUDIT}/events`, filter, auditEventPageSchema)) {
+    for (const event of events) print(json ? JSON.stringify(event) : renderEvent(event));
   }
 }
 
@@ -87,14 +81,12 @@ function describe({ events, head, faults, inconsistentKeys }: AuditReport): stri
 /** Two lines, because two ids do not fit into one. */
 function renderEvent(event: AuditEventResponse): string {
   const { sequence, at, action, actor, actorName, subject, subjectName } = event;
-  const number = `${sequence}`.padEnd(6);
   const time = at.slice(0, 19).replace('T', ' ');
-  const of = [subject, subjectName ?? ''].join(' ').trimEnd();
-  const by = [actor, actorName ?? '', describeUserChange(event)].filter((text) => text !== '');
-  return `${number}${time}  ${action.padEnd(11)}\n      ${of}\n      by ${by.join(' ')}`.replaceAll(
-    / +\n/g,
-    '\n',
-  );
+  const of = [subject, subjectName].filter((text) => text);
+  const by = [actor, actorName, describeUserChange(event)].filter((text) => text);
+  return `${String(sequence).padEnd(6)}${time}  ${action}
+      ${of.join(' ')}
+      by ${by.join(' ')}`;
 }
 
 /** The fields that were written, and the acting user. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Transport } from './api-client.js';
 import { CommandFailure, wrongUsage } from './failure.js';
-import { readSecret } from './read-secret.js';
+import { readSecret } from './terminal.js';
 
 const KEY_VARIABLE = 'LATCHKEY_API_KEY';
 const TIMEOUT_MS = 60_000;
@@ -11,18 +11,16 @@ const REMEDIES = {
   DATABASE_UNAVAILABLE: 'Check the database of the server, then repeat the command.',
 };
 
-export interface HttpOptions {
-  readonly url: string;
-  readonly keyFile: string | undefined;
-  readonly operator: string;
-}
-
 /** Sends requests to a running server, with a key that holds the required scopes. */
-export async function openHttpTransport(options: HttpOptions): Promise<Transport> {
-  const base = parseBase(options.url);
+export async function openHttpTransport(
+  url: string,
+  keyFile: string | undefined,
+  operator: string,
+): Promise<Transport> {
+  const base = parseBase(url);
   const headers = {
-    'x-api-key': await readKey(options.keyFile),
-    'x-acting-user': options.operator,
+    'x-api-key': await readKey(keyFile),
+    'x-acting-user': operator,
     accept: 'application/json',
     'content-type': 'application/json',
   };

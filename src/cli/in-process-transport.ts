@@ -2,10 +2,8 @@ import { createLogger } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
 import { createFastifyAdapter } from '../http/fastify.js';
 import { setUpRoutes } from '../route-setup.js';
-import { RequestEvents } from '../requests/request-events.js';
 import type { Transport } from './api-client.js';
 import { OperatorModule } from './operator.module.js';
 
@@ -30,9 +28,6 @@ export async function openInProcessTransport(operator: string): Promise<Transpor
       bodyParser: false,
     },
   );
-  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  const events = app.get(RequestEvents);
-  fastify.decorate('requestEvents', events);
   setUpRoutes(app);
   await app.init();
   return {

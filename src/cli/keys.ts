@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import {
   type ApiKey,
@@ -26,9 +26,7 @@ import { MAX_DAYS, rootKeyParametersSchema, usageResponseSchema } from '../usage
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
-import { print, printJson, refuseToLoseSecret, renderTable } from './output.js';
-import type { WithApi } from './program.js';
-import { readSecret } from './read-secret.js';
+import { print, printResponse, readSecret, refuseToLoseSecret, renderTable } from './terminal.js';
 import { renderUsage } from './usage-report.js';
 
 const KEYS = '/api/internal/api-keys';
@@ -58,7 +56,7 @@ interface Options {
   readonly expiresInDays?: Quantity;
 }
 
-export function addKeysCommands(program: Command, withApi: WithApi): void {
+export function addKeysCommands(program: Command, api: ApiClient): void {
   const keys = program.command('keys').description('issue, show, rotate and revoke API keys');
   const add = (syntax: string, description: string, example: string) =>
     keys
@@ -82,12 +80,12 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     )
     .option('--note <text>', 'note for operators, at most 500 characters')
     .option(...reveal)
-    .action((options: Options) => create(withApi, options));
+    .action((options: Options) => create(api, options));
   add('list', 'list issued keys, active ones first', 'list --all')
     .option('--all', 'include expired and revoked keys')
-    .action((options: Options) => withApi((api) => list(api, options)));
+    .action((options: Options) => list(api, options));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
-    (id: string, options: Options) => withApi((api) => show(api, id, options)),
+    (id: string, options: Options) => show(api, id, options),
   );
   add(
     'usage <id>',
@@ -95,7 +93,7 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     'usage root_1a2b3c4d --hours 168',
   )
     .option('--hours <number>', `hours to report, ending now, 1 to ${MAX_HOURS}`, wholeNumber, 24)
-    .action((id: string, options: Options) => withApi((api) => usage(api, id, options)));
+    .action((id: string, options: Options) => usage(api, id, options));
   add(
     'rotate <id>',
     'issue the successor of a key; both are accepted during the grace period',
@@ -118,20 +116,20 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
       wholeNumber,
     )
     .option(...reveal)
-    .action((id: string, options: Options) => rotate(withApi, id, options));
-  const revokeCommand = add(
+    .action((id: string, options: Options) => rotate(api, id, options));
+  add(
     'revoke <id>',
     'revoke a key and the keys that it has issued, and wait until every instance refuses them',
     'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --with-issued --reason "found in a log"',
-  ).option('--reason <text>', 'reason for the audit trail, at most 500 characters');
-  revokeCommand
+  )
+    .option('--reason <text>', 'reason for the audit trail, at most 500 characters')
     .option('--with-issued', 'also revoke the keys that it has issued (default)')
     .addOption(
-      revokeCommand
-        .createOption('--keep-issued', 'do not revoke the keys that it has issued')
-        .conflicts('withIssued'),
+      new Option('--keep-issued', 'do not revoke the keys that it has issued').conflicts(
+        'withIssued',
+      ),
     )
-    .action((id: string, options: Options) => withApi((api) => revoke(api, id, options)));
+    .action((id: string, options: Options) => revoke(api, id, options));
   add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
     .option('--from <address>', 'IP address that the key is sent from', '127.0.0.1')
     .action(async (options: Options) => {
@@ -139,7 +137,7 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
         throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
       }
       const apiKey = await readSecret('The key to verify: ');
-      await withApi((api) => verify(api, apiKey, options));
+      await verify(api, apiKey, options);
     });
   keys
     .command('generate')
@@ -152,36 +150,31 @@ export function addKeysCommands(program: Command, withApi: WithApi): void {
     });
 }
 
-async function create(withApi: WithApi, options: Options): Promise<void> {
+async function create(api: ApiClient, options: Options): Promise<void> {
   const { expiresInDays, json, reveal, ...input } = options;
-  const expiresAt = expiresInDays === undefined ? undefined : expiryIn(expiresInDays);
-  const body = { ...input, expiresAt };
+  const body = { ...input, expiresAt: expiryIn(expiresInDays) };
   checkInput(createApiKeySchema, body);
   refuseToLoseSecret(reveal);
-  await withApi(async (api) => {
-    const created = await api.post(KEYS, body, createdApiKeySchema);
-    if (json) return printJson(created);
-    print(
-      `${describeKey(created.apiKey)}\n\nThe key, which is shown this once:\n\n${created.secret}`,
-    );
-  });
+  const created = await api.post(KEYS, body, createdApiKeySchema);
+  printResponse(
+    json,
+    created,
+    () => `${describeKey(created.apiKey)}\n\n${describeSecret(created.secret)}`,
+  );
 }
 
 async function list(api: ApiClient, { all, json }: Options): Promise<void> {
   const keys: ApiKey[] = [];
-  for (let cursor = ''; ;) {
-    const page = await api.get(`${KEYS}?limit=100${cursor}`, apiKeyPageSchema);
-    keys.push(...page.apiKeys);
-    if (page.nextCursor === null) break;
-    cursor = `&cursor=${page.nextCursor}`;
-  }
-  if (json) return printJson({ apiKeys: keys });
-  if (keys.length === 0) return print('No key has been issued yet: keys create issues one.');
+  for await (const page of api.pages(KEYS, {}, apiKeyPageSchema)) keys.push(...page.apiKeys);
   const good = keys.filter(isGood);
   const ended = keys.filter((key) => !isGood(key));
   const rows = all ? [...good, ...ended] : good;
-  if (rows.length > 0) print(renderKeys(rows));
-  if (!all && ended.length > 0) print(`${ended.length} ended keys are not shown: add --all.`);
+  const lines = [
+    ...(rows.length > 0 ? [renderKeys(rows)] : []),
+    ...(!all && ended.length > 0 ? [`${ended.length} ended keys are not shown: add --all.`] : []),
+  ];
+  const none = 'No key has been issued yet: keys create issues one.';
+  printResponse(json, { apiKeys: keys }, () => lines.join('\n') || none);
 }
 
 function renderKeys(rows: readonly ApiKey[]): string {
@@ -202,8 +195,7 @@ function renderKeys(rows: readonly ApiKey[]): string {
 
 async function show(api: ApiClient, id: string, { json }: Options): Promise<void> {
   const { apiKey } = await api.get(pathOf(id), apiKeyResponseSchema);
-  if (json) printJson({ apiKey });
-  else print(describeKey(apiKey));
+  printResponse(json, { apiKey }, () => describeKey(apiKey));
 }
 
 async function usage(api: ApiClient, id: string, { hours, json }: Options): Promise<void> {
@@ -218,27 +210,26 @@ async function usage(api: ApiClient, id: string, { hours, json }: Options): Prom
   const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
   const found = await api.get(`${path}/usage?from=${from}`, usageResponseSchema);
-  if (json) return printJson(found);
-  const name = isIssued ? (await api.get(path, apiKeyResponseSchema)).apiKey.name : null;
-  print(renderUsage(found.usage, name));
+  const isNamed = isIssued && !json;
+  const name = isNamed ? (await api.get(path, apiKeyResponseSchema)).apiKey.name : null;
+  printResponse(json, found, () => renderUsage(found.usage, name));
 }
 
-async function rotate(withApi: WithApi, id: string, options: Options): Promise<void> {
+async function rotate(api: ApiClient, id: string, options: Options): Promise<void> {
   const { graceSeconds, retireAfterQuietSeconds, expiresInDays, json, reveal } = options;
-  const expiresAt = expiresInDays === undefined ? undefined : expiryIn(expiresInDays);
+  const expiresAt = expiryIn(expiresInDays);
   const body = { gracePeriodSeconds: graceSeconds, retireAfterQuietSeconds, expiresAt };
   checkInput(rotateApiKeySchema, body);
   refuseToLoseSecret(reveal);
-  await withApi(async (api) => {
-    const rotated = await api.post(`${pathOf(id)}/rotate`, body, rotatedApiKeySchema);
-    if (json) return printJson(rotated);
-    print(`${describeKey(rotated.apiKey)}
+  const rotated = await api.post(`${pathOf(id)}/rotate`, body, rotatedApiKeySchema);
+  printResponse(
+    json,
+    rotated,
+    () => `${describeKey(rotated.apiKey)}
 
 Its predecessor is good until ${rotated.predecessor.retiresAt}.
-The new key, which is shown this once:
-
-${rotated.secret}`);
-  });
+${describeSecret(rotated.secret)}`,
+  );
 }
 
 async function revoke(api: ApiClient, id: string, options: Options): Promise<void> {
@@ -246,15 +237,16 @@ async function revoke(api: ApiClient, id: string, options: Options): Promise<voi
   checkInput(revokeApiKeySchema, body);
   const revoked = await api.post(`${pathOf(id)}/revoke`, body, revokedApiKeySchema);
   const { confirmed, instances, silentInstances, effectiveAfterMs } = revoked.revocation;
-  if (options.json) printJson(revoked);
-  else {
-    print(`Revoked: ${revoked.apiKey.id} ${revoked.apiKey.name}`);
-    for (const key of revoked.revokedKeys) print(`Revoked with it: ${key.id} ${key.name}`);
-    for (const key of revoked.activeIssuedKeys) print(`Still active: ${key.id} ${key.name}`);
-    if (confirmed) {
-      print(`Running processes that refuse it: ${instances}, after ${effectiveAfterMs} ms.`);
-    }
-  }
+  printResponse(options.json, revoked, () =>
+    [
+      `Revoked: ${revoked.apiKey.id} ${revoked.apiKey.name}`,
+      ...revoked.revokedKeys.map((key) => `Revoked with it: ${key.id} ${key.name}`),
+      ...revoked.activeIssuedKeys.map((key) => `Still active: ${key.id} ${key.name}`),
+      ...(confirmed
+        ? [`Running processes that refuse it: ${instances}, after ${effectiveAfterMs} ms.`]
+        : []),
+    ].join('\n'),
+  );
   if (confirmed) return;
   throw new CommandFailure(
     `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed it.
@@ -266,9 +258,11 @@ They refuse the key in 5 s at the latest; repeat the command to have it confirme
 async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
   const body = { apiKey, address: from };
   const { outcome, keyId } = await api.post(`${KEYS}/check`, body, checkedApiKeySchema);
-  if (json) printJson({ outcome, keyId });
-  else if (outcome === 'admitted') print(`The key is good: ${keyId}.`);
-  if (outcome === 'admitted') return;
+  const isAdmitted = outcome === 'admitted';
+  if (json || isAdmitted) {
+    printResponse(json, { outcome, keyId }, () => `The key is good: ${keyId}.`);
+  }
+  if (isAdmitted) return;
   const of = keyId === null ? '' : ` (${keyId})`;
   throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
 }
@@ -289,9 +283,14 @@ function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>):
 }
 
 /** A text that is no number of days stays as it is, for the schema to refuse. */
-function expiryIn(days: Quantity): string {
+function expiryIn(days: Quantity | undefined): string | undefined {
+  if (days === undefined) return undefined;
   if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
   return new Date(Date.now() + days * DAY_MS).toISOString();
+}
+
+function describeSecret(secret: string | null): string {
+  return `The new key, which is shown this once:\n\n${secret}`;
 }
 
 const pathOf = (id: string): string => `${KEYS}/${encodeURIComponent(id)}`;

@@ -2,7 +2,6 @@ import { userInfo } from 'node:os';
 import { loadEnvFiles } from '@latchkey/environment/env-files';
 import { readVersion } from '@latchkey/environment/read-version';
 import { Command, CommanderError } from 'commander';
-import { z } from 'zod';
 import { actingUserSchema } from '../auth/acting-user.schema.js';
 import { ApiClient, type Transport } from './api-client.js';
 import { addAuditCommands } from './audit.js';
@@ -10,19 +9,15 @@ import { CommandFailure, EXIT_CODES, EXIT_CODE_HELP, wrongUsage } from './failur
 import { openHttpTransport } from './http-transport.js';
 import { addKeysCommands } from './keys.js';
 
-const connectionSchema = z.object({
-  url: z.string().optional(),
-  keyFile: z.string().optional(),
-  as: z.string().optional(),
-});
-
-/** Opens the API for a command, and closes it afterwards. */
-export type WithApi = (command: (api: ApiClient) => Promise<void>) => Promise<void>;
-
 /** Runs the command line and returns the exit code. Failures are printed to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
+  const { program, api } = createProgram();
   try {
-    await createProgram().parseAsync(argv);
+    try {
+      await program.parseAsync(argv);
+    } finally {
+      await api.close();
+    }
     return 0;
   } catch (error) {
     const { message, exitCode } = explain(error);
@@ -31,8 +26,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Defines every command and option. */
-export function createProgram(): Command {
+/** Defines every command and option. Close the client afterwards. */
+export function createProgram(): { readonly program: Command; readonly api: ApiClient } {
   const program = new Command('latchkey')
     .description(
       'Manages API keys and the audit trail. Without --url, works on the database of DATABASE_URL.',
@@ -45,28 +40,22 @@ export function createProgram(): Command {
     .option('--key-file <file>', 'key file for --url, - for stdin (default: $LATCHKEY_API_KEY)')
     .option('--as <name>', 'your name in the audit trail (default: the system user)')
     .addHelpText('afterAll', EXIT_CODE_HELP);
-  const withApi: WithApi = async (command) => {
-    const transport = await openTransport(connectionSchema.parse(program.opts()));
-    try {
-      await command(new ApiClient(transport));
-    } finally {
-      await transport.close();
-    }
-  };
-  addKeysCommands(program, withApi);
-  addAuditCommands(program, withApi);
-  return program;
+  const api = new ApiClient(() => openTransport(program.opts()));
+  addKeysCommands(program, api);
+  addAuditCommands(program, api);
+  return { program, api };
 }
 
-async function openTransport({
-  url,
-  keyFile,
-  as,
-}: z.output<typeof connectionSchema>): Promise<Transport> {
+interface ConnectionOptions {
+  readonly url?: string;
+  readonly keyFile?: string;
+  readonly as?: string;
+}
+
+async function openTransport({ url, keyFile, as }: ConnectionOptions): Promise<Transport> {
   const { data: operator, error } = actingUserSchema.safeParse(as ?? systemUser());
-  if (error !== undefined)
-    throw wrongUsage(...error.issues.map(({ message }) => `--as ${message}`));
-  if (url !== undefined) return openHttpTransport({ url, keyFile, operator });
+  if (error) throw wrongUsage(...error.issues.map(({ message }) => `--as ${message}`));
+  if (url !== undefined) return openHttpTransport(url, keyFile, operator);
   if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
   loadEnvFiles();
   // Imported here: a client of a server does not need Nest and Prisma.
@@ -77,9 +66,8 @@ async function openTransport({
 /** The account's name. A container may run as a user without a name. */
 function systemUser(): string {
   try {
-    return userInfo()
-      .username.replaceAll(/[^A-Za-z0-9_.@+-]/g, '_')
-      .slice(0, 64);
+    const { username } = userInfo();
+    return username.replaceAll(/[^A-Za-z0-9_.@+-]/g, '_').slice(0, 64);
   } catch {
     return `uid-${process.getuid?.()}`;
   }

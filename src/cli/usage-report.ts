@@ -1,11 +1,12 @@
 import { HOUR_MS } from '../time.js';
 import type { Usage } from '../usage/usage.schemas.js';
-import { formatTime, outputWidth, renderTable } from './output.js';
+import { formatTime, outputWidth, renderTable } from './terminal.js';
 
 const MAX_BAR_WIDTH = 40;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-interface HourRow {
+/** An hour with requests, or several without. */
+interface ChartRow {
   readonly label: string;
   readonly requests: number;
   readonly refused: number;
@@ -30,25 +31,21 @@ ${formatCount(requests)} requests from ${formatTime(from)} to ${formatTime(to)} 
 }
 
 function chart({ from, to, hours }: Usage, width: number): string {
-  const rows: HourRow[] = [];
+  const rows: ChartRow[] = [];
   let emptyHours = 0;
-  const foldEmptyHours = () => {
-    if (emptyHours > 0) rows.push({ label: `… ${emptyHours} h without`, requests: 0, refused: 0 });
-    emptyHours = 0;
-  };
   for (let time = Date.parse(from); time < Date.parse(to); time += HOUR_MS) {
     const hour = new Date(time).toISOString();
-    const ofHour = hours.filter((each) => each.hour === hour);
-    if (ofHour.length === 0) {
-      emptyHours += 1;
-      continue;
-    }
-    foldEmptyHours();
-    const refused = ofHour.filter(({ outcome }) => outcome !== 'admitted');
-    rows.push({ label: formatTime(hour), requests: sum(ofHour), refused: sum(refused) });
+    const counts = hours.filter((each) => each.hour === hour);
+    // Replaces the row of the empty hours before it.
+    if (counts.length === 0 && emptyHours > 0) rows.pop();
+    emptyHours = counts.length === 0 ? emptyHours + 1 : 0;
+    rows.push({
+      label: emptyHours > 0 ? `… ${emptyHours} h without` : formatTime(hour),
+      requests: sum(counts),
+      refused: sum(counts.filter(({ outcome }) => outcome !== 'admitted')),
+    });
   }
-  foldEmptyHours();
-  const most = Math.max(...rows.map(({ requests }) => requests));
+  const maxRequests = Math.max(...rows.map(({ requests }) => requests));
   const barWidth = Math.min(MAX_BAR_WIDTH, width - 40);
   return renderTable(
     rows,
@@ -56,7 +53,7 @@ function chart({ from, to, hours }: Usage, width: number): string {
       { heading: 'hour (UTC)', cell: ({ label }) => label },
       { heading: 'requests', cell: ({ requests }) => formatCount(requests) },
       { heading: 'refused', cell: ({ refused }) => (refused === 0 ? '' : formatCount(refused)) },
-      { heading: '', cell: ({ requests }) => bar(requests / most, barWidth) },
+      { heading: '', cell: ({ requests }) => bar(requests / maxRequests, barWidth) },
     ],
     width,
   );

@@ -24,8 +24,7 @@ import {
 import { z } from 'zod';
 import { KEY_ENVIRONMENTS, type KeyEnvironment } from './key-environment.js';
 import { labelsSchema } from './labels.js';
-import { readRootKeyFile } from './root-key-file.js';
-import { rootKeySchema } from './root-key.js';
+import { readRootKeyFile, rootKeySchema } from './root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 

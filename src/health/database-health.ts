@@ -1,44 +1,65 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Environment } from '../config/environment.js';
 import { ConnectionError } from '../prisma/connection-error.js';
-import { withoutArguments } from '../prisma/database-error.js';
-import { OUTDATED_SCHEMA, isSchemaOutdated } from '../prisma/outdated-schema.js';
+import { OUTDATED_SCHEMA, isSchemaOutdated, withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
-import { SchemaCheck } from './schema-check.js';
 
 // Health is public: the database is queried this rarely, however often health is requested.
-const FRESH_MS = 250;
+const MAX_AGE_MS = 250;
 
-/** Checks whether the database is available. */
+/** Checks whether the database is available, and at the first success its schema and account. */
 @Injectable()
-export class DatabaseHealth {
+export class DatabaseHealth implements OnApplicationBootstrap {
   private latest: Promise<boolean> | undefined;
-  private askedAt = 0;
+  private checkedAt = 0;
   private wasUp: boolean | undefined;
+  private isSchemaChecked = false;
   private readonly logger = new Logger(DatabaseHealth.name);
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly schema: SchemaCheck,
+    private readonly config: ConfigService<Environment, true>,
   ) {}
 
+  // Not awaited, because the process starts without a database.
+  onApplicationBootstrap(): void {
+    void this.isUp();
+  }
+
   async isUp(): Promise<boolean> {
-    if (this.latest === undefined || performance.now() - this.askedAt > FRESH_MS) {
-      this.askedAt = performance.now();
-      this.latest = this.ask();
+    if (this.latest === undefined || performance.now() - this.checkedAt > MAX_AGE_MS) {
+      this.checkedAt = performance.now();
+      this.latest = this.check();
     }
     return this.latest;
   }
 
-  // A query, since Prisma's $connect() succeeds without a database: prisma/orm#28959.
-  private async ask(): Promise<boolean> {
+  private async check(): Promise<boolean> {
     try {
+      // A query, since Prisma's $connect() succeeds without a database: prisma/orm#28959.
       await this.prisma.$queryRaw`SELECT 1`;
-      await this.schema.pass();
+      if (!this.isSchemaChecked) await this.checkSchema();
+      this.isSchemaChecked = true;
       this.report(true);
       return true;
     } catch (error) {
       this.report(false, error);
       return false;
+    }
+  }
+
+  private async checkSchema(): Promise<void> {
+    // Reads each column that the backend may read.
+    await this.prisma.user.findFirst({ where: { id: '' }, omit: { updatedAt: true } });
+    if (this.config.get('NODE_ENV', { infer: true }) !== 'production') return;
+    const [account] = await this.prisma.$queryRaw<{ isOwner: boolean }[]>`
+      SELECT pg_has_role(relowner, 'USAGE') AS "isOwner" FROM pg_class WHERE oid = to_regclass('users')`;
+    if (account?.isOwner === true) {
+      this.logger.warn(
+        "DATABASE_URL uses the account of the tables' owner, who can change the audit trail: " +
+          'make another account with node deploy/database/migrate.mjs',
+      );
     }
   }
 

@@ -1,16 +1,11 @@
 import { readVersion } from '@latchkey/environment/read-version';
-import { Controller, Get, Req, Res } from '@nestjs/common';
-import {
-  ApiOkResponse,
-  ApiOperation,
-  ApiServiceUnavailableResponse,
-  ApiTags,
-} from '../openapi/swagger.js';
+import { Controller, Req, Res } from '@nestjs/common';
+import { ApiTags } from '../openapi/swagger.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HttpFront } from '@latchkey/http-front/http-front';
 import { KeyVerifier, keyIdOf } from '../api-keys/key-verifier.js';
 import { KeySync } from '../api-keys/key-sync/key-sync.js';
-import { Public } from '../auth/access.decorators.js';
+import { Route } from '../auth/route.decorator.js';
 import { SharedStore } from '../limits/shared-store.js';
 import { DatabaseHealth } from './database-health.js';
 import {
@@ -21,7 +16,6 @@ import {
 } from './health.schemas.js';
 
 @ApiTags('health')
-@Public()
 @Controller('health')
 export class HealthController {
   private readonly version = readVersion(new URL('../../package.json', import.meta.url));
@@ -34,44 +28,36 @@ export class HealthController {
     private readonly limits: SharedStore,
   ) {}
 
-  @Get()
-  @ApiOperation({
-    operationId: 'getHealth',
+  @Route('GET', '', 'public', {
     summary: 'Check health',
     description: 'Same as ready. With a valid `X-API-Key`, also the version.',
+    response: readinessSchema,
+    unavailable: readinessSchema,
   })
-  @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
-  @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
-  async health(
+  async getHealth(
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Readiness> {
-    return {
-      ...(await this.ready(reply)),
-      ...(this.isKeyed(request) && { version: this.version }),
-    };
+    const readiness = await this.getReadiness(reply);
+    return this.hasValidKey(request) ? { ...readiness, version: this.version } : readiness;
   }
 
-  @Get('live')
-  @ApiOperation({
-    operationId: 'getLiveness',
+  @Route('GET', 'live', 'public', {
     summary: 'Check liveness',
     description: 'Restart the process if this fails.',
+    response: livenessSchema,
   })
-  @ApiOkResponse({ description: 'Up', standardSchema: livenessSchema })
-  live(): Liveness {
+  getLiveness(): Liveness {
     return { status: 'up' };
   }
 
-  @Get('ready')
-  @ApiOperation({
-    operationId: 'getReadiness',
+  @Route('GET', 'ready', 'public', {
     summary: 'Check readiness',
     description: 'Send no requests while the status is not 200.',
+    response: readinessSchema,
+    unavailable: readinessSchema,
   })
-  @ApiOkResponse({ description: 'Up', standardSchema: readinessSchema })
-  @ApiServiceUnavailableResponse({ description: 'Down', standardSchema: readinessSchema })
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks: Readiness['checks'] = {
       database: state(await this.database.isUp()),
       apiKeys: state(this.keySync.isFresh()),
@@ -86,7 +72,7 @@ export class HealthController {
   /**
    * Checks an optional key, and records it like every use of a key, so that guesses raise alerts.
    */
-  private isKeyed(request: FastifyRequest): boolean {
+  private hasValidKey(request: FastifyRequest): boolean {
     const key = request.headers['x-api-key'];
     if (typeof key !== 'string') return false;
     const verdict = this.keys.verify(key, request.ip);

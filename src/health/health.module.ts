@@ -3,11 +3,10 @@ import { KeyVerificationModule } from '../api-keys/key-verification.module.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { DatabaseHealth } from './database-health.js';
 import { HealthController } from './health.controller.js';
-import { SchemaCheck } from './schema-check.js';
 
 @Module({
   imports: [KeyVerificationModule, LimitsModule],
   controllers: [HealthController],
-  providers: [DatabaseHealth, SchemaCheck],
+  providers: [DatabaseHealth],
 })
 export class HealthModule {}

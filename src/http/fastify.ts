@@ -16,7 +16,7 @@ import type { RequestEvents } from '../requests/request-events.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Emits an event per request of this server. Set by `configureApp`. */
+    /** Emits an event per request of this server. Set by `setUpRoutes`. */
     requestEvents: RequestEvents;
   }
 }
@@ -54,11 +54,9 @@ export function createFastifyAdapter(
     },
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  fastify.decorateRequest('keyId', null);
-  fastify.decorateRequest('keyOutcome', null);
-  fastify.decorateRequest('refusal', null);
-  fastify.decorateRequest('principal', null);
-  fastify.decorateRequest('userId', null);
+  for (const name of ['keyId', 'keyOutcome', 'refusal', 'principal', 'userId'] as const) {
+    fastify.decorateRequest(name, null);
+  }
   acceptOnlyJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     begin(request, reply);

@@ -1,13 +1,10 @@
 import type { Logger } from 'pino';
-import {
-  type AttemptLabels,
-  isAttempt,
-  type RequestEvent,
-  type RequestLabels,
-} from '../requests/request-event.js';
+import type { AttemptOutcome, RequestEvent, RequestLabels } from '../requests/request-event.js';
 
-type Level = 'debug' | 'info' | 'warn';
-type WriteLine = (event: RequestEvent) => void;
+interface BoundLogger {
+  readonly level: 'debug' | 'info' | 'warn';
+  readonly logger: Logger;
+}
 
 // Probes and documentation pages would dominate the log.
 const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
@@ -19,7 +16,7 @@ const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
 export class RequestLog {
   private readonly logger: Logger;
   /** Labels are serialized once, as bindings of a child logger (docs/decisions/0033). */
-  private readonly writers = new WeakMap<RequestLabels, WriteLine>();
+  private readonly bound = new WeakMap<RequestLabels, BoundLogger>();
 
   constructor(logger: Logger) {
     // No field can hold a header, and redaction triples the time of a line.
@@ -27,66 +24,45 @@ export class RequestLog {
   }
 
   write(labels: RequestLabels, events: readonly RequestEvent[]): void {
-    const writeLine = this.writers.get(labels) ?? this.createWriter(labels);
-    for (const event of events) writeLine(event);
+    const { level, logger } = this.bound.get(labels) ?? this.bind(labels);
+    for (const { requestId, durationMs } of events) {
+      logger[level]({ requestId, durationMs }, 'request');
+    }
   }
 
-  private createWriter(labels: RequestLabels): WriteLine {
+  private bind(labels: RequestLabels): BoundLogger {
     const { level, fields } = describe(labels);
-    const child = this.logger.child(fields);
-    const writeLine: WriteLine = ({ requestId, durationMs }) =>
-      child[level]({ requestId, durationMs }, 'request');
-    this.writers.set(labels, writeLine);
-    return writeLine;
+    const bound = { level, logger: this.logger.child(fields) };
+    this.bound.set(labels, bound);
+    return bound;
   }
 }
 
-function describe(labels: RequestLabels): { level: Level; fields: object } {
-  const { method, route, status, keyId } = labels;
+function describe(labels: RequestLabels): { level: BoundLogger['level']; fields: object } {
+  const { method, route, status, keyId, outcome, limit, source, client } = labels;
   const fields = { method, route, status, keyId };
-  if (!isAttempt(labels)) {
+  if (outcome === null) {
     const isQuiet = status < 400 && route !== null && QUIET_ROUTES.test(route);
     return { level: isQuiet ? 'debug' : 'info', fields };
   }
-  const { outcome, limit, source, client } = labels;
-  const event = eventOf(labels);
-  const level = ALARMING.has(event) ? 'warn' : 'info';
+  const event = EVENTS[outcome] ?? (limit === null ? 'authn_login_fail' : 'authn_login_fail_max');
+  const level = ALARMING.has(outcome) ? 'warn' : 'info';
   return { level, fields: { ...fields, event, outcome, limit, source, client } };
 }
 
-/**
- * Names of events:
- * https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
- */
-type AttemptEvent =
-  | 'authn_login_success'
-  | 'authn_login_fail'
-  | 'authn_login_fail_max'
-  | 'authn_token_reuse'
-  | 'authz_fail'
-  | 'excess_rate_limit_exceeded'
-  | 'malicious_direct_reference';
-
 // An ended key may have leaked; a key that enumerates users may be stolen.
-const ALARMING: ReadonlySet<AttemptEvent> = new Set([
-  'authn_token_reuse',
-  'malicious_direct_reference',
+const ALARMING: ReadonlySet<AttemptOutcome> = new Set([
+  'revoked',
+  'expired',
+  'enumeration-limited',
 ]);
 
-function eventOf({ outcome, limit }: AttemptLabels): AttemptEvent {
-  switch (outcome) {
-    case 'admitted':
-      return 'authn_login_success';
-    case 'forbidden':
-      return 'authz_fail';
-    case 'rate-limited':
-      return 'excess_rate_limit_exceeded';
-    case 'enumeration-limited':
-      return 'malicious_direct_reference';
-    case 'revoked':
-    case 'expired':
-      return 'authn_token_reuse';
-    default:
-      return limit === null ? 'authn_login_fail' : 'authn_login_fail_max';
-  }
-}
+// https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
+const EVENTS: Partial<Record<AttemptOutcome, string>> = {
+  admitted: 'authn_login_success',
+  forbidden: 'authz_fail',
+  'rate-limited': 'excess_rate_limit_exceeded',
+  'enumeration-limited': 'malicious_direct_reference',
+  revoked: 'authn_token_reuse',
+  expired: 'authn_token_reuse',
+};

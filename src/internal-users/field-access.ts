@@ -28,29 +28,24 @@ export function visiblePageJson(
 }
 
 /**
- * Returns the search if the caller may read its fields: a match would reveal them otherwise.
+ * Refuses a search by fields that the caller may not read: a match would reveal them.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields
  */
-export function readableFields<Search extends object>(caller: Principal, search: Search): Search {
+export function requireReadable(caller: Principal, search: object): void {
   refuseOthers(USER_FIELDS, search, fieldsToRead(caller));
-  return search;
 }
 
-/**
- * Returns the input if the caller may write all its fields.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE`
- */
-export function writableFields<Input extends object>(caller: Principal, input: Input): Input {
+/** @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE` */
+export function requireWritable(caller: Principal, input: object): void {
   for (const [field, scope] of SCOPES_OF_FIELDS) if (field in input) requireScope(caller, scope);
   refuseOthers(WRITABLE_USER_FIELDS, input, caller.writeFields);
-  return input;
 }
 
 /**
  * Refuses to delete a user if the caller may write only some fields.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields that the key may not write
  */
-export function refuseDeletion({ writeFields }: Principal): void {
+export function requireDeletable({ writeFields }: Principal): void {
   if (writeFields === undefined) return;
   throw fieldsNotAllowed(WRITABLE_USER_FIELDS.filter((field) => !writeFields.has(field)));
 }

@@ -4,7 +4,7 @@ import type { Principal } from '../api-keys/principal.js';
 import type { KeyedRequest } from '../auth/api-key.guard.js';
 import { ActingUser, CallingPrincipal } from '../auth/parameter.decorators.js';
 import { Route } from '../auth/route.decorator.js';
-import { EnumerationLimit } from '../limits/enumeration-limit.js';
+import { EnumerationLimit, type UniqueValues } from '../limits/enumeration-limit.js';
 import { WriteSlots } from '../limits/write-slots.js';
 import { ApiParameters } from '../openapi/api-parameters.decorator.js';
 import { validated } from '../problems/invalid-request.js';
@@ -34,12 +34,12 @@ import {
 } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import {
-  readableFields,
-  refuseDeletion,
+  requireDeletable,
+  requireReadable,
   requireScope,
+  requireWritable,
   visiblePageJson,
   visibleUserJson,
-  writableFields,
 } from './field-access.js';
 
 @ApiTags('users')
@@ -67,7 +67,7 @@ export class InternalUsersController {
     this.limit.recordLookup(caller, ids);
     const [page, accounts] = await Promise.all([
       this.users.list(query),
-      include && this.accounts.findAll(ids),
+      include && this.accounts.byUser.findMany(ids),
     ]);
     const found = page.users.map(({ id }) => id);
     const missing = ids.filter((id) => !found.includes(id));
@@ -109,9 +109,9 @@ export class InternalUsersController {
     @CallingPrincipal() caller: Principal,
     @Body({ schema: searchUsersSchema }) search: SearchUsers,
   ): Promise<string> {
-    const allowed = readableFields(caller, search);
+    requireReadable(caller, search);
     this.limit.recordLookup(caller, []);
-    const page = await this.users.search(allowed);
+    const page = await this.users.search(search);
     const found = page.users.map(({ id }) => id);
     const criteria = [search.email, search.phone].filter((value) => value !== undefined);
     this.limit.recordResults(caller, found, found.length === 0 ? criteria : []);
@@ -129,10 +129,9 @@ export class InternalUsersController {
     @Body({ schema: createUserSchema }) user: CreateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = writableFields(caller, user);
-    const author = { keyId: caller.keyId, actingUser };
-    const created = await this.writes.run(caller, user.id, () =>
-      this.limit.runCreation(caller, user, () => this.users.create(allowed, author)),
+    requireWritable(caller, user);
+    const created = await this.write(caller, [], user, () =>
+      this.users.create(user, { ...caller, actingUser }),
     );
     return visibleUserJson(caller, created);
   }
@@ -149,11 +148,9 @@ export class InternalUsersController {
     @Body({ schema: updateUserSchema }) changes: UpdateUser,
     @ActingUser() actingUser?: string,
   ): Promise<string> {
-    const allowed = writableFields(caller, changes);
-    const author = { keyId: caller.keyId, actingUser };
-    const target = { id, email: changes.email };
-    const updated = await this.writes.run(caller, id, () =>
-      this.limit.runChange(caller, target, () => this.users.update(id, allowed, author)),
+    requireWritable(caller, changes);
+    const updated = await this.write(caller, [id], { id, email: changes.email }, () =>
+      this.users.update(id, changes, { ...caller, actingUser }),
     );
     return visibleUserJson(caller, updated);
   }
@@ -168,11 +165,8 @@ export class InternalUsersController {
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @ActingUser() actingUser?: string,
   ): Promise<void> {
-    refuseDeletion(caller);
-    const author = { keyId: caller.keyId, actingUser };
-    await this.writes.run(caller, id, () =>
-      this.limit.runChange(caller, { id }, () => this.users.delete(id, author)),
-    );
+    requireDeletable(caller);
+    await this.write(caller, [id], { id }, () => this.users.delete(id, { ...caller, actingUser }));
   }
 
   @Route('GET', ':id/accounts', 'accounts:read', {
@@ -188,5 +182,16 @@ export class InternalUsersController {
   ): Promise<{ accounts: Account[] }> {
     const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id));
     return { accounts: accounts.filter((account) => type === undefined || account.type === type) };
+  }
+
+  private async write<Result>(
+    caller: Principal,
+    known: readonly string[],
+    values: UniqueValues,
+    operation: () => Promise<Result>,
+  ): Promise<Result> {
+    return this.writes.run(caller, values.id, () =>
+      this.limit.runWrite(caller, known, values, operation),
+    );
   }
 }

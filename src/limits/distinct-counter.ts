@@ -13,32 +13,27 @@ const SEED = randomBytes(4).readUInt32LE();
  * Set: docs/decisions/0043.
  */
 export class DistinctCounter {
-  /** The exact hashes, up to a number. */
-  private few: Set<number> | undefined = new Set();
+  private exact: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /**
-   * The sum of 2 ** -register. A new text changes a register with probability sum / `REGISTERS`.
-   */
+  /** The sum of 2 ** -register; divided by REGISTERS, the chance that a new text changes one. */
   private sensitivity = REGISTERS;
 
   get count(): number {
-    return this.few?.size ?? Math.round(this.estimate);
+    return this.exact?.size ?? Math.round(this.estimate);
   }
 
   add(text: string): void {
     const hash = murmurHash3(text);
-    if (this.few === undefined) this.estimateWith(hash);
-    else if (this.few.add(hash).size > MAX_EXACT) this.beginToEstimate(this.few);
-  }
-
-  private beginToEstimate(hashes: Iterable<number>): void {
-    this.few = undefined;
+    const { exact } = this;
+    if (exact === undefined) return this.addToEstimate(hash);
+    if (exact.add(hash).size <= MAX_EXACT) return;
+    this.exact = undefined;
     this.registers = new Uint8Array(REGISTERS);
-    for (const hash of hashes) this.estimateWith(hash);
+    for (const each of exact) this.addToEstimate(each);
   }
 
-  private estimateWith(hash: number): void {
+  private addToEstimate(hash: number): void {
     const index = hash >>> (32 - INDEX_BITS);
     const rank = Math.clz32((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))) + 1;
     const known = this.registers[index] ?? 0;

@@ -62,7 +62,7 @@ describe('the limit on misses', () => {
 
   it('does not refuse a committed change if it is used up meanwhile', async () => {
     const limit = createLimit();
-    const change = limit.runChange(OWN, { id: 'existing' }, async () => {
+    const change = limit.runWrite(OWN, ['existing'], { id: 'existing' }, async () => {
       limit.recordResults(OWN, [], numbered('absent', QUOTA));
       return 'changed';
     });

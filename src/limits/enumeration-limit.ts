@@ -3,11 +3,10 @@ import { ConfigService } from '@nestjs/config';
 import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
+import { HOUR_MS } from '../time.js';
 import { DistinctCounter } from './distinct-counter.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { SharedHours } from './shared-hours.js';
-
-const WINDOW_SECONDS = 3600;
 
 /** A key's users and misses in its hour, counted by this process. */
 interface Hour {
@@ -19,7 +18,7 @@ interface Hour {
 }
 
 /** The unique values of a write. Its error reveals whether another user has them. */
-interface UniqueValues {
+export interface UniqueValues {
   readonly id?: string | undefined;
   readonly email?: string | undefined;
 }
@@ -28,6 +27,7 @@ interface UniqueValues {
  * Limits the distinct users that a key requests or receives per hour, and its distinct misses: ids,
  * emails and phones that belong to no user, or are taken. A key draws on its own budget and its
  * issuers'. An hour begins with the first request. Root keys are exempt: they can issue new keys.
+ * Every method throws a ProblemException `ENUMERATION_LIMITED` beyond a limit.
  */
 @Injectable()
 export class EnumerationLimit {
@@ -44,11 +44,11 @@ export class EnumerationLimit {
     this.isOn = config.get('LIMITS', { infer: true }) === 'on';
     const users = config.get('KEY_USERS_LIMIT', { infer: true });
     const misses = config.get('KEY_MISSES_LIMIT', { infer: true });
-    this.users = new QuotaPolicy('users', users, WINDOW_SECONDS);
-    this.misses = new QuotaPolicy('misses', misses, WINDOW_SECONDS);
+    this.users = new QuotaPolicy('users', users, HOUR_MS / 1000);
+    this.misses = new QuotaPolicy('misses', misses, HOUR_MS / 1000);
   }
 
-  /** Counts users before they are read. @throws ProblemException `ENUMERATION_LIMITED` */
+  /** Counts users before they are read. */
   recordLookup(caller: Principal, ids: readonly string[]): void {
     this.recordUsers(this.hoursOf(caller), ids);
   }
@@ -57,7 +57,6 @@ export class EnumerationLimit {
    * Counts the users in a response and the misses of its request, before the response is sent. Once
    * the misses are used up, every request is refused, so that a refusal does not reveal whether a
    * user exists.
-   * @throws ProblemException `ENUMERATION_LIMITED`
    */
   recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
     const hours = this.hoursOf(caller);
@@ -65,10 +64,7 @@ export class EnumerationLimit {
     this.recordMisses(hours, missing);
   }
 
-  /**
-   * Runs a read of one user, and counts it with its result.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `read`
-   */
+  /** Runs a read of one user, and counts it with its result. */
   async runLookup<Result>(
     caller: Principal,
     id: string,
@@ -82,32 +78,20 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a change or deletion of one user, and counts it as a look-up. A committed change is never
-   * refused.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `change`
+   * Runs a write, and counts its users as looked up, and a taken value or absent user as a miss. A
+   * committed write is never refused.
+   * @param known ids of users that the write changes or deletes
+   * @param values unique values of the write
    */
-  async runChange<Result>(
+  async runWrite<Result>(
     caller: Principal,
-    user: UniqueValues & { readonly id: string },
-    change: () => Promise<Result>,
+    known: readonly string[],
+    values: UniqueValues,
+    write: () => Promise<Result>,
   ): Promise<Result> {
     const hours = this.hoursOf(caller);
-    this.recordUsers(hours, [user.id]);
-    return this.recordingMisses(hours, user, change);
-  }
-
-  /**
-   * Runs the creation of a user, and counts it only if a value is taken.
-   * @throws ProblemException `ENUMERATION_LIMITED`, or the error of `create`
-   */
-  async runCreation<Result>(
-    caller: Principal,
-    user: UniqueValues,
-    create: () => Promise<Result>,
-  ): Promise<Result> {
-    const hours = this.hoursOf(caller);
-    this.refuseIfUsedUp(hours);
-    return this.recordingMisses(hours, user, create);
+    this.recordUsers(hours, known);
+    return this.recordingMisses(hours, values, write);
   }
 
   /** Runs an operation whose error may be a miss. */
@@ -173,7 +157,7 @@ export class EnumerationLimit {
     if (known !== undefined && now < known.endsAt) return known;
     const begun = {
       keyId,
-      endsAt: now + WINDOW_SECONDS * 1000,
+      endsAt: now + HOUR_MS,
       users: new DistinctCounter(),
       misses: new DistinctCounter(),
     };
@@ -183,7 +167,7 @@ export class EnumerationLimit {
 
   /** Deletes ended hours, once per hour. */
   private sweep(now: number): void {
-    if (now - this.sweptAt < WINDOW_SECONDS * 1000) return;
+    if (now - this.sweptAt < HOUR_MS) return;
     this.sweptAt = now;
     for (const [keyId, { endsAt }] of this.hours) if (endsAt <= now) this.hours.delete(keyId);
   }

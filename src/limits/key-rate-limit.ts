@@ -24,7 +24,6 @@ interface HeaderTarget {
 export class KeyRateLimit {
   private readonly isOn: boolean;
   private readonly defaultQuota: number;
-  private readonly policies = new Map<number, QuotaPolicy>();
   private readonly windows = new Map<string, RequestWindow>();
   private sweptAt = performance.now();
 
@@ -44,27 +43,18 @@ export class KeyRateLimit {
   count({ budgets }: Principal, response: HeaderTarget): Promise<void> | undefined {
     if (!this.isOn || budgets.length === 0) return undefined;
     const windows = budgets.map((budget) => this.windowOf(budget));
-    const empty = takeFromAll(windows, response);
-    return empty && takeWithRefills(windows, empty, response);
+    return countInEach(windows, response);
   }
 
   private windowOf({ keyId, rateLimit = this.defaultQuota }: Budget): RequestWindow {
-    const window = this.windows.get(keyId) ?? this.open(keyId, rateLimit);
-    if (window.policy.quota !== rateLimit) window.changePolicy(this.policyOf(rateLimit));
+    let window = this.windows.get(keyId);
+    if (window === undefined) {
+      this.deleteIdle(performance.now());
+      window = new RequestWindow(this.store, keyId, rateLimit);
+      this.windows.set(keyId, window);
+    }
+    window.setQuota(rateLimit);
     return window;
-  }
-
-  private open(keyId: string, quota: number): RequestWindow {
-    this.deleteIdle(performance.now());
-    const window = new RequestWindow(this.store, keyId, this.policyOf(quota));
-    this.windows.set(keyId, window);
-    return window;
-  }
-
-  private policyOf(quota: number): QuotaPolicy {
-    const policy = this.policies.get(quota) ?? new QuotaPolicy('default', quota, WINDOW_SECONDS);
-    this.policies.set(quota, policy);
-    return policy;
   }
 
   private deleteIdle(now: number): void {
@@ -82,14 +72,16 @@ export class KeyRateLimit {
  */
 class RequestWindow {
   readonly requests = new SlidingWindow(WINDOW_MS);
+  policy: QuotaPolicy;
   private readonly allotment: SharedAllotment | undefined;
 
   constructor(
     private readonly store: SharedStore,
     keyId: string,
-    public policy: QuotaPolicy,
+    quota: number,
   ) {
-    if (store.redis) this.allotment = new SharedAllotment(store, store.redis, keyId);
+    this.policy = new QuotaPolicy('default', quota, WINDOW_SECONDS);
+    if (store.redis) this.allotment = new SharedAllotment(store, keyId);
   }
 
   /** The shared count, while Redis is available. */
@@ -98,8 +90,9 @@ class RequestWindow {
   }
 
   /** Changes the limit, and keeps the count. */
-  changePolicy(policy: QuotaPolicy): void {
-    this.policy = policy;
+  setQuota(quota: number): void {
+    if (quota === this.policy.quota) return;
+    this.policy = new QuotaPolicy('default', quota, WINDOW_SECONDS);
     this.allotment?.forgetRefusal();
   }
 
@@ -126,59 +119,25 @@ class RequestWindow {
   }
 }
 
-/**
- * Counts a request in every window, or in none.
- * @returns a window that must be refilled first, if any
- * @throws ProblemException `RATE_LIMITED`
- */
-function takeFromAll(
+/** Counts a request in every window, or in none. @throws ProblemException `RATE_LIMITED` */
+function countInEach(
   windows: readonly RequestWindow[],
   response: HeaderTarget,
-): RequestWindow | undefined {
+): Promise<void> | undefined {
   const now = performance.now();
-  refuseIfFull(windows, now);
-  for (const window of windows) if (window.shared?.isEmpty(now)) return window;
+  const fullest = windows.reduce((one, other) =>
+    other.msUntilRoom(now) > one.msUntilRoom(now) ? other : one,
+  );
+  const wait = fullest.msUntilRoom(now);
+  if (wait > 0) throw new ProblemException('RATE_LIMITED', {}, fullest.policy.refusalHeaders(wait));
+  const empty = windows.find(({ shared }) => shared?.isEmpty(now));
+  if (empty?.shared) {
+    return empty.shared.refill(empty.policy).then(() => countInEach(windows, response));
+  }
   for (const window of windows) window.take(now);
-  announceTightest(windows, now, response);
-  return undefined;
-}
-
-async function takeWithRefills(
-  windows: readonly RequestWindow[],
-  firstEmpty: RequestWindow,
-  response: HeaderTarget,
-): Promise<void> {
-  let empty: RequestWindow | undefined = firstEmpty;
-  while (empty !== undefined) {
-    await empty.shared?.refill(empty.policy);
-    empty = takeFromAll(windows, response);
-  }
-}
-
-function refuseIfFull(windows: readonly RequestWindow[], now: number): void {
-  let fullest: RequestWindow | undefined;
-  let longest = 0;
-  for (const window of windows) {
-    const wait = window.msUntilRoom(now);
-    if (wait <= longest) continue;
-    fullest = window;
-    longest = wait;
-  }
-  if (fullest === undefined) return;
-  throw new ProblemException('RATE_LIMITED', {}, fullest.policy.refusalHeaders(longest));
-}
-
-function announceTightest(
-  windows: readonly RequestWindow[],
-  now: number,
-  response: HeaderTarget,
-): void {
-  let tightest: RequestWindow | undefined;
-  for (const window of windows) {
-    if (tightest === undefined || window.remaining < tightest.remaining) tightest = window;
-  }
-  if (tightest === undefined) return;
+  const tightest = windows.reduce((one, other) => (other.remaining < one.remaining ? other : one));
   const { policy, remaining } = tightest;
   void response.header('ratelimit-policy', policy.header);
   void response.header('ratelimit', policy.allowance(remaining, tightest.msUntilMore(now)));
+  return undefined;
 }

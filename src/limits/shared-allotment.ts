@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { QuotaPolicy } from './quota-policy.js';
 import type { SharedStore } from './shared-store.js';
@@ -7,15 +6,7 @@ import type { SharedStore } from './shared-store.js';
 const ALLOTMENT_SHARE = 1 / 400;
 const SLOT_MS = 1000;
 
-const answerSchema = z
-  .tuple([z.number(), z.number(), z.number(), z.number(), z.number()])
-  .transform(([granted, remaining, slot, msLeftOfSlot, msUntilMore]) => ({
-    granted,
-    remaining,
-    slot,
-    msLeftOfSlot,
-    msUntilMore,
-  }));
+const replySchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
 
 // A hash with one slot per second. An allotment ends with its slot.
 const TAKE = `
@@ -65,8 +56,7 @@ export class SharedAllotment {
   private refilling: Promise<void> | undefined;
 
   constructor(
-    private readonly store: Pick<SharedStore, 'reportFailure' | 'reportSuccess'>,
-    private readonly redis: Redis,
+    private readonly store: SharedStore,
     private readonly keyId: string,
   ) {}
 
@@ -105,32 +95,27 @@ export class SharedAllotment {
     const unused = this.left;
     this.left = 0;
     // The allotment must not outlive its slot: measure from before the request to Redis.
-    const askedAt = performance.now();
-    try {
-      const answer = await this.redis.eval(
-        TAKE,
-        1,
-        `latchkey:key-requests:${this.keyId}`,
+    const requestedAt = performance.now();
+    const reply = await this.store.runScript(
+      TAKE,
+      [`latchkey:key-requests:${this.keyId}`],
+      [
         SLOT_MS,
         (windowSeconds * 1000) / SLOT_MS,
         quota,
         Math.max(1, Math.floor(quota * ALLOTMENT_SHARE)),
         this.slot,
         unused,
-      );
-      this.store.reportSuccess();
-      this.accept(answerSchema.parse(answer), askedAt);
-    } catch (error) {
-      this.store.reportFailure(error);
-    }
-  }
-
-  private accept(answer: z.infer<typeof answerSchema>, askedAt: number): void {
-    this.left = answer.granted;
-    this.remainingBesides = answer.remaining;
-    this.slot = answer.slot;
-    this.endsAt = askedAt + answer.msLeftOfSlot;
-    this.moreAt = performance.now() + answer.msUntilMore;
-    if (answer.granted === 0) this.refusedUntil = this.moreAt;
+      ],
+      replySchema,
+    );
+    if (reply === undefined) return;
+    const [granted, remaining, slot, msLeftOfSlot, msUntilMore] = reply;
+    this.left = granted;
+    this.remainingBesides = remaining;
+    this.slot = slot;
+    this.endsAt = requestedAt + msLeftOfSlot;
+    this.moreAt = performance.now() + msUntilMore;
+    if (granted === 0) this.refusedUntil = this.moreAt;
   }
 }

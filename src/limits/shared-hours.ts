@@ -1,13 +1,13 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
+import { HOUR_MS } from '../time.js';
 import { SharedStore } from './shared-store.js';
 
-const WINDOW_SECONDS = 3600;
-const FLUSH_INTERVAL_MS = 100;
-const MAX_VALUES_A_FLUSH = 1000;
+const FLUSH_DELAY_MS = 100;
+const MAX_VALUES_PER_FLUSH = 1000;
 
 /** A key's hour, counted by all processes. */
-export interface SharedHour {
+interface SharedHour {
   readonly users: number;
   readonly misses: number;
   /** Milliseconds of the process's clock. */
@@ -19,38 +19,28 @@ interface Unsent {
   readonly misses: Set<string>;
 }
 
-const answerSchema = z.tuple([z.number(), z.number(), z.number()]);
+const replySchema = z.tuple([z.number(), z.number(), z.number()]);
 
 // PFADD without values creates the counter, so that both counters share one hour.
-const SCRIPT = `
+const ADD = `
   local ids = tonumber(ARGV[2])
   redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
   redis.call('PFADD', KEYS[2], unpack(ARGV, 3 + ids))
-  if redis.call('PTTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
+  if redis.call('PTTL', KEYS[2]) == -1 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
   local left = redis.call('PTTL', KEYS[2])
   if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], left) end
   return {redis.call('PFCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), left}`;
 
 /**
  * Counts users and misses per key in Redis for all processes. No request waits for Redis: counts
- * are sent ten times per second, and the reply has the totals.
+ * are sent up to 100 ms later, and the reply has the totals.
  */
 @Injectable()
-export class SharedHours implements OnModuleInit, OnApplicationShutdown {
+export class SharedHours {
   private readonly known = new Map<string, SharedHour>();
   private unsent = new Map<string, Unsent>();
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly store: SharedStore) {}
-
-  onModuleInit(): void {
-    if (this.store.redis === undefined) return;
-    this.timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
-  }
-
-  onApplicationShutdown(): void {
-    clearInterval(this.timer);
-  }
 
   find(keyId: string): SharedHour | undefined {
     const hour = this.known.get(keyId);
@@ -61,38 +51,27 @@ export class SharedHours implements OnModuleInit, OnApplicationShutdown {
 
   add(keyId: string, ids: readonly string[], misses: readonly string[]): void {
     if (!this.store.isUp) return;
+    if (this.unsent.size === 0) setTimeout(() => this.flush(), FLUSH_DELAY_MS).unref();
     const unsent = this.unsent.get(keyId) ?? { ids: new Set(), misses: new Set() };
     this.unsent.set(keyId, unsent);
     for (const id of ids) unsent.ids.add(id);
     for (const value of misses) unsent.misses.add(value);
-    if (unsent.ids.size + unsent.misses.size >= MAX_VALUES_A_FLUSH) void this.flush();
+    if (unsent.ids.size + unsent.misses.size >= MAX_VALUES_PER_FLUSH) this.flush();
   }
 
-  private async flush(): Promise<void> {
+  private flush(): void {
     const { unsent } = this;
     this.unsent = new Map();
-    await Promise.all([...unsent].map(async ([keyId, each]) => this.send(keyId, each)));
+    for (const [keyId, values] of unsent) void this.send(keyId, values);
   }
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
     // The hash tag puts both keys into one slot of a cluster.
-    const names = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
-    try {
-      const answer = await this.store.redis?.eval(
-        SCRIPT,
-        2,
-        ...names,
-        WINDOW_SECONDS,
-        ids.size,
-        ...ids,
-        ...misses,
-      );
-      this.store.reportSuccess();
-      const [users, allMisses, msUntilEnd] = answerSchema.parse(answer);
-      this.known.set(keyId, { users, misses: allMisses, endsAt: performance.now() + msUntilEnd });
-    } catch (error) {
-      // The process still has its own count.
-      this.store.reportFailure(error);
-    }
+    const keys = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
+    const values = [HOUR_MS, ids.size, ...ids, ...misses];
+    const reply = await this.store.runScript(ADD, keys, values, replySchema);
+    if (reply === undefined) return;
+    const [users, allMisses, msUntilEnd] = reply;
+    this.known.set(keyId, { users, misses: allMisses, endsAt: performance.now() + msUntilEnd });
   }
 }

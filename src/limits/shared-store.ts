@@ -1,30 +1,24 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Redis } from 'ioredis';
+import type { z } from 'zod';
 import type { Environment } from '../config/environment.js';
 
-const START_WAIT_MS = 1000;
+const CONNECT_TIMEOUT_MS = 1000;
 const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
 const PAUSE_MS = 1000;
-
-/**
- * `shared`: counted for all processes; `degraded`: per process while Redis is unavailable; or per
- * process by configuration.
- */
-export type Sharing = 'shared' | 'degraded' | 'per-process';
 
 /** Redis, if `REDIS_URL` is set, for limits of all processes. Nothing fails without it. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);
-  /** Undefined without `REDIS_URL`. */
   redis: Redis | undefined;
   private readonly url: string | undefined;
-  private wasUp = true;
-  private isLeftAlone = false;
-  /** Whether Redis last replied with an error, so that a new connection proves nothing. */
-  private hasReplied = false;
+  private reportedUp = true;
+  private isPaused = false;
+  /** Redis replied with an error, so that a new connection proves nothing. */
+  private refusesCommands = false;
 
   constructor(config: ConfigService<Environment, true>) {
     if (config.get('LIMITS', { infer: true }) === 'on') {
@@ -32,13 +26,14 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  get sharing(): Sharing {
+  /** `degraded`: counted per process while Redis is unavailable. */
+  get sharing(): 'shared' | 'degraded' | 'per-process' {
     if (this.redis === undefined) return 'per-process';
-    return this.isUp && this.wasUp ? 'shared' : 'degraded';
+    return this.isUp && this.reportedUp ? 'shared' : 'degraded';
   }
 
   get isUp(): boolean {
-    return this.redis?.status === 'ready' && !this.isLeftAlone;
+    return this.redis?.status === 'ready' && !this.isPaused;
   }
 
   async onModuleInit(): Promise<void> {
@@ -50,7 +45,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
       // The process counts by itself instead.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
-      connectTimeout: START_WAIT_MS,
+      connectTimeout: CONNECT_TIMEOUT_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RETRY_DELAY_MS),
     });
@@ -65,45 +60,50 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** Reports a failed call: Redis is skipped for 1 s, and a hanging server until it responds. */
-  reportFailure(error: unknown): void {
+  /** Runs a Lua script. Returns undefined if it fails: callers still have their own counts. */
+  async runScript<Reply>(
+    script: string,
+    keys: readonly string[],
+    values: readonly (string | number)[],
+    schema: z.ZodType<Reply>,
+  ): Promise<Reply | undefined> {
+    try {
+      const reply = await this.redis?.eval(script, keys.length, ...keys, ...values);
+      this.refusesCommands = false;
+      this.report(true);
+      return schema.parse(reply);
+    } catch (error) {
+      this.pauseAfter(error);
+      return undefined;
+    }
+  }
+
+  /** Skips Redis for 1 s, and a server that hangs until it responds. */
+  private pauseAfter(error: unknown): void {
     if (!this.isUp) return;
-    this.isLeftAlone = true;
+    this.isPaused = true;
     this.logger.debug(error);
     this.report(false);
     // A server that is full or read-only still responds, so a new connection would not help. Only a
-    // successful call ends the failure.
-    this.hasReplied = isReply(error);
-    if (!this.hasReplied || isDemoted(error)) this.redis?.disconnect(true);
+    // successful command ends the failure.
+    this.refusesCommands = error instanceof Error && error.name === 'ReplyError';
+    // Another server may be in charge under the same name.
+    const isDemoted = this.refusesCommands && String(error).includes('READONLY');
+    if (!this.refusesCommands || isDemoted) this.redis?.disconnect(true);
     setTimeout(() => {
-      this.isLeftAlone = false;
+      this.isPaused = false;
       this.reportConnection();
     }, PAUSE_MS).unref();
   }
 
-  reportSuccess(): void {
-    this.hasReplied = false;
-    this.report(true);
-  }
-
   private reportConnection(): void {
-    if (!this.hasReplied) this.report(this.isUp);
+    if (!this.refusesCommands) this.report(this.isUp);
   }
 
   private report(isUp: boolean): void {
-    if (isUp === this.wasUp) return;
-    this.wasUp = isUp;
+    if (isUp === this.reportedUp) return;
+    this.reportedUp = isUp;
     if (isUp) this.logger.log('Redis available again: limits are shared by all processes');
     else this.logger.warn('Redis unavailable: each process counts limits by itself');
   }
-}
-
-/** Whether the server itself replied with the error. */
-function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError';
-}
-
-/** Whether another server is in charge, which a new connection may reach under the same name. */
-function isDemoted(error: unknown): boolean {
-  return isReply(error) && String(error).includes('READONLY');
 }

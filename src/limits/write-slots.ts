@@ -18,10 +18,6 @@ interface Write {
   readonly userId: string | undefined;
 }
 
-interface WaitingWrite extends Write {
-  readonly start: () => void;
-}
-
 /**
  * Bounds the database connections that user writes hold: one per user, a third of the pool per key,
  * two thirds in all. Further writes queue in memory, so that reads and other keys find a
@@ -32,7 +28,8 @@ export class WriteSlots {
   private readonly slots: number;
   private readonly slotsPerKey: number;
   private readonly running = new Set<Write>();
-  private readonly queue: WaitingWrite[] = [];
+  /** In order of arrival, each with the function that starts it. */
+  private readonly queue = new Map<Write, () => void>();
 
   constructor(config: ConfigService<Environment, true>) {
     const connections = config.get('DATABASE_POOL_MAX', { infer: true });
@@ -42,7 +39,7 @@ export class WriteSlots {
 
   /** Queued writes. They use neither a connection nor CPU time. */
   get waiting(): number {
-    return this.queue.length;
+    return this.queue.size;
   }
 
   /**
@@ -63,7 +60,7 @@ export class WriteSlots {
       return await operation();
     } finally {
       this.running.delete(write);
-      this.startWaiting();
+      for (const [waiting, start] of this.queue) if (this.hasSlotFor(waiting)) start();
     }
   }
 
@@ -79,41 +76,29 @@ export class WriteSlots {
 
   /** Resolves with the slot taken. */
   private waitForSlot(write: Write): Promise<void> {
-    const { queue } = this;
-    const isFull =
-      queue.length >= MAX_WAITING || countOfKey(queue, write.keyId) >= MAX_WAITING_PER_KEY;
+    const isFull = this.queue.size >= MAX_WAITING || this.countQueued(write) >= MAX_WAITING_PER_KEY;
     if (isFull) throw this.refusal(write);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        queue.splice(queue.indexOf(waiting), 1);
+        this.queue.delete(write);
         reject(this.refusal(write));
       }, MAX_WAIT_MS);
-      const start = () => {
+      this.queue.set(write, () => {
         clearTimeout(timer);
+        this.queue.delete(write);
         this.running.add(write);
         resolve();
-      };
-      const waiting = { ...write, start };
-      queue.push(waiting);
+      });
     });
   }
 
-  private startWaiting(): void {
-    let next = this.queue.find((waiting) => this.hasSlotFor(waiting));
-    while (next !== undefined) {
-      this.queue.splice(this.queue.indexOf(next), 1);
-      next.start();
-      next = this.queue.find((waiting) => this.hasSlotFor(waiting));
-    }
-  }
-
   /** A key with most of the queued writes exceeds its own limit; otherwise it is overload. */
-  private refusal({ keyId }: Write): ProblemException {
-    const isOwnFault = countOfKey(this.queue, keyId) * 2 >= this.queue.length;
+  private refusal(write: Write): ProblemException {
+    const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');
   }
-}
 
-function countOfKey(writes: readonly Write[], keyId: string): number {
-  return writes.filter((write) => write.keyId === keyId).length;
+  private countQueued({ keyId }: Write): number {
+    return [...this.queue.keys()].filter((write) => write.keyId === keyId).length;
+  }
 }

@@ -15,7 +15,7 @@ import { DatabasePool } from '../prisma/database-pool.js';
 @Injectable()
 export class ComponentMetrics {
   constructor(
-    private readonly registry: Registry,
+    registry: Registry,
     front: HttpFront,
     store: SharedStore,
     writes: WriteSlots,
@@ -25,91 +25,83 @@ export class ComponentMetrics {
     alerts: Alerts,
     deliveries: Deliveries,
   ) {
-    this.addLoad(front, store, writes);
-    this.addKeys(keySync, keys);
-    this.addDatabasePool(pool);
-    this.addAlerts(alerts, deliveries);
-  }
-
-  private addLoad(front: HttpFront, store: SharedStore, writes: WriteSlots): void {
-    this.add('latchkey_http_requests_in_flight', 'Requests in flight.', () => front.requests.count);
-    this.add(
-      'latchkey_http_requests_in_flight_limit',
-      'Requests that may be in flight. More are queued, or refused with 503.',
-      () => front.loadShedder?.limit ?? 0,
-    );
-    this.add(
-      'latchkey_http_requests_waiting',
-      'Requests in the queue of the load shedder.',
-      () => front.loadShedder?.queued ?? 0,
-    );
+    const gauges: readonly (readonly [name: string, help: string, read: () => number])[] = [
+      ['latchkey_http_requests_in_flight', 'Requests in flight.', () => front.requests.count],
+      [
+        'latchkey_http_requests_in_flight_limit',
+        'Requests that may be in flight. More are queued, or refused with 503.',
+        () => front.loadShedder?.limit ?? 0,
+      ],
+      [
+        'latchkey_http_requests_waiting',
+        'Requests in the queue of the load shedder.',
+        () => front.loadShedder?.queued ?? 0,
+      ],
+      [
+        'latchkey_user_writes_waiting',
+        'Writes of users that wait for a database connection.',
+        () => writes.waiting,
+      ],
+      [
+        'latchkey_limit_store_degraded',
+        'Whether limits are counted per process because Redis is unavailable: 1 if so.',
+        () => Number(store.sharing === 'degraded'),
+      ],
+      [
+        'latchkey_key_sync_lag_seconds',
+        'Time since the keys in memory were last known to match the database.',
+        () => keySync.lagMs / 1000,
+      ],
+      [
+        'latchkey_key_sync_fresh',
+        'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
+        () => Number(keySync.isFresh()),
+      ],
+      [
+        'latchkey_issued_keys',
+        'Issued keys in memory, including expired and revoked ones.',
+        () => keys.fingerprint.count,
+      ],
+      [
+        'latchkey_database_pool_waiting',
+        'Queries that wait for a connection of the pool.',
+        () => pool.waitingCount,
+      ],
+      [
+        'latchkey_database_pool_max_connections',
+        'Connections that the pool may open.',
+        () => pool.options.max,
+      ],
+      [
+        'latchkey_alert_outbox_pending',
+        'Alerts of all processes that the receiver has not confirmed.',
+        () => deliveries.pending,
+      ],
+    ];
+    for (const [name, help, read] of gauges) addGauge(registry, { name, help }, read);
     const shed = new Counter({
       name: 'latchkey_http_requests_shed_total',
       help: 'Requests that were refused with 503 because the queue was too long.',
-      registers: [this.registry],
+      registers: [registry],
       collect() {
         shed.reset();
         shed.inc(front.loadShedder?.refused ?? 0);
       },
     });
-    this.add(
-      'latchkey_user_writes_waiting',
-      'Writes of users that wait for a database connection.',
-      () => writes.waiting,
-    );
-    this.add(
-      'latchkey_limit_store_degraded',
-      'Whether limits are counted per process because Redis is unavailable: 1 if so.',
-      () => Number(store.sharing === 'degraded'),
-    );
-  }
-
-  private addKeys(keySync: KeySync, keys: IssuedKeyCache): void {
-    this.add(
-      'latchkey_key_sync_lag_seconds',
-      'Time since the keys in memory were last known to match the database.',
-      () => keySync.lagMs / 1000,
-    );
-    this.add(
-      'latchkey_key_sync_fresh',
-      'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
-      () => Number(keySync.isFresh()),
-    );
-    this.add(
-      'latchkey_issued_keys',
-      'Issued keys in memory, including expired and revoked ones.',
-      () => keys.fingerprint.count,
-    );
-  }
-
-  private addDatabasePool(pool: DatabasePool): void {
     addGaugeBy(
-      this.registry,
+      registry,
       'state',
       { name: 'latchkey_database_pool_connections', help: 'Open connections of the pool.' },
       () => ({ idle: pool.idleCount, used: pool.totalCount - pool.idleCount }),
     );
-    this.add(
-      'latchkey_database_pool_waiting',
-      'Queries that wait for a connection of the pool.',
-      () => pool.waitingCount,
-    );
-    this.add(
-      'latchkey_database_pool_max_connections',
-      'Connections that the pool may open.',
-      () => pool.options.max,
-    );
-  }
-
-  private addAlerts(alerts: Alerts, deliveries: Deliveries): void {
     addGaugeBy(
-      this.registry,
+      registry,
       'rule',
       { name: 'latchkey_alert_firing', help: 'Open incidents of all processes, by rule.' },
       () => Object.fromEntries(ALERT_RULES.map((rule) => [rule, alerts.countOpen(rule)])),
     );
     addCounterBy(
-      this.registry,
+      registry,
       'rule',
       {
         name: 'latchkey_alerts_suppressed_total',
@@ -118,7 +110,7 @@ export class ComponentMetrics {
       () => alerts.suppressed,
     );
     addCounterBy(
-      this.registry,
+      registry,
       'result',
       {
         name: 'latchkey_alert_deliveries_total',
@@ -126,14 +118,5 @@ export class ComponentMetrics {
       },
       () => deliveries.counts,
     );
-    this.add(
-      'latchkey_alert_outbox_pending',
-      'Alerts of all processes that the receiver has not confirmed.',
-      () => deliveries.pending,
-    );
-  }
-
-  private add(name: string, help: string, read: () => number): void {
-    addGauge(this.registry, { name, help }, read);
   }
 }

@@ -9,7 +9,7 @@ import {
   type RequestLabels,
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
-import { UserLoader } from '../users/user-loader.js';
+import { UsersService } from '../users/users.service.js';
 
 /** Counts requests, key checks, refusals by limits, and the look-ups per statement. */
 @Injectable()
@@ -21,7 +21,7 @@ export class RequestMetrics implements OnModuleInit {
 
   constructor(
     private readonly events: RequestEvents,
-    private readonly users: UserLoader,
+    private readonly users: UsersService,
     private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
@@ -53,7 +53,7 @@ export class RequestMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.events.observe((labels, events) => this.count(labels, events));
-    this.users.observeBatches((size) => this.batchSizes.observe(size));
+    this.users.byId.observe((size) => this.batchSizes.observe(size));
   }
 
   private count(labels: RequestLabels, events: readonly RequestEvent[]): void {

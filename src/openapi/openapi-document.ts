@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import * as swagger from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { addExamples } from './examples.js';
 import { ACCESS_TOKEN_SCHEME, API_KEY_SCHEME } from './operation-metadata.js';
@@ -7,7 +8,28 @@ import { type Operation, addProblems, problemComponent } from './problem-respons
 import { type Schemas, resolve, toOpenApiSchema } from './schema.js';
 import { annotateRoutes } from './swagger.js';
 
+// Swagger UI uses inline styles, and icons from data: URLs.
+const PAGE_POLICY =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+/**
+ * Serves the OpenAPI document at `/api/openapi.json` and Swagger UI at `/api/docs`, without a key.
+ */
+export function serveDocs(app: NestFastifyApplication): void {
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/api/docs'))
+      void reply.header('content-security-policy', PAGE_POLICY);
+    done();
+  });
+  swagger.SwaggerModule.setup('api/docs', app, () => createOpenApiDocument(app), {
+    jsonDocumentUrl: 'api/openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'Latchkey API',
+  });
+}
 
 /** Creates the OpenAPI 3.1 document of the application's routes and problems. */
 export function createOpenApiDocument(app: NestFastifyApplication): swagger.OpenAPIObject {

@@ -21,43 +21,6 @@ export type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   [SCOPE_EXTENSION]?: Scope;
 };
 
-const OF_EVERY_ROUTE: readonly ProblemCode[] = [
-  'MALFORMED_HTTP',
-  'REQUEST_TIMEOUT',
-  'URL_TOO_LONG',
-  'EXPECTATION_FAILED',
-  'HEADERS_TOO_LARGE',
-  'INTERNAL_ERROR',
-  'OVERLOADED',
-];
-const OF_SECURITY_SCHEMES: Readonly<Record<string, readonly ProblemCode[]>> = {
-  [API_KEY_SCHEME]: [
-    'INVALID_API_KEY',
-    'INSUFFICIENT_SCOPE',
-    'RATE_LIMITED',
-    'CONCURRENCY_LIMITED',
-    'TOO_MANY_FAILURES',
-    'KEYS_UNAVAILABLE',
-    'DATABASE_UNAVAILABLE',
-    'SCHEMA_OUTDATED',
-  ],
-  [ACCESS_TOKEN_SCHEME]: [
-    'INVALID_ACCESS_TOKEN',
-    'TOKEN_ISSUER_UNAVAILABLE',
-    'DATABASE_UNAVAILABLE',
-    'SCHEMA_OUTDATED',
-  ],
-};
-const OF_ROUTES_WITH_INPUT: readonly ProblemCode[] = ['INVALID_REQUEST'];
-const OF_ROUTES_OF_USERS: readonly ProblemCode[] = ['ENUMERATION_LIMITED'];
-const OF_ROUTES_WITHOUT_BODY: readonly ProblemCode[] = ['BODY_NOT_ALLOWED'];
-const OF_ROUTES_WITH_BODY: readonly ProblemCode[] = [
-  'MALFORMED_JSON',
-  'BODY_TOO_LARGE',
-  'UNSUPPORTED_MEDIA_TYPE',
-];
-const OF_ROUTES_WITH_PATH_PARAMETERS: readonly ProblemCode[] = ['MALFORMED_URL'];
-
 const TEXT_HEADER = { schema: { type: 'string' } };
 const RATE_LIMIT_HEADERS = {
   'ratelimit-policy': { ...TEXT_HEADER, description: 'The limit, such as "default";q=60000;w=60' },
@@ -98,23 +61,46 @@ export function addProblems(method: string, operation: Operation): void {
 }
 
 function problemsOf(method: string, operation: Operation): ProblemCode[] {
-  const { parameters = [], requestBody } = operation;
-  const hasInput = parameters.length > 0 || requestBody !== undefined;
-  const hasPathParameter = parameters.some((each) => 'in' in each && each.in === 'path');
-  // A DELETE may have a body, which is read and ignored.
-  const takesBody = requestBody !== undefined || method === 'delete';
-  return [
-    ...(hasInput ? OF_ROUTES_WITH_INPUT : []),
-    ...(operation[PROBLEMS_EXTENSION] ?? []),
-    ...(/^(users|accounts):/.test(operation[SCOPE_EXTENSION] ?? '') ? OF_ROUTES_OF_USERS : []),
-    ...(hasPathParameter ? OF_ROUTES_WITH_PATH_PARAMETERS : []),
-    ...(method === 'get' ? OF_ROUTES_WITHOUT_BODY : []),
-    ...(takesBody ? OF_ROUTES_WITH_BODY : []),
-    ...(operation.security ?? [])
-      .flatMap(Object.keys)
-      .flatMap((scheme) => OF_SECURITY_SCHEMES[scheme] ?? []),
-    ...OF_EVERY_ROUTE,
+  const { parameters = [], requestBody, security = [] } = operation;
+  const takes = (scheme: string) => security.some((each) => scheme in each);
+  const rules: readonly (readonly [applies: boolean, codes: readonly ProblemCode[]])[] = [
+    [parameters.length > 0 || requestBody !== undefined, ['INVALID_REQUEST']],
+    [true, operation[PROBLEMS_EXTENSION] ?? []],
+    [/^(users|accounts):/.test(operation[SCOPE_EXTENSION] ?? ''), ['ENUMERATION_LIMITED']],
+    [parameters.some((each) => 'in' in each && each.in === 'path'), ['MALFORMED_URL']],
+    [method === 'get', ['BODY_NOT_ALLOWED']],
+    [
+      // A DELETE may have a body, which is read and ignored.
+      requestBody !== undefined || method === 'delete',
+      ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+    ],
+    [
+      takes(API_KEY_SCHEME),
+      [
+        'INVALID_API_KEY',
+        'INSUFFICIENT_SCOPE',
+        'RATE_LIMITED',
+        'CONCURRENCY_LIMITED',
+        'TOO_MANY_FAILURES',
+        'KEYS_UNAVAILABLE',
+      ],
+    ],
+    [takes(ACCESS_TOKEN_SCHEME), ['INVALID_ACCESS_TOKEN', 'TOKEN_ISSUER_UNAVAILABLE']],
+    [security.length > 0, ['DATABASE_UNAVAILABLE', 'SCHEMA_OUTDATED']],
+    [
+      true,
+      [
+        'MALFORMED_HTTP',
+        'REQUEST_TIMEOUT',
+        'URL_TOO_LONG',
+        'EXPECTATION_FAILED',
+        'HEADERS_TOO_LARGE',
+        'INTERNAL_ERROR',
+        'OVERLOADED',
+      ],
+    ],
   ];
+  return rules.flatMap(([applies, codes]) => (applies ? codes : []));
 }
 
 function problemResponse(codes: ProblemCode[], operation: Operation) {

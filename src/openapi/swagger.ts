@@ -25,13 +25,9 @@ function deferred<Options extends unknown[]>(find: (swagger: typeof Swagger) => 
 
 export const ApiExtension = deferred((swagger) => swagger.ApiExtension);
 export const ApiHeader = deferred((swagger) => swagger.ApiHeader);
-export const ApiOkResponse = deferred((swagger) => swagger.ApiOkResponse);
 export const ApiOperation = deferred((swagger) => swagger.ApiOperation);
 export const ApiParam = deferred((swagger) => swagger.ApiParam);
 export const ApiQuery = deferred((swagger) => swagger.ApiQuery);
 export const ApiResponse = deferred((swagger) => swagger.ApiResponse);
 export const ApiSecurity = deferred((swagger) => swagger.ApiSecurity);
-export const ApiServiceUnavailableResponse = deferred(
-  (swagger) => swagger.ApiServiceUnavailableResponse,
-);
 export const ApiTags = deferred((swagger) => swagger.ApiTags);

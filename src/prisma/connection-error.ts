@@ -1,45 +1,45 @@
 import { EnvironmentError } from '@latchkey/environment/read-environment';
 import type { UrlVariable } from './database-urls.js';
 
-const CERTIFICATE =
+const UNKNOWN_CA =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/;
 
 // By SQLSTATE, Node's code, or the message of an error without a code.
-const REMEDIES: readonly [RegExp, (variable: UrlVariable) => string][] = [
-  [/^28P01$/, (url) => `the server refuses the user or password; correct ${url}`],
+const REMEDIES: readonly [RegExp, string][] = [
+  [/^28P01$/, 'the server refuses the user or password; correct DATABASE_URL'],
   [
     /^28000$/,
-    (url) => `the server does not admit this user here; check pg_hba.conf, LOGIN and ${url}`,
+    'the server does not admit this user here; check pg_hba.conf, LOGIN and DATABASE_URL',
   ],
-  [/^3D000$/, (url) => `the database does not exist; create it, or correct ${url}`],
-  [/^53300$/, () => 'the server has no connection left; lower DATABASE_POOL_MAX'],
+  [/^3D000$/, 'the database does not exist; create it, or correct DATABASE_URL'],
+  [/^53300$/, 'the server has no connection left; lower DATABASE_POOL_MAX'],
   [
-    CERTIFICATE,
-    (url) =>
-      `the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to ${url} (sslmode=require verifies here, unlike in libpq)`,
+    UNKNOWN_CA,
+    "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (sslmode=require verifies here, unlike in libpq)",
   ],
   [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    (url) => `the server's certificate is for another host; use its name in ${url}`,
+    "the server's certificate is for another host; use its name in DATABASE_URL",
   ],
-  [/^CERT_HAS_EXPIRED$/, () => "the server's certificate has expired; renew it"],
+  [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired; renew it"],
   [
     /does not support SSL/,
-    (url) => `the server has no TLS; enable it there, or remove sslmode from ${url}`,
+    'the server has no TLS; enable it there, or remove sslmode from DATABASE_URL',
   ],
-  [/^(ENOTFOUND|EAI_AGAIN)$/, (url) => `the host is not found; correct its name in ${url}`],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host is not found; correct its name in DATABASE_URL'],
   [
     /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOENT)$/,
-    (url) => `no server answers; start it, or correct ${url}`,
+    'no server answers; start it, or correct DATABASE_URL',
   ],
 ];
 
 /** A failed connection to the database. The message has the cause and the remedy. */
 export class ConnectionError extends Error {
   constructor(variable: UrlVariable, cause: unknown) {
-    const { code = '', message } = describe(cause);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(code || message)) ?? [];
-    const reason = remedy?.(variable) ?? `${message}; check ${variable}`;
+    const reason = remedy?.replace('DATABASE_URL', variable) ?? `${message}; check ${variable}`;
     super(`Cannot connect to the database: ${reason}${code && ` (${code})`}`, { cause });
   }
 }
@@ -54,10 +54,4 @@ export class PooledSessionError extends EnvironmentError {
         : `DIRECT_URL: is required, because DATABASE_URL leads to a transaction pooler; ${remedy}`,
     ]);
   }
-}
-
-function describe(cause: unknown): { code?: string; message: string } {
-  if (!(cause instanceof Error)) return { message: String(cause) };
-  if (!('code' in cause)) return { message: cause.message };
-  return { code: String(cause.code), message: cause.message };
 }

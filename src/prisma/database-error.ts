@@ -1,10 +1,13 @@
 import { DatabaseError } from 'pg';
 import { z } from 'zod';
-import { Prisma } from '../generated/prisma/client.js';
 import { ConnectionError, PooledSessionError } from './connection-error.js';
 
-// https://www.prisma.io/docs/orm/reference/error-reference
-const UNAVAILABLE_PRISMA_CODES = new Set([
+export const OUTDATED_SCHEMA =
+  'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
+  'node deploy/database/migrate.mjs.';
+
+const UNAVAILABLE_CODES = new Set([
+  // https://www.prisma.io/docs/orm/reference/error-reference
   'P1000', // authentication failed
   'P1001', // unreachable
   'P1002', // timed out
@@ -16,18 +19,7 @@ const UNAVAILABLE_PRISMA_CODES = new Set([
   'P2024', // no connection of the pool
   'P2028', // a transaction that took too long
   'P2037', // too many connections
-]);
-
-// https://nodejs.org/api/errors.html#common-system-errors; ENOENT is a missing socket or CA file.
-const UNREACHABLE =
-  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)$/;
-
-// The connection ended, so the outcome of the statement is unknown.
-const LOST_SQLSTATES = /^(08006|57P01|57P02)$/;
-const LOST_SOCKETS = /^(ECONNRESET|EPIPE)$/;
-
-// adapter-pg's kind for driver errors that it does not classify.
-const UNAVAILABLE_KINDS = new Set([
+  // The kinds of Prisma's adapter.
   'DatabaseNotReachable',
   'ConnectionClosed',
   'SocketTimeout',
@@ -36,22 +28,19 @@ const UNAVAILABLE_KINDS = new Set([
   'AuthenticationFailed',
   'DatabaseDoesNotExist',
   'DatabaseAccessDenied',
+  // https://nodejs.org/api/errors.html#common-system-errors; ENOENT is a missing socket or CA file.
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
 ]);
-
-// Data exceptions, constraints, and what triggers of the operator raise.
-const QUOTING_SQLSTATES = /^(22|23|P0)/;
-
-const READ_ONLY = '25006';
-const STALE_PLAN = '0A000';
-// Foreign key (23001 since PostgreSQL 18) and unique index.
-const VIOLATION = /^23(001|503|505)$/;
-
-// Lock and statement time-outs, deadlocks, and terminated sessions.
-const BLOCKED_SQLSTATES = /^(55P03|57014|40P01|57P01)$/;
-
-// SQLSTATE classes: connection, resources, operator intervention; locks, deadlocks, standbys.
-const UNAVAILABLE_SQLSTATES = /^(08|53|57)|^55P03$|^40P01$|^25006$/;
-
+// Classes: connection, resources, operator intervention; then locks, deadlocks and standbys.
+const UNAVAILABLE_SQLSTATES = /^(08|53|57)...$|^(55P03|40P01|25006)$/;
 // The driver's own errors, which adapter-pg 7.10 passes on without a code.
 const LOST_MESSAGES = new Set([
   'Connection terminated',
@@ -67,16 +56,18 @@ const UNAVAILABLE_MESSAGES = new Set([
   'Query read timeout',
 ]);
 
-const driverErrorSchema = z.object({
-  driverAdapterError: z.object({
-    cause: z.object({ kind: z.string().optional(), originalCode: z.string().optional() }),
-  }),
-});
-
-const adapterErrorSchema = z.object({
-  name: z.literal('DriverAdapterError'),
-  cause: z.object({ kind: z.string(), originalCode: z.string().optional() }),
-});
+// The connection ended, so the outcome of the statement is unknown.
+const LOST = /^(ConnectionClosed|ECONNRESET|EPIPE|08006|57P01|57P02)$/;
+// Lock and statement time-outs, deadlocks, and terminated sessions.
+const BLOCKED = /^(55P03|57014|40P01|57P01)$/;
+// Table, column, function and schema.
+const UNDEFINED_OBJECT = /^(42P01|42703|42883|3F000|P2021|P2022|TableDoesNotExist|ColumnNotFound)$/;
+const READ_ONLY = /^25006$/;
+const STALE_PLAN = /^0A000$/;
+// Foreign key (23001 since PostgreSQL 18) and unique index.
+const VIOLATION = /^23(001|503|505)$/;
+// Data exceptions, constraints, and errors that triggers of the operator raise.
+const QUOTING_SQLSTATES = /^(22|23|P0)/;
 
 /** Not sent, because the preceding statements failed. */
 export class CircuitOpenError extends Error {
@@ -87,61 +78,46 @@ export class CircuitOpenError extends Error {
 
 /** Whether the database was temporarily unavailable, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    // Raw queries fail with P2010 for any driver error.
-    const { kind = '', originalCode = '' } = driverError(error) ?? {};
-    return (
-      UNAVAILABLE_PRISMA_CODES.has(error.code) ||
-      UNAVAILABLE_KINDS.has(kind) ||
-      UNAVAILABLE_SQLSTATES.test(originalCode)
-    );
-  }
   if (!(error instanceof Error)) return false;
-  const { kind, code } = describe(error);
   return (
     error instanceof CircuitOpenError ||
     error instanceof ConnectionError ||
     error instanceof PooledSessionError ||
-    UNAVAILABLE_KINDS.has(kind) ||
     UNAVAILABLE_MESSAGES.has(error.message) ||
-    UNREACHABLE.test(code) ||
-    (isSqlState(error) && UNAVAILABLE_SQLSTATES.test(code))
+    codesOf(error).some((code) => UNAVAILABLE_CODES.has(code)) ||
+    hasCode(error, UNAVAILABLE_SQLSTATES)
   );
 }
 
-/** Whether the connection broke during the statement. Not for Prisma's errors. */
+/** Whether the connection broke during the statement. */
 export function hasLostConnection(error: unknown): boolean {
   if (error instanceof ConnectionError) return hasLostConnection(error.cause);
-  if (!(error instanceof Error)) return false;
-  const { kind, code } = describe(error);
-  return (
-    kind === 'ConnectionClosed' ||
-    LOST_MESSAGES.has(error.message) ||
-    LOST_SOCKETS.test(code) ||
-    LOST_SQLSTATES.test(code)
-  );
+  return (error instanceof Error && LOST_MESSAGES.has(error.message)) || hasCode(error, LOST);
 }
 
 /** Whether another session prevented the statement, so that a retry may succeed at once. */
 export function wasBlocked(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const sqlState = driverError(error)?.originalCode ?? describe(error).code;
-  return BLOCKED_SQLSTATES.test(sqlState);
+  return hasCode(error, BLOCKED);
+}
+
+/** Whether a statement failed because migrations have not been applied. */
+export function isSchemaOutdated(error: unknown): boolean {
+  return hasCode(error, UNDEFINED_OBJECT);
 }
 
 /** Whether the columns changed after a named statement was planned. */
 export function hasStalePlan(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code === STALE_PLAN;
+  return hasCode(error, STALE_PLAN);
 }
 
-/** Whether a standby refused a write. Not for Prisma's errors. */
+/** Whether a standby refused a write. */
 export function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && describe(error).code === READ_ONLY;
+  return hasCode(error, READ_ONLY);
 }
 
 /** Returns the violated foreign key or unique index, if there is one. */
 export function violatedConstraint(error: unknown): string | undefined {
-  const isViolation = error instanceof DatabaseError && VIOLATION.test(error.code ?? '');
+  const isViolation = error instanceof DatabaseError && hasCode(error, VIOLATION);
   return isViolation ? error.constraint : undefined;
 }
 
@@ -151,36 +127,32 @@ export function violatedConstraint(error: unknown): string | undefined {
  */
 export function withoutArguments(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof DatabaseError) {
-    return QUOTING_SQLSTATES.test(error.code ?? '')
-      ? withMessage(error, `SQLSTATE ${error.code}`)
-      : error;
-  }
-  if (!error.name.startsWith('PrismaClient')) return error;
-  const known = error instanceof Prisma.PrismaClientKnownRequestError ? error : undefined;
-  const sqlState = known && driverError(known)?.originalCode;
-  const codes = `${known?.code ?? ''} ${sqlState ? `SQLSTATE ${sqlState}` : ''}`;
-  return withMessage(error, `${error.name} ${codes}`.trim());
-}
-
-function withMessage({ stack = '' }: Error, message: string): Error {
-  const safe = new Error(message);
-  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line));
-  safe.stack = [message, ...frames].join('\n');
+  const isPrismas = error.name.startsWith('PrismaClient');
+  const isQuoting = error instanceof DatabaseError && hasCode(error, QUOTING_SQLSTATES);
+  if (!isPrismas && !isQuoting) return error;
+  const safe = new Error([error.name, ...codesOf(error)].join(' '));
+  const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
+  safe.stack = [safe.message, ...frames].join('\n');
   return safe;
 }
 
-function describe(error: Error): { kind: string; code: string } {
-  const { cause } = adapterErrorSchema.safeParse(error).data ?? {};
-  const code = cause?.originalCode ?? ('code' in error ? String(error.code) : '');
-  return { kind: cause?.kind ?? '', code };
+const causeSchema = z.object({ kind: z.string().optional(), originalCode: z.string().optional() });
+const errorSchema = z.object({
+  code: z.string().optional().catch(undefined),
+  cause: causeSchema.optional().catch(undefined),
+  meta: z
+    .object({ driverAdapterError: z.object({ cause: causeSchema }) })
+    .optional()
+    .catch(undefined),
+});
+
+function hasCode(error: unknown, pattern: RegExp): boolean {
+  return codesOf(error).some((code) => pattern.test(code));
 }
 
-function isSqlState(error: Error): boolean {
-  return error instanceof DatabaseError || error.name === 'DriverAdapterError';
-}
-
-function driverError(error: Error) {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
-  return driverErrorSchema.safeParse(error.meta).data?.driverAdapterError.cause;
+/** Returns the codes of Prisma, its adapter, the driver and the server. */
+function codesOf(error: unknown): string[] {
+  const { code, cause, meta } = errorSchema.safeParse(error).data ?? {};
+  const { kind, originalCode } = meta?.driverAdapterError.cause ?? cause ?? {};
+  return [code, kind, originalCode].filter((each) => each !== undefined);
 }

@@ -1,4 +1,4 @@
-import { type SpanDescription, inSpan } from '@latchkey/tracing/spans';
+import { inSpan } from '@latchkey/tracing/spans';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { CircuitBreaker } from './circuit-breaker.js';
@@ -10,9 +10,9 @@ import {
 } from './database-error.js';
 
 // The event that broke one connection breaks the others of the pool, too; discard them first.
-const DELAY_TO_REPEAT_MS = 20;
+const RETRY_DELAY_MS = 20;
 // After this time, a retry would exceed the caller's time-out.
-const MAX_AGE_TO_REPEAT_MS = 300;
+const MAX_AGE_TO_RETRY_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
 export interface Statement {
@@ -31,13 +31,16 @@ export class DatabaseGuard {
   private readonly circuits = new Map<string, CircuitBreaker>();
 
   /** @throws CircuitOpenError, or the error of `send` */
-  async run<Result>(statement: Statement, send: () => Promise<Result>): Promise<Result> {
-    const circuit = this.circuit(statement.circuit);
+  async run<Result>(
+    { circuit: name, isRepeatable }: Statement,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const circuit = this.circuit(name);
     if (!circuit.allows()) throw new CircuitOpenError();
     try {
-      const result = await inSpan(describeSpan(statement), () =>
-        this.sendRepeatedly(statement, send),
-      );
+      // Never the statement or its values, which are personal data.
+      const span = { name: `database ${name}`, kind: 'client', attributes: POSTGRESQL } as const;
+      const result = await inSpan(span, () => this.sendWithRetry(isRepeatable, send));
       circuit.succeed();
       return result;
     } catch (error) {
@@ -48,17 +51,17 @@ export class DatabaseGuard {
     }
   }
 
-  private async sendRepeatedly<Result>(
-    { isRepeatable }: Statement,
+  private async sendWithRetry<Result>(
+    isRepeatable: boolean,
     send: () => Promise<Result>,
   ): Promise<Result> {
     const startedAt = performance.now();
     try {
       return await send();
     } catch (error) {
-      const isLate = performance.now() - startedAt > MAX_AGE_TO_REPEAT_MS;
+      const isLate = performance.now() - startedAt > MAX_AGE_TO_RETRY_MS;
       if (!isRepeatable || isLate || !hasLostConnection(error)) throw error;
-      await sleep(DELAY_TO_REPEAT_MS);
+      await sleep(RETRY_DELAY_MS);
       return send();
     }
   }
@@ -70,9 +73,4 @@ export class DatabaseGuard {
     this.circuits.set(name, circuit);
     return circuit;
   }
-}
-
-// Never the statement or its values, which are personal data.
-function describeSpan({ circuit }: Statement): SpanDescription {
-  return { name: `database ${circuit}`, kind: 'client', attributes: POSTGRESQL };
 }

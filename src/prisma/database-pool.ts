@@ -5,12 +5,13 @@ import { Client, Pool, type PoolClient, type QueryArrayConfig } from 'pg';
 import type { Environment } from '../config/environment.js';
 import { DatabaseClient, setLocally } from './database-client.js';
 import { hasStalePlan } from './database-error.js';
+import { DatabaseGuard, type Statement } from './database-guard.js';
 import { DatabaseUrls } from './database-urls.js';
 
 // The defaults wait for ever. Together these stay below the MCP server's time-out of 1.5 s.
 const CONNECTION_TIMEOUT_MS = 700;
 const STATEMENT_TIMEOUT_MS = 600;
-const SILENCE_LIMIT_MS = 700;
+const SOCKET_TIMEOUT_MS = 700;
 
 // adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` reads
 // dates of the ISO style.
@@ -25,11 +26,15 @@ export const SET_UP_TRANSACTION = setLocally(SETTINGS);
 /** The connection pool of all queries, ours rather than Prisma's, so that its state is visible. */
 @Injectable()
 export class DatabasePool extends Pool implements OnApplicationShutdown {
-  private readonly isLent = new Map<PoolClient, boolean>();
+  private readonly inUse = new WeakSet<PoolClient>();
   /** Whether named statements and settings outlast a transaction, as on the latest connection. */
   hasOwnSessions = false;
 
-  constructor(urls: DatabaseUrls, config: ConfigService<Environment, true>) {
+  constructor(
+    private readonly guard: DatabaseGuard,
+    urls: DatabaseUrls,
+    config: ConfigService<Environment, true>,
+  ) {
     super({
       // Connects with the current URL, whose password may have been rotated.
       Client: class extends DatabaseClient {
@@ -44,12 +49,11 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     // Without a listener, a broken idle connection would end the process.
     this.on('error', (error) => logger.warn(`Idle database connection lost: ${error.message}`));
     this.on('connect', (client) => {
-      this.limitSilence(client);
+      this.closeIfUnresponsive(client);
       this.hasOwnSessions = client instanceof DatabaseClient && client.hasOwnSession;
     });
-    this.on('acquire', (client) => this.isLent.set(client, true));
-    this.on('release', (_error, client) => this.isLent.set(client, false));
-    this.on('remove', (client) => this.isLent.delete(client));
+    this.on('acquire', (client) => this.inUse.add(client));
+    this.on('release', (_error, client) => this.inUse.delete(client));
   }
 
   // Not earlier, because requests in flight need it.
@@ -57,8 +61,15 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     await this.end();
   }
 
-  /** Runs a statement as its own transaction. Its name is used where sessions last. */
-  async fetchRows<Row extends unknown[]>(query: QueryArrayConfig<unknown[]>): Promise<Row[]> {
+  /** Runs a guarded statement as its own transaction. Its name is used where sessions last. */
+  fetchRows<Row extends unknown[]>(
+    statement: Statement,
+    query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,
+  ): Promise<Row[]> {
+    return this.guard.run(statement, () => this.fetch<Row>({ ...query, rowMode: 'array' }));
+  }
+
+  private async fetch<Row extends unknown[]>(query: QueryArrayConfig<unknown[]>): Promise<Row[]> {
     if (!this.hasOwnSessions) return this.fetchInTransaction(query);
     try {
       return (await this.query<Row>(query)).rows;
@@ -94,14 +105,14 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
    * Ends a connection whose server has stopped responding. PostgreSQL itself ends slow statements.
    * `query_timeout` would add a timer per statement that keeps results alive until a major GC.
    */
-  private limitSilence(client: PoolClient): void {
+  private closeIfUnresponsive(client: PoolClient): void {
     if (!(client instanceof Client)) return;
     const { stream } = client.connection;
     if (!(stream instanceof Socket)) return;
-    stream.setTimeout(SILENCE_LIMIT_MS);
+    stream.setTimeout(SOCKET_TIMEOUT_MS);
     // Not passed to setTimeout directly, which would call it only for the first silence.
     stream.on('timeout', () => {
-      if (this.isLent.get(client) === true) stream.destroy(new Error('Query read timeout'));
+      if (this.inUse.has(client)) stream.destroy(new Error('Query read timeout'));
     });
   }
 }

@@ -17,6 +17,7 @@ export class GuardedPrismaPg extends PrismaPg {
   }
 
   override async connect(): Promise<Adapter> {
+    const { guard, pool } = this;
     const adapter = await super.connect();
     const startTransaction = adapter.startTransaction.bind(adapter);
     const direct = {
@@ -25,49 +26,40 @@ export class GuardedPrismaPg extends PrismaPg {
     };
     adapter.startTransaction = async (isolationLevel) => {
       const transaction = await startTransaction(isolationLevel);
-      if (this.pool.hasOwnSessions) return transaction;
-      try {
-        await execute(transaction, SET_UP_TRANSACTION);
-      } catch (error) {
-        await abandon(transaction);
-        throw error;
+      if (!pool.hasOwnSessions) {
+        await orRollBack(transaction, () => execute(transaction, SET_UP_TRANSACTION));
       }
       return transaction;
     };
-    const run = <Result>(
-      query: Query,
-      send: (target: Pick<Adapter, 'queryRaw' | 'executeRaw'>) => Promise<Result>,
-    ) =>
-      this.guard.run(describeStatement(query), async () =>
-        this.pool.hasOwnSessions
-          ? send(direct)
-          : inTransaction(await adapter.startTransaction(), send),
-      );
+    const run = <Result>(query: Query, send: (target: typeof direct) => Promise<Result>) =>
+      guard.run(describeStatement(query), async () => {
+        if (pool.hasOwnSessions) return send(direct);
+        const transaction = await adapter.startTransaction();
+        return orRollBack(transaction, async () => {
+          const result = await send(transaction);
+          await execute(transaction, 'COMMIT');
+          await transaction.commit();
+          return result;
+        });
+      });
     adapter.queryRaw = (query) => run(query, (target) => target.queryRaw(query));
     adapter.executeRaw = (query) => run(query, (target) => target.executeRaw(query));
     return adapter;
   }
 }
 
-async function inTransaction<Result>(
+async function orRollBack<Result>(
   transaction: Transaction,
-  work: (transaction: Transaction) => Promise<Result>,
+  work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    const result = await work(transaction);
-    await execute(transaction, 'COMMIT');
-    await transaction.commit();
-    return result;
+    return await work();
   } catch (error) {
-    await abandon(transaction);
+    await execute(transaction, 'ROLLBACK').catch(() => undefined);
+    // Returns the connection to the pool.
+    await transaction.rollback();
     throw error;
   }
-}
-
-/** Gives the connection back to the pool. */
-async function abandon(transaction: Transaction): Promise<void> {
-  await execute(transaction, 'ROLLBACK').catch(() => undefined);
-  await transaction.rollback();
 }
 
 async function execute(transaction: Transaction, sql: string): Promise<void> {

@@ -1,8 +1,11 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConnectionError } from '../prisma/connection-error.js';
-import { isDatabaseUnavailable, withoutArguments } from '../prisma/database-error.js';
-import { isSchemaOutdated } from '../prisma/outdated-schema.js';
+import {
+  isDatabaseUnavailable,
+  isSchemaOutdated,
+  withoutArguments,
+} from '../prisma/database-error.js';
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 

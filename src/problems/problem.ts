@@ -17,80 +17,83 @@ const FORBIDDEN: Refusal = { outcome: 'forbidden' };
 
 /** All problems of this API. The codes are stable, because clients branch on them. */
 export const PROBLEM_TYPES = {
-  INVALID_REQUEST: lasting(400, 'The request is not valid'),
-  MALFORMED_JSON: lasting(400, 'The request body is not valid JSON'),
-  MALFORMED_URL: lasting(400, 'The URL is not validly percent-encoded'),
-  MALFORMED_HTTP: lasting(400, 'The request is not valid HTTP'),
-  BODY_NOT_ALLOWED: lasting(400, 'A GET or HEAD request must not have a body'),
-  INVALID_API_KEY: lasting(401, 'Invalid or missing API key', {
+  INVALID_REQUEST: permanent(400, 'The request is not valid'),
+  MALFORMED_JSON: permanent(400, 'The request body is not valid JSON'),
+  MALFORMED_URL: permanent(400, 'The URL is not validly percent-encoded'),
+  MALFORMED_HTTP: permanent(400, 'The request is not valid HTTP'),
+  BODY_NOT_ALLOWED: permanent(400, 'A GET or HEAD request must not have a body'),
+  INVALID_API_KEY: permanent(401, 'Invalid or missing API key', {
     'www-authenticate': 'ApiKey realm="internal", header="X-API-Key"',
   }),
-  INVALID_ACCESS_TOKEN: lasting(401, 'Invalid or missing access token', {
+  INVALID_ACCESS_TOKEN: permanent(401, 'Invalid or missing access token', {
     'www-authenticate': 'Bearer realm="users", error="invalid_token"',
   }),
-  INSUFFICIENT_SCOPE: lasting(403, 'The API key lacks the required scope', {}, FORBIDDEN),
-  FIELD_NOT_ALLOWED: lasting(403, 'The API key may not use this field of users', {}, FORBIDDEN),
-  GRANT_EXCEEDS_CALLER: lasting(403, 'A key can only grant what it holds itself', {}, FORBIDDEN),
-  ACCESS_NOT_DECLARED: lasting(403, 'No access policy is declared for this route', {}, FORBIDDEN),
-  ROUTE_NOT_FOUND: lasting(404, 'There is no such route'),
-  USER_NOT_FOUND: lasting(404, 'User not found'),
-  API_KEY_NOT_FOUND: lasting(404, 'There is no API key with this id'),
-  METHOD_NOT_ALLOWED: lasting(405, 'The route does not support this method'),
-  REQUEST_TIMEOUT: retryable(408, 'The request took too long to arrive'),
-  EMAIL_TAKEN: lasting(409, 'Another user has this email'),
-  USER_ID_TAKEN: lasting(409, 'Another user has this id'),
-  USER_HAS_ACCOUNTS: lasting(409, 'A user with accounts cannot be deleted'),
-  API_KEY_NOT_ACTIVE: lasting(409, 'A revoked or expired API key can have no successor'),
-  API_KEY_ALREADY_ROTATED: lasting(409, 'The API key has a successor already'),
-  KEY_ENVIRONMENT_MISMATCH: lasting(
+  INSUFFICIENT_SCOPE: permanent(403, 'The API key lacks the required scope', {}, FORBIDDEN),
+  FIELD_NOT_ALLOWED: permanent(403, 'The API key may not use this field of users', {}, FORBIDDEN),
+  GRANT_EXCEEDS_CALLER: permanent(403, 'A key can only grant what it holds itself', {}, FORBIDDEN),
+  ACCESS_NOT_DECLARED: permanent(403, 'No access policy is declared for this route', {}, FORBIDDEN),
+  ROUTE_NOT_FOUND: permanent(404, 'There is no such route'),
+  USER_NOT_FOUND: permanent(404, 'User not found'),
+  API_KEY_NOT_FOUND: permanent(404, 'There is no API key with this id'),
+  METHOD_NOT_ALLOWED: permanent(405, 'The route does not support this method'),
+  REQUEST_TIMEOUT: temporary(408, 'The request took too long to arrive'),
+  EMAIL_TAKEN: permanent(409, 'Another user has this email'),
+  USER_ID_TAKEN: permanent(409, 'Another user has this id'),
+  USER_HAS_ACCOUNTS: permanent(409, 'A user with accounts cannot be deleted'),
+  API_KEY_NOT_ACTIVE: permanent(409, 'A revoked or expired API key can have no successor'),
+  API_KEY_ALREADY_ROTATED: permanent(409, 'The API key has a successor already'),
+  KEY_ENVIRONMENT_MISMATCH: permanent(
     409,
     'The running servers accept only keys of another environment',
   ),
-  LAST_WAY_IN: lasting(
+  LAST_WAY_IN: permanent(
     409,
     'This is the last issued key that can manage keys: revoke it with a root key',
   ),
-  BODY_TOO_LARGE: lasting(413, 'The request body is too large'),
-  URL_TOO_LONG: lasting(414, 'The URL is too long'),
-  UNSUPPORTED_MEDIA_TYPE: lasting(
+  BODY_TOO_LARGE: permanent(413, 'The request body is too large'),
+  URL_TOO_LONG: permanent(414, 'The URL is too long'),
+  UNSUPPORTED_MEDIA_TYPE: permanent(
     415,
     'The request body must be application/json without a Content-Encoding',
     { 'accept-encoding': 'identity' },
   ),
-  EXPECTATION_FAILED: lasting(417, 'Expect must be 100-continue'),
-  IDEMPOTENCY_KEY_REUSED: lasting(422, 'The Idempotency-Key was used before, for another request'),
-  RATE_LIMITED: retryable(429, 'The API key has no requests left for now', 60, {
+  EXPECTATION_FAILED: permanent(417, 'Expect must be 100-continue'),
+  IDEMPOTENCY_KEY_REUSED: permanent(
+    422,
+    'The Idempotency-Key was used before, for another request',
+  ),
+  RATE_LIMITED: temporary(429, 'The API key has no requests left for now', 60, {
     outcome: 'rate-limited',
     limit: 'key-rate',
   }),
-  CONCURRENCY_LIMITED: retryable(429, 'The API key has too many requests in progress', 1, {
+  CONCURRENCY_LIMITED: temporary(429, 'The API key has too many requests in progress', 1, {
     outcome: 'rate-limited',
     limit: 'key-concurrency',
   }),
-  ENUMERATION_LIMITED: retryable(
+  ENUMERATION_LIMITED: temporary(
     429,
     'The API key has asked for too many different users, or for too many that do not exist',
     3600,
     { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
   // Not retryable: the key stays wrong.
-  TOO_MANY_FAILURES: lasting(
+  TOO_MANY_FAILURES: permanent(
     429,
     'Too many requests with an invalid or missing API key came from this network',
     { 'retry-after': '60' },
     { limit: 'source-failures' },
   ),
-  HEADERS_TOO_LARGE: lasting(431, 'The request headers are too large or too many (limit: 100)'),
-  INTERNAL_ERROR: lasting(500, 'The request failed; the log has the cause'),
-  TOKEN_ISSUER_UNAVAILABLE: retryable(
+  HEADERS_TOO_LARGE: permanent(431, 'The request headers are too large or too many (limit: 100)'),
+  INTERNAL_ERROR: permanent(500, 'The request failed; the log has the cause'),
+  TOKEN_ISSUER_UNAVAILABLE: temporary(
     503,
     'The token issuer’s signing keys are temporarily unavailable',
     5,
   ),
-  KEYS_UNAVAILABLE: retryable(503, 'API key verification is temporarily unavailable', 1),
-  OVERLOADED: retryable(503, 'The server is overloaded', 1),
-  SCHEMA_OUTDATED: lasting(503, 'The database schema is missing or older than this version'),
-  DATABASE_UNAVAILABLE: retryable(503, 'The database is temporarily unavailable', 1),
+  KEYS_UNAVAILABLE: temporary(503, 'API key verification is temporarily unavailable', 1),
+  OVERLOADED: temporary(503, 'The server is overloaded', 1),
+  SCHEMA_OUTDATED: permanent(503, 'The database schema is missing or older than this version'),
+  DATABASE_UNAVAILABLE: temporary(503, 'The database is temporarily unavailable', 1),
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
@@ -143,12 +146,7 @@ export class ProblemException extends HttpException {
 }
 
 export function renderProblem(problem: ProblemException, requestId: string) {
-  const {
-    status,
-    detail,
-    retryable: isRetryable,
-    headers,
-  }: ProblemType = PROBLEM_TYPES[problem.code];
+  const { status, detail, retryable, headers }: ProblemType = PROBLEM_TYPES[problem.code];
   const body: Problem = {
     type: `urn:latchkey:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
     title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
@@ -157,7 +155,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     // Without the path: unauthenticated responses must not depend on the id.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
-    retryable: isRetryable,
+    retryable,
     requestId,
     ...problem.extension,
   };
@@ -174,11 +172,8 @@ export function sendProblem(reply: FastifyReply, problem: ProblemException): voi
   void reply.code(status).headers(headers).send(body);
 }
 
-/**
- * The same request would fail again, however long the caller waits, unless the data, the key or the
- * server changes in the meantime.
- */
-function lasting(
+/** The same request fails again unless the data, the key or the server changes. */
+function permanent(
   status: number,
   detail: string,
   headers: ProblemType['headers'] = {},
@@ -187,20 +182,15 @@ function lasting(
   return { status, detail, retryable: false, headers, refusal };
 }
 
-function retryable(
+/** The same request may succeed later. */
+function temporary(
   status: number,
   detail: string,
   afterSeconds?: number,
   refusal?: Refusal,
 ): ProblemType {
-  const headers = { 'retry-after': String(afterSeconds) };
-  return {
-    status,
-    detail,
-    retryable: true,
-    headers: afterSeconds === undefined ? {} : headers,
-    refusal,
-  };
+  const headers = { ...(afterSeconds && { 'retry-after': String(afterSeconds) }) };
+  return { status, detail, retryable: true, headers, refusal };
 }
 
 /** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */

@@ -28,14 +28,10 @@ export function recordRequest(
     events.emit({
       labels: labelsOf(request, reply),
       requestId: request.id,
-      durationMs: durationOf(request, reply),
+      // To the microsecond.
+      durationMs: Math.round((queueTimeOf(request.raw) + reply.elapsedTime) * 1000) / 1000,
     }),
   );
-}
-
-/** In milliseconds, to the microsecond. */
-function durationOf({ raw }: FastifyRequest, { elapsedTime }: FastifyReply): number {
-  return Math.round((queueTimeOf(raw) + elapsedTime) * 1000) / 1000;
 }
 
 function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
@@ -58,9 +54,6 @@ function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels
 function clientNameOf({ headers }: FastifyRequest): string | null {
   const userAgent = headers['user-agent'] ?? '';
   const end = userAgent.indexOf(' ');
-  const product = userAgent.slice(
-    0,
-    end === -1 ? MAX_CLIENT_LENGTH : Math.min(end, MAX_CLIENT_LENGTH),
-  );
+  const product = (end === -1 ? userAgent : userAgent.slice(0, end)).slice(0, MAX_CLIENT_LENGTH);
   return product === '' ? null : product.replaceAll(/[^\x21-\x7e]/g, '?');
 }

@@ -63,13 +63,6 @@ export interface RequestLabels {
   readonly limit: LimitName | null;
 }
 
-/** Labels of requests to a route that requires a key. */
-export type AttemptLabels = RequestLabels & { readonly outcome: AttemptOutcome };
-
-export function isAttempt(labels: RequestLabels): labels is AttemptLabels {
-  return labels.outcome !== null;
-}
-
 /** A completed request, with or without a response. */
 export interface RequestEvent {
   readonly labels: RequestLabels;

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
@@ -10,7 +9,6 @@ const READ = { circuit: 'read accounts', isRepeatable: true };
 // One row per user, so that a user without accounts differs from one that does not exist.
 const FIND_ACCOUNTS = {
   name: 'find-accounts',
-  rowMode: 'array' as const,
   text: `
     SELECT users.id, coalesce(owned.accounts, '[]')
     FROM users LEFT JOIN LATERAL (
@@ -21,48 +19,25 @@ const FIND_ACCOUNTS = {
     WHERE users.id = ANY($1)`,
 };
 
-/** The accounts are oldest first; each balance has all the decimals of its column. */
-type AccountsOfUser = [userId: string, accounts: readonly Account[]];
-
-/** Reads accounts. Look-ups of an event-loop tick share a statement: see `UserLoader`. */
+/** Reads accounts. Look-ups of an event-loop tick share a statement: see `BatchLoader`. */
 @Injectable()
 export class AccountsService {
-  private readonly accounts = new BatchLoader((userIds) => this.read(userIds));
+  /** The accounts of users by user id, oldest first. */
+  readonly byUser = new BatchLoader((userIds) => this.read(userIds));
 
-  constructor(
-    private readonly pool: DatabasePool,
-    private readonly guard: DatabaseGuard,
-  ) {}
+  constructor(private readonly pool: DatabasePool) {}
 
-  /** Returns a user's accounts, oldest first; undefined if there is no such user. */
-  async find(userId: string): Promise<Account[] | undefined> {
-    return (await this.accounts.find(userId))?.map(withCustomaryDecimals);
-  }
-
-  /** Returns the accounts of several users by user id, without users that do not exist. */
-  async findAll(userIds: readonly string[]): Promise<Map<string, Account[]>> {
-    const found = new Map<string, Account[]>();
-    await Promise.all(
-      userIds.map(async (userId) => {
-        const accounts = await this.find(userId);
-        if (accounts !== undefined) found.set(userId, accounts);
-      }),
-    );
-    return found;
-  }
-
-  /** @throws ProblemException `USER_NOT_FOUND` */
+  /** Returns a user's accounts, oldest first. @throws ProblemException `USER_NOT_FOUND` */
   async listOf(userId: string): Promise<Account[]> {
-    const accounts = await this.find(userId);
+    const accounts = await this.byUser.find(userId);
     if (accounts === undefined) throw new ProblemException('USER_NOT_FOUND');
     return accounts;
   }
 
-  private async read(userIds: string[]): Promise<Map<string, readonly Account[]>> {
-    const rows = await this.guard.run(READ, () =>
-      this.pool.fetchRows<AccountsOfUser>({ ...FIND_ACCOUNTS, values: [userIds] }),
-    );
-    return new Map(rows);
+  private async read(userIds: string[]): Promise<Map<string, Account[]>> {
+    const query = { ...FIND_ACCOUNTS, values: [userIds] };
+    const rows = await this.pool.fetchRows<[userId: string, accounts: Account[]]>(READ, query);
+    return new Map(rows.map(([userId, accounts]) => [userId, accounts.map(withCustomaryDecimals)]));
   }
 }
 

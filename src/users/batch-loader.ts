@@ -32,15 +32,26 @@ export class BatchLoader<Value> {
     });
   }
 
+  /** Returns the values of the ids that exist, in this order. @throws the error of a query */
+  async findMany(ids: readonly string[]): Promise<Map<string, Value>> {
+    const values = await Promise.all(ids.map((id) => this.find(id)));
+    const found = new Map<string, Value>();
+    for (const [index, value] of values.entries()) {
+      const id = ids[index];
+      if (id !== undefined && value !== undefined) found.set(id, value);
+    }
+    return found;
+  }
+
   private flush(): void {
     const batch = this.waiting;
     this.waiting = [];
     if (batch.length === 0) return;
     for (const observer of this.observers) observer(batch.length);
-    void this.answer(batch);
+    void this.load(batch);
   }
 
-  private async answer(batch: readonly Waiting<Value>[]): Promise<void> {
+  private async load(batch: readonly Waiting<Value>[]): Promise<void> {
     try {
       const found = await this.read([...new Set(batch.map(({ id }) => id))]);
       for (const { id, resolve } of batch) resolve(found.get(id));

@@ -7,8 +7,7 @@ import { timestampSchema } from '../time.js';
 import { arrayToJson, textToJson, timeToJson } from './column-json.js';
 
 interface UserFieldDefinition {
-  readonly column: string;
-  /** Turns the column's text, as PostgreSQL writes it, into JSON. */
+  /** Turns the text of the column, as PostgreSQL writes it, into JSON. */
   readonly toJson: (text: string | null) => string;
   /** The field in a response. */
   readonly response: z.ZodType;
@@ -70,14 +69,12 @@ const pastTimeSchema = timestampSchema.refine(
  */
 export const USER_FIELD_TABLE = {
   id: {
-    column: 'id',
     toJson: textToJson,
     response: userIdSchema,
     create: newUserIdSchema.optional().meta({ description: 'Default: created by the server.' }),
     example: '12345',
   },
   email: {
-    column: 'email',
     toJson: textToJson,
     response: z.string(),
     create: emailSchema,
@@ -85,7 +82,6 @@ export const USER_FIELD_TABLE = {
     example: 'user@example.com',
   },
   name: {
-    column: 'name',
     toJson: textToJson,
     response: z.string(),
     create: nameSchema,
@@ -93,7 +89,6 @@ export const USER_FIELD_TABLE = {
     example: 'John Doe',
   },
   phone: {
-    column: 'phone',
     toJson: textToJson,
     response: z.string().nullable().meta({ description: 'E.164, or null.' }),
     create: phoneSchema.nullable().optional(),
@@ -101,7 +96,6 @@ export const USER_FIELD_TABLE = {
     example: '+12025550123',
   },
   roles: {
-    column: 'roles',
     toJson: arrayToJson,
     response: z.array(z.string()),
     create: rolesSchema.optional(),
@@ -110,7 +104,6 @@ export const USER_FIELD_TABLE = {
     example: ['customer'],
   },
   permissions: {
-    column: 'permissions',
     toJson: arrayToJson,
     response: z.array(z.string()),
     create: permissionsSchema.optional(),
@@ -119,13 +112,11 @@ export const USER_FIELD_TABLE = {
     example: ['read', 'transact', 'configure'],
   },
   createdAt: {
-    column: 'created_at',
     toJson: timeToJson,
     response: timestampSchema,
     example: '2025-01-01T00:00:00.000Z',
   },
   lastLoginAt: {
-    column: 'last_login_at',
     toJson: timeToJson,
     response: timestampSchema.nullable(),
     update: pastTimeSchema.nullable(),
@@ -153,6 +144,11 @@ export function fieldsWith(attribute: keyof UserFieldDefinition): Record<string,
       .filter(([, definition]) => attribute in definition)
       .map(([name, definition]) => [name, definition[attribute]]),
   );
+}
+
+/** Returns the column of a field: `created_at` for `createdAt`. */
+export function columnOf(field: string): string {
+  return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 export const EXAMPLE_USER = fieldsWith('example');

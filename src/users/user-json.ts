@@ -1,11 +1,11 @@
-import { USER_FIELD_TABLE } from './user-fields.js';
+import { USER_FIELD_TABLE, columnOf } from './user-fields.js';
 
 /** The values of `USER_COLUMNS`, in the text form of PostgreSQL, from a session in UTC. */
 export type UserRow = [id: string, ...others: (string | null)[]];
 
 const fields = Object.entries(USER_FIELD_TABLE);
 
-export const USER_COLUMNS = fields.map(([, { column }]) => column).join(', ');
+export const USER_COLUMNS = fields.map(([name]) => columnOf(name)).join(', ');
 
 /** Makes the driver return each value in the text form of PostgreSQL. */
 export const AS_TEXT = { getTypeParser: () => (text: string) => text };

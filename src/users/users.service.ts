@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../config/environment.js';
-import { DatabaseGuard } from '../prisma/database-guard.js';
 import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
+import { BatchLoader } from './batch-loader.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
-import { fieldsWith } from './user-fields.js';
-import { type UserJson, UserLoader } from './user-loader.js';
+import { columnOf } from './user-fields.js';
 import {
   type CreateUser,
   type ListUsers,
@@ -17,15 +16,15 @@ import {
   encodeCursor,
 } from './user.schemas.js';
 
+const READ = { circuit: 'read users', isRepeatable: true };
 const WRITE = { circuit: 'write users', isRepeatable: false };
+const PAGE = 'id > $1 ORDER BY id LIMIT $2';
 
 // For the trigger that writes the audit trail. Part of the statement, because a transaction would
 // take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
 const AUTHOR = `author AS MATERIALIZED (
   SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
 )`;
-
-const COLUMNS: Readonly<Record<string, string>> = fieldsWith('column');
 
 const PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   users_pkey: 'USER_ID_TAKEN',
@@ -39,69 +38,85 @@ export interface Author {
   readonly actingUser?: string | undefined;
 }
 
+/** Users as JSON text in the form of responses. */
 export interface UserJsonPage {
-  readonly users: readonly UserJson[];
+  readonly users: readonly { readonly id: string; readonly json: string }[];
   readonly nextCursor: string | null;
 }
 
-/** Reads and writes users, as JSON text in the form of responses. */
+/**
+ * Reads and writes users, as JSON text in the form of responses: past Prisma, whose query builder
+ * takes longer than the rest of a look-up. All look-ups by id of an event-loop tick share a
+ * statement: docs/decisions/0022-coalesced-look-ups.md.
+ */
 @Injectable()
 export class UsersService {
+  readonly byId = new BatchLoader((ids) => this.readAll(ids));
+
   constructor(
-    private readonly users: UserLoader,
     private readonly pool: DatabasePool,
-    private readonly guard: DatabaseGuard,
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
   /** @throws ProblemException `USER_NOT_FOUND` */
   async get(id: string): Promise<string> {
-    return existing(await this.users.find(id));
+    return orNotFound(await this.byId.find(id));
   }
 
   /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
   async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
     if (ids === undefined) return this.search({ limit, cursor });
-    const users = await Promise.all(
-      Array.from(new Set(ids), async (id) => {
-        const json = await this.users.find(id);
-        return json === undefined ? [] : [{ id, json }];
-      }),
-    );
-    return { users: users.flat(), nextCursor: null };
+    const found = await this.byId.findMany(ids);
+    return { users: Array.from(found, ([id, json]) => ({ id, json })), nextCursor: null };
   }
 
   /** Returns a page of the users with an email or a phone; of all if neither is given. */
-  async search({ limit, cursor = '', ...criterion }: SearchUsers): Promise<UserJsonPage> {
+  async search({ limit, cursor = '', email, phone }: SearchUsers): Promise<UserJsonPage> {
     // One more shows whether there is a next page.
-    const found = await this.users.findAfter(cursor, limit + 1, criterion);
-    const users = found.slice(0, limit);
+    const page = [cursor, limit + 1];
+    const rows =
+      email !== undefined
+        ? await this.read('find-users-by-email', `email = $3 AND ${PAGE}`, [...page, email])
+        : phone !== undefined
+          ? await this.read('find-users-by-phone', `phone = $3 AND ${PAGE}`, [...page, phone])
+          : await this.read('find-users-after', PAGE, page);
+    const users = rows.slice(0, limit).map((row) => ({ id: row[0], json: toUserJson(row) }));
     const last = users.at(-1);
-    return { users, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+    return { users, nextCursor: rows.length > limit && last ? encodeCursor(last.id) : null };
   }
 
   /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
   async create(user: CreateUser, author: Author): Promise<string> {
     const permissions = this.config.get('NEW_USER_PERMISSIONS', { infer: true });
     const row = { id: createRowId(), roles: [], permissions, ...user };
-    const { columns, values, places } = assignmentsOf(row, 3);
-    const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${places} FROM author`;
-    return existing(await this.write(statement, author, values));
+    const { columns, values, placeholders } = assignmentsOf(row, 3);
+    const statement = `INSERT INTO users (updated_at, ${columns}) SELECT now(), ${placeholders} FROM author`;
+    return orNotFound(await this.write(statement, author, values));
   }
 
   /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
   async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
-    const { columns, values, places } = assignmentsOf(changes, 4);
-    const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${places}) FROM author WHERE id = $3`;
-    return existing(await this.write(statement, author, [id, ...values]));
+    const { columns, values, placeholders } = assignmentsOf(changes, 4);
+    const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${placeholders}) FROM author WHERE id = $3`;
+    return orNotFound(await this.write(statement, author, [id, ...values]));
   }
 
   /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
   async delete(id: string, author: Author): Promise<void> {
-    existing(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
+    orNotFound(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
   }
 
-  /** Writes a user past Prisma; returns its JSON, or undefined if there is none. */
+  private async readAll(ids: string[]): Promise<Map<string, string>> {
+    const rows = await this.read('find-users', 'id = ANY($1)', [ids]);
+    return new Map(rows.map((row) => [row[0], toUserJson(row)]));
+  }
+
+  private read(name: string, condition: string, values: unknown[]): Promise<UserRow[]> {
+    const text = `SELECT ${USER_COLUMNS} FROM users WHERE ${condition}`;
+    return this.pool.fetchRows<UserRow>(READ, { name, text, values, types: AS_TEXT });
+  }
+
+  /** Writes a user; returns its JSON, or undefined if there is none. */
   private async write(
     statement: string,
     { keyId, actingUser = '' }: Author,
@@ -110,11 +125,10 @@ export class UsersService {
     const query = {
       text: `WITH ${AUTHOR} ${statement} RETURNING ${USER_COLUMNS}`,
       values: [keyId, actingUser, ...values],
-      rowMode: 'array' as const,
       types: AS_TEXT,
     };
     try {
-      const rows = await this.guard.run(WRITE, () => this.pool.fetchRows<UserRow>(query));
+      const rows = await this.pool.fetchRows<UserRow>(WRITE, query);
       return rows.map(toUserJson)[0];
     } catch (error) {
       const code = PROBLEMS[violatedConstraint(error) ?? ''];
@@ -127,13 +141,13 @@ export class UsersService {
 function assignmentsOf(fields: CreateUser | UpdateUser, firstParameter: number) {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return {
-    columns: given.map(([name]) => COLUMNS[name]).join(', '),
+    columns: given.map(([name]) => columnOf(name)).join(', '),
     values: given.map(([, value]) => value),
-    places: given.map((_, index) => `$${firstParameter + index}`).join(', '),
+    placeholders: given.map((_, index) => `$${firstParameter + index}`).join(', '),
   };
 }
 
-function existing(json: string | undefined): string {
+function orNotFound(json: string | undefined): string {
   if (json === undefined) throw new ProblemException('USER_NOT_FOUND');
   return json;
 }

@@ -6,7 +6,7 @@ import { block, code, page } from './markdown.js';
 const HELP_WIDTH = 100;
 
 export async function commandLinePage(): Promise<string> {
-  const program = createProgram();
+  const { program } = createProgram();
   const sections = program.commands.map((group) => [
     `## latchkey ${group.name()}`,
     group.commands.map((command) => [

@@ -9,7 +9,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Environment } from '../../config/environment.js';
 import { ConnectionError, PooledSessionError } from '../../prisma/connection-error.js';
 import { DatabaseUrls } from '../../prisma/database-urls.js';
-import { OUTDATED_SCHEMA, isSchemaOutdated } from '../../prisma/outdated-schema.js';
+import { OUTDATED_SCHEMA, isSchemaOutdated } from '../../prisma/database-error.js';
 import { IssuedKeyCache } from '../issued-key-cache.js';
 import { Instance } from './instance.js';
 import { KeySyncSession } from './key-sync-session.js';

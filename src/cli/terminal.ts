@@ -1,3 +1,6 @@
+import { createInterface } from 'node:readline/promises';
+import { text as readText } from 'node:stream/consumers';
+import { Writable } from 'node:stream';
 import { CommandFailure, EXIT_CODES } from './failure.js';
 
 const DEFAULT_WIDTH = 80;
@@ -52,8 +55,23 @@ export function print(text: string): void {
   console.log(text);
 }
 
-export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+/** Prints a response: as JSON for scripts, or as text for people. */
+export function printResponse(json: true | undefined, response: object, text: () => string): void {
+  print(json ? JSON.stringify(response, null, 2) : text());
+}
+
+/** Reads a secret from a pipe, or from a terminal without echo. */
+export async function readSecret(prompt: string): Promise<string> {
+  if (!process.stdin.isTTY) return (await readText(process.stdin)).trim();
+  process.stderr.write(prompt);
+  const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: silence, terminal: true });
+  try {
+    return (await terminal.question('')).trim();
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
+  }
 }
 
 /** Refuses before anything is created: a secret in a log or file is a leak. */
