@@ -5,7 +5,7 @@ import { ProblemException } from '../problems/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The id of the verified user; null on other routes. */
+    /** The user id in the verified access token; null on routes without one. */
     userId: string | null;
   }
 }
