@@ -6,7 +6,7 @@ import type { Environment } from '../config/environment.js';
 const TIMEOUT_MS = 5000;
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
-/** The receiver did not confirm an alert. The message never has its URL, which may be a secret. */
+/** The receiver did not confirm an alert. The message omits its URL, which may contain a secret. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
 }
@@ -26,7 +26,7 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /** Sends an alert. @throws DeliveryError if the response is not 2xx */
+  /** Sends an alert. @throws DeliveryError if no 2xx response arrives within 5 s */
   async send(body: string, shutdown: AbortSignal): Promise<void> {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     // Loaded here, because most processes never send an alert.
