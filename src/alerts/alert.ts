@@ -8,7 +8,7 @@ interface RuleDescription {
    */
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
-  /** Whether an incident ends after `ALERT_QUIET_SECONDS`. Otherwise, its detector ends it. */
+  /** Whether it ends after `ALERT_QUIET_SECONDS` without a detection, not only by its detector. */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;
   /** `details.reason` says why the incident ended, if known. */
@@ -116,7 +116,7 @@ export function describeAlert({ rule, subject, details, endedAt }: Alert): strin
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// A key's name could otherwise be a link or mention everyone:
+// Otherwise, the name of a key could be a link or mention everyone in the chat:
 // https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -11,7 +11,7 @@ import { Alerts } from './alerts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
-// Bounds the rows that clients can cause. The counts of this process cover 10,000 networks.
+// Bounds the rows that clients can cause in the database. This process counts 10,000 networks.
 const MAX_SHARED_NETWORKS = 100;
 const ALL_NETWORKS = 'all';
 
@@ -23,8 +23,8 @@ interface SharedCount {
 }
 
 /**
- * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. Counts
- * failures in this process, and in the database because a load balancer spreads those of a client
+ * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. The
+ * database also counts failures, because a load balancer spreads those of a client over processes
  * (docs/decisions/0042).
  */
 @Injectable()

@@ -74,7 +74,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Claims due alerts, oldest first. If this process dies, they are due after `CLAIM_SECONDS`. */
+  /** Claims due alerts, oldest first. If this process dies, they are due again later. */
   private async claim(): Promise<Delivery[]> {
     return this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (

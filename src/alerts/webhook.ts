@@ -52,9 +52,9 @@ export class Webhook {
       if (status < 200 || status > 299) throw new DeliveryError(`status ${status}`);
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      // Reading `aborted` keeps the time-out alive: Node 20 drops it otherwise (nodejs/node#57736).
+      // This reference keeps Node 20 from garbage-collecting the timeout (nodejs/node#57736).
       if (timeout.aborted) throw new DeliveryError('no response in time');
-      // A new error, because axios's own holds the URL.
+      // Throws a new error, because the error of axios contains the URL.
       throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no response');
     }
   }

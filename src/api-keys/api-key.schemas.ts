@@ -137,7 +137,7 @@ export const revokedApiKeySchema = z
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has acknowledged that it refuses these keys. Instances that have not refuse them within 5 s.',
+          'Whether every live instance has acknowledged that it refuses these keys. An instance without an acknowledgement refuses them within 5 s.',
       }),
       instances: z.int().meta({ description: 'Live instances that acknowledged the revocation.' }),
       silentInstances: z

@@ -219,7 +219,7 @@ export class ApiKeysService {
     };
   }
 
-  /** Checks a key like the guard of a server, but with its current row instead of the cache. */
+  /** Verifies a key as a server does, but with its current row in the database, not the cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
     const digest = Buffer.from(digestKey(apiKey), 'binary');
     const [row] = await this.prisma.$queryRaw<(IssuedKeyRow & { readonly now: Date })[]>`

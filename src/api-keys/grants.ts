@@ -106,7 +106,7 @@ export function newLifetime(
 
 /**
  * Returns the lifetime of a successor. If a root key or the command line rotates a key that no
- * issued key created, a new lineage begins. Otherwise the key's and the caller's lineages bound it.
+ * issued key created, a new lineage begins. Otherwise, the lineages of the key and caller limit it.
  * @param caller undefined for root keys and the command line.
  * @throws ProblemException `INVALID_REQUEST`
  */

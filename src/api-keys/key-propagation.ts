@@ -17,7 +17,7 @@ const POLL_INTERVAL_MS = 100;
 interface LiveInstances {
   /** Processes that must acknowledge a change, including those of earlier releases. */
   readonly expected: readonly string[];
-  /** Rows whose proof no root key of this process made: forged, or of a process with other keys. */
+  /** Instances whose proof no root key of this process verifies: their rows may be forged. */
   readonly unproven: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export async function announceAgain(
     SELECT pg_notify(${CHANGES_CHANNEL}, id)::text FROM unnest(${ids}::text[]) AS id`;
 }
 
-/** Runs changes of keys that complete when every live process has applied them. */
+/** Runs changes of keys, and waits until every live process has applied them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);

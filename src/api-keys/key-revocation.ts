@@ -106,7 +106,7 @@ export class KeyRevocation {
     return { keys, position };
   }
 
-  /** For the first transaction only, because it may revoke the caller's own key. */
+  /** Runs in the first transaction only, which may revoke the caller's own key. */
   private async lockFirst(change: KeyChange): Promise<TreeKey> {
     const { caller, id, input } = this;
     await lockKeys(caller, { ids: [id], includeAdmins: !caller.isRoot }, change);
@@ -138,7 +138,7 @@ function nameOf({ id, name }: TreeKey): NamedApiKey {
   return { id, name };
 }
 
-/** Refuses to revoke all active keys with `keys:write`; keys with a successor do not count. */
+/** Refuses a revocation that leaves no active key with `keys:write`; retiring keys do not count. */
 async function refuseLastWayIn(
   id: string,
   keepIssuedKeys: boolean,

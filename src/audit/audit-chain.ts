@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent } from '../generated/prisma/client.js';
 
-/** The previous hash of the first event. */
+/** `previousHash` of the first event. */
 export const GENESIS_HASH = '0'.repeat(64);
 
 /**

@@ -79,7 +79,7 @@ export class AuditService {
     do {
       // Starts with null, not with an empty text, because a forged key may have an empty id.
       const last = page.at(-1)?.id ?? null;
-      // In pages, to keep statements short. Each page reads keys and events in one snapshot.
+      // Reads pages to keep statements short. A page compares keys and events in one snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
           -- Columns added later are not in older events.

@@ -22,7 +22,7 @@ export type KeyedRequest = FastifyRequest & { readonly principal: Principal };
 /**
  * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
  * `request.principal`. Refuses an invalid key with 401, a key without the scope with 403, a key
- * over a limit with 429, and, while issued keys cannot be verified, all of them with 503.
+ * over a limit with 429, and an issued key with 503 while the key cache is out of date.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {

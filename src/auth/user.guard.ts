@@ -12,7 +12,7 @@ declare module 'fastify' {
 
 /**
  * Admits a request with a user's access token for this backend (`Authorization: Bearer`, RFC 6750),
- * and sets `request.userId`. Refuses any other request with 401.
+ * and sets `request.userId`. Otherwise responds 401, or 503 if it cannot verify tokens.
  */
 @Injectable()
 export class UserGuard implements CanActivate {

@@ -26,7 +26,7 @@ export class Acknowledgements {
     this.events.emit(RECEIVED);
   }
 
-  /** Returns when an instance had acknowledged all the revisions; undefined if it has not. */
+  /** Returns the time at which an instance had acknowledged all `keys`; undefined if it has not. */
   timeOf(instance: string, keys: readonly KeyRevision[]): number | undefined {
     let latest = -Infinity;
     for (const key of keys) {

@@ -35,7 +35,7 @@ export class ListeningClient {
     this.client.on('end', () => this.end());
   }
 
-  /** Connects and listens. @throws PooledSessionError, ConnectionError */
+  /** Connects and listens. @throws ConnectionError, or PooledSessionError behind a pooler */
   async listen(channels: readonly string[]): Promise<void> {
     try {
       await this.client.connectDirectly();
