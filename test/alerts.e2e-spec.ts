@@ -57,7 +57,7 @@ describe('an alert', () => {
     });
     expect(ended).toMatchObject({ incidentId: begun?.incidentId, startedAt: begun?.startedAt });
     expect(ended?.id).not.toBe(begun?.id);
-    expect(ended?.text).toBe('Over: 127.0.0.1 has stopped failing to authenticate');
+    expect(ended?.text).toBe('Resolved: 127.0.0.1 has stopped failing to authenticate');
     expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
   });
 
@@ -158,7 +158,7 @@ describe('keys that need attention', () => {
     await expect.poll(() => receiver.of('key-near-expiry', 'resolved').length, WAIT).toBe(1);
     expect(receiver.of('key-near-expiry')).toHaveLength(2);
     expect(receiver.of('key-near-expiry', 'resolved')[0]).toMatchObject({
-      text: `Over: The key ${key.id} (&lt;!channel&gt;) has a successor`,
+      text: `Resolved: The key ${key.id} (&lt;!channel&gt;) has a successor`,
       details: { reason: 'has a successor' },
     });
   });
@@ -173,7 +173,7 @@ describe('keys that need attention', () => {
     await watch();
     await expect.poll(() => alertsOf('resolved').length, WAIT).toBe(1);
     const [over] = alertsOf('resolved');
-    expect(over?.text).toBe(`Over: The key ${key.id} (revoked soon) was revoked`);
+    expect(over?.text).toBe(`Resolved: The key ${key.id} (revoked soon) was revoked`);
   });
 
   it('cause an alert if they are unused for 30 days, and a resolution once they are used', async () => {

@@ -244,7 +244,7 @@ describe('a revocation', () => {
     expect(activeIssuedKeys).toEqual([]);
     expect(revocation).toMatchObject({ confirmed: true, instances: 2 });
     const { revocationReason } = await show(issued[1] ?? top);
-    expect(revocationReason).toBe(`it leaked (with the key ${top.id} that has issued it)`);
+    expect(revocationReason).toBe(`it leaked (revoked together with key ${top.id})`);
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 

@@ -1,17 +1,17 @@
-/** Facts of an incident: no secret, no user. */
+/** Facts about an incident. They must not contain secrets or personal data. */
 export type AlertDetails = Readonly<Record<string, string | number>>;
 
 interface RuleDescription {
   /**
-   * Its name in the log, in the style of
+   * The event name in the log and in the webhook body, in the style of
    * https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html
    */
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
-  /** Whether the incident ends after a time without a detection. Otherwise a detector ends it. */
+  /** Whether it ends after `ALERT_QUIET_SECONDS` without a detection, not only by its detector. */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;
-  /** `details.reason` is the reason of the end, if known. */
+  /** `details.reason` says why the incident ended, if known. */
   readonly describeEnd: (subject: string, details: AlertDetails) => string;
 }
 
@@ -36,16 +36,16 @@ export const RULE_DESCRIPTIONS = {
     event: 'authn_token_reuse',
     severity: 'critical',
     endsWhenQuiet: true,
-    describe: (keyId, { source }) => `A client at ${source} tries the revoked key ${keyId}`,
-    describeEnd: (keyId) => `No client tries the revoked key ${keyId} any more`,
+    describe: (keyId, { source }) => `A client at ${source} sends the revoked key ${keyId}`,
+    describeEnd: (keyId) => `No client sends the revoked key ${keyId} any more`,
   },
   enumeration: {
     event: 'malicious_direct_reference',
     severity: 'critical',
     endsWhenQuiet: true,
     describe: (keyId, { source }) =>
-      `The key ${keyId}, used from ${source}, asked for too many different or missing users`,
-    describeEnd: (keyId) => `The key ${keyId} has stopped asking for too many users`,
+      `The key ${keyId}, used from ${source}, requested too many different or nonexistent users`,
+    describeEnd: (keyId) => `The key ${keyId} has stopped requesting too many users`,
   },
   'key-sync-stale': {
     event: 'sys_key_sync_stale',
@@ -79,9 +79,9 @@ export const ALERT_RULES = Object.keys(RULE_DESCRIPTIONS);
 
 /** The beginning or the end of an incident. */
 export interface Alert {
-  /** The same in every repetition. */
+  /** Stays the same if the alert is delivered again. */
   readonly id: string;
-  /** The same for the beginning and the end. */
+  /** The same in the alerts about the beginning and the end of the incident. */
   readonly incidentId: string;
   readonly rule: AlertRule;
   readonly subject: string;
@@ -91,13 +91,13 @@ export interface Alert {
 }
 
 /**
- * The body of the request to the receiver: `text` for chats such as Slack, and fields for programs.
+ * Returns the body of the webhook request: `text` for chats such as Slack, the rest for programs.
  */
 export function renderAlert(alert: Alert): string {
   const { id, incidentId, rule, subject, details, startedAt, endedAt } = alert;
   const { event, severity } = RULE_DESCRIPTIONS[rule];
   return JSON.stringify({
-    text: escapeForChat(`${endedAt === null ? 'Alert' : 'Over'}: ${describeAlert(alert)}`),
+    text: escapeForChat(`${endedAt === null ? 'Alert' : 'Resolved'}: ${describeAlert(alert)}`),
     id,
     incidentId,
     rule,
@@ -116,7 +116,7 @@ export function describeAlert({ rule, subject, details, endedAt }: Alert): strin
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// A key's name could otherwise be a link or mention everyone:
+// Otherwise, the name of a key could be a link or mention everyone in the chat:
 // https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -21,7 +21,7 @@ import { type Ending, IncidentStore } from './incident-store.js';
 const TICKS_PER_QUIET_TIME = 5;
 const MAX_TICK_MS = 5000;
 const PURGE_INTERVAL_MS = HOUR_MS;
-// A distributed attack is one alert of its own, not one per network.
+// Limits the alerts about an attack from many networks. `failures-from-many-sources` reports it.
 const MAX_OPEN_PER_RULE = 100;
 
 const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)
@@ -31,17 +31,17 @@ const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)
 /** An incident that this process has detected and not yet saved. */
 interface Detection {
   readonly alert: Alert;
-  /** The incident was open already, so its alert was sent when it began. */
+  /** Whether the incident was open already, so that its alert has been sent before. */
   readonly wasOpen: boolean;
-  /** Without a database, it is logged and delivered before it is saved. */
+  /** While the database is unavailable, the alert is logged and delivered before it is saved. */
   isLogged: boolean;
   isDelivered: boolean;
 }
 
 /**
- * Alerts operators once when an incident begins and once when it ends: in the log, and through the
- * outbox at `ALERT_WEBHOOK_URL`. Without a database, each process alerts at once and saves its
- * detections later.
+ * Alerts operators once when an incident begins and once when it ends: in the log, and through an
+ * outbox table at `ALERT_WEBHOOK_URL`. While the database is unavailable, each process sends its
+ * own alerts at once and saves its detections later.
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
@@ -53,8 +53,8 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   private readonly quietForSeconds: number;
   private open = new Map<string, Set<string>>();
   private detections = new Map<string, Detection>();
-  private work = Promise.resolve();
-  private next: Promise<void> | undefined;
+  private latestWrite = Promise.resolve();
+  private queuedWrite: Promise<void> | undefined;
   private timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -104,7 +104,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     void this.flush();
   }
 
-  /** Ends incidents that a detector knows to be over. */
+  /** Ends the matching incidents, and alerts operators of each end. */
   async end(ending: Ending): Promise<void> {
     await this.flush();
     await this.attempt(async () => {
@@ -134,14 +134,14 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     return known;
   }
 
-  // One write at a time, and at most one that waits.
+  // Runs one write at a time. Calls during a write share the next one.
   private flush(): Promise<void> {
-    this.next ??= this.work.then(() => {
-      this.next = undefined;
+    this.queuedWrite ??= this.latestWrite.then(() => {
+      this.queuedWrite = undefined;
       return this.write();
     });
-    this.work = this.next;
-    return this.next;
+    this.latestWrite = this.queuedWrite;
+    return this.queuedWrite;
   }
 
   private async write(): Promise<void> {
@@ -168,7 +168,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     for (const detection of detections) {
       if (detection.isDelivered) continue;
       detection.isDelivered = await this.deliveries.sendAtOnce(renderAlert(detection.alert));
-      // An unavailable receiver is not tried a hundred times.
+      // Stop at the first failure, because the receiver is probably unavailable.
       if (!detection.isDelivered) return;
     }
   }
@@ -186,7 +186,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
     const fields = { event, rule, severity, subject, details, incidentId };
     if (endedAt === null) fastify.log.warn(fields, `alert: ${describeAlert(alert)}`);
-    else fastify.log.info(fields, `over: ${describeAlert(alert)}`);
+    else fastify.log.info(fields, `resolved: ${describeAlert(alert)}`);
   }
 
   private async attempt(step: () => Promise<void>): Promise<void> {

@@ -11,20 +11,20 @@ import { Alerts } from './alerts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
-// Bounds the rows that clients can cause. Each process detects attacks from more networks.
+// Bounds the rows that clients can cause in the database. This process counts 10,000 networks.
 const MAX_SHARED_NETWORKS = 100;
-const EVERYWHERE = 'all';
+const ALL_NETWORKS = 'all';
 
 interface SharedCount {
   readonly network: string;
   readonly failures: number;
-  /** Networks that failed within the window. */
+  /** The number of networks with a failure within the window. */
   readonly sources: number;
 }
 
 /**
- * Raises alerts from attempts to use keys. Failures are counted in this process, and by the
- * database for all processes: a load balancer spreads the failures of one client
+ * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. The
+ * database also counts failures, because a load balancer spreads those of a client over processes
  * (docs/decisions/0042).
  */
 @Injectable()
@@ -33,7 +33,7 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
   private readonly failures = new NetworkWindows(WINDOW_SECONDS * 1000);
   private readonly maxFailures: number;
   private readonly maxSources: number;
-  /** Failures by network that the database has not counted yet. */
+  /** Failures by network that have not been reported to the database yet. */
   private unshared = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -78,37 +78,37 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
     const now = performance.now();
     const window = this.failures.windowOf(network, now);
     window.add(now, added);
-    this.judge(network, window.count(now), this.failures.size);
+    this.check(network, window.count(now), this.failures.size);
     const isNew = !this.unshared.has(network);
     if (isNew && this.unshared.size >= MAX_SHARED_NETWORKS) return;
     this.unshared.set(network, (this.unshared.get(network) ?? 0) + added);
     this.timer ??= setTimeout(() => void this.share(), SHARE_DELAY_MS).unref();
   }
 
-  private judge(network: string, failures: number, sources: number): void {
+  private check(network: string, failures: number, sources: number): void {
     const seconds = WINDOW_SECONDS;
     if (failures >= this.maxFailures) {
       this.alerts.raise('repeated-failures', network, { failures, seconds });
     }
     if (sources >= this.maxSources) {
-      this.alerts.raise('failures-from-many-sources', EVERYWHERE, { sources, seconds });
+      this.alerts.raise('failures-from-many-sources', ALL_NETWORKS, { sources, seconds });
     }
   }
 
-  /** Adds the failures of this process to those of all processes. */
+  /** Reports new failures to the database, and checks the counts of all processes. */
   private async share(): Promise<void> {
     const networks = [...this.unshared.keys()];
     const added = [...this.unshared.values()];
     this.unshared = new Map();
     this.timer = undefined;
     try {
-      // `WITH` marks a write: a repeated statement would count twice.
+      // `DatabaseGuard` never retries a statement that begins with `WITH`: it would count twice.
       const counts = await this.prisma.$queryRaw<SharedCount[]>`
         WITH counted AS (
           SELECT * FROM count_failed_auth(${networks}::text[], ${added}::int[], ${WINDOW_SECONDS}::int)
         )
         SELECT network, failures, sources FROM counted`;
-      for (const { network, failures, sources } of counts) this.judge(network, failures, sources);
+      for (const { network, failures, sources } of counts) this.check(network, failures, sources);
     } catch (error) {
       this.logger.debug(withoutArguments(error));
     }

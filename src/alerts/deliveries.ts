@@ -7,24 +7,24 @@ const INTERVAL_MS = 1000;
 const FIRST_DELAY_S = 1;
 const MAX_DELAY_S = 60;
 const MAX_CLAIMED = 10;
-// Longer than a delivery may take.
+// Longer than a delivery, which times out after 5 s.
 const CLAIM_SECONDS = 10;
 const GIVE_UP_AFTER_DAYS = 3;
 
 interface Delivery {
   readonly id: string;
   readonly body: string;
-  /** Including this one. */
+  /** The number of attempts, including the current one. */
   readonly attempts: number;
 }
 
 /**
- * Sends the alerts in the outbox, each until the receiver confirms it or it is too old. The outbox
- * is in the database, so neither a crash nor a restart loses an alert.
+ * Sends the alerts in the outbox. Retries each until the receiver confirms it, for up to 3 days.
+ * The outbox is a table, so neither a crash nor a restart loses an alert.
  */
 @Injectable()
 export class Deliveries implements OnModuleInit, OnApplicationShutdown {
-  /** Since the start of this process. */
+  /** Attempts and abandoned alerts since the start of this process. */
   readonly counts = { delivered: 0, failed: 0, 'given-up': 0 };
   /** Unconfirmed alerts of all processes. */
   pending = 0;
@@ -51,8 +51,8 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sends an alert without the outbox, while the database is unavailable. Returns whether it
-   * worked.
+   * Sends an alert without the outbox, while the database is unavailable. Returns whether the
+   * receiver confirmed it.
    */
   async sendAtOnce(body: string): Promise<boolean> {
     return this.webhook.isSet && this.send(body);
@@ -74,7 +74,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Claims due alerts, oldest first. After a kill, they are due again after `CLAIM_SECONDS`. */
+  /** Claims due alerts, oldest first. If this process dies, they are due again later. */
   private async claim(): Promise<Delivery[]> {
     return this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (
@@ -88,7 +88,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
     if (await this.send(body)) {
-      // An earlier release does not know `delivered_at` and goes by the time of the next attempt.
+      // Earlier releases ignore `delivered_at`: `infinity` keeps them from sending the alert again.
       await this.prisma.$executeRaw`
         UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
     } else if (!this.shutdown.signal.aborted) await this.postpone(id, delaySeconds(attempts));

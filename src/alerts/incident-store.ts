@@ -7,7 +7,7 @@ import { type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
 
-// Why a key needs no more attention; null if only its use or expiry changed.
+// Why the incident of a key ended; null if only the key's last use or its expiry changed.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'
@@ -26,8 +26,8 @@ export type Ending =
   | { readonly rule: AlertRule; readonly exceptSubjects: readonly string[] };
 
 /**
- * Incidents in the database. Of several processes that detect the same one, the first opens it, and
- * one ends it. The alert enters the outbox in the same transaction.
+ * Stores incidents. If several processes detect the same incident, only one opens and one ends it.
+ * That process adds the alert to the outbox in the same transaction.
  */
 @Injectable()
 export class IncidentStore {
@@ -47,7 +47,7 @@ export class IncidentStore {
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);
     const incidents = detected.map((alert) => ({ ...alert, openKey: openKey(alert) }));
-    // In one order, or two processes with the same detections would wait for each other.
+    // Sorted, so that all processes lock the rows in the same order and do not deadlock.
     incidents.sort((one, other) => (one.openKey < other.openKey ? -1 : 1));
     const queued = detected
       .filter(({ id }) => this.hasReceiver && !delivered.has(id))
@@ -100,7 +100,7 @@ export class IncidentStore {
     });
   }
 
-  /** Deletes incidents and alerts that ended a month ago, by a function of the owner. */
+  /** Deletes incidents and alerts after a month, by a function with the table owner's rights. */
   async purge(): Promise<void> {
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }

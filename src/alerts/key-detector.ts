@@ -12,7 +12,7 @@ import { Alerts } from './alerts.js';
 const SYNC_INTERVAL_MS = 1000;
 const KEYS_INTERVAL_MS = 60_000;
 const MAX_KEYS = 1000;
-// The process as operators know it.
+// Host name and process id, by which operators find this process.
 const INSTANCE = `${hostname()}/${process.pid}`;
 
 interface DueKey {

@@ -6,7 +6,7 @@ import type { Environment } from '../config/environment.js';
 const TIMEOUT_MS = 5000;
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
-/** The receiver did not confirm an alert. The message never has its URL, which may be a secret. */
+/** The receiver did not confirm an alert. The message omits its URL, which may contain a secret. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
 }
@@ -26,7 +26,7 @@ export class Webhook {
     return this.url !== undefined;
   }
 
-  /** Sends an alert. @throws DeliveryError if the response is not 2xx */
+  /** Sends an alert. @throws DeliveryError if no 2xx response arrives within 5 s */
   async send(body: string, shutdown: AbortSignal): Promise<void> {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     // Loaded here, because most processes never send an alert.
@@ -52,9 +52,9 @@ export class Webhook {
       if (status < 200 || status > 299) throw new DeliveryError(`status ${status}`);
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      // Reading `aborted` keeps the time-out alive: Node 20 drops it otherwise (nodejs/node#57736).
+      // This reference keeps Node 20 from garbage-collecting the timeout (nodejs/node#57736).
       if (timeout.aborted) throw new DeliveryError('no response in time');
-      // A new error, because axios's own holds the URL.
+      // Throws a new error, because the error of axios contains the URL.
       throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no response');
     }
   }

@@ -7,7 +7,7 @@ const ALPHABET = Array.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 const CASES = { numRuns: 100_000 };
 
 const environments = fc.constantFrom(...KEY_ENVIRONMENTS);
-// Made by the generator itself, so that the properties hold for what is really handed out.
+// Uses the real generator, so that the properties hold for the keys that are really issued.
 const apiKeys = environments.map(generateApiKey);
 
 function replaceAt(text: string, index: number, character: string): string {
@@ -64,8 +64,8 @@ describe('a key in which one character was changed', { timeout: 60_000 }, () => 
   });
 });
 
-describe('a key with one encoding', { timeout: 60_000 }, () => {
-  it('is rejected with any checksum but its own', () => {
+describe('parseApiKey', { timeout: 60_000 }, () => {
+  it('rejects a key with any other checksum', () => {
     const checksums = fc.array(fc.constantFrom(...ALPHABET), { minLength: 6, maxLength: 6 });
     fc.assert(
       fc.property(apiKeys, checksums, (apiKey, characters) => {
@@ -85,13 +85,13 @@ describe('a key with one encoding', { timeout: 60_000 }, () => {
     ['its prefix in capitals', (apiKey: string) => apiKey.replace('lk_', 'LK_')],
     ['another environment', (apiKey: string) => apiKey.replace('live', 'test')],
     ['two neighbours exchanged', exchangeNeighbours],
-  ])('is refused with %s', (_case, change) => {
+  ])('rejects a key with %s', (_case, change) => {
     const apiKey = generateApiKey('live');
     expect(parseApiKey(apiKey)).toBe('live');
     expect(parseApiKey(change(apiKey))).toBeUndefined();
   });
 
-  it('is never arbitrary text', () => {
+  it('rejects arbitrary text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(parseApiKey(text)).toBeUndefined();

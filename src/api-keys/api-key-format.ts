@@ -5,31 +5,31 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
-// The largest multiple of 62 in a byte. Larger bytes would bias the first letters.
+// The largest multiple of 62 up to 256. With larger bytes, `byte % 62` would favor 8 characters.
 const UNBIASED_BYTES = 248;
 const HINT_RANDOM_CHARACTERS = 4;
 
-/** `lk_<environment>_`, 30 random base62 characters, 6 of checksum. Secret scanners match it. */
+/** Matches issued keys: `lk_<environment>_`, 30 random base62 characters, 6 of checksum. */
 export const API_KEY_PATTERN = /^lk_(live|test|dev)_[0-9A-Za-z]{36}$/;
 
-/** Whether a presented key looks like an issued one, well-formed or not. */
+/** Whether a presented key has the prefix of issued keys, even if the rest is malformed. */
 export const claimsToBeIssued = (presented: string): boolean => presented.startsWith('lk_');
 
-/** Creates the secret of a key: 178 random bits and a checksum of all that precedes it. */
+/** Creates the secret of a key: 178 random bits and a checksum of all preceding characters. */
 export function generateApiKey(environment: KeyEnvironment): string {
-  const unchecked = `lk_${environment}_${randomText(RANDOM_CHARACTERS)}`;
-  return unchecked + checksum(unchecked);
+  const withoutChecksum = `lk_${environment}_${randomText(RANDOM_CHARACTERS)}`;
+  return withoutChecksum + checksum(withoutChecksum);
 }
 
 /** Returns the environment of a well-formed key; undefined for any other text. */
 export function parseApiKey(presented: string): KeyEnvironment | undefined {
   if (!API_KEY_PATTERN.test(presented)) return undefined;
-  const unchecked = presented.slice(0, -CHECKSUM_CHARACTERS);
-  if (unchecked + checksum(unchecked) !== presented) return undefined;
+  const withoutChecksum = presented.slice(0, -CHECKSUM_CHARACTERS);
+  if (withoutChecksum + checksum(withoutChecksum) !== presented) return undefined;
   return KEY_ENVIRONMENTS.find((environment) => presented.startsWith(environment, 'lk_'.length));
 }
 
-/** The public prefix of a key: the first 4 of its 30 random characters identify it to people. */
+/** Returns the beginning of a key with 4 of its 30 random characters, for people to recognize. */
 export function hintOf(apiKey: string): string {
   return `${apiKey.slice(0, apiKey.lastIndexOf('_') + 1 + HINT_RANDOM_CHARACTERS)}…`;
 }

@@ -4,7 +4,7 @@ import type { ApiKey } from './api-key.schemas.js';
 import { lineageEnd } from './grants.js';
 import { SCOPES } from './scopes.js';
 
-/** The query for a key. Its digest never leaves the database. */
+/** Prisma arguments that read a key for responses: without the digest, with the successor's id. */
 export const WITHOUT_DIGEST = {
   omit: { digest: true },
   include: { successor: { select: { id: true } } },
@@ -12,7 +12,7 @@ export const WITHOUT_DIGEST = {
 
 export type ApiKeyRow = Prisma.ApiKeyGetPayload<typeof WITHOUT_DIGEST>;
 
-/** Renders a key for responses, at a time and with its last use. */
+/** Converts the row of a key for a response. The key's status depends on `now`. */
 export function toApiKey(row: ApiKeyRow, now: Date, lastUse: ApiKeyUse | undefined): ApiKey {
   const { id, name, hint, environment, note, networks, rateLimit, createdBy, predecessorId } = row;
   return {
@@ -57,7 +57,7 @@ export function statusOf(row: ApiKeyRow, now: Date): ApiKey['status'] {
   return retiresAt <= now ? 'retired' : 'retiring';
 }
 
-/** Returns the known fields of a limit; null if it is empty, which allows all. */
+/** Returns the fields of a limit that this release knows; null, for all fields, if it is empty. */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }

@@ -9,12 +9,12 @@ import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
 
-/** The maximum grace period, and the maximum idle time that ends one. */
+/** The maximum of `gracePeriodSeconds` and `retireAfterQuietSeconds`. */
 export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The maximum lifetime of a key, together with all successors that keys make of it. */
+/** The maximum lifetime of a key, including the successors that issued keys create. */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
@@ -49,7 +49,7 @@ const lastUseSchema = z
     at: timestampSchema,
     source: z.string().meta({ description: 'IP address of the caller.', example: '10.1.2.3' }),
     client: z.string().nullable().meta({
-      description: 'First product of its User-Agent.',
+      description: 'First product of the caller’s `User-Agent` header.',
       example: 'latchkey-mcp/0.1.0',
     }),
   })
@@ -88,7 +88,7 @@ const apiKeySchema = z
       .meta({ description: 'Id of the issuing key, or the operator of the command line.' }),
     expiresAt: timestampSchema,
     lineageEndsAt: timestampSchema.meta({
-      description: 'Latest expiry of any successor that an issued key creates.',
+      description: 'Latest expiry of a successor, if an issued key rotates this key.',
     }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),
@@ -137,12 +137,12 @@ export const revokedApiKeySchema = z
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has acknowledged that it refuses these keys. The others refuse them within 5 s.',
+          'Whether every live instance has acknowledged that it refuses these keys. An instance without an acknowledgement refuses them within 5 s.',
       }),
-      instances: z.int().meta({ description: 'Instances that have acknowledged it.' }),
+      instances: z.int().meta({ description: 'Live instances that acknowledged the revocation.' }),
       silentInstances: z
         .int()
-        .meta({ description: 'Live instances that have not acknowledged it.' }),
+        .meta({ description: 'Live instances that did not acknowledge the revocation.' }),
       effectiveAfterMs: z.number().nullable().meta({
         description:
           'Milliseconds from the request to the last acknowledgement; null if not confirmed.',
@@ -172,7 +172,7 @@ export const rootKeysResponseSchema = z
 
 const expirySchema = timestampSchema
   .transform((text) => new Date(text))
-  .refine(isWithinLifetime, `must be in the future, ${MAX_LIFETIME_DAYS} days ahead at the most`)
+  .refine(isWithinLifetime, `must be in the future, by at most ${MAX_LIFETIME_DAYS} days`)
   .meta({
     type: 'string',
     format: 'date-time',
@@ -192,7 +192,7 @@ export const createApiKeySchema = z
     expiresAt: expirySchema.optional(),
     note: readableText(500).optional(),
   })
-  // Without expiresAt: any fixed time passes.
+  // The example omits `expiresAt`, because any fixed time would be in the past one day.
   .meta({ id: 'CreateApiKey', example: { name: 'mcp-server', scopes: ['users:read'] } });
 
 export const rotateApiKeySchema = z
@@ -202,7 +202,7 @@ export const rotateApiKeySchema = z
       .optional()
       .meta({
         description:
-          'Seconds without use that end the grace period early, once the successor is in use.',
+          'Ends the grace period early, once the successor is in use and this key has been idle for this many seconds.',
       }),
     expiresAt: expirySchema.optional(),
   })

@@ -55,7 +55,7 @@ interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
   readonly note: string | null;
-  /** Undefined if the key has only its own budget. */
+  /** Undefined if requests count only against the key's own rate limit. */
   readonly budgets: readonly Budget[] | undefined;
   readonly predecessorId?: string;
 }
@@ -94,7 +94,7 @@ export class ApiKeysService {
       const request = { callerId: caller.keyId, idempotencyKey, body: input };
       const id = await reserveIdempotencyKey(request, key.id, change);
       if (id === key.id) return this.insert(caller, key, change);
-      // A repeated request changes nothing, but every process confirms once more.
+      // A repeated request changes nothing, but waits again until every instance admits the key.
       const known = await this.findRow(id, change.prisma);
       await announceAgain([known], change);
       return { row: known, secret: null };
@@ -107,7 +107,7 @@ export class ApiKeysService {
     return this.toResponse(await this.findRow(id));
   }
 
-  /** Returns a page of all keys, including ended ones, oldest first. */
+  /** Returns a page of all keys, including expired and revoked ones, oldest first. */
   async list({ limit, cursor }: ListApiKeys): Promise<ApiKeyPage> {
     const rows = await this.prisma.apiKey.findMany({
       where: cursor === undefined ? {} : { id: { gt: cursor } },
@@ -153,7 +153,7 @@ export class ApiKeysService {
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
-      // The rotating caller learns the new secret.
+      // The caller receives the successor's secret, so its own rights must include the key's.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
       const { name, note, scopes, readFields, writeFields, networks, rateLimit } = old;
       const successor = {
@@ -189,7 +189,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Revokes a key and all keys below it, and waits until every live process refuses them.
+   * Revokes a key and, unless `keepIssuedKeys` is set, the keys that it issued, directly or through
+   * other keys. Waits until every live process refuses them.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {
@@ -218,7 +219,7 @@ export class ApiKeysService {
     };
   }
 
-  /** Checks a key by its database row, as a server checks it by its cache. */
+  /** Verifies a key as a server does, but with its current row in the database, not the cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
     const digest = Buffer.from(digestKey(apiKey), 'binary');
     const [row] = await this.prisma.$queryRaw<(IssuedKeyRow & { readonly now: Date })[]>`
@@ -290,8 +291,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Refuses to issue keys for an environment that no running server admits, for example from a
-   * workstation's `.env`. Servers state their environment in their connection name.
+   * Refuses to issue keys for an environment that no running server admits, for example with a
+   * workstation's `.env`. Servers put their environment into their `application_name`.
    */
   private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`

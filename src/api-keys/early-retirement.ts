@@ -5,8 +5,8 @@ import { type KeyChange, KeyChanges } from './key-changes.js';
 const INTERVAL_MS = 10_000;
 
 /**
- * Ends the grace period of unused rotated keys: the successor has been used, and the key has been
- * idle for the time set at its rotation. Every process tries; the database ends it once.
+ * Ends the grace period of a rotated key early, if its successor has been used and the key itself
+ * has been idle for `retireAfterQuietSeconds`. Every process checks; only one update has an effect.
  */
 @Injectable()
 export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
@@ -45,7 +45,7 @@ async function retireQuietKeys({ prisma, now }: KeyChange): Promise<{ id: string
       WHERE old.revoked_at IS NULL AND old.retires_at > ${now}
         AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
             < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
-      -- In the order in which other changes hold keys.
+      -- All changes lock keys in the order of their ids, so that they do not deadlock.
       ORDER BY old.id FOR UPDATE OF old
     )
     UPDATE api_keys AS old SET retires_at = ${now} FROM quiet WHERE old.id = quiet.id

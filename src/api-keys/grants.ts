@@ -7,7 +7,7 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** The rights of a key. An empty list stands for all, and a null rate limit for the default. */
+/** The rights of a key. An empty list permits everything; a null rate limit means the default. */
 export type Grant = Pick<
   ApiKeyRow,
   'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
@@ -19,8 +19,8 @@ interface Excess {
 }
 
 /**
- * Locks the caller's key and the keys of a change, and all keys that can manage keys if the change
- * may end one. Rechecks the caller, which may have ended while it waited for the locks.
+ * Locks the rows of the caller's key and of `ids`; with `includeAdmins`, all keys with `keys:write`
+ * too. Then rechecks the caller's key, which may have been revoked during the wait for the locks.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(
@@ -28,7 +28,7 @@ export async function lockKeys(
   { ids, includeAdmins }: { readonly ids: readonly string[]; readonly includeAdmins: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
-  // In one statement and one order, so that concurrent changes do not deadlock.
+  // One statement locks the rows in the order of their ids, so that changes do not deadlock.
   const locked = await prisma.$queryRaw<{ id: string; isValid: boolean }[]>`
     SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isValid"
     FROM api_keys
@@ -39,15 +39,15 @@ export async function lockKeys(
 }
 
 /**
- * Refuses a grant that exceeds the issuer's: a key could issue itself a stronger key otherwise.
- * @throws ProblemException `GRANT_EXCEEDS_CALLER`, with the fields
+ * Refuses a grant that exceeds the issuer's rights: a key could otherwise issue a stronger key.
+ * @throws ProblemException `GRANT_EXCEEDS_CALLER` with an error for each excessive field
  */
 export function checkGrant(issuer: ApiKeyRow, grant: Grant, defaultRateLimit: number): void {
   refuseExcess([
     ...excessScopes(issuer, grant),
     ...excessOf('readFields', 'may read only', issuer, grant),
     ...excessOf('writeFields', 'may write only', issuer, grant),
-    ...excessOf('networks', 'must come from', issuer, grant),
+    ...excessOf('networks', 'may send requests only from', issuer, grant),
     ...excessRate(issuer.rateLimit ?? defaultRateLimit, grant.rateLimit ?? defaultRateLimit),
   ]);
 }
@@ -80,14 +80,14 @@ function excessRate(held: number, requested: number): Excess[] {
   return [{ path: 'rateLimit', message: `the caller may make ${held} requests per minute` }];
 }
 
-/** The expiry of a key, and the latest expiry of successors that keys make of it. */
+/** The expiry of a key and of its lineage: the key and the successors that issued keys create. */
 export interface Lifetime {
   readonly expiresAt: Date;
   readonly lineageEndsAt: Date;
 }
 
 /**
- * The lifetime of a new key. A key that is issued by a key does not outlive its issuer.
+ * Returns the lifetime of a new key, which must not outlive the issued key that creates it.
  * @param issuer undefined for root keys and the command line.
  * @throws ProblemException `GRANT_EXCEEDS_CALLER`
  */
@@ -99,14 +99,14 @@ export function newLifetime(
   const end = issuer && earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
   const lifetime = lifetimeUntil(end ?? daysAfter(now, MAX_LIFETIME_DAYS), requested, now);
   if (end !== undefined && lifetime.expiresAt > end) {
-    refuseExcess([{ path: 'expiresAt', message: `the caller ends at ${end.toISOString()}` }]);
+    refuseExcess([{ path: 'expiresAt', message: `the caller expires at ${end.toISOString()}` }]);
   }
   return lifetime;
 }
 
 /**
- * The lifetime of a successor. Root keys and the command line renew the lineage of keys without an
- * issuer. All other successors end with the lineage, and with the rotating key's own lineage.
+ * Returns the lifetime of a successor. If a root key or the command line rotates a key that no
+ * issued key created, a new lineage begins. Otherwise, the lineages of the key and caller limit it.
  * @param caller undefined for root keys and the command line.
  * @throws ProblemException `INVALID_REQUEST`
  */
@@ -128,7 +128,7 @@ export function successorLifetime(
   return lifetime;
 }
 
-/** Returns the end of a key's lineage, which keys of earlier releases do not store. */
+/** Returns the end of a key's lineage. Rows that an earlier release wrote do not contain it. */
 export function lineageEnd({ lineageEndsAt, createdAt }: ApiKeyRow): Date {
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }

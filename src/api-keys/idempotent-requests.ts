@@ -12,9 +12,9 @@ interface IdempotentRequest {
 }
 
 /**
- * Reserves an `Idempotency-Key` for the creation of a key. Returns the id of the key that belongs
- * to it: the given one, or that of the same request within a day. A concurrent request waits.
- * @throws ProblemException `IDEMPOTENCY_KEY_REUSED`
+ * Reserves an `Idempotency-Key` for the creation of `apiKeyId`. Returns that id, or the id of the
+ * key that the same request created within the last day. Waits for a concurrent request.
+ * @throws ProblemException `IDEMPOTENCY_KEY_REUSED` if a request with another body has reserved it
  */
 export async function reserveIdempotencyKey(
   { callerId, idempotencyKey, body }: IdempotentRequest,
@@ -28,7 +28,7 @@ export async function reserveIdempotencyKey(
   const [reserved] = await prisma.$queryRaw<[{ apiKeyId: string; requestDigest: Uint8Array }]>`
     INSERT INTO idempotent_requests AS known (digest, request_digest, api_key_id, created_at)
     VALUES (${sha256(`${callerId}\n${idempotencyKey}`)}, ${requestDigest}, ${apiKeyId}, ${now})
-    -- Changes nothing, but returns the row.
+    -- A no-op update, because DO NOTHING would not return the existing row.
     ON CONFLICT (digest) DO UPDATE SET api_key_id = known.api_key_id
     RETURNING api_key_id AS "apiKeyId", request_digest AS "requestDigest"`;
   if (!requestDigest.equals(reserved.requestDigest)) {

@@ -6,7 +6,7 @@ import type { Principal } from './principal.js';
 export interface IssuedKey {
   readonly id: string;
   readonly digest: string;
-  /** Grows with every change of any key. */
+  /** From a sequence in the database: each change of any key gets a greater number. */
   readonly revision: bigint;
   readonly isRevoked: boolean;
   /** The expiry, or the end of the grace period if that is earlier. */
@@ -16,7 +16,8 @@ export interface IssuedKey {
 }
 
 /**
- * All issued keys, including ended ones, so that verification needs no SQL. Filled by `KeySync`.
+ * All issued keys, also expired and revoked ones, so that verification needs no SQL. `KeySync`
+ * fills the cache.
  */
 @Injectable()
 export class IssuedKeyCache {
@@ -28,12 +29,13 @@ export class IssuedKeyCache {
   }
 
   /**
-   * Stores keys as read from the database, even with an older revision: it may have been restored.
+   * Stores keys as read from the database, even if the cached revision is newer: the database may
+   * have been restored from a backup.
    */
   put(keys: Iterable<IssuedKey>): void {
     for (const key of keys) {
       const known = this.keys.get(key.digest)?.revision ?? 0n;
-      // Replaces equal revisions too: a restored database may have reused the number.
+      // Even with an equal revision: a restored database may have used the number again.
       this.keys.set(key.digest, key);
       this.revisions += key.revision - known;
     }
@@ -43,13 +45,13 @@ export class IssuedKeyCache {
     return [...this.keys.values()].filter(({ id }) => !ids.has(id));
   }
 
-  /** Removes a key whose row was deleted by force. */
+  /** Removes a key whose row was deleted despite the trigger that forbids it. */
   remove({ digest, revision }: IssuedKey): void {
     this.keys.delete(digest);
     this.revisions -= revision;
   }
 
-  /** Identifies the state of the keys: every change gives a key a greater revision. */
+  /** Differs after each change, because a change gives its key a greater revision. */
   get fingerprint() {
     return { count: this.keys.size, revisions: this.revisions };
   }

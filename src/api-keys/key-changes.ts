@@ -5,13 +5,13 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// With the change itself, well below the interval after which a silent connection is closed.
+// Leaves time for the change, before the HTTP server closes an idle connection (5.7 s).
 const MAX_WAIT_MS = 1500;
-// Below the pool's time-outs, so that PostgreSQL reports a lock time-out.
+// Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';
-// The time for other changes. A session that holds a lock for longer blocks revocations.
+// Other changes commit within this time. Sessions that block a revocation longer are terminated.
 const PATIENCE_WITH_BLOCKERS_MS = 300;
-// Blocking sessions may reconnect.
+// Repeated, because the client of a terminated session may reconnect and lock again.
 const END_BLOCKERS_INTERVAL_MS = 50;
 const REVOCATION_TIMEOUT_MS = 1000;
 
@@ -22,7 +22,7 @@ export interface KeyChange {
   readonly now: Date;
 }
 
-/** Ends the sessions that block a session, given by its server process id. */
+/** Terminates the database sessions that block another session, given by its backend `pid`. */
 export interface Blockers {
   end(pid: number): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface Blockers {
 export class KeyChanges {
   private readonly logger = new Logger(KeyChanges.name);
   private readonly changes = new ChangeQueue();
-  /** Revocations bypass the queue, because locks may hold up other changes. */
+  /** Revocations have their own queue: locks may hold up the changes in the other one. */
   private readonly revocations = new ChangeQueue();
 
   constructor(private readonly prisma: PrismaService) {}
@@ -41,11 +41,11 @@ export class KeyChanges {
     actor: string,
     change: (change: KeyChange) => Promise<Result>,
   ): Promise<Result> {
-    return this.changes.run(() => this.carryOut(actor, change));
+    return this.changes.run(() => this.runInTransaction(actor, change));
   }
 
   /**
-   * Runs a change that revokes, which must be repeatable. Ends sessions that block it for more than
+   * Runs a revocation, which must be repeatable. Terminates sessions that block it for more than
    * 300 ms, and retries for 1 s: docs/decisions/0034-revocation-with-a-compromised-role.md.
    */
   async revoke<Result>(
@@ -57,7 +57,7 @@ export class KeyChanges {
       const startedAt = performance.now();
       for (;;) {
         try {
-          return await this.carryOut(actor, (attempt, pid) =>
+          return await this.runInTransaction(actor, (attempt, pid) =>
             this.endBlockersDuring(() => change(attempt), pid, blockers, startedAt),
           );
         } catch (error) {
@@ -68,7 +68,7 @@ export class KeyChanges {
     });
   }
 
-  private async carryOut<Result>(
+  private async runInTransaction<Result>(
     actor: string,
     change: (change: KeyChange, pid: number) => Promise<Result>,
   ): Promise<Result> {
@@ -103,32 +103,34 @@ export class KeyChanges {
       return await change();
     } finally {
       finished.abort();
-      // Before the connection returns to the pool, whose other sessions are not concerned.
+      // Finish before the connection returns to the pool, where `pid` may run another change.
       await ending;
     }
   }
 }
 
 /**
- * Runs changes one after another, as the audit trail requires. Waiting here occupies no connection.
+ * Runs changes one after another. Otherwise, each would occupy a connection while it waits for the
+ * lock of the audit trail.
  */
 class ChangeQueue {
   private latest: Promise<unknown> = Promise.resolve();
   /**
-   * Consecutive failures because of the database, and the time of the latest (`performance.now()`).
+   * Consecutive changes that failed because the database was unavailable, and the time of the
+   * latest failure (`performance.now()`).
    */
   private failures = 0;
   private failedAt = -Infinity;
 
   /**
-   * @throws ProblemException `DATABASE_UNAVAILABLE` if it waits too long, or the error of `change`
+   * @throws ProblemException `DATABASE_UNAVAILABLE` if the change waits too long in the queue, or
+   * if preceding changes failed; the error of `change` if the change itself fails
    */
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const queuedAt = performance.now();
     const result = this.latest.then(() => {
-      // Fail queued changes at once after repeated failures. One failure may be one locked row.
+      // After 2 failures in a row, queued changes fail at once. 1 failure may be a locked row.
       const hasFailed = this.failures > 1 && this.failedAt > queuedAt;
-      // The caller has timed out by then.
       if (hasFailed || performance.now() - queuedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');
       }

@@ -9,15 +9,15 @@ import { STALE_AFTER_MS } from './key-sync/key-sync.js';
 import { ListeningClient } from './key-sync/listening-client.js';
 import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 
-/** The time that a change waits for silent processes. */
+/** How long a change waits for acknowledgements. */
 const COLLECT_TIMEOUT_MS = 2000;
-// The interval of reading the instances again: a silent process may have left.
+// How often a waiting change reads the live instances again: a silent process may have exited.
 const POLL_INTERVAL_MS = 100;
 
 interface LiveInstances {
-  /** Processes that must acknowledge a change, including earlier releases, which cannot sign. */
+  /** Processes that must acknowledge a change, including those of earlier releases. */
   readonly expected: readonly string[];
-  /** Rows that no root key of this process proves: forged, or of a process with other root keys. */
+  /** Instances whose proof no root key of this process verifies: their rows may be forged. */
   readonly unproven: readonly string[];
 }
 
@@ -40,12 +40,12 @@ export async function announceAgain(
     SELECT pg_notify(${CHANGES_CHANNEL}, id)::text FROM unnest(${ids}::text[]) AS id`;
 }
 
-/** Runs changes of keys that complete when every live process has applied them. */
+/** Runs changes of keys, and waits until every live process has applied them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);
   private readonly acknowledgements: Acknowledgements;
-  // Reused: connecting takes longer than the change itself.
+  // Reused, because connecting takes longer than a change.
   private connection: Promise<ListeningClient> | undefined;
 
   constructor(
@@ -62,24 +62,24 @@ export class KeyPropagation implements OnApplicationShutdown {
 
   /**
    * Runs a change of keys, and waits up to 2 s until every process has acknowledged it.
-   * @param untilEnforced waits 5 s for instances that prove no shared root key: after that time no
-   * process admits the keys
-   * @param carryOut makes the change, and can end sessions that block it
+   * @param untilEnforced waits 5 s if instances without a proof of a shared root key are alive: by
+   * then, each of them has applied the change or refuses issued keys
+   * @param makeChange makes the change, and can end sessions that block it
    */
   async propagate<Change extends { readonly rows: readonly KeyRevision[] }>(
     { untilEnforced }: { readonly untilEnforced: boolean },
-    carryOut: (blockers: Blockers) => Promise<Change>,
+    makeChange: (blockers: Blockers) => Promise<Change>,
   ): Promise<Change & { propagation: Propagation }> {
     const startedAt = performance.now();
     // Listen before the change, or the first acknowledgements would be missed.
     const client = await this.connect();
-    // Also proves that the connection works, before anything is changed.
+    // This query also checks the connection before anything is changed.
     const { expected } = await this.findLiveInstances(client);
-    const change = await carryOut(new BlockingSessions(client));
+    const change = await makeChange(new BlockingSessions(client));
     const propagation = await this.collect(client, change.rows, startedAt, untilEnforced).catch(
       () => ({
         instances: 0,
-        // At least this process has not acknowledged.
+        // The acknowledgements are unknown, so the change must not count as confirmed.
         silentInstances: Math.max(1, expected.length),
         effectiveAfterMs: 0,
       }),
@@ -105,7 +105,8 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * The processes that a change concerns. A process that was silent for longer refuses issued keys.
+   * Reads the processes seen within `STALE_AFTER_MS`. Any other process refuses issued keys, so it
+   * need not acknowledge a change.
    */
   private async findLiveInstances(client: ListeningClient): Promise<LiveInstances> {
     const rows = await client.query<{ id: string; digest: string | null; proof: string | null }>(
@@ -127,7 +128,7 @@ export class KeyPropagation implements OnApplicationShutdown {
   /**
    * Waits until every expected process has acknowledged the revisions. An unproven process may have
    * other root keys, so its acknowledgements are ignored: it applies the change or refuses issued
-   * keys within `STALE_AFTER_MS`. If nothing else is missing, `untilEnforced` waits for that time.
+   * keys within `STALE_AFTER_MS`. With `untilEnforced`, this method waits that long for it.
    */
   private async collect(
     client: ListeningClient,
@@ -147,7 +148,7 @@ export class KeyPropagation implements OnApplicationShutdown {
     };
     let { expected, unproven } = await this.findLiveInstances(client);
     for (;;) {
-      // Acknowledgements that have arrived meanwhile need no query.
+      // While acknowledgements keep arriving, the instances need not be read again.
       while (expected.some(isSilent) && (await waitUntil(deadline)));
       const silentInstances = expected.filter(isSilent).length;
       const isUncertain = untilEnforced && silentInstances === 0 && unproven.length > 0;
@@ -161,7 +162,7 @@ export class KeyPropagation implements OnApplicationShutdown {
       }
       if (isUncertain) await waitUntil(enforcedAt);
       const live = await this.findLiveInstances(client);
-      // A process that started later has read the changed keys.
+      // Ignore processes that have started since: they have read the changed keys.
       expected = live.expected.filter((id) => expected.includes(id));
       unproven = live.unproven.filter((id) => unproven.includes(id));
     }
@@ -170,7 +171,7 @@ export class KeyPropagation implements OnApplicationShutdown {
   private reportUnproven(instances: readonly string[]): void {
     const ids = instances.slice(0, 5).join(', ');
     this.logger.warn(
-      `Instances without a root key of this process: ${instances.length} (${ids}). Restart them with the current root key, or look for forged rows in \`instances\``,
+      `Instances that do not prove a shared root key: ${instances.length} (${ids}). If they are yours, restart them with the current root key. Otherwise, their rows in \`instances\` are forged`,
     );
   }
 }

@@ -10,7 +10,7 @@ const PAGE_SIZE = 500;
 // Each transaction locks the audit trail, so a larger one would delay other writes.
 const MAX_KEYS_PER_CHANGE = 500;
 
-/** A key of the tree below the key to revoke, read under a row lock. */
+/** The key to revoke, or a key that it issued directly or through others. Its row is locked. */
 interface TreeKey extends KeyRevision {
   readonly name: string;
   readonly isRevoked: boolean;
@@ -18,7 +18,7 @@ interface TreeKey extends KeyRevision {
   readonly hasEnded: boolean;
 }
 
-/** `announce`: an earlier request has revoked it, perhaps without confirmation by all processes. */
+/** `announce`: an earlier request revoked the key, but perhaps not all processes confirmed it. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */
@@ -29,8 +29,8 @@ interface Step {
 }
 
 /**
- * Revokes a key and, unless they are kept, all keys below it. Large trees take several
- * transactions: call `revokeNext` and, after each commit, `accept`, until `isOver`.
+ * Revokes a key and, without `keepIssuedKeys`, all keys that it issued, directly or through others.
+ * Takes several transactions if needed: until `isOver`, call `revokeNext`, commit, call `accept`.
  */
 export class KeyRevocation {
   /** The rows that every process has to acknowledge. */
@@ -50,7 +50,7 @@ export class KeyRevocation {
     return this.position.issuers.length === 0;
   }
 
-  /** Keys below the key that this request has revoked. */
+  /** The keys that this request has revoked, except for the key that the caller named. */
   get revokedKeys(): NamedApiKey[] {
     return this.select('revoke', this.keys)
       .filter(({ id }) => id !== this.id)
@@ -62,8 +62,8 @@ export class KeyRevocation {
   }
 
   /**
-   * Revokes the key itself, then the keys below it. Changes nothing in memory: a transaction that
-   * was rolled back can be repeated.
+   * Revokes the key itself, or the next keys that it issued. Leaves this object unchanged, so that
+   * a transaction that was rolled back can be repeated.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revokeNext(change: KeyChange): Promise<Step> {
@@ -97,7 +97,7 @@ export class KeyRevocation {
     if (!this.keys.has(this.id)) keys.set(this.id, await this.lockFirst(change));
     let { position } = this;
     while (position.issuers.length > 0 && keys.size < MAX_KEYS_PER_CHANGE) {
-      // Forged rows could form a cycle of issuers.
+      // Skip keys that were read before: forged rows could form a cycle of issuers.
       const isNew = (id: string) => !this.keys.has(id) && !keys.has(id);
       const page = await lockPage(position, change, isNew);
       for (const key of page.keys) keys.set(key.id, key);
@@ -106,7 +106,7 @@ export class KeyRevocation {
     return { keys, position };
   }
 
-  /** Only once: later, the caller's own key may be revoked. */
+  /** Runs in the first transaction only, which may revoke the caller's own key. */
   private async lockFirst(change: KeyChange): Promise<TreeKey> {
     const { caller, id, input } = this;
     await lockKeys(caller, { ids: [id], includeAdmins: !caller.isRoot }, change);
@@ -124,8 +124,8 @@ export class KeyRevocation {
     { prisma, now }: KeyChange,
   ): Promise<KeyRevision[]> {
     const { reason } = this.input;
-    const withIssuer = `with the key ${this.id} that has issued it`;
-    const reasonOfIssued = reason === undefined ? withIssuer : `${reason} (${withIssuer})`;
+    const cause = `revoked together with key ${this.id}`;
+    const reasonOfIssued = reason === undefined ? cause : `${reason} (${cause})`;
     return prisma.$queryRaw<KeyRevision[]>`
       UPDATE api_keys
       SET revoked_at = ${now}, revoked_by = ${actorOf(this.caller)},
@@ -138,7 +138,7 @@ function nameOf({ id, name }: TreeKey): NamedApiKey {
   return { id, name };
 }
 
-/** Protects the last key that can manage keys; retiring keys do not count. */
+/** Refuses a revocation that leaves no active key with `keys:write`; retiring keys do not count. */
 async function refuseLastWayIn(
   id: string,
   keepIssuedKeys: boolean,
@@ -160,15 +160,15 @@ async function refuseLastWayIn(
 }
 
 /**
- * A position among all keys below a key, issuers before the keys that they have issued. Each issuer
- * is locked or has ended before its keys are read, so concurrent creations are found.
+ * A position in the breadth-first traversal of issued keys. Before the keys of an issuer are read,
+ * the issuer is locked or no longer valid, so that no concurrent creation is missed.
  */
 interface Position {
   /** Empty when all keys have been read. */
   readonly issuers: readonly string[];
-  /** The keys of the next level found so far. */
+  /** The keys of the next level that have been found so far. */
   readonly found: readonly string[];
-  /** The last key read of the current issuers. */
+  /** The id of the last key on the previous page; empty before the first page. */
   readonly last: string;
 }
 

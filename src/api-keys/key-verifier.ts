@@ -19,12 +19,12 @@ export type KeyVerdict =
       readonly keyId: string | null;
     };
 
-/** Returns the key's id for logs, if it is or was a key. */
+/** Returns the id of a known key, valid or not, for logs; null for any other text. */
 export function keyIdOf(verdict: KeyVerdict): string | null {
   return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
 }
 
-/** A placeholder for unknown keys, so that checking one does the same work. */
+/** Stands for an unknown key, so that its check takes as long as that of an issued key. */
 const UNKNOWN_KEY: IssuedKey = {
   id: '',
   digest: '',
@@ -60,8 +60,9 @@ export class KeyVerifier {
   }
 
   /**
-   * Checks a key from an address. Whatever the outcome, the work is one checksum, one digest, one
-   * look-up, one network check, and one constant-time comparison per root key.
+   * Verifies a key sent from an IP address. So that timing reveals nothing, each call computes one
+   * checksum and one digest, and does one look-up, one network check, and one constant-time
+   * comparison per root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
@@ -84,7 +85,7 @@ export class KeyVerifier {
   ): KeyVerdict {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
-    // Before the first refusal: reading the clock dominates the rest.
+    // Read the clock before any refusal: it takes so long that timing would reveal the outcome.
     const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };

@@ -31,7 +31,7 @@ describe('the network check', () => {
   const ipv4 = fc.ipV4();
   const mapped = ipv4.map((address) => `::ffff:${address}`);
   const zoned = fc.ipV6().map((address) => `${address}%eth0`);
-  // Few bits that differ, so that many addresses are within.
+  // These addresses share 16 bits, so that many of them are inside the generated blocks.
   const near = fc.nat({ max: 0xffff }).map((low) => `10.0.${low >> 8}.${low & 0xff}`);
   const address = fc.oneof(ipv4, near, fc.ipV6(), mapped, zoned, fc.string());
   const block = fc.oneof(
@@ -69,21 +69,21 @@ describe('an address', () => {
   const networks = toNetworkSet(['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32']);
 
   it.each(['10.1.2.3', '192.0.2.7', '2001:db8:1::1', '::ffff:10.1.2.3', '::ffff:a01:203'])(
-    '%s is within',
+    '%s is in the set of networks',
     (address) => {
       expect(networks.contains(address)).toBe(true);
     },
   );
 
   it.each(['11.0.0.1', '192.0.2.8', '2001:db9::1', '::1', '', 'unknown', '10.0.0.1, 10.0.0.2'])(
-    '"%s" is not',
+    '"%s" is not in the set of networks',
     (address) => {
       expect(networks.contains(address)).toBe(false);
     },
   );
 });
 
-describe('a network of a network', () => {
+describe('isPartOf', () => {
   it.each([
     ['10.1.0.0/16', '10.0.0.0/8', true],
     ['10.0.0.0/8', '10.0.0.0/8', true],
@@ -92,7 +92,7 @@ describe('a network of a network', () => {
     ['0.0.0.0/0', '10.0.0.0/8', false],
     ['2001:db8:1::/48', '2001:db8::/32', true],
     ['::ffff:10.0.0.0/128', '10.0.0.0/8', false],
-  ])('%s in %s: %s', (inner, outer, expected) => {
+  ])('compares %s with %s: %s', (inner, outer, expected) => {
     expect(isPartOf(inner, ['198.51.100.0/24', outer])).toBe(expected);
   });
 });

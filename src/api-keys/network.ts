@@ -17,15 +17,15 @@ interface AddressRange {
 
 const EMPTY_RANGE: AddressRange = { first: -2n, last: -3n };
 const BEYOND_ALL: AddressRange = { first: 1n << 128n, last: 1n << 128n };
-// Half of 128: more ranges than a key can have.
+// The first step of a search in up to 127 ranges. A key has at most 100 networks.
 const MIN_FIRST_STEP = 64;
 
 /**
- * A set of addresses. `contains` takes the same time for every set of up to 127 ranges: the network
- * check of a stolen key must not differ from that of an unknown one.
+ * A set of addresses. `contains` takes the same time for every set of up to 127 ranges: timing must
+ * not distinguish a stolen key, used from a foreign network, from an unknown one.
  */
 export class NetworkSet {
-  /** Disjoint and ascending, after an empty one where every search can end. */
+  /** Disjoint and ascending. The first is empty: searches for lower addresses end there. */
   private readonly ranges: readonly AddressRange[];
   private readonly firstStep: number;
 
@@ -50,7 +50,7 @@ export class NetworkSet {
   }
 }
 
-/** Drops ranges that lie within another: CIDR blocks never overlap otherwise. */
+/** Drops ranges inside another range: CIDR blocks cannot overlap in any other way. */
 function merge(ranges: readonly AddressRange[]): AddressRange[] {
   const merged: AddressRange[] = [];
   for (const range of ranges.toSorted(byFirstThenLongest)) {
@@ -72,11 +72,11 @@ const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
 const NOT_AN_ADDRESS = -1n;
 
-/** For keys that may be used from anywhere, whatever the server knows of the address. */
+/** Contains every address, and texts that are no address: for keys that may be used anywhere. */
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 
-// Parsing takes 2 µs, and a client sends many requests from one address.
+// Cached, because parsing takes 2 µs and a client sends many requests from one address.
 const MAX_PARSED_ADDRESSES = 10_000;
 const parsedAddresses = new Map<string, bigint>();
 
@@ -113,7 +113,7 @@ function toNumber(address: string): bigint {
 }
 
 function parseAddress(address: string): bigint {
-  // ipaddr.js also takes `10.1` and `0x7f.1`.
+  // `ipaddr.parse` would also accept `10.1` and `0x7f.1`.
   if (isIP(address) === 0) return NOT_AN_ADDRESS;
   const [withoutZone = ''] = address.split('%', 1);
   return numberOf(ipaddr.parse(withoutZone));

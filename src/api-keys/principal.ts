@@ -3,7 +3,7 @@ import type { UserField } from '../users/user.schemas.js';
 import type { Scope } from './scopes.js';
 
 const budgetSchema = z.object({
-  /** The owner: the key itself, the first key of its succession, or an issuer. */
+  /** The owner of the budget: the key itself, its first predecessor, or an issuer. */
   keyId: z.string(),
   /** Requests per minute; undefined for the server's default. */
   rateLimit: z.int().positive().optional(),
@@ -13,9 +13,9 @@ const budgetsSchema = z.array(budgetSchema).min(1);
 /** A rate limit shared by one or more keys. */
 export type Budget = z.infer<typeof budgetSchema>;
 
-/** The caller that a key has identified. */
+/** A caller, identified by its key. */
 export interface Principal {
-  /** Names the key in logs; not secret. */
+  /** Identifies the key in logs; not secret. */
   readonly keyId: string;
   /** Whether it is a root key, which holds every scope. */
   readonly isRoot: boolean;
@@ -28,17 +28,17 @@ export interface Principal {
   readonly budgets: readonly Budget[];
   /** When the key got a successor, in milliseconds since the epoch. */
   readonly deprecatedSince?: number | undefined;
-  /** The end of the grace period in milliseconds since the epoch, if it is settled. */
+  /** When a key with a successor stops being valid, in milliseconds since the epoch. */
   readonly sunsetAt?: number | undefined;
 }
 
-/** A principal that changes keys, for the audit trail. */
+/** A principal that changes keys. */
 export interface KeyAdmin extends Principal {
   /** The person that the principal claims to act for; not verified. */
   readonly actingUser?: string | undefined;
 }
 
-/** The actor in the audit trail. It begins with the verified id: no acting user can fake a key. */
+/** Returns the actor for the audit trail. A caller cannot forge the id of the key in it. */
 export function actorOf({ keyId, actingUser }: KeyAdmin): string {
   return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
 }
@@ -58,7 +58,7 @@ export function ownBudget(keyId: string, rateLimit: number | null | undefined): 
   return { keyId, rateLimit: rateLimit ?? undefined };
 }
 
-/** Whether a key, or the first key of its succession, was issued by a key. */
+/** Whether an issued key created this key or its first predecessor. */
 export function isBoundedByIssuer(holder: BudgetHolder): boolean {
   return budgetsOf(holder).length > 1;
 }

@@ -42,7 +42,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching = watchRootKeyFile(path, { refuseWeak }, (file) => this.replaceKeys(file));
   }
 
-  // Not earlier: a key removed while the process drains must be refused.
+  // Stops in the last shutdown hook: until then, the server must refuse keys removed from the file.
   onApplicationShutdown(): void {
     this.stopWatching?.();
   }

@@ -61,7 +61,7 @@ describe('AuditChain', () => {
     const forged = trail(3);
     const [event] = trail(1);
     if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };
-    expect(problems(forged)).toEqual(['1 was changed', '2 does not follow the event before it']);
+    expect(problems(forged)).toEqual(['1 was changed', '2 lacks the hash of the previous event']);
   });
 
   it('finds missing events', () => {
@@ -75,7 +75,7 @@ describe('AuditChain', () => {
   it('finds a truncated or rebuilt trail by an earlier head', () => {
     const { head } = verify(trail(4));
     expect(problems(trail(6), head)).toEqual([]);
-    expect(problems(trail(3), head)).toEqual(['4 is not the one that the given head names']);
+    expect(problems(trail(3), head)).toEqual(['4 does not match the given head']);
     expect(problems(trail(6), `4:${'0'.repeat(64)}`)).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent } from '../generated/prisma/client.js';
 
-/** The previous hash of the first event. */
+/** `previousHash` of the first event. */
 export const GENESIS_HASH = '0'.repeat(64);
 
 /**
@@ -11,7 +11,7 @@ export const GENESIS_HASH = '0'.repeat(64);
 export class AuditChain {
   private previousHash = GENESIS_HASH;
   private sequence = 0n;
-  private hasMetHead = false;
+  private hasFoundHead = false;
   /** Events that were changed or are missing. */
   readonly faults: { readonly sequence: number; readonly problem: string }[] = [];
 
@@ -32,19 +32,19 @@ export class AuditChain {
       const last = event.sequence - 1n;
       this.report(expected, last > expected ? `missing, up to ${last}` : 'missing');
     } else if (hex(event.previousHash) !== this.previousHash) {
-      this.report(event.sequence, 'does not follow the event before it');
+      this.report(event.sequence, 'lacks the hash of the previous event');
     }
     if (hashOf(event) !== hex(event.hash)) this.report(event.sequence, 'was changed');
     this.sequence = event.sequence;
     this.previousHash = hex(event.hash);
-    if (this.head === this.expectedHead) this.hasMetHead = true;
+    if (this.head === this.expectedHead) this.hasFoundHead = true;
   }
 
-  /** Call it after the last event. */
+  /** Checks that the trail contained `expectedHead`. Call it after the last event. */
   finish(): void {
-    if (this.expectedHead === undefined || this.hasMetHead) return;
+    if (this.expectedHead === undefined || this.hasFoundHead) return;
     const [sequence = '0'] = this.expectedHead.split(':', 1);
-    this.report(BigInt(sequence), 'is not the one that the given head names');
+    this.report(BigInt(sequence), 'does not match the given head');
   }
 
   private report(sequence: bigint, problem: string): void {

@@ -50,7 +50,7 @@ export const listAuditEventsSchema = z.strictObject({
   limit: pageLimitQuerySchema,
   cursor: z
     .string()
-    .regex(/^\d{1,18}$/, 'must be the nextCursor of the page before')
+    .regex(/^\d{1,18}$/, 'must be the `nextCursor` of the previous page')
     .optional()
     .meta({ description: '`nextCursor` of the previous page.' }),
 });
@@ -64,7 +64,7 @@ export const auditReportSchema = z
       .meta({ description: 'Events that were changed or are missing.' }),
     inconsistentKeys: z
       .array(z.string())
-      .meta({ description: 'Keys that differ from their last event, or have none.' }),
+      .meta({ description: 'Keys that differ from their last event, have none, or were deleted.' }),
   })
   .meta({ id: 'AuditReport' });
 

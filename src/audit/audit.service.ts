@@ -11,7 +11,7 @@ import type {
 
 const PAGE_SIZE = 1000;
 const KEYS_PAGE_SIZE = 500;
-/** The prefix of a user's id in a subject. Other subjects are ids of keys. */
+/** The prefix of subjects that are users. All other subjects are ids of keys. */
 const USER_SUBJECT = 'user:';
 
 @Injectable()
@@ -49,8 +49,8 @@ export class AuditService {
   }
 
   /**
-   * Finds events that were changed or are missing, and keys that differ from their events. Users
-   * change too often for a comparison of their rows.
+   * Finds events that were changed or are missing, and keys that differ from their events. Does not
+   * compare users, because their rows change too often.
    * @param expectedHead the head of an earlier report, which the trail must contain
    */
   async verify(expectedHead?: string): Promise<AuditReport> {
@@ -71,26 +71,26 @@ export class AuditService {
     };
   }
 
-  /** Also finds a truncated end, which the chain does not show, by the keys that have events. */
+  /** Returns keys that differ from their last event, as after a deletion of the latest events. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
     const inconsistent: string[] = [];
     let page: { readonly id: string; readonly isInconsistent: boolean }[] = [];
     do {
-      // Null at first: a forged key may have an empty id.
+      // Starts with null, not with an empty text, because a forged key may have an empty id.
       const last = page.at(-1)?.id ?? null;
-      // In pages, to keep statements short. Each page reads keys and events in one snapshot.
+      // Reads pages to keep statements short. A page compares keys and events in one snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
           -- Columns added later are not in older events.
-          SELECT FROM jsonb_each(event.after::jsonb) AS said (name, value)
-          WHERE current.fields -> said.name IS DISTINCT FROM said.value
+          SELECT FROM jsonb_each(event.after::jsonb) AS recorded (name, value)
+          WHERE current.fields -> recorded.name IS DISTINCT FROM recorded.value
         ) AS "isInconsistent"
         FROM api_keys AS key
         LEFT JOIN LATERAL (
           SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
         ) AS event ON true
-        -- Made once for each key, and not for each of its fields.
+        -- OFFSET 0 makes PostgreSQL convert each key once, and not once for each of its fields.
         CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
         WHERE ${last}::text IS NULL OR key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
       for (const { id, isInconsistent } of page) {

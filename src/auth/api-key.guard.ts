@@ -21,8 +21,8 @@ export type KeyedRequest = FastifyRequest & { readonly principal: Principal };
 
 /**
  * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
- * `request.principal`. Otherwise: 401 for any invalid key, 403 for the scope, 429 over a limit, 503
- * while issued keys cannot be verified.
+ * `request.principal`. Refuses an invalid key with 401, a key without the scope with 403, a key
+ * over a limit with 429, and an issued key with 503 while the key cache is out of date.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -34,7 +34,7 @@ export class ApiKeyGuard implements CanActivate {
     private readonly failures: WrongKeyLimit,
   ) {}
 
-  // A promise only if it has to wait: a promise costs more than the check of a key.
+  // Returns a promise only if it waits for Redis: a promise costs more than the check of a key.
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
@@ -60,7 +60,7 @@ export class ApiKeyGuard implements CanActivate {
 
   private authorize({ scopes }: Principal, context: ExecutionContext): true {
     const access = accessOf(context, this.reflector);
-    // A guard on a route with another declaration, or none, is a mistake: stay closed.
+    // This guard was used without `@RequiresApiKey`. Refuse, because no scope is declared.
     if (access?.kind !== 'api-key') throw new ProblemException('ACCESS_NOT_DECLARED');
     if (scopes.includes(access.scope)) return true;
     throw new ProblemException('INSUFFICIENT_SCOPE', { requiredScope: access.scope });
@@ -68,8 +68,8 @@ export class ApiKeyGuard implements CanActivate {
 }
 
 /**
- * Announces that the caller's key has a successor: `Deprecation` since when (RFC 9745), and
- * `Sunset` until when the key is valid (RFC 8594), unknown for root keys.
+ * For a key with a successor, sets `Deprecation` (RFC 9745) to the time of its rotation, and
+ * `Sunset` (RFC 8594) to the end of its validity. That end is unknown for root keys.
  */
 function announceRetirement({ deprecatedSince, sunsetAt }: Principal, reply: FastifyReply): void {
   if (deprecatedSince !== undefined) {

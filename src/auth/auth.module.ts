@@ -13,7 +13,7 @@ import { UserGuard } from './user.guard.js';
   imports: [AccessTokensModule, KeyVerificationModule, LimitsModule, UsersModule],
   controllers: [AuthController],
   providers: [ApiKeyGuard, UserGuard, { provide: APP_GUARD, useClass: ClosedByDefaultGuard }],
-  // Nest creates a guard in the module of its controller, so those modules need its dependencies.
+  // Nest resolves a guard's dependencies in the modules of the controllers that use the guard.
   exports: [ApiKeyGuard, KeyVerificationModule, LimitsModule],
 })
 export class AuthModule {}

@@ -8,7 +8,7 @@ type Access =
   | { readonly kind: 'api-key'; readonly scope: Scope }
   | { readonly kind: 'user' };
 
-/** Set by `@Public()`, `@RequiresApiKey(scope)` and `@RequiresUser()`: use those. */
+/** A route's access. Set it with `@Public()`, `@RequiresApiKey(scope)` or `@RequiresUser()`. */
 export const DeclaredAccess = Reflector.createDecorator<Access>();
 
 /** Returns the access that a handler, or else its controller, declares. */

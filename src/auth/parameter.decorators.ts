@@ -15,7 +15,7 @@ export const UserId = createParamDecorator(
 );
 
 /**
- * Creates a decorator for parameters from an optional header, which it also documents.
+ * Creates a parameter decorator that reads an optional header, and adds it to the OpenAPI document.
  * @throws ProblemException `INVALID_REQUEST` if the schema rejects the header
  */
 export function optionalHeader(name: string, schema: z.ZodType<string>, description: string) {

@@ -14,11 +14,11 @@ interface RouteOptions {
   readonly description: string;
   /** The body of a successful response. Without it, the status is 204. */
   readonly response?: z.ZodType;
-  /** The body of a 503 that is no problem. */
+  /** The body of a 503 response that is not a problem document. */
   readonly unavailable?: z.ZodType;
-  /** The success status, unless it is the usual one of the method. */
+  /** Replaces the default status of a response with a body: 201 for POST, otherwise 200. */
   readonly status?: number;
-  /** The route's own problems. Those of keys, limits, parameters and bodies are derived. */
+  /** Errors specific to this route. Those of access, limits and validation need no declaration. */
   readonly problems?: readonly ProblemCode[];
 }
 
@@ -44,7 +44,7 @@ export function Route(
     documented(status, response),
     ...(unavailable ? [documented(503, unavailable)] : []),
     ApiExtension(PROBLEMS_EXTENSION, problems),
-    // For handlers that return JSON text.
+    // Some handlers return JSON text, which Fastify would otherwise send as text/plain.
     ...(response ? [Header('content-type', 'application/json; charset=utf-8')] : []),
   );
 }

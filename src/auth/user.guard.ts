@@ -5,14 +5,14 @@ import { ProblemException } from '../problems/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The id of the verified user; null on other routes. */
+    /** The user id in the verified access token; null on routes without one. */
     userId: string | null;
   }
 }
 
 /**
  * Admits a request with a user's access token for this backend (`Authorization: Bearer`, RFC 6750),
- * and sets `request.userId`. Refuses any other request with 401.
+ * and sets `request.userId`. Otherwise responds 401, or 503 if it cannot verify tokens.
  */
 @Injectable()
 export class UserGuard implements CanActivate {

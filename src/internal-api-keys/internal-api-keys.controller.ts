@@ -40,7 +40,7 @@ import { UsageService } from '../usage/usage.service.js';
 const IdempotencyKey = optionalHeader(
   'Idempotency-Key',
   idempotencyKeySchema,
-  'A repetition within a day with the same value creates no second key.',
+  'If the request is repeated with the same value within a day, no second key is created.',
 );
 
 @ApiTags('keys')
@@ -118,7 +118,7 @@ export class InternalApiKeysController {
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ) {
     const checked = await this.keys.check(input);
-    // Guesses here count like guesses in the header.
+    // A guessed key in the body counts like a guessed key in the header.
     if (checked.keyId === null) this.failures.count(ip);
     return checked;
   }
@@ -141,7 +141,7 @@ export class InternalApiKeysController {
   @Route('POST', 'api-keys/:id/rotate', 'keys:write', {
     summary: 'Rotate a key',
     description:
-      'Issues a successor with the same rights. The key stays valid for the grace period.',
+      'Issues a successor with the same rights. The old key stays valid for the grace period.',
     response: rotatedApiKeySchema,
     problems: [
       'API_KEY_NOT_FOUND',
@@ -163,7 +163,7 @@ export class InternalApiKeysController {
   @Route('POST', 'api-keys/:id/revoke', 'keys:write', {
     status: 200,
     summary: 'Revoke a key',
-    description: 'Ends the key, and reports whether every instance already refuses it.',
+    description: 'Revokes the key, and reports whether every instance already refuses it.',
     response: revokedApiKeySchema,
     problems: ['API_KEY_NOT_FOUND', 'LAST_WAY_IN'],
   })

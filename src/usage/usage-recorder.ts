@@ -16,12 +16,12 @@ import { UsageCounts } from './usage-counts.js';
 
 const FLUSH_INTERVAL_MS = 5000;
 const MAX_ROWS_PER_STATEMENT = 1000;
-// About 20 MB.
+// Bounds the memory of the counts to about 20 MB.
 const MAX_COUNTS = 50_000;
 const MAX_ROWS_PER_PURGE = 10_000;
 /** The key id for requests with a missing or unknown key. */
 const NO_KEY = 'none';
-// A refused request is no use of the key.
+// With these outcomes, a request does not change the last use of its key.
 const REFUSALS: ReadonlySet<AttemptOutcome> = new Set([...KEY_REFUSALS, 'unverifiable']);
 
 interface LastUse {
@@ -32,9 +32,9 @@ interface LastUse {
 }
 
 /**
- * Records the requests and the last use of each key, and saves them every 5 s and at shutdown: no
- * request writes to the database. It saves whole counts, so that a repeated write counts nothing
- * twice. A crash loses 5 s.
+ * Counts the requests of each key and records its last use. Saves both every 5 s and at shutdown,
+ * so that no request waits for a write; a crash loses up to 5 s. Saves totals rather than
+ * increments, so that a repeated write counts nothing twice.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
@@ -50,7 +50,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    /** The database's clock, by which idle keys are found. */
+    /** Provides the database's time: SQL compares last uses with it to find idle keys. */
     private readonly keySync: KeySync,
     config: ConfigService<Environment, true>,
   ) {
@@ -91,7 +91,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async saveLastUses(): Promise<void> {
-    // In one order, so that two processes do not deadlock.
+    // Sorted, so that all processes lock the rows in the same order and do not deadlock.
     const uses = [...this.lastUses.values()].toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
     for (const batch of batchesOf(uses)) {
       await this.prisma.$executeRaw`
@@ -102,7 +102,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
           SET last_used_at = excluded.last_used_at, source = excluded.source, client_name = excluded.client_name
           WHERE excluded.last_used_at > api_key_uses.last_used_at`;
       const saved = new Set(batch);
-      // Keeps later uses, which arrived meanwhile.
+      // Keeps uses that were recorded while the statement ran.
       this.lastUses = new Map([...this.lastUses].filter(([, use]) => !saved.has(use)));
     }
   }
@@ -125,10 +125,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async purgeOldHours(): Promise<void> {
     if (Date.now() - this.purgedAt < HOUR_MS) return;
-    // The role of this process may not delete rows.
+    // A function of the owner, because the role of this process may not delete rows.
     const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
       SELECT purge_api_key_usage(${MAX_ROWS_PER_PURGE}::int) AS purged`;
-    // The next flush deletes further rows.
+    // If this purge reached its maximum, the next flush continues.
     if (purged < MAX_ROWS_PER_PURGE) this.purgedAt = Date.now();
   }
 }

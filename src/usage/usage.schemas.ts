@@ -26,7 +26,7 @@ export const usageQuerySchema = z
   }))
   .refine(isWithinBounds, {
     path: ['from'],
-    message: `must be before to, and no more than ${MAX_DAYS} days`,
+    message: `must be earlier than \`to\`, by at most ${MAX_DAYS} days`,
   });
 
 const countSchema = z.int().min(0);
@@ -81,6 +81,6 @@ function startOfHour(time: Date): Date {
 
 function isWithinBounds({ from, to }: { from: Date; to: Date }): boolean {
   const days = (to.getTime() - from.getTime()) / DAY_MS;
-  // One more, because the period begins on the hour.
+  // One hour more than `MAX_DAYS`, because `from` is rounded down to the hour.
   return days > 0 && days < MAX_DAYS + 1 / 24;
 }

@@ -5,7 +5,7 @@ import type { Usage, UsageQuery } from './usage.schemas.js';
 
 type UsageOfHour = Usage['hours'][number];
 
-/** Reads the usage of keys over all processes. */
+/** Reads the usage of keys, added up over all processes. */
 @Injectable()
 export class UsageService {
   constructor(private readonly prisma: PrismaService) {}

@@ -7,9 +7,9 @@ const RECEIVED = 'received';
 
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
-  /** Oldest first. Those of other processes' changes arrive here too. */
+  /** Oldest first. Deleted after 10 s, since those of other processes' changes arrive here too. */
   private readonly received = new Map<string, number>();
-  // The number of waiting changes is not limited.
+  // Disables the warning about a leak: any number of changes may wait at the same time.
   private readonly events = new EventEmitter().setMaxListeners(0);
 
   constructor(private readonly authenticator: MessageAuthenticator) {}
@@ -20,13 +20,13 @@ export class Acknowledgements {
     if (!this.authenticator.isAuthentic(acknowledgement, payload.slice(end + 1))) return;
     const now = performance.now();
     this.forgetBefore(now - KEPT_FOR_MS);
-    // Reinserted at the end, so that the oldest stay in front.
+    // Delete first: a map would keep the old position, but the order must be that of arrival.
     this.received.delete(acknowledgement);
     this.received.set(acknowledgement, now);
     this.events.emit(RECEIVED);
   }
 
-  /** Returns when an instance had acknowledged all the revisions; undefined if it has not. */
+  /** Returns the time at which an instance had acknowledged all `keys`; undefined if it has not. */
   timeOf(instance: string, keys: readonly KeyRevision[]): number | undefined {
     let latest = -Infinity;
     for (const key of keys) {

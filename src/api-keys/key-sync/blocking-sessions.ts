@@ -9,8 +9,8 @@ type BlockingSession = {
   readonly ended: boolean;
 };
 
-// Includes indirect blockers in the lock queue. Ending sessions of the own role needs no right;
-// ending others would be an error.
+// Includes sessions that block a blocker. `pg_terminate_backend` fails for sessions of another
+// role, so those are only reported.
 const END_BLOCKERS = `
   WITH RECURSIVE blocker (pid) AS (
     SELECT unnest(pg_blocking_pids($1::int))
@@ -22,13 +22,13 @@ const END_BLOCKERS = `
   FROM blocker JOIN pg_stat_activity USING (pid)
   WHERE pid NOT IN ($1::int, pg_backend_pid())`;
 
-/** Ends database sessions that keep a session waiting for a lock. */
+/** Terminates sessions that block a revocation, over a connection that is open already. */
 export class BlockingSessions {
   private readonly logger = new Logger(BlockingSessions.name);
 
   constructor(private readonly client: ListeningClient) {}
 
-  /** @param pid the server process id of the waiting session */
+  /** @param pid the backend process id of the blocked session */
   async end(pid: number): Promise<void> {
     const sessions = await this.client.query<BlockingSession>(END_BLOCKERS, [pid]);
     for (const { pid: blocker, role, name, address, ended } of sessions) {

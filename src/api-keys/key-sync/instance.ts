@@ -10,7 +10,7 @@ export interface KeyRevision {
 /** This process as one of the instances that cache keys. */
 export class Instance {
   readonly id = randomBytes(8).toString('hex');
-  /** Stored as a digest, so that no other process can refresh or remove this row. */
+  /** Protects this instance's row: a process must know the secret to refresh or remove the row. */
   readonly secret = randomBytes(32).toString('hex');
   private readonly secretDigest = hash('sha256', this.secret, 'hex');
 
@@ -20,19 +20,19 @@ export class Instance {
     readonly keyEnvironment: KeyEnvironment,
   ) {}
 
-  /** Proves to other instances that the row is genuine. Changes with the root keys. */
+  /** The signature that shows others that the row is genuine. Changes with the root keys. */
   get proof(): string {
     return this.authenticator.sign(describeInstance(this.id, this.secretDigest));
   }
 
-  /** The notification that this process has applied a revision of a key. */
+  /** Returns a signed notification that this process has applied a revision of a key. */
   acknowledge(key: KeyRevision): string {
     const acknowledgement = describeAcknowledgement(this.id, key);
     return `${acknowledgement} ${this.authenticator.sign(acknowledgement)}`;
   }
 }
 
-/** The text that an instance's proof signs. With the digest, an old proof fits no other secret. */
+/** The text that a proof signs. With the digest, a proof cannot be reused for another secret. */
 export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }

@@ -27,7 +27,7 @@ export interface IssuedKeyRow {
   readonly rotated_at: number | null;
 }
 
-/** Reads rows. Values that many keys share are stored once. */
+/** Converts rows to keys. Equal scopes, fields, networks and budgets are one object in memory. */
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);
@@ -68,28 +68,28 @@ class Interned<Source, Value> {
   constructor(private readonly make: (source: Source) => Value) {}
 
   get(source: Source): Value {
-    const name = JSON.stringify(source);
-    const known = this.known.get(name) ?? { value: this.make(source) };
-    this.known.set(name, known);
+    const json = JSON.stringify(source);
+    const known = this.known.get(json) ?? { value: this.make(source) };
+    this.known.set(json, known);
     return known.value;
   }
 }
 
-// Words of a newer version grant nothing.
-function toScopes(words: readonly string[]): readonly Scope[] {
-  return SCOPES.filter((scope) => words.includes(scope));
+// Ignores scopes that this release does not know, which a newer release has written.
+function toScopes(stored: readonly string[]): readonly Scope[] {
+  return SCOPES.filter((scope) => stored.includes(scope));
 }
 
-function toUserFields(words: readonly string[]): ReadonlySet<UserField> | undefined {
-  if (words.length === 0) return undefined;
-  return new Set(USER_FIELDS.filter((field) => words.includes(field)));
+function toUserFields(stored: readonly string[]): ReadonlySet<UserField> | undefined {
+  if (stored.length === 0) return undefined;
+  return new Set(USER_FIELDS.filter((field) => stored.includes(field)));
 }
 
-function toNetworks(words: readonly string[]): NetworkSet {
+function toNetworks(blocks: readonly string[]): NetworkSet {
   try {
-    return words.length === 0 ? ANYWHERE : toNetworkSet(words);
+    return blocks.length === 0 ? ANYWHERE : toNetworkSet(blocks);
   } catch {
-    // A row written by other means must not keep all others from being read.
+    // An invalid block, written by hand, must not make all other rows unreadable.
     return NOWHERE;
   }
 }

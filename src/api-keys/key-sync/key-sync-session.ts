@@ -7,7 +7,7 @@ import { ISSUED_KEY_COLUMNS, IssuedKeyReader, type IssuedKeyRow } from './issued
 import { ListeningClient } from './listening-client.js';
 import { NotificationQueue } from './notification-queue.js';
 
-/** The channel on which the trigger of `api_keys` notifies of a changed key. */
+/** The channel on which a trigger of the table `api_keys` sends the ids of changed keys. */
 export const CHANGES_CHANNEL = 'latchkey_api_keys';
 /** The channel on which instances acknowledge a change of a key. */
 export const ACKNOWLEDGEMENTS_CHANNEL = 'latchkey_key_acknowledgements';
@@ -27,19 +27,19 @@ export class KeySyncSession {
   private readonly client: ListeningClient;
   private readonly reader = new IssuedKeyReader();
   private readonly notifications = new NotificationQueue();
-  // A random name: other sessions see it before the instance has its row, and could take its id.
+  // A channel of this session only, on which no heartbeats of other processes arrive.
   private readonly heartbeatChannel = `latchkey_heartbeat_${randomBytes(8).toString('hex')}`;
   private isLoaded = false;
   private isReading = false;
 
-  /** @param onSynced the cache has every change committed before a time (`performance.now()`) */
+  /** @param onSynced called when the cache has every change committed before `at` (monotonic ms) */
   constructor(
     urls: DatabaseUrls,
     private readonly instance: Instance,
     private readonly cache: IssuedKeyCache,
     private readonly onSynced: (at: number) => void,
   ) {
-    // The command line reads the environment here: src/api-keys/api-keys.service.ts
+    // `ApiKeysService.requireMatchingServer` reads the environment from this name.
     const applicationName = `latchkey-key-sync ${instance.id} ${instance.keyEnvironment}`;
     this.client = new ListeningClient(urls, applicationName, {
       onNotification: (channel, payload) => {
@@ -80,9 +80,9 @@ export class KeySyncSession {
     const rows = await this.client.query(
       'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
     );
-    const [there] = fingerprintRows.parse(rows);
-    const here = this.cache.fingerprint;
-    if (there.count !== here.count || there.revisions !== here.revisions) await this.readAll();
+    const [table] = fingerprintRows.parse(rows);
+    const cache = this.cache.fingerprint;
+    if (table.count !== cache.count || table.revisions !== cache.revisions) await this.readAll();
   }
 
   /** Removes the row of this instance, so that no change waits for it, and closes. */
@@ -106,7 +106,7 @@ export class KeySyncSession {
         if (heartbeatSentAt !== undefined) this.onSynced(heartbeatSentAt);
       }
     } catch {
-      // The next session reads all keys.
+      // `KeySync` opens a new session, which reads all keys.
       this.close();
     } finally {
       this.isReading = false;
@@ -124,14 +124,14 @@ export class KeySyncSession {
 
   private async readAll(): Promise<void> {
     const seen = new Set<string>();
-    // A page at a time, so that requests are served in between.
+    // Read in pages, so that the event loop can handle requests in between.
     for (let last = '', isLast = false; !isLast;) {
       const keys = await this.select(`id > $1 ORDER BY id LIMIT ${PAGE_SIZE}`, last);
       this.cache.put(keys);
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // Keys created meanwhile are unknown here too.
+    // A key that was created during the read may be unseen too, so ask for its row.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

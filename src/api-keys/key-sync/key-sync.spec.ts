@@ -9,7 +9,7 @@ import { RootKeyStore } from '../root-key-store.js';
 import { KeySync } from './key-sync.js';
 import { MessageAuthenticator } from './message-authenticator.js';
 
-/** Fails to connect with an error. */
+/** Creates a `KeySync` whose attempts to connect fail with `error`. */
 function createKeySync(error: Error): KeySync {
   const config = new ConfigService<Environment, true>(
     parseEnvironment({

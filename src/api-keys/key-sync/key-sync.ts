@@ -26,16 +26,16 @@ export const STALE_AFTER_MS = 5000;
 
 /**
  * Keeps the cache of issued keys in sync with the database: reads all keys at start, listens to
- * changes, sends a heartbeat every 0.5 s, compares fingerprints, and reconnects.
+ * changes, sends a heartbeat every 0.5 s, checks the cache every 10 s, and reconnects.
  */
 @Injectable()
 export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(KeySync.name);
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** When the latest returned heartbeat was sent. */
+  /** The send time of the latest heartbeat that has come back. */
   private syncedAt = -Infinity;
-  // Unused before the first heartbeat: no issued key is admitted until then.
+  // The first heartbeat replaces it with the database's clock, before any issued key is admitted.
   private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
@@ -50,13 +50,13 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     this.instance = new Instance(authenticator, keyEnvironment);
   }
 
-  // Awaited, so that a listening process has the keys, unless the database is unavailable.
+  // Nest listens only afterwards, so requests find the keys, unless the database is unavailable.
   async onApplicationBootstrap(): Promise<void> {
     const session = await this.connect();
     this.running = this.run(session);
   }
 
-  // Not earlier, because requests in flight need it.
+  // Stops in the last shutdown hook, because in-flight requests need current keys.
   async onApplicationShutdown(): Promise<void> {
     this.stop.abort();
     await this.running;
@@ -100,7 +100,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
         this.report();
       });
       await session.open();
-      // Before reading, so that later changes wait for this process.
+      // Registers this instance before it reads the keys, so that later changes wait for it.
       await this.sendHeartbeat(session);
       await session.load();
       return session;
@@ -128,7 +128,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async sendHeartbeat(session: KeySyncSession): Promise<void> {
     const sentAt = performance.now();
-    // The latest possible time: a key must end early rather than late.
+    // Subtracts the send time, so that the clock is fast by the latency: keys never expire late.
     this.clockOffset = (await session.sendHeartbeat()) - sentAt;
   }
 

@@ -7,11 +7,11 @@ const QUERY_TIMEOUT_MS = 1500;
 
 export interface NotificationListener {
   onNotification(channel: string, payload: string): void;
-  /** The connection is closed for good. */
+  /** Called once, when the connection has ended. The client does not reconnect. */
   onEnd(): void;
 }
 
-/** A direct database connection that listens to channels. */
+/** A database connection that listens to channels, not through a transaction pooler. */
 export class ListeningClient {
   private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
@@ -35,7 +35,7 @@ export class ListeningClient {
     this.client.on('end', () => this.end());
   }
 
-  /** Connects and listens. @throws PooledSessionError, ConnectionError */
+  /** Connects and listens. @throws ConnectionError, or PooledSessionError behind a pooler */
   async listen(channels: readonly string[]): Promise<void> {
     try {
       await this.client.connectDirectly();
@@ -47,11 +47,11 @@ export class ListeningClient {
   }
 
   /**
-   * Returns the rows. Queries run one after another, because the driver deprecates its own queue.
+   * Returns the rows. Waits for preceding queries, because the query queue of pg is deprecated.
    */
   async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
     const result = this.latest.then(() => this.client.query<Row>(text, values));
-    // Queued queries must not time out one after another.
+    // After a failure, close: otherwise, the queued queries would time out one after another.
     this.latest = result.catch(() => this.close());
     return (await result).rows;
   }

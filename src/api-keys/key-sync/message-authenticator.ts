@@ -5,14 +5,14 @@ import { RootKeyStore } from '../root-key-store.js';
 
 const PURPOSE = 'latchkey: messages between processes, version 1';
 const KEY_BYTES = 32;
-// A notification has at most 8000 bytes.
+// Limits the signature: the payload of a notification must be shorter than 8000 bytes.
 const MAX_CODES = 16;
 const SEPARATOR = ',';
 
 /**
  * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the
- * root keys (RFC 5869), which the database never sees. There is a code for each root key, so that
- * instances verify each other during a rotation.
+ * root keys (RFC 5869), which the database never sees. A signature has a code for each root
+ * key, so that instances can verify each other during a rotation.
  */
 @Injectable()
 export class MessageAuthenticator {
@@ -20,7 +20,7 @@ export class MessageAuthenticator {
 
   constructor(private readonly rootKeys: RootKeyStore) {}
 
-  /** The codes of a message, without blanks. */
+  /** Returns the codes of a message, separated by commas, without spaces. */
   sign(message: string): string {
     const codes = this.rootKeys.all.slice(0, MAX_CODES).map((key) => this.code(key, message));
     return codes.map((code) => code.toString('base64url')).join(SEPARATOR);

@@ -23,20 +23,20 @@ describe('changed keys', () => {
 });
 
 describe('a heartbeat', () => {
-  it('counts only with the batch that has all keys before it', () => {
+  it('is returned only with the batch that has all preceding keys', () => {
     const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take().heartbeatSentAt).toBeUndefined();
     expect(queue.take().heartbeatSentAt).toBeDefined();
   });
 
-  it('counts at once when no key has changed', () => {
+  it('is returned at once when no key has changed', () => {
     const queue = createQueue();
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take()).toEqual({ ids: [], heartbeatSentAt: expect.any(Number) });
   });
 
-  it('does not count before a key that changed again while it was read', () => {
+  it('is not returned before a key that changed again while it was read', () => {
     const queue = createQueue('a');
     expect(queue.take().ids).toEqual(['a']);
     queue.addChange('a');

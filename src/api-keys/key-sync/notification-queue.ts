@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 
 const MAX_ITEMS_AT_ONCE = 1000;
-// More than are sent, at two per second, before the connection is given up.
+// Not reached at 2 heartbeats per second: an unresponsive connection is closed sooner.
 const MAX_HEARTBEATS_IN_FLIGHT = 32;
 
-/** Changed keys to be read, and the send time of the latest heartbeat after them. */
+/** The ids of changed keys, and the send time of the latest heartbeat in the batch. */
 interface Batch {
   readonly ids: readonly string[];
   readonly heartbeatSentAt: number | undefined;
 }
 
 /**
- * Notifications in the order of their arrival: ids of changed keys, and own heartbeats, each of
- * which arrives after every change committed before it. A heartbeat has a single-use nonce, so that
- * no other session can forge, replay or date one.
+ * Notifications in order of arrival: ids of changed keys, and heartbeats that this process sent to
+ * itself. A heartbeat arrives after every change committed before it. It is a single-use nonce
+ * whose send time only this process knows, so that no other session can forge or replay it.
  */
 export class NotificationQueue {
   private readonly items: (string | number)[] = [];
@@ -45,7 +45,7 @@ export class NotificationQueue {
     this.items.push(sentAt);
   }
 
-  /** Takes the oldest notifications. When their keys have been read, the heartbeat counts. */
+  /** Removes the oldest notifications. Read their keys before relying on their heartbeat. */
   take(): Batch {
     const items = this.items.splice(0, MAX_ITEMS_AT_ONCE);
     return {
