@@ -6,7 +6,8 @@ import { ProblemFilter } from './problems/problem.filter.js';
 import { RouteTable } from './problems/route-table.js';
 import { RequestEvents } from './requests/request-events.js';
 
-/** Sets up what all routes share, in the server and in the command line. */
+/** Sets the path prefix, the validation and the error responses of all routes. The server and the
+ * command line share it. */
 export function setUpRoutes(app: NestFastifyApplication): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   const events = app.get(RequestEvents);
