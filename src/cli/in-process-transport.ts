@@ -11,12 +11,13 @@ const REMEDIES = {
   SCHEMA_OUTDATED:
     'Run npx prisma migrate deploy, or in production node deploy/database/migrate.mjs.',
   DATABASE_UNAVAILABLE:
-    'The database cannot be reached, or takes too long: check DATABASE_URL. With --url, no database is needed.',
+    'The database cannot be reached or is too slow: check DATABASE_URL. With --url, no database is needed.',
 };
 
 /**
- * Handles requests in this process, on the database, without a port. The operator may do
- * everything, as the database's password already permits. Revocations do not wait for this process.
+ * Handles requests in this process, directly on the database and without a port. The operator may
+ * do everything, because the password of the database permits it anyway. Revocations do not wait
+ * for this process, which admits no requests with keys.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(
