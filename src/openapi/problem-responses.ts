@@ -23,7 +23,10 @@ export type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
 
 const TEXT_HEADER = { schema: { type: 'string' } };
 const RATE_LIMIT_HEADERS = {
-  'ratelimit-policy': { ...TEXT_HEADER, description: 'The limit, such as "default";q=60000;w=60' },
+  'ratelimit-policy': {
+    ...TEXT_HEADER,
+    description: 'The rate limit, such as "default";q=60000;w=60',
+  },
   ratelimit: { ...TEXT_HEADER, description: 'Remaining requests, such as "default";r=59999;t=60' },
 };
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
@@ -45,7 +48,7 @@ export function addProblems(method: string, operation: Operation): void {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   for (const [status, codes] of byStatus) {
-    // Health routes respond to 503 in their own format.
+    // Health routes have declared a 503 response of their own, which stays.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
   const takesKey = operation.security?.some((scheme) => API_KEY_SCHEME in scheme);
