@@ -25,7 +25,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Creates the failure for invalid options. `problems` has a line for each, in order of weight. */
+/** Creates the failure for invalid options. @param problems one line each, most important first */
 export function wrongUsage(...problems: readonly string[]): CommandFailure {
   return new CommandFailure(problems.join('\n'), EXIT_CODES.usage);
 }

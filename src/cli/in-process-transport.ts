@@ -11,7 +11,7 @@ const REMEDIES = {
   SCHEMA_OUTDATED:
     'Run npx prisma migrate deploy, or in production node deploy/database/migrate.mjs.',
   DATABASE_UNAVAILABLE:
-    'The database cannot be reached or is too slow: check DATABASE_URL. With --url, no database is needed.',
+    'The database cannot be reached, or takes too long: check DATABASE_URL. With --url, no database is needed.',
 };
 
 /**

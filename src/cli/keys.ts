@@ -194,9 +194,9 @@ async function create(api: ApiClient, options: Options): Promise<void> {
 async function list(api: ApiClient, { all, json }: Options): Promise<void> {
   const keys: ApiKey[] = [];
   for await (const page of api.pages(KEYS, {}, apiKeyPageSchema)) keys.push(...page.apiKeys);
-  const good = keys.filter(isGood);
-  const ended = keys.filter((key) => !isGood(key));
-  const rows = all ? [...good, ...ended] : good;
+  const accepted = keys.filter(isAccepted);
+  const ended = keys.filter((key) => !isAccepted(key));
+  const rows = all ? [...accepted, ...ended] : accepted;
   const lines = [
     ...(rows.length > 0 ? [renderKeys(rows)] : []),
     ...(!all && ended.length > 0
@@ -328,7 +328,7 @@ function describeSecret(secret: string | null): string {
 
 const pathOf = (id: string): string => `${KEYS}/${encodeURIComponent(id)}`;
 
-function isGood({ status }: ApiKey): boolean {
+function isAccepted({ status }: ApiKey): boolean {
   return status === 'active' || status === 'retiring';
 }
 

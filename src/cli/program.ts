@@ -34,7 +34,7 @@ export function createProgram(): { readonly program: Command; readonly api: ApiC
     )
     .version(readVersion(new URL('../../package.json', import.meta.url)))
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 32 })
     .showHelpAfterError('Add --help for the options and an example.')
     .option('--url <url>', 'URL of a running server to use instead of the database')
     .option(
