@@ -9,7 +9,7 @@ const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
 const PAUSE_MS = 1000;
 
-/** Redis, where all processes count limits together if `REDIS_URL` is set and it is available. */
+/** Redis, in which all processes count limits together if `REDIS_URL` is set and Redis responds. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);

@@ -40,7 +40,7 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
 
 export const problemComponent: Schema = toOpenApiSchema(problemSchema, 'output').schema;
 
-/** Adds each problem of an operation to its responses, with their common headers. */
+/** Adds a response for each problem of an operation, and the common headers to all responses. */
 export function addProblems(method: string, operation: Operation): void {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(method, operation)) {

@@ -44,7 +44,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Thrown if `DIRECT_URL` leads to a transaction pooler, through which LISTEN does not work. */
+/** The URL leads to a transaction pooler, through which LISTEN and NOTIFY do not work. */
 export class PooledSessionError extends EnvironmentError {
   constructor(variable: UrlVariable) {
     const remedy = 'set it to the URL of the database itself';

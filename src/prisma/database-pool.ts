@@ -62,7 +62,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     await this.end();
   }
 
-  /** Runs a statement in a transaction of its own, with the guard. Poolers ignore its name. */
+  /** Runs a statement in its own transaction, with the guard. Poolers make its name useless. */
   fetchRows<Row extends unknown[]>(
     statement: Statement,
     query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,

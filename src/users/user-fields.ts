@@ -15,7 +15,7 @@ interface UserFieldDefinition {
   readonly create?: z.ZodType;
   /** The field in `PATCH /users/:id`, if a caller may change it. */
   readonly update?: z.ZodType;
-  /** The scope that writing the field requires beside `users:write`. */
+  /** The scope that writing the field requires in addition to `users:write`. */
   readonly scope?: 'users:grant';
   readonly example: string | string[];
 }

@@ -20,8 +20,8 @@ const READ = { circuit: 'read users', isRepeatable: true };
 const WRITE = { circuit: 'write users', isRepeatable: false };
 const PAGE = 'id > $1 ORDER BY id LIMIT $2';
 
-// Names the author to the trigger that writes the audit trail, in the statement itself, because a
-// transaction would take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
+// Passes the author to the audit trigger within the statement itself, because a transaction would
+// take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
 const AUTHOR = `author AS MATERIALIZED (
   SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
 )`;
@@ -85,7 +85,7 @@ export class UsersService {
     return { users, nextCursor: rows.length > limit && last ? encodeCursor(last.id) : null };
   }
 
-  /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
+  /** @throws ProblemException `USER_ID_TAKEN` or `EMAIL_TAKEN` */
   async create(user: CreateUser, author: Author): Promise<string> {
     const permissions = this.config.get('NEW_USER_PERMISSIONS', { infer: true });
     const row = { id: createRowId(), roles: [], permissions, ...user };
@@ -94,14 +94,14 @@ export class UsersService {
     return orNotFound(await this.write(statement, author, values));
   }
 
-  /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
+  /** @throws ProblemException `USER_NOT_FOUND` or `EMAIL_TAKEN` */
   async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
     const { columns, values, placeholders } = assignmentsOf(changes, 4);
     const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${placeholders}) FROM author WHERE id = $3`;
     return orNotFound(await this.write(statement, author, [id, ...values]));
   }
 
-  /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
+  /** @throws ProblemException `USER_NOT_FOUND` or `USER_HAS_ACCOUNTS` */
   async delete(id: string, author: Author): Promise<void> {
     orNotFound(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
   }
