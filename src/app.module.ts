@@ -14,11 +14,10 @@ import { RequestEventsModule } from './requests/request-events.js';
 import { UsageRecordingModule } from './usage/usage-recording.module.js';
 
 /**
- * The backend. Importing this file fails with a list of every problem of the environment variables.
+ * The root module. Importing it throws an `EnvironmentError` that lists every invalid variable.
  */
 @Module({
   imports: [
-    // First, so that a mistake in the environment is reported before anything else is loaded.
     ConfigModule,
     RequestEventsModule,
     HttpFrontModule,

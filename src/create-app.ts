@@ -15,13 +15,14 @@ import { NestLogger } from '@latchkey/logging/nest-logger';
 import { RequestEvents } from './requests/request-events.js';
 
 export const APP_OPTIONS = {
-  // Nest's default parser also accepts forms.
+  // Nest's default parsers also accept forms. `createFastifyAdapter` adds one for JSON only.
   bodyParser: false,
-  // `main.ts` reports the error and exits.
+  // Nest would abort the process after an error; instead, `main.ts` explains the error and exits.
   abortOnError: false,
 } as const;
 
 const HEALTH = /^\/api\/health(?:[/?]|$)/;
+// Requests that a client may send on a connection before it receives the first response.
 const MAX_PIPELINED = 16;
 
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 
-// Before anything else is loaded: docs/decisions/0028-heap.md.
+// V8 must get these flags before other modules are loaded: docs/decisions/0028-heap.md.
 setFlagsFromString('--heap-growing-percent=30');
 setFlagsFromString('--no-allocation-site-pretenuring');
 setFlagsFromString('--liftoff-only');

@@ -8,7 +8,7 @@ import { parseEnvironment } from './config/environment.js';
 try {
   loadEnvFiles();
   const environment = parseEnvironment(process.env);
-  // Imported after the check, so that configuration errors are reported at once.
+  // Imported only now, so that configuration errors are reported before the application is loaded.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.PORT, await resolveAddress(environment.HOST));

@@ -238,7 +238,7 @@ describe('a command without --url', () => {
     const verify = await run('keys', ['verify', '--json'], { stdin: secret });
     expect(JSON.parse(verify.stdout)).toEqual({ outcome: 'admitted', keyId: apiKey.id });
     const { stdout } = await run('keys', ['revoke', apiKey.id]);
-    expect(stdout).toMatch(/^Running processes that refuse it: 1, after \d+ ms\.$/m);
+    expect(stdout).toMatch(/^Refused by all running processes \(1\) after \d+ ms\.$/m);
     const trail = await run('audit', ['list', '--actor', 'cli:alice']);
     expect(trail.stdout).toContain(`create\n      ${apiKey.id} local\n      by cli:alice\n`);
   });
@@ -354,7 +354,7 @@ describe('--help', () => {
 
   it('shows the bounds of numbers', async () => {
     const { stdout } = await runHere(['keys', 'rotate', '--help']);
-    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('once the successor is in use: 60 to 2592000');
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('for this many seconds, 60 to 2592000');
   });
 });
 
@@ -375,7 +375,7 @@ describe('keys list', () => {
     expect(lines[0]).toMatch(/^id +name +status +ends/);
     expect(stdout).toMatch(new RegExp(`^${id} +a name that.*… +active +in 90 d`, 'm'));
     expect(stdout).not.toContain(ended.id);
-    expect(lines.at(-1)).toMatch(/^\d+ ended keys are not shown: add --all\.$/);
+    expect(lines.at(-1)).toMatch(/^\d+ expired, retired or revoked keys are hidden: add --all\.$/);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     const all = (await keys('list', '--all')).stdout;
     expect(all.indexOf(ended.id)).toBeGreaterThan(all.indexOf(id));
@@ -417,7 +417,7 @@ describe('keys revoke', () => {
     const { id, secret } = await create();
     const { code, stdout } = await keys('revoke', id, '--reason', 'test');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^Running processes that refuse it: 1, after \d+ ms\.$/m);
+    expect(stdout).toMatch(/^Refused by all running processes \(1\) after \d+ ms\.$/m);
     expect(await statusWith(url, secret)).toBe(REFUSED);
   });
 
@@ -454,7 +454,7 @@ describe('keys verify', () => {
     const good = await remote(['keys', 'verify', '--json'], { stdin: `${secret}\n` });
     expect(JSON.parse(good.stdout)).toEqual({ outcome: 'admitted', keyId: id });
     const bad = await remote(['keys', 'verify'], { stdin: secret.slice(0, -1) });
-    expect(bad).toMatchObject({ code: 5, stderr: 'The key is not good: malformed.\n' });
+    expect(bad).toMatchObject({ code: 5, stderr: 'The key is not accepted: malformed.\n' });
     const root = await remote(['keys', 'verify'], { stdin: API_KEY });
     expect(root).toMatchObject({ code: 0, stdout: expect.stringContaining('root_') });
   });

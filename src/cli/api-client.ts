@@ -3,14 +3,14 @@ import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
 
 interface ApiRequest {
   readonly method: 'GET' | 'POST';
-  /** With the query, for example `/api/internal/api-keys?limit=100`. */
+  /** The path and query, for example `/api/internal/api-keys?limit=100`. */
   readonly path: string;
   readonly body?: unknown;
 }
 
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
-  /** The next step for a problem code. */
+  /** By problem code, the next step for a user of this transport. */
   readonly remedies: Readonly<Record<string, string>>;
   send(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }>;
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** Fields of requests that no option with the same name sets. */
+/** Names in messages for the request fields that are set by an argument or by another option. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',
@@ -44,7 +44,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 export class ApiClient {
   private transport: Transport | undefined;
 
-  /** @param connect opens the transport for the first request */
+  /** @param connect opens the transport, and is called at the first request */
   constructor(private readonly connect: () => Promise<Transport>) {}
 
   async get<Body>(path: string, schema: z.ZodType<Body>): Promise<Body> {
@@ -82,7 +82,7 @@ export class ApiClient {
     const { data, error } = schema.safeParse(json);
     if (error === undefined) return data;
     throw new CommandFailure(
-      `The response has an unexpected form (${z.prettifyError(error)}): use the command of the server's release, and check --url.`,
+      `The response has an unexpected form (${z.prettifyError(error)}): check --url, and use the command line of the same release as the server.`,
     );
   }
 }
@@ -90,7 +90,7 @@ export class ApiClient {
 function explain(json: unknown, status: number, remedies: Transport['remedies']): CommandFailure {
   const { data: problem } = problemSchema.safeParse(json);
   if (problem === undefined) {
-    return new CommandFailure(`The response has status ${status} and no problem: check --url.`);
+    return new CommandFailure(`The response (status ${status}) is not from Latchkey: check --url.`);
   }
   const { code, detail, requiredScope, errors } = problem;
   const places = errors.map(({ path, message }) => nameFlag(path, message));
@@ -103,7 +103,7 @@ function explain(json: unknown, status: number, remedies: Transport['remedies'])
   );
 }
 
-/** Describes a field's problem with the option that sets the field. */
+/** Puts the option that sets a request field before the message about the field. */
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
   const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -18,7 +18,7 @@ const userChangeSchema = z.object({
   actingUser: z.string().nullish(),
 });
 
-/** The options of both commands. A command has those that it declares. */
+/** The options of both commands. Each command sets only those that it declares. */
 interface Options {
   readonly head?: string;
   readonly subject?: string;
@@ -32,7 +32,10 @@ export function addAuditCommands(program: Command, api: ApiClient): void {
   audit
     .command('verify')
     .description('find changed or missing events, and keys that were changed without an event')
-    .option('--head <sequence:hash>', 'head that an earlier verification has printed')
+    .option(
+      '--head <sequence:hash>',
+      'number and hash of the last event, as printed by an earlier verification',
+    )
     .option('--json', 'print JSON for scripts')
     .addHelpText('after', '\nExample:\n  latchkey audit verify --head 42:0a1b…')
     .action((options: Options) => verify(api, options));
@@ -48,14 +51,14 @@ export function addAuditCommands(program: Command, api: ApiClient): void {
 
 async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
   if (!verifyAuditSchema.safeParse({ head }).success) {
-    throw wrongUsage('--head must be the head that audit verify has printed, such as 42:0a1b…');
+    throw wrongUsage('--head must be a head that audit verify printed, such as 42:0a1b…');
   }
   const query = head === undefined ? '' : `?head=${head}`;
   const report = await api.get(`${AUDIT}/verification${query}`, auditReportSchema);
   printResponse(json, report, () => describe(report));
   if (report.faults.length === 0 && report.inconsistentKeys.length === 0) return;
   throw new CommandFailure(
-    'The audit trail is not as it was written: compare it with a backup.',
+    'The audit trail or a key was changed outside Latchkey: compare the database with a backup.',
     EXIT_CODES.notGood,
   );
 }
@@ -78,7 +81,7 @@ function describe({ events, head, faults, inconsistentKeys }: AuditReport): stri
   ].join('\n');
 }
 
-/** Two lines, because two ids do not fit into one. */
+/** Renders an event on three lines, because two ids do not fit on one. */
 function renderEvent(event: AuditEventResponse): string {
   const { sequence, at, action, actor, actorName, subject, subjectName } = event;
   const time = at.slice(0, 19).replace('T', ' ');
@@ -89,7 +92,7 @@ function renderEvent(event: AuditEventResponse): string {
       by ${by.join(' ')}`;
 }
 
-/** The fields that were written, and the acting user. */
+/** For an event about a user, lists the written fields and the acting user. */
 function describeUserChange({ action, after }: AuditEventResponse): string {
   const { data } = userChangeSchema.safeParse(action.startsWith('user.') ? after : null);
   if (data === undefined) return '';

@@ -13,9 +13,9 @@ Exit codes:
   ${EXIT_CODES.usage}  wrong usage: an option is missing or not valid
   ${EXIT_CODES.notFound}  no key has this id
   ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running instance
-  ${EXIT_CODES.notGood}  the verified key is refused, or the verified audit trail was changed`;
+  ${EXIT_CODES.notGood}  keys verify: the key is not accepted; audit verify: the trail was changed`;
 
-/** Ends the command with a sentence on stderr and an exit code. */
+/** Thrown to end the command with a message on stderr and an exit code. */
 export class CommandFailure extends Error {
   constructor(
     message: string,
@@ -25,7 +25,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Reports invalid options, one per line, the most important first. */
+/** Creates the failure for invalid options. @param problems one line each, most important first */
 export function wrongUsage(...problems: readonly string[]): CommandFailure {
   return new CommandFailure(problems.join('\n'), EXIT_CODES.usage);
 }

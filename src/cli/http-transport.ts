@@ -7,11 +7,11 @@ const KEY_VARIABLE = 'LATCHKEY_API_KEY';
 const TIMEOUT_MS = 60_000;
 
 const REMEDIES = {
-  INVALID_API_KEY: `Check the key in --key-file or ${KEY_VARIABLE}: it may have ended, or this host is outside its networks.`,
+  INVALID_API_KEY: `Check the key in --key-file or ${KEY_VARIABLE}: it may be expired or revoked, or may not be used from this host.`,
   DATABASE_UNAVAILABLE: 'Check the database of the server, then repeat the command.',
 };
 
-/** Sends requests to a running server, with a key that holds the required scopes. */
+/** Sends requests to a running server with an API key, which must hold the required scopes. */
 export async function openHttpTransport(
   url: string,
   keyFile: string | undefined,
@@ -33,14 +33,14 @@ export async function openHttpTransport(
           method,
           headers,
           ...(body !== undefined && { body: JSON.stringify(body) }),
-          // The key must not follow a redirect to another host.
+          // A redirect could send the key to another host.
           redirect: 'error',
           signal: AbortSignal.timeout(TIMEOUT_MS),
         });
         return { status: response.status, text: await response.text() };
       } catch (error) {
         throw new CommandFailure(
-          `No response from ${base} (${reasonOf(error)}): check --url, and that the server runs.`,
+          `No response from ${base} (${reasonOf(error)}): check --url, and that the server is running.`,
         );
       }
     },

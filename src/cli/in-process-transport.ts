@@ -15,8 +15,9 @@ const REMEDIES = {
 };
 
 /**
- * Handles requests in this process, on the database, without a port. The operator may do
- * everything, as the database's password already permits. Revocations do not wait for this process.
+ * Handles requests in this process, directly on the database and without a port. The operator may
+ * do everything, because the password of the database permits it anyway. Revocations do not wait
+ * for this process, which admits no requests with keys.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -36,13 +36,13 @@ const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-// Other texts stay for the request schema to reject: an empty text is not 0.
+// Leaves other texts to the request schema, which rejects them: `Number('')` would be 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
-/** A number, or the text that is none. */
+/** A number, or the given text if it is not a whole number. */
 type Quantity = ReturnType<typeof wholeNumber>;
 
-/** The options of all commands. A command has those that it declares. */
+/** The options of all commands. Each command sets only those that it declares. */
 interface Options {
   readonly json?: true;
   readonly reveal?: true;
@@ -68,28 +68,48 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
 
   add('create', 'issue a key and print its secret once', 'create --name mailer --scopes users:read')
     .option('--name <name>', 'name of the caller, at most 100 characters (required)')
-    .option('--scopes <scopes>', `separated by commas (required): ${SCOPES.join(', ')}`, words)
-    .option('--read-fields <fields>', `readable fields: ${USER_FIELDS.join(', ')}`, words)
-    .option('--write-fields <fields>', `writable fields: ${WRITABLE_USER_FIELDS.join(', ')}`, words)
-    .option('--networks <blocks>', 'CIDR blocks of the caller, separated by commas', words)
-    .option('--rate-limit <number>', `requests per minute, 1 to ${MAX_RATE_LIMIT}`, wholeNumber)
+    .option(
+      '--scopes <scopes>',
+      `what the key may do, separated by commas (required): ${SCOPES.join(', ')}`,
+      words,
+    )
+    .option(
+      '--read-fields <fields>',
+      `user fields to read (default: all): ${USER_FIELDS.join(', ')}`,
+      words,
+    )
+    .option(
+      '--write-fields <fields>',
+      `user fields to write (default: all): ${WRITABLE_USER_FIELDS.join(', ')}`,
+      words,
+    )
+    .option(
+      '--networks <blocks>',
+      'CIDR blocks that the key is accepted from (default: any)',
+      words,
+    )
+    .option(
+      '--rate-limit <number>',
+      `requests per minute, 1 to ${MAX_RATE_LIMIT} (default: KEY_RATE_LIMIT of the server)`,
+      wholeNumber,
+    )
     .option(
       '--expires-in-days <days>',
-      `lifetime in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of the issuing key)`,
+      `lifetime in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or less if the issuing key expires earlier)`,
       wholeNumber,
     )
     .option('--note <text>', 'note for operators, at most 500 characters')
     .option(...reveal)
     .action((options: Options) => create(api, options));
   add('list', 'list issued keys, active ones first', 'list --all')
-    .option('--all', 'include expired and revoked keys')
+    .option('--all', 'include expired, retired and revoked keys')
     .action((options: Options) => list(api, options));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
     (id: string, options: Options) => show(api, id, options),
   );
   add(
     'usage <id>',
-    'show the requests of a key; the id `none` stands for requests without a known key',
+    'show when and how often a key was used; the id `none` stands for requests without a known key',
     'usage root_1a2b3c4d --hours 168',
   )
     .option('--hours <number>', `hours to report, ending now, 1 to ${MAX_HOURS}`, wholeNumber, 24)
@@ -107,12 +127,12 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     )
     .option(
       '--retire-after-quiet-seconds <seconds>',
-      `end the grace period early, after so many seconds without use once the successor is in use: ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
+      `once the successor is in use, end the grace period when the old key has not been used for this many seconds, ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
       wholeNumber,
     )
     .option(
       '--expires-in-days <days>',
-      `lifetime of the successor in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or the end of its lineage)`,
+      `lifetime of the successor in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or less if the lineageEndsAt of the key is earlier)`,
       wholeNumber,
     )
     .option(...reveal)
@@ -120,18 +140,26 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
   add(
     'revoke <id>',
     'revoke a key and the keys that it has issued, and wait until every instance refuses them',
-    'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --with-issued --reason "found in a log"',
+    'revoke 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --reason leaked',
   )
     .option('--reason <text>', 'reason for the audit trail, at most 500 characters')
-    .option('--with-issued', 'also revoke the keys that it has issued (default)')
+    .option('--with-issued', 'also revoke the keys that the key has issued (default)')
     .addOption(
-      new Option('--keep-issued', 'do not revoke the keys that it has issued').conflicts(
+      new Option('--keep-issued', 'do not revoke the keys that the key has issued').conflicts(
         'withIssued',
       ),
     )
     .action((id: string, options: Options) => revoke(api, id, options));
-  add('verify', 'check a key, read from stdin', 'verify --from 10.1.2.3 < key-file')
-    .option('--from <address>', 'IP address that the key is sent from', '127.0.0.1')
+  add(
+    'verify',
+    'read a key from stdin, and check whether it is accepted',
+    'verify --from 10.1.2.3 < key-file',
+  )
+    .option(
+      '--from <address>',
+      'check the key as if a client with this IP address sent it',
+      '127.0.0.1',
+    )
     .action(async (options: Options) => {
       if (program.opts().keyFile === '-') {
         throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
@@ -166,12 +194,14 @@ async function create(api: ApiClient, options: Options): Promise<void> {
 async function list(api: ApiClient, { all, json }: Options): Promise<void> {
   const keys: ApiKey[] = [];
   for await (const page of api.pages(KEYS, {}, apiKeyPageSchema)) keys.push(...page.apiKeys);
-  const good = keys.filter(isGood);
-  const ended = keys.filter((key) => !isGood(key));
-  const rows = all ? [...good, ...ended] : good;
+  const accepted = keys.filter(isAccepted);
+  const ended = keys.filter((key) => !isAccepted(key));
+  const rows = all ? [...accepted, ...ended] : accepted;
   const lines = [
     ...(rows.length > 0 ? [renderKeys(rows)] : []),
-    ...(!all && ended.length > 0 ? [`${ended.length} ended keys are not shown: add --all.`] : []),
+    ...(!all && ended.length > 0
+      ? [`${ended.length} expired, retired or revoked keys are hidden: add --all.`]
+      : []),
   ];
   const none = 'No key has been issued yet: keys create issues one.';
   printResponse(json, { apiKeys: keys }, () => lines.join('\n') || none);
@@ -204,9 +234,12 @@ async function usage(api: ApiClient, id: string, { hours, json }: Options): Prom
   }
   const isIssued = apiKeyIdSchema.safeParse(id).success;
   if (!isIssued && !rootKeyParametersSchema.safeParse({ id }).success) {
-    throw new CommandFailure('No key has this id: keys list --all.', EXIT_CODES.notFound);
+    throw new CommandFailure(
+      'No key has this id: keys list --all shows all ids.',
+      EXIT_CODES.notFound,
+    );
   }
-  // The current hour counts.
+  // The current hour is one of the reported hours.
   const from = new Date(Date.now() - (hours - 1) * HOUR_MS).toISOString();
   const path = isIssued ? pathOf(id) : `${ROOT_KEYS}/${id}`;
   const found = await api.get(`${path}/usage?from=${from}`, usageResponseSchema);
@@ -227,7 +260,7 @@ async function rotate(api: ApiClient, id: string, options: Options): Promise<voi
     rotated,
     () => `${describeKey(rotated.apiKey)}
 
-Its predecessor is good until ${rotated.predecessor.retiresAt}.
+The old key is accepted until ${rotated.predecessor.retiresAt}.
 ${describeSecret(rotated.secret)}`,
   );
 }
@@ -243,14 +276,14 @@ async function revoke(api: ApiClient, id: string, options: Options): Promise<voi
       ...revoked.revokedKeys.map((key) => `Revoked with it: ${key.id} ${key.name}`),
       ...revoked.activeIssuedKeys.map((key) => `Still active: ${key.id} ${key.name}`),
       ...(confirmed
-        ? [`Running processes that refuse it: ${instances}, after ${effectiveAfterMs} ms.`]
+        ? [`Refused by all running processes (${instances}) after ${effectiveAfterMs} ms.`]
         : []),
     ].join('\n'),
   );
   if (confirmed) return;
   throw new CommandFailure(
     `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed it.
-They refuse the key in 5 s at the latest; repeat the command to have it confirmed.`,
+They will refuse the key within 5 s; repeat the command to get their confirmation.`,
     EXIT_CODES.unconfirmed,
   );
 }
@@ -260,14 +293,14 @@ async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
   const { outcome, keyId } = await api.post(`${KEYS}/check`, body, checkedApiKeySchema);
   const isAdmitted = outcome === 'admitted';
   if (json || isAdmitted) {
-    printResponse(json, { outcome, keyId }, () => `The key is good: ${keyId}.`);
+    printResponse(json, { outcome, keyId }, () => `The key is accepted: ${keyId}.`);
   }
   if (isAdmitted) return;
   const of = keyId === null ? '' : ` (${keyId})`;
-  throw new CommandFailure(`The key is not good: ${outcome}${of}.`, EXIT_CODES.notGood);
+  throw new CommandFailure(`The key is not accepted: ${outcome}${of}.`, EXIT_CODES.notGood);
 }
 
-/** Rejects options that the server would reject: missing ones first, then each with its bound. */
+/** Rejects options that the server would reject. Reports missing options before invalid ones. */
 function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>): void {
   const { error } = schema.safeParse(body);
   if (error === undefined) return;
@@ -282,7 +315,7 @@ function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>):
   throw wrongUsage(...byImportance.map(({ line }) => line));
 }
 
-/** A text that is no number of days stays as it is, for the schema to refuse. */
+/** Returns the time of expiry. The schema rejects the text that is returned for invalid input. */
 function expiryIn(days: Quantity | undefined): string | undefined {
   if (days === undefined) return undefined;
   if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
@@ -290,16 +323,16 @@ function expiryIn(days: Quantity | undefined): string | undefined {
 }
 
 function describeSecret(secret: string | null): string {
-  return `The new key, which is shown this once:\n\n${secret}`;
+  return `The new key, shown only once:\n\n${secret}`;
 }
 
 const pathOf = (id: string): string => `${KEYS}/${encodeURIComponent(id)}`;
 
-function isGood({ status }: ApiKey): boolean {
+function isAccepted({ status }: ApiKey): boolean {
   return status === 'active' || status === 'retiring';
 }
 
-/** `in 3 d` or `2 h ago`. */
+/** Formats a time relative to now: `in 3 d` or `2 h ago`. */
 function fromNow(time: string): string {
   const ms = Date.parse(time) - Date.now();
   const length = Math.abs(ms);

@@ -30,14 +30,17 @@ export async function run(argv: readonly string[]): Promise<number> {
 export function createProgram(): { readonly program: Command; readonly api: ApiClient } {
   const program = new Command('latchkey')
     .description(
-      'Manages API keys and the audit trail. Without --url, works on the database of DATABASE_URL.',
+      'Manages API keys and the audit trail. Without --url, works directly on the database in DATABASE_URL.',
     )
     .version(readVersion(new URL('../../package.json', import.meta.url)))
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 32 })
     .showHelpAfterError('Add --help for the options and an example.')
-    .option('--url <url>', 'URL of a running server; needs no database')
-    .option('--key-file <file>', 'key file for --url, - for stdin (default: $LATCHKEY_API_KEY)')
+    .option('--url <url>', 'URL of a running server to use instead of the database')
+    .option(
+      '--key-file <file>',
+      'file with the API key for --url, - for stdin (default: the key in $LATCHKEY_API_KEY)',
+    )
     .option('--as <name>', 'your name in the audit trail (default: the system user)')
     .addHelpText('afterAll', EXIT_CODE_HELP);
   const api = new ApiClient(() => openTransport(program.opts()));
@@ -56,14 +59,15 @@ async function openTransport({ url, keyFile, as }: ConnectionOptions): Promise<T
   const { data: operator, error } = actingUserSchema.safeParse(as ?? systemUser());
   if (error) throw wrongUsage(...error.issues.map(({ message }) => `--as ${message}`));
   if (url !== undefined) return openHttpTransport(url, keyFile, operator);
-  if (keyFile !== undefined) throw wrongUsage('--key-file is for --url: name the server, too.');
+  if (keyFile !== undefined)
+    throw wrongUsage('--key-file has no effect without --url: add the URL of the server.');
   loadEnvFiles();
-  // Imported here: a client of a server does not need Nest and Prisma.
+  // Imported only here, because commands with --url need neither Nest nor Prisma.
   const { openInProcessTransport } = await import('./in-process-transport.js');
   return openInProcessTransport(operator);
 }
 
-/** The account's name. A container may run as a user without a name. */
+/** Name of the system user, or its id: a container may run as a user that has no name. */
 function systemUser(): string {
   try {
     const { username } = userInfo();
@@ -75,7 +79,7 @@ function systemUser(): string {
 
 function explain(error: unknown): { message: string; exitCode: number } {
   if (error instanceof CommandFailure) return error;
-  // Commander has printed its message.
+  // Commander has already printed the message.
   if (error instanceof CommanderError) {
     return { message: '', exitCode: error.exitCode === 0 ? 0 : EXIT_CODES.usage };
   }

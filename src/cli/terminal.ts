@@ -4,11 +4,11 @@ import { Writable } from 'node:stream';
 import { CommandFailure, EXIT_CODES } from './failure.js';
 
 const DEFAULT_WIDTH = 80;
-// Of a flexible column.
+// Flexible columns are not cut below this width.
 const MIN_WIDTH = 12;
 const GAP = '  ';
 
-/** The width of the terminal or `COLUMNS`; 80 for pipes and files. */
+/** The width of the terminal; for pipes and files, `COLUMNS` or 80. */
 export function outputWidth(): number {
   const given = Number(process.env.COLUMNS);
   return process.stdout.columns ?? (given > 0 ? given : DEFAULT_WIDTH);
@@ -74,11 +74,11 @@ export async function readSecret(prompt: string): Promise<string> {
   }
 }
 
-/** Refuses before anything is created: a secret in a log or file is a leak. */
+/** Call it before creating a secret. Throws if stdout may be a log or file, which would leak it. */
 export function refuseToLoseSecret(reveal: true | undefined): void {
   if (reveal || process.stdout.isTTY) return;
   throw new CommandFailure(
-    'stdout is not a terminal: add --reveal to write the secret there.',
+    'stdout is not a terminal: add --reveal to print the secret anyway.',
     EXIT_CODES.usage,
   );
 }

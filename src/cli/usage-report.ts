@@ -5,7 +5,7 @@ import { formatTime, outputWidth, renderTable } from './terminal.js';
 const MAX_BAR_WIDTH = 40;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/** An hour with requests, or several without. */
+/** A row for an hour with requests, or for consecutive hours without requests. */
 interface ChartRow {
   readonly label: string;
   readonly requests: number;
@@ -36,7 +36,7 @@ function chart({ from, to, hours }: Usage, width: number): string {
   for (let time = Date.parse(from); time < Date.parse(to); time += HOUR_MS) {
     const hour = new Date(time).toISOString();
     const counts = hours.filter((each) => each.hour === hour);
-    // Replaces the row of the empty hours before it.
+    // Consecutive empty hours share a row.
     if (counts.length === 0 && emptyHours > 0) rows.pop();
     emptyHours = counts.length === 0 ? emptyHours + 1 : 0;
     rows.push({

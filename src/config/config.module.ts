@@ -3,8 +3,8 @@ import { Module } from '@nestjs/common';
 import { parseEnvironment } from './environment.js';
 
 /**
- * Provides `ConfigService<Environment, true>` to every module. The import throws an
- * `EnvironmentError` that lists every problem of the environment variables.
+ * Provides `ConfigService<Environment, true>` to every module. Importing it throws an
+ * `EnvironmentError` that lists every invalid variable.
  */
 @Module({ imports: [await validatedConfig(parseEnvironment)] })
 export class ConfigModule {}

@@ -29,7 +29,7 @@ import { readRootKeyFile, rootKeySchema } from './root-key.js';
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
 /**
- * Variables that hold one secret; each may come as `<NAME>_FILE`, the path of a file that holds it.
+ * Variables that hold a secret. `<NAME>_FILE` may name a file with the secret instead.
  */
 export const SECRETS = [
   'DATABASE_URL',
@@ -41,7 +41,7 @@ export const SECRETS = [
   'ALERT_WEBHOOK_SECRET',
 ] as const;
 
-const KEY_ENVIRONMENT_OF = {
+const DEFAULT_KEY_ENVIRONMENTS = {
   production: 'live',
   test: 'test',
   development: 'dev',
@@ -49,17 +49,17 @@ const KEY_ENVIRONMENT_OF = {
 
 export const postgresUrl = z
   .string({ error: 'is required, such as postgresql://user:password@host:5432/latchkey' })
-  .refine(isPostgresUrl, 'must be a postgresql:// URL with a host, its password percent-encoded')
+  .refine(isPostgresUrl, 'must be a postgresql:// URL with a host and a percent-encoded password')
   .transform(withSearchPath);
 
 const redisUrl = z
   .string()
   .refine(
     isRedisUrl,
-    'must be a redis:// or rediss:// URL with a host, its password percent-encoded',
+    'must be a redis:// or rediss:// URL with a host and a percent-encoded password',
   );
 
-// Not a plain origin: its path and query may be secrets.
+// Receivers such as Slack put a secret into the path, so path and query are permitted.
 const webhookUrl = z
   .string()
   .refine(
@@ -117,7 +117,7 @@ const environmentSchema = variables
   .transform(
     ({ API_DOCS, API_KEY_ENVIRONMENT, AUTH_TOKEN_AUDIENCE, DRAIN_SECONDS, ...environment }) => ({
       ...environment,
-      API_KEY_ENVIRONMENT: API_KEY_ENVIRONMENT ?? KEY_ENVIRONMENT_OF[environment.NODE_ENV],
+      API_KEY_ENVIRONMENT: API_KEY_ENVIRONMENT ?? DEFAULT_KEY_ENVIRONMENTS[environment.NODE_ENV],
       DRAIN_SECONDS: DRAIN_SECONDS ?? defaultDrainSeconds(environment.NODE_ENV),
       API_DOCS: API_DOCS ?? (environment.NODE_ENV === 'production' ? 'off' : 'on'),
       accessTokens: verifierSettings(
@@ -127,7 +127,7 @@ const environmentSchema = variables
     }),
   );
 
-/** The validated configuration. No other file knows the names of the variables. */
+/** The validated configuration. */
 export type Environment = z.output<typeof environmentSchema>;
 
 /**

@@ -1,3 +1,3 @@
-/** The environment that a key is valid in. It is a visible part of the key. */
+/** The environments in which keys are accepted. The name is a visible part of each key. */
 export const KEY_ENVIRONMENTS = ['live', 'test', 'dev'] as const;
 export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];

@@ -32,7 +32,7 @@ const digestSchema = z
   .refine((hex) => hex !== EMPTY_KEY_DIGEST, 'is the digest of an empty key')
   .transform((hex) => rootKey(Buffer.from(hex, 'hex')));
 
-// No comma: Node joins repeated headers with one.
+// A key must not contain a comma, because Node joins repeated headers with a comma.
 const plaintextSchema = z
   .string()
   .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')
@@ -46,7 +46,7 @@ export const rootKeySchema = z.string().transform((text, context): RootKey => {
   return z.NEVER;
 });
 
-/** The keys of a file, or its problem, without its text. */
+/** The keys of a file, or a description of its problem, which never quotes the file. */
 export type RootKeyFile =
   | { readonly keys: readonly RootKey[]; readonly problem?: undefined }
   | { readonly keys?: undefined; readonly problem: string };
@@ -63,7 +63,8 @@ export function readRootKeyFile(path: string, strictness: Strictness): RootKeyFi
 }
 
 /**
- * Passes the keys of a file on, now and after each change, until the returned function is called.
+ * Passes the keys of a file to `onChange` now and after each change, until the returned function is
+ * called.
  */
 export function watchRootKeyFile(
   path: string,
@@ -79,8 +80,8 @@ export function watchRootKeyFile(
     onChange(parseRootKeys(text, strictness));
   };
   read();
-  // Polls the text: a watch keeps the old target when Kubernetes swaps the symlink, and misses
-  // changes made before it begins.
+  // Polls the text, because `fs.watch` keeps the old target when Kubernetes swaps the symlink, and
+  // misses changes made before it starts.
   const timer = setInterval(read, POLL_INTERVAL_MS).unref();
   return () => clearInterval(timer);
 }

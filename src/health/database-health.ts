@@ -5,10 +5,10 @@ import { ConnectionError } from '../prisma/connection-error.js';
 import { OUTDATED_SCHEMA, isSchemaOutdated, withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
-// Health is public: the database is queried this rarely, however often health is requested.
+// The database is queried at most this often, because everybody may request the health routes.
 const MAX_AGE_MS = 250;
 
-/** Checks whether the database is available, and at the first success its schema and account. */
+/** Checks whether the database is available; once it is, also its schema and the account. */
 @Injectable()
 export class DatabaseHealth implements OnApplicationBootstrap {
   private latest: Promise<boolean> | undefined;
@@ -22,7 +22,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
     private readonly config: ConfigService<Environment, true>,
   ) {}
 
-  // Not awaited, because the process starts without a database.
+  // Not awaited, because the process must start even without a database.
   onApplicationBootstrap(): void {
     void this.isUp();
   }
@@ -50,7 +50,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
   }
 
   private async checkSchema(): Promise<void> {
-    // Reads each column that the backend may read.
+    // Selects each column that the backend may read, which fails if one is missing.
     await this.prisma.user.findFirst({ where: { id: '' }, omit: { updatedAt: true } });
     if (this.config.get('NODE_ENV', { infer: true }) !== 'production') return;
     const [account] = await this.prisma.$queryRaw<{ isOwner: boolean }[]>`
@@ -67,7 +67,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
     if (isUp === this.wasUp) return;
     this.wasUp = isUp;
     if (isUp) this.logger.log('Database available');
-    // `DatabaseUrls` has logged the cause of a failed connection.
+    // `DatabaseUrls` has already logged the cause of a failed connection.
     else if (!(error instanceof ConnectionError)) {
       this.logger.error(isSchemaOutdated(error) ? OUTDATED_SCHEMA : withoutArguments(error));
     }

@@ -30,7 +30,8 @@ export class HealthController {
 
   @Route('GET', '', 'public', {
     summary: 'Check health',
-    description: 'Same as ready. With a valid `X-API-Key`, also the version.',
+    description:
+      'Returns the same as `/api/health/ready`. To a request with a valid `X-API-Key`, also returns the version.',
     response: readinessSchema,
     unavailable: readinessSchema,
   })
@@ -44,7 +45,7 @@ export class HealthController {
 
   @Route('GET', 'live', 'public', {
     summary: 'Check liveness',
-    description: 'Restart the process if this fails.',
+    description: 'Restart the process if this route does not respond with 200.',
     response: livenessSchema,
   })
   getLiveness(): Liveness {
@@ -53,7 +54,7 @@ export class HealthController {
 
   @Route('GET', 'ready', 'public', {
     summary: 'Check readiness',
-    description: 'Send no requests while the status is not 200.',
+    description: 'Send no other requests to the process while the HTTP status is not 200.',
     response: readinessSchema,
     unavailable: readinessSchema,
   })
@@ -70,7 +71,8 @@ export class HealthController {
   }
 
   /**
-   * Checks an optional key, and records it like every use of a key, so that guesses raise alerts.
+   * Checks the optional key, and records the result in the request event, so that guessing keys
+   * raises alerts.
    */
   private hasValidKey(request: FastifyRequest): boolean {
     const key = request.headers['x-api-key'];

@@ -9,7 +9,7 @@ export const livenessSchema = z
 export const readinessSchema = z
   .object({
     status: z.enum(['up', 'down', 'draining']).meta({
-      description: '`draining`: the process is shutting down, and still serves requests.',
+      description: '`draining`: the process is shutting down, but still serves requests.',
     }),
     checks: z.object({
       database: stateSchema,
@@ -18,10 +18,10 @@ export const readinessSchema = z
         description: '`degraded`: Redis is unavailable, so each process counts limits by itself.',
       }),
     }),
-    version: z
-      .string()
-      .optional()
-      .meta({ description: 'Only with a valid key, in `/api/health`.' }),
+    version: z.string().optional().meta({
+      description:
+        'Version of the server. Only in responses of `/api/health` to requests with a valid key.',
+    }),
   })
   .meta({
     id: 'Readiness',

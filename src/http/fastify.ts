@@ -22,12 +22,13 @@ declare module 'fastify' {
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-// Room for 100 ids of 64 characters.
+// Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// For clients that do not read their response. Longer than the time-outs that send one.
+// Closes connections of clients that do not read the response. Longer than the time-outs after
+// which the server sends an error response.
 const SILENCE_TIMEOUT_MS = 5700;
 
-/** Creates the HTTP server below Nest: limits, request ids, and request events. */
+/** Creates Nest's Fastify adapter, with size limits, request ids and request events. */
 export function createFastifyAdapter(
   logger: Logger,
   trustedProxies: readonly string[],
@@ -42,11 +43,11 @@ export function createFastifyAdapter(
     logController: new LogController({ disableRequestLogging: true }),
     // A child logger per request costs more than its log line, which has the id anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
-    // No Nest middleware is used, whose hook every request would pass.
+    // The hook for Nest middleware would run for every request, and no middleware is used.
     skipMiddie: true,
     bodyLimit: BODY_LIMIT_BYTES,
     connectionTimeout: SILENCE_TIMEOUT_MS,
-    // Longer than any URL, so that a bad key is refused before a long id.
+    // Longer than any URL, so that the key is checked before a request with a long id is refused.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       begin(request, reply);
@@ -69,7 +70,7 @@ export function createFastifyAdapter(
   return adapter;
 }
 
-/** The parser would count compressed bytes as text, and refuse them as malformed JSON. */
+/** Whether the body is compressed. The parser would refuse it as malformed JSON, which misleads. */
 function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');
@@ -82,7 +83,7 @@ function acceptOnlyJson(fastify: FastifyInstance): void {
     'application/json',
     { parseAs: 'string' },
     (request, body, done) => {
-      // Some clients announce JSON with a DELETE, and then send none.
+      // Some clients send a DELETE with the content type of JSON but without a body.
       if (body === '') done(null, undefined);
       else void parse(request, body, done);
     },

@@ -4,7 +4,7 @@ const MAXIMUM = 100;
 const DEFAULT = 50;
 
 export const pageLimitSchema = z.int().min(1).max(MAXIMUM).default(DEFAULT).meta({
-  description: 'Maximum number of items of the page.',
+  description: 'Maximum number of items on the page.',
 });
 
 export const pageLimitQuerySchema = z
@@ -12,7 +12,7 @@ export const pageLimitQuerySchema = z
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
   .pipe(z.int().min(1).max(MAXIMUM))
   .meta({
-    description: `Maximum number of items of the page. Default: ${DEFAULT}.`,
+    description: `Maximum number of items on the page. Default: ${DEFAULT}.`,
     type: 'integer',
     minimum: 1,
     maximum: MAXIMUM,

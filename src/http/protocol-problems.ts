@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { ProblemException, renderProblem } from '../problems/problem.js';
 import type { RequestEvents } from '../requests/request-events.js';
 
-/** Renders protocol errors as problems, and emits their events. */
+/** Returns a function that renders protocol errors as problems and emits their request events. */
 export function reportProblems(
   logger: Pick<FastifyBaseLogger, 'info'>,
   events: RequestEvents,
@@ -31,6 +31,6 @@ export function reportProblems(
   };
 }
 
-/** Renders the refusal of a request that the load shedder does not admit. */
+/** Renders the response to a request that the load shedder refuses. */
 export const renderOverload: RenderOverload = (requestId) =>
   renderProblem(new ProblemException('OVERLOADED'), requestId);

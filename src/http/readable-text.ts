@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-// No control characters, lone surrogates, line separators or invisible formatting, except joiners.
-// PostgreSQL refuses some, terminals obey some, and models read some that people cannot see.
+// Excludes control characters, lone surrogates, line separators and invisible formatting except
+// joiners: PostgreSQL refuses some, terminals execute some, and language models read hidden ones.
 const READABLE = /^(?:[^\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[\u200c\u200d])*$/u;
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
@@ -13,5 +13,5 @@ export const readableText = (maximumLength: number) =>
     .max(maximumLength)
     .regex(READABLE, 'must not have control or invisible characters')
     .regex(VISIBLE, 'must have a visible character')
-    // For the OpenAPI document, which cannot express the pattern.
+    // The OpenAPI document cannot express the patterns, but at least that the text is not empty.
     .meta({ minLength: 1 });

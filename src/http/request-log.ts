@@ -6,12 +6,12 @@ interface BoundLogger {
   readonly logger: Logger;
 }
 
-// Probes and documentation pages would dominate the log.
+// Logged at the level debug, because health checks and documentation pages would fill the log.
 const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
 
 /**
- * Logs one line per request, with the route's pattern, because a path may name a user. On routes
- * that require a key, the line records the authentication attempt.
+ * Logs one line per request. It has the route's pattern, not the path, which may contain a user id.
+ * On routes that require a key, the line also records the authentication attempt.
  */
 export class RequestLog {
   private readonly logger: Logger;
@@ -19,7 +19,7 @@ export class RequestLog {
   private readonly bound = new WeakMap<RequestLabels, BoundLogger>();
 
   constructor(logger: Logger) {
-    // No field can hold a header, and redaction triples the time of a line.
+    // Without redaction, which triples the time of a line: no field can hold a header.
     this.logger = logger.child({}, { redact: [] });
   }
 
@@ -50,7 +50,8 @@ function describe(labels: RequestLabels): { level: BoundLogger['level']; fields:
   return { level, fields: { ...fields, event, outcome, limit, source, client } };
 }
 
-// An ended key may have leaked; a key that enumerates users may be stolen.
+// Logged as warnings: a revoked or expired key in use may have leaked, and a key that enumerates
+// users may be stolen.
 const ALARMING: ReadonlySet<AttemptOutcome> = new Set([
   'revoked',
   'expired',

@@ -11,12 +11,12 @@ const SCOPES_OF_FIELDS: readonly [field: string, scope: Scope][] = Object.entrie
   fieldsWith('scope'),
 );
 
-/** The response with a user, and with its accounts if the request includes them. */
+/** Returns the body of a response with a user, and with its accounts if they are given. */
 export function visibleUserJson(caller: Principal, user: string, accounts?: Account[]): string {
   return `{"user":${visibleJson(caller, user)}${accountsMember(accounts)}}`;
 }
 
-/** The response with a page of users, and with the accounts by user id if it includes them. */
+/** Returns the body of a response with a page of users, and with `accounts` if they are given. */
 export function visiblePageJson(
   caller: Principal,
   { users, nextCursor }: UserJsonPage,
@@ -28,14 +28,14 @@ export function visiblePageJson(
 }
 
 /**
- * Refuses a search by fields that the caller may not read: a match would reveal them.
+ * Refuses a search by fields that the caller may not read, because a match would reveal them.
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields
  */
 export function requireReadable(caller: Principal, search: object): void {
   refuseOthers(USER_FIELDS, search, fieldsToRead(caller));
 }
 
-/** @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields; `INSUFFICIENT_SCOPE` */
+/** @throws ProblemException `INSUFFICIENT_SCOPE`, or `FIELD_NOT_ALLOWED` with the fields */
 export function requireWritable(caller: Principal, input: object): void {
   for (const [field, scope] of SCOPES_OF_FIELDS) if (field in input) requireScope(caller, scope);
   refuseOthers(WRITABLE_USER_FIELDS, input, caller.writeFields);
@@ -61,7 +61,7 @@ function accountsMember(accounts: object | undefined): string {
   return accounts === undefined ? '' : `,"accounts":${JSON.stringify(accounts)}`;
 }
 
-/** Returns the JSON of a user unchanged if the caller may read all fields. */
+/** Removes the fields that the caller may not read from the JSON of a user. */
 function visibleJson(caller: Principal, user: string): string {
   const readable = fieldsToRead(caller);
   if (readable === undefined) return user;
@@ -69,7 +69,7 @@ function visibleJson(caller: Principal, user: string): string {
   return JSON.stringify(JSON.parse(user), visible);
 }
 
-/** Undefined for all. A key without `users:read` sees no field in responses to its writes. */
+/** Undefined means all. Without `users:read`, responses to writes contain only the id. */
 function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField> | undefined {
   return scopes.includes('users:read') ? readFields : NO_FIELDS;
 }

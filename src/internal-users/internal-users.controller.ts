@@ -82,7 +82,7 @@ export class InternalUsersController {
     problems: ['USER_NOT_FOUND'],
   })
   @ApiParameters(userParametersSchema, getUserQuerySchema)
-  // Parameter decorators would run the pipes, which takes a tenth of the request.
+  // Without parameter decorators, because their pipes take a tenth of the time of a request.
   async getUser(@Req() { principal: caller, params, query }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
     const { include } = validated(getUserQuerySchema, query);
@@ -138,7 +138,7 @@ export class InternalUsersController {
 
   @Route('PATCH', ':id', 'users:write', {
     summary: 'Update a user',
-    description: 'Changes the given fields, and returns those of the user that the key may read.',
+    description: 'Changes the given fields. Returns the fields of the user that the key may read.',
     response: userResponseSchema,
     problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN'],
   })
@@ -171,7 +171,8 @@ export class InternalUsersController {
 
   @Route('GET', ':id/accounts', 'accounts:read', {
     summary: 'List the accounts of a user',
-    description: 'Returns the accounts, oldest first, of all types or of one `type`.',
+    description:
+      'Returns the accounts of the user, oldest first. With `type`, returns only those of this type.',
     response: accountsResponseSchema,
     problems: ['USER_NOT_FOUND'],
   })

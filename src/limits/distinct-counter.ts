@@ -4,19 +4,19 @@ const INDEX_BITS = 12;
 const REGISTERS = 2 ** INDEX_BITS;
 const MAX_EXACT = 256;
 
-// Secret, so that no client can choose texts that collide.
+// The seed is secret, so that no client can choose texts whose hashes collide.
 const SEED = randomBytes(4).readUInt32LE();
 
 /**
- * Estimates the number of distinct texts in at most 9 KiB: HyperLogLog with the HIP estimator
- * (https://arxiv.org/abs/1306.3284). Exact up to 256; the standard error beyond is 1.3 %. Why not a
- * Set: docs/decisions/0043.
+ * Counts distinct texts in at most 9 KiB of memory: exactly up to 256, then as an estimate with a
+ * standard error of 1.3 % (HyperLogLog with the HIP estimator, https://arxiv.org/abs/1306.3284).
+ * docs/decisions/0043 says why a `Set` does not suffice.
  */
 export class DistinctCounter {
   private exact: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /** The sum of 2 ** -register; divided by REGISTERS, the chance that a new text changes one. */
+  /** Sum of `2 ** -register`; divided by REGISTERS, the chance that a new text changes one. */
   private sensitivity = REGISTERS;
 
   get count(): number {

@@ -8,26 +8,27 @@ import { DistinctCounter } from './distinct-counter.js';
 import { QuotaPolicy } from './quota-policy.js';
 import { SharedHours } from './shared-hours.js';
 
-/** A key's users and misses in its hour, counted by this process. */
+/** The distinct users and misses of a key in its current hour, as counted by this process. */
 interface Hour {
   readonly keyId: string;
-  /** Milliseconds of the process's clock. */
+  /** In ms, on the scale of `performance.now()`. */
   readonly endsAt: number;
   readonly users: DistinctCounter;
   readonly misses: DistinctCounter;
 }
 
-/** The unique values of a write. Its error reveals whether another user has them. */
+/** The unique values in a write. The error of a failed write reveals whether a user has them. */
 export interface UniqueValues {
   readonly id?: string | undefined;
   readonly email?: string | undefined;
 }
 
 /**
- * Limits the distinct users that a key requests or receives per hour, and its distinct misses: ids,
- * emails and phones that belong to no user, or are taken. A key draws on its own budget and its
- * issuers'. An hour begins with the first request. Root keys are exempt: they can issue new keys.
- * Every method throws a ProblemException `ENUMERATION_LIMITED` beyond a limit.
+ * Limits how many distinct users a key requests or receives per hour, and its distinct misses: ids,
+ * emails and phones that no user has, or that a write cannot use because another user has them. A
+ * request also counts for the issuers of its key. The hour of a key begins with its first request.
+ * Root keys are exempt, because they could evade the limit by issuing new keys.
+ * Beyond a limit, every method throws a ProblemException `ENUMERATION_LIMITED`.
  */
 @Injectable()
 export class EnumerationLimit {
@@ -48,15 +49,15 @@ export class EnumerationLimit {
     this.misses = new QuotaPolicy('misses', misses, HOUR_MS / 1000);
   }
 
-  /** Counts users before they are read. */
+  /** Counts the users that a request names, before they are read. */
   recordLookup(caller: Principal, ids: readonly string[]): void {
     this.recordUsers(this.hoursOf(caller), ids);
   }
 
   /**
-   * Counts the users in a response and the misses of its request, before the response is sent. Once
-   * the misses are used up, every request is refused, so that a refusal does not reveal whether a
-   * user exists.
+   * Counts the users in a response and the misses of its request, before the response is sent.
+   * After the last permitted miss, every request is refused, so that a refusal does not reveal
+   * whether a user exists.
    */
   recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
     const hours = this.hoursOf(caller);
@@ -64,7 +65,7 @@ export class EnumerationLimit {
     this.recordMisses(hours, missing);
   }
 
-  /** Runs a read of one user, and counts it with its result. */
+  /** Runs a read of one user. Counts the user, and a miss if no user has the id. */
   async runLookup<Result>(
     caller: Principal,
     id: string,
@@ -78,10 +79,10 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a write, and counts its users as looked up, and a taken value or absent user as a miss. A
-   * committed write is never refused.
-   * @param known ids of users that the write changes or deletes
-   * @param values unique values of the write
+   * Runs a write. Counts the `known` users, and a miss if a value is taken or no user has the id.
+   * Once the write is committed, it is not refused any more.
+   * @param known ids of the users that the write changes or deletes
+   * @param values id and email in the write
    */
   async runWrite<Result>(
     caller: Principal,
@@ -94,7 +95,7 @@ export class EnumerationLimit {
     return this.recordingMisses(hours, values, write);
   }
 
-  /** Runs an operation whose error may be a miss. */
+  /** Runs an operation, and counts a miss if its error reveals that a value is taken or missing. */
   private async recordingMisses<Result>(
     hours: readonly Hour[],
     values: UniqueValues,

@@ -18,13 +18,13 @@ export class KeyConcurrencyLimit {
     this.quota = config.get('KEY_CONCURRENCY_LIMIT', { infer: true });
   }
 
-  /** Counts a request until it ends. @throws ProblemException `CONCURRENCY_LIMITED` */
+  /** Counts a request until its response ends. @throws ProblemException `CONCURRENCY_LIMITED` */
   enter({ budgets: [own] }: Principal, response: ServerResponse): void {
     if (!this.isOn || own === undefined) return;
     const { keyId } = own;
     const inFlight = this.inFlight.get(keyId) ?? 0;
     if (inFlight >= this.quota) throw new ProblemException('CONCURRENCY_LIMITED');
-    // The response has already ended, so no callback would follow.
+    // The client has already disconnected, so `onResponseEnd` would never call back.
     if (response.req.socket.destroyed) return;
     this.inFlight.set(keyId, inFlight + 1);
     onResponseEnd(response, () => this.leave(keyId));

@@ -17,8 +17,8 @@ interface HeaderTarget {
 }
 
 /**
- * Limits the requests of a key in any 60 s, by its own budget and its issuers'. Root keys are
- * exempt: they can issue new keys.
+ * Limits the requests of a key in any 60 s. A request also counts for the issuers of its key. Root
+ * keys are exempt, because they could evade the limit by issuing new keys.
  */
 @Injectable()
 export class KeyRateLimit {
@@ -36,8 +36,8 @@ export class KeyRateLimit {
   }
 
   /**
-   * Counts a request, and states the remaining ones in its headers. Returns a promise only if it
-   * waits for Redis.
+   * Counts a request, and sets response headers that state how many requests are left. Returns a
+   * promise only if it has to wait for Redis.
    * @throws ProblemException `RATE_LIMITED`
    */
   count({ budgets }: Principal, response: HeaderTarget): Promise<void> | undefined {
@@ -84,7 +84,7 @@ class RequestWindow {
     if (store.redis) this.allotment = new SharedAllotment(store, keyId);
   }
 
-  /** The shared count, while Redis is available. */
+  /** The requests that Redis counts for all processes; undefined while Redis is unavailable. */
   get shared(): SharedAllotment | undefined {
     return this.store.isUp ? this.allotment : undefined;
   }
@@ -96,7 +96,7 @@ class RequestWindow {
     this.allotment?.forgetRefusal();
   }
 
-  /** Milliseconds until a request may be admitted; 0 for now, as far as is known. */
+  /** Milliseconds until a request may be admitted. At 0, Redis may still refuse it. */
   msUntilRoom(now: number): number {
     if (this.requests.count(now) >= this.policy.quota) return this.requests.msUntilLess(now);
     return this.shared?.msUntilRoom(now) ?? 0;
@@ -107,13 +107,13 @@ class RequestWindow {
     this.shared?.take();
   }
 
-  /** Requests left after the latest one. */
+  /** Requests that may still be admitted after the latest one. */
   get remaining(): number {
     const remaining = this.policy.quota - this.requests.total;
     return Math.min(remaining, this.shared?.remaining ?? remaining);
   }
 
-  /** Milliseconds until more requests are left. */
+  /** Milliseconds until `remaining` increases. */
   msUntilMore(now: number): number {
     return this.shared?.msUntilMore(now) ?? this.requests.msUntilLess(now);
   }

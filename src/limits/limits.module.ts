@@ -17,6 +17,6 @@ const LIMITS = [
   WriteSlots,
 ];
 
-/** Limits by key, by client network, and against enumeration by a stolen key. */
+/** Limits per key and per client network, limits of enumeration, and slots for user writes. */
 @Module({ providers: LIMITS, exports: LIMITS })
 export class LimitsModule {}

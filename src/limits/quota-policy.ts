@@ -6,7 +6,7 @@ export class QuotaPolicy {
   /** The value of `RateLimit-Policy`. */
   readonly header: string;
   private readonly start: string;
-  // Cached for a second: formatting takes as long as counting.
+  // `end` is cached while `seconds` stays the same: formatting takes as long as counting a request.
   private seconds = 0;
   private end = '';
 
@@ -38,7 +38,7 @@ export class QuotaPolicy {
   }
 }
 
-// A client that waits 0 s comes too early.
+// At least 1, because a client that retries after 0 s would be refused again.
 function toSeconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000));
 }

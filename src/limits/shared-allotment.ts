@@ -2,13 +2,14 @@ import { z } from 'zod';
 import type { QuotaPolicy } from './quota-policy.js';
 import type { SharedStore } from './shared-store.js';
 
-// The share of the quota that a process takes at once.
+// Share of the quota that a process reserves at a time: docs/decisions/0026.
 const ALLOTMENT_SHARE = 1 / 400;
 const SLOT_MS = 1000;
 
 const replySchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
 
-// A hash with one slot per second. An allotment ends with its slot.
+// The Redis hash of a key has a field per second (slot) with the number of requests that processes
+// have reserved in it. An allotment can be used only until its slot ends.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
   local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -22,7 +23,7 @@ const TAKE = `
     if each == unusedSlot and unused > 0 then
       count = redis.call('HINCRBY', KEYS[1], fields[index], -unused)
     end
-    -- Slots of the future are there when the clock was set back.
+    -- Slots of the future exist if the clock of Redis was set back.
     if each < slot - slots or each > slot or count <= 0 then
       redis.call('HDEL', KEYS[1], fields[index])
     else
@@ -47,9 +48,9 @@ const TAKE = `
 export class SharedAllotment {
   private left = 0;
   private slot = 0;
-  /** All times are `performance.now()`. */
+  /** This and the other times are in ms, on the scale of `performance.now()`. */
   private endsAt = 0;
-  /** Requests left for all processes beside this allotment. */
+  /** Requests that Redis could still grant to any process, besides this allotment. */
   private remainingBesides = 0;
   private moreAt = 0;
   private refusedUntil = 0;
@@ -68,7 +69,7 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** A key without requests left makes no round trip until some are left again. */
+  /** Milliseconds until Redis may grant requests again. Until then, Redis is not asked. */
   msUntilRoom(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }
@@ -94,7 +95,7 @@ export class SharedAllotment {
   private async request({ quota, windowSeconds }: QuotaPolicy): Promise<void> {
     const unused = this.left;
     this.left = 0;
-    // The allotment must not outlive its slot: measure from before the request to Redis.
+    // Measured before the request to Redis, so that the allotment cannot outlive its slot.
     const requestedAt = performance.now();
     const reply = await this.store.runScript(
       TAKE,

@@ -6,11 +6,11 @@ import { SharedStore } from './shared-store.js';
 const FLUSH_DELAY_MS = 100;
 const MAX_VALUES_PER_FLUSH = 1000;
 
-/** A key's hour, counted by all processes. */
+/** The distinct users and misses of a key in its current hour, as counted by all processes. */
 interface SharedHour {
   readonly users: number;
   readonly misses: number;
-  /** Milliseconds of the process's clock. */
+  /** In ms, on the scale of `performance.now()`. */
   readonly endsAt: number;
 }
 
@@ -21,7 +21,7 @@ interface Unsent {
 
 const replySchema = z.tuple([z.number(), z.number(), z.number()]);
 
-// PFADD without values creates the counter, so that both counters share one hour.
+// PFADD creates a counter even without values, so that both counters expire at the same time.
 const ADD = `
   local ids = tonumber(ARGV[2])
   redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
@@ -32,8 +32,8 @@ const ADD = `
   return {redis.call('PFCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), left}`;
 
 /**
- * Counts users and misses per key in Redis for all processes. No request waits for Redis: counts
- * are sent up to 100 ms later, and the reply has the totals.
+ * Counts users and misses per key in Redis for all processes. No request waits for Redis: values
+ * are sent up to 100 ms later, and the reply contains the totals of all processes.
  */
 @Injectable()
 export class SharedHours {
@@ -66,7 +66,7 @@ export class SharedHours {
   }
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
-    // The hash tag puts both keys into one slot of a cluster.
+    // The braces (hash tag) put both keys into the same slot of a Redis Cluster.
     const keys = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
     const values = [HOUR_MS, ids.size, ...ids, ...misses];
     const reply = await this.store.runScript(ADD, keys, values, replySchema);

@@ -9,7 +9,7 @@ const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
 const PAUSE_MS = 1000;
 
-/** Redis, if `REDIS_URL` is set, for limits of all processes. Nothing fails without it. */
+/** Redis, in which all processes count limits together if `REDIS_URL` is set and Redis responds. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);
@@ -17,7 +17,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private reportedUp = true;
   private isPaused = false;
-  /** Redis replied with an error, so that a new connection proves nothing. */
+  /** Redis replies with errors: a new connection does not mean that it works again. */
   private refusesCommands = false;
 
   constructor(config: ConfigService<Environment, true>) {
@@ -26,7 +26,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** `degraded`: counted per process while Redis is unavailable. */
+  /** Where limits are counted. `degraded`: per process, because Redis is unavailable. */
   get sharing(): 'shared' | 'degraded' | 'per-process' {
     if (this.redis === undefined) return 'per-process';
     return this.isUp && this.reportedUp ? 'shared' : 'degraded';
@@ -38,11 +38,11 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     if (this.url === undefined) return;
-    // Imported here: a start without Redis does not need it.
+    // Imported only here, because a process without `REDIS_URL` does not need it.
     const { Redis } = await import('ioredis');
     this.redis = new Redis(this.url, {
       lazyConnect: true,
-      // The process counts by itself instead.
+      // While Redis is unavailable, commands fail at once, and the process counts by itself.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -52,7 +52,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis.on('ready', () => this.reportConnection());
     this.redis.on('close', () => this.report(false));
     this.redis.on('error', (error) => this.logger.debug(error.message));
-    // The client reconnects.
+    // If this fails, ioredis tries again later.
     await this.redis.connect().catch(() => undefined);
   }
 
@@ -60,7 +60,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** Runs a Lua script. Returns undefined if it fails: callers still have their own counts. */
+  /** Runs a Lua script. Returns undefined if it fails: callers then rely on their own counts. */
   async runScript<Reply>(
     script: string,
     keys: readonly string[],
@@ -78,16 +78,16 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Skips Redis for 1 s, and a server that hangs until it responds. */
+  /** Sends no commands for 1 s; if the server hangs, none until a new connection succeeds. */
   private pauseAfter(error: unknown): void {
     if (!this.isUp) return;
     this.isPaused = true;
     this.logger.debug(error);
     this.report(false);
-    // A server that is full or read-only still responds, so a new connection would not help. Only a
-    // successful command ends the failure.
+    // A server that is out of memory or read-only accepts connections, so only a successful command
+    // shows that it works again.
     this.refusesCommands = error instanceof Error && error.name === 'ReplyError';
-    // Another server may be in charge under the same name.
+    // After a failover, the same host name may lead to a server that accepts writes.
     const isDemoted = this.refusesCommands && String(error).includes('READONLY');
     if (!this.refusesCommands || isDemoted) this.redis?.disconnect(true);
     setTimeout(() => {

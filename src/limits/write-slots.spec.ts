@@ -7,7 +7,7 @@ import { WriteSlots } from './write-slots.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Starts writes that go on until they are ended, on a pool of so many connections. */
+/** Starts writes on a pool of `connections`. Each runs until the test ends it. */
 function createWrites(connections: number) {
   const config = new ConfigService<Environment, true>({ DATABASE_POOL_MAX: connections });
   const slots = new WriteSlots(config);

@@ -4,17 +4,18 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Shares of the connections: for the writes of one key, and for all but writes.
+// Shares of the pool's connections: at most the first for writes of one key; the second is reserved
+// for reads.
 const SHARE_OF_KEY = 1 / 3;
 const SHARE_OF_READS = 1 / 3;
-// The time that the pool waits for a connection.
+// As long as the pool lets a query wait for a connection (`database-pool.ts`).
 const MAX_WAIT_MS = 700;
 const MAX_WAITING = 512;
 const MAX_WAITING_PER_KEY = 128;
 
 interface Write {
   readonly keyId: string;
-  /** The user that is changed; undefined for a new one. */
+  /** Id of the written user; undefined if the server chooses it. */
   readonly userId: string | undefined;
 }
 
@@ -28,7 +29,7 @@ export class WriteSlots {
   private readonly slots: number;
   private readonly slotsPerKey: number;
   private readonly running = new Set<Write>();
-  /** In order of arrival, each with the function that starts it. */
+  /** Queued writes in order of arrival, each with the function that starts it. */
   private readonly queue = new Map<Write, () => void>();
 
   constructor(config: ConfigService<Environment, true>) {
@@ -37,16 +38,16 @@ export class WriteSlots {
     this.slotsPerKey = Math.max(1, Math.floor(connections * SHARE_OF_KEY));
   }
 
-  /** Queued writes. They use neither a connection nor CPU time. */
+  /** Number of queued writes, which use neither a connection nor CPU time. */
   get waiting(): number {
     return this.queue.size;
   }
 
   /**
-   * Runs a write when it has a slot.
-   * @param userId the user that is changed; undefined for a new one
-   * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if it waits too long, or the
-   * error of `operation`
+   * Runs a write as soon as a slot is free.
+   * @param userId id of the written user; undefined if the server chooses it
+   * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if the queue is full or
+   * the write waits for 700 ms. An error of `operation` is passed on.
    */
   async run<Result>(
     { keyId }: Principal,
@@ -74,7 +75,7 @@ export class WriteSlots {
     return runningOfKey < this.slotsPerKey;
   }
 
-  /** Resolves with the slot taken. */
+  /** Resolves when the write has taken a slot. */
   private waitForSlot(write: Write): Promise<void> {
     const isFull = this.queue.size >= MAX_WAITING || this.countQueued(write) >= MAX_WAITING_PER_KEY;
     if (isFull) throw this.refusal(write);
@@ -92,7 +93,7 @@ export class WriteSlots {
     });
   }
 
-  /** A key with most of the queued writes exceeds its own limit; otherwise it is overload. */
+  /** A key with half of the queued writes or more exceeds its limit; else it is overload. */
   private refusal(write: Write): ProblemException {
     const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

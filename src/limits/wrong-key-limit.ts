@@ -7,7 +7,7 @@ import { QuotaPolicy } from './quota-policy.js';
 
 const WINDOW_SECONDS = 60;
 
-/** Limits wrong keys from one client network in any 60 s. Call it only with wrong keys. */
+/** Limits the requests with a wrong key that one client network sends in any 60 s. */
 @Injectable()
 export class WrongKeyLimit {
   private readonly isOn: boolean;
@@ -21,7 +21,7 @@ export class WrongKeyLimit {
     this.failures = new FailedAuthLimit(quota);
   }
 
-  /** Counts a wrong key from an address. @throws ProblemException `TOO_MANY_FAILURES` */
+  /** Counts a request with a wrong key. @throws ProblemException `TOO_MANY_FAILURES` */
   count(address: string): void {
     const refusal = this.isOn ? this.failures.count(address) : undefined;
     if (refusal === undefined) return;

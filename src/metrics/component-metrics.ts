@@ -29,7 +29,7 @@ export class ComponentMetrics {
       ['latchkey_http_requests_in_flight', 'Requests in flight.', () => front.requests.count],
       [
         'latchkey_http_requests_in_flight_limit',
-        'Requests that may be in flight. More are queued, or refused with 503.',
+        'Limit of requests in flight. Further requests are queued or refused with 503.',
         () => front.loadShedder?.limit ?? 0,
       ],
       [

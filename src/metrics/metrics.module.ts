@@ -11,7 +11,7 @@ import { UsersModule } from '../users/users.module.js';
 import { ComponentMetrics } from './component-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
-/** Serves Prometheus metrics on `METRICS_PORT`; without it, nothing listens or counts. */
+/** Serves Prometheus metrics on `METRICS_PORT`. If it is not set, no metrics are collected. */
 @Module({
   imports: [AlertsModule, KeyVerificationModule, LimitsModule, UsersModule],
   providers: [

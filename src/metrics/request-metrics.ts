@@ -11,7 +11,7 @@ import {
 import { RequestEvents } from '../requests/request-events.js';
 import { UsersService } from '../users/users.service.js';
 
-/** Counts requests, key checks, refusals by limits, and the look-ups per statement. */
+/** Counts requests, key checks, refusals by limits, and user look-ups per database statement. */
 @Injectable()
 export class RequestMetrics implements OnModuleInit {
   private readonly durations: RequestDurations;
@@ -29,7 +29,7 @@ export class RequestMetrics implements OnModuleInit {
     this.durations = new RequestDurations(registry);
     this.attempts = new Counter({
       name: 'latchkey_auth_attempts_total',
-      help: 'Requests to routes that require a key, by the outcome of the key check, which the response may hide.',
+      help: 'Requests to routes that require a key, by outcome. Responses do not reveal every outcome.',
       labelNames: ['outcome'],
       registers,
     });
@@ -41,11 +41,11 @@ export class RequestMetrics implements OnModuleInit {
     });
     this.batchSizes = new Histogram({
       name: 'latchkey_user_lookup_batch_size',
-      help: 'Look-ups of users that shared one statement.',
+      help: 'Number of user look-ups that shared one database statement.',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     });
-    // Exported from 0 on, so that `rate` sees the first increase.
+    // Each series starts at 0, so that `rate` sees its first increase.
     for (const outcome of ATTEMPT_OUTCOMES) this.attempts.inc({ outcome }, 0);
     for (const limit of LIMIT_NAMES) this.refusals.inc({ limit }, 0);
   }

@@ -5,7 +5,7 @@ import { toOpenApiSchema } from './schema.js';
 
 type Parameters = z.ZodObject<Record<string, z.ZodType>>;
 
-/** Documents parameters that a handler reads from the request itself. */
+/** Documents the parameters of a handler that has no parameter decorators for them. */
 export function ApiParameters(path: Parameters, query: Parameters): MethodDecorator {
   return applyDecorators(
     ...Object.entries(path.shape).map(([name, schema]) => ApiParam({ name, ...describe(schema) })),

@@ -46,7 +46,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
     .addTag('users', 'Users and their accounts')
     .addTag('keys', 'API keys')
     .addTag('audit', 'The audit trail')
-    .addTag('health', 'For load balancers and orchestrators')
+    .addTag('health', 'Health checks for load balancers and orchestrators')
     .build();
   const document = swagger.SwaggerModule.createDocument(app, settings, {
     operationIdFactory: (_controller, handler) => handler,
@@ -61,7 +61,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
     for (const method of METHODS) {
       const operation = path[method];
       if (operation === undefined) continue;
-      // Stated explicitly, so that readers see that a route is public on purpose.
+      // An empty list states that the route is public on purpose.
       operation.security ??= [];
       describeParameters(operation, schemas);
       addProblems(method, operation);
@@ -74,7 +74,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
 function describeParameters({ parameters = [], requestBody }: Operation, schemas: Schemas): void {
   for (const parameter of parameters) {
     if ('$ref' in parameter || parameter.schema === undefined) continue;
-    // Repeated parameters are refused: lists are separated by commas.
+    // Lists are separated by commas, because the server refuses repeated parameters.
     const { type } = resolve(parameter.schema, schemas);
     if (type === 'array') Object.assign(parameter, { style: 'form', explode: false });
   }

@@ -1,8 +1,8 @@
-// OpenAPI extensions from which the document derives responses.
+// Security schemes and extensions of operations, from which their problem responses are derived.
 
 export const API_KEY_SCHEME = 'apiKey';
 export const ACCESS_TOKEN_SCHEME = 'accessToken';
 /** The scope that a key must hold. */
 export const SCOPE_EXTENSION = 'x-required-scope';
-/** The codes of an operation's own problems. */
+/** The codes of the problems that `@Route` declares. */
 export const PROBLEMS_EXTENSION = 'x-problem-codes';

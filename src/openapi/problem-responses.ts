@@ -23,7 +23,10 @@ export type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
 
 const TEXT_HEADER = { schema: { type: 'string' } };
 const RATE_LIMIT_HEADERS = {
-  'ratelimit-policy': { ...TEXT_HEADER, description: 'The limit, such as "default";q=60000;w=60' },
+  'ratelimit-policy': {
+    ...TEXT_HEADER,
+    description: 'The rate limit, such as "default";q=60000;w=60',
+  },
   ratelimit: { ...TEXT_HEADER, description: 'Remaining requests, such as "default";r=59999;t=60' },
 };
 const EXAMPLE_REQUEST_ID = '5f3d1c9e-6f0b-4d0e-9a51-0b8c2f7d4a10';
@@ -37,7 +40,7 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
 
 export const problemComponent: Schema = toOpenApiSchema(problemSchema, 'output').schema;
 
-/** Adds each problem of an operation to its responses, with their common headers. */
+/** Adds a response for each problem of an operation, and the common headers to all responses. */
 export function addProblems(method: string, operation: Operation): void {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(method, operation)) {
@@ -45,7 +48,7 @@ export function addProblems(method: string, operation: Operation): void {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   for (const [status, codes] of byStatus) {
-    // Health routes respond to 503 in their own format.
+    // Health routes have declared a 503 response of their own, which stays.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
   const takesKey = operation.security?.some((scheme) => API_KEY_SCHEME in scheme);

@@ -17,7 +17,7 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
     override: ({ jsonSchema }) => makePortable(jsonSchema),
   });
   const { definitions = {}, ...converted } = json;
-  // Without zod's own properties, which are not enumerable.
+  // JSON.stringify drops zod's internal properties, which are not enumerable.
   const { own, components }: { own: Schema; components: Record<string, object> } = JSON.parse(
     JSON.stringify({ own: converted, components: definitions }),
   );
@@ -25,12 +25,12 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
 }
 
 /**
- * Removes what code generators do not support: openapi-generator fails on the first and the last.
+ * Removes keywords that code generators do not support. openapi-generator fails on `pattern` beside
+ * `format`, and on `uniqueItems` of enums.
  */
 function makePortable(schema: z.core.JSONSchema.BaseSchema): void {
-  // The format already says it.
   if (schema.format !== undefined) delete schema.pattern;
-  // Unicode classes need a flag, which JSON Schema cannot express.
+  // Classes such as \p{L} need the flag `u`, which JSON Schema cannot express.
   schema.allOf = schema.allOf?.filter(({ pattern }) => pattern?.includes('\\p{') !== true);
   if (!schema.allOf?.length) delete schema.allOf;
   const { items } = schema;

@@ -3,8 +3,8 @@ const TRIAL_INTERVAL_MS = 100;
 
 /**
  * Opens after 5 failures in a row, so that further calls fail at once. While it is open, one trial
- * at a time is allowed, at most every 100 ms. The first success closes it. Why not cockatiel:
- * docs/decisions/0043.
+ * at a time is allowed, at most every 100 ms. The first success closes it. docs/decisions/0043
+ * says why it is not cockatiel's.
  */
 export class CircuitBreaker {
   private failures = 0;

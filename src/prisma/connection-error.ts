@@ -4,15 +4,15 @@ import type { UrlVariable } from './database-urls.js';
 const UNKNOWN_CA =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/;
 
-// By SQLSTATE, Node's code, or the message of an error without a code.
+// The pattern matches the SQLSTATE, Node's error code or, if the error has no code, the message.
 const REMEDIES: readonly [RegExp, string][] = [
   [/^28P01$/, 'the server refuses the user or password; correct DATABASE_URL'],
   [
     /^28000$/,
-    'the server does not admit this user here; check pg_hba.conf, LOGIN and DATABASE_URL',
+    'the server does not admit this user from this host; check pg_hba.conf, LOGIN and DATABASE_URL',
   ],
   [/^3D000$/, 'the database does not exist; create it, or correct DATABASE_URL'],
-  [/^53300$/, 'the server has no connection left; lower DATABASE_POOL_MAX'],
+  [/^53300$/, 'the server has no free connection; lower DATABASE_POOL_MAX'],
   [
     UNKNOWN_CA,
     "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (sslmode=require verifies here, unlike in libpq)",
@@ -33,7 +33,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
 ];
 
-/** A failed connection to the database. The message has the cause and the remedy. */
+/** A failed attempt to connect to the database. The message has the cause and the remedy. */
 export class ConnectionError extends Error {
   constructor(variable: UrlVariable, cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -44,7 +44,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** A transaction pooler delivers no notifications. */
+/** The URL leads to a transaction pooler, through which LISTEN and NOTIFY do not work. */
 export class PooledSessionError extends EnvironmentError {
   constructor(variable: UrlVariable) {
     const remedy = 'set it to the URL of the database itself';

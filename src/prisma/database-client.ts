@@ -3,17 +3,18 @@ import { Client, type ClientConfig } from 'pg';
 import { ConnectionError, PooledSessionError } from './connection-error.js';
 import type { DatabaseUrls, UrlVariable } from './database-urls.js';
 
+// A transaction pooler may happen to use the same session several times.
 const PROBES = 8;
 const PROBE_TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
 
 type Settings = Readonly<Record<string, string>>;
 
-/** A database connection that knows whether it has a session of its own. */
+/** A database connection that finds out whether it has a PostgreSQL session of its own. */
 export class DatabaseClient extends Client {
-  /** False behind a pooler, which assigns a session per transaction. */
+  /** False behind a pooler, which may use another session for each transaction. */
   hasOwnSession = false;
 
-  /** @param settings session settings, if the session is the client's own */
+  /** @param settings session settings, applied only if the client has a session of its own */
   constructor(
     private readonly urls: DatabaseUrls,
     private readonly variable: UrlVariable,
@@ -21,7 +22,7 @@ export class DatabaseClient extends Client {
     private readonly settings: Settings = {},
   ) {
     super({ ...config, connectionString: urls.read(variable) });
-    // The pool listens only to idle connections. The statement reports the error.
+    // Without a listener, an error would end the process. The running statement reports it, too.
     this.on('error', () => undefined);
   }
 
@@ -33,13 +34,13 @@ export class DatabaseClient extends Client {
     callbackify(() => this.open())(callback);
   }
 
-  /** Connects to a session of its own. @throws ConnectionError, PooledSessionError */
+  /** Connects. @throws ConnectionError; PooledSessionError behind a transaction pooler */
   async connectDirectly(): Promise<void> {
     await this.connect();
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
   }
 
-  /** Whether a pooler changes the session after each transaction. */
+  /** Whether a pooler shares sessions among connections: compares the process ids of two. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, PROBE_TIMEOUTS);
@@ -47,7 +48,7 @@ export class DatabaseClient extends Client {
       await other.connect();
       const sessions = new Set<number>();
       const others = new Set<number>();
-      // Asks twice, because a pooler may alternate between two sessions.
+      // This connection asks twice, because a pooler may alternate between two sessions.
       for (let probe = 0; probe < PROBES; probe++) {
         for (const client of [this, this, other]) {
           (client === other ? others : sessions).add(await readProcessId(client));
@@ -55,7 +56,7 @@ export class DatabaseClient extends Client {
       }
       return sessions.size > 1 || others.size > 1 || [...sessions].some((id) => others.has(id));
     } finally {
-      // Not awaited: a server that hangs would not answer.
+      // Not awaited, because a server that hangs would never respond.
       other.end().catch(() => undefined);
     }
   }
@@ -65,7 +66,7 @@ export class DatabaseClient extends Client {
       await super.connect();
       await this.setUp();
     } catch (error) {
-      // The set-up may have failed on a connection that stays open.
+      // If only `setUp` failed, the connection is still open.
       super.end().catch(() => undefined);
       const failure = new ConnectionError(this.variable, error);
       this.urls.report(this.variable, failure.message);
@@ -75,7 +76,7 @@ export class DatabaseClient extends Client {
     return this;
   }
 
-  // A pooler invents the process id that it reports to clients.
+  // Sets `hasOwnSession`: a pooler reports an invented process id when a client connects.
   private async setUp(): Promise<void> {
     const processId = 'processID' in this ? this.processID : undefined;
     const settings = listSettings(this.settings, 'pg_backend_pid() <> $1');
@@ -87,7 +88,7 @@ export class DatabaseClient extends Client {
   }
 }
 
-/** Applies settings until the end of the transaction. */
+/** Returns a statement that applies settings until the end of the transaction. */
 export function setLocally(settings: Settings): string {
   return `SELECT true${listSettings(settings, 'true')}`;
 }

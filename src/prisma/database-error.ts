@@ -16,10 +16,10 @@ const UNAVAILABLE_CODES = new Set([
   'P1010', // access denied
   'P1011', // TLS failed
   'P1017', // connection closed
-  'P2024', // no connection of the pool
-  'P2028', // a transaction that took too long
+  'P2024', // no free connection in the pool
+  'P2028', // transaction timed out
   'P2037', // too many connections
-  // The kinds of Prisma's adapter.
+  // The kinds that adapter-pg gives to errors of an unavailable database.
   'DatabaseNotReachable',
   'ConnectionClosed',
   'SocketTimeout',
@@ -39,9 +39,10 @@ const UNAVAILABLE_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-// Classes: connection, resources, operator intervention; then locks, deadlocks and standbys.
+// Classes: lost connections, exhausted resources, operator intervention. Codes: lock time-out,
+// deadlock, write to a standby.
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)...$|^(55P03|40P01|25006)$/;
-// The driver's own errors, which adapter-pg 7.10 passes on without a code.
+// Messages of pg's own errors, which adapter-pg 7.10 passes on without a code.
 const LOST_MESSAGES = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
@@ -56,23 +57,24 @@ const UNAVAILABLE_MESSAGES = new Set([
   'Query read timeout',
 ]);
 
-// The connection ended, so the outcome of the statement is unknown.
+// The connection broke, so the outcome of the statement is unknown.
 const LOST = /^(ConnectionClosed|ECONNRESET|EPIPE|08006|57P01|57P02)$/;
 // Lock and statement time-outs, deadlocks, and terminated sessions.
 const BLOCKED = /^(55P03|57014|40P01|57P01)$/;
-// Table, column, function and schema.
+// An undefined table, column, function or schema, as PostgreSQL, Prisma and adapter-pg report it.
 const UNDEFINED_OBJECT = /^(42P01|42703|42883|3F000|P2021|P2022|TableDoesNotExist|ColumnNotFound)$/;
 const READ_ONLY = /^25006$/;
 const STALE_PLAN = /^0A000$/;
-// Foreign key (23001 since PostgreSQL 18) and unique index.
+// Violations of a foreign key (23001 since PostgreSQL 18) or a unique index.
 const VIOLATION = /^23(001|503|505)$/;
-// Data exceptions, constraints, and errors that triggers of the operator raise.
+// SQLSTATE classes whose messages quote row values: data exceptions, constraint violations, and
+// errors that triggers of the operator raise.
 const QUOTING_SQLSTATES = /^(22|23|P0)/;
 
-/** Not sent, because the preceding statements failed. */
+/** The circuit breaker did not send the statement, because the preceding ones failed. */
 export class CircuitOpenError extends Error {
   constructor() {
-    super('The database has failed too often');
+    super('Statement not sent, because the preceding ones failed');
   }
 }
 
@@ -115,15 +117,15 @@ export function isReadOnly(error: unknown): boolean {
   return hasCode(error, READ_ONLY);
 }
 
-/** Returns the violated foreign key or unique index, if there is one. */
+/** Returns the foreign key or unique index that an error of pg (not Prisma) violated, if any. */
 export function violatedConstraint(error: unknown): string | undefined {
   const isViolation = error instanceof DatabaseError && hasCode(error, VIOLATION);
   return isViolation ? error.constraint : undefined;
 }
 
 /**
- * Returns the error as it may be logged. Prisma's messages quote the arguments of the call, and
- * some of PostgreSQL's quote values of the row: the codes and the stack remain.
+ * Returns an error that may be logged. Messages of Prisma quote the arguments of the call, and some
+ * of PostgreSQL quote values of the row, so only the codes and the stack of these errors remain.
  */
 export function withoutArguments(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -150,7 +152,7 @@ function hasCode(error: unknown, pattern: RegExp): boolean {
   return codesOf(error).some((code) => pattern.test(code));
 }
 
-/** Returns the codes of Prisma, its adapter, the driver and the server. */
+/** Returns the codes that Prisma, adapter-pg, pg and PostgreSQL have given to an error. */
 function codesOf(error: unknown): string[] {
   const { code, cause, meta } = errorSchema.safeParse(error).data ?? {};
   const { kind, originalCode } = meta?.driverAdapterError.cause ?? cause ?? {};

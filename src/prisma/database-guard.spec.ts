@@ -8,7 +8,7 @@ const WRITE = { circuit: 'write users', isRepeatable: false };
 const LOST = new Error('Connection terminated unexpectedly');
 const TIMED_OUT = new Error('Query read timeout');
 
-/** Fails with each of these in turn, and then succeeds; tells how often it was sent. */
+/** Creates a statement that fails with each error in turn, then succeeds, and counts its calls. */
 function sender(...errors: Error[]) {
   const sent = { times: 0 };
   const send = async () => {

@@ -9,28 +9,28 @@ import {
   isReadOnly,
 } from './database-error.js';
 
-// The event that broke one connection breaks the others of the pool, too; discard them first.
+// An event that breaks one connection often breaks all. The pool discards them in this time.
 const RETRY_DELAY_MS = 20;
 // After this time, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_RETRY_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
 export interface Statement {
-  /** The circuit: the table, and whether it is read or written. */
+  /** Name of the circuit breaker: `read` or `write`, and the table. */
   readonly circuit: string;
-  /** Whether a repetition is safe: a read. */
+  /** Whether the statement may be sent twice, because it only reads. */
   readonly isRepeatable: boolean;
 }
 
 /**
- * Runs every statement outside a transaction: retries a read once if its connection broke, and
- * fails at once where statements keep failing or timing out (circuit breaker).
+ * Runs each statement that is not part of a longer transaction. Retries a read once if its
+ * connection broke. Fails at once while statements of the same circuit fail (circuit breaker).
  */
 @Injectable()
 export class DatabaseGuard {
   private readonly circuits = new Map<string, CircuitBreaker>();
 
-  /** @throws CircuitOpenError, or the error of `send` */
+  /** @throws CircuitOpenError if the statement was not sent; otherwise the error of `send` */
   async run<Result>(
     { circuit: name, isRepeatable }: Statement,
     send: () => Promise<Result>,
@@ -38,13 +38,13 @@ export class DatabaseGuard {
     const circuit = this.circuit(name);
     if (!circuit.allows()) throw new CircuitOpenError();
     try {
-      // Never the statement or its values, which are personal data.
+      // The span must not contain the statement or its values, which are personal data.
       const span = { name: `database ${name}`, kind: 'client', attributes: POSTGRESQL } as const;
       const result = await inSpan(span, () => this.sendWithRetry(isRepeatable, send));
       circuit.succeed();
       return result;
     } catch (error) {
-      // A standby refuses writes at once, and may be promoted at any time.
+      // A standby refuses writes without delay and may be promoted, so further writes are sent.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

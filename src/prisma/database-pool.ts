@@ -8,26 +8,27 @@ import { hasStalePlan } from './database-error.js';
 import { DatabaseGuard, type Statement } from './database-guard.js';
 import { DatabaseUrls } from './database-urls.js';
 
-// The defaults wait for ever. Together these stay below the MCP server's time-out of 1.5 s.
+// pg has no time-outs by default. Connecting and one statement must together take less than the
+// time-out of the MCP server, 1.5 s.
 const CONNECTION_TIMEOUT_MS = 700;
 const STATEMENT_TIMEOUT_MS = 600;
 const SOCKET_TIMEOUT_MS = 700;
 
-// adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` reads
-// dates of the ISO style.
+// adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` parses
+// dates in the ISO style.
 const SETTINGS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MS),
   TimeZone: 'UTC',
   DateStyle: 'ISO',
 };
-/** The settings of every transaction behind a pooler, whose sessions keep none. */
+/** Applies the settings to one transaction: behind a pooler, they must not outlast it. */
 export const SET_UP_TRANSACTION = setLocally(SETTINGS);
 
-/** The connection pool of all queries, ours rather than Prisma's, so that its state is visible. */
+/** The connection pool of all queries. Prisma uses it, too, instead of a hidden pool of its own. */
 @Injectable()
 export class DatabasePool extends Pool implements OnApplicationShutdown {
   private readonly inUse = new WeakSet<PoolClient>();
-  /** Whether named statements and settings outlast a transaction, as on the latest connection. */
+  /** Whether named statements and settings outlast a transaction (on the newest connection). */
   hasOwnSessions = false;
 
   constructor(
@@ -56,12 +57,12 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     this.on('release', (_error, client) => this.inUse.delete(client));
   }
 
-  // Not earlier, because requests in flight need it.
+  // Ends only in this last step of the shutdown, because requests in flight need the pool.
   async onApplicationShutdown(): Promise<void> {
     await this.end();
   }
 
-  /** Runs a guarded statement as its own transaction. Its name is used where sessions last. */
+  /** Runs a statement in its own transaction, with the guard. Poolers make its name useless. */
   fetchRows<Row extends unknown[]>(
     statement: Statement,
     query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,
@@ -74,7 +75,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     try {
       return (await this.query<Row>(query)).rows;
     } catch (error) {
-      // Other connections may have stale plans, too.
+      // Retried without the name, because other connections may have stale plans, too.
       if (query.name === undefined || !hasStalePlan(error)) throw error;
       return (await this.query<Row>({ ...query, name: undefined })).rows;
     }
@@ -110,7 +111,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     const { stream } = client.connection;
     if (!(stream instanceof Socket)) return;
     stream.setTimeout(SOCKET_TIMEOUT_MS);
-    // Not passed to setTimeout directly, which would call it only for the first silence.
+    // Not passed to `setTimeout`, which would call the listener only once.
     stream.on('timeout', () => {
       if (this.inUse.has(client)) stream.destroy(new Error('Query read timeout'));
     });

@@ -6,7 +6,7 @@ import { type Environment, postgresUrl } from '../config/environment.js';
 /** `DATABASE_URL` may lead to a transaction pooler; `DIRECT_URL` must not. */
 export type UrlVariable = 'DATABASE_URL' | 'DIRECT_URL';
 
-/** The URLs of new connections, and the log of connection failures. */
+/** Provides the URLs for new connections, and logs why connections fail. */
 @Injectable()
 export class DatabaseUrls {
   private readonly logger = new Logger(DatabaseUrls.name);
@@ -15,17 +15,17 @@ export class DatabaseUrls {
 
   constructor(private readonly config: ConfigService<Environment, true>) {}
 
-  /** The variable for connections with a session of their own. */
+  /** The variable with the URL for connections that need a session of their own. */
   get direct(): UrlVariable {
     const hasDirectUrl = this.config.get('DIRECT_URL', { infer: true }) !== undefined;
     return hasDirectUrl ? 'DIRECT_URL' : 'DATABASE_URL';
   }
 
-  /** Returns the URL. A file is read again, because its password may have been rotated. */
+  /** Returns the URL. A `_FILE` is read again, because its password may have been rotated. */
   read(variable: UrlVariable): string {
     const known = this.latest.get(variable) ?? this.config.getOrThrow(variable, { infer: true });
     const file = this.config.get(`${variable}_FILE`, { infer: true });
-    // The previous URL stays, so that a half-written file does no harm.
+    // A file without a valid URL may be half-written, so the previous URL stays in use.
     const url = file === undefined ? known : (readUrl(file) ?? known);
     this.latest.set(variable, url);
     return url;

@@ -6,7 +6,7 @@ type Adapter = Awaited<ReturnType<PrismaPg['connect']>>;
 type Query = Parameters<Adapter['queryRaw']>[0];
 type Transaction = Awaited<ReturnType<Adapter['startTransaction']>>;
 
-/** Prisma's PostgreSQL driver with the guard around each statement outside a transaction. */
+/** adapter-pg, with the guard around each statement that is not part of a Prisma transaction. */
 export class GuardedPrismaPg extends PrismaPg {
   constructor(
     private readonly guard: DatabaseGuard,
@@ -56,7 +56,7 @@ async function orRollBack<Result>(
     return await work();
   } catch (error) {
     await execute(transaction, 'ROLLBACK').catch(() => undefined);
-    // Returns the connection to the pool.
+    // This sends no statement, but returns the connection to the pool.
     await transaction.rollback();
     throw error;
   }
@@ -69,7 +69,7 @@ async function execute(transaction: Transaction, sql: string): Promise<void> {
 const READ = /^\s*SELECT\b/i;
 const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?\w+"?\.)?"?(\w+)/i;
 
-/** Derives the circuit from the text: Prisma sends writes with `RETURNING` as queries. */
+/** Derives the circuit from the SQL, because Prisma sends writes with `RETURNING` as queries. */
 export function describeStatement({ sql }: Pick<Query, 'sql'>): Statement {
   const isRepeatable = READ.test(sql);
   const table = TABLE.exec(sql)?.[1] ?? '';

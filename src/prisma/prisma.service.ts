@@ -7,21 +7,21 @@ import { DatabaseGuard } from './database-guard.js';
 import { DatabasePool } from './database-pool.js';
 import { GuardedPrismaPg } from './guarded-adapter.js';
 
-/** The database. It connects on first use and reconnects, so the process runs without one. */
+/** Prisma's client. It connects on first use, so that the process starts without a database. */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
   constructor(guard: DatabaseGuard, pool: DatabasePool, config: ConfigService<Environment, true>) {
     const logger = new Logger(PrismaService.name);
     const adapter = new GuardedPrismaPg(guard, pool, {
-      // Prisma names the schema in its statements, whatever the search path is.
+      // Prisma names the schema in its statements, so the search path does not affect them.
       schema: schemaOf(config.get('DATABASE_URL', { infer: true })),
       onConnectionError: (error) => logger.warn(`Database connection lost: ${error.message}`),
     });
-    // Minimal: the longer formats quote the arguments, which are personal data.
+    // The longer formats quote the arguments, which are personal data.
     super({ adapter, errorFormat: 'minimal' });
   }
 
-  // Not earlier, because requests in flight need it.
+  // Disconnects only in this last step of the shutdown, because requests in flight need it.
   async onApplicationShutdown(): Promise<void> {
     await this.$disconnect();
   }

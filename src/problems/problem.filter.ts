@@ -9,14 +9,14 @@ import {
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
-// Refusals of Fastify and Nest, which only have a status.
+// The problems for exceptions of Fastify and Nest, by their status.
 const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   400: 'MALFORMED_JSON',
   413: 'BODY_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** Responds to exceptions with problems (RFC 9457). Logs unexpected ones, and hides their text. */
+/** Responds to exceptions with problems (RFC 9457). Logs unexpected ones and hides their text. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
@@ -29,12 +29,12 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
-    // The client has left in the middle of its request, with the error code of a lost connection.
+    // The client disconnected within its request. Its ECONNRESET is no failure of the database.
     if (request.raw.destroyed && !request.raw.complete) {
       return new ProblemException('MALFORMED_HTTP');
     }
     if (isDatabaseUnavailable(exception)) {
-      // Logged once already, not for each request.
+      // `DatabaseUrls` has logged a ConnectionError once, rather than for each request.
       if (!(exception instanceof ConnectionError)) {
         request.log.warn(describe(exception, request), 'database unavailable');
       }
@@ -42,7 +42,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (isSchemaOutdated(exception)) return new ProblemException('SCHEMA_OUTDATED');
     const status = exception instanceof HttpException ? exception.getStatus() : 500;
-    // 403: a path that the documentation's file server rejects.
+    // The file server of `/api/docs` rejects some paths with 403.
     if (status === 404 || status === 403) return this.routes.toNotFoundOrMethodNotAllowed(request);
     const code = FRAMEWORK_PROBLEMS[status];
     if (code !== undefined) return new ProblemException(code);

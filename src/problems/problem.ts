@@ -9,7 +9,7 @@ interface ProblemType {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   readonly headers: Readonly<Record<string, string>>;
-  /** The recorded outcome, for problems that refuse a valid key or exceed a limit. */
+  /** The outcome and limit in the request event, if a permission or a limit causes the problem. */
   readonly refusal?: Refusal | undefined;
 }
 
@@ -76,7 +76,7 @@ export const PROBLEM_TYPES = {
     3600,
     { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
-  // Not retryable: the key stays wrong.
+  // Not retryable in spite of `retry-after`: the key stays wrong.
   TOO_MANY_FAILURES: permanent(
     429,
     'Too many requests with an invalid or missing API key came from this network',
@@ -107,7 +107,7 @@ declare module 'fastify' {
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
-/** The body of an error response (RFC 9457). Loose, since clients ignore unknown members. */
+/** The body of an error response (RFC 9457). Loose, because clients must ignore unknown members. */
 export const problemSchema = z
   .looseObject({
     type: z.string().meta({ description: 'A URN that names an entry of the error reference.' }),
@@ -152,7 +152,7 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
     status,
     detail,
-    // Without the path: unauthenticated responses must not depend on the id.
+    // Not the path: responses to unauthenticated requests must not depend on the user id.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
     retryable,
@@ -172,7 +172,7 @@ export function sendProblem(reply: FastifyReply, problem: ProblemException): voi
   void reply.code(status).headers(headers).send(body);
 }
 
-/** The same request fails again unless the data, the key or the server changes. */
+/** Defines a problem that the same request has again until data, key or server change. */
 function permanent(
   status: number,
   detail: string,
@@ -182,7 +182,7 @@ function permanent(
   return { status, detail, retryable: false, headers, refusal };
 }
 
-/** The same request may succeed later. */
+/** Defines a problem after which the same request may succeed later. */
 function temporary(
   status: number,
   detail: string,
@@ -193,7 +193,7 @@ function temporary(
   return { status, detail, retryable: true, headers, refusal };
 }
 
-/** The code in words: `MALFORMED_JSON` is titled `Malformed JSON`. */
+/** Returns the title of a code: `Malformed JSON` for `MALFORMED_JSON`. */
 export function titleOf(code: ProblemCode): string {
   const words = code.toLowerCase().replaceAll('_', ' ');
   const sentence = words.charAt(0).toUpperCase() + words.slice(1);

@@ -4,13 +4,13 @@ import { ProblemException, sendProblem } from './problem.js';
 
 const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Tells 405 from 404 by the methods of each path, from Fastify's router. */
+/** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** The methods of static paths, which are never a value of another route's parameter. */
+  /** The methods of each path without parameters. No other route may match such a path. */
   private readonly fixedPaths = new Map<string, string[]>();
 
-  /** Records routes registered from now on, and refuses requests without one. */
+  /** Records the routes that are registered from now on, and refuses requests without a route. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const each of METHODS) {
@@ -20,7 +20,7 @@ export class RouteTable {
         this.fixedPaths.set(url, [...(this.fixedPaths.get(url) ?? []), each]);
       }
     });
-    // Before the body is read, so that its errors do not matter.
+    // Runs before the body is read, so that an invalid body does not change the response.
     fastify.addHook('onRequest', (request, reply, done) => {
       if (!request.is404 && !hasEmptyParameter(request) && !this.isShadowed(request)) done();
       else sendProblem(reply, this.toNotFoundOrMethodNotAllowed(request));
@@ -39,7 +39,7 @@ export class RouteTable {
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
 
-  /** Whether a route with a parameter has matched the path of a route without one. */
+  /** Whether `/users/:id` (for example) has matched `/users/search`, with a wrong method for it. */
   private isShadowed(request: FastifyRequest): boolean {
     return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;
   }
@@ -50,7 +50,7 @@ function pathOf({ url }: FastifyRequest): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-/** Nest refuses these too, but only after reading the body. */
+/** Nest refuses empty parameters too, but only after reading the body. */
 function hasEmptyParameter({ params }: FastifyRequest): boolean {
   const values: Readonly<Record<string, unknown>> = Object(params);
   for (const name in values) if (values[name] === '' && name !== '*') return true;

@@ -6,36 +6,36 @@ import type { RequestEvents } from './request-events.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The presented key, if it is or was one. Set where a key is checked. */
+    /** Id of the presented key, if it is or was valid. Set when the key is checked. */
     keyId: string | null;
     /** The result of the key check; null if no key is checked. */
     keyOutcome: 'admitted' | 'unverifiable' | KeyRefusal | null;
   }
 }
 
-// nginx's status for a client that left before the response.
+// nginx's status for a client that disconnected before the response ended.
 const CLIENT_CLOSED_REQUEST = 499;
 const MAX_CLIENT_LENGTH = 64;
 
-/** Emits the event of a request when its response has ended or its client has left. */
+/** Emits the event of a request when its response has ended or its client has disconnected. */
 export function recordRequest(
   request: FastifyRequest,
   reply: FastifyReply,
   events: RequestEvents,
 ): void {
-  // Fastify's own onResponse is not called for a client that leaves.
+  // Fastify does not call `onResponse` hooks if the client disconnects.
   onResponseEnd(reply.raw, () =>
     events.emit({
       labels: labelsOf(request, reply),
       requestId: request.id,
-      // To the microsecond.
+      // Rounded to 1 µs.
       durationMs: Math.round((queueTimeOf(request.raw) + reply.elapsedTime) * 1000) / 1000,
     }),
   );
 }
 
 function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
-  // Undefined if the router refused the URL, because Fastify does not decorate such a request.
+  // `keyOutcome` is undefined if the router refused the URL: Fastify decorates no such request.
   const outcome = request.keyOutcome ?? null;
   const refusal = request.refusal ?? undefined;
   return {

@@ -1,4 +1,4 @@
-/** Why a key is refused. Responses never reveal it. */
+/** The reasons to refuse a key. Responses never reveal the reason. */
 export const KEY_REFUSALS = [
   'missing',
   'malformed',
@@ -17,18 +17,18 @@ export const ATTEMPT_OUTCOMES = [
   'admitted',
   /** The keys in memory may be out of date, so the key could not be verified. */
   'unverifiable',
-  /** A valid key without the permission: 403. */
+  /** A valid key without the required permission: 403. */
   'forbidden',
-  /** A valid key over its requests per minute or its concurrent requests. */
+  /** A valid key that exceeds its limit of requests per minute or of concurrent requests. */
   'rate-limited',
-  /** A valid key over its distinct users or misses per hour. */
+  /** A valid key that exceeds its limit of distinct users or misses per hour. */
   'enumeration-limited',
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /**
- * The limit that refused a request. `source-failures`: a wrong key from a network with too many
- * failures; its outcome stays the key's.
+ * The limits that can refuse a request. `source-failures` refuses wrong keys from a network that
+ * has sent too many; the outcome of such a request is still the reason to refuse the key.
  */
 export const LIMIT_NAMES = [
   'key-rate',
@@ -39,7 +39,8 @@ export const LIMIT_NAMES = [
 type LimitName = (typeof LIMIT_NAMES)[number];
 
 /**
- * The labels of a request that a permission or a limit refused, where they differ from the key's.
+ * The labels of a request that a permission or a limit refused. Without `outcome`, the outcome of
+ * the key check stays.
  */
 export interface Refusal {
   readonly outcome?: AttemptOutcome;
@@ -51,22 +52,23 @@ export interface RequestLabels {
   readonly method: string;
   /** The route's pattern, such as `/api/internal/users/:id`; null if no route was reached. */
   readonly route: string | null;
-  /** Of the response; 499 if the client left before it. */
+  /** Status of the response; 499 if the client disconnected before its end. */
   readonly status: number;
+  /** IP address of the client. */
   readonly source: string;
   /** The first product of the client's `User-Agent`. */
   readonly client: string | null;
-  /** The key, if it is or was an issued or root key. */
+  /** Id of the key, if it is or was an issued or root key. */
   readonly keyId: string | null;
   /** Null if the route requires no key; otherwise the request is an authentication attempt. */
   readonly outcome: AttemptOutcome | null;
   readonly limit: LimitName | null;
 }
 
-/** A completed request, with or without a response. */
+/** A request whose response has ended or whose client has disconnected. */
 export interface RequestEvent {
   readonly labels: RequestLabels;
   readonly requestId: string;
-  /** To the microsecond. */
+  /** Rounded to 1 µs. */
   readonly durationMs: number;
 }

@@ -1,10 +1,10 @@
 import { type BeforeApplicationShutdown, Global, Injectable, Module } from '@nestjs/common';
 import type { RequestEvent, RequestLabels } from './request-event.js';
 
-// One batch for each key, and one for requests without a key.
+// Bounds the memory of `latest`, which has a batch per key.
 const MAX_BATCHES = 1000;
 
-/** @param events at least one, all with these labels */
+/** @param events one or more events, all with these labels */
 export type RequestObserver = (labels: RequestLabels, events: readonly RequestEvent[]) => void;
 
 interface Batch {
@@ -20,7 +20,7 @@ interface Batch {
 @Injectable()
 export class RequestEvents implements BeforeApplicationShutdown {
   private readonly observers: RequestObserver[] = [];
-  /** The latest batch of each key, whose next request mostly has the same labels. */
+  /** The latest batch of each key id. The next request of a key usually has the same labels. */
   private readonly latest = new Map<string | null, Batch>();
   private pending: Batch[] = [];
   private isShuttingDown = false;
@@ -37,7 +37,7 @@ export class RequestEvents implements BeforeApplicationShutdown {
     if (this.isShuttingDown) this.flush();
   }
 
-  /** Observers save their counts in `onApplicationShutdown`, which follows. */
+  /** Delivers the pending events before observers save their counts in `onApplicationShutdown`. */
   beforeApplicationShutdown(): void {
     this.isShuttingDown = true;
     this.flush();

@@ -19,7 +19,7 @@ const accountSchema = z
     type: accountTypeSchema,
     currency: z.string().meta({ description: 'ISO 4217.' }),
     balance: z.string().meta({
-      description: 'A decimal number as text, since JSON numbers lose cents.',
+      description: 'A decimal number as a string, because clients round large JSON numbers.',
     }),
   })
   .meta({ id: 'Account', example: EXAMPLE_ACCOUNT });

@@ -19,7 +19,7 @@ const FIND_ACCOUNTS = {
     WHERE users.id = ANY($1)`,
 };
 
-/** Reads accounts. Look-ups of an event-loop tick share a statement: see `BatchLoader`. */
+/** Reads accounts. All look-ups of one event-loop tick share a statement: see `BatchLoader`. */
 @Injectable()
 export class AccountsService {
   /** The accounts of users by user id, oldest first. */
@@ -48,10 +48,10 @@ function withCustomaryDecimals({ id, type, currency, balance }: Account): Accoun
   return { id, type, currency, balance: decimals === '' ? whole : `${whole}.${decimals}` };
 }
 
-// A currency is three letters, so the map is bounded.
+// Cached without a limit, because there are few currencies of three letters.
 const knownDigits = new Map<string, number>();
 
-/** Returns the decimals of a currency: 2 for USD, 0 for JPY. */
+/** Returns the number of decimals of a currency: 2 for USD, 0 for JPY. */
 function minorDigits(currency: string): number {
   const format = { style: 'currency', currency } as const;
   const digits =

@@ -32,7 +32,7 @@ export class BatchLoader<Value> {
     });
   }
 
-  /** Returns the values of the ids that exist, in this order. @throws the error of a query */
+  /** Returns the values of existing ids, in the order of `ids`. @throws the error of a query */
   async findMany(ids: readonly string[]): Promise<Map<string, Value>> {
     const values = await Promise.all(ids.map((id) => this.find(id)));
     const found = new Map<string, Value>();

@@ -1,15 +1,15 @@
 /** The text of a column as PostgreSQL writes it; null for NULL. */
 type ColumnText = string | null;
 
-// Parsing arrays and times only to write them again would dominate a look-up. Each result is
-// escaped: `users` may be a view, without the constraints of the table.
+// These functions avoid parsing arrays and times, which would take most of the time of a look-up.
+// They escape each result, because `users` may be a view without the constraints of the table.
 
-/** A text or NULL as JSON. */
+/** Converts a text or NULL to JSON. */
 export function textToJson(text: ColumnText): string {
   return JSON.stringify(text);
 }
 
-/** A `timestamptz` of a session in UTC, such as `2025-01-01 00:00:00.5+00`, as JSON. */
+/** Converts a `timestamptz` of a session in UTC, such as `2025-01-01 00:00:00.5+00`, to JSON. */
 export function timeToJson(time: ColumnText): string {
   if (time === null) return 'null';
   const fraction = time.slice('2025-01-01 00:00:00.'.length, -'+00'.length);
@@ -17,12 +17,13 @@ export function timeToJson(time: ColumnText): string {
 }
 
 const PLAIN_ARRAY = /^\{[a-z0-9:_,-]*\}$/;
-// Most users share a few role sets: a cached one takes a fifth of the time.
+// Most users share a few role sets. A cached result takes a fifth of the time of a conversion.
 const MAX_KNOWN_ARRAYS = 1000;
 const knownArrays = new Map<string, string>();
 
 /**
- * A `text[]`, such as `{read,transact}`, as JSON; `[]` for NULL, which only other writers store.
+ * Converts a `text[]`, such as `{read,transact}`, to JSON. Only other programs write NULL; it
+ * becomes `[]`.
  */
 export function arrayToJson(array: ColumnText): string {
   if (array === null) return '[]';

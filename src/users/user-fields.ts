@@ -15,7 +15,7 @@ interface UserFieldDefinition {
   readonly create?: z.ZodType;
   /** The field in `PATCH /users/:id`, if a caller may change it. */
   readonly update?: z.ZodType;
-  /** The scope that writing the field requires beside `users:write`. */
+  /** The scope that writing the field requires in addition to `users:write`. */
   readonly scope?: 'users:grant';
   readonly example: string | string[];
 }
@@ -25,20 +25,20 @@ export const userIdSchema = z
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'Id of the user.', example: '12345' });
 
-// `/users/search` is a route.
+// `/users/search` is a route of its own, so a user with this id could not be read.
 const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
 
-// The database compares emails in lower case, so that two users can't differ by case alone.
+// Stored in lower case, so that two users cannot have emails that differ only by case.
 export const emailSchema = z
   .string()
   .trim()
   .max(254)
   .pipe(z.email('must be an email address'))
-  // Afterwards, because some non-ASCII letters have an ASCII lower case.
+  // Not before the check, because some non-ASCII letters have an ASCII lower case.
   .transform((email) => email.toLowerCase())
   .meta({ format: 'email', example: 'user@example.com' });
 
-// The library accepts up to 17 digits.
+// E.164 permits 15 digits, but libphonenumber-js accepts 17.
 const E164 = /^\+[1-9]\d{1,14}$/;
 
 export const phoneSchema = z
@@ -64,8 +64,8 @@ const pastTimeSchema = timestampSchema.refine(
 );
 
 /**
- * The fields of a user, in the order of each response. Derived from it: the SQL of look-ups and
- * writes, the JSON of responses, request and response schemas, the field lists of keys, OpenAPI.
+ * The fields of a user, in the order of responses. Derived from this table: the SQL of look-ups and
+ * writes, the JSON and the schemas of requests and responses, the field lists of keys, OpenAPI.
  */
 export const USER_FIELD_TABLE = {
   id: {
@@ -133,7 +133,7 @@ type FieldsWith<Attribute extends keyof UserFieldDefinition> = {
   ]: Attribute extends keyof Table[Name] ? Table[Name][Attribute] : never;
 };
 
-/** Returns the fields that have an attribute, with its value: `{ email: emailSchema, … }`. */
+/** Returns the fields that have an attribute, with its values: `{ email: emailSchema, … }`. */
 export function fieldsWith<Attribute extends keyof UserFieldDefinition>(
   attribute: Attribute,
 ): FieldsWith<Attribute>;

@@ -6,7 +6,7 @@ import { EXAMPLE_USER, emailSchema, fieldsWith, phoneSchema, userIdSchema } from
 
 const MAX_IDS = 100;
 
-/** A user with all fields, as the user itself sees it. */
+/** A user with all fields, for the response to the user itself. */
 const userSchema = z
   .object(fieldsWith('response'))
   .meta({ id: 'CurrentUser', example: EXAMPLE_USER });
@@ -15,14 +15,14 @@ export const currentUserResponseSchema = z
   .object({ user: userSchema })
   .meta({ id: 'CurrentUserResponse' });
 
-/** A user as a key sees it. */
+/** A user with the fields that the calling key may read. */
 const visibleUserSchema = userSchema.partial().required({ id: true }).meta({
   id: 'User',
-  description: 'A user, without the fields that the key may not read.',
+  description: 'A user with the fields that the key may read.',
   example: EXAMPLE_USER,
 });
 
-/** A field that a key's allow-list of reads may have: all but the id. */
+/** A field that `readFields` of a key may contain. The id is always readable. */
 export const userFieldSchema = userSchema.keyof().exclude(['id']);
 export const USER_FIELDS = userFieldSchema.options;
 export type UserField = z.infer<typeof userFieldSchema>;
@@ -35,7 +35,7 @@ export const userResponseSchema = z
 
 export const userWithAccountsSchema = userResponseSchema
   .extend({
-    accounts: accountListSchema.optional().meta({ description: 'With `include=accounts`.' }),
+    accounts: accountListSchema.optional().meta({ description: 'Only with `include=accounts`.' }),
   })
   .meta({ id: 'UserWithAccounts' });
 
@@ -54,7 +54,7 @@ export const userPageWithAccountsSchema = userPageSchema
       .record(z.string(), accountListSchema)
       .optional()
       .meta({
-        description: 'With `include=accounts`, the accounts of each user by its id.',
+        description: 'Only with `include=accounts`: the accounts of each user, by user id.',
         example: { [EXAMPLE_USER.id]: [EXAMPLE_ACCOUNT] },
       }),
   })
@@ -64,7 +64,7 @@ export const createUserSchema = z.strictObject(fieldsWith('create')).meta({ id: 
 
 const writableFieldsSchema = z.strictObject(fieldsWith('update'));
 
-/** A field that a key's allow-list of writes may have. */
+/** A field that `writeFields` of a key may contain. */
 export const writableUserFieldSchema = writableFieldsSchema.keyof();
 export const WRITABLE_USER_FIELDS = writableUserFieldSchema.options;
 
@@ -74,17 +74,17 @@ export const updateUserSchema = writableFieldsSchema
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
 const includeSchema = z.enum(['accounts']).meta({
-  description: '`accounts` adds the accounts. The key needs `accounts:read` for it.',
+  description: '`accounts` adds the accounts of the users. It requires the scope `accounts:read`.',
 });
 
 export const getUserQuerySchema = z.strictObject({ include: includeSchema.optional() });
 
-/** The id of the last user of the previous page, encoded to be opaque. */
+/** The id of the last user of the previous page, encoded so that clients do not rely on it. */
 const cursorSchema = z
-  .base64url('must be the nextCursor of an earlier answer')
+  .base64url('must be the nextCursor of an earlier response')
   .max(100)
   .transform((cursor) => Buffer.from(cursor, 'base64url').toString())
-  .pipe(userIdSchema.or(z.never('must be the nextCursor of an earlier answer')))
+  .pipe(userIdSchema.or(z.never('must be the nextCursor of an earlier response')))
   .meta({ description: '`nextCursor` of the previous page.' });
 
 export const encodeCursor = (lastId: string): string => Buffer.from(lastId).toString('base64url');

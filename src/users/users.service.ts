@@ -20,7 +20,7 @@ const READ = { circuit: 'read users', isRepeatable: true };
 const WRITE = { circuit: 'write users', isRepeatable: false };
 const PAGE = 'id > $1 ORDER BY id LIMIT $2';
 
-// For the trigger that writes the audit trail. Part of the statement, because a transaction would
+// Passes the author to the audit trigger within the statement itself, because a transaction would
 // take four round trips: docs/decisions/0037-users-written-in-one-statement.md.
 const AUTHOR = `author AS MATERIALIZED (
   SELECT set_config('latchkey.actor', $1, true), set_config('latchkey.acting_user', $2, true)
@@ -45,9 +45,9 @@ export interface UserJsonPage {
 }
 
 /**
- * Reads and writes users, as JSON text in the form of responses: past Prisma, whose query builder
- * takes longer than the rest of a look-up. All look-ups by id of an event-loop tick share a
- * statement: docs/decisions/0022-coalesced-look-ups.md.
+ * Reads and writes users as JSON text in the form of responses. It does not use Prisma, whose query
+ * builder takes longer than the rest of a look-up. All look-ups by id in one event-loop tick share
+ * a statement: docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
 export class UsersService {
@@ -63,16 +63,16 @@ export class UsersService {
     return orNotFound(await this.byId.find(id));
   }
 
-  /** Lists users by `ids`, in that order and without missing ones; or a page of all, by id. */
+  /** Returns the users with `ids`, in this order, or a page of all users, ordered by id. */
   async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
     if (ids === undefined) return this.search({ limit, cursor });
     const found = await this.byId.findMany(ids);
     return { users: Array.from(found, ([id, json]) => ({ id, json })), nextCursor: null };
   }
 
-  /** Returns a page of the users with an email or a phone; of all if neither is given. */
+  /** Returns a page of the users with this email or phone, or of all users if both are absent. */
   async search({ limit, cursor = '', email, phone }: SearchUsers): Promise<UserJsonPage> {
-    // One more shows whether there is a next page.
+    // The query asks for one more row, which shows whether there is a next page.
     const page = [cursor, limit + 1];
     const rows =
       email !== undefined
@@ -85,7 +85,7 @@ export class UsersService {
     return { users, nextCursor: rows.length > limit && last ? encodeCursor(last.id) : null };
   }
 
-  /** @throws ProblemException `USER_ID_TAKEN`, `EMAIL_TAKEN` */
+  /** @throws ProblemException `USER_ID_TAKEN` or `EMAIL_TAKEN` */
   async create(user: CreateUser, author: Author): Promise<string> {
     const permissions = this.config.get('NEW_USER_PERMISSIONS', { infer: true });
     const row = { id: createRowId(), roles: [], permissions, ...user };
@@ -94,14 +94,14 @@ export class UsersService {
     return orNotFound(await this.write(statement, author, values));
   }
 
-  /** @throws ProblemException `USER_NOT_FOUND`, `EMAIL_TAKEN` */
+  /** @throws ProblemException `USER_NOT_FOUND` or `EMAIL_TAKEN` */
   async update(id: string, changes: UpdateUser, author: Author): Promise<string> {
     const { columns, values, placeholders } = assignmentsOf(changes, 4);
     const statement = `UPDATE users SET (updated_at, ${columns}) = ROW (now(), ${placeholders}) FROM author WHERE id = $3`;
     return orNotFound(await this.write(statement, author, [id, ...values]));
   }
 
-  /** @throws ProblemException `USER_NOT_FOUND`, `USER_HAS_ACCOUNTS` */
+  /** @throws ProblemException `USER_NOT_FOUND` or `USER_HAS_ACCOUNTS` */
   async delete(id: string, author: Author): Promise<void> {
     orNotFound(await this.write('DELETE FROM users USING author WHERE id = $3', author, [id]));
   }
@@ -116,7 +116,7 @@ export class UsersService {
     return this.pool.fetchRows<UserRow>(READ, { name, text, values, types: AS_TEXT });
   }
 
-  /** Writes a user; returns its JSON, or undefined if there is none. */
+  /** Writes a user. Returns its JSON, or undefined if no user has the id. */
   private async write(
     statement: string,
     { keyId, actingUser = '' }: Author,
@@ -137,7 +137,7 @@ export class UsersService {
   }
 }
 
-/** The columns and values of the fields that are present, with the parameters for them. */
+/** Returns the columns, values and placeholders (`$3, $4`) of the fields that are present. */
 function assignmentsOf(fields: CreateUser | UpdateUser, firstParameter: number) {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return {
