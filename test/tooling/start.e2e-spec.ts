@@ -300,7 +300,7 @@ describe('npm start', () => {
       await expect(minting).rejects.toMatchObject({
         code: 1,
         stdout: '',
-        stderr: 'NODE_ENV is production: ask the issuer of the tokens for one.\n',
+        stderr: 'NODE_ENV is production: get a token from the token issuer.\n',
       });
     });
 

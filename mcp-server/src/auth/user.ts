@@ -23,7 +23,7 @@ export function fromAuthInfo({ extra, scopes }: AuthInfo): User {
   return { userId, clientId, scopes };
 }
 
-/** Names a user in logs, the same each time, without the id. */
+/** Returns a stable name for a user in logs that does not reveal the user id. */
 export function pseudonym(userId: string): string {
   return hash('sha256', userId).slice(0, 12);
 }

@@ -38,7 +38,7 @@ export const updatePhone = (backend: BackendClient) =>
     },
   });
 
-/** Loads the rules of all countries with the first number, since they delay the start. */
+/** Imports the library at the first use, because its rules for all countries delay the start. */
 async function isValidPhoneNumber(phone: string): Promise<boolean> {
   const rules = await import('libphonenumber-js');
   return rules.isValidPhoneNumber(phone);
