@@ -163,7 +163,9 @@ describe('an installation with two accounts', () => {
 
   it('logs a warning about a misspelt variable, with a suggestion and without its value', async () => {
     const server = await start({ DATABASE_URL: database.runTimeUrl, TRUSTED_PROXY: '10.0.0.7' });
-    expect(server.output).toContain('TRUSTED_PROXY is no variable: did you mean TRUSTED_PROXIES?');
+    expect(server.output).toContain(
+      'TRUSTED_PROXY is not a variable of Latchkey: did you mean TRUSTED_PROXIES?',
+    );
     expect(server.output).not.toContain('10.0.0.7');
   });
 
