@@ -175,7 +175,7 @@ describe('an installation with two accounts', () => {
     const { code, output } = await migrateFailure(database.ownerUrl);
     expect(code).toBe(1);
     expect(output).toMatch(
-      /may not make or change roles .*: let a superuser run ALTER ROLE … CREATEROLE\.\n$/,
+      /may not create or change roles .*: let a superuser run ALTER ROLE … CREATEROLE\.\n$/,
     );
     expect(output).not.toContain('    at ');
   });
