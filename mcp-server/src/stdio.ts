@@ -37,7 +37,7 @@ async function serve(): Promise<void> {
   // Verifies the token now and again at each tool call, because it can expire.
   const findUser = () => verifier.verify(environment.MCP_ACCESS_TOKEN ?? '');
   await findUser();
-  // A client stops the server by closing stdin: the event loop is then empty and the process exits.
+  // A client stops the server by closing stdin: the event loop is then empty, which closes the app.
   process.once('beforeExit', () => void app.close());
   serveStdio((connection) => factory.create(connection, findUser));
 }

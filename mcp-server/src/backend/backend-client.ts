@@ -41,7 +41,7 @@ const FALLBACK_USER = {
   lastLoginAt: null,
 };
 
-/** A user and the source: the backend, or fallback data while the backend is down. */
+/** A user, and whether the data are from the backend or fallback data while the backend is down. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
 /**

@@ -10,7 +10,7 @@ interface KeyVariables {
   readonly INTERNAL_API_KEY_FILE?: string;
 }
 
-/** The backend API key: `INTERNAL_API_KEY`, or the first plaintext line of its `_FILE`. */
+/** The backend API key: `INTERNAL_API_KEY`, or the first plaintext in `INTERNAL_API_KEY_FILE`. */
 export class ApiKeySource {
   private key: string;
 

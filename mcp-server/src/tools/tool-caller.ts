@@ -148,8 +148,7 @@ export class ToolCaller {
   }
 }
 
-// Over HTTP the SDK has checked the scope already; for stdio and the token argument this is the
-// only check.
+// Over HTTP the MCP SDK has checked the scope; for stdio and `jwt_token` this is the only check.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

@@ -33,7 +33,7 @@ export const updatePhone = (backend: BackendClient) =>
         const structured = { phone: updated.phone ?? phone };
         return { message: 'The phone number has been changed.', structured };
       } catch (error) {
-        throw explain(error);
+        throw toUpdateError(error);
       }
     },
   });
@@ -46,7 +46,7 @@ async function isValidPhoneNumber(phone: string): Promise<boolean> {
 
 const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
-function explain(error: unknown): unknown {
+function toUpdateError(error: unknown): unknown {
   if (error instanceof BackendRejectedError) {
     return new ToolError('phone-rejected', 'The phone number was not accepted. Check it.');
   }
