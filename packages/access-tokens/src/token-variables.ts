@@ -35,7 +35,7 @@ export function* findTokenProblems(
     yield ['JWT_ALGORITHMS', 'is for JWT_JWKS_URL: a shared secret always means HS256'];
   }
   if (secret !== undefined && Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
-    yield ['JWT_SECRET', `must have at least ${MINIMUM_SECRET_BYTES} bytes; ${MAKE_A_SECRET}`];
+    yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes or more; ${MAKE_A_SECRET}`];
   }
   if (variables.NODE_ENV !== 'production' || isMissing) return;
   const weakness = secret && findKeyWeakness(secret);

@@ -74,7 +74,7 @@ export class AccessTokenVerifier {
   private readonly readPayload: (token: string) => Promise<JWTPayload>;
 
   constructor({ keys, issuer, audience }: VerifierSettings) {
-    const { key, algorithms } = trust(keys);
+    const { key, algorithms } = keySource(keys);
     const options = {
       issuer,
       audience,
@@ -97,7 +97,7 @@ export class AccessTokenVerifier {
   }
 }
 
-function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
+function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
   if (keys === 'none')
     return { key: () => Promise.reject(new errors.JWKSNoMatchingKey()), algorithms: [] };
   if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };

@@ -10,8 +10,8 @@ export const START_FILE = '.data/start.env';
 const DATABASE_VARIABLE = /^(DATABASE|DIRECT)_URL(_FILE)?$/;
 
 /**
- * Adds the variables of `.env.local`, `.env` and the latest `npm start`'s database to those of the
- * process. The first non-empty value wins. Production and `ENV_FILES=off` read no files.
+ * Adds the variables of `.env.local`, of `.env`, and the database of the latest `npm start`. The
+ * first non-empty value wins, starting with the process's. Production and `ENV_FILES=off` add none.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';

@@ -7,7 +7,7 @@ const LONGEST_REPEATED_UNIT = 16;
 const PLACEHOLDER =
   /change|secret|example|placeholder|password|test-|your-|a1b2c3d4|01234567|abcdefgh|qwerty/i;
 
-/** Returns why a plaintext key is guessable, without quoting it; undefined if it is not. */
+/** Returns why a plaintext key is easy to guess, without quoting it; undefined if it is strong. */
 export function findKeyWeakness(key: string): string | undefined {
   if (key.length < MINIMUM_LENGTH) return `shorter than ${MINIMUM_LENGTH} characters`;
   if (PLACEHOLDER.test(key)) return 'a placeholder, not a random key';

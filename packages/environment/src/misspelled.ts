@@ -19,19 +19,19 @@ export function findMisspelled(
     });
 }
 
-/** Short names allow less distance, because some, such as PATH and HOST, are similar by chance. */
+/** Allows fewer different letters in short names: some, such as PATH, are similar by chance. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;
   const [start = ''] = name.split('_');
   const [knownStart = ''] = known.split('_');
   const maxDistance = Math.min(3, known.length / 4);
-  // Compare lengths first: a process has dozens of other variables, and `distance` is slow.
+  // Compare lengths first: a process has dozens of other variables, and `editDistance` is slow.
   if (Math.abs(name.length - known.length) > maxDistance) return false;
-  return distance(start, knownStart) <= 1 && distance(name, known) <= maxDistance;
+  return editDistance(start, knownStart) <= 1 && editDistance(name, known) <= maxDistance;
 }
 
-function distance(one: string, other: string): number {
+function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [i, character] of Array.from(one).entries()) {
     const next = [i + 1];

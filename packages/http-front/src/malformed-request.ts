@@ -10,8 +10,8 @@ export function isMalformed(request: IncomingMessage): boolean {
 }
 
 /**
- * Returns whether a GET or HEAD request has content. No handler reads it, so the server would
- * respond before it ends, and a proxy may treat it as another request (RFC 9110 section 9.3.1).
+ * Returns whether a GET or HEAD request has content. No handler reads content of such requests, and
+ * a proxy may treat the content as another request (RFC 9110 section 9.3.1).
  */
 export function hasUnexpectedContent({ method, headers }: IncomingMessage): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;

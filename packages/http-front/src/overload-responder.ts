@@ -52,14 +52,14 @@ export class OverloadResponder {
     let handled = 0;
     for (const response of this.queue) {
       if (this.tokens < 1) break;
-      if (isWanted(response)) this.send(response);
+      if (isConnected(response)) this.send(response);
       handled += 1;
     }
     this.queue.splice(0, handled);
   }
 
   private enqueue(response: ServerResponse): void {
-    if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isWanted);
+    if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isConnected);
     if (this.queue.length < MAX_WAITING) this.queue.push(response);
     else response.req.socket.destroy();
   }
@@ -76,6 +76,6 @@ export class OverloadResponder {
   }
 }
 
-function isWanted({ req }: ServerResponse): boolean {
+function isConnected({ req }: ServerResponse): boolean {
   return !req.socket.destroyed;
 }

@@ -49,7 +49,7 @@ export async function inSpan<Result>(
 ): Promise<Result> {
   if (otel === undefined) return work();
   const { SpanKind, SpanStatusCode, trace } = otel;
-  const active = contextBelow(otel, parent);
+  const active = parentContext(otel, parent);
   if (kind === 'client' && trace.getSpanContext(active) === undefined) return work();
   const options = { kind: SpanKind[kind === 'client' ? 'CLIENT' : 'INTERNAL'], attributes };
   const tracer = trace.getTracer('@latchkey/tracing');
@@ -73,7 +73,7 @@ export function traceHeaders(): Record<string, string> {
   return headers;
 }
 
-function contextBelow(
+function parentContext(
   { ROOT_CONTEXT, context, propagation, trace }: typeof OpenTelemetry,
   parent: TraceHeaders | undefined,
 ): Context {
