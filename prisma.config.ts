@@ -9,8 +9,8 @@ import { loadEnvFiles } from './packages/environment/src/env-files.js';
 
 loadEnvFiles();
 
-// Prisma would download a native schema engine instead, which only Windows needs, as it can't run a
-// script by its first line: docs/decisions/0001-prisma-wasm-schema-engine.md
+// Keeps Prisma from downloading a native schema engine. Windows needs it, because it cannot execute
+// a script by its first line: docs/decisions/0001-prisma-wasm-schema-engine.md
 if (process.platform !== 'win32') {
   process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= path.join(
     import.meta.dirname,

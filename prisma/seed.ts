@@ -13,13 +13,13 @@ import { seedDemoUsers } from './seed/demo-users.js';
 
 const MAX_USERS = 10_000_000;
 
-/** Fills the database with demo users and, with `--users N`, the users 1 … N. */
+/** Adds the demo users and, with `--users N`, the users 1 … N to the database. */
 async function seed(): Promise<void> {
   const { users, force } = readOptions();
   loadEnvFiles();
   if (process.env.NODE_ENV === 'production' && !force) {
     throw new Error(
-      'NODE_ENV is production: add --force to put invented users there all the same.',
+      'NODE_ENV is production: add --force to add demo users to this database anyway.',
     );
   }
   const connectionString = withSearchPath(readDatabaseUrl());
@@ -35,11 +35,11 @@ async function seed(): Promise<void> {
   });
   try {
     await seedDemoUsers(prisma);
-    console.log('The demo users are there.');
+    console.log('The demo users exist.');
     if (users === 0) return;
     const added = await seedBulkUsers(prisma, users);
     const seconds = (performance.now() / 1000).toFixed(1);
-    console.log(`Added ${added} users and as many accounts (${users} asked for) in ${seconds} s.`);
+    console.log(`Added ${added} of ${users} users, each with an account, in ${seconds} s.`);
   } finally {
     await prisma.$disconnect();
   }
@@ -60,7 +60,7 @@ try {
   await seed();
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  // Prisma gives the reason on the last line, after the place in our code.
+  // The last line of Prisma's messages is the reason; the lines before it quote the source code.
   console.error(message.trimEnd().split('\n').at(-1));
   process.exitCode = 1;
 }

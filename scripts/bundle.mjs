@@ -1,7 +1,7 @@
 // Bundles each server into one file: docs/decisions/0045-bundled-servers.md.
 import { build } from 'rolldown';
 
-// Optional parts of Nest, most of them not installed, and a package that reads its own files.
+// Optional dependencies that are not installed, and packages that read files of their own folder.
 const NOT_BUNDLED = [
   /^@nestjs\/(?:microservices|platform-express|websockets)/,
   /^@fastify\/(?:multipart|static|view)$/,
@@ -20,7 +20,7 @@ for (const input of SERVERS) {
     output: {
       file: input.replace('dist/', 'dist/bundle/'),
       codeSplitting: false,
-      // Decorators need `reflect-metadata` before them.
+      // Keeps the order of imports: `reflect-metadata` must run before the first decorator.
       strictExecutionOrder: true,
     },
   });

@@ -29,7 +29,7 @@ async function main([tool, ...rest]: string[]): Promise<void> {
     if (!names.includes(tool))
       throw new Error(`There is no tool ${tool}: use ${names.join(', ')}.`);
     const { content, isError } = await client.callTool(parameters);
-    // Later parts repeat the first one for programs.
+    // The first part is for people; the later ones repeat it for programs.
     const [answer] = content;
     console.log(answer?.type === 'text' ? answer.text : answer);
     if (isError) process.exitCode = 1;
@@ -38,7 +38,7 @@ async function main([tool, ...rest]: string[]): Promise<void> {
   }
 }
 
-/** A value may begin with `-` or `+`, which a parser of options would not accept. */
+/** Parses without `parseArgs`, because a value may begin with `-`. */
 function readArguments(words: string[]): Record<string, unknown> {
   const [first = '{}'] = words;
   if (words.length < 2 && !first.startsWith('--')) return parseArguments(first);
@@ -71,7 +71,7 @@ async function connect(url: URL, token: string): Promise<Client> {
     await client.connect(new StreamableHTTPClientTransport(url, { authProvider }));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot use an MCP server at ${url.href} (${reason}): run npm start.`, {
+    throw new Error(`Cannot connect to an MCP server at ${url.href} (${reason}): run npm start.`, {
       cause: error,
     });
   }

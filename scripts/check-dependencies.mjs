@@ -1,9 +1,9 @@
-// The first step of `npm start`, in plain JavaScript: without dependencies nothing else runs.
+// The first step of `npm start`. It is plain JavaScript, because tsx may not be installed yet.
 import { existsSync, readFileSync } from 'node:fs';
 
 const readPackages = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
 
-// npm keeps a list of the packages that it has installed there.
+// In this file npm lists the packages that it has installed.
 const list = 'node_modules/.package-lock.json';
 const installed = existsSync(list) ? readPackages(list) : {};
 

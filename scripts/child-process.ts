@@ -5,7 +5,7 @@ export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Sends a signal, and the last one after a time limit; resolves when the process has ended. */
+/** Ends a process with `signal`, or with `lastSignal` after `timeoutMs`, and waits for its exit. */
 export async function endProcess(
   child: ChildProcess,
   signal: NodeJS.Signals,

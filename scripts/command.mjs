@@ -1,4 +1,4 @@
-// `npm run keys`, `audit` and `token`: runs a built command.
+// Runs a built command for `npm run keys`, `npm run audit` and `npm run token`.
 import { existsSync } from 'node:fs';
 
 const [path = ''] = process.argv.splice(2, 1);

@@ -23,11 +23,11 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const CANNOT_CONNECT_NOW = '57P03';
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
-// The process that started a server holds this advisory lock. PostgreSQL releases it even after
-// kill -9 of the process, which neither a file nor a process id shows reliably.
+// The process that started a server holds this advisory lock. Unlike a lock file, it is released
+// even if the process is killed with SIGKILL.
 const OWNER_LOCK = 7_205_012;
 
-/** A PostgreSQL server on 127.0.0.1: a child process that runs the programs from npm. */
+/** A PostgreSQL server on 127.0.0.1, as a child process. Its programs come from an npm package. */
 export class EmbeddedPostgres {
   private constructor(
     private readonly cluster: Cluster,
@@ -36,11 +36,11 @@ export class EmbeddedPostgres {
   ) {}
 
   /**
-   * Starts the server of a cluster, which is created if it is missing.
-   * @param directory the cluster's folder. As root, the account that PostgreSQL runs as must be
-   * able to enter the folders above it.
-   * @param durable `false` is faster, but a crash of the machine may destroy the data: for tests
-   * @throws Error whose message says in a sentence why the server did not start
+   * Starts the server of a cluster, and creates the cluster if it is missing.
+   * @param directory the cluster's folder. If this process is root, the account of the server
+   * must be able to enter the folders above it.
+   * @param durable `false` is for tests: faster, but a crash of the machine may destroy the data
+   * @throws Error with a sentence that says why the server did not start
    */
   static async start({ directory = clusterDirectory(), durable = true } = {}) {
     const installation = await findInstallation();
@@ -77,7 +77,7 @@ export class EmbeddedPostgres {
   }
 }
 
-/** The folder of a checkout's cluster. */
+/** Returns the folder of a checkout's cluster. */
 export function clusterDirectory(checkout = CHECKOUT): string {
   const path = realpathSync(checkout);
   if (!isRoot) return join(path, '.data', 'postgres');
@@ -85,7 +85,7 @@ export function clusterDirectory(checkout = CHECKOUT): string {
   return join(ROOT_HOME, `${basename(path)}-${hash}`);
 }
 
-/** A new path for the cluster of a test run; nothing exists there yet. */
+/** Returns a new path for the cluster of a test run, without creating it. */
 export function temporaryClusterDirectory(): string {
   return join(isRoot ? ROOT_HOME : tmpdir(), `latchkey-temporary-${randomUUID()}`);
 }
@@ -94,7 +94,7 @@ function databaseUrl({ port, password }: Cluster, database: string): string {
   return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
 }
 
-/** Stops the server of a killed start. @throws Error if the server is in use */
+/** Stops a server whose `npm start` was killed. @throws Error if another process uses the server */
 async function stopAbandonedServer(
   cluster: Cluster,
   installation: PostgresInstallation,
@@ -115,9 +115,7 @@ async function stopAbandonedServer(
 async function takeOwnership(client: Client, { directory }: Cluster): Promise<void> {
   const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS taken', [OWNER_LOCK]);
   if (rows[0]?.taken !== true) {
-    throw new Error(
-      `The database in ${directory} is in use by another npm start: stop that first.`,
-    );
+    throw new Error(`The database in ${directory} is in use by another npm start: stop it first.`);
   }
 }
 
@@ -132,7 +130,7 @@ async function spawnServer(
   const args = options.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const log = await open(logFile, 'w', 0o600);
   try {
-    // In a session of its own, so that a terminal's Ctrl-C does not stop it before its clients.
+    // Detached, so that Ctrl-C in a terminal does not stop PostgreSQL before its clients.
     const server = spawn(join(programs, 'postgres'), ['-D', data, ...args], {
       ...spawnOptions,
       detached: true,
@@ -161,8 +159,8 @@ async function connectWhenReady(cluster: Cluster, server: ChildProcess): Promise
   const { directory, log } = cluster;
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n').slice(-10);
   throw new Error(
-    `PostgreSQL did not start. ${log} ends:\n${lines.join('\n')}\n` +
-      `If another version made the data, move ${directory} away to begin with an empty database.`,
+    `PostgreSQL did not start. The last lines of ${log}:\n${lines.join('\n')}\n` +
+      `If another version of PostgreSQL created the data, move ${directory} away to begin with an empty database.`,
   );
 }
 
@@ -175,7 +173,7 @@ async function connect(cluster: Cluster): Promise<Client> {
     connectionString: databaseUrl(cluster, 'postgres'),
     connectionTimeoutMillis: 2_000,
   });
-  // The server closes the connection as it ends.
+  // When the server stops, it closes the connection, which is not an error.
   client.on('error', () => undefined);
   await client.connect();
   return client;

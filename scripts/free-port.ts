@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Finds a free port of 127.0.0.1, below those that the system gives to outgoing connections. */
+/** Finds a free port of 127.0.0.1, below the range that the system uses for client connections. */
 export async function findFreePort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_000);
@@ -10,7 +10,7 @@ export async function findFreePort(): Promise<number> {
   }
 }
 
-/** The error code, such as `EADDRINUSE`, of an attempt to listen; undefined if the port is free. */
+/** Tries to listen; returns the error code, such as `EADDRINUSE`, or undefined for a free port. */
 export async function findListenError(
   port: number,
   host = '127.0.0.1',

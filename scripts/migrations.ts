@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 
 const FOLDER = new URL('../prisma/migrations/', import.meta.url);
 
-/** The name and SQL of all migrations, in their order. */
+/** Reads the names and SQL of all migrations, in the order in which they are applied. */
 export async function readMigrations() {
   const entries = await readdir(FOLDER, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -16,7 +16,7 @@ import { step, stopping } from './start/step.js';
 import { describeUsage } from './start/usage.js';
 
 const { signal } = stopping;
-// Every signal, not only the first: the default action would end this process before its children.
+// Handles repeated signals too: their default action would end this process before its children.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopping.abort());
 
 try {
@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   const variables = await prepareVariables();
   const isEmbedded = !variables.DATABASE_URL && !variables.DATABASE_URL_FILE;
   if (isEmbedded && variables.NODE_ENV === 'production') {
-    throw new Error('Production needs a database of its own: set DATABASE_URL.');
+    throw new Error('npm start provides no database in production: set DATABASE_URL.');
   }
   await checkPortsAreFree(variables);
   await step('Build', () => build(variables));
@@ -41,7 +41,7 @@ async function start(): Promise<void> {
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
-  // Reports invalid variables before PostgreSQL starts, whose URL is not known yet.
+  // Reports invalid variables before PostgreSQL starts. Its URL is unknown yet: use a placeholder.
   await configureServers({ ...variables, DATABASE_URL: 'postgresql://127.0.0.1' });
   const postgres = await step('Start PostgreSQL', () => EmbeddedPostgres.start());
   try {
@@ -54,7 +54,7 @@ async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
 async function serve(configuration: Configuration): Promise<void> {
   const { backend, mcpServer } = configuration;
   const { HOST, PORT, DATABASE_URL, NODE_ENV } = backend.environment;
-  // All variables are given: no command must read more of .env by itself.
+  // The commands get all variables here and must not read .env themselves.
   const variables = { ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '', ENV_FILES: 'off' };
   await prepareDatabase(variables, DATABASE_URL);
   await prepareMcpServerKey(variables, DATABASE_URL);
@@ -63,7 +63,7 @@ async function serve(configuration: Configuration): Promise<void> {
   const servers = [
     new ServerProcess('MCP server', 'mcp-server/dist/bundle/main.js', {
       ...mcpServer.variables,
-      // Its own one, in place of the root key.
+      // The MCP server gets its own API key instead of the root key.
       INTERNAL_API_KEY: '',
       INTERNAL_API_KEY_FILE: MCP_SERVER_KEY_FILE,
     }),

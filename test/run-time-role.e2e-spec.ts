@@ -416,7 +416,7 @@ describe('the set-up of the roles', () => {
 
   it("refuses the owner's account as the run-time account", async () => {
     const { ownerUrl } = database;
-    await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs an account of its own/);
+    await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs its own account/);
   });
 
   it('refuses an account that has other rights', async () => {
@@ -445,7 +445,7 @@ describe('the set-up of the roles', () => {
     );
     try {
       await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(
-        /let its owner migrate/,
+        /migrate with the account that owns it/,
       );
     } finally {
       await runOnServer(`ALTER DATABASE ${name} OWNER TO ${owner}`);

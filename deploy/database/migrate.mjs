@@ -9,10 +9,10 @@ import { readAccount, setUpRoles } from './set-up-roles.mjs';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const CONNECTION_FAILURES = new Map([
   ['28P01', 'the password is wrong'],
-  ['28000', 'the server does not admit this account: check pg_hba.conf'],
+  ['28000', 'the server does not accept this account: check pg_hba.conf'],
   ['3D000', 'the database does not exist'],
-  ['ECONNREFUSED', 'no server listens there'],
-  ['ENOTFOUND', 'its host is unknown'],
+  ['ECONNREFUSED', 'no server listens at this address'],
+  ['ENOTFOUND', 'the host name is unknown'],
 ]);
 
 try {
@@ -43,22 +43,22 @@ function readUrl(name) {
     decodeURIComponent(username + password);
     return url;
   } catch {
-    // Not Node's own error, which contains the whole URL with the password.
+    // Replaces Node's error, which contains the whole URL with the password.
     throw new Error(
       `${name} is not a URL: special characters in its password must be percent-encoded.`,
     );
   }
 }
 
-/** Explains the cause and the remedy in one sentence, in place of a stack trace. */
+/** Returns one sentence with the cause and the remedy, instead of a stack trace. */
 function explainFailure({ code, routine, message }) {
   const cause = CONNECTION_FAILURES.get(code);
-  if (cause !== undefined) return `DATABASE_URL can't be used (${code}): ${cause}.`;
+  if (cause !== undefined) return `Cannot connect to the database (${code}): ${cause}.`;
   if (code === INSUFFICIENT_PRIVILEGE && /Role/.test(routine)) {
-    return `The owner in DATABASE_URL may not make or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
+    return `The owner in DATABASE_URL may not create or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
-    return `The owner in DATABASE_URL lacks a right (${message}): let the owner of the database migrate.`;
+    return `The account in DATABASE_URL lacks a right (${message}): use the account that owns the database.`;
   }
   return code === undefined ? message : `The migration failed (${code}): ${message}.`;
 }

@@ -1,18 +1,17 @@
--- The rights of the backend in its database: what its statements need, table by table and column by
--- column, and nothing else. Run by the owner of the tables after each migration; running it again
--- changes nothing. test/run-time-rights compares it with the statements. Accounts that serve are
--- members of this role, which can't log in itself. Only those that `migrate` is given may connect:
--- the role is the whole server's, and so has members that serve other databases.
+-- Grants the role of the backend only the rights that its statements need, per table and column.
+-- The owner of the tables runs this file after each migration; running it again changes nothing.
+-- test/run-time-rights compares it with the statements. The backend's accounts are members of this
+-- role, which cannot log in itself. Only the account that `migrate.mjs` sets up may connect: roles
+-- belong to the whole server, so this one may have members that serve other databases.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
 EXCEPTION
-    -- Roles are the whole server's: another database, or another migration at the same moment, may
-    -- have made it.
+    -- Roles belong to the whole server: a migration of another database may have created this one.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants these to everybody. A temporary table could take the place of one that a
+-- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. A temporary table could hide a table that a
 -- trigger names.
 DO $$
 BEGIN
@@ -22,16 +21,16 @@ END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC, latchkey_run_time;
 GRANT USAGE ON SCHEMA public TO latchkey_run_time;
 
--- Earlier releases granted rights to tables that were still to come.
+-- Earlier releases granted rights on future tables.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM latchkey_run_time;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM latchkey_run_time;
--- Not `IN SCHEMA`, which could only add to what everybody has.
+-- Without `IN SCHEMA`, because default privileges of a schema can only add to the global ones.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- With the rights to single columns.
+-- Revoking a right on a table also revokes it on the columns.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
--- Triggers run without it.
+-- Triggers do not need the EXECUTE right of the account.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 
 GRANT
@@ -43,7 +42,7 @@ GRANT
 
 GRANT SELECT (id, user_id, type, currency, balance, created_at) ON accounts TO latchkey_run_time;
 
--- Keys are kept, and what identifies them stays: only these columns change in the life of a key.
+-- Keys are never deleted, and only these columns may change after a key is issued.
 GRANT
     SELECT,
     INSERT (id, digest, hint, environment, name, note, scopes, user_fields, write_fields, networks, rate_limit, budgets, created_at,
@@ -58,13 +57,13 @@ GRANT
     DELETE
     ON idempotent_requests TO latchkey_run_time;
 
--- The triggers write the trail, with the rights of the owner.
+-- Only triggers write the audit trail, with the rights of the owner.
 GRANT SELECT (sequence, at, actor, action, subject, before, after, previous_hash, hash) ON audit_events TO latchkey_run_time;
 
 GRANT SELECT (id, last_seen_at, secret_digest, proof) ON instances TO latchkey_run_time;
 GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;
 
--- Only functions delete records, and only old ones.
+-- No DELETE on the following tables: only the functions below delete rows, and only old ones.
 GRANT
     SELECT (key_id, last_used_at, source, client_name),
     INSERT (key_id, last_used_at, source, client_name),
@@ -92,17 +91,17 @@ GRANT
 GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts(), count_failed_auth(TEXT[], INTEGER[], INTEGER)
     TO latchkey_run_time;
 
--- Processes of the release before write their rows of `instances` themselves, while they are
--- replaced. The trigger of the table keeps them from the rows of later releases.
+-- During a rolling update, processes of the previous release write their rows of `instances`
+-- directly. A trigger keeps them from changing the rows of this release.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM instances WHERE secret_digest IS NULL AND last_seen_at > now() - interval '1 minute') THEN
         GRANT INSERT (id, last_seen_at), UPDATE (last_seen_at), DELETE ON instances TO latchkey_run_time;
-        RAISE WARNING 'Processes of an earlier release are running. Migrate once more when they have ended: then their rights end, too.';
+        RAISE WARNING 'Processes of an earlier release are running. Migrate once more when they have ended, to revoke their rights.';
     END IF;
 END $$;
 
--- Everybody may make large objects, which only a superuser can forbid.
+-- Every account may create large objects; only a superuser can revoke that right.
 DO $$
 DECLARE
     statement TEXT := 'REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC';
@@ -111,10 +110,10 @@ BEGIN
         EXECUTE statement;
     END IF;
     IF has_function_privilege('latchkey_run_time', 'lo_create(oid)', 'EXECUTE') THEN
-        RAISE WARNING 'The backend may make large objects, which could fill the disk. Let a superuser run in database %: %;',
+        RAISE WARNING 'The backend may create large objects, which could fill the disk. Let a superuser run in database %: %;',
             current_database(), statement;
     END IF;
-    -- A prepared transaction holds its locks without a session that could be ended.
+    -- A prepared transaction keeps its locks without a session, so nothing could be terminated.
     IF current_setting('max_prepared_transactions')::int > 0 THEN
         RAISE WARNING 'max_prepared_transactions is not 0: the account of the backend could hold locks that delay the revocation of keys.';
     END IF;

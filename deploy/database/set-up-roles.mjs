@@ -2,18 +2,18 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 
-// Several migrations at once wait for one another: changing a role twice at the same moment fails.
+// Advisory lock: concurrent runs wait for each other, because concurrent changes of a role fail.
 const LOCK = 7_205_014;
 const SCRAM_ITERATIONS = 4096;
 
 /**
- * Gives the run-time role its rights, and the backend an account that has them and no others.
- * @param {string} ownerUrl the account of the owner of the tables, which may create roles
- * @param {{ name: string, password: string }} account the backend's; it may be missing
+ * Gives the run-time role its rights, and the backend an account with these rights and no others.
+ * @param {string} ownerUrl the URL of the owner of the tables, which may create roles
+ * @param {{ name: string, password: string }} account the backend's account, created if missing
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
-  // Statements for a superuser, and the remaining steps after a rolling update.
+  // Warnings of roles.sql: statements for a superuser, and steps that remain after an upgrade.
   client.on('notice', ({ severity, message }) => {
     if (severity === 'WARNING') console.warn(message);
   });
@@ -27,7 +27,7 @@ export async function setUpRoles(ownerUrl, account) {
     );
     const [server] = rows;
     const roles = await readFile(new URL('roles.sql', import.meta.url), 'utf8');
-    // The file is for the usual schema; `?schema=` in the owner's URL names another one.
+    // The file names the default schema; `?schema=` in the owner's URL may name another one.
     await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${server.schema}`));
     await setUpAccount(client, account, server);
     await client.query('COMMIT');
@@ -36,12 +36,14 @@ export async function setUpRoles(ownerUrl, account) {
   }
 }
 
-/** Reads the account in the URL that the backend connects with. */
+/** Returns the account in the URL with which the backend connects. */
 export function readAccount(ownerUrl, runTimeUrl) {
   const { username, password } = new URL(runTimeUrl);
   const name = decodeURIComponent(username);
   if (name === '' || name === decodeURIComponent(new URL(ownerUrl).username)) {
-    throw new Error('The backend needs an account of its own, not that of the owner.');
+    throw new Error(
+      'The backend needs its own account: RUN_TIME_DATABASE_URL must not name the owner.',
+    );
   }
   return { name, password: decodeURIComponent(password) };
 }
@@ -55,25 +57,25 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
   await client.query(`
     ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
-    -- It may change its own settings, such as default_transaction_read_only.
+    -- An account may change its own settings, such as default_transaction_read_only.
     ALTER ROLE ${account} RESET ALL;
     ALTER ROLE ${account} IN DATABASE ${database} RESET ALL;
-    -- Rights that were granted to it directly.
+    -- Revoke rights that were granted to the account directly, not through the role.
     REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON ALL SEQUENCES IN SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON DATABASE ${database} FROM ${account};
     GRANT latchkey_run_time TO ${account};
-    -- The owner ends its sessions to revoke a key while the backend's account is in other hands.
+    -- As a member, the owner may end sessions of an attacker that delay the revocation of a key.
     GRANT ${account} TO CURRENT_USER ${inheriting};
-    -- Not to the role, which accounts of other databases of the server have, too.
+    -- Granted to the account, because accounts of other databases also have the role.
     GRANT CONNECT ON DATABASE ${database} TO ${account};
   `);
   await refuseLoopholes(client, name);
 }
 
-/** An account that was there before may have more rights than it must have. */
+/** Refuses an existing account that has other rights, such as those of a superuser. */
 async function refusePowers(client, name) {
   const { rowCount } = await client.query(
     `SELECT FROM pg_roles AS role
@@ -85,11 +87,13 @@ async function refusePowers(client, name) {
     [name],
   );
   if (rowCount !== 0) {
-    throw new Error(`The account ${name} has other rights, too: give the backend one of its own.`);
+    throw new Error(
+      `The account ${name} also has other rights: choose another account for the backend.`,
+    );
   }
 }
 
-/** Only the database's owner can take these from everybody; PostgreSQL merely warns anyone else. */
+/** Refuses rights of PUBLIC that remain: only the database's owner can revoke them. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
@@ -97,15 +101,17 @@ async function refuseLoopholes(client, name) {
     [name],
   );
   if (rows[0].is_open) {
-    throw new Error('Everybody may make tables in this database: let its owner migrate.');
+    throw new Error(
+      'Every account may create tables in this database: migrate with the account that owns it.',
+    );
   }
 }
 
-/** The form in which PostgreSQL stores a password (RFC 5802): no log of statements may have it. */
+/** Computes what PostgreSQL stores (RFC 5802), so that no statement log contains the password. */
 function scramVerifier(password) {
-  // Beyond ASCII the password would have to be normalised first, as every client does.
+  // ASCII only: clients normalise other passwords (SASLprep), which this function does not.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {
-    throw new Error('The password must be 16 characters or more of printable ASCII.');
+    throw new Error('The password must have 16 characters or more, all of them printable ASCII.');
   }
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');

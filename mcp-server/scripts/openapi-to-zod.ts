@@ -10,15 +10,15 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// All that this server can't do without. An older or newer backend may not send the other fields,
-// and no backend sends those of a user that the caller's key may not read.
+// The fields that this server requires. Other backend versions may omit the rest, and every version
+// omits the fields of a user that the caller's key may not read.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],
   Account: ['type', 'currency', 'balance'],
 };
 
-// Strict: an unknown keyword must not pass unchecked.
+// Strict, so that a JSON Schema keyword that this script does not translate is an error.
 const schemaSchema = z.strictObject({
   $ref: z.string().optional(),
   type: z.union([z.string(), z.array(z.string())]).default([]),

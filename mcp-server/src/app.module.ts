@@ -7,7 +7,7 @@ import { McpController } from './mcp/mcp.controller.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { ToolServerModule } from './tool-server.module.js';
 
-/** The tools over HTTP. */
+/** The MCP server over HTTP. */
 @Module({
   imports: [ToolServerModule.logTo('stdout'), HttpFrontModule, MetricsModule],
   controllers: [McpController, ProtectedResourceController, HealthController],

@@ -12,7 +12,7 @@ import { reportProtocolErrors } from './http/protocol-errors.js';
 
 const KEEP_ALIVE_SECONDS = 4;
 
-/** The whole application, ready to listen: the same for the process and the tests. */
+/** Creates the whole application, ready to listen. */
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {
   const isTraced = environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined;
   if (isTraced) {
@@ -34,7 +34,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     adapter,
-    // main.ts says what went wrong, in place of an abort.
+    // main.ts reports errors; by default Nest would abort the process.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   if (isTraced) {
@@ -43,7 +43,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
   }
   app.get(HttpFront).protect(fastify, {
     keepAliveSeconds: KEEP_ALIVE_SECONDS,
-    // No MCP client pipelines.
+    // No MCP client pipelines requests.
     maxPipelined: 0,
     reportProtocolError: reportProtocolErrors(logger),
   });
@@ -51,7 +51,7 @@ export async function createApp(environment: Environment): Promise<NestFastifyAp
 }
 
 function addHooks(fastify: FastifyInstance): void {
-  // The MCP endpoint reads its bodies itself.
+  // The MCP controller reads request bodies itself.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _body, done) => done(null));
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -62,7 +62,7 @@ function addHooks(fastify: FastifyInstance): void {
     const { url: route = null } = routeOptions;
     const { statusCode: status } = reply;
     const durationMs = Math.round(reply.elapsedTime);
-    // Probes would dominate the log.
+    // Successful health probes would dominate the log.
     const isProbe = route?.startsWith('/health') && status < 400;
     log[isProbe ? 'debug' : 'info']({ method, route, status, durationMs }, 'request');
     done();

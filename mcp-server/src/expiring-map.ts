@@ -1,4 +1,4 @@
-/** A map whose entries expire after the same time. When it is full, the oldest entry is evicted. */
+/** A map whose entries expire after `lifetimeMs`. When it is full, the oldest entry is evicted. */
 export class ExpiringMap<Value> {
   /** Oldest first. */
   private readonly entries = new Map<

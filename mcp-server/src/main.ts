@@ -1,4 +1,4 @@
-// First, because it affects every module that is loaded after it.
+// Imported first: its V8 flag must apply while the other modules load.
 import './heap-growth.js';
 import { resolveAddress } from '@latchkey/http-front/connections';
 import { loadEnvFiles } from '@latchkey/environment/env-files';
@@ -9,7 +9,7 @@ import { parseEnvironment } from './config/environment.js';
 try {
   loadEnvFiles();
   const environment = parseEnvironment(process.env);
-  // Imported after the check, so that a mistake in the environment is reported at once.
+  // Imported after the validation, so that an invalid variable is reported at once.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.MCP_PORT, await resolveAddress(environment.HOST));

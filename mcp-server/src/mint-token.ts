@@ -18,7 +18,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Makes a user's access token for development; in production they come from the issuer. */
+/** Creates a user's access token for development. In production, the issuer creates tokens. */
 async function run(): Promise<string> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -37,11 +37,13 @@ async function run(): Promise<string> {
   }
   loadStartVariables();
   if (process.env.NODE_ENV === 'production') {
-    throw new TypeError('NODE_ENV is production: ask the issuer of the tokens for one.');
+    throw new TypeError('NODE_ENV is production: get a token from the token issuer.');
   }
   const environment = parseEnvironment(process.env);
   if (environment.JWT_SECRET === undefined) {
-    throw new TypeError('JWT_SECRET is not set: the tokens are made by the owner of JWT_JWKS_URL.');
+    throw new TypeError(
+      'JWT_SECRET is not set: get a token from the issuer that serves JWT_JWKS_URL.',
+    );
   }
   return mintAccessToken({
     secret: environment.JWT_SECRET,
@@ -54,7 +56,7 @@ async function run(): Promise<string> {
   });
 }
 
-/** The MCP server over HTTP, one over stdio with neither port nor URL, and `GET /api/auth/me`. */
+/** The audiences of this MCP server, of one over stdio with the default URL, and of the backend. */
 function developmentAudiences({ accessTokens }: Environment): string[] {
   const { AUTH_TOKEN_AUDIENCE, PORT } = process.env;
   const backend = AUTH_TOKEN_AUDIENCE || `http://localhost:${PORT || 3000}`;

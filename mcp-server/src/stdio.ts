@@ -1,4 +1,4 @@
-// First, because it affects every module that is loaded after it.
+// Imported first: its V8 flag must apply while the other modules load.
 import './heap-growth.js';
 import { AccessTokenError, AccessTokenVerifier } from '@latchkey/access-tokens/verifier';
 import { EnvironmentError } from '@latchkey/environment/read-environment';
@@ -17,7 +17,7 @@ try {
   process.exit(1);
 }
 
-/** Serves the user of MCP_ACCESS_TOKEN. Stdout is the protocol's: logs are on stderr. */
+/** Serves the user of MCP_ACCESS_TOKEN. Logs go to stderr, because stdout carries the protocol. */
 async function serve(): Promise<void> {
   const environment = parseEnvironment(process.env);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
@@ -30,14 +30,14 @@ async function serve(): Promise<void> {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  // Nest would end it by the signal, and the last lines of the log would be lost.
+  // By default Nest kills the process with the signal, which loses buffered log lines.
   app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });
-  // At each call too, since tokens expire.
+  // Verifies the token now and again at each tool call, because it can expire.
   const findUser = () => verifier.verify(environment.MCP_ACCESS_TOKEN ?? '');
   await findUser();
-  // A client ends it by closing stdin, and then nothing is left to do but this.
+  // A client stops the server by closing stdin: the event loop is then empty, which closes the app.
   process.once('beforeExit', () => void app.close());
   serveStdio((connection) => factory.create(connection, findUser));
 }

@@ -22,7 +22,7 @@ const ALL_TOOLS = [getBalance, getProfile, updatePhone];
 const configModule = await validatedConfig(parseEnvironment);
 
 /**
- * The tools and everything they need but a transport. `AppModule` adds HTTP; `stdio.ts` adds stdio.
+ * Provides the tools without a transport: `AppModule` adds HTTP, `stdio.ts` adds stdio.
  * Importing this file fails with a list of all invalid environment variables.
  */
 @Module({})

@@ -6,7 +6,7 @@ import { startMcp } from './support/servers.js';
 import { token } from './support/tokens.js';
 
 const HIDDEN =
-  'The user service does not show this server all that the tool needs. Trying again will not help: tell its operator.';
+  'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.';
 const PHONE = '+12025550147';
 const CANARY = 'canary-31337';
 

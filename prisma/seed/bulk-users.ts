@@ -1,11 +1,11 @@
 import type { PrismaClient } from '../../src/generated/prisma/client.js';
 
-// One statement for all would hold millions of pending foreign-key checks in memory.
+// A single statement for all users would keep millions of pending foreign-key checks in memory.
 const BATCH_SIZE = 100_000;
 
 /**
- * Fills up to the users `1` … `count`, an account each, the same on every run; ids and emails that
- * are taken are left alone. Returns how many were added.
+ * Adds the missing ones of the users `1` … `count`, each with an account; the data are the same on
+ * every run. Skips ids and emails that exist. Returns the number of users added.
  */
 export async function seedBulkUsers(prisma: PrismaClient, count: number): Promise<number> {
   let added = 0;
@@ -15,7 +15,7 @@ export async function seedBulkUsers(prisma: PrismaClient, count: number): Promis
   return added;
 }
 
-/** Phone numbers are of the exchange 555, which belongs to nobody: 10,000 in each area code. */
+/** Phone numbers use exchange 555, which has no subscribers: 10,000 numbers per area code. */
 function addUsers(prisma: PrismaClient, first: number, last: number): Promise<number> {
   return prisma.$executeRaw`
     WITH added AS (

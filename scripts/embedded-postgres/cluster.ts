@@ -15,19 +15,19 @@ const pathsIn = (directory: string) => ({
   connection: join(directory, 'connection.json'),
 });
 
-/** The paths, the usual port and the password of a cluster, which is created if it is missing. */
+/** Returns the paths, port and password of a cluster, and creates it if it is missing. */
 export async function openCluster(directory: string, installation: PostgresInstallation) {
   const { connection, ...paths } = pathsIn(directory);
   if (!existsSync(connection)) await createCluster(directory, installation);
   if (!existsSync(connection)) {
-    throw new Error(`${directory} is not a database that npm start made: move it away.`);
+    throw new Error(`${directory} contains no database of npm start: move the folder away.`);
   }
   const json: unknown = JSON.parse(await readFile(connection, 'utf8'));
   return { directory, ...paths, ...connectionSchema.parse(json) };
 }
 
 async function createCluster(directory: string, installation: PostgresInstallation): Promise<void> {
-  // As root, the folder stays root's, and the server's account may only pass through it.
+  // If this process is root, it owns the folder, and PostgreSQL's account may only pass through.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
     const { data, connection } = pathsIn(folder);
     const password = randomBytes(24).toString('hex');
@@ -40,7 +40,7 @@ async function createCluster(directory: string, installation: PostgresInstallati
     for (const path of [data, passwordFile]) {
       if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
     }
-    // The builtin C.UTF-8 covers all of Unicode and is the same on every machine.
+    // The builtin locale C.UTF-8 covers all of Unicode and sorts alike on every machine.
     const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
     const access = ['--username=postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
     const options = [`--pgdata=${data}`, '--encoding=UTF8', ...locale, ...access];

@@ -11,12 +11,12 @@ const run = promisify(execFile);
 export const isRoot = process.getuid?.() === 0;
 
 /**
- * The folder of root's programs and data. PostgreSQL refuses to run as root, and the account that
- * it runs as instead can't enter a private checkout.
+ * The folder of programs and data if this process is root. PostgreSQL refuses to run as root, and
+ * the account that runs it instead cannot enter a private checkout.
  */
 export const ROOT_HOME = '/var/lib/latchkey';
 
-// Not this process's own environment: it contains secrets, and PG… variables change the server.
+// Replaces this process's environment, which has secrets, and PG… variables that affect the server.
 const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;
@@ -25,7 +25,7 @@ export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;
 export async function findInstallation() {
   const packageFolder = findPlatformPackage();
   const version = readVersion(join(packageFolder, 'package.json'));
-  // The package's install script, which npm does not run, makes links to its libraries.
+  // The package's install script creates links to libraries; npm is configured not to run it.
   await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: packageFolder });
   const native = join(packageFolder, 'native');
   return {
@@ -35,7 +35,7 @@ export async function findInstallation() {
   };
 }
 
-/** Runs a program to its end; rejects with its output if it fails. */
+/** Runs a PostgreSQL program to its end; rejects with its output if it fails. */
 export async function runProgram(
   { programs, spawnOptions }: PostgresInstallation,
   program: 'initdb' | 'pg_ctl',
@@ -44,7 +44,7 @@ export async function runProgram(
   await run(join(programs, program), args, spawnOptions);
 }
 
-/** Creates a folder under a temporary name: an interruption never leaves an incomplete one. */
+/** Fills a folder under a temporary name, then renames it, so that `target` is never incomplete. */
 export async function createFolder(
   target: string,
   mode: number,
@@ -57,7 +57,7 @@ export async function createFolder(
     await fill(unfinished);
     await rename(unfinished, target);
   } catch (error) {
-    // Another process may have been first.
+    // Another process may have created the folder meanwhile.
     if (!existsSync(target)) throw error;
   } finally {
     await rm(unfinished, { recursive: true, force: true });
@@ -83,9 +83,7 @@ function findAccount(): { uid: number; gid: number } {
   if (account !== undefined) {
     return { uid: Number(readId('-u', account)), gid: Number(readId('-g', account)) };
   }
-  throw new Error(
-    'PostgreSQL refuses to run as root, and there is no account postgres or nobody to run it as.',
-  );
+  throw new Error('PostgreSQL refuses to run as root: create an account named postgres for it.');
 }
 
 async function copyForOtherAccounts(native: string, version: string): Promise<string> {
@@ -95,7 +93,7 @@ async function copyForOtherAccounts(native: string, version: string): Promise<st
     await chmod(ROOT_HOME, 0o755);
     await cp(native, folder, { recursive: true, verbatimSymlinks: true });
     await run('chmod', ['-R', 'a+rX', folder]);
-    // A copy that lacks libraries must not be kept.
+    // Checks that the copy works, so that one without its libraries is not kept.
     await run(join(folder, 'bin', 'postgres'), ['--version']);
   });
   return target;

@@ -7,14 +7,14 @@ const COMPILED = ['dist/.tsbuildinfo', 'mcp-server/dist/.tsbuildinfo'];
 const PROJECTS = ['mcp-server/tsconfig.build.json', 'tsconfig.build.json'];
 
 /**
- * Generates the Prisma client, and compiles and bundles the servers. Returns false if their sources
- * are unchanged.
+ * Generates the Prisma client, compiles the servers and bundles them. Returns false if no source
+ * file has changed since the last build.
  */
 export async function build(variables: NodeJS.ProcessEnv): Promise<boolean> {
   if (await isOlder(CLIENT, ['prisma/schema.prisma', 'package-lock.json'])) {
     await runNode(['node_modules/prisma/build/index.js', 'generate'], variables);
   }
-  // Skips the type check, which takes half of the time; `npm run build` does it.
+  // `--noCheck` halves the time; `npm run build` checks the types.
   const compile = ['--build', '--noCheck', '--listEmittedFiles', ...PROJECTS];
   const emitted = await runNode(['node_modules/typescript/bin/tsc', ...compile], variables);
   const isChanged = emitted !== '' || (await isOlder(BUNDLE, COMPILED));
@@ -27,7 +27,7 @@ async function isOlder(file: string, sources: readonly string[]): Promise<boolea
   return time < Math.max(...others);
 }
 
-/** Milliseconds since the epoch; 0 for a file that does not exist. */
+/** Returns a file's time of change in ms since the epoch; 0 if the file does not exist. */
 async function changedAt(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
 }

@@ -1,20 +1,20 @@
 import { findListenError } from '../free-port.js';
 
-// The servers' own defaults, which can't be imported before the servers are built.
+// Copies of the servers' defaults, because the servers cannot be imported before the build.
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORTS = { PORT: '3000', MCP_PORT: '3001' };
-// Neither the database's variables nor keys that only the backend checks.
+// The variables that the MCP server gets. It gets neither database URLs nor the backend's keys.
 const MCP_SERVER_VARIABLE =
   /^(HOST|LOG_LEVEL|DRAIN_SECONDS|TZ|INTERNAL_API_KEY|INTERNAL_API_KEY_FILE|METRICS_HOST|TRUSTED_PROXIES|(NODE|JWT|BACKEND|OTEL)_\w+|MCP_(?!ACCESS_TOKEN)\w+)$/;
 
 export type Configuration = Awaited<ReturnType<typeof configureServers>>;
 
 /**
- * The variables of each server, and the environment that it parses from them.
- * @throws EnvironmentError if a server would not start
+ * Returns the variables of each server, and the environment that the server will parse from them.
+ * @throws EnvironmentError if the variables of a server are invalid
  */
 export async function configureServers(variables: NodeJS.ProcessEnv) {
-  // Imported here, after the build of a fresh checkout.
+  // Imported here, because in a fresh checkout these modules work only after the build.
   const backend = await import('../../src/config/environment.js');
   const mcpServer = await import('../../mcp-server/src/config/environment.js');
   const environment = backend.parseEnvironment(variables);
@@ -29,7 +29,7 @@ export async function configureServers(variables: NodeJS.ProcessEnv) {
   };
 }
 
-/** @throws Error with one sentence, if the servers could not listen */
+/** @throws Error with one sentence if a server could not listen on its port */
 export async function checkPortsAreFree(variables: NodeJS.ProcessEnv): Promise<void> {
   const host = variables.HOST || DEFAULT_HOST;
   const PORT = Number(variables.PORT || DEFAULT_PORTS.PORT);
@@ -44,12 +44,12 @@ export async function checkPortsAreFree(variables: NodeJS.ProcessEnv): Promise<v
     throw new Error(
       code === 'EADDRINUSE'
         ? `Port ${port} is taken: stop the other program or set ${variable} in .env.`
-        : `${host}:${port} can't be listened on (${code}): set HOST and ${variable} in .env.`,
+        : `Cannot listen on ${host}:${port} (${code}): correct HOST or ${variable} in .env.`,
     );
   }
 }
 
-/** The URL at which a program on this machine reaches a server that listens there. */
+/** Returns the URL at which a program on this machine reaches a server on `host` and `port`. */
 export function localUrl(host: string, port: number): string {
   const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;

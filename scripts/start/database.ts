@@ -19,7 +19,7 @@ export async function prepareDatabase(
   await step('Add demo users', () => runNode(['--import', 'tsx', 'prisma/seed.ts'], variables));
 }
 
-/** Takes milliseconds; `prisma migrate deploy` takes two seconds to find none. */
+/** Skips `prisma migrate deploy` if nothing is pending, because it takes two seconds even then. */
 async function hasPendingMigrations(databaseUrl: string): Promise<boolean> {
   const applied = await query(
     databaseUrl,
@@ -46,7 +46,7 @@ export async function query(
   }
 }
 
-/** @throws Error with one sentence, without the password, if the database can't be reached */
+/** @throws Error with one sentence that does not contain the password, if connecting fails */
 async function connect(connectionString: string): Promise<Client> {
   const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   try {

@@ -1,3 +1,3 @@
-// Loaded into each server: if npm start is killed, they must not stay and keep the ports.
+// Loaded into each server: ends it if npm start is killed, so that its port becomes free.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.channel?.unref();

@@ -19,12 +19,12 @@ const START_VARIABLES = [
   'MCP_TOKEN_AUDIENCE',
   'PORT',
 ];
-// For pasted lines: no exported variable can contradict it, and no log of them keeps the key.
+// The printed commands read the root key from this file, so that no log contains the key.
 const ROOT_KEY_FILE = '.data/root-key';
 
 /**
- * Reads `.env`, which is created or completed first, and `.env.local`; the variables of the process
- * win.
+ * Creates or completes `.env`, then reads it and `.env.local`. The variables of the process take
+ * precedence.
  * @throws Error at a line that is not `NAME=value`
  */
 export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
@@ -43,8 +43,8 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
 }
 
 /**
- * Keeps the variables of this start for commands in other terminals, readable by the owner only.
- * @returns the root key as a line to paste names it
+ * Writes the variables of this start to a private file, for commands in other terminals.
+ * @returns the root key as a printed shell command refers to it
  */
 export async function keepVariables({ variables, environment }: Configuration['backend']) {
   const kept: NodeJS.ProcessEnv = { ...variables, DATABASE_URL: environment.DATABASE_URL };
@@ -53,13 +53,13 @@ export async function keepVariables({ variables, environment }: Configuration['b
   const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;
   const keys = given || (file ? await readFile(file, 'utf8') : '');
   const [key = ''] = keys.trim().split(/\s+/);
-  // A digest can't be sent in place of its key.
+  // With only the digest of the key, the user must insert the key.
   if (key === '' || /^sha256:/i.test(key)) return '<key>';
   await writePrivateFile(ROOT_KEY_FILE, key);
   return `$(cat ${ROOT_KEY_FILE})`;
 }
 
-/** Writes a file that only its owner can read, at once or not at all. */
+/** Writes a file atomically that only its owner can read. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
@@ -67,13 +67,13 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   await rename(unfinished, path);
 }
 
-/** In the quotes that the value does not contain. */
+/** Quotes a value with a character that it does not contain. */
 function quoted(value: string): string {
   const quote = ["'", '"', '`'].find((character) => !value.includes(character)) ?? '';
   return `${quote}${value}${quote}`;
 }
 
-/** `text` with a fresh secret in the line that leaves the variable empty, or in a new one. */
+/** Sets a variable to a new random secret, in the line that leaves it empty or in a new line. */
 function withSecret(name: string, text: string): string {
   const line = `${name}=${randomBytes(32).toString('hex')}`;
   const empty = new RegExp(`^(export[ \\t]+)?${name}=[ \\t]*$`, 'm');
@@ -86,9 +86,9 @@ async function readVariables(): Promise<NodeJS.ProcessEnv> {
   return { ...readEnvFile('.env'), ...readEnvFile('.env.local'), ...process.env };
 }
 
-/** Node's parser skips lines that it can't read. */
+/** Finds lines that Node's parser would silently skip. @throws Error at the first one */
 function checkLines(path: string, text: string): void {
-  // Quoted values may go over several lines.
+  // Quoted values may span several lines: reduce them to their line breaks.
   const quotedValue = /(?<=^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*)(["'`])[^]*?\1/gm;
   const lines = text.replace(quotedValue, (value) => value.replace(/[^\n]/g, '')).split(/\r?\n/);
   const broken = lines.findIndex((line) => !/^\s*((export\s+)?[\w.-]+\s*=.*|#.*)?$/.test(line));

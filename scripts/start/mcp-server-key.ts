@@ -5,13 +5,13 @@ import { query } from './database.js';
 import { writePrivateFile } from './environment.js';
 import { runNode, step } from './step.js';
 
-/** The MCP server's own key, for its owner's eyes only. */
+/** The private file with the MCP server's API key. */
 export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
 
-/** Only the rights that the tools of the MCP server need (mcp-server/src/tools). */
+/** The rights of the MCP server's key: only those that its tools need (mcp-server/src/tools). */
 export const MCP_SERVER_GRANT = {
   scopes: ['users:read', 'users:write', 'accounts:read'],
-  // The fields that get_profile shows. All tools check the permissions.
+  // The fields that get_profile shows. Every tool needs `permissions`.
   readFields: ['email', 'name', 'phone', 'roles', 'permissions', 'createdAt', 'lastLoginAt'],
   // The field that update_phone changes.
   writeFields: ['phone'],
@@ -24,7 +24,7 @@ const UNCONFIRMED = 4;
 const createdSchema = z.object({ secret: z.string() });
 const foundSchema = z.array(z.object({ id: z.string(), fits: z.boolean() }));
 
-/** Keeps a key for the MCP server that allows only what its tools need, unlike the root key. */
+/** Ensures that the MCP server has a valid API key with exactly the rights of its tools. */
 export async function prepareMcpServerKey(
   variables: NodeJS.ProcessEnv,
   databaseUrl: string,
@@ -37,7 +37,7 @@ export async function prepareMcpServerKey(
   });
 }
 
-/** Finds the key of an earlier start that is good for a week, and whether it has just the grant. */
+/** Finds the key of an earlier start if it is valid for 7 more days, and compares its rights. */
 async function findKeys(databaseUrl: string) {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');
@@ -58,7 +58,7 @@ async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
   const { scopes, readFields, writeFields } = MCP_SERVER_GRANT;
   const options = {
     name: 'mcp-server',
-    note: 'made by npm start',
+    note: 'created by npm start',
     scopes: scopes.join(),
     'read-fields': readFields.join(),
     'write-fields': writeFields.join(),
@@ -70,10 +70,11 @@ async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
 }
 
 async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void> {
-  const reason = 'npm start has replaced it: it did not allow exactly what the MCP server needs';
+  const reason =
+    'npm start replaced it: its rights were not exactly those that the MCP server needs';
   const command = [...KEYS, 'revoke', id, '--reason', reason];
   await runNode(command, variables).catch((error: unknown) => {
-    // The backend of a start that was killed in the last 5 s cannot confirm the revocation.
+    // A backend that was killed in the last 5 s cannot confirm the revocation; that is harmless.
     if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
   });
 }

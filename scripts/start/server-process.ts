@@ -19,19 +19,19 @@ export class ServerProcess {
     script: string,
     variables: NodeJS.ProcessEnv,
   ) {
-    // In a session of its own: a terminal's Ctrl-C reaches npm start only, which stops it in order.
+    // Detached, so that Ctrl-C reaches only npm start, which stops its children in order.
     this.server = spawn(process.execPath, ['--import', END_WITH_PARENT.href, script], {
-      // All variables are given: the server must not read more of .env by itself.
+      // The server gets all variables here and must not read .env itself.
       env: { ...variables, ENV_FILES: 'off' },
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.ended = once(this.server, 'exit').then(
-      ([code, signal]) => `The ${name} ended by itself (${String(signal ?? code)}).`,
+      ([code, signal]) => `The ${name} ended unexpectedly (${String(signal ?? code)}).`,
     );
   }
 
-  /** Resolves when the URL responds. @throws Error if the server ends or takes too long */
+  /** Resolves when the URL responds with 2xx. @throws Error if the server ends or takes too long */
   async ready(url: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (performance.now() < deadline) {
@@ -42,10 +42,12 @@ export class ServerProcess {
       if (response?.ok) return;
       await sleep(50);
     }
-    throw new Error(`The ${this.name} was not ready within ${READY_TIMEOUT_MS / 1000} s.`);
+    throw new Error(
+      `The ${this.name} was not ready within ${READY_TIMEOUT_MS / 1000} s: see its log.`,
+    );
   }
 
-  /** Lets the server finish the requests in flight. */
+  /** Stops the server; it may finish the requests in flight. */
   stop(): Promise<void> {
     return endProcess(this.server, 'SIGTERM', STOP_TIMEOUT_MS, 'SIGKILL');
   }

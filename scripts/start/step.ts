@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 
-/** Aborted when the start shall stop. */
+/** Aborts when `npm start` gets a signal and must stop. */
 export const stopping = new AbortController();
 const { signal } = stopping;
 
-/** Runs a step and prints its duration, unless the step returns false: nothing to do. */
+/** Runs a step and prints its duration, unless it returns false because there was nothing to do. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();
@@ -21,9 +21,9 @@ export async function step<T>(title: string, action: () => Promise<T>): Promise<
   }
 }
 
-/** Runs a script; resolves to its output. @throws Error with the output and the exit code */
+/** Runs a script with Node; resolves to its output. @throws Error with the output and exit code */
 export function runNode(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<string> {
-  // Without it, Prisma's CLI checks its vendor's host for a newer version.
+  // CHECKPOINT_DISABLE keeps Prisma's CLI from asking its vendor's server for a newer version.
   const options = { env: { ...variables, CHECKPOINT_DISABLE: '1' }, signal };
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, options, (error, stdout, stderr) => {

@@ -3,7 +3,7 @@ import { runNode } from './step.js';
 
 const USER_ID = '12345';
 
-/** Describes the next steps, in lines to paste that ignore the variables of their terminal. */
+/** Describes the next steps, as commands to paste that do not depend on exported variables. */
 export async function describeUsage(
   { backend, mcpServer }: Configuration,
   rootKey: string,
@@ -31,12 +31,12 @@ async function describeTokenUsage(
 
 ${clientConfiguration(MCP_PUBLIC_URL, '<token>')}`;
   }
-  // Only a terminal shows a token, so that no log of this output keeps it.
+  // The token is printed only on a terminal, so that a log of this output does not contain it.
   const { isTTY } = process.stdout;
   const token = isTTY ? await mintAccessToken(variables) : '<token>';
   const tokenHint = isTTY
-    ? 'The token below is good for 8 hours; this prints a new one'
-    : 'Put the output of this line in place of <token>';
+    ? 'The token below is valid for 8 hours; this command prints a new one'
+    : 'Replace <token> by the output of this command';
   const tokenCommand = `npm run -s token -- ${USER_ID}`;
   return `Ask the backend as the user:
 
@@ -58,7 +58,7 @@ function clientConfiguration(url: string, token: string): string {
   return JSON.stringify({ mcpServers: { latchkey } }, undefined, 2);
 }
 
-/** The output of `npm run token` for the demo user. @throws Error where the command refuses */
+/** Returns a token of `npm run token` for the demo user. @throws Error if the command fails */
 export async function mintAccessToken(variables: NodeJS.ProcessEnv): Promise<string> {
   return (await runNode(['mcp-server/dist/mint-token.js', USER_ID], variables)).trim();
 }

@@ -32,6 +32,6 @@ describe('readAudit of signatures', () => {
 
   it.each(['invalid', 'missing'])('reports a package whose signature is %s', (kind) => {
     const output = JSON.stringify({ invalid: [], missing: [], [kind]: [{ name: 'plain' }] });
-    expect(readAudit(output)).toEqual(['plain: no good signature']);
+    expect(readAudit(output)).toEqual(['plain: no valid signature']);
   });
 });

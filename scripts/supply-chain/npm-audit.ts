@@ -14,11 +14,11 @@ const reportSchema = z.union([
   z
     .object({ invalid: named, missing: named })
     .transform(({ invalid, missing }) =>
-      [...invalid, ...missing].map(({ name }) => `${name}: no good signature`),
+      [...invalid, ...missing].map(({ name }) => `${name}: no valid signature`),
     ),
 ]);
 
-/** Lists the problems in a report; undefined without a complete report, which is not a pass. */
+/** Lists the problems in a report; undefined if it is incomplete, so that nothing was checked. */
 export function readAudit(output: string): string[] | undefined {
   try {
     return reportSchema.safeParse(JSON.parse(output)).data;

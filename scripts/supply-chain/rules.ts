@@ -19,14 +19,14 @@ const packageSchema = z.object({
   hasInstallScript: z.boolean().default(false),
 });
 export const lockFileSchema = z.object({
-  // Digests of older formats do not cover everything.
+  // Older formats do not have a digest of every package.
   lockfileVersion: z.literal(3),
   packages: z.record(z.string(), packageSchema),
 });
 export type LockFile = z.infer<typeof lockFileSchema>;
 type LockedPackage = ReturnType<typeof externalPackages>[number];
 
-/** Versions of packages that have no known vulnerability. */
+/** By package, the range of versions without a certain vulnerability, and its advisory. */
 export const minimumVersionsSchema = z.array(
   z.strictObject({
     package: z.string(),
@@ -55,7 +55,7 @@ export function findMovingActions(workflow: string): string[] {
     .map((action) => `${action} is not pinned to a commit`);
 }
 
-/** Lists every package that npm downloads: neither the project nor its workspaces. */
+/** Lists every package that npm downloads, which excludes the project and its workspaces. */
 export function externalPackages({ packages }: LockFile) {
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes('node_modules/') && !link)
@@ -65,7 +65,7 @@ export function externalPackages({ packages }: LockFile) {
     });
 }
 
-/** Finds packages without a fixed content or source, with unnamed scripts, or with a weakness. */
+/** Finds packages without a digest, from other sources, with unlisted scripts or known flaws. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),
@@ -80,10 +80,10 @@ function checkPackage(locked: LockedPackage, policy: Policy): string[] {
   const { installedAs, name, version, resolved, integrity, hasInstallScript } = locked;
   const problems = {
     'has no SHA-512 digest': !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity),
-    'names its source': resolved !== undefined,
+    'has a "resolved" URL': resolved !== undefined,
     'has no version': !semver.valid(version),
-    [`is ${name}`]: name !== installedAs,
-    "has an install script that allowScripts doesn't name":
+    [`is an alias of ${name}`]: name !== installedAs,
+    'has an install script and is not listed in allowScripts':
       hasInstallScript && !(name in policy.allowScripts),
   };
   const unsafe = policy.minimumVersions
@@ -92,12 +92,12 @@ function checkPackage(locked: LockedPackage, policy: Policy): string[] {
   return [...Object.entries(problems).flatMap(([text, isTrue]) => (isTrue ? text : [])), ...unsafe];
 }
 
-/** A preview of a safe version is older than it; a preview of a later version is safe. */
+/** A prerelease of the first safe version is unsafe; a prerelease of a later version is safe. */
 function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/** Finds entries for packages that are gone, whose names an attacker could take over. */
+/** Finds policy entries for packages that are gone: an attacker could publish under their names. */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));
@@ -115,7 +115,7 @@ export function findUnused(lockFiles: readonly LockFile[], policy: Policy): stri
 const REGISTRY_HOST =
   /(?:^|[^\w.])(?:registry|npm|packages?)\.[\w-]+(?:\.[\w-]+)*\.?(?:com|org|io|net|dev|cloud)\b|\bnpmjs\.(?:com|org)\b/i;
 
-/** A registry in the repository would receive the requests, and the token, of each developer. */
+/** Finds registry hosts: a registry gets the requests, and the token, of each developer. */
 export function findRegistryHosts(path: string, text: string): string[] {
   const isHost = (line: string) =>
     REGISTRY_HOST.test(line) || (path.endsWith('npmrc') && /\bregistry\s*=/.test(line));

@@ -1,4 +1,4 @@
-/** `npm run supply-chain`: checks manifests, lock files and workflows, as decision 30 describes. */
+/** `npm run supply-chain`: checks manifests, lock files and workflows. See docs/decisions/0030. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,8 +7,8 @@ import { readAudit } from './npm-audit.js';
 import * as rules from './rules.js';
 
 const TEXT_FILE = /\.(ts|mjs|js|json|ya?ml|md|sh|sql|prisma)$|(rc|file|run|ignore)$/;
-// The other rules depend on these. Old versions of npm obey `ignore-scripts`, but not
-// `allowScripts`.
+// The other rules depend on these settings. `ignore-scripts` is for old versions of npm, which
+// ignore `allowScripts`.
 const SETTINGS = ['omit-lockfile-registry-resolved', 'save-exact', 'ignore-scripts'];
 
 const files = execFileSync('git', ['ls-files', '-z'], { encoding: 'utf8' }).split('\0');
@@ -18,7 +18,7 @@ const { allowScripts } = readJson(rules.manifestSchema, 'package.json');
 const minimums = 'deploy/supply-chain/minimum-versions.json';
 const policy = { allowScripts, minimumVersions: readJson(rules.minimumVersionsSchema, minimums) };
 
-/** Reports the problems of a rule; undefined means that it could not be checked. */
+/** Prints the problems of a rule; undefined means that the rule could not be checked. */
 function report(rule: string, problems: string[] | undefined): void {
   const result = problems === undefined ? 'skipped' : problems.length > 0 ? 'failed' : 'passed';
   console.log([`${result.padEnd(8)} ${rule}`, ...(problems ?? [])].join('\n         '));
@@ -63,7 +63,7 @@ for (const [index, lockFile] of lockFiles.entries()) {
   report(`${path} follows the policy`, rules.checkLockFile(lockFile, policy));
   const vulnerabilities = npmAudit(dirname(path), '--package-lock-only');
   report(`${path} passes npm audit`, vulnerabilities);
-  // Signatures cost a request per installed package: asks only a registry that has advisories.
+  // Checking signatures takes a request per package: skip it if the registry offers no audit.
   if (vulnerabilities !== undefined && path === 'package-lock.json') {
     report(`${path} has valid signatures`, npmAudit('.', 'signatures'));
   }

@@ -163,7 +163,9 @@ describe('an installation with two accounts', () => {
 
   it('logs a warning about a misspelt variable, with a suggestion and without its value', async () => {
     const server = await start({ DATABASE_URL: database.runTimeUrl, TRUSTED_PROXY: '10.0.0.7' });
-    expect(server.output).toContain('TRUSTED_PROXY is no variable: did you mean TRUSTED_PROXIES?');
+    expect(server.output).toContain(
+      'TRUSTED_PROXY is not a variable of Latchkey: did you mean TRUSTED_PROXIES?',
+    );
     expect(server.output).not.toContain('10.0.0.7');
   });
 
@@ -173,7 +175,7 @@ describe('an installation with two accounts', () => {
     const { code, output } = await migrateFailure(database.ownerUrl);
     expect(code).toBe(1);
     expect(output).toMatch(
-      /may not make or change roles .*: let a superuser run ALTER ROLE … CREATEROLE\.\n$/,
+      /may not create or change roles .*: let a superuser run ALTER ROLE … CREATEROLE\.\n$/,
     );
     expect(output).not.toContain('    at ');
   });

@@ -122,7 +122,7 @@ describe('the seed', () => {
     it('adds the demo users and the requested bulk users', async () => {
       const { stdout } = await seed(['--users', '20']);
 
-      expect(stdout).toMatch(/Added 20 users .* in \d+\.\d s/);
+      expect(stdout).toMatch(/Added 20 of 20 users, .* in \d+\.\d s/);
       expect(await prisma.user.count({ where: { id: { in: ['12345', '20'] } } })).toBe(2);
     });
 

@@ -300,7 +300,7 @@ describe('npm start', () => {
       await expect(minting).rejects.toMatchObject({
         code: 1,
         stdout: '',
-        stderr: 'NODE_ENV is production: ask the issuer of the tokens for one.\n',
+        stderr: 'NODE_ENV is production: get a token from the token issuer.\n',
       });
     });
 
@@ -339,7 +339,7 @@ describe('npm start', () => {
       await running.exited;
 
       expect(running.exitCode).toBe(1);
-      expect(running.output).toMatch(`✗ The ${name} ended by itself (SIGKILL).\n`);
+      expect(running.output).toMatch(`✗ The ${name} ended unexpectedly (SIGKILL).\n`);
       expect(await processesOf(checkout)).toEqual([]);
     });
 
@@ -502,7 +502,7 @@ describe('npm start in a fresh checkout, before it builds', () => {
 
   it('requires DATABASE_URL in production', async () => {
     expect(await failToStart({ NODE_ENV: 'production' })).toBe(
-      '✗ Production needs a database of its own: set DATABASE_URL.\n',
+      '✗ npm start provides no database in production: set DATABASE_URL.\n',
     );
   });
 });

@@ -16,14 +16,14 @@ import { VerifiedTokens } from './verified-tokens.js';
 
 declare module 'http' {
   interface IncomingMessage {
-    /** Set by `BearerGuard`, where the MCP SDK looks for it. */
+    /** Set by `BearerGuard`; the MCP SDK reads this property. */
     auth?: AuthInfo;
   }
 }
 
 /**
- * Admits a request whose Bearer token is good, and sets `request.raw.auth`. Challenges all others
- * (401), or answers 429 when too many wrong tokens came from the client's network.
+ * Admits a request with a valid Bearer token and sets `request.raw.auth`. Others get 401 with a
+ * challenge, or 429 after too many wrong tokens from the client's network.
  */
 @Injectable()
 export class BearerGuard implements CanActivate {
@@ -40,9 +40,9 @@ export class BearerGuard implements CanActivate {
     const reply = http.getResponse<FastifyReply>();
     const { authorization } = request.headers;
     if (authorization === undefined) {
-      // Then the tools themselves ask for the token.
+      // With `allow`, the client passes its token as an argument of each tool call instead.
       if (this.config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow') return true;
-      // Not counted as a failure: OAuth clients learn from the challenge where to get a token.
+      // A missing token is not counted as wrong: OAuth clients use the challenge to get one.
       throw this.challenge('A Bearer token is required', reply);
     }
     try {
@@ -77,7 +77,7 @@ export class BearerGuard implements CanActivate {
     const error = new OAuthError(OAuthErrorCode.InvalidToken, message);
     const { headers, status } = bearerAuthChallengeResponse(error, {
       resourceMetadataUrl: this.resource.metadataUrl,
-      // Only tells clients what to ask for; each tool checks its own.
+      // Clients request these scopes from the issuer; each tool still checks the scope it needs.
       requiredScopes: [...SCOPES],
     });
     void reply.header('www-authenticate', headers.get('www-authenticate'));

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Environment } from '../config/environment.js';
 import { jsonRpcError } from '../http/json-rpc-error.js';
 
-/** Refuses a foreign Host or Origin: a web page's name can point to this server (DNS rebinding). */
+/** Prevents DNS rebinding: refuses a Host or Origin header whose host is not configured. */
 @Injectable()
 export class HostGuard implements CanActivate {
   constructor(private readonly config: ConfigService<Environment, true>) {}

@@ -4,7 +4,7 @@ import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/serv
 import type { Environment } from '../config/environment.js';
 import { SCOPES } from './user.js';
 
-/** How this server describes itself to OAuth clients (RFC 9728). */
+/** The OAuth protected resource metadata of this server (RFC 9728). */
 @Injectable()
 export class ProtectedResource {
   /** The resource identifier: the URL that users type into their clients. */
@@ -20,7 +20,7 @@ export class ProtectedResource {
     this.metadata = {
       resource,
       resource_name: 'Latchkey',
-      // An issuer that is no URL, as in development, has no metadata that a client could ask for.
+      // In development the issuer is not a URL, so clients cannot fetch its metadata.
       ...(URL.canParse(issuer) ? { authorization_servers: [issuer] } : {}),
       scopes_supported: SCOPES,
       bearer_methods_supported: ['header'],
@@ -32,7 +32,7 @@ export class ProtectedResource {
 export class ProtectedResourceController {
   constructor(private readonly resource: ProtectedResource) {}
 
-  // The standard's path ends with the resource's own path; some clients ask only at the root.
+  // RFC 9728 appends the resource's path (`/mcp`) to this path; some clients omit it.
   @Get(['', '*'])
   metadata(): ProtectedResource['metadata'] {
     return this.resource.metadata;

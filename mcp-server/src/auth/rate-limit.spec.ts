@@ -19,7 +19,7 @@ describe('RateLimit', () => {
     const [first, second, third] = [countAfter(0), countAfter(50_000), countAfter(0)];
     expect([first, second, third]).toEqual([undefined, undefined, undefined]);
     expect(countAfter(0)).toBe(10);
-    // Only the first one has left the window.
+    // Only the first request has left the window.
     expect(countAfter(10_000)).toBeUndefined();
     expect(countAfter(0)).toBe(50);
   });

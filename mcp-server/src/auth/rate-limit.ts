@@ -9,7 +9,7 @@ import { fromAuthInfo } from './user.js';
 
 const WINDOW_MS = 60_000;
 
-/** Limits a user’s requests and tool calls in any minute. Each process counts for itself. */
+/** Limits requests and tool calls per key in any 60 s. Each process has its own counters. */
 @Injectable()
 export class RateLimit {
   private readonly perMinute: number;
@@ -19,7 +19,7 @@ export class RateLimit {
     this.perMinute = config.get('MCP_RATE_LIMIT', { infer: true });
   }
 
-  /** Counts one for `key`, or returns the seconds until the next one is allowed. */
+  /** Counts one request or call; over the limit, returns the seconds until one is allowed. */
   count(key: string): number | undefined {
     const now = performance.now();
     const window = this.windows.windowOf(key, now);
@@ -29,7 +29,7 @@ export class RateLimit {
   }
 }
 
-/** Limits the requests of a user, or of a client network before the user is known. */
+/** Limits requests by user, or by client network if the request has no token. */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   constructor(private readonly rateLimit: RateLimit) {}

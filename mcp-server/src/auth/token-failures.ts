@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Environment } from '../config/environment.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 
-/** The faults of a token itself. Not `keys-unavailable`: that token may be valid. */
+/** The faults that count as wrong tokens. `keys-unavailable` does not: the token may be valid. */
 export const TOKEN_FAULTS = ['malformed', 'expired', 'signature', 'claims'] as const;
 export type TokenFault = (typeof TOKEN_FAULTS)[number];
 
@@ -22,7 +22,7 @@ interface TokenFailure {
 export class TokenFailures {
   private readonly perMinute: number;
   private readonly limit: FailedAuthLimit;
-  /** Set by an observer, which returns at once and never throws. */
+  /** Set by the metrics module. The callback must return at once and never throw. */
   onFailure: (fault: TokenFault) => void = () => {};
 
   constructor(
@@ -33,7 +33,7 @@ export class TokenFailures {
     this.limit = new FailedAuthLimit(this.perMinute);
   }
 
-  /** @returns the seconds until the client may try again, if it is over the limit */
+  /** @returns the seconds until the client may try again; undefined below the limit */
   record({ fault, address, requestId }: TokenFailure): number | undefined {
     this.onFailure(fault);
     const refusal = this.limit.count(address);

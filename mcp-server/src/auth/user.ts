@@ -12,7 +12,7 @@ export type User = Pick<AccessToken, 'userId' | 'clientId' | 'scopes'>;
 
 const extraSchema = z.object({ userId: z.string(), clientId: z.string().optional() });
 
-/** The part of a verified token that the MCP SDK passes to the tools. */
+/** Returns the part of a verified token that the MCP SDK passes to the tools. */
 export function toAuthInfo({ userId, clientId, scopes, expiresAt }: AccessToken): AuthInfo {
   const extra = { userId, clientId };
   return { token: '', clientId: clientId ?? 'unknown', scopes: [...scopes], expiresAt, extra };
@@ -23,7 +23,7 @@ export function fromAuthInfo({ extra, scopes }: AuthInfo): User {
   return { userId, clientId, scopes };
 }
 
-/** Names a user in logs, the same each time, without the id. */
+/** Returns a stable name for a user in logs that does not reveal the user id. */
 export function pseudonym(userId: string): string {
   return hash('sha256', userId).slice(0, 12);
 }

@@ -7,8 +7,8 @@ const LIFETIME_MS = 60_000;
 const MAX_TOKENS = 10_000;
 
 /**
- * Verifies access tokens and caches good ones for a minute by their digest. So a key that its
- * issuer withdraws is accepted for a minute longer (docs/decisions/0013-users-and-their-tokens.md).
+ * Verifies access tokens and caches valid ones by digest for 60 s. After an issuer withdraws a
+ * key, cached tokens are accepted that long (docs/decisions/0013-users-and-their-tokens.md).
  */
 @Injectable()
 export class VerifiedTokens {

@@ -1,9 +1,9 @@
 import { BackendUnavailableError } from './backend-errors.js';
 
 /**
- * Settles as `work` does, or rejects as soon as the signal is aborted or the deadline has passed.
- * @param deadline on the clock of `performance.now()`
- * @throws BackendUnavailableError after the deadline, or `signal.reason`.
+ * Settles as `work` does, but rejects as soon as the signal aborts or the deadline passes.
+ * @param deadline in ms on the clock of `performance.now()`
+ * @throws BackendUnavailableError after the deadline; `signal.reason` if the signal aborts
  */
 export async function abortable<Result>(
   work: Promise<Result>,

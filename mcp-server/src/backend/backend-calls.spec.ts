@@ -10,7 +10,7 @@ const TIMEOUTS = { BACKEND_RESPONSE_TIMEOUT_MS: 1000, BACKEND_TOTAL_TIMEOUT_MS: 
 
 let respond: (path: string) => Promise<string>;
 
-/** Calls whose requests are answered by `respond`. */
+/** Creates `BackendCalls` whose requests get the response of `respond`. */
 function createCalls(): BackendCalls {
   return new BackendCalls(
     { send: async ({ path, schema }) => schema.parse(await respond(path)) },
@@ -59,7 +59,7 @@ describe('a refusal with a long Retry-After', () => {
     for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
     expect(requests).toBe(30);
     expect(calls.isCircuitOpen('user')).toBe(false);
-    // The 30 calls have paid in 2.4 retries, in addition to the 2 of the beginning.
+    // The budget is 2 initial retries, and 30 calls × 0.08 = 2.4.
     requests = 0;
     retryAfterMs = 0;
     await Promise.all([1, 2, 3].map(() => send(calls, 'user').catch(() => undefined)));
@@ -85,7 +85,7 @@ describe('calls of a route that hangs', () => {
     const reasons = (await hanging).map((each) =>
       each.status === 'rejected' ? each.reason.reason : '',
     );
-    // The probe times out, and so do the calls that wait for it; the rest is refused at once.
+    // The probe and the calls that wait for it time out; the other calls are refused at once.
     expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
   });
 });

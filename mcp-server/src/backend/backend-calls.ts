@@ -9,18 +9,18 @@ import { CircuitBreaker } from './circuit-breaker.js';
 
 const MAX_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
-// A backend that fails every call gets a few more requests, not three times as many.
+// Each call adds 0.08 to the retry budget: a failing backend gets 8% more requests, not 200%.
 const INITIAL_RETRIES = 2;
 const MAX_RETRIES = 5;
 const RETRIES_PER_CALL = 0.08;
 
-/** The kinds of calls, each with a circuit breaker of its own. */
+/** The kinds of backend calls. Each has its own circuit breaker. */
 export const BACKEND_ROUTES = ['user', 'user-accounts', 'accounts', 'update'] as const;
 export type BackendRoute = (typeof BACKEND_ROUTES)[number];
 
-/** Receives events of calls and of their requests. It returns at once and never throws. */
+/** Observes calls and the requests they send. Its methods must return at once and never throw. */
 export interface BackendObserver {
-  /** A call has ended, with all its retries. Its outcome may be that no request was sent. */
+  /** A call has ended, after any retries. It may have sent no request at all. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;
   onRequest(route: BackendRoute, outcome: BackendOutcome, durationMs: number): void;
   onRetry(route: BackendRoute): void;
@@ -35,7 +35,7 @@ interface Call<Result> {
 
 /**
  * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead,
- * and ends after the response time-out, or at once when the caller leaves.
+ * and ends after the response time-out, or as soon as the caller's signal aborts.
  */
 export class BackendCalls {
   observer: BackendObserver | undefined;
@@ -64,12 +64,12 @@ export class BackendCalls {
     return this.bulkhead.load;
   }
 
-  /** Reports the outcome of a call, for which `send` may have been called never or many times. */
+  /** Runs `work` as one call and reports its outcome, however often `work` calls `send`. */
   observeCall<Result>(route: BackendRoute, work: () => Promise<Result>): Promise<Result> {
     return observe(work, (outcome) => this.observer?.onCall(route, outcome));
   }
 
-  /** @throws BackendError, or `signal.reason`. */
+  /** @throws BackendError if the call fails; `signal.reason` if the signal aborts */
   async send<Result>(
     route: BackendRoute,
     request: BackendRequest<Result>,
@@ -83,7 +83,7 @@ export class BackendCalls {
       } catch (error) {
         const delayMs = retryDelay(error, attempt);
         const hasTime = delayMs !== undefined && performance.now() + delayMs < deadline;
-        // A write may have been done although no response came.
+        // Writes are not retried: the backend may have done one although no response arrived.
         if (request.method !== 'GET' || !hasTime || this.retryBudget < 1) throw error;
         this.retryBudget -= 1;
         await sleep(delayMs, undefined, { signal: options.signal }).catch(() => undefined);
@@ -97,7 +97,7 @@ export class BackendCalls {
     const breaker = this.breakers[route];
     for (;;) {
       signal?.throwIfAborted();
-      // Outside the bulkhead: calls of a broken route must not take the places of other routes.
+      // Wait outside the bulkhead: calls of a broken route must not occupy slots of other routes.
       if (breaker.isProbing) await breaker.waitForProbe(signal, deadline);
       breaker.requireAdmission();
       await this.bulkhead.enter(signal, deadline);
@@ -136,20 +136,20 @@ export class BackendCalls {
 }
 
 /**
- * Milliseconds until the next attempt, or undefined if there must be none. There is none after a
- * time-out, since the backend may still be busy with the request.
+ * Returns the milliseconds until the next attempt; undefined if the call must not be retried. A
+ * call that timed out is not retried, because the backend may still be busy with it.
  */
 function retryDelay(error: unknown, attempt: number): number | undefined {
   if (!(error instanceof BackendUnavailableError) || attempt >= MAX_ATTEMPTS) return undefined;
   const { reason, retryable, details } = error;
   const isTransient = reason === 'network' || reason === 'rate-limited' || reason === 'status';
   if (!isTransient || !retryable) return undefined;
-  // Random over the whole range, so that callers that failed together don't come back together.
+  // Full jitter, so that callers that failed together do not retry together.
   const jitter = Math.random() * FIRST_DELAY_MS * 2 ** attempt;
   return (details.retryAfterMs ?? 0) + jitter;
 }
 
-/** Reports how work ended. */
+/** Runs work and reports its outcome and duration. */
 async function observe<Result>(
   work: () => Promise<Result>,
   report: (outcome: BackendOutcome, durationMs: number) => void,

@@ -44,7 +44,8 @@ const server = createServer((request, response) => {
 
 function createClient(variables: NodeJS.ProcessEnv = {}): BackendClient {
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('has no port');
+  if (address === null || typeof address === 'string')
+    throw new Error('The backend is not listening');
   return new BackendClient(
     parseBackendEnvironment({
       BACKEND_API_URL: `http://127.0.0.1:${address.port}`,
@@ -396,7 +397,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
       client.getUserDetails('2'),
     ]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,absent,2']);
-    // The request is not on behalf of one user.
+    // The request is for several users, so it names none as the acting user.
     expect(requests[0]?.headers).not.toHaveProperty('x-acting-user');
     expect(first).toMatchObject({ value: { id: '1', source: 'backend' } });
     expect(second).toMatchObject({ value: { id: '2', source: 'backend' } });

@@ -22,7 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// A refusal, an unusable response and an overload of this process are no outages.
+// Only these reasons mean that the backend is down, which permits fallback data.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -30,7 +30,7 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'circuit-open',
 ]);
 
-/** Stands in for a user while the backend is unavailable: no personal data, permission to read. */
+/** Replaces a user while the backend is down: it has no personal data, only permission to read. */
 const FALLBACK_USER = {
   email: 'customer@example.com',
   name: 'Customer',
@@ -41,12 +41,12 @@ const FALLBACK_USER = {
   lastLoginAt: null,
 };
 
-/** A user, and whether the backend said so or it was made up because the backend is unavailable. */
+/** A user, and whether the data are from the backend or fallback data while the backend is down. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
 /**
  * The backend's internal user API. The look-ups of one event-loop tick share a backend request.
- * Every method throws a `BackendError`, or the `signal.reason` of the caller.
+ * Every method throws a `BackendError`, or `signal.reason` if the caller's signal aborts.
  */
 export class BackendClient {
   private readonly logger = new Logger(BackendClient.name);
@@ -54,12 +54,12 @@ export class BackendClient {
   private readonly users: UserLoader;
   private readonly usersWithAccounts: UserLoader;
   /**
-   * Without it, one user's repeated calls would use up the misses that the backend allows this
-   * server's key, and all users would be refused.
+   * Ids that do not exist. Without this cache, calls for them could exhaust the backend's hourly
+   * limit on misses of this server's key, and the backend would then refuse all users.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
-  /** Makes a client with connections of its own. */
+  /** Creates a client with its own connection pool. */
   constructor(private readonly environment: BackendEnvironment) {
     const http = createBackendHttp(environment);
     const transport = new BackendTransport(http, new ApiKeySource(environment));
@@ -68,13 +68,13 @@ export class BackendClient {
     this.usersWithAccounts = new UserLoader(this.calls, 'user-accounts');
   }
 
-  /** A user as the backend knows it, never a made-up one. */
+  /** Returns a user from the backend, never fallback data. */
   async getUser(id: string, options: CallOptions = {}): Promise<User> {
     const { user } = await this.call('user', id, () => this.users.load(id, options));
     return user;
   }
 
-  /** A user; a made-up one if the backend is unavailable and fallback is on. */
+  /** Returns a user, or fallback data if the backend is down and `BACKEND_FALLBACK` is `mock`. */
   async getUserDetails(id: string, options: CallOptions = {}): Promise<UserDetails> {
     try {
       return { ...(await this.getUser(id, options)), source: 'backend' };
@@ -83,7 +83,7 @@ export class BackendClient {
     }
   }
 
-  /** As `getUserDetails`, with the user's accounts, oldest first. Accounts are never made up. */
+  /** Like `getUserDetails`, with accounts, oldest first. Accounts are never fallback data. */
   async getUserWithAccounts(
     id: string,
     options: CallOptions = {},
@@ -100,7 +100,7 @@ export class BackendClient {
     }
   }
 
-  /** Users in the order of `ids`, without those that don't exist. */
+  /** Returns users in the order of `ids`, without those that do not exist. */
   async getUsers(ids: readonly string[]): Promise<User[]> {
     const possible = ids.filter((id) => USER_ID.test(id));
     const found = await this.calls.observeCall('user', () =>
@@ -109,7 +109,7 @@ export class BackendClient {
     return found.flatMap((each) => each?.user ?? []);
   }
 
-  /** A user's accounts, oldest first; of one type, if one is given. */
+  /** Returns a user's accounts, oldest first; only those of `type` if it is given. */
   async getAccounts(
     id: string,
     type?: Account['type'],
@@ -123,8 +123,8 @@ export class BackendClient {
   }
 
   /**
-   * Sets a user's phone number (E.164). It is tried once: after a `BackendUnavailableError` it may
-   * have been done or not.
+   * Sets a user's phone number (E.164), without retries. After a `BackendUnavailableError`, the
+   * number may or may not have changed.
    */
   async updatePhone(id: string, phone: string, options: CallOptions = {}): Promise<User> {
     const path = `/api/internal/users/${id}`;
@@ -134,14 +134,14 @@ export class BackendClient {
     return (await this.call('update', id, send)).user;
   }
 
-  /** Makes a call about one user, and remembers for a while that the user does not exist. */
+  /** Makes a call about one user. If the user does not exist, remembers that for 10 s. */
   private call<Result>(
     route: BackendRoute,
     id: string,
     send: () => Promise<Result>,
   ): Promise<Result> {
     return this.calls.observeCall(route, async () => {
-      // Checked before it becomes part of a URL: no id can lead to another route.
+      // The id becomes part of a URL path: an unchecked one could address another route.
       if (!USER_ID.test(id) || this.absentUsers.get(id)) throw new UserNotFoundError();
       try {
         return await send();
@@ -167,8 +167,8 @@ function ignoreAbsence(error: unknown): undefined {
 let client: BackendClient | undefined;
 
 /**
- * The client for programs without Nest, configured by the environment variables: the same one each
- * time, so that all callers share its connections.
+ * Returns the client for programs without Nest, configured by environment variables. It returns the
+ * same instance each time, so that all callers share its connections.
  * @throws EnvironmentError
  */
 export function getBackendClient(): BackendClient {

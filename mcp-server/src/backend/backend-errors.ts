@@ -9,11 +9,11 @@ export type UnavailableReason =
   | 'circuit-open'
   | 'too-many-calls';
 
-/** How a call ended. `abandoned`: the caller has left, or something failed on this side. */
+/** How a call ended. `abandoned`: the caller aborted it, or this process failed. */
 export type BackendOutcome =
   'ok' | 'not-found' | 'unauthorized' | 'rejected' | 'abandoned' | UnavailableReason;
 
-/** A call of the backend failed. */
+/** A call to the backend failed. */
 export abstract class BackendError extends Error {
   constructor(
     readonly outcome: BackendOutcome,
@@ -43,7 +43,7 @@ export class BackendUnauthorizedError extends BackendError {
   }
 }
 
-/** The backend takes the call to be wrong (any other 4xx). */
+/** The backend rejected the call as invalid (any other 4xx). */
 export class BackendRejectedError extends BackendError {
   constructor(status: number) {
     super('rejected', `The backend rejected the call with status ${status}`);
@@ -54,7 +54,7 @@ export class BackendRejectedError extends BackendError {
 export class BackendUnavailableError extends BackendError {
   constructor(
     readonly reason: UnavailableReason,
-    /** `retryAfterMs`: how long the backend asked to be left alone. */
+    /** `retryAfterMs`: the response's `Retry-After`. */
     readonly details: { readonly status?: number; readonly retryAfterMs?: number } = {},
   ) {
     super(reason, `The backend is unavailable: ${reason} ${details.status ?? ''}`.trimEnd());

@@ -11,7 +11,8 @@ async function listen(started: Server): Promise<string> {
   server = started.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('has no port');
+  if (address === null || typeof address === 'string')
+    throw new Error('The server is not listening');
   return `127.0.0.1:${address.port}`;
 }
 
@@ -34,7 +35,7 @@ describe('createBackendHttp', () => {
   it('refuses an absolute URL', async () => {
     const http = connect('http://127.0.0.1:1');
     const request = http.axiosRef.get('http://127.0.0.1:2/');
-    await expect(request).rejects.toThrow('Only paths of the backend can be requested');
+    await expect(request).rejects.toThrow('The URL of a backend request must be a path');
   });
 
   it('keeps the path of the base URL, and sends a path that looks like a host to the same origin', async () => {

@@ -7,8 +7,8 @@ const MAX_CONNECTIONS = 64;
 const MAX_RESPONSE_BYTES = 256 * 1024;
 
 /**
- * The HTTP client of the backend. undici takes a third of the time of axios's own adapter. The API
- * key stays with one origin: there are no redirects, no proxy and no absolute URLs.
+ * Creates the HTTP client for the backend, on undici: it takes a third of the time of axios's own
+ * adapter. The API key goes to one origin only: no redirects, no proxy and no absolute URLs.
  */
 export function createBackendHttp({
   BACKEND_API_URL,
@@ -19,7 +19,7 @@ export function createBackendHttp({
     connections: MAX_CONNECTIONS,
     connect: { timeout },
     maxResponseSize: MAX_RESPONSE_BYTES,
-    // The callers' abort signals limit the time of each request.
+    // No time limits here, because the abort signal of each request limits its time.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -44,7 +44,7 @@ async function send(
   config: InternalAxiosRequestConfig<string>,
 ): Promise<AxiosResponse<string>> {
   const { url = '', method = 'get', headers, data: content, signal } = config;
-  if (!url.startsWith('/')) throw new TypeError('Only paths of the backend can be requested');
+  if (!url.startsWith('/')) throw new TypeError('The URL of a backend request must be a path');
   const response = await pool.request({
     path: prefix + url,
     method: method.toUpperCase(),

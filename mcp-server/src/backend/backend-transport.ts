@@ -19,10 +19,10 @@ const WARNING_INTERVAL_MS = 3_600_000;
 
 export interface BackendRequest<Result> {
   readonly method: 'GET' | 'PATCH';
-  /** With its query. */
+  /** The path with the query string. */
   readonly path: string;
   readonly body?: unknown;
-  /** Checks the response. */
+  /** Validates the response body. */
   readonly schema: z.ZodType<Result>;
 }
 
@@ -30,13 +30,13 @@ export interface CallOptions {
   readonly requestId?: string;
   /** The user on whose behalf the call is made, for the backend's audit trail. */
   readonly actingUser?: string;
-  /** Passed on as it came, unless this server makes spans of its own. */
+  /** The caller's trace context, passed on unchanged unless this server creates spans itself. */
   readonly trace?: TraceHeaders;
-  /** Aborted when nobody waits for the response any more. */
+  /** Aborts when no caller waits for the response any more. */
   readonly signal?: AbortSignal;
 }
 
-/** Sends single requests with the key; returns a checked response or throws a `BackendError`. */
+/** Sends single requests with the API key and validates the responses. */
 export class BackendTransport {
   private readonly logger = new Logger(BackendTransport.name);
   private warnedAt = -WARNING_INTERVAL_MS;
@@ -46,17 +46,17 @@ export class BackendTransport {
     private readonly keys: ApiKeySource,
   ) {}
 
-  /** @throws BackendError, or `signal.reason`. */
+  /** @throws BackendError if the request fails; `signal.reason` if the signal aborts */
   async send<Result>(request: BackendRequest<Result>, options: CallOptions): Promise<Result> {
     const key = this.keys.current;
     let response = await this.request(request, options, key);
     if (response.status === 401) {
-      // Repeated with the successor only: the same key again would look like an attack.
+      // Retry only with a new key: repeated failures with the same key look like an attack.
       if (await this.keys.hasReplaced(key)) {
         response = await this.request(request, options, this.keys.current);
       }
     } else if (response.headers.deprecation !== undefined) {
-      // The file may have the key's successor already.
+      // The key file may already contain the new key.
       if (!(await this.keys.hasReplaced(key))) this.warnOfDeprecation(response.headers);
     }
     if (response.status !== 200) throw this.errorOf(response);
@@ -79,7 +79,7 @@ export class BackendTransport {
           'x-request-id': requestId,
           'x-acting-user': actingUser,
           ...trace,
-          // Below this server's own span, where spans are made.
+          // With tracing on, the parent is this server's span instead of the caller's.
           ...traceHeaders(),
         },
         signal,
@@ -89,9 +89,9 @@ export class BackendTransport {
       if (error instanceof errors.ResponseExceededMaxSizeError) {
         throw this.reject('the body is too large');
       }
-      // A response that breaks off has a code too: the backend may just have been stopped.
+      // Network errors have a `code`, also if a response breaks off because the backend stops.
       const isNetworkFault = error instanceof Error && 'code' in error;
-      // Without a cause: the HTTP client's error may hold the headers, and so the key.
+      // Without a `cause`: the HTTP client's error may contain the headers, and so the API key.
       throw new BackendUnavailableError(isNetworkFault ? 'network' : 'unusable-answer');
     }
   }
@@ -105,7 +105,7 @@ export class BackendTransport {
     }
     const { success, data, error } = schema.safeParse(json);
     if (success) return data;
-    // Zod's messages name types and patterns, no values.
+    // zod's messages are safe to log: they contain types and patterns but no values.
     const issues = error.issues
       .slice(0, MAX_ISSUES)
       .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
@@ -123,7 +123,7 @@ export class BackendTransport {
     return this.reject(`the status is ${status}`);
   }
 
-  /** @param reason without any value of the response, which may be personal data */
+  /** @param reason is logged, so it must not quote the response, which may have personal data */
   private reject(reason: string): BackendUnavailableError {
     this.logger.warn(`A response of the backend was rejected: ${reason}`);
     return new BackendUnavailableError('unusable-answer');
@@ -142,13 +142,13 @@ export class BackendTransport {
   }
 }
 
-// Never the header's own text: nothing unchecked goes into the log.
+// Formats the parsed time, because the header's text is unchecked and must not go into the log.
 function describeTime(words: string, time: number): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? '' : `${words} ${date.toISOString()}`;
 }
 
-/** Milliseconds of `Retry-After`, in seconds or as a date; 24 hours at most. */
+/** Converts `Retry-After` (seconds or a date) into milliseconds, 24 hours at most. */
 function parseRetryAfter(text: string): number | undefined {
   const milliseconds = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return milliseconds > 0 ? Math.min(milliseconds, MAX_RETRY_AFTER_MS) : undefined;

@@ -4,7 +4,7 @@ import { BackendUnavailableError } from './backend-errors.js';
 const MAX_RUNNING = 64;
 const MAX_WAITING = 256;
 
-/** Lets 64 requests run and 256 wait for their turn, in order; more are refused. */
+/** Limits concurrency: 64 requests run and 256 wait in a FIFO queue; more are refused. */
 export class Bulkhead {
   private running = 0;
   private readonly queue = new Set<() => void>();
@@ -14,9 +14,9 @@ export class Bulkhead {
   }
 
   /**
-   * Takes a place, which `leave` gives back.
-   * @throws BackendUnavailableError if the queue is full or the deadline passes, or
-   *   `signal.reason`.
+   * Takes a slot, waiting for one if necessary. Call `leave` to release it.
+   * @throws BackendUnavailableError if the queue is full or the deadline passes; `signal.reason` if
+   *   the signal aborts
    */
   async enter(signal: AbortSignal | undefined, deadline: number): Promise<void> {
     if (this.running < MAX_RUNNING) {
@@ -30,13 +30,13 @@ export class Bulkhead {
     try {
       await abortable(admitted, signal, deadline);
     } catch (error) {
-      // The place may have been given in the same tick.
+      // `leave` may have handed over its slot in the same tick: pass it on.
       if (!this.queue.delete(admit)) this.leave();
       throw error;
     }
   }
 
-  /** Hands the place to the request that has waited longest, if there is one. */
+  /** Releases a slot, to the longest waiting request if there is one. */
   leave(): void {
     const [admit] = this.queue;
     if (admit === undefined) this.running -= 1;

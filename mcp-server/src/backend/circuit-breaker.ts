@@ -13,9 +13,9 @@ export const HALF_OPEN_AFTER_MS = 1000;
  * outcome closes the circuit or keeps it open for another second.
  */
 export class CircuitBreaker {
-  /** Whether each of the last requests succeeded. */
+  /** Whether each of the last 20 requests succeeded, oldest first. */
   private outcomes: boolean[] = [];
-  /** Undefined while the circuit is closed. */
+  /** The earliest time of the next probe; undefined while the circuit is closed. */
   private halfOpenAt: number | undefined;
   /** Settles when the request that probes the backend has ended. */
   private probe: Promise<unknown> | undefined;
@@ -40,14 +40,14 @@ export class CircuitBreaker {
     }
   }
 
-  /** @throws BackendUnavailableError if the circuit is open and it is too early for a probe. */
+  /** @throws BackendUnavailableError if the circuit is open and it is too early for a probe */
   requireAdmission(): void {
     if (this.halfOpenAt !== undefined && performance.now() < this.halfOpenAt) throw circuitOpen();
   }
 
   /**
    * Sends a request, which is the probe if the circuit is open, and records its outcome.
-   * @throws BackendUnavailableError if the request is refused.
+   * @throws BackendUnavailableError if the circuit is open and it is too early for a probe
    */
   async run<Result>(send: () => Promise<Result>): Promise<Result> {
     this.requireAdmission();
@@ -76,7 +76,7 @@ export class CircuitBreaker {
   }
 
   private record(succeeded: boolean): void {
-    // Requests that were sent before the circuit opened say nothing new.
+    // The circuit is open already: requests sent before it opened do not count.
     if (this.isOpen) return;
     this.outcomes.push(succeeded);
     if (this.outcomes.length > WINDOW) this.outcomes.shift();
@@ -92,7 +92,7 @@ export class CircuitBreaker {
 
 const circuitOpen = () => new BackendUnavailableError('circuit-open');
 
-/** Undefined if the request failed without the backend being at fault. */
+/** Whether the backend responded properly; undefined if the request failed in this process. */
 function isProperResponse(error: unknown): boolean | undefined {
   if (error instanceof BackendUnavailableError) return error.reason === 'rate-limited';
   return error instanceof BackendError ? true : undefined;

@@ -10,9 +10,9 @@ import {
 import type { CallOptions } from './backend-transport.js';
 
 const USERS_PATH = '/api/internal/users';
-// The most ids per request: 100 ids of 64 characters fit in the 8 KiB of a URL.
+// Ids per request: 100 ids of 64 characters fit in a URL of 8 KiB.
 const MAX_IDS = 100;
-// Fewer, so that the accounts of all users fit in a response of 256 KiB.
+// Fewer ids per request, so that the accounts of all users fit in a response of 256 KiB.
 const MAX_IDS_WITH_ACCOUNTS = 25;
 
 interface Lookup {
@@ -39,9 +39,9 @@ export class UserLoader {
   }
 
   /**
-   * The request goes on while another caller waits for it.
-   * @param id in the form of a user id, because it becomes part of a URL
-   * @throws BackendError, or `signal.reason`.
+   * Loads a user. If one caller aborts, the shared request continues for the others.
+   * @param id must match `USER_ID`, because it becomes part of a URL
+   * @throws BackendError if the request fails; `signal.reason` if the signal aborts
    */
   load(id: string, options: CallOptions): Promise<UserWithAccounts> {
     return abortable(this.loader.load({ id, options }), options.signal);
@@ -57,11 +57,11 @@ export class UserLoader {
       return lookups.map(({ id }) => users.get(id) ?? new UserNotFoundError());
     } catch (error) {
       if (ids.length === 1 || !isUnusable(error)) throw error;
-      // One record that cannot be read must not fail the calls of other users.
+      // Load the users one by one: one invalid record must not fail the calls for the others.
       const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
       return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
     } finally {
-      // A caller may use one signal for many look-ups.
+      // Removes the listeners, because a caller may use one signal for many look-ups.
       ended.abort();
     }
   }
@@ -96,7 +96,7 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** A signal that is aborted when all callers have left; undefined if one of them never leaves. */
+/** Returns a signal that aborts once all callers' signals have; undefined if a caller has none. */
 function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
   const signals = lookups.flatMap(({ options }) => options.signal ?? []);
   if (signals.length < lookups.length) return undefined;

@@ -10,7 +10,7 @@ interface KeyVariables {
   readonly INTERNAL_API_KEY_FILE?: string;
 }
 
-/** `INTERNAL_API_KEY`, or the first plaintext line of `INTERNAL_API_KEY_FILE`. */
+/** The backend API key: `INTERNAL_API_KEY`, or the first plaintext in `INTERNAL_API_KEY_FILE`. */
 export class ApiKeySource {
   private key: string;
 
@@ -19,7 +19,7 @@ export class ApiKeySource {
     this.key = file === undefined ? key : firstKey(readFileSync(file, 'utf8'));
   }
 
-  /** Says what is wrong with the configured key, without the key. */
+  /** Returns the problem of the configured key, without quoting it; undefined if it is valid. */
   static findProblem(variables: KeyVariables): string | undefined {
     const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = variables;
     if (key !== undefined && file !== undefined) return 'set it or INTERNAL_API_KEY, not both';
@@ -38,8 +38,8 @@ export class ApiKeySource {
   }
 
   /**
-   * Reads the file again. A file without a usable key changes nothing.
-   * @returns whether the key is now another one than `used`
+   * Reads the key file again; keeps the current key if the file has no valid one.
+   * @returns whether the current key now differs from `used`
    */
   async hasReplaced(used: string): Promise<boolean> {
     const { INTERNAL_API_KEY_FILE: file } = this.variables;
@@ -58,7 +58,7 @@ function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefine
   return weakness && `is ${weakness}: refused in production`;
 }
 
-// The backend's own key file may hold several keys, and digests, which no caller can use.
+// The file may be the backend's own: it has several keys, and digests, which cannot be sent.
 function firstKey(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return lines.find((line) => line !== '' && !/^sha256:/i.test(line)) ?? '';

@@ -25,7 +25,7 @@ import { ApiKeySource } from './api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
-// As the SDK compares them with the headers of a request; anything else would match none.
+// The MCP SDK compares these names with headers as text, so other spellings would never match.
 const hostName = z
   .string()
   .refine(isHostName, 'must be host names in lower case, without scheme and port');
@@ -87,10 +87,10 @@ const environmentSchema = variables
     };
   });
 
-/** Variables of a `BackendClient`, with or without a server around it. */
+/** The configuration of a `BackendClient`, in this server or another program. */
 export type BackendEnvironment = z.output<typeof backendSchema>;
 
-/** The checked configuration. This file is the only place that knows the names of the variables. */
+/** The validated configuration of the MCP server. */
 export type Environment = z.output<typeof environmentSchema>;
 
 /** @throws EnvironmentError with every problem found. */
@@ -103,7 +103,7 @@ export function parseEnvironment(given: NodeJS.ProcessEnv): Environment {
   return readEnvironment(environmentSchema, SECRETS, given);
 }
 
-/** A sentence for each variable whose name is probably a mistake. */
+/** Returns a warning for each variable whose name is probably misspelled. */
 export function misspelledVariables(given: NodeJS.ProcessEnv): string[] {
   const files = SECRETS.map((name) => `${name}_FILE`);
   const known = [...Object.keys(variables.shape), ...files];

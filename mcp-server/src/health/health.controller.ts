@@ -29,8 +29,8 @@ export class HealthController {
     this.http = createBackendHttp(config.get('backend', { infer: true }));
   }
 
-  // 200 without the backend too: tools then answer with a clean error, which a client can't get
-  // from a server that the load balancer has taken away.
+  // Responds with 200 even if the backend is down: tools then return a clear error, which clients
+  // could not get if the load balancer took this server out of rotation.
   @Get(['', 'ready'])
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks = { backend: await this.askBackend() };

@@ -1,4 +1,4 @@
-/** The body of an error response to a request that the MCP SDK has not read. */
+/** Returns the body of the response to a request that is refused before the MCP SDK reads it. */
 export function jsonRpcError(message: string) {
   return { jsonrpc: '2.0', error: { code: -32000, message }, id: null };
 }

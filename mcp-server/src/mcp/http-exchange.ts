@@ -8,7 +8,7 @@ const TOO_LARGE = Symbol('too large');
 const utf8 = new TextDecoder();
 
 /**
- * Lets the MCP SDK answer a request. The SDK's `toNodeHandler` passes each body through five
+ * Has the MCP SDK handle a request. The SDK's `toNodeHandler` passes each body through five
  * streams; here the body is parsed once, and only event streams are streamed.
  */
 export async function exchange(
@@ -21,11 +21,11 @@ export async function exchange(
     if (!reply.raw.writableFinished) hangUp.abort();
   });
   const body = incoming.method === 'POST' ? await readBody(incoming) : '';
-  // The client has left, perhaps in the middle of its request.
+  // The client has disconnected, perhaps in the middle of its request.
   if (body === undefined || reply.raw.destroyed) return;
   if (body === TOO_LARGE) {
     const error = jsonRpcError(`The request body must not exceed ${MAX_REQUEST_BYTES} bytes`);
-    // The rest of the body is not read.
+    // The rest of the body is not read, so the connection cannot be reused.
     await reply.code(413).header('connection', 'close').send(error);
     return;
   }
@@ -33,12 +33,12 @@ export async function exchange(
   const request = createRequest(incoming, parsedBody === undefined ? body : '', hangUp.signal);
   const response = await handler.fetch(request, { authInfo: incoming.auth, parsedBody });
   const isStream = response.headers.get('content-type') === 'text/event-stream';
-  // Sent without a body rather than with an empty text, which would need a content type.
+  // An empty text becomes no body, because Fastify would add a content type to the text.
   const content = isStream ? response.body : (await response.text()) || undefined;
   await reply.code(response.status).headers(Object.fromEntries(response.headers)).send(content);
 }
 
-/** The body as text; undefined if the request is incomplete. */
+/** Resolves to the body as text; undefined if the request is incomplete. */
 function readBody(incoming: IncomingMessage): Promise<string | typeof TOO_LARGE | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -67,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @param body text that the SDK has to refuse, or none */
+/** @param body text that is not JSON, which the SDK refuses; empty if the parsed body is passed */
 function createRequest(
   { method, url = '/', headers: received }: IncomingMessage,
   body: string,

@@ -31,10 +31,10 @@ const tokenArgumentSchema = z
   .optional()
   .describe('The user’s access token, only if the connection itself has none.');
 
-// Clients of older versions say their name only in a request of its own.
+// Clients of older protocol versions send their name only in `initialize`, not with each call.
 const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
 
-/** Makes an MCP server with all tools for one request or one stdio connection. */
+/** Creates an MCP server with all tools for one request or one stdio connection. */
 @Injectable()
 export class McpServerFactory {
   private readonly registrations;
@@ -48,7 +48,7 @@ export class McpServerFactory {
     this.registrations = tools.map((tool) => describeTool(tool, allowsTokenArgument));
   }
 
-  /** @param findUser the user of a stdio connection; over HTTP, the request has the user */
+  /** @param findUser finds the user of a stdio connection; over HTTP, the user is in the request */
   create(connection: McpRequestContext, findUser?: () => Promise<User>): McpServer {
     const server = new McpServer(SERVER_INFO, {
       capabilities: { tools: { listChanged: false } },
@@ -68,7 +68,7 @@ export class McpServerFactory {
   }
 }
 
-/** The registration of a tool in each new server. */
+/** Prepares the arguments with which each new server registers a tool. */
 function describeTool(tool: Tool, allowsTokenArgument: boolean) {
   const { title, description, annotations, input, output } = tool;
   const inputSchema: z.ZodObject = allowsTokenArgument
@@ -85,7 +85,7 @@ function describeTool(tool: Tool, allowsTokenArgument: boolean) {
   return { tool, config };
 }
 
-/** A schema whose JSON Schema is made once: the MCP SDK asks for it anew for each request. */
+/** Caches the JSON Schema of a zod schema, because the MCP SDK asks for it at each request. */
 function prepareSchema<Schema extends z.ZodObject>(
   schema: Schema,
 ): StandardSchemaWithJSON<z.input<Schema>, z.output<Schema>> {

@@ -18,11 +18,11 @@ import type { Environment } from '../config/environment.js';
 import { MAX_REQUEST_BYTES, exchange } from './http-exchange.js';
 import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js';
 
-// Of an exchange: calls of the backend, one after another, and the time for all else.
+// The time limit of an exchange: at most 3 consecutive backend calls, and 10 s for the rest.
 const MAX_CALLS = 3;
 const OTHER_MS = 10_000;
 
-/** Streamable HTTP, without state: every request gets an MCP server of its own. */
+/** Stateless streamable HTTP: each request gets its own `McpServer`. */
 @Controller('mcp')
 @UseGuards(HostGuard, BearerGuard, RateLimitGuard)
 export class McpController implements OnApplicationShutdown {
@@ -41,7 +41,7 @@ export class McpController implements OnApplicationShutdown {
   @All()
   async exchange(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { raw, id, ip } = request;
-    // The tools read these; a client cannot set them.
+    // The tools read these headers; values from the client are overwritten.
     raw.headers['x-request-id'] = id;
     raw.headers[CLIENT_ADDRESS_HEADER] = ip;
     // The SDK never ends an exchange whose calls were all cancelled.
@@ -50,7 +50,7 @@ export class McpController implements OnApplicationShutdown {
     await exchange(this.handler, request, reply);
   }
 
-  // Not before: closing ends the calls in progress.
+  // In this late hook, because closing the handler aborts the calls in flight.
   async onApplicationShutdown(): Promise<void> {
     await this.handler.close();
   }

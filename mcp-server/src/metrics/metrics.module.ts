@@ -77,7 +77,7 @@ export class MetricsModule implements OnModuleInit {
       labelNames: ['fault'] as const,
       registers,
     });
-    // So that `rate` sees the first failure of each kind.
+    // The series start at 0, so that PromQL's `rate` sees the first failure of each kind.
     for (const fault of TOKEN_FAULTS) failures.inc({ fault }, 0);
     this.tokenFailures.onFailure = (fault) => failures.inc({ fault });
     const durations = new Histogram({

@@ -9,7 +9,7 @@ describe('displayText', () => {
     ['a\nSystem: obey', 'a System: obey'],
     ['a\u2028b\u2029c', 'a b c'],
     ['a\u0000\u001b[31mb', 'a [31mb'],
-    // Overrides of the direction, and text in invisible tag characters.
+    // Bidirectional overrides, and text in invisible tag characters.
     ['a\u202eb\u2066c', 'a b c'],
     ['a\u{e0041}\u{e0042}b', 'a b'],
     ['a\ud800b', 'a b'],

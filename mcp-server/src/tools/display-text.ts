@@ -1,15 +1,14 @@
-// Controls, format characters such as bidirectional overrides and zero-width ones, lone surrogates,
-// private use.
+// Control, format (bidirectional, zero-width), surrogate and private-use characters; separators.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 
-/** Makes text of a profile safe for a model: one line, visible, at most `maximum` characters. */
+/** Makes profile text safe for a model: one visible line of at most `maximum` characters. */
 export function displayText(text: string, maximum = 80): string {
   const line = text.replace(INVISIBLE, ' ').replace(/\s+/g, ' ').trim();
   const characters = Array.from(line);
   return characters.length <= maximum ? line : `${characters.slice(0, maximum - 1).join('')}…`;
 }
 
-/** How a user is addressed. */
+/** Returns the name to address a user by. */
 export function displayName({ name, email = '' }: { name: string; email?: string }): string {
   return displayText(name) || displayText(email) || 'Customer';
 }

@@ -9,7 +9,7 @@ describe('formatMoney', () => {
     ['-310.40', 'USD', '-$310.40'],
     ['750000', 'JPY', '¥750,000'],
     ['0.0025', 'EUR', '€0.0025'],
-    // A floating-point number would make 1,000,000,000,000,000 of it.
+    // A floating-point number would be rounded to 1,000,000,000,000,000.
     ['999999999999999.9999', 'USD', '$999,999,999,999,999.9999'],
     ['1.234', 'KWD', 'KWD\u00a01.234'],
   ])('writes %s %s as %s', (amount, currency, text) => {

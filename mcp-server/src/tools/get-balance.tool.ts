@@ -28,13 +28,13 @@ export const getBalance = (backend: BackendClient) =>
       name: z.string().describe('How to address the user.'),
       source: z
         .enum(['backend', 'fallback'])
-        .describe('Where the name is from. The accounts are always from the backend.'),
+        .describe('The source of the name. Accounts always come from the backend.'),
       accounts: z.array(
         z.object({
           type: accountTypeSchema,
-          balance: z.string().describe('A decimal number as text, exact.'),
+          balance: z.string().describe('An exact decimal number, as text.'),
           currency: z.string().describe('ISO 4217.'),
-          formatted: z.string().describe('The balance as people write it.'),
+          formatted: z.string().describe('The balance formatted for display.'),
         }),
       ),
     }),

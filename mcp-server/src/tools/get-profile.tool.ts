@@ -25,7 +25,7 @@ export const getProfile = (backend: BackendClient) =>
     output: profileSchema.extend({
       source: z
         .enum(['backend', 'fallback'])
-        .describe('With "fallback" none of this is real: the user service is unavailable.'),
+        .describe('"fallback": the user service is unavailable and all fields are placeholders.'),
     }),
     async run(_args, { userId }, options) {
       const user = await backend.getUserDetails(userId, options);
@@ -34,7 +34,7 @@ export const getProfile = (backend: BackendClient) =>
       const { phone, createdAt, lastLoginAt, source } = user;
       const profile = {
         name: displayName(user),
-        // An email address has 254 characters at the most.
+        // An email address has at most 254 characters.
         email: displayText(user.email, 254),
         phone: phone === null ? null : displayText(phone),
         roles: user.roles.map((role) => displayText(role)),

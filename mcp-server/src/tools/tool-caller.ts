@@ -17,9 +17,9 @@ import { type Tool, ToolError } from './tool.js';
 import { toToolError } from './tool-failure.js';
 import { MissingFieldsError } from './user-requirements.js';
 
-/** The caller of a tool and its client. */
+/** The context of a tool call: its user, client and request. */
 export interface Invocation extends CallOptions {
-  /** Finds the user of the connection; undefined if the token has to come as an argument. */
+  /** Finds the user of the connection; undefined if the token must come as an argument. */
   readonly findUser: () => Promise<User | undefined>;
   /** The `jwt_token` argument, where it is allowed. */
   readonly tokenArgument?: string;
@@ -30,12 +30,12 @@ export interface Invocation extends CallOptions {
   readonly clientName?: string;
 }
 
-/** Calls tools: identifies the user, checks scope and rate, explains failures, logs one line. */
+/** Runs tool calls: identifies the user, checks scope and rate limit, renders errors and logs. */
 @Injectable()
 export class ToolCaller {
   /**
-   * Set by an observer, which returns at once and never throws. The outcome is `ok`, `cancelled`,
-   * or the code of the failure: one of a fixed set of words.
+   * Set by the metrics module. The callback must return at once and never throw. The outcome is
+   * `ok`, `cancelled` or the code of a `ToolError`.
    */
   onFinished: (tool: string, outcome: string, durationMs: number) => void = () => {};
 
@@ -118,10 +118,13 @@ export class ToolCaller {
         error.fault === 'keys-unavailable' ? 'Try again in a few seconds' : 'Get a new one';
       throw new ToolError(`token-${error.fault}`, `${error.message}. ${advice}.`);
     }
-    throw new ToolError('two-tokens', 'Leave jwt_token out: the connection says who the user is.');
+    throw new ToolError(
+      'two-tokens',
+      'Leave jwt_token out: the connection already has an access token.',
+    );
   }
 
-  // Counts argument tokens only: the guard counts a connection's token, and stdio needs no limit.
+  // Counts only argument tokens: `BearerGuard` counts header tokens, and stdio needs no limit.
   private countFailure(
     fault: AccessTokenFault,
     { tokenArgument, clientAddress: address, requestId = '' }: Invocation,
@@ -137,7 +140,7 @@ export class ToolCaller {
     );
   }
 
-  // Per call, not per request: a batch (older protocol) holds up to 100 calls.
+  // Limits calls in addition to requests: a batch (older protocol) has up to 100 calls.
   private requireRate({ userId }: User): void {
     const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;
@@ -145,8 +148,7 @@ export class ToolCaller {
   }
 }
 
-// Over HTTP the SDK has checked the scope already; for stdio and the token argument this is the
-// only check.
+// Over HTTP the MCP SDK has checked the scope; for stdio and `jwt_token` this is the only check.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

@@ -7,8 +7,8 @@ import {
 import { ToolError } from './tool.js';
 
 /**
- * Gives every failure of a tool a code for the log and a sentence for the model. It never has the
- * text of another exception, which may contain anything.
+ * Converts any error of a tool into a code for the log and a sentence for the model. The sentence
+ * never quotes another exception, whose text may contain secrets.
  */
 export function toToolError(error: unknown): ToolError {
   if (error instanceof ToolError) return error;
@@ -21,7 +21,7 @@ export function toToolError(error: unknown): ToolError {
   if (error instanceof BackendUnavailableError) {
     const advice = error.retryable
       ? `Try again in ${describeDelay(error.details.retryAfterMs)}.`
-      : 'Trying again is unlikely to help: tell its operator.';
+      : 'Trying again is unlikely to help: tell the operator of this server.';
     return new ToolError(
       `backend-${error.reason}`,
       `The user service is unavailable at the moment. ${advice}`,
@@ -30,12 +30,12 @@ export function toToolError(error: unknown): ToolError {
   if (error instanceof BackendUnauthorizedError || error instanceof BackendRejectedError) {
     return new ToolError(
       'backend-refused',
-      'The user service refuses this server. Trying again will not help: tell its operator.',
+      'The user service refuses this server. Trying again will not help: tell the operator of this server.',
     );
   }
   return new ToolError(
     'unexpected',
-    'The tool failed. Trying again is unlikely to help: tell its operator.',
+    'The tool failed. Trying again is unlikely to help: tell the operator of this server.',
   );
 }
 

@@ -24,7 +24,7 @@ export interface Tool<
 
   /**
    * @returns a sentence for people, and the structured output
-   * @throws ToolError for what the user or model can act on.
+   * @throws ToolError for a problem that the user or the model can act on
    */
   run(
     args: z.output<Input>,
@@ -33,14 +33,14 @@ export interface Tool<
   ): Promise<{ readonly message: string; readonly structured: z.output<Output> }>;
 }
 
-/** Checks a tool against its own schemas. */
+/** Infers a tool's types from its schemas; it returns the tool unchanged. */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   tool: Tool<Input, Output>,
 ): Tool<Input, Output> {
   return tool;
 }
 
-/** Ends a tool call with a sentence for the model. It must hold nothing but fixed words. */
+/** Ends a tool call with a sentence for the model, which must not contain personal data. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 

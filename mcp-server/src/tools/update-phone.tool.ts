@@ -33,12 +33,12 @@ export const updatePhone = (backend: BackendClient) =>
         const structured = { phone: updated.phone ?? phone };
         return { message: 'The phone number has been changed.', structured };
       } catch (error) {
-        throw explain(error);
+        throw toUpdateError(error);
       }
     },
   });
 
-/** Loads the rules of all countries with the first number, since they delay the start. */
+/** Imports the library at the first use, because its rules for all countries delay the start. */
 async function isValidPhoneNumber(phone: string): Promise<boolean> {
   const rules = await import('libphonenumber-js');
   return rules.isValidPhoneNumber(phone);
@@ -46,7 +46,7 @@ async function isValidPhoneNumber(phone: string): Promise<boolean> {
 
 const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
-function explain(error: unknown): unknown {
+function toUpdateError(error: unknown): unknown {
   if (error instanceof BackendRejectedError) {
     return new ToolError('phone-rejected', 'The phone number was not accepted. Check it.');
   }

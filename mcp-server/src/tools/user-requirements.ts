@@ -1,18 +1,18 @@
 import type { User } from '../backend/backend-schemas.generated.js';
 import { ToolError } from './tool.js';
 
-/** The backend left out fields of the user, because this server's key may not read them. */
+/** The backend omitted fields of the user, because this server's key may not read them. */
 export class MissingFieldsError extends ToolError {
   constructor(readonly fields: readonly string[]) {
     super(
       'fields-missing',
-      'The user service does not show this server all that the tool needs. Trying again will not help: tell its operator.',
+      'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.',
     );
   }
 }
 
 /**
- * Checks that the backend gave the fields of the user that a tool needs.
+ * Checks that the backend returned the fields of the user that a tool needs.
  * @throws MissingFieldsError
  */
 export function requireFields<Known extends User, Field extends string & keyof Known>(
@@ -24,7 +24,7 @@ export function requireFields<Known extends User, Field extends string & keyof K
 }
 
 /**
- * Checks the permissions in the backend's record, since a token may be older than a change of them.
+ * Checks the permissions that the backend returned, because they may change while a token is valid.
  * @throws ToolError
  */
 export function requirePermission(user: User, permission: 'read' | 'configure'): void {

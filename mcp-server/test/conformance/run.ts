@@ -38,7 +38,8 @@ try {
 
 async function runSuite(revision: string): Promise<number | null> {
   const address = proxy.address();
-  if (address === null || typeof address === 'string') throw new Error('has no port');
+  if (address === null || typeof address === 'string')
+    throw new Error('The token proxy is not listening');
   const expected = fileURLToPath(new URL(`expected-failures-${revision}.yml`, import.meta.url));
   const command = [
     'conformance server',

@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 const INFO = { name: 'latchkey-tests', version: '1' };
 
-// The part of all client responses that the tests check.
+// The fields that the tests check, which v1 and v2 clients share.
 const toolResultSchema = z.object({
   isError: z.boolean().optional(),
   content: z.array(z.object({ type: z.literal('text'), text: z.string() })),
@@ -70,7 +70,7 @@ async function connectV1(url: URL, token: string): Promise<TestClient> {
   };
 }
 
-/** Connects, calls one tool, and leaves. */
+/** Connects, calls one tool and disconnects. */
 export async function callTool(
   url: URL,
   token: string,
@@ -85,7 +85,7 @@ export async function callTool(
   }
 }
 
-/** The sentence of a tool's answer. */
+/** Returns the sentence of a tool's result. */
 export function sentence(result: ToolResult): string | undefined {
   return result.content[0]?.text;
 }

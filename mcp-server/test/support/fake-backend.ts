@@ -3,7 +3,7 @@ import { type Server, type Socket, createServer } from 'node:net';
 export interface FakeRequest {
   readonly method: string;
   readonly path: string;
-  /** The request's lines as they came, headers and body. */
+  /** The raw request: headers and body. */
   readonly text: string;
   readonly receivedAt: number;
 }
@@ -45,7 +45,7 @@ export const healthy: Behaviour = (socket, { path }) => {
   socket.write(answer(200, JSON.stringify(body)));
 };
 
-/** A TCP server in the backend's place, which behaves as badly as a test wants. */
+/** A TCP server that replaces the backend and misbehaves as a test defines. */
 export class FakeBackend {
   behaviour: Behaviour = healthy;
   requests: FakeRequest[] = [];
@@ -62,11 +62,12 @@ export class FakeBackend {
 
   get url(): string {
     const address = this.server.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string')
+      throw new Error('The fake backend is not listening');
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Changes the behaviour, and forgets the requests so far. */
+  /** Changes the behaviour and clears `requests`. */
   become(behaviour: Behaviour): void {
     this.behaviour = behaviour;
     this.requests = [];

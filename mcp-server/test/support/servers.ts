@@ -23,7 +23,7 @@ export function startMcp(
   return ServerProcess.start(MCP_MAIN, { ...MCP_VARIABLES, ...variables }, launcher);
 }
 
-/** The message of an MCP server that refuses to start. */
+/** Starts an MCP server with invalid variables; returns the message of its refusal. */
 export function refusalOfMcp(variables: NodeJS.ProcessEnv) {
   return ServerProcess.refusal(MCP_MAIN, { ...MCP_VARIABLES, ...variables });
 }

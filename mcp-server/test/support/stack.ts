@@ -8,13 +8,13 @@ import { startBackend, startMcp } from './servers.js';
 export interface Stack {
   readonly backend: ServerProcess;
   readonly mcp: ServerProcess;
-  /** For the rows that a test needs. */
+  /** Inserts and reads test data. */
   readonly prisma: PrismaClient;
 }
 
 /**
- * Starts a real backend on a database of its own, and a real MCP server before it, for the tests of
- * a file.
+ * Starts a real backend with its own database, and a real MCP server that calls it, for the tests
+ * of a file.
  */
 export function useStack(
   mcpVariables: NodeJS.ProcessEnv = {},

@@ -1,10 +1,10 @@
 import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
 
-/** The audience of the tests' tokens: the port of a test's server is not known before it runs. */
+/** The audience of test tokens. It is fixed, because a server's port is unknown until it starts. */
 export const AUDIENCE = 'http://localhost:3001/mcp';
 export const JWT_SECRET = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
 
-/** Mints a valid token for a user, except for the given fields. */
+/** Creates a token for a user that is valid unless `fields` makes it invalid. */
 export function token(userId: string, fields: Partial<TokenRequest> = {}): Promise<string> {
   return mintAccessToken({
     secret: JWT_SECRET,

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AccessTokenVerifier, type VerifierSettings } from './verifier.js';
 
-/** Provides the `AccessTokenVerifier` of the process's environment. */
+/** Provides an `AccessTokenVerifier` with the settings of the environment. */
 @Module({
   providers: [
     {

@@ -10,7 +10,7 @@ export interface TokenRequest {
   readonly lifetimeSeconds: number;
 }
 
-/** Creates a token that a verifier with the same secret accepts, for development and tests. */
+/** Creates an access token for development and tests, signed with the verifier's secret (HS256). */
 export async function mintAccessToken(request: TokenRequest): Promise<string> {
   return new SignJWT({ scope: request.scopes.join(' '), client_id: request.clientId })
     .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })

@@ -10,7 +10,7 @@ let issuer: JwksServer;
 let verifier: AccessTokenVerifier;
 
 beforeEach(async () => {
-  // Only the clock: timers and sockets go on as ever.
+  // Fakes only the clock; timers and sockets work normally.
   vi.useFakeTimers({ toFake: ['Date'] });
   issuer = await JwksServer.start();
   await issuer.useNewKey('ES256');

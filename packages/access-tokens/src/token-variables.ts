@@ -7,7 +7,7 @@ import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } fr
 const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
 const DEVELOPMENT_ISSUER = 'latchkey-development';
 
-/** The token variables, for the schema of a process's environment. */
+/** The schemas of the token variables. Each server includes them in its environment schema. */
 export const tokenVariables = {
   JWT_SECRET: z.string().optional(),
   JWT_JWKS_URL: httpUrl().optional(),
@@ -21,7 +21,7 @@ export type TokenVariables = z.output<z.ZodObject<typeof tokenVariables>> & {
   readonly NODE_ENV: string;
 };
 
-/** Reports inconsistent variables. Without a secret and a key set, no token is valid. */
+/** Reports inconsistent variables. @param required whether a secret or a key set must be given */
 export function* findTokenProblems(
   variables: TokenVariables,
   { required }: { required: boolean },
@@ -35,7 +35,7 @@ export function* findTokenProblems(
     yield ['JWT_ALGORITHMS', 'is for JWT_JWKS_URL: a shared secret always means HS256'];
   }
   if (secret !== undefined && Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
-    yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes at least; ${MAKE_A_SECRET}`];
+    yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes or more; ${MAKE_A_SECRET}`];
   }
   if (variables.NODE_ENV !== 'production' || isMissing) return;
   const weakness = secret && findKeyWeakness(secret);
@@ -44,7 +44,7 @@ export function* findTokenProblems(
   if (variables.JWT_ISSUER === undefined) yield ['JWT_ISSUER', 'is required in production'];
 }
 
-/** Settings for an `AccessTokenVerifier`. */
+/** Converts the variables into settings for an `AccessTokenVerifier`. */
 export function verifierSettings(
   { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_ALGORITHMS }: TokenVariables,
   audience: string,

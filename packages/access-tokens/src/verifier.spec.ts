@@ -25,7 +25,7 @@ function mint(fields: Partial<TokenRequest> = {}): Promise<string> {
   });
 }
 
-/** A token with claims that `mint` would never give it. */
+/** Signs a token with claims that `mintAccessToken` would not create. */
 function sign(claims: Record<string, unknown>, header = { alg: 'HS256' }): Promise<string> {
   return new SignJWT({ ...goodClaims(), ...claims })
     .setProtectedHeader(header)
@@ -113,7 +113,7 @@ describe('AccessTokenVerifier', () => {
   });
 
   it('either accepts a signed payload or throws an AccessTokenError, whatever the payload', async () => {
-    // One changed claim leaves the others good, so that it decides.
+    // Changes one claim of a valid payload, so that this claim alone decides the result.
     const changedClaim = fc
       .tuple(fc.constantFrom(...CLAIM_NAMES), fc.jsonValue())
       .map(([name, value]) => JSON.stringify({ ...goodClaims(), [name]: value }));

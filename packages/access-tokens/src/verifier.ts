@@ -16,7 +16,7 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 // RFC 6749: a scope has visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
-// jose leaves most types unchecked and accepts JSON's 1e999, which is Infinity.
+// Checks the types of claims: jose checks only some, and accepts JSON's 1e999, which is Infinity.
 const accessTokenSchema = z
   .object({
     iss: z.string(),
@@ -37,12 +37,12 @@ const accessTokenSchema = z
   }));
 export type AccessToken = Readonly<z.output<typeof accessTokenSchema>>;
 
-/** Algorithms for a key set. A shared secret always means HS256. */
+/** The algorithms that a key set may use. A shared secret always means HS256. */
 export const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export const MINIMUM_SECRET_BYTES = 32;
 
 export interface VerifierSettings {
-  /** A shared secret (HS256, 32 bytes or more) or a key set; with `none`, all tokens fail. */
+  /** A shared secret (HS256, at least 32 bytes) or a key set; `none` refuses all tokens. */
   readonly keys:
     | { readonly secret: string }
     | { readonly jwksUrl: URL; readonly algorithms: readonly string[] }
@@ -60,7 +60,7 @@ const MESSAGES = {
 };
 export type AccessTokenFault = keyof typeof MESSAGES;
 
-/** A token was refused. Neither the message nor a property has a part of the token. */
+/** A token was refused. The error is safe to log: it contains no part of the token. */
 export class AccessTokenError extends Error {
   override readonly name = 'AccessTokenError';
 
@@ -69,16 +69,16 @@ export class AccessTokenError extends Error {
   }
 }
 
-/** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry, form of the claims. */
+/** Verifies users' JWTs: signature, algorithm, issuer, audience, expiry and types of the claims. */
 export class AccessTokenVerifier {
   private readonly readPayload: (token: string) => Promise<JWTPayload>;
 
   constructor({ keys, issuer, audience }: VerifierSettings) {
-    const { key, algorithms } = trust(keys);
+    const { key, algorithms } = keySource(keys);
     const options = {
       issuer,
       audience,
-      // Never from the token, which could say `none`, or HS256 with a public key as secret.
+      // Never taken from the token, which could name `none`, or HS256 with a public key as secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -97,7 +97,7 @@ export class AccessTokenVerifier {
   }
 }
 
-function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
+function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorithms: string[] } {
   if (keys === 'none')
     return { key: () => Promise.reject(new errors.JWKSNoMatchingKey()), algorithms: [] };
   if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
@@ -108,11 +108,11 @@ function trust(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algorith
   return { key: async () => secret, algorithms: ['HS256'] };
 }
 
-/** The published keys. An unknown key id causes a fetch at most every 30 s (jose's default). */
+/** Fetches the issuer's key set; for an unknown key id at most every 30 s (jose's default). */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   let failedAt = -Infinity;
   const fetchKeys: FetchImplementation = async (...request) => {
-    // Otherwise each request with a forged token would wait for an issuer that does not respond.
+    // Fail fast for 5 s: requests with forged tokens must not wait for an issuer that is down.
     if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS)
       throw new Error('The token issuer is unavailable');
     try {

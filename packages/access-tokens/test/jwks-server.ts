@@ -1,12 +1,12 @@
 import { type Server, createServer } from 'node:http';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
 
-/** An issuer that publishes its signing keys and can rotate them. */
+/** A token issuer for tests that publishes its signing key and can rotate it. */
 export class JwksServer {
   readonly issuer = 'https://issuer.example';
   /** The number of requests for the keys. */
   requests = 0;
-  /** Whether it responds with 500. */
+  /** Whether the server responds with 500. */
   isBroken = false;
   private keys: JWK[] = [];
   private privateKey: CryptoKey | undefined;
@@ -27,12 +27,13 @@ export class JwksServer {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string')
+      throw new Error('The JWKS server is not listening');
     const issuer = new JwksServer(server, `http://127.0.0.1:${address.port}/jwks`);
     return issuer;
   }
 
-  /** Rotates to a new key, the only published one. */
+  /** Replaces the published key by a new one. */
   async useNewKey(algorithm: string): Promise<void> {
     const { publicKey, privateKey } = await generateKeyPair(algorithm);
     this.keyId += 1;
@@ -40,10 +41,11 @@ export class JwksServer {
     this.privateKey = privateKey;
   }
 
-  /** Returns a token that is valid for an hour; `keyId` is the key that it claims. */
+  /** Signs a token that is valid for an hour; `keyId` goes into its `kid` header. */
   async sign(userId: string, audience: string, keyId = String(this.keyId)): Promise<string> {
     const [key] = this.keys;
-    if (this.privateKey === undefined || key?.alg === undefined) throw new Error('has no key');
+    if (this.privateKey === undefined || key?.alg === undefined)
+      throw new Error('Call useNewKey first');
     return new SignJWT({ scope: 'balance:read profile:read' })
       .setProtectedHeader({ alg: key.alg, kid: keyId })
       .setIssuer(this.issuer)

@@ -1,6 +1,6 @@
 import { CompactSign } from 'jose';
 
-/** Signs any text as a token's payload (HS256), also one that no JWT library would write. */
+/** Signs any text as a token's payload (HS256), even a text that no JWT library would produce. */
 export async function signPayload(payload: string, secret: string): Promise<string> {
   const encoder = new TextEncoder();
   return new CompactSign(encoder.encode(payload))
@@ -9,8 +9,8 @@ export async function signPayload(payload: string, secret: string): Promise<stri
 }
 
 /**
- * Claims of a wrong type, as JSON text of one member. JSON.parse keeps the last of two equal names,
- * so appending the text replaces a valid claim.
+ * Claims of a wrong type, each as a JSON member. JSON.parse keeps the last of two equal names, so a
+ * test can append one to a valid payload to replace the valid claim.
  */
 export const MISTYPED_CLAIMS = [
   '"sub":12345',

@@ -4,9 +4,9 @@ import { ConfigModule } from '@nestjs/config';
 type Variables = Record<string, string | undefined>;
 
 /**
- * `ConfigModule.forRoot` with a validated environment as its only source: no env file, no raw
+ * Creates a Nest config module whose only source is the validated environment: no env file, no raw
  * variable.
- * @param validate reads the variables of the process
+ * @param validate converts the variables of the process into the environment
  * @throws the error of `validate`
  */
 export async function validatedConfig(
@@ -19,7 +19,7 @@ export async function validatedConfig(
     skipProcessEnv: true,
     validate,
   });
-  // Nest copies validated values into process.env, where secrets from files must not be.
+  // Nest copies validated values into process.env, which must not contain secrets from files.
   for (const name of Object.keys(process.env)) if (!given.has(name)) delete process.env[name];
   return module;
 }

@@ -4,14 +4,14 @@ import { parseEnv } from 'node:util';
 
 type Variables = Record<string, string | undefined>;
 
-/** `npm start` writes its variables here, for commands in another terminal. */
+/** The file in which `npm start` keeps its variables for commands in another terminal. */
 export const START_FILE = '.data/start.env';
 
 const DATABASE_VARIABLE = /^(DATABASE|DIRECT)_URL(_FILE)?$/;
 
 /**
- * Adds the variables of `.env.local`, `.env` and the latest `npm start`'s database to those of the
- * process. The first non-empty value wins. Production and `ENV_FILES=off` read no files.
+ * Adds the variables of `.env.local`, of `.env`, and the database of the latest `npm start`. The
+ * first non-empty value wins, starting with the process's. Production and `ENV_FILES=off` add none.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';
@@ -21,7 +21,7 @@ export function loadEnvFiles(variables: Variables = process.env): void {
   for (const source of [readEnvFile('.env.local'), readEnvFile('.env'), start]) {
     for (const [name, value] of Object.entries(source)) {
       if (value === undefined || name in variables) continue;
-      // Variables of two databases must not mix.
+      // DATABASE_URL of one database must not be combined with DIRECT_URL of another.
       if (!(hasDatabase && DATABASE_VARIABLE.test(name))) variables[name] = value;
     }
     hasDatabase ||= namesDatabase(source);
@@ -32,7 +32,7 @@ function namesDatabase(variables: Variables): boolean {
   return Object.entries(variables).some(([name, value]) => value && DATABASE_VARIABLE.test(name));
 }
 
-/** For commands in another terminal: the variables of the latest `npm start` win. */
+/** Loads the env files and then the variables of the latest `npm start`, which take precedence. */
 export function loadStartVariables(variables: Variables = process.env): void {
   loadEnvFiles(variables);
   if (variables.ENV_FILES !== 'off') Object.assign(variables, readEnvFile(START_FILE));

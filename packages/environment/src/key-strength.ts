@@ -1,13 +1,13 @@
 const MINIMUM_LENGTH = 32;
-// One in 10^7 random hex keys of 32 characters has fewer than 8 distinct ones.
+// Only one in 10^7 random hex keys of 32 characters has fewer than 8 distinct characters.
 const MINIMUM_DISTINCT_CHARACTERS = 8;
 const LONGEST_REPEATED_UNIT = 16;
 
-// Words of documentation and keyboards: no random key has one.
+// Words from documentation and keyboards, which a random key does not contain.
 const PLACEHOLDER =
   /change|secret|example|placeholder|password|test-|your-|a1b2c3d4|01234567|abcdefgh|qwerty/i;
 
-/** Returns why a plaintext key is guessable, without quoting it; undefined if it is not. */
+/** Returns why a plaintext key is easy to guess, without quoting it; undefined if it is strong. */
 export function findKeyWeakness(key: string): string | undefined {
   if (key.length < MINIMUM_LENGTH) return `shorter than ${MINIMUM_LENGTH} characters`;
   if (PLACEHOLDER.test(key)) return 'a placeholder, not a random key';

@@ -21,7 +21,7 @@ describe('findMisspelled', () => {
     ['REDIS_URI', 'REDIS_URL'],
   ])('suggests a name for %s', (name, suggestion) => {
     expect(findMisspelled([name], KNOWN)).toEqual([
-      `${name} is no variable: did you mean ${suggestion}?`,
+      `${name} is not a variable of Latchkey: did you mean ${suggestion}?`,
     ]);
   });
 

@@ -1,7 +1,7 @@
 /**
- * Warns of variables that resemble a known one, such as `INTERNAL_API_KY`, without their values.
+ * Returns a warning for each variable whose name resembles a known one, such as `INTERNAL_API_KY`.
  * @param known the names that this process reads
- * @param others similar names of other processes
+ * @param others similar names that only other processes read, which cause no warning
  */
 export function findMisspelled(
   given: readonly string[],
@@ -13,23 +13,25 @@ export function findMisspelled(
     .filter((name) => !foreign.has(name))
     .flatMap((name) => {
       const suggestion = known.find((candidate) => resembles(name, candidate));
-      return suggestion === undefined ? [] : `${name} is no variable: did you mean ${suggestion}?`;
+      return suggestion === undefined
+        ? []
+        : `${name} is not a variable of Latchkey: did you mean ${suggestion}?`;
     });
 }
 
-/** Short names, such as PATH and HOST, are similar by chance. */
+/** Allows fewer different letters in short names: some, such as PATH, are similar by chance. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;
   const [start = ''] = name.split('_');
   const [knownStart = ''] = known.split('_');
   const maxDistance = Math.min(3, known.length / 4);
-  // Compared first, since a start has dozens of foreign variables and `distance` is slow.
+  // Compare lengths first: a process has dozens of other variables, and `editDistance` is slow.
   if (Math.abs(name.length - known.length) > maxDistance) return false;
-  return distance(start, knownStart) <= 1 && distance(name, known) <= maxDistance;
+  return editDistance(start, knownStart) <= 1 && editDistance(name, known) <= maxDistance;
 }
 
-function distance(one: string, other: string): number {
+function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [i, character] of Array.from(one).entries()) {
     const next = [i + 1];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 
-/** The environment is invalid. `problems` has a line per variable, without its value. */
+/** The environment is invalid. `problems` has one line per problem and never quotes a value. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 
@@ -10,10 +10,10 @@ export class EnvironmentError extends Error {
   }
 }
 
-/** The problem of a variable, without its value. */
+/** A variable and what is wrong with it. The message never quotes the value. */
 export type VariableProblem = readonly [variable: string, message: string];
 
-/** For `superRefine`: rules between variables, each reported at its variable. */
+/** Creates a function for zod's `superRefine` that reports each problem at its variable. */
 export function reportProblems<Value>(findProblems: (value: Value) => Iterable<VariableProblem>) {
   return (value: Value, context: z.core.$RefinementCtx<Value>): void => {
     for (const [name, message] of findProblems(value)) {
@@ -22,13 +22,13 @@ export function reportProblems<Value>(findProblems: (value: Value) => Iterable<V
   };
 }
 
-/** For `superRefine`: also runs when a variable is invalid, so that every problem is listed. */
+/** Makes `superRefine` run even if a variable is invalid, so that every problem is listed. */
 export const always = { when: () => true };
 
 /**
- * Reads a configuration from environment variables. Each of `secrets` may come as `<NAME>_FILE`,
- * the path of a file that holds it.
- * @throws EnvironmentError with every problem found.
+ * Reads a configuration from environment variables. A variable in `secrets` may instead be given as
+ * `<NAME>_FILE`, the path of a file with its value.
+ * @throws EnvironmentError with every problem found
  */
 export function readEnvironment<Schema extends z.ZodType>(
   schema: Schema,

@@ -1,6 +1,6 @@
 import { EnvironmentError } from './read-environment.js';
 
-/** Explains why a server did not start; an unexpected error keeps its stack. */
+/** Returns why a server did not start; for an unexpected error, its stack. */
 export function explainStartFailure(error: unknown, portVariable: string): string {
   if (error instanceof EnvironmentError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -12,7 +12,7 @@ export function explainStartFailure(error: unknown, portVariable: string): strin
     case 'EAI_AGAIN':
       return 'HOST is not an address of this machine.';
     case 'EACCES':
-      return `The port may not be used by this user: set ${portVariable} to 1024 or above.`;
+      return `This user may not listen on the port: set ${portVariable} to 1024 or above.`;
     default:
       return error instanceof Error ? (error.stack ?? error.message) : 'The start failed.';
   }

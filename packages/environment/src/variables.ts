@@ -49,7 +49,7 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
-/** The drain period. Outside production no client depends on it. */
+/** The default of DRAIN_SECONDS. Outside production no load balancer needs the time. */
 export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
   environment === 'production' ? 5 : 0;
 

@@ -32,7 +32,7 @@ describe('connectionLimit', () => {
 });
 
 describe('limitConnections', () => {
-  /** The client addresses of 100 requests whose connection is reset at once. */
+  /** Returns the client addresses of 100 requests whose connection is reset at once. */
   async function addressesOfResets(prepare: typeof limitConnections): Promise<unknown[]> {
     const addresses: unknown[] = [];
     const server = createServer(({ socket }) => void addresses.push(socket.remoteAddress));

@@ -1,6 +1,6 @@
 import { REQUEST_ID_HEADER } from '@latchkey/logging/request-id';
 
-/** An error response that is sent without the framework. */
+/** An error response that is sent without Fastify and Nest. */
 export interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

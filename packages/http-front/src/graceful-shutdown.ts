@@ -6,12 +6,12 @@ import { HttpFront } from './http-front.js';
 import { CLOSE_TIMEOUT_MS, type InFlightRequests } from './in-flight-requests.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-// For hooks that wait for an unresponsive database.
+// The time for shutdown hooks, which may wait for an unresponsive database.
 const HOOKS_TIMEOUT_MS = 500;
 
 /**
- * Shuts the process down at a signal: it is not ready but serves for the drain period, finishes the
- * requests in flight, and exits with 0. A second signal has its default effect.
+ * Shuts the process down at a signal: during the drain period it reports that it is not ready but
+ * serves requests, then finishes those in flight and exits with 0. A second signal kills it.
  */
 export function shutDownOnSignal(app: INestApplication, drainMs: number): void {
   const shutDown = (signal: NodeJS.Signals) => {
@@ -36,7 +36,7 @@ async function shutDownGracefully(
     process.exit(1);
   }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
   try {
-    // First, because Nest destroys connections that arrive while it closes.
+    // Close the server before Nest, which destroys connections that arrive while it closes.
     await closeServer(app.getHttpServer(), requests);
     await app.close();
     clearTimeout(timeout);
@@ -50,7 +50,7 @@ async function shutDownGracefully(
 /** Stops accepting connections. Resolves when every request has its response. */
 async function closeServer(server: Server, requests: InFlightRequests): Promise<void> {
   if (!server.listening) return;
-  // After the event loop has accepted the connections in the system's queue, which would be reset.
+  // Let the event loop accept the connections in the system's queue; closing would reset them.
   await nextTick();
   const closed = once(server, 'close');
   server.close();

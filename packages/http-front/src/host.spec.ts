@@ -112,7 +112,7 @@ describe('parseHost', () => {
         const rest = host.startsWith('[')
           ? value.slice(value.indexOf(']') + 1)
           : value.slice(host.length);
-        // The canonical form of an IPv6 address may be spelled another way.
+        // The canonical form of an IPv6 address may differ from the value, so only "[" is compared.
         expect(value.startsWith(host.startsWith('[') ? '[' : host)).toBe(true);
         expect(rest).toMatch(/^(:\d*)?$/);
       }),

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-// Without the "," of RFC 3986: some proxies join repeated fields with it.
+// Excludes the "," that RFC 3986 allows, because some proxies join repeated Host fields with it.
 const HOST = /^(?:\[([\dA-Fa-f:.]+)\]|((?:[\w\-.~!$&'()*+;=]|%[\dA-Fa-f]{2})+))(?::(\d*))?$/;
 const MAX_PORT = 65_535;
 

@@ -7,27 +7,27 @@ import { type Handle, LoadShedder, type LoadSheddingOptions } from './load-shedd
 import { ProtocolErrorHandler, type ReportProtocolError } from './protocol-error-handler.js';
 import { countPipelined } from './response-end.js';
 
-// The server closes an idle connection later than it announces, so that no request is lost.
+// Idle connections close later than the `Keep-Alive` header announces, so that no request is lost.
 const KEEP_ALIVE_MARGIN_MS = 700;
 
 export interface FrontOptions {
-  /** How long a connection may be idle. */
+  /** How long a connection may be idle before it is closed. */
   readonly keepAliveSeconds: number;
-  /** Requests that a connection may send before an earlier one is answered. */
+  /** Requests that a client may pipeline: send before an earlier one has its response. */
   readonly maxPipelined: number;
   readonly reportProtocolError: ReportProtocolError;
-  /** Without it every request is handled at once. */
+  /** If undefined, no request is queued or shed. */
   readonly loadShedding?: LoadSheddingOptions;
 }
 
-/** Everything between Node's HTTP server and the framework's handlers. See the README. */
+/** Protects Fastify from malformed, pipelined and excess requests. See the README. */
 @Injectable()
 export class HttpFront implements OnApplicationShutdown {
   readonly requests = new InFlightRequests();
   /** Undefined without load shedding. */
   loadShedder: LoadShedder | undefined;
 
-  /** Call it once, before the server listens. */
+  /** Installs the protections. Call it once, before the server listens. */
   protect(fastify: FastifyInstance, options: FrontOptions): void {
     const { server } = fastify;
     server.keepAliveTimeout = options.keepAliveSeconds * 1000 + KEEP_ALIVE_MARGIN_MS;
@@ -43,7 +43,7 @@ export class HttpFront implements OnApplicationShutdown {
     this.loadShedder?.stop();
   }
 
-  /** Replaces the framework's listeners by one that calls them last. */
+  /** Replaces Fastify's listeners by one that calls them only for admitted requests. */
   private receiveRequests(server: Server, options: FrontOptions): void {
     const protocol = new ProtocolErrorHandler(options.reportProtocolError);
     const handlers = server.listeners('request');
@@ -58,14 +58,14 @@ export class HttpFront implements OnApplicationShutdown {
     const receive = (request: IncomingMessage, response: ServerResponse, expects100 = false) => {
       if (protocol.refuses(request, response)) return;
       if (expects100) response.writeContinue();
-      // Only the response to the oldest request of a connection has the socket. Without a limit, a
-      // client that reads no response could fill the memory.
+      // Only the response to a connection's oldest request has a socket. Without a limit, a client
+      // that reads no responses could fill the memory with pipelined requests.
       const isPipelined = response.socket === null;
       if (isPipelined && countPipelined(request.socket) >= options.maxPipelined) {
         request.socket.destroy();
       } else if (!shedder || shedder.admits(request, response)) handle(request, response);
     };
-    // Node would drop fields after the 1,000th: a proxy and this server would see different ones.
+    // By default Node drops header fields after the 1,000th, so that a proxy would see other ones.
     server.maxHeadersCount = 0;
     server.removeAllListeners('request').removeAllListeners('clientError');
     server.on('request', (request, response) => receive(request, response));

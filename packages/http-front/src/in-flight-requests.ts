@@ -2,18 +2,18 @@ import type { Server, ServerResponse } from 'node:http';
 import { onResponseEnd } from './response-end.js';
 
 const CHECK_INTERVAL_MS = 50;
-// For clients that have just connected.
+// How long a connection without a request stays open: its client may have just connected.
 const IDLE_TIMEOUT_MS = 500;
 /** The time for requests in flight once the server accepts no more connections. */
 export const CLOSE_TIMEOUT_MS = 4000;
 
-/** The requests that have been handed to the framework and whose response has not ended. */
+/** The requests that have been passed to Fastify and whose response has not ended. */
 export class InFlightRequests {
-  /** Requests whose response has ended, since the start. */
+  /** The number of requests whose response has ended since the start of the process. */
   completed = 0;
-  /** Called after each of them. */
+  /** Called after each completed request. */
   onCompleted: () => void = () => undefined;
-  /** Whether clients should connect elsewhere. Requests that still come are served. */
+  /** Whether the process is about to stop. Requests are still served. */
   isDraining = false;
   // Reused slots: a Set would keep short-lived objects alive (docs/decisions/0028-heap.md).
   private readonly responses: (ServerResponse | undefined)[] = [];
@@ -23,7 +23,7 @@ export class InFlightRequests {
     return this.responses.length - this.freeSlots.length;
   }
 
-  /** Requests whose client still sends the body, or has not read the response. Takes O(count). */
+  /** The number of requests whose client still sends the body or reads the response. O(count). */
   get waitingForClients(): number {
     let waiting = 0;
     for (const response of this.responses) {
@@ -32,7 +32,7 @@ export class InFlightRequests {
     return waiting;
   }
 
-  /** From now on every response, also of a request in flight, has `Connection: close`. */
+  /** Adds `Connection: close` to all later responses, including those to requests in flight. */
   drain(): void {
     this.isDraining = true;
     for (const response of this.responses) if (response) response.shouldKeepAlive = false;
@@ -45,7 +45,7 @@ export class InFlightRequests {
     const timer = setInterval(() => {
       const elapsed = performance.now() - closedAt;
       const isIdle = this.count === 0 && elapsed > IDLE_TIMEOUT_MS;
-      // Node treats a connection on which nothing was sent as busy.
+      // Node does not count a connection without any request as idle, so all must be closed.
       if (isIdle || elapsed > CLOSE_TIMEOUT_MS) server.closeAllConnections();
       else server.closeIdleConnections();
     }, CHECK_INTERVAL_MS).unref();

@@ -15,7 +15,7 @@ const MIN_LIMIT = 32;
 const WINDOW_MS = 250;
 const TICK_MS = 5;
 const MAX_BURST_MS = 1000;
-/** One more than can be handled within 100 ms. */
+/** One request more than `queueLimit`, which is at its minimum of 32. */
 const TOO_MANY = 33;
 const MAX_PIPELINED = 16;
 
@@ -93,7 +93,7 @@ function ask(
   });
 }
 
-// Not Vitest's, which advances fake timers.
+// Replaces `vi.waitFor`, which advances fake timers.
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await nextTurn();
 }
@@ -116,7 +116,7 @@ async function crowd(count = TOO_MANY): Promise<Promise<Answer>[]> {
   return asked;
 }
 
-/** Keeps the queue too long for longer than a burst. */
+/** Keeps the queue over its limit for longer than a burst may last. */
 async function overload(): Promise<Promise<Answer>[]> {
   const asked = await fill();
   const unlucky = await crowd();
@@ -339,7 +339,7 @@ describe('LoadShedder', () => {
     async ({ utilization, perTick }) => {
       utilize(utilization);
       const asked = await overload();
-      // Until the token bucket is full again.
+      // Waits until the token bucket is full again.
       vi.advanceTimersByTime(5 * TICK_MS);
       let refused = 0;
       const refusals = Array.from({ length: 500 }, async () => {

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-// Imported by name: tests replace the global by a clock without an event loop.
+// Imported by name, because tests replace the global `performance` by a fake clock.
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import type { InFlightRequests } from './in-flight-requests.js';
 import { OverloadResponder, type RenderOverload } from './overload-responder.js';
 import { recordQueueTime } from './queue-time.js';
 
-// Why these numbers: docs/decisions/0032-load-shedding.md.
+// docs/decisions/0032-load-shedding.md explains these values.
 const MIN_LIMIT = 32;
 const MIN_LATENCY_SECONDS = 0.005;
 const MAX_LATENCY_SECONDS = 0.05;
@@ -19,10 +19,10 @@ const TICK_MS = 5;
 export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface LoadSheddingOptions {
-  /** The paths of requests that are always handled. */
+  /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** In-flight requests that wait in memory for another limit; they occupy no concurrency slot. */
+  /** Counts in-flight requests that wait for another limit; they occupy no concurrency slot. */
   readonly waiting?: () => number;
 }
 
@@ -31,14 +31,14 @@ export interface LoadSheddingOptions {
  * queues the others, and refuses them once the queue has been too long for a second.
  */
 export class LoadShedder {
-  /** Requests that may be in flight. */
+  /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** Queued requests that are handled in time. In a longer queue the newest request comes first. */
+  /** Requests that can be handled in 100 ms. In a longer queue, the newest request goes first. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
   private isOverloaded = false;
-  /** Slow clients must not occupy concurrency slots. */
+  /** In-flight requests of slow clients, which must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
   /** Completed requests per second when requests last had to queue, or the most since then. */
@@ -65,12 +65,12 @@ export class LoadShedder {
     return this.queue.length;
   }
 
-  /** Requests that have been refused, since the start. */
+  /** The number of requests refused since the start of the process. */
   get refused(): number {
     return this.responder.refused;
   }
 
-  /** Whether a request may be handled at once. Any other is queued or refused here. */
+  /** Returns whether the caller may handle a request now; otherwise queues or refuses it. */
   admits(request: IncomingMessage, response: ServerResponse): boolean {
     const isNext = this.inFlight < this.limit && this.queue.length === 0;
     if (isNext || this.options.exempt.test(request.url ?? '')) return true;
@@ -90,7 +90,7 @@ export class LoadShedder {
   private postpone(response: ServerResponse): void {
     this.hasQueued = true;
     this.startTicking();
-    // Pipelined behind another request: a client could fill the queue over one connection.
+    // The request is pipelined: a client must not fill the queue over one connection.
     if (response.socket === null) response.req.socket.destroy();
     else if (this.isOverloaded) this.responder.refuse(response);
     else this.queue.push({ response, since: performance.now() });
@@ -105,7 +105,7 @@ export class LoadShedder {
     }
   }
 
-  /** Ticks only while requests queue: waking an idle process 200 times a second costs CPU. */
+  /** Starts the timer, which runs only under load: 200 wake-ups per second cost an idle CPU. */
   private startTicking(): void {
     if (this.ticking !== undefined) return;
     this.wasWithinLimitAt = performance.now();
@@ -132,7 +132,7 @@ export class LoadShedder {
     for (const { response } of this.queue.splice(0)) this.responder.refuse(response);
   }
 
-  /** Little's law: requests in flight are throughput times latency. */
+  /** Adapts the limits by Little's law: requests in flight = throughput × latency. */
   private adapt(): void {
     const isBusy = this.measureUtilization() > BUSY_UTILIZATION;
     this.responder.adapt(isBusy);
@@ -152,7 +152,7 @@ export class LoadShedder {
     const { completed } = this.requests;
     const perSecond = ((completed - this.completed) * 1000) / WINDOW_MS;
     this.completed = completed;
-    // Without a queue, a lower throughput only means that fewer requests came.
+    // Without a queue, a lower throughput means fewer requests, not a lower capacity.
     if (this.hasQueued || perSecond > this.capacity) this.capacity = perSecond;
     this.hasQueued = false;
   }

@@ -2,23 +2,23 @@ import type { IncomingMessage } from 'node:http';
 import { parseHost } from './host.js';
 
 /**
- * Whether RFC 9110 or RFC 9112 has a server refuse a request that Node's parser accepts: a proxy
- * may read it differently, and take a part of it for another request (request smuggling).
+ * Returns whether a request that Node's parser accepts violates RFC 9110 or RFC 9112. A proxy may
+ * read it differently, and treat a part of it as another request (request smuggling).
  */
 export function isMalformed(request: IncomingMessage): boolean {
   return hasOtherVersion(request) || hasBadHost(request) || hasBadCoding(request);
 }
 
 /**
- * Whether a GET or HEAD request has content. No handler reads it: the server would answer before
- * it knows where the content ends, and a proxy may take it for another request (RFC 9110, 9.3.1).
+ * Returns whether a GET or HEAD request has content. No handler reads content of such requests, and
+ * a proxy may treat the content as another request (RFC 9110 section 9.3.1).
  */
 export function hasUnexpectedContent({ method, headers }: IncomingMessage): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-/** Node reads 0.9 and 2.0 as if they were 1.x. */
+/** Node accepts HTTP versions 0.9 and 2.0 in a request line and parses the request as 1.x. */
 function hasOtherVersion({ httpVersion }: IncomingMessage): boolean {
   return httpVersion !== '1.1' && httpVersion !== '1.0';
 }
@@ -28,7 +28,7 @@ function hasBadHost({ headers: { host }, httpVersion, rawHeaders }: IncomingMess
   return parseHost(host) === undefined || repeatsHost(rawHeaders);
 }
 
-/** Node keeps the first one and drops the others. */
+/** Looks at the raw headers, because Node keeps only the first Host field. */
 function repeatsHost(rawHeaders: readonly string[]): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

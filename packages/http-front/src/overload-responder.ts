@@ -3,11 +3,11 @@ import { requestIdOf } from '@latchkey/logging/request-id';
 import { complete, type ErrorResponse } from './error-response.js';
 import type { InFlightRequests } from './in-flight-requests.js';
 
-// Why these rates: docs/decisions/0032-load-shedding.md.
+// docs/decisions/0032-load-shedding.md explains these rates.
 const MAX_PER_SECOND = 6000;
 const MAX_PER_SECOND_WHEN_BUSY = 2000;
 const BURST = 200;
-// The number of connections: further refusals belong to clients that have left.
+// The maximum number of connections: any further refusal is for a client that has disconnected.
 const MAX_WAITING = 10_000;
 
 /** Renders the response to a request that is refused because of overload. */
@@ -15,7 +15,7 @@ export type RenderOverload = (requestId: string) => ErrorResponse;
 
 /** Refuses requests at a bounded rate (token bucket): refusing clients that retry costs CPU. */
 export class OverloadResponder {
-  /** Requests that have been refused, since the start. */
+  /** The number of requests refused since the start of the process. */
   refused = 0;
   private perSecond = MAX_PER_SECOND;
   private tokens = BURST;
@@ -27,7 +27,7 @@ export class OverloadResponder {
     private readonly render: RenderOverload,
   ) {}
 
-  /** Refusals that have not been sent. */
+  /** The number of refusals that are queued to be sent. */
   get waiting(): number {
     return this.queue.length;
   }
@@ -43,7 +43,7 @@ export class OverloadResponder {
     this.perSecond = isBusy ? MAX_PER_SECOND_WHEN_BUSY : MAX_PER_SECOND;
   }
 
-  /** Sends the refusals that the rate allows. Call it every few milliseconds. */
+  /** Sends as many queued refusals as the rate allows. Call it every few milliseconds. */
   sendWaiting(): void {
     const now = performance.now();
     const earned = ((now - this.refilledAt) / 1000) * this.perSecond;
@@ -52,14 +52,14 @@ export class OverloadResponder {
     let handled = 0;
     for (const response of this.queue) {
       if (this.tokens < 1) break;
-      if (isWanted(response)) this.send(response);
+      if (isConnected(response)) this.send(response);
       handled += 1;
     }
     this.queue.splice(0, handled);
   }
 
   private enqueue(response: ServerResponse): void {
-    if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isWanted);
+    if (this.queue.length >= MAX_WAITING) this.queue = this.queue.filter(isConnected);
     if (this.queue.length < MAX_WAITING) this.queue.push(response);
     else response.req.socket.destroy();
   }
@@ -69,13 +69,13 @@ export class OverloadResponder {
     const { headers: received } = response.req;
     const requestId = requestIdOf(response.req);
     const { status, headers, body } = complete(this.render(requestId), requestId);
-    // Its body is not read.
+    // The request's body is not read, so the connection cannot be reused.
     const hasBody = 'content-length' in received || 'transfer-encoding' in received;
     if (hasBody || this.requests.isDraining) response.shouldKeepAlive = false;
     response.writeHead(status, headers).end(body);
   }
 }
 
-function isWanted({ req }: ServerResponse): boolean {
+function isConnected({ req }: ServerResponse): boolean {
   return !req.socket.destroyed;
 }

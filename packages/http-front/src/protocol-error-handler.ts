@@ -20,7 +20,7 @@ const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-/** Logs a protocol error, of a request that Node may not have parsed, and renders its response. */
+/** Logs a protocol error and renders the response. An unparsable request has no `request`. */
 export type ReportProtocolError = (
   error: ProtocolError,
   requestId: string,
@@ -28,16 +28,16 @@ export type ReportProtocolError = (
 ) => ErrorResponse;
 
 /**
- * Refuses malformed requests and those with more than 100 header fields, and responds in place of
- * Node where Node refuses a request. A refused request is the last of its connection.
+ * Refuses malformed requests and those with more than 100 header fields, and renders the responses
+ * to requests that Node itself refuses. It closes the connection after a refused request.
  */
 export class ProtocolErrorHandler {
-  /** Connections with a refused request, and the number of requests after it. */
+  /** Connections with a refused request, and how many requests have arrived after it. */
   private readonly tainted = new WeakMap<Duplex, number>();
 
   constructor(private readonly report: ReportProtocolError) {}
 
-  /** Whether a request violates the protocol, and is refused here. */
+  /** Refuses a request that violates the protocol; returns whether it did. */
   refuses(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.ignores(request.socket)) return true;
     const error = findError(request);
@@ -47,14 +47,14 @@ export class ProtocolErrorHandler {
   }
 
   refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    // The connection is closed: clients differ in whether they send the content after a refusal.
+    // Closes the connection, because clients differ in whether they send the body after a refusal.
     if (!this.refuses(request, response)) this.refuse('EXPECTATION_FAILED', request, response);
   }
 
   /** Refuses CONNECT, because this server is not a proxy. */
   refuseTunnel(request: IncomingMessage, socket: Duplex): void {
-    // Node has detached the connection: a reset would end the process, and a client that never
-    // closes it or reads no response would hold it for ever.
+    // Node no longer handles this socket: without a listener an error would end the process, and
+    // without a time limit a client could keep the socket open for ever.
     socket.on('error', () => socket.destroy());
     socket.once('finish', () => socket.destroy());
     setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref();
@@ -62,16 +62,16 @@ export class ProtocolErrorHandler {
     this.end(socket, findError(request) ?? 'MALFORMED_HTTP', request);
   }
 
-  /** Responds to bytes that Node cannot parse, or that come too slowly. */
+  /** Responds to bytes that Node cannot parse, or that arrive too slowly. */
   refuseUnparsed({ code = '' }: NodeJS.ErrnoException, socket: Duplex): void {
     if (code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
-    // The connection has its response, which closes it.
+    // An earlier refusal on this connection already has a response, which closes it.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
-    // Node would read on, and handle the request after it was refused with 408.
+    // Otherwise Node would read on and handle the request although it was refused with 408.
     if (error === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, error);
   }
@@ -79,7 +79,7 @@ export class ProtocolErrorHandler {
   private ignores(socket: Duplex): boolean {
     const count = this.tainted.get(socket);
     if (count === undefined) return false;
-    // The refusal may wait for an earlier response, while the client goes on to send requests.
+    // The refusal may be queued behind an earlier response while the client sends more requests.
     if (count === MAX_IGNORED_REQUESTS) socket.destroy();
     else this.tainted.set(socket, count + 1);
     return true;

@@ -6,7 +6,7 @@ export function recordQueueTime(request: IncomingMessage, ms: number): void {
   queueTimes.set(request, ms);
 }
 
-/** How long the load shedder has queued a request, in milliseconds. */
+/** Returns how long the load shedder queued a request, in milliseconds. */
 export function queueTimeOf(request: IncomingMessage): number {
   return queueTimes.get(request) ?? 0;
 }

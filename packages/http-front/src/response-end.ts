@@ -1,21 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** The pipelined responses of each connection that have not ended. */
+/** By connection: the responses to pipelined requests that have not ended. */
 const pipelined = new WeakMap<Socket, Set<ServerResponse>>();
 
-/** The pipelined responses of a connection that have not ended. */
+/** Returns how many responses to pipelined requests of a connection have not ended. */
 export function countPipelined(socket: Socket): number {
   return pipelined.get(socket)?.size ?? 0;
 }
 
-/** Calls back once, when a response has been sent or its client has left. Call it on arrival. */
+/** Calls back once, when a response is sent or its client disconnects. Call it at the start. */
 export function onResponseEnd(response: ServerResponse, callback: () => void): void {
   if (response.socket !== null) {
     response.on('close', callback);
     return;
   }
-  // Pipelined behind another request.
+  // Without a socket, the request is pipelined: an earlier response uses the socket.
   response.once('close', callback);
   const responses = pipelinedOn(response.req.socket);
   if (responses.has(response)) return;
@@ -28,7 +28,7 @@ function pipelinedOn(socket: Socket): Set<ServerResponse> {
   if (known !== undefined) return known;
   const responses = new Set<ServerResponse>();
   pipelined.set(socket, responses);
-  // Node emits no 'close' for a response that waits for an earlier one when the client leaves.
+  // When the client disconnects, Node emits no 'close' for responses that wait for an earlier one.
   socket.once('close', () => {
     for (const response of responses) if (response.socket === null) response.emit('close');
   });

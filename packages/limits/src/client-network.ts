@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * Returns the network that a client is counted by: its IPv4 address, or the /64 of its IPv6
- * address, all of which one machine may have. Other texts stay unchanged.
+ * Returns the network by which a client is limited: its IPv4 address, or the /64 of its IPv6
+ * address, because one machine may use a whole /64. Other texts are returned unchanged.
  */
 export function clientNetwork(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -6,8 +6,8 @@ const WINDOW_MS = 60_000;
 
 /**
  * Limits failed authentications in any 60 s by client network: an IPv4 address, or a /64 of IPv6.
- * Count only credentials that were found to be wrong, so that nobody can lock out right ones. Each
- * process counts by itself: strangers must not be able to fill a store or keep it busy.
+ * Count only wrong credentials, so that an attacker cannot lock out clients with valid ones. Each
+ * process has its own counters, because anonymous requests must not fill or load a shared store.
  */
 export class FailedAuthLimit {
   private readonly failures = new NetworkWindows(WINDOW_MS);
@@ -28,7 +28,7 @@ export class FailedAuthLimit {
     this.refusedAt.set(window, now);
     return {
       retryAfterMs: window.msUntilLess(now),
-      /** Whether the network was not refused during the last minute. */
+      /** Whether this is the network's first refusal in a minute. */
       beginsIncident: now - refusedAt > WINDOW_MS,
     };
   }

@@ -1,7 +1,7 @@
 import { SlidingWindow } from './sliding-window.js';
 
 const MAX_NETWORKS = 10_000;
-// A map is slow to iterate where many first entries were deleted, so they are evicted in batches.
+// Evicts in batches: iterating a map from its start is slow after many first entries were deleted.
 const EVICTION_BATCH = 1000;
 const SWEEP_INTERVAL_MS = 1000;
 
@@ -12,18 +12,18 @@ interface Entry {
 
 /** A sliding window for each of the latest 10,000 client networks. */
 export class NetworkWindows {
-  /** The network of the latest event comes last. */
+  /** Ordered by latest event: the most recent network comes last. */
   private readonly entries = new Map<string, Entry>();
   private sweptAt = -Infinity;
 
   constructor(private readonly windowMs: number) {}
 
-  /** Networks with an event within the window, or up to 1 s before. */
+  /** The number of networks with an event within the window, or up to 1 s before it. */
   get size(): number {
     return this.entries.size;
   }
 
-  /** Returns the window of a network with an event at `now`, in ms of a monotonic clock. */
+  /** Returns the window of a network that has an event at `now`, in ms of a monotonic clock. */
   windowOf(network: string, now: number): SlidingWindow {
     const entry = this.entries.get(network) ?? {
       window: new SlidingWindow(this.windowMs),

@@ -4,7 +4,7 @@ import { SlidingWindow } from './sliding-window.js';
 
 const WINDOW_MS = 60_000;
 
-/** The arrivals that a limit admits. */
+/** Returns the arrivals that a limit admits. */
 function admit(arrivals: readonly number[], limit: number): number[] {
   const window = new SlidingWindow(WINDOW_MS);
   return arrivals.filter((at) => {
@@ -14,7 +14,7 @@ function admit(arrivals: readonly number[], limit: number): number[] {
   });
 }
 
-/** The most events that any window holds: one that begins with an event is as full as any. */
+/** Returns the most events in any window. Only windows that begin with an event need checking. */
 function fullestWindow(events: readonly number[]): number {
   const sizes = events.map(
     (start) => events.filter((at) => at >= start && at < start + WINDOW_MS).length,

@@ -1,6 +1,6 @@
 const BUCKETS = 20;
 
-/** Events that share a bucket. They leave the window with the last of them. */
+/** Events that are counted together. All leave the window when the last of them does. */
 interface Bucket {
   readonly firstAt: number;
   lastAt: number;
@@ -9,12 +9,12 @@ interface Bucket {
 
 /**
  * Counts the events of the last `windowMs` milliseconds in at most 21 buckets, each a twentieth of
- * the window. Events are never forgotten early, and at most a twentieth of the window late.
+ * the window. An event never leaves the window early, but up to a twentieth of the window late.
  */
 export class SlidingWindow {
   /** Oldest first. */
   private readonly buckets: Bucket[] = [];
-  /** Events at the latest count, and those added since. */
+  /** The result of the latest `count`, plus the events added since. */
   total = 0;
   private readonly bucketMs: number;
 
@@ -22,7 +22,7 @@ export class SlidingWindow {
     this.bucketMs = windowMs / BUCKETS;
   }
 
-  /** @param now milliseconds of a monotonic clock. */
+  /** @param now milliseconds of a monotonic clock */
   count(now: number): number {
     let oldest = this.buckets[0];
     while (oldest !== undefined && oldest.lastAt + this.windowMs <= now) {

@@ -62,7 +62,7 @@ describe('BufferedLogStream', () => {
 });
 
 describe('BufferedLogStream with a slow reader', () => {
-  // Both ends of a pipe, which holds 64 KiB.
+  // Opens both ends of a pipe, which can hold 64 KiB.
   function openPipe(): { lines: BufferedLogStream; read: () => string } {
     const directory = mkdtempSync(join(tmpdir(), 'lines-'));
     const pipe = join(directory, 'pipe');
@@ -119,7 +119,7 @@ describe('BufferedLogStream with a slow reader', () => {
 
 describe('BufferedLogStream with a full disk', () => {
   it('does not end the process', async () => {
-    // Never closed: the lines are retried, and its number would be that of another test's file.
+    // Never closed: lines are retried, and another test's file could get the same descriptor.
     const full = openSync('/dev/full', 'w');
     const uncaught: unknown[] = [];
     const note = (error: unknown) => void uncaught.push(error);

@@ -1,28 +1,27 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// Written bytes are reclaimed once they are half: moving the rest for each line is slow.
+// The space of written bytes is reused once it is half of the buffer, because moving bytes is slow.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
-// A pipe holds 64 KiB.
+// Below the 64 KiB that a pipe can hold.
 const BATCH_BYTES = 48 * 1024;
 const INTERVAL_MS = 20;
 const RETRY_MS = 5;
 const EXIT_WAIT_MS = 300;
 const EXIT_RETRY_MS = 1;
-// The length of `\uXXXX`.
+// The length of the escape sequence `\uXXXX`.
 const MAX_ESCAPED_LENGTH = 6;
 const READER_GONE = new Set(['EPIPE', 'EBADF']);
 
 const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Writes JSON lines to a descriptor in batches: every 20 ms, or when there are 48 KiB. A slow
+ * Writes JSON lines to a file descriptor in batches: every 20 ms, or once there are 48 KiB. A slow
  * reader does not block the process: bytes that a non-blocking descriptor refuses are retried, also
- * for 0.3 s at exit. Lines beyond 16 MiB are dropped and counted. Why not pino's own:
- * docs/decisions/0033.
+ * for 0.3 s at exit. Lines beyond 16 MiB are dropped and counted. See docs/decisions/0033.
  */
 export class BufferedLogStream implements DestinationStream {
-  // Bytes: queued strings would survive minor GCs and slow them down.
+  // A buffer, because queued strings would survive minor GCs and slow them down.
   private readonly buffer = Buffer.allocUnsafeSlow(CAPACITY_BYTES);
   private start = 0;
   private end = 0;
@@ -41,10 +40,10 @@ export class BufferedLogStream implements DestinationStream {
     this.flushIn(INTERVAL_MS);
   }
 
-  /** Escapes non-ASCII characters, since a terminal may obey some, such as U+009B. */
+  /** Escapes non-ASCII characters, because terminals interpret some as commands, such as U+009B. */
   private writeAscii(line: string): number {
     const bytes = this.buffer.write(line, this.end);
-    // Only ASCII text has equal bytes and characters; searching the line takes longer.
+    // Comparing lengths detects non-ASCII characters faster than a search of the line.
     return bytes === line.length ? bytes : this.buffer.write(escapeNonAscii(line), this.end);
   }
 
@@ -82,7 +81,7 @@ export class BufferedLogStream implements DestinationStream {
       }
       return true;
     } catch (error) {
-      // A full disk or a closed pipe must not end the process.
+      // A full disk or a closed pipe must not end the process. Without a reader, drop the bytes.
       return error instanceof Error && 'code' in error && READER_GONE.has(String(error.code));
     }
   }

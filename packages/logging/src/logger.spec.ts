@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { createLoggerFor } from './logger.js';
 
-/** The lines that are written to a log. */
+/** Returns the lines that are written to a log. */
 function logOf(write: (logger: Logger) => void): string[] {
   const lines: string[] = [];
   write(createLoggerFor({ write: (line) => void lines.push(line) }, 'trace'));
@@ -23,7 +23,7 @@ describe('the logger', () => {
     expect(parse(nested)).toMatchObject({ request: { headers: redacted } });
   });
 
-  // As the errors of a database driver are.
+  // Has the shape of a database driver's error.
   const error = Object.assign(new TypeError('duplicate key', { cause: new Error('secret') }), {
     code: '23505',
     detail: 'secret',

@@ -8,7 +8,7 @@ const SECRET_PATHS = ['x-api-key', 'authorization', 'cookie'].flatMap((header) =
   `*.headers["${header}"]`,
 ]);
 
-// Only terminals need it, and loading it takes 30 ms.
+// Loading pino-pretty takes 30 ms, and only terminals need it.
 const pretty = [1, 2].some((descriptor) => isatty(descriptor))
   ? (await import('pino-pretty')).default
   : undefined;
@@ -16,7 +16,7 @@ const pretty = [1, 2].some((descriptor) => isatty(descriptor))
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 export type LogTarget = keyof typeof DESCRIPTORS;
 
-// One stream per descriptor of the process.
+// Loggers of a process share one stream per descriptor.
 const streams: Partial<Record<LogTarget, DestinationStream>> = {};
 
 /** Creates the process's logger: JSON lines, or readable ones on a terminal. */
@@ -38,7 +38,7 @@ export function createLoggerFor(stream: DestinationStream, level: string): Logge
 
 function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
-  // Reading it makes Node open the stream, and a pipe or socket non-blocking.
+  // Reading `isTTY` makes Node open the stream, which makes a pipe or socket non-blocking.
   if (!process[target].isTTY || pretty === undefined) return new BufferedLogStream(descriptor);
   return pretty({
     destination: descriptor,
@@ -52,7 +52,7 @@ function openStream(target: LogTarget): DestinationStream {
 let lastMs = 0;
 let lastTimestamp = '';
 
-/** ISO 8601, formatted once per millisecond: it takes as long as the rest of a line. */
+/** ISO 8601, formatted once per millisecond: formatting takes as long as the rest of a log line. */
 function timestamp(): string {
   const now = Date.now();
   if (now !== lastMs) {
@@ -62,7 +62,7 @@ function timestamp(): string {
   return lastTimestamp;
 }
 
-// An allow-list, because other properties of errors have rows, keys and connection settings.
+// An allow-list, because other properties of errors may contain rows, keys and connection settings.
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Level, Logger } from 'pino';
 
-// A line per module and route at every start, which operators do not need.
+// Contexts in which Nest logs a line per module and route at each start: logged at level debug.
 const START_UP_CONTEXTS = new Set<unknown>(['InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 
 /** Passes the messages of Nest and its `Logger` instances to pino. */

@@ -5,14 +5,14 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 
 const WELL_FORMED = /^[A-Za-z0-9._~-]{1,128}$/;
 
-// The prefix of this process is made once, because making each id anew is slow.
-const PROCESS = randomBytes(8).toString('hex');
-let made = 0;
+// A random prefix per process and a counter, because a random id per request is slow.
+const PROCESS_PREFIX = randomBytes(8).toString('hex');
+let count = 0;
 
-/** Returns the caller's request id if it fits a log line and a header; otherwise a new one. */
+/** Returns the caller's request id if it is safe for logs and headers; otherwise a new one. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers[REQUEST_ID_HEADER];
   if (typeof given === 'string' && WELL_FORMED.test(given)) return given;
-  made += 1;
-  return `${PROCESS}-${made}`;
+  count += 1;
+  return `${PROCESS_PREFIX}-${count}`;
 }

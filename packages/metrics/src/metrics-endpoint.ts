@@ -8,8 +8,8 @@ const HEADERS_TIMEOUT_MS = 3000;
 const MAX_CONNECTIONS = 64;
 
 /**
- * Serves `GET /metrics` on its own port, in the text format of Prometheus, until the process has
- * responded to its last request. It requires no key, so callers must not reach the port.
+ * Serves `GET /metrics` on its own port, in the text format of Prometheus, until the application
+ * has sent its last response. It requires no key, so callers must not be able to reach the port.
  */
 export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsEndpoint.name);
@@ -21,7 +21,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
       readonly host: string;
       /** Undefined if metrics are off. */
       readonly port: number | undefined;
-      /** The variable that an error names. */
+      /** The environment variable of the port, for error messages. */
       readonly variable: string;
     },
   ) {

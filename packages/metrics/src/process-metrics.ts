@@ -5,7 +5,7 @@ import { addGauge } from './read-metrics.js';
 
 /**
  * Creates a registry with the metrics of every process: build, memory, CPU, garbage collection,
- * event loop. Without metrics it is empty and costs nothing.
+ * event loop. If metrics are disabled, the registry is empty and costs nothing.
  * @param manifest the package.json whose version is exported
  */
 export function createRegistry(isEnabled: boolean, manifest: URL): Registry {

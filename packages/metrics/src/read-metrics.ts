@@ -7,7 +7,7 @@ interface Description {
 
 type ReadByLabel = () => Readonly<Record<string, number>>;
 
-/** Adds a gauge that is read at each scrape. */
+/** Adds a gauge whose value `read` returns at each scrape. */
 export function addGauge(registry: Registry, description: Description, read: () => number): void {
   const collect = () => {
     gauge.set(read());
@@ -15,7 +15,7 @@ export function addGauge(registry: Registry, description: Description, read: () 
   const gauge = new Gauge({ ...description, registers: [registry], collect });
 }
 
-/** Adds a gauge with one label. `read` returns a number for each value of the label. */
+/** Adds a gauge with one label. At each scrape, `read` returns a number for each label value. */
 export function addGaugeBy(
   registry: Registry,
   label: string,
@@ -29,7 +29,7 @@ export function addGaugeBy(
   const gauge = new Gauge({ ...description, labelNames, registers: [registry], collect });
 }
 
-/** Adds a counter with one label that another component counts. */
+/** Adds a counter with one label, whose totals another component keeps and `read` returns. */
 export function addCounterBy(
   registry: Registry,
   label: string,

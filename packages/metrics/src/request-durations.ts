@@ -2,7 +2,7 @@ import { Histogram, type Registry } from 'prom-client';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Request durations in seconds by method, route and status. Clients cannot invent label values. */
+/** Request durations by method, route and status. Requests cannot create arbitrary label values. */
 export class RequestDurations {
   private readonly histogram: Histogram<'method' | 'route' | 'status'>;
 
@@ -16,7 +16,7 @@ export class RequestDurations {
     });
   }
 
-  /** @param route the pattern, or null if no route was reached */
+  /** @param route the route's pattern; null if none matched */
   seriesOf(method: string, route: string | null, status: number) {
     const label = METHODS.has(method) ? method : 'other';
     return this.histogram.labels(label, route ?? 'none', String(status));

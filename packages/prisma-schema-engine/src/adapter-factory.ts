@@ -11,7 +11,7 @@ import { openPostgresAdapter } from './postgres-adapter.js';
 export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFactory {
   readonly provider = 'postgres';
   readonly adapterName = '@prisma/adapter-pg';
-  /** The last query's failure: the engine reports a connection error without its code. */
+  /** The kind of the latest query error: the engine reports connection errors without a code. */
   lastFailure?: MappedError['kind'];
   private readonly closers = new Set<() => Promise<void>>();
 
@@ -56,8 +56,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
 }
 
 /**
- * Reports the host of the URL when a connection fails. The adapter reports the last address it
- * tried, and has no error for a time-out, nor for `localhost` refused on both IPv4 and IPv6.
+ * Replaces errors of a failed connection by `DatabaseNotReachable` with the host of the URL: the
+ * adapter names only the last address it tried, and does not classify time-outs or some refusals.
  */
 function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {

@@ -23,7 +23,7 @@ export async function serveJsonRpc(call: Call): Promise<void> {
   }
 }
 
-/** Asks the CLI to print a text; the CLI applies its `--output` to these requests only. */
+/** Asks the CLI to print a text. The CLI writes only such texts to the file of `--output`. */
 export function requestPrint(content: string): void {
   write({ id: 'print', method: 'print', params: { content: content.replace(/\n$/, '') } });
 }
@@ -45,7 +45,7 @@ export function log(level: 'INFO' | 'WARN' | 'ERROR', fields: Record<string, unk
   process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
-/** The parts of an engine's error that the CLI shows; the code is Prisma's, such as `P1001`. */
+/** Returns the parts of an error that the CLI shows. `code` is Prisma's, such as `P1001`. */
 export function describeError(error: unknown) {
   if (!(error instanceof Error)) return { message: String(error), code: null };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;

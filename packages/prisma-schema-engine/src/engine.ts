@@ -8,7 +8,7 @@ import { SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PostgresAdapterFactory } from './adapter-factory.js';
 import { requestPrint } from './cli-protocol.js';
 
-// Neither ES2023 nor @types/node 20 declares it.
+// Neither TypeScript's ES2023 library nor @types/node 20 declares WebAssembly.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,
@@ -16,7 +16,7 @@ declare const WebAssembly: {
   ): Promise<{ instance: { exports: { __wbindgen_start: () => void } } }>;
 };
 
-/** Receives the reason of a panic; the exception that follows says only "unreachable". */
+/** Receives the message of a panic; the exception that follows says only "unreachable". */
 export const panicRegistry = {
   message: '',
   set_message(message: string) {
@@ -69,11 +69,11 @@ export async function callEngine(
   };
   if (method === 'diff') return printDiff(await call(method));
   if (method !== 'evaluateDataLoss') return call(method);
-  // It fails after pending migrations were applied, until the engine has made a new diagnosis.
+  // After migrations were applied, this method fails until `devDiagnostic` has run again.
   return call(method).catch(() => call('devDiagnostic').then(() => call(method)));
 }
 
-/** Prints the difference before the response: the CLI closes its `--output` afterwards. */
+/** Prints the diff before the response, because the CLI then closes the file of `--output`. */
 function printDiff(result: unknown): unknown {
   if (typeof result !== 'object' || result === null || !('stdout' in result)) return result;
   if (typeof result.stdout === 'string') requestPrint(result.stdout);
@@ -91,7 +91,7 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/** Undefined for no files, because an empty list makes the engine panic. */
+/** Returns undefined without paths, because an empty list makes the engine panic. */
 async function readDatamodels(paths?: readonly string[]) {
   const read = async (path: string): Promise<[path: string, content: string]> => [
     path,

@@ -9,11 +9,11 @@ const SHUTDOWN_TIMEOUT_MS = 4_000;
 
 const datasourceSchema = z.object({ url: z.url() });
 
-// Node's own warnings are not JSON, and the CLI fails on a line of stderr that isn't.
+// The CLI fails on a line of stderr that is not JSON, such as a warning of Node.
 process.removeAllListeners('warning');
 process.on('warning', ({ message }) => log('WARN', { message }));
 
-// A panic of the engine surfaces here, and not in the promise of the call that caused it.
+// A panic of the engine arrives here and does not reject the promise of the call that caused it.
 process.on('uncaughtException', (error) => {
   logError(panicRegistry.message ? new Error(panicRegistry.message) : error, true);
   process.exit(101);
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     options: {
       datasource: { type: 'string', default: '{}' },
       datamodels: { type: 'string', multiple: true },
-      // The CLI may pass these two; the WASM engine takes neither.
+      // The CLI may pass these two options, which the WASM engine does not have.
       'enabled-preview-features': { type: 'string' },
       'extension-types': { type: 'string' },
     },
@@ -47,7 +47,7 @@ async function runCommand(command: string, datasource: string): Promise<void> {
   const url = parseDatasourceUrl(datasource);
   if (command === 'create-database') await createDatabase(url);
   else if (command === 'can-connect-to-database') {
-    // The engine connects as it starts.
+    // Starting the engine connects to the database.
     await (await startEngine(url)).close();
     log('INFO', { message: 'Connection successful' });
   } else throw new Error(`The schema engine has no command "${command}".`);
@@ -74,12 +74,12 @@ async function serve(datasource: string, datamodelPaths?: readonly string[]): Pr
     await running?.close();
     process.exit();
   };
-  // The CLI closes stdin and sends SIGTERM at once; still drop the shadow database.
+  // The CLI sends SIGTERM right after it closes stdin; the shadow database must still be dropped.
   process.on('SIGTERM', () => void stop()).on('SIGINT', () => void stop());
   // An interrupted CLI may exit before it has read the response.
   process.stdout.on('error', () => void stop());
   await serveJsonRpc(async (method, params) => {
-    // Fails the request rather than the start: the CLI may take an early exit for success.
+    // Connects at the first request: the CLI may treat a process that exits earlier as a success.
     started ??= startEngine(parseDatasourceUrl(datasource), datamodelPaths);
     const { engine } = await started;
     return callEngine(engine, method, params);

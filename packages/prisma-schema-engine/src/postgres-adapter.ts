@@ -43,7 +43,7 @@ function poolConfig(url: URL): pg.PoolConfig {
   address.searchParams.set('options', options.trim());
   return {
     connectionString: address.href,
-    // The engine's advisory lock belongs to a session, so there is one, and it never idles out.
+    // One connection that never times out, because the engine's advisory lock belongs to a session.
     max: 1,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: Number(url.searchParams.get('connect_timeout') ?? 5) * 1000,
@@ -57,7 +57,7 @@ function withInternalCharAsText(
 ): pg.Pool {
   const query = async (config: pg.QueryArrayConfig) => {
     const result = await pool.query(config);
-    // A script has a list of results, without rows that the engine reads.
+    // A script returns a list of results, of which the engine reads no rows.
     if (Array.isArray(result)) return result;
     const columns: number[] = [];
     for (const [column, field] of result.fields.entries()) {

@@ -14,14 +14,14 @@ import { enableSpans } from './spans.js';
 
 const EXPORT_TIMEOUT_MS = 3000;
 const EXPORT_DELAY_MS = 1000;
-// The end of the process must not wait for the collector.
+// Limits how long the process waits for the collector when it exits.
 const STOP_LIMIT_MS = 300;
 
 /**
- * Starts collecting spans and sending them to the collector of the standard variables
+ * Starts collecting spans and sending them to the collector that the standard variables name
  * (`OTEL_EXPORTER_OTLP_ENDPOINT` and others:
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Call it
- * before anything that creates spans is loaded.
+ * before importing a module that creates spans.
  */
 export function startTracing(serviceName: string): void {
   const exporter = new ReportingExporter({ timeoutMillis: EXPORT_TIMEOUT_MS });
@@ -38,7 +38,7 @@ export function startTracing(serviceName: string): void {
   });
   otel.trace.setGlobalTracerProvider(provider);
   otel.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  // Trace context only: baggage could carry anything anywhere.
+  // Propagates trace context only: baggage could pass arbitrary data to other services.
   otel.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   enableSpans(otel, async () => {
     const limit = sleep(STOP_LIMIT_MS, undefined, { ref: false });
@@ -46,7 +46,7 @@ export function startTracing(serviceName: string): void {
   });
 }
 
-/** Logs once when the collector can't be reached, and once when it can again. */
+/** Logs once when the collector becomes unavailable, and once when it is available again. */
 class ReportingExporter extends OTLPTraceExporter {
   private readonly logger = new Logger('Tracing');
   private isFailing = false;

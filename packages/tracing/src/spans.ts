@@ -2,11 +2,11 @@ import type * as OpenTelemetry from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 import { Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 
-// Set by `enableSpans`: a process without tracing does not load the library.
+// Set by `enableSpans`, so that a process without tracing does not load the library.
 let otel: typeof OpenTelemetry | undefined;
 let sendLastSpans: () => Promise<void> = async () => {};
 
-/** Called by `startTracing`. Until then, a span costs one check. */
+/** Turns tracing on. Before this call, `inSpan` only runs the work. */
 export function enableSpans(api: typeof OpenTelemetry, stop: () => Promise<void>): void {
   otel = api;
   sendLastSpans = stop;
@@ -30,18 +30,18 @@ export interface TraceHeaders {
 }
 
 export interface SpanDescription {
-  /** A constant name: no id, path or query. */
+  /** A constant name, without ids, paths and queries. */
   readonly name: string;
-  /** `client` for work in another process. */
+  /** `client` for a request to another process. */
   readonly kind: 'internal' | 'client';
   readonly attributes?: Attributes;
-  /** The caller's context, if it came outside the request headers. */
+  /** The caller's trace context, if it came outside the request headers. */
   readonly parent?: TraceHeaders | undefined;
 }
 
 /**
- * Runs work in a span, which records the name of an error, never its text. A `client` span needs a
- * parent, or each background poll would create a trace of one span.
+ * Runs work in a span, which records the name of an error but never its message. A `client` span is
+ * created only below another span: otherwise each background poll would create its own trace.
  */
 export async function inSpan<Result>(
   { name, kind, attributes = {}, parent }: SpanDescription,
@@ -49,7 +49,7 @@ export async function inSpan<Result>(
 ): Promise<Result> {
   if (otel === undefined) return work();
   const { SpanKind, SpanStatusCode, trace } = otel;
-  const active = contextBelow(otel, parent);
+  const active = parentContext(otel, parent);
   if (kind === 'client' && trace.getSpanContext(active) === undefined) return work();
   const options = { kind: SpanKind[kind === 'client' ? 'CLIENT' : 'INTERNAL'], attributes };
   const tracer = trace.getTracer('@latchkey/tracing');
@@ -73,14 +73,14 @@ export function traceHeaders(): Record<string, string> {
   return headers;
 }
 
-function contextBelow(
+function parentContext(
   { ROOT_CONTEXT, context, propagation, trace }: typeof OpenTelemetry,
   parent: TraceHeaders | undefined,
 ): Context {
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // Skip the request's own span.
+  // The request's span is already a child of `parent`, so the new span goes below it.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }

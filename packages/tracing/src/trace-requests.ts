@@ -11,12 +11,12 @@ import {
 } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-// nginx's status for a client that left before the response.
+// nginx's status for a client that disconnected before the response.
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
  * Creates a span per request, below the caller's W3C trace context, and runs the request in it. A
- * span has the route's pattern: never a path, query or header.
+ * span records the route's pattern, but never a path, query or header.
  */
 export function traceRequests(fastify: FastifyInstance): void {
   const contexts = new WeakMap<IncomingMessage, Context>();
@@ -25,7 +25,7 @@ export function traceRequests(fastify: FastifyInstance): void {
     contexts.set(request.raw, active);
     context.with(active, done);
   });
-  // Again, because a body's events run in the context of the socket.
+  // Restores the context after the body was read: its events run in the context of the socket.
   fastify.addHook('preHandler', ({ raw }, _reply, done) => {
     context.with(contexts.get(raw) ?? context.active(), done);
   });
@@ -43,7 +43,7 @@ function startSpan(request: FastifyRequest, reply: FastifyReply): Context {
   const span = trace
     .getTracer('@latchkey/tracing')
     .startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
-  // Fastify's own onResponse is not called for a client that leaves.
+  // Fastify's `onResponse` hook does not run if the client disconnects.
   reply.raw.once('close', () => endSpan(span, reply));
   return trace.setSpan(parent, span);
 }
