@@ -49,7 +49,9 @@ export class ServerProcess {
     variables: NodeJS.ProcessEnv,
     launcher: readonly string[] = [],
   ): Promise<ServerProcess> {
-    const started = new ServerProcess(main, variables, launcher);
+    // A control replaces methods of modules, which a bundle does not load.
+    const script = variables.WITHOUT === undefined ? main : main.replace('/bundle/', '/');
+    const started = new ServerProcess(script, variables, launcher);
     const deadline = performance.now() + START_TIMEOUT_MS;
     while (!(await started.listens())) {
       if (started.hasEnded || performance.now() > deadline) {
