@@ -145,6 +145,7 @@ describe('keys create', () => {
     const { code, stdout } = await keys(...named, '--reveal');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^scopes +users:read, accounts:read$/m);
+    expect(stdout).toMatch(/^reads fields +all\nwrites fields none$/m);
     const secret = stdout.trim().split('\n').at(-1) ?? '';
     expect(await statusWith(url, secret)).toBe(ADMITTED);
   });
@@ -212,7 +213,7 @@ describe('the environment of a key', () => {
     const args = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal'];
     const outcome = await run('keys', args, { variables: { API_KEY_ENVIRONMENT: 'dev' } });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
-    expect(outcome.stderr).toContain('the running servers admit test keys');
+    expect(outcome.stderr).toContain('\nAPI_KEY_ENVIRONMENT: the running servers admit test keys');
     expect(outcome.stderr).toContain('set API_KEY_ENVIRONMENT=test');
   });
 

@@ -28,6 +28,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',
   address: '--from',
+  environment: 'API_KEY_ENVIRONMENT',
   expiresAt: '--expires-in-days',
   gracePeriodSeconds: '--grace-seconds',
 };

@@ -342,6 +342,12 @@ function fromNow(time: string): string {
   return ms < 0 ? `${text} ago` : `in ${text}`;
 }
 
+/** Without the scope, a key can use no field, even if it is not restricted to some. */
+function fieldsOf({ scopes }: ApiKey, scope: ApiKey['scopes'][number], fields: string[] | null) {
+  if (!scopes.includes(scope)) return 'none';
+  return fields?.join(', ') ?? 'all';
+}
+
 function describeKey(apiKey: ApiKey): string {
   const { lastUse } = apiKey;
   const lines: Record<string, string | number | null> = {
@@ -350,8 +356,8 @@ function describeKey(apiKey: ApiKey): string {
     key: apiKey.hint,
     status: apiKey.status,
     scopes: apiKey.scopes.join(', '),
-    'reads fields': apiKey.readFields?.join(', ') ?? 'all',
-    'writes fields': apiKey.writeFields?.join(', ') ?? 'all',
+    'reads fields': fieldsOf(apiKey, 'users:read', apiKey.readFields),
+    'writes fields': fieldsOf(apiKey, 'users:write', apiKey.writeFields),
     networks: apiKey.networks.join(', ') || 'any',
     'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} a minute`,
     note: apiKey.note,

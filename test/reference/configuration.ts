@@ -3,7 +3,26 @@ import type { z } from 'zod';
 import * as mcpServer from '../../mcp-server/src/config/environment.js';
 import * as backend from '../../src/config/environment.js';
 import { defaultOf, readSchema, valuesOf } from './json-schema.js';
-import { code, page, table } from './markdown.js';
+import { block, code, page, table } from './markdown.js';
+
+const START = `NODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url \\
+  INTERNAL_API_KEY_FILE=/run/secrets/internal-api-key node dist/bundle/main.js`;
+
+/** The variables that only `deploy/database/migrate.mjs` reads. */
+const MIGRATION_ROWS = [
+  [
+    code('RUN_TIME_DATABASE_URL'),
+    'string',
+    'required',
+    "URL of the backend's own account, which the command creates or updates.",
+  ],
+  [
+    code('RUN_TIME_DATABASE_URL_FILE'),
+    'path',
+    '',
+    `File that contains ${code('RUN_TIME_DATABASE_URL')}.`,
+  ],
+];
 
 type Process = typeof backend | typeof mcpServer;
 
@@ -43,7 +62,7 @@ export async function configurationPage(): Promise<string> {
 variable is missing or invalid, the server lists every problem and exits. An empty variable counts
 as missing. In development, the servers also read \`.env.local\` and \`.env\`; exported variables
 take precedence over these files.`,
-    '```sh\nNODE_ENV=production DATABASE_URL_FILE=/run/secrets/database-url node dist/bundle/main.js\n```',
+    block('sh', START),
     `A variable whose name ends in \`_FILE\` is the path of a file. The file contains the value of the
 variable without that ending: \`DATABASE_URL_FILE\`, for example, names a file that contains the
 value of \`DATABASE_URL\`. Set one of the two variables, not both.`,
@@ -51,6 +70,11 @@ value of \`DATABASE_URL\`. Set one of the two variables, not both.`,
     table(headings, rowsOf(backend)),
     '## MCP server',
     table(headings, rowsOf(mcpServer)),
+    '## Migration',
+    `The command \`node deploy/database/migrate.mjs\` reads the URL of the database's owner from
+\`DIRECT_URL\` or, if that is empty, from \`DATABASE_URL\`. It also reads these variables
+([Separate the two database accounts](../how-to/database-roles.md)):`,
+    table(headings, MIGRATION_ROWS),
   );
 }
 

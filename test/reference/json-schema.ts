@@ -1,3 +1,4 @@
+import { networkBlock } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { code } from './markdown.js';
 
@@ -24,12 +25,21 @@ const nodeSchema = z.object({
   },
 });
 
+const CONVERSION: z.core.ToJSONSchemaParams = {
+  unrepresentable: 'any',
+  // JSON Schema has no form for a schema with a transformation.
+  override: ({ zodSchema, jsonSchema }) => {
+    if (zodSchema === networkBlock)
+      Object.assign(jsonSchema, { type: 'string', format: 'CIDR blocks' });
+  },
+};
+
 export type JsonSchema = z.output<typeof nodeSchema>;
 
 /** Parses a JSON Schema, or converts a zod schema. */
 export function readSchema(schema: unknown): JsonSchema {
   const isZod = schema instanceof z.ZodType;
-  return nodeSchema.parse(isZod ? z.toJSONSchema(schema, { unrepresentable: 'any' }) : schema);
+  return nodeSchema.parse(isZod ? z.toJSONSchema(schema, CONVERSION) : schema);
 }
 
 /** The permitted values, such as ``list of `a`, `b` `` or `1–100`. */
