@@ -29,7 +29,7 @@ it('finishes a tool call that is in flight at SIGTERM, and exits with 0 despite 
   silent.destroy();
 });
 
-it('reports that it drains, and serves until the drain period is over', async () => {
+it('reports that it drains, and serves until the drain period has ended', async () => {
   backend.become(healthy);
   const mcp = await startMcp({ BACKEND_API_URL: backend.url, DRAIN_SECONDS: '60' });
   mcp.signal('SIGTERM');
