@@ -29,7 +29,7 @@ const LOW_THRESHOLDS: NodeJS.ProcessEnv = {
 let receiver: AlertReceiver;
 beforeAll(async () => {
   receiver = await AlertReceiver.start();
-  // The port is unknown before; the applications start later.
+  // The port is known only now. The applications read the URL when they start, in a later hook.
   for (const variables of [DEFAULT_THRESHOLDS, LOW_THRESHOLDS])
     variables.ALERT_WEBHOOK_URL = receiver.url;
 });

@@ -36,7 +36,7 @@ export const transactionPooler: Measurement = {
         text: markdownTable([
           ['', 'behind PgBouncer ÷ direct'],
           ['requests per second', formatSpread(rates)],
-          ["requests per second of the server's CPU", formatSpread(perCpuSecond)],
+          ['requests per CPU second of the server', formatSpread(perCpuSecond)],
         ]),
         conditions: describeRounds(rounds, seconds),
       };

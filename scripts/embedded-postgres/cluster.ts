@@ -40,7 +40,7 @@ async function createCluster(directory: string, installation: PostgresInstallati
     for (const path of [data, passwordFile]) {
       if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
     }
-    // The builtin locale C.UTF-8 covers all of Unicode and sorts in the same order on every machine.
+    // The builtin locale C.UTF-8 covers all of Unicode and sorts the same on every machine.
     const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
     const access = ['--username=postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
     const options = [`--pgdata=${data}`, '--encoding=UTF8', ...locale, ...access];

@@ -16,7 +16,7 @@ import {
   RULE_DESCRIPTIONS,
 } from './alert.js';
 import { Deliveries } from './deliveries.js';
-import { type Ending, IncidentStore } from './incident-store.js';
+import { type EndedIncidents, IncidentStore } from './incident-store.js';
 
 const TICKS_PER_QUIET_TIME = 5;
 const MAX_TICK_MS = 5000;
@@ -105,7 +105,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Ends the matching incidents, and alerts operators of each end. */
-  async end(ending: Ending): Promise<void> {
+  async end(ending: EndedIncidents): Promise<void> {
     await this.flush();
     await this.attempt(async () => {
       const alerts = await this.store.end(ending);

@@ -7,7 +7,7 @@ import { type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
 
-// Why the incident of a key ended; null if only the key's last use or its expiry changed.
+// Null for rules that do not concern one key, and if the key was used again or expires later.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'
@@ -20,14 +20,15 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-export type Ending =
+/** Selects incidents to end: not seen for a time, of one subject, or of all others. */
+export type EndedIncidents =
   | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
   | { readonly rule: AlertRule; readonly exceptSubjects: readonly string[] };
 
 /**
- * Stores incidents. If several processes detect the same incident, only one opens and one ends it.
- * That process adds the alert to the outbox in the same transaction.
+ * Stores incidents. If several processes detect the same incident, only one opens it, and only
+ * one ends it; each adds its alert to the table `alert_outbox` in the same transaction.
  */
 @Injectable()
 export class IncidentStore {
@@ -42,7 +43,8 @@ export class IncidentStore {
 
   /**
    * Saves detections. Returns the ids of the incidents that this call opened; the others were open
-   * already. A repeated call changes nothing. Alerts in `delivered` do not enter the outbox.
+   * already. A retry with the same alerts opens and queues nothing twice. Alerts in `delivered` do
+   * not enter the outbox.
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);
@@ -76,7 +78,7 @@ export class IncidentStore {
   }
 
   /** Ends incidents. Returns an alert for each incident that this call ended. */
-  async end(ending: Ending): Promise<Alert[]> {
+  async end(ending: EndedIncidents): Promise<Alert[]> {
     return this.prisma.$transaction(async (transaction) => {
       const alerts = await transaction.$queryRaw<Alert[]>`
         UPDATE alert_episodes SET ended_at = now(), open_key = NULL
@@ -110,7 +112,7 @@ function openKey({ rule, subject }: OpenIncident): string {
   return `${rule} ${subject}`;
 }
 
-function conditionOf(ending: Ending): Prisma.Sql {
+function conditionOf(ending: EndedIncidents): Prisma.Sql {
   if ('quietForSeconds' in ending) {
     return Prisma.sql`rule = ANY(${[...ending.rules]}::text[])
       AND last_seen_at < now() - ${ending.quietForSeconds} * interval '1 second'`;

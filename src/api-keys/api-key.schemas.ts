@@ -14,7 +14,7 @@ export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The maximum lifetime of a key, including the successors that issued keys create. */
+/** The maximum lifetime of a key, together with its successors if issued keys rotate it. */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
@@ -88,7 +88,8 @@ const apiKeySchema = z
       .meta({ description: 'Id of the issuing key, or the operator of the command line.' }),
     expiresAt: timestampSchema,
     lineageEndsAt: timestampSchema.meta({
-      description: 'Latest expiry of a successor, if an issued key rotates this key.',
+      description:
+        'A successor cannot expire later, unless a root key or the command line rotates the key.',
     }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),

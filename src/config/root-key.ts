@@ -22,7 +22,7 @@ export function digestKey(key: string): string {
 }
 
 const POLL_INTERVAL_MS = 500;
-const EMPTY_KEY_DIGEST = bytesOf('').toString('hex');
+const EMPTY_KEY_DIGEST = digestBytes('').toString('hex');
 
 const digestSchema = z
   .string()
@@ -36,7 +36,7 @@ const digestSchema = z
 const plaintextSchema = z
   .string()
   .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')
-  .transform((text) => rootKey(bytesOf(text), findKeyWeakness(text)));
+  .transform((text) => rootKey(digestBytes(text), findKeyWeakness(text)));
 
 /** Parses a root key: plaintext, or `sha256:` and its hex digest. Messages never quote it. */
 export const rootKeySchema = z.string().transform((text, context): RootKey => {
@@ -107,7 +107,7 @@ function describeIssue({ path: [index], message }: z.core.$ZodIssue): string {
   return typeof index === 'number' ? `has a key (number ${index + 1}) that ${message}` : message;
 }
 
-function bytesOf(key: string): Buffer {
+function digestBytes(key: string): Buffer {
   return Buffer.from(digestKey(key), 'binary');
 }
 

@@ -32,13 +32,13 @@ export function visiblePageJson(
  * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields
  */
 export function requireReadable(caller: Principal, search: object): void {
-  refuseOthers(USER_FIELDS, search, fieldsToRead(caller));
+  refuseForbidden(USER_FIELDS, search, fieldsToRead(caller));
 }
 
 /** @throws ProblemException `INSUFFICIENT_SCOPE`, or `FIELD_NOT_ALLOWED` with the fields */
 export function requireWritable(caller: Principal, input: object): void {
   for (const [field, scope] of SCOPES_OF_FIELDS) if (field in input) requireScope(caller, scope);
-  refuseOthers(WRITABLE_USER_FIELDS, input, caller.writeFields);
+  refuseForbidden(WRITABLE_USER_FIELDS, input, caller.writeFields);
 }
 
 /**
@@ -74,7 +74,7 @@ function fieldsToRead({ scopes, readFields }: Principal): ReadonlySet<UserField>
   return scopes.includes('users:read') ? readFields : NO_FIELDS;
 }
 
-function refuseOthers(
+function refuseForbidden(
   fields: readonly UserField[],
   input: object,
   allowed: ReadonlySet<UserField> | undefined,

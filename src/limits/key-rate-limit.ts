@@ -17,8 +17,8 @@ interface HeaderTarget {
 }
 
 /**
- * Limits the requests of a key in any 60 s. A request also counts for the issuers of its key. Root
- * keys are exempt, because they could evade the limit by issuing new keys.
+ * Limits the requests of a key in any 60 s. A request also counts for the issued keys above its
+ * key. Root keys have no limit, because a root key can issue any number of keys.
  */
 @Injectable()
 export class KeyRateLimit {
@@ -84,7 +84,7 @@ class RequestWindow {
     if (store.redis) this.allotment = new SharedAllotment(store, keyId);
   }
 
-  /** The requests that Redis counts for all processes; undefined while Redis is unavailable. */
+  /** The requests that Redis allots to this process; undefined while Redis is unavailable. */
   get shared(): SharedAllotment | undefined {
     return this.store.isUp ? this.allotment : undefined;
   }
@@ -130,9 +130,9 @@ function countInEach(
   );
   const wait = fullest.msUntilRoom(now);
   if (wait > 0) throw new ProblemException('RATE_LIMITED', {}, fullest.policy.refusalHeaders(wait));
-  const empty = windows.find(({ shared }) => shared?.isEmpty(now));
-  if (empty?.shared) {
-    return empty.shared.refill(empty.policy).then(() => countInEach(windows, response));
+  const usedUp = windows.find(({ shared }) => shared?.isUsedUp(now));
+  if (usedUp?.shared) {
+    return usedUp.shared.refill(usedUp.policy).then(() => countInEach(windows, response));
   }
   for (const window of windows) window.take(now);
   const tightest = windows.reduce((one, other) => (other.remaining < one.remaining ? other : one));

@@ -74,7 +74,7 @@ export class SharedAllotment {
     return Math.max(0, this.refusedUntil - now);
   }
 
-  isEmpty(now: number): boolean {
+  isUsedUp(now: number): boolean {
     return this.left === 0 || this.endsAt <= now;
   }
 

@@ -44,11 +44,11 @@ export const PROBLEM_TYPES = {
   API_KEY_ALREADY_ROTATED: permanent(409, 'The API key has a successor already'),
   KEY_ENVIRONMENT_MISMATCH: permanent(
     409,
-    'The running servers accept only keys of another environment',
+    'Not issued: the running servers do not accept keys of this environment',
   ),
   LAST_WAY_IN: permanent(
     409,
-    'This is the last issued key that can manage keys: revoke it with a root key',
+    'Not revoked: no other issued key can manage keys, so only a root key can revoke this one',
   ),
   BODY_TOO_LARGE: permanent(413, 'The request body is too large'),
   URL_TOO_LONG: permanent(414, 'The URL is too long'),

@@ -50,7 +50,7 @@ afterEach(async () => {
   await ready(backend);
 });
 
-/** Promises that hold in every failure of the database. */
+/** Asserts what must hold in every failure of the database. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
   by: ServerProcess,
@@ -126,7 +126,8 @@ describe('a database that crashes under load', () => {
       failure: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
       result: `no 500, no wrong response; p99 of 503 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
       control: `${control} × 500`,
-      reference: 'Envoy: fails closed in 200 ms',
+      reference:
+        'Envoy refuses a request if its authorization service does not respond within 200 ms',
     });
   });
 });
@@ -258,7 +259,7 @@ describe('a database that is frozen under load', () => {
     await expectNothingWrong(callers.outcomes, backend);
     expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
     expect(percentile(frozen, 1)).toBeLessThan(ANSWER_BOUND_MS);
-    // Except for the probes of the circuit breaker.
+    // Not the maximum, because the probes of the circuit breaker wait for the database.
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(notReadyAfter).toBeLessThan(4000);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
@@ -295,7 +296,7 @@ async function whileLocked(by: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only statements that need it, and no statement after the lock', async () => {
+  it('fails only statements that need the table, and none after the release of the lock', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     await ready(unprotected);
     const control = percentile((await whileLocked(unprotected)).settled, 0.5);
@@ -319,8 +320,8 @@ describe('a locked table', () => {
 });
 
 /**
- * Runs a statement as soon as a connection is free, so that no later test meets the limit of this
- * one.
+ * Runs a statement as soon as a connection is free, such as one that resets
+ * `max_connections` for the next test.
  */
 async function runOnceConnected(statement: string): Promise<void> {
   await until(() =>
@@ -335,7 +336,7 @@ async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await runOnceConnected('ALTER SYSTEM SET max_connections = 12');
   await database.shutDown();
   await database.restart();
-  // The other backend leaves room for this many connections.
+  // `backend` is still connected, and leaves at least 4 connections free.
   const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
   await ready(by);
   const callers = new Callers(by.origin, () => user, 100);
@@ -389,7 +390,7 @@ function through(balancer: Balancer, databaseUrl: string): string {
 }
 
 async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv = {}) {
-  // Without a pause, callers that are refused immediately would slow down the measured ones.
+  // Requests that are refused immediately would be so many that they delay the recovery.
   const pauseMs = isPlanned ? 0 : 10;
   const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
   const { port, password } = new URL(database.url);
@@ -439,7 +440,7 @@ describe('a failover to another address', () => {
     expect(control.failed.length).toBeGreaterThan(failed.length);
     record({
       promise: 'The backend follows a database failover',
-      failure: `its address leads to another server, and the first one crashes; ${CALLERS} callers`,
+      failure: `the address of the database is switched to another server, and the first server crashes; ${CALLERS} callers`,
       result: `${failed.length} failed, full service after ${ms(recovered)}`,
       control: `${control.failed.length} failed, ${ms(control.recovered)}`,
       reference: 'none found',

@@ -9,7 +9,7 @@ export type UnavailableReason =
   | 'circuit-open'
   | 'too-many-calls';
 
-/** How a call ended. `abandoned`: the caller aborted it, or this process failed. */
+/** How a call ended. `abandoned`: the caller aborted it, or an unexpected error was thrown. */
 export type BackendOutcome =
   'ok' | 'not-found' | 'unauthorized' | 'rejected' | 'abandoned' | UnavailableReason;
 

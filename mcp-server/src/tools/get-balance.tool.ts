@@ -28,7 +28,9 @@ export const getBalance = (backend: BackendClient) =>
       name: z.string().describe('How to address the user.'),
       source: z
         .enum(['backend', 'fallback'])
-        .describe('The source of the name. Accounts always come from the backend.'),
+        .describe(
+          'fallback: the name could not be read and is a placeholder. Accounts always come from the backend.',
+        ),
       accounts: z.array(
         z.object({
           type: accountTypeSchema,

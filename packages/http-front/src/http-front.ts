@@ -65,7 +65,7 @@ export class HttpFront implements OnApplicationShutdown {
         request.socket.destroy();
       } else if (!shedder || shedder.admits(request, response)) handle(request, response);
     };
-    // By default Node drops header fields after the 1,000th, so that a proxy would see other ones.
+    // By default Node drops fields after the 1,000th: the proxy in front would see more than we do.
     server.maxHeadersCount = 0;
     server.removeAllListeners('request').removeAllListeners('clientError');
     server.on('request', (request, response) => receive(request, response));
