@@ -51,7 +51,8 @@ interface BudgetHolder {
 
 /** Returns the budgets of a key: its own or its first predecessor's, then its issuers'. */
 export function budgetsOf({ id, rateLimit, budgets }: BudgetHolder): readonly Budget[] {
-  return budgetsSchema.safeParse(budgets).data ?? [ownBudget(id, rateLimit)];
+  const own = [ownBudget(id, rateLimit)];
+  return budgets === null ? own : (budgetsSchema.safeParse(budgets).data ?? own);
 }
 
 export function ownBudget(keyId: string, rateLimit: number | null | undefined): Budget {

@@ -5,7 +5,7 @@ const ROW = {
   id: 'k',
   digest: '',
   revision: '1',
-  scopes: [],
+  scopes: '',
   user_fields: null,
   write_fields: null,
   networks: null,
@@ -19,7 +19,7 @@ const ROW = {
 it.each(['10.1.2.3', 'localhost', '10.0.0.0/33'])(
   'an invalid network, such as %j, admits no address and does not affect other keys',
   (network) => {
-    const { networks } = new IssuedKeyReader().read({ ...ROW, networks: [network] });
+    const { networks } = new IssuedKeyReader().read({ ...ROW, networks: network });
     expect(networks.contains('10.1.2.3')).toBe(false);
   },
 );
