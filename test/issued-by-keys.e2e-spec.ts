@@ -250,6 +250,8 @@ describe('a revocation', () => {
 
   it('keeps the issued keys on request, and names them', async () => {
     const { top, issued } = await makeTree();
+    // Neither kept nor named.
+    await revoke(await issueBy(top, { name: 'already revoked' }));
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);
     expect(activeIssuedKeys).toContainEqual({ id: issued[0]?.id, name: 'middle' });

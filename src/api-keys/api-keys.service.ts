@@ -226,7 +226,8 @@ export class ApiKeysService {
       SELECT ${Prisma.raw(ISSUED_KEY_COLUMNS)}, now() AS now FROM api_keys WHERE digest = ${digest}`;
     const cache = new IssuedKeyCache();
     if (row !== undefined) cache.put([new IssuedKeyReader().read(row)]);
-    const state = { now: () => row?.now.getTime() ?? Date.now(), isFresh: () => true };
+    const now = row?.now.getTime() ?? Date.now();
+    const state = { now: () => now, isFresh: () => true };
     const verifier = new KeyVerifier(this.rootKeys, cache, state, this.config);
     const verdict = verifier.verify(apiKey, address);
     return { outcome: verdict.outcome, keyId: keyIdOf(verdict) };
