@@ -41,7 +41,7 @@ export const TOLERATED_SHARE = 0.75;
  */
 export const RECORDED = {
   wrk: [
-    { of: LATCHKEY, to: FASTIFY_PG, recorded: 1.66 },
+    { of: LATCHKEY, to: FASTIFY_PG, recorded: 1.45 },
     { of: LATCHKEY_LEAN, to: FASTIFY_PG, recorded: 1.75 },
     { of: LATCHKEY_LEAN, to: FASTIFY_COALESCED, recorded: 0.78 },
     { of: LATCHKEY_LEAN, to: NODE_HTTP, recorded: 0.4 },

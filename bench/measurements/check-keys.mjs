@@ -53,7 +53,7 @@ function canActivate(key) {
   const reply = { raw, header: () => reply };
   const request = { headers: { 'x-api-key': key }, ip: ADDRESS };
   const http = { getRequest: () => request, getResponse: () => reply };
-  const handler = Reflect.get(InternalUsersController.prototype, 'get');
+  const handler = Reflect.get(InternalUsersController.prototype, 'getUser');
   const context = {
     switchToHttp: () => http,
     getHandler: () => handler,
