@@ -52,7 +52,8 @@ export class StatementRecorder {
 }
 
 /**
- * Parses the messages of a client: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ * Parses the messages of a client:
+ * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 class MessageReader {
   private rest = Buffer.alloc(0);
