@@ -56,6 +56,10 @@ describe('the network check', () => {
     );
   });
 
+  it('does not take an IPv4-compatible address for the IPv4 address', () => {
+    expect(toNetworkSet(['10.0.0.0/8']).contains('::10.1.2.3')).toBe(false);
+  });
+
   it('still parses an address after 10,000 others', () => {
     const networks = toNetworkSet(['10.1.2.3/32']);
     for (let number = 0; number <= 10_000; number++) networks.contains(`address ${number}`);

@@ -116,7 +116,9 @@ function parseAddress(address: string): bigint {
   // `ipaddr.parse` would also accept `10.1` and `0x7f.1`.
   if (isIP(address) === 0) return NOT_AN_ADDRESS;
   const [withoutZone = ''] = address.split('%', 1);
-  return numberOf(ipaddr.parse(withoutZone));
+  // ipaddr.js 2.5 takes `::10.1.2.3` for the IPv4 address 10.1.2.3.
+  const plain = withoutZone.replace(/^::(?=\d+\.)/, '::0:');
+  return numberOf(ipaddr.parse(plain));
 }
 
 function numberOf(address: ipaddr.IPv4 | ipaddr.IPv6): bigint {
