@@ -5,11 +5,11 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
-// The largest multiple of 62 up to 256. With larger bytes, `byte % 62` would favor 8 characters.
+// The largest multiple of 62 up to 256. From 248 on, `byte % 62` would favor 8 characters.
 const UNBIASED_BYTES = 248;
 const HINT_RANDOM_CHARACTERS = 4;
 
-/** Matches issued keys: `lk_<environment>_`, 30 random base62 characters, 6 of checksum. */
+/** Matches issued keys: `lk_<environment>_`, 30 random base62 characters, 6-character checksum. */
 export const API_KEY_PATTERN = /^lk_(live|test|dev)_[0-9A-Za-z]{36}$/;
 
 /** Whether a presented key has the prefix of issued keys, even if the rest is malformed. */
@@ -29,7 +29,7 @@ export function parseApiKey(presented: string): KeyEnvironment | undefined {
   return KEY_ENVIRONMENTS.find((environment) => presented.startsWith(environment, 'lk_'.length));
 }
 
-/** Returns the beginning of a key with 4 of its 30 random characters, for people to recognize. */
+/** Returns the prefix and the first 4 random characters of a key, by which people recognize it. */
 export function hintOf(apiKey: string): string {
   return `${apiKey.slice(0, apiKey.lastIndexOf('_') + 1 + HINT_RANDOM_CHARACTERS)}…`;
 }

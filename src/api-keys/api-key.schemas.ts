@@ -9,12 +9,12 @@ import { SCOPES } from './scopes.js';
 
 const DAY_SECONDS = 86_400;
 
-/** The maximum of `gracePeriodSeconds` and `retireAfterQuietSeconds`. */
+/** The largest permitted value of `gracePeriodSeconds` and of `retireAfterQuietSeconds`. */
 export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The maximum lifetime of a key, together with its successors if issued keys rotate it. */
+/** The maximum lifetime of a key and of its lineage (the successors that issued keys create). */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
@@ -43,7 +43,7 @@ function distinct<Item extends z.ZodType>(item: Item) {
     .meta({ uniqueItems: true });
 }
 
-/** When, from where and by which client a key was last used; up to 5 s old. */
+/** The time, the source and the client of the last use of a key. New uses appear within 5 s. */
 const lastUseSchema = z
   .object({
     at: timestampSchema,
@@ -89,7 +89,7 @@ const apiKeySchema = z
     expiresAt: timestampSchema,
     lineageEndsAt: timestampSchema.meta({
       description:
-        'A successor cannot expire later, unless a root key or the command line rotates the key.',
+        'Latest possible expiry of a successor, unless a root key or the command line creates it.',
     }),
     predecessorId: z.string().nullable(),
     successorId: z.string().nullable(),
@@ -138,7 +138,7 @@ export const revokedApiKeySchema = z
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has acknowledged that it refuses these keys. An instance without an acknowledgement refuses them within 5 s.',
+          'Whether every live instance has acknowledged that it refuses the revoked keys. An instance that has not acknowledged this refuses them within 5 s.',
       }),
       instances: z.int().meta({ description: 'Live instances that acknowledged the revocation.' }),
       silentInstances: z
@@ -173,7 +173,7 @@ export const rootKeysResponseSchema = z
 
 const expirySchema = timestampSchema
   .transform((text) => new Date(text))
-  .refine(isWithinLifetime, `must be in the future, by at most ${MAX_LIFETIME_DAYS} days`)
+  .refine(isWithinLifetime, `must be in the future, at most ${MAX_LIFETIME_DAYS} days from now`)
   .meta({
     type: 'string',
     format: 'date-time',
@@ -187,13 +187,13 @@ export const createApiKeySchema = z
     readFields: distinct(userFieldSchema).optional(),
     writeFields: distinct(writableUserFieldSchema).optional(),
     networks: distinct(networkSchema).optional(),
-    rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'a minute')
+    rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'per minute')
       .optional()
       .meta({ description: 'Requests per minute.' }),
     expiresAt: expirySchema.optional(),
     note: readableText(500).optional(),
   })
-  // The example omits `expiresAt`, because any fixed time would be in the past one day.
+  // The example omits `expiresAt`, because any fixed time will be in the past eventually.
   .meta({ id: 'CreateApiKey', example: { name: 'mcp-server', scopes: ['users:read'] } });
 
 export const rotateApiKeySchema = z
@@ -203,7 +203,7 @@ export const rotateApiKeySchema = z
       .optional()
       .meta({
         description:
-          'Ends the grace period early, once the successor is in use and this key has been idle for this many seconds.',
+          'Ends the grace period early, once the successor is in use and the replaced key has been idle for this many seconds.',
       }),
     expiresAt: expirySchema.optional(),
   })
@@ -214,7 +214,8 @@ export const revokeApiKeySchema = z
   .strictObject({
     reason: readableText(500).optional(),
     keepIssuedKeys: z.boolean().default(false).meta({
-      description: 'Does not revoke the keys that the key issued, directly or through other keys.',
+      description:
+        'Revokes only the key itself, not the keys that it issued, directly or through other keys.',
     }),
   })
   .prefault({})

@@ -78,8 +78,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Creates a key, and resolves when every instance admits it. A repeated idempotency key returns
-   * the same key without its secret.
+   * Creates a key, and resolves when every instance admits it. If an earlier request with the same
+   * idempotency key created a key, returns that key without its secret.
    * @throws ProblemException `GRANT_EXCEEDS_CALLER`, `IDEMPOTENCY_KEY_REUSED`
    */
   async create(
@@ -94,10 +94,10 @@ export class ApiKeysService {
       const request = { callerId: caller.keyId, idempotencyKey, body: input };
       const id = await reserveIdempotencyKey(request, key.id, change);
       if (id === key.id) return this.insert(caller, key, change);
-      // A repeated request changes nothing, but waits again until every instance admits the key.
-      const known = await this.findRow(id, change.prisma);
-      await announceAgain([known], change);
-      return { row: known, secret: null };
+      // A repeated request changes nothing, but waits until every instance admits the existing key.
+      const existing = await this.findRow(id, change.prisma);
+      await announceAgain([existing], change);
+      return { row: existing, secret: null };
     });
     return { apiKey: await this.toResponse(row), secret };
   }
@@ -141,7 +141,7 @@ export class ApiKeysService {
   }
 
   /**
-   * Creates the successor of a key, which stays valid for the grace period.
+   * Creates the successor of a key. The replaced key stays valid for the grace period.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `API_KEY_NOT_ACTIVE`, `API_KEY_ALREADY_ROTATED`,
    * `GRANT_EXCEEDS_CALLER`, `INVALID_REQUEST`
    */
@@ -153,7 +153,7 @@ export class ApiKeysService {
       if (old.successor !== null) throw new ProblemException('API_KEY_ALREADY_ROTATED');
       if (statusOf(old, now) !== 'active') throw new ProblemException('API_KEY_NOT_ACTIVE');
       const issuer = await this.issuerOf(caller, change);
-      // The caller receives the successor's secret, so its own rights must include the key's.
+      // The caller receives the successor's secret, so the caller must have all rights of the key.
       if (issuer !== undefined) checkGrant(issuer, old, this.defaultRateLimit);
       const { name, note, scopes, readFields, writeFields, networks, rateLimit } = old;
       const successor = {
@@ -190,7 +190,7 @@ export class ApiKeysService {
 
   /**
    * Revokes a key and, unless `keepIssuedKeys` is set, the keys that it issued, directly or through
-   * other keys. Waits until every live process refuses them.
+   * other keys. Waits until every live instance refuses the revoked keys.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {
@@ -219,7 +219,7 @@ export class ApiKeysService {
     };
   }
 
-  /** Verifies a key as a server does, but with its current row in the database, not the cache. */
+  /** Verifies a key as a server does, but with the row in the database instead of the cache. */
   async check({ apiKey, address }: CheckApiKey): Promise<CheckedApiKey> {
     const digest = Buffer.from(digestKey(apiKey), 'binary');
     const [row] = await this.prisma.$queryRaw<(IssuedKeyRow & { readonly now: Date })[]>`
@@ -292,8 +292,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Refuses to issue keys for an environment that no running server admits, for example with a
-   * workstation's `.env`. Servers put their environment into their `application_name`.
+   * Refuses to issue keys that no running server admits: the `.env` of a workstation may name
+   * another environment. Servers name their environment in the `application_name` of key sync.
    */
   private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`

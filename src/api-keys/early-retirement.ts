@@ -27,7 +27,7 @@ export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {
     try {
       const retired = await this.changes.run('early-retirement', retireQuietKeys);
       for (const { id } of retired) {
-        this.logger.log(`Ended key ${id} early: its successor is in use`);
+        this.logger.log(`Ended the grace period of key ${id} early: its successor is in use`);
       }
     } catch (error) {
       this.logger.debug(withoutArguments(error));
@@ -45,7 +45,7 @@ async function retireQuietKeys({ prisma, now }: KeyChange): Promise<{ id: string
       WHERE old.revoked_at IS NULL AND old.retires_at > ${now}
         AND greatest(old.rotated_at, (SELECT last_used_at FROM api_key_uses WHERE key_id = old.id))
             < ${now}::timestamptz - old.retire_after_quiet_seconds * interval '1 second'
-      -- All changes lock keys in the order of their ids, so that they do not deadlock.
+      -- All changes lock keys in ascending order of id, which prevents deadlocks.
       ORDER BY old.id FOR UPDATE OF old
     )
     UPDATE api_keys AS old SET retires_at = ${now} FROM quiet WHERE old.id = quiet.id

@@ -7,7 +7,7 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** The rights of a key. An empty list permits everything; a null rate limit means the default. */
+/** The rights of a key. No fields or networks mean all; a null rate limit means the default. */
 export type Grant = Pick<
   ApiKeyRow,
   'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
@@ -19,8 +19,8 @@ interface Excess {
 }
 
 /**
- * Locks the rows of the caller's key and of `ids`; with `includeAdmins`, all keys with `keys:write`
- * too. Then rechecks the caller's key, which may have been revoked during the wait for the locks.
+ * Locks the rows of the caller's key, of `ids` and, with `includeAdmins`, of all keys with
+ * `keys:write`. Then rechecks the caller's key, which may have been revoked while this call waited.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(
@@ -28,7 +28,7 @@ export async function lockKeys(
   { ids, includeAdmins }: { readonly ids: readonly string[]; readonly includeAdmins: boolean },
   { prisma, now }: KeyChange,
 ): Promise<void> {
-  // One statement locks the rows in the order of their ids, so that changes do not deadlock.
+  // All changes lock keys in ascending order of id, which prevents deadlocks.
   const locked = await prisma.$queryRaw<{ id: string; isValid: boolean }[]>`
     SELECT id, revoked_at IS NULL AND least(expires_at, retires_at) > ${now} AS "isValid"
     FROM api_keys
@@ -77,7 +77,9 @@ function excessOf(
 
 function excessRate(held: number, requested: number): Excess[] {
   if (requested <= held) return [];
-  return [{ path: 'rateLimit', message: `the caller may make ${held} requests per minute` }];
+  return [
+    { path: 'rateLimit', message: `the caller may make at most ${held} requests per minute` },
+  ];
 }
 
 /** The expiry of a key and of its lineage: the key and the successors that issued keys create. */
@@ -106,7 +108,8 @@ export function newLifetime(
 
 /**
  * Returns the lifetime of a successor. If a root key or the command line rotates a key that no
- * issued key created, a new lineage begins. Otherwise, the lineages of the key and caller limit it.
+ * issued key created, a new lineage begins. Otherwise, the successor must not outlive the lineage
+ * of the predecessor or that of the caller.
  * @param caller undefined for root keys and the command line.
  * @throws ProblemException `INVALID_REQUEST`
  */

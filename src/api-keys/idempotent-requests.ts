@@ -12,9 +12,10 @@ interface IdempotentRequest {
 }
 
 /**
- * Reserves an `Idempotency-Key` for the creation of `apiKeyId`. Returns that id, or the id of the
- * key that the same request created within the last day. Waits for a concurrent request.
- * @throws ProblemException `IDEMPOTENCY_KEY_REUSED` if a request with another body has reserved it
+ * Reserves an `Idempotency-Key` for the creation of the key `apiKeyId`. Returns `apiKeyId`, or the
+ * id of the key that the same request created within the last day. Waits for concurrent requests
+ * with the same `Idempotency-Key`.
+ * @throws ProblemException `IDEMPOTENCY_KEY_REUSED` if a request with another body reserved it
  */
 export async function reserveIdempotencyKey(
   { callerId, idempotencyKey, body }: IdempotentRequest,

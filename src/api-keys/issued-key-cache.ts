@@ -16,7 +16,7 @@ export interface IssuedKey {
 }
 
 /**
- * All issued keys, also expired and revoked ones, so that verification needs no SQL. `KeySync`
+ * All issued keys, including expired and revoked ones, so that verification needs no SQL. `KeySync`
  * fills the cache.
  */
 @Injectable()
@@ -35,7 +35,7 @@ export class IssuedKeyCache {
   put(keys: Iterable<IssuedKey>): void {
     for (const key of keys) {
       const known = this.keys.get(key.digest)?.revision ?? 0n;
-      // Even with an equal revision: a restored database may have used the number again.
+      // A key with an equal revision may differ too: a restored database may reuse the number.
       this.keys.set(key.digest, key);
       this.revisions += key.revision - known;
     }
@@ -45,13 +45,13 @@ export class IssuedKeyCache {
     return [...this.keys.values()].filter(({ id }) => !ids.has(id));
   }
 
-  /** Removes a key whose row was deleted despite the trigger that forbids it. */
+  /** Removes a key whose row was deleted despite the trigger that forbids deletions. */
   remove({ digest, revision }: IssuedKey): void {
     this.keys.delete(digest);
     this.revisions -= revision;
   }
 
-  /** Differs after each change, because a change gives its key a greater revision. */
+  /** Every change of a key alters the fingerprint, because it gives the key a greater revision. */
   get fingerprint() {
     return { count: this.keys.size, revisions: this.revisions };
   }

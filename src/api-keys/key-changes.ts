@@ -5,13 +5,13 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Leaves time for the change, before the HTTP server closes an idle connection (5.7 s).
+// Short enough that the change ends before the HTTP server closes the idle connection (5.7 s).
 const MAX_WAIT_MS = 1500;
 // Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';
-// Other changes commit within this time. Sessions that block a revocation longer are terminated.
-const PATIENCE_WITH_BLOCKERS_MS = 300;
-// Repeated, because the client of a terminated session may reconnect and lock again.
+// Regular changes commit within this time. Sessions that block a revocation longer are terminated.
+const MAX_BLOCKED_MS = 300;
+// Termination is repeated, because a terminated client may reconnect and lock the rows again.
 const END_BLOCKERS_INTERVAL_MS = 50;
 const REVOCATION_TIMEOUT_MS = 1000;
 
@@ -22,7 +22,7 @@ export interface KeyChange {
   readonly now: Date;
 }
 
-/** Terminates the database sessions that block another session, given by its backend `pid`. */
+/** Terminates the database sessions that block the session with the backend process id `pid`. */
 export interface Blockers {
   end(pid: number): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface Blockers {
 export class KeyChanges {
   private readonly logger = new Logger(KeyChanges.name);
   private readonly changes = new ChangeQueue();
-  /** Revocations have their own queue: locks may hold up the changes in the other one. */
+  /** Revocations have their own queue, because changes in the other queue may wait for locks. */
   private readonly revocations = new ChangeQueue();
 
   constructor(private readonly prisma: PrismaService) {}
@@ -89,7 +89,7 @@ export class KeyChanges {
   ): Promise<Result> {
     const finished = new AbortController();
     const { signal } = finished;
-    const delayMs = Math.max(0, startedAt + PATIENCE_WITH_BLOCKERS_MS - performance.now());
+    const delayMs = Math.max(0, startedAt + MAX_BLOCKED_MS - performance.now());
     const endBlockers = async () => {
       for (let pauseMs = delayMs; ; pauseMs = END_BLOCKERS_INTERVAL_MS) {
         await sleep(pauseMs, undefined, { signal });
@@ -103,7 +103,7 @@ export class KeyChanges {
       return await change();
     } finally {
       finished.abort();
-      // Finish before the connection returns to the pool, where `pid` may run another change.
+      // Wait, because the session of `pid` may run another change once it is back in the pool.
       await ending;
     }
   }
@@ -116,8 +116,8 @@ export class KeyChanges {
 class ChangeQueue {
   private latest: Promise<unknown> = Promise.resolve();
   /**
-   * Consecutive changes that failed because the database was unavailable, and the time of the
-   * latest failure (`performance.now()`).
+   * The number of consecutive changes that failed because the database was unavailable, and the
+   * time of the latest failure (`performance.now()`).
    */
   private failures = 0;
   private failedAt = -Infinity;
@@ -129,7 +129,8 @@ class ChangeQueue {
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const queuedAt = performance.now();
     const result = this.latest.then(() => {
-      // After 2 failures in a row, queued changes fail at once. 1 failure may be a locked row.
+      // After 2 failures in a row, queued changes fail at once. A single failure may be due to a
+      // locked row.
       const hasFailed = this.failures > 1 && this.failedAt > queuedAt;
       if (hasFailed || performance.now() - queuedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');

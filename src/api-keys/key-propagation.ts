@@ -15,22 +15,22 @@ const COLLECT_TIMEOUT_MS = 2000;
 const POLL_INTERVAL_MS = 100;
 
 interface LiveInstances {
-  /** Processes that must acknowledge a change, including those of earlier releases. */
+  /** Instances that must acknowledge a change. Instances of earlier releases need no proof. */
   readonly expected: readonly string[];
-  /** Instances whose proof no root key of this process verifies: their rows may be forged. */
+  /** Instances whose proof matches no root key of this process: their rows may be forged. */
   readonly unproven: readonly string[];
 }
 
 export interface Propagation {
-  /** Live processes that have applied the change. */
+  /** The number of live instances that have applied the change. */
   readonly instances: number;
-  /** Live processes that have not acknowledged in time. */
+  /** The number of live instances that have not acknowledged the change in time. */
   readonly silentInstances: number;
-  /** Milliseconds from the beginning of the change until the last process applied it. */
+  /** Milliseconds from the beginning of the change until the last instance applied it. */
   readonly effectiveAfterMs: number;
 }
 
-/** Makes every process read the keys again and acknowledge them. */
+/** Makes every instance read the keys again and acknowledge their revisions. */
 export async function announceAgain(
   keys: readonly KeyRevision[],
   { prisma }: KeyChange,
@@ -40,7 +40,7 @@ export async function announceAgain(
     SELECT pg_notify(${CHANGES_CHANNEL}, id)::text FROM unnest(${ids}::text[]) AS id`;
 }
 
-/** Runs changes of keys, and waits until every live process has applied them. */
+/** Runs changes of keys, and waits until every live instance has applied them. */
 @Injectable()
 export class KeyPropagation implements OnApplicationShutdown {
   private readonly logger = new Logger(KeyPropagation.name);
@@ -61,9 +61,9 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Runs a change of keys, and waits up to 2 s until every process has acknowledged it.
-   * @param untilEnforced waits 5 s if instances without a proof of a shared root key are alive: by
-   * then, each of them has applied the change or refuses issued keys
+   * Runs a change of keys, and waits up to 2 s until every instance has acknowledged it.
+   * @param untilEnforced whether to wait 5 s if instances without a proof of a shared root key are
+   * alive: by then, each of them has applied the change or refuses issued keys
    * @param makeChange makes the change, and can end sessions that block it
    */
   async propagate<Change extends { readonly rows: readonly KeyRevision[] }>(
@@ -105,8 +105,8 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Reads the processes seen within `STALE_AFTER_MS`. Any other process refuses issued keys, so it
-   * need not acknowledge a change.
+   * Reads the instances with a heartbeat within `STALE_AFTER_MS`. Any other instance refuses issued
+   * keys, so it need not acknowledge a change.
    */
   private async findLiveInstances(client: ListeningClient): Promise<LiveInstances> {
     const rows = await client.query<{ id: string; digest: string | null; proof: string | null }>(
@@ -126,9 +126,9 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Waits until every expected process has acknowledged the revisions. An unproven process may have
-   * other root keys, so its acknowledgements are ignored: it applies the change or refuses issued
-   * keys within `STALE_AFTER_MS`. With `untilEnforced`, this method waits that long for it.
+   * Waits until every expected instance has acknowledged the revisions. The acknowledgements of an
+   * unproven instance cannot be verified, but it applies the change or refuses issued keys within
+   * `STALE_AFTER_MS`. With `untilEnforced`, this method waits that long.
    */
   private async collect(
     client: ListeningClient,
@@ -162,7 +162,7 @@ export class KeyPropagation implements OnApplicationShutdown {
       }
       if (isUncertain) await waitUntil(enforcedAt);
       const live = await this.findLiveInstances(client);
-      // Ignore processes that have started since: they have read the changed keys.
+      // Ignore instances that have started since: they have read the changed keys.
       expected = live.expected.filter((id) => expected.includes(id));
       unproven = live.unproven.filter((id) => unproven.includes(id));
     }

@@ -18,7 +18,7 @@ interface TreeKey extends KeyRevision {
   readonly hasEnded: boolean;
 }
 
-/** `announce`: an earlier request revoked the key, but perhaps not all processes confirmed it. */
+/** `announce`: an earlier request revoked the key, but instances may not have applied this. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */
@@ -33,7 +33,7 @@ interface Step {
  * Takes several transactions if needed: until `isOver`, call `revokeNext`, commit, call `accept`.
  */
 export class KeyRevocation {
-  /** The rows that every process has to acknowledge. */
+  /** The rows that every instance has to acknowledge. */
   readonly rows: KeyRevision[] = [];
   private readonly keys = new Map<string, TreeKey>();
   private position: Position;
@@ -67,8 +67,8 @@ export class KeyRevocation {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revokeNext(change: KeyChange): Promise<Step> {
-    // Locks all rows before the first update locks the audit trail. A creation takes the two locks
-    // in this order; the reverse order would deadlock with it.
+    // Locks all rows before the first update locks the audit trail. The creation of a key takes the
+    // locks in this order too; the reverse order could deadlock with a creation.
     const { keys, position } = await this.lockNext(change);
     const revoked = await this.revoke(this.select('revoke', keys), change);
     const revokedBefore = this.select('announce', keys);
@@ -106,7 +106,10 @@ export class KeyRevocation {
     return { keys, position };
   }
 
-  /** Runs in the first transaction only, which may revoke the caller's own key. */
+  /**
+   * Runs in the first transaction only. If this transaction revokes the caller's own key, the check
+   * of the caller in `lockKeys` would fail in later transactions.
+   */
   private async lockFirst(change: KeyChange): Promise<TreeKey> {
     const { caller, id, input } = this;
     await lockKeys(caller, { ids: [id], includeAdmins: !caller.isRoot }, change);
@@ -153,8 +156,8 @@ async function refuseLastWayIn(
       WHERE NOT ${keepIssuedKeys}
     )
     SELECT bool_or(key = ${id}) AS "isEnded" FROM origin GROUP BY manager`;
-  const isEnded = managers.filter((manager) => manager.isEnded);
-  if (isEnded.length > 0 && isEnded.length === managers.length) {
+  const ended = managers.filter(({ isEnded }) => isEnded);
+  if (ended.length > 0 && ended.length === managers.length) {
     throw new ProblemException('LAST_WAY_IN');
   }
 }
@@ -190,7 +193,7 @@ async function lockPage(
   if (last !== undefined && page.length === PAGE_SIZE) {
     return { keys, position: { ...position, found, last: last.id } };
   }
-  const left = position.issuers.slice(issuers.length);
-  const next = left.length > 0 ? { issuers: left, found } : { issuers: found, found: [] };
+  const remaining = position.issuers.slice(issuers.length);
+  const next = remaining.length > 0 ? { issuers: remaining, found } : { issuers: found, found: [] };
   return { keys, position: { ...next, last: '' } };
 }

@@ -5,7 +5,7 @@ import { KeySync } from './key-sync/key-sync.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
-/** Caches and verifies keys. Only servers import it: key changes wait for each such process. */
+/** Caches and verifies keys. Only servers import this: key changes wait for every key cache. */
 @Module({
   imports: [ApiKeysModule],
   providers: [IssuedKeyCache, KeySync, KeyVerifier, EarlyRetirement],

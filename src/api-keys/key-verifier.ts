@@ -24,7 +24,7 @@ export function keyIdOf(verdict: KeyVerdict): string | null {
   return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
 }
 
-/** Stands for an unknown key, so that its check takes as long as that of an issued key. */
+/** A placeholder for unknown keys, so that their check takes as long as that of an issued key. */
 const UNKNOWN_KEY: IssuedKey = {
   id: '',
   digest: '',
@@ -85,7 +85,7 @@ export class KeyVerifier {
   ): KeyVerdict {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
-    // Read the clock before any refusal: it takes so long that timing would reveal the outcome.
+    // Read the clock for every key: this takes so long that timing would reveal the outcome.
     const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };

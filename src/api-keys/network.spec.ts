@@ -9,7 +9,7 @@ describe('a network', () => {
     ['192.0.2.7', '192.0.2.7/32'],
     ['2001:db8::/32', '2001:db8::/32'],
     ['::1', '::1/128'],
-  ])('may be %s', (given, meant) => {
+  ])('may be %s, which means %s', (given, meant) => {
     expect(networkSchema.parse(given)).toBe(meant);
   });
 
@@ -56,11 +56,11 @@ describe('the network check', () => {
     );
   });
 
-  it('does not take an IPv4-compatible address for the IPv4 address', () => {
+  it('does not treat the IPv4-compatible address ::10.1.2.3 as 10.1.2.3', () => {
     expect(toNetworkSet(['10.0.0.0/8']).contains('::10.1.2.3')).toBe(false);
   });
 
-  it('still parses an address after 10,000 others', () => {
+  it('still recognizes an address after 10,000 others have filled the cache', () => {
     const networks = toNetworkSet(['10.1.2.3/32']);
     for (let number = 0; number <= 10_000; number++) networks.contains(`address ${number}`);
     expect(networks.contains('10.1.2.3')).toBe(true);
@@ -96,7 +96,7 @@ describe('isPartOf', () => {
     ['0.0.0.0/0', '10.0.0.0/8', false],
     ['2001:db8:1::/48', '2001:db8::/32', true],
     ['::ffff:10.0.0.0/128', '10.0.0.0/8', false],
-  ])('compares %s with %s: %s', (inner, outer, expected) => {
+  ])('for %s in %s returns %s', (inner, outer, expected) => {
     expect(isPartOf(inner, ['198.51.100.0/24', outer])).toBe(expected);
   });
 });

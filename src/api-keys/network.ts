@@ -21,11 +21,11 @@ const BEYOND_ALL: AddressRange = { first: 1n << 128n, last: 1n << 128n };
 const MIN_FIRST_STEP = 64;
 
 /**
- * A set of addresses. `contains` takes the same time for every set of up to 127 ranges: timing must
- * not distinguish a stolen key, used from a foreign network, from an unknown one.
+ * A set of addresses. `contains` takes the same time for every set of up to 127 ranges, so that
+ * timing does not reveal whether a refused key exists.
  */
 export class NetworkSet {
-  /** Disjoint and ascending. The first is empty: searches for lower addresses end there. */
+  /** Disjoint and ascending. The first is empty: a search below all other ranges ends there. */
   private readonly ranges: readonly AddressRange[];
   private readonly firstStep: number;
 
@@ -72,7 +72,7 @@ const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
 const NOT_AN_ADDRESS = -1n;
 
-/** Contains every address, and texts that are no address: for keys that may be used anywhere. */
+/** Contains every text, even one that is not an address: for keys without a network limit. */
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 
@@ -85,7 +85,7 @@ export function toNetworkSet(networks: readonly string[]): NetworkSet {
   return new NetworkSet(networks.map(toRange));
 }
 
-/** Whether every address of a network is in one of the others. */
+/** Whether one of `others` contains every address of `network`. */
 export function isPartOf(network: string, others: readonly string[]): boolean {
   const inner = toRange(network);
   return others.some((other) => {
@@ -116,7 +116,7 @@ function parseAddress(address: string): bigint {
   // `ipaddr.parse` would also accept `10.1` and `0x7f.1`.
   if (isIP(address) === 0) return NOT_AN_ADDRESS;
   const [withoutZone = ''] = address.split('%', 1);
-  // ipaddr.js 2.5 takes `::10.1.2.3` for the IPv4 address 10.1.2.3.
+  // ipaddr.js 2.5 parses `::10.1.2.3` as IPv4, but the equal address `::0:10.1.2.3` as IPv6.
   const plain = withoutZone.replace(/^::(?=\d+\.)/, '::0:');
   return numberOf(ipaddr.parse(plain));
 }

@@ -17,14 +17,14 @@ export type Budget = z.infer<typeof budgetSchema>;
 export interface Principal {
   /** Identifies the key in logs; not secret. */
   readonly keyId: string;
-  /** Whether it is a root key, which holds every scope. */
+  /** Whether the key is a root key, which has every scope. */
   readonly isRoot: boolean;
   readonly scopes: readonly Scope[];
   /** The fields of users that the caller may read if it holds `users:read`; undefined for all. */
   readonly readFields: ReadonlySet<UserField> | undefined;
   /** The fields of users that the caller may write if it holds `users:write`; undefined for all. */
   readonly writeFields: ReadonlySet<UserField> | undefined;
-  /** The budgets that each request draws on, the key's own first. Empty for root keys. */
+  /** The budgets against which each request counts, the key's own first. Empty for root keys. */
   readonly budgets: readonly Budget[];
   /** When the key got a successor, in milliseconds since the epoch. */
   readonly deprecatedSince?: number | undefined;
@@ -38,7 +38,7 @@ export interface KeyAdmin extends Principal {
   readonly actingUser?: string | undefined;
 }
 
-/** Returns the actor for the audit trail. A caller cannot forge the id of the key in it. */
+/** Returns the actor for the audit trail. A caller can choose the acting user, but not the key. */
 export function actorOf({ keyId, actingUser }: KeyAdmin): string {
   return actingUser === undefined ? keyId : `${keyId}:${actingUser}`;
 }

@@ -10,7 +10,7 @@ vi.mock('node:crypto', { spy: true });
 const CURRENT = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 const PREVIOUS = '0c8e3b5d7f914a26b1d0e9f8a7c65432';
 
-function ringOfTwo(): RootKeyStore {
+function createStore(): RootKeyStore {
   const environment = parseEnvironment({
     NODE_ENV: 'test',
     DATABASE_URL: 'postgresql://nobody@127.0.0.1/none',
@@ -28,10 +28,10 @@ describe('RootKeyStore.match', () => {
     ['the previous key', PREVIOUS, 1],
     ['an unknown key', 'unknown', undefined],
   ] as const)('compares %s with every root key in constant time', (_case, presented, index) => {
-    const cache = ringOfTwo();
-    const match = cache.match(digestKey(presented));
-    expect(match).toBe(index === undefined ? undefined : cache.all[index]);
+    const store = createStore();
+    const match = store.match(digestKey(presented));
+    expect(match).toBe(index === undefined ? undefined : store.all[index]);
     const compared = vi.mocked(crypto.timingSafeEqual).mock.calls.map(([, digest]) => digest);
-    expect(compared).toEqual(cache.all.map(({ digest }) => digest));
+    expect(compared).toEqual(store.all.map(({ digest }) => digest));
   });
 });

@@ -11,7 +11,7 @@ export interface ActiveRootKey extends RootKey {
 }
 
 /**
- * The valid root keys: `INTERNAL_API_KEY` and its predecessor, or the lines of
+ * The valid root keys: `INTERNAL_API_KEY` and `INTERNAL_API_KEY_PREVIOUS`, or the lines of
  * `INTERNAL_API_KEY_FILE`, which is read again whenever it changes.
  */
 @Injectable()
@@ -47,7 +47,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching?.();
   }
 
-  /** Finds the root key with a digest, in constant time over all root keys. */
+  /** Finds the root key with a digest. The time it takes does not depend on which key matches. */
   match(digest: string): ActiveRootKey | undefined {
     const presented = Buffer.from(digest, 'binary');
     let match: ActiveRootKey | undefined;

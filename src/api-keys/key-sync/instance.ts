@@ -20,7 +20,7 @@ export class Instance {
     readonly keyEnvironment: KeyEnvironment,
   ) {}
 
-  /** The signature that shows others that the row is genuine. Changes with the root keys. */
+  /** Proves to other instances that the row is genuine. Changes with the root keys. */
   get proof(): string {
     return this.authenticator.sign(describeInstance(this.id, this.secretDigest));
   }
@@ -32,7 +32,7 @@ export class Instance {
   }
 }
 
-/** The text that a proof signs. With the digest, a proof cannot be reused for another secret. */
+/** The text that a proof signs. The digest in it makes a proof invalid for any other secret. */
 export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }

@@ -17,7 +17,7 @@ const ROW = {
 };
 
 it.each(['10.1.2.3', 'localhost', '10.0.0.0/33'])(
-  'an invalid network, such as %j, admits no address and does not affect other keys',
+  'a row with the invalid network %j is read without an error, but its key admits no address',
   (network) => {
     const { networks } = new IssuedKeyReader().read({ ...ROW, networks: network });
     expect(networks.contains('10.1.2.3')).toBe(false);
@@ -32,7 +32,7 @@ describe('the budgets of a key', () => {
     expect(read(null)).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it('are those of the row, in its order', () => {
+  it('are those of the row, in the same order', () => {
     const budgets = [{ keyId: 'first', rateLimit: 60 }, { keyId: 'issuer' }];
     expect(read(budgets)).toEqual(budgets);
   });
@@ -41,7 +41,7 @@ describe('the budgets of a key', () => {
     expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it('are the same objects for keys of one issuer', () => {
+  it("contain the same object for an issuer as the budgets of the issuer's other keys", () => {
     const reader = new IssuedKeyReader();
     const [one, two] = ['one', 'two'].map((id) =>
       reader.read({ ...ROW, id, budgets: [{ keyId: id }, { keyId: 'issuer', rateLimit: 3 }] }),

@@ -89,7 +89,7 @@ class Interned<Value> {
   }
 }
 
-// Ignores scopes that this release does not know, which a newer release has written.
+// Ignores scopes that this release does not know: a newer release may have written the row.
 function toScopes(stored: readonly string[]): readonly Scope[] {
   return SCOPES.filter((scope) => stored.includes(scope));
 }

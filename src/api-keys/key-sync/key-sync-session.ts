@@ -32,7 +32,7 @@ export class KeySyncSession {
   private isLoaded = false;
   private isReading = false;
 
-  /** @param onSynced called when the cache has every change committed before `at` (monotonic ms) */
+  /** @param onSynced called when the cache has all changes committed before `at` (monotonic ms) */
   constructor(
     urls: DatabaseUrls,
     private readonly instance: Instance,
@@ -63,8 +63,8 @@ export class KeySyncSession {
   }
 
   /**
-   * Records that this instance is alive, and sends itself a heartbeat, which arrives after every
-   * change committed before it. Returns the database's time in milliseconds since the epoch.
+   * Records that this instance is alive, and sends this session a heartbeat. It arrives after the
+   * notifications of all earlier commits. Returns the database's time (ms since the epoch).
    */
   async sendHeartbeat(): Promise<number> {
     const { id, secret, proof } = this.instance;
@@ -75,7 +75,7 @@ export class KeySyncSession {
     return heartbeatRows.parse(rows)[0].now;
   }
 
-  /** Reads all keys again if the cache differs, because a notification was lost or never sent. */
+  /** Reads all keys again if cache and table differ: a notification may be lost or never sent. */
   async reconcile(): Promise<void> {
     const rows = await this.client.query(
       'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
@@ -85,7 +85,7 @@ export class KeySyncSession {
     if (table.count !== cache.count || table.revisions !== cache.revisions) await this.readAll();
   }
 
-  /** Removes the row of this instance, so that no change waits for it, and closes. */
+  /** Removes the row of this instance, so that no change waits for it. Closes the connection. */
   async leave(): Promise<void> {
     const { id, secret } = this.instance;
     await this.client.query('SELECT remove_instance($1, $2)', [id, secret]).catch(() => undefined);
@@ -131,7 +131,7 @@ export class KeySyncSession {
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // A key that was created during the read may be unseen too, so ask for its row.
+    // An unseen key was deleted earlier, or it was created during the read and has a row.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

@@ -31,13 +31,13 @@ function createKeySync(error: Error): KeySync {
 }
 
 describe('KeySync', () => {
-  it('refuses to start on a transaction pooler', async () => {
+  it('refuses to start behind a transaction pooler', async () => {
     const error = new PooledSessionError('DATABASE_URL');
     await expect(createKeySync(error).onApplicationBootstrap()).rejects.toBe(error);
   });
 
   it.each([
-    ['its cause', new Error('unexpected'), 'unexpected'],
+    ['the cause', new Error('unexpected'), 'unexpected'],
     ['the remedy', Object.assign(new Error('no relation'), { code: '42P01' }), 'migrate deploy'],
   ])('starts without a usable database, and logs %s', async (_, error, logged) => {
     const log = vi.spyOn(Logger.prototype, 'error').mockReturnValue();

@@ -33,9 +33,9 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(KeySync.name);
   private readonly instance: Instance;
   private running: Promise<void> | undefined;
-  /** The send time of the latest heartbeat that has come back. */
+  /** The send time of the latest heartbeat that this process has received. */
   private syncedAt = -Infinity;
-  // The first heartbeat replaces it with the database's clock, before any issued key is admitted.
+  // The first heartbeat adjusts it to the database's clock, before any issued key is admitted.
   private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
@@ -50,7 +50,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     this.instance = new Instance(authenticator, keyEnvironment);
   }
 
-  // Nest listens only afterwards, so requests find the keys, unless the database is unavailable.
+  // Nest opens the port only afterwards, so requests find the keys if the database is available.
   async onApplicationBootstrap(): Promise<void> {
     const session = await this.connect();
     this.running = this.run(session);
@@ -63,14 +63,14 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * The database's time in milliseconds since the epoch, so that a key expires for all processes at
-   * once. Between heartbeats it follows the monotonic clock.
+   * The database's time in milliseconds since the epoch, so that a key expires at the same time for
+   * all processes. Between heartbeats, this time follows the monotonic clock.
    */
   now(): number {
     return performance.now() + this.clockOffset;
   }
 
-  /** Whether the cache has every change that is older than `STALE_AFTER_MS`. */
+  /** Whether the cache has all changes that are older than `STALE_AFTER_MS`. */
   isFresh(): boolean {
     return this.lagMs < STALE_AFTER_MS;
   }
@@ -128,7 +128,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async sendHeartbeat(session: KeySyncSession): Promise<void> {
     const sentAt = performance.now();
-    // Subtracts the send time, so that the clock is fast by the latency: keys never expire late.
+    // With the send time, the clock runs ahead by the latency, so that keys never expire late.
     this.clockOffset = (await session.sendHeartbeat()) - sentAt;
   }
 

@@ -11,7 +11,7 @@ export interface NotificationListener {
   onEnd(): void;
 }
 
-/** A database connection that listens to channels, not through a transaction pooler. */
+/** A database connection that listens to channels. It bypasses any transaction pooler. */
 export class ListeningClient {
   private readonly client: DatabaseClient;
   private latest: Promise<unknown> = Promise.resolve();
@@ -56,7 +56,7 @@ export class ListeningClient {
     return (await result).rows;
   }
 
-  /** Closes without waiting for the server, which may be frozen. */
+  /** Closes the connection without waiting for the server, which may not respond. */
   close(): void {
     if (this.hasEnded) return;
     void this.client.end().catch(() => undefined);

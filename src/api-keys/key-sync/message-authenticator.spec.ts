@@ -26,8 +26,8 @@ describe('a message', () => {
   });
 
   it('is not authentic with the signature of another message', () => {
-    const authentic = authenticator(NEW);
-    expect(authentic.isAuthentic('another', authentic.sign('message'))).toBe(false);
+    const sender = authenticator(NEW);
+    expect(sender.isAuthentic('another', sender.sign('message'))).toBe(false);
   });
 
   it.each(['', ',', 'AAAA', 'a'.repeat(43), `${','.repeat(100)}x`])(
@@ -37,7 +37,7 @@ describe('a message', () => {
     },
   );
 
-  it('has a signature without blanks, which fits into a notification', () => {
+  it('has a signature of one code per root key, without spaces', () => {
     expect(authenticator(NEW, OLD).sign('message')).toMatch(/^[\w-]{43},[\w-]{43}$/);
   });
 });

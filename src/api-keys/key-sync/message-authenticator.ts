@@ -11,7 +11,7 @@ const SEPARATOR = ',';
 
 /**
  * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the
- * root keys (RFC 5869), which the database never sees. A signature has a code for each root
+ * root keys (RFC 5869), which the database never sees. A signature has one code (HMAC) per root
  * key, so that instances can verify each other during a rotation.
  */
 @Injectable()

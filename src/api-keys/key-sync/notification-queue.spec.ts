@@ -23,7 +23,7 @@ describe('changed keys', () => {
 });
 
 describe('a heartbeat', () => {
-  it('is returned only with the batch that has all preceding keys', () => {
+  it('is returned only with the batch that contains the last preceding key', () => {
     const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take().heartbeatSentAt).toBeUndefined();
@@ -36,7 +36,7 @@ describe('a heartbeat', () => {
     expect(queue.take()).toEqual({ ids: [], heartbeatSentAt: expect.any(Number) });
   });
 
-  it('is not returned before a key that changed again while it was read', () => {
+  it('is returned together with a key that changed again after an earlier batch', () => {
     const queue = createQueue('a');
     expect(queue.take().ids).toEqual(['a']);
     queue.addChange('a');
@@ -44,7 +44,7 @@ describe('a heartbeat', () => {
     expect(queue.take()).toEqual({ ids: ['a'], heartbeatSentAt: expect.any(Number) });
   });
 
-  it('is accepted once, with the time when it was sent', () => {
+  it('is accepted only once, and returned as the time when it was sent', () => {
     const queue = createQueue();
     const before = performance.now();
     const nonce = queue.createHeartbeat();
@@ -57,7 +57,7 @@ describe('a heartbeat', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('is the latest of its batch', () => {
+  it('is returned only if it is the latest in its batch', () => {
     const queue = createQueue();
     queue.addHeartbeat(queue.createHeartbeat());
     const later = performance.now();
@@ -72,7 +72,7 @@ describe('a heartbeat', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('is forgotten when 32 later heartbeats have not returned either', () => {
+  it('is dropped when 32 later heartbeats have been sent and none has arrived', () => {
     const queue = createQueue();
     const [oldest = '', ...later] = Array.from({ length: 33 }, () => queue.createHeartbeat());
     queue.addHeartbeat(oldest);

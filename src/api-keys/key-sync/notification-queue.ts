@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 const MAX_ITEMS_AT_ONCE = 1000;
-// Not reached at 2 heartbeats per second: an unresponsive connection is closed sooner.
+// Never reached at 2 heartbeats per second: an unresponsive connection is closed sooner.
 const MAX_HEARTBEATS_IN_FLIGHT = 32;
 
 /** The ids of changed keys, and the send time of the latest heartbeat in the batch. */
@@ -45,7 +45,7 @@ export class NotificationQueue {
     this.items.push(sentAt);
   }
 
-  /** Removes the oldest notifications. Read their keys before relying on their heartbeat. */
+  /** Removes and returns the oldest notifications. Read the keys before trusting the heartbeat. */
   take(): Batch {
     const items = this.items.splice(0, MAX_ITEMS_AT_ONCE);
     return {
