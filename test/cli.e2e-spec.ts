@@ -183,7 +183,7 @@ describe('an invalid option', () => {
     expect(outcome.stderr.trim().split('\n')).toEqual([
       '--name must be given',
       expect.stringMatching(/^--scopes must be one of users:read, .* \(users:all\)$/),
-      '--rate-limit must be at least 1 a minute',
+      '--rate-limit must be at least 1 per minute',
       '--expires-in-days must be a whole number from 1 to 366',
     ]);
   });

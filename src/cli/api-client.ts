@@ -10,7 +10,7 @@ interface ApiRequest {
 
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
-  /** By problem code, the next step for a user of this transport. */
+  /** The next step for a user of this transport, by problem code. */
   readonly remedies: Readonly<Record<string, string>>;
   send(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }>;
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** Names in messages for the request fields that are set by an argument or by another option. */
+/** The names in messages of the request fields that have no option of the same name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',
@@ -35,13 +35,13 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   API_KEY_NOT_FOUND: 'keys list --all shows all ids.',
-  API_KEY_ALREADY_ROTATED: 'keys show KEY_ID names its successor: rotate that key.',
+  API_KEY_ALREADY_ROTATED: 'Rotate the successor instead. To find its id, run keys show KEY_ID.',
   API_KEY_NOT_ACTIVE: 'Issue a new key with keys create.',
   RATE_LIMITED: 'Wait a minute, then repeat the command.',
   INTERNAL_ERROR: 'Look for the request in the log of the server.',
 };
 
-/** Calls the API. Every method throws a CommandFailure with the next step if a request fails. */
+/** Calls the API. If a request fails, throws a `CommandFailure` that names the next step. */
 export class ApiClient {
   private transport: Transport | undefined;
 
@@ -94,12 +94,12 @@ function explain(json: unknown, status: number, remedies: Transport['remedies'])
     return new CommandFailure(`The response (status ${status}) is not from Latchkey: check --url.`);
   }
   const { code, detail, requiredScope, errors } = problem;
-  const places = errors.map(({ path, message }) => nameFlag(path, message));
-  if (code === 'INVALID_REQUEST') return wrongUsage(...places);
+  const messages = errors.map(({ path, message }) => nameFlag(path, message));
+  if (code === 'INVALID_REQUEST') return wrongUsage(...messages);
   const scope = requiredScope && `Use a key with the scope ${requiredScope}.`;
   const step = remedies[code] ?? scope ?? NEXT_STEPS[code] ?? [];
   return new CommandFailure(
-    [`${detail}.`, ...places].concat(step).join('\n'),
+    [`${detail}.`, ...messages].concat(step).join('\n'),
     status === 404 ? EXIT_CODES.notFound : EXIT_CODES.failed,
   );
 }
@@ -108,8 +108,8 @@ function explain(json: unknown, status: number, remedies: Transport['remedies'])
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
   const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const place = OTHER_NAMES[field] ?? `--${option}`;
-  return message.startsWith('must ') ? `${place} ${message}` : `${place}: ${message}`;
+  const name = OTHER_NAMES[field] ?? `--${option}`;
+  return message.startsWith('must ') ? `${name} ${message}` : `${name}: ${message}`;
 }
 
 function parseJson(text: string): unknown {

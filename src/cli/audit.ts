@@ -42,7 +42,7 @@ export function addAuditCommands(program: Command, api: ApiClient): void {
   audit
     .command('list')
     .description('list events, oldest first; times are in UTC')
-    .option('--subject <id>', 'only events about one key, or one user as user:<id>')
+    .option('--subject <id>', 'only events about a key (its id) or about a user (user:<id>)')
     .option('--actor <id>', 'only events by one key or operator, such as cli:alice')
     .option('--json', 'print JSON for scripts, one event per line')
     .addHelpText('after', '\nExample:\n  latchkey audit list --subject user:12345')
@@ -59,7 +59,7 @@ async function verify(api: ApiClient, { head, json }: Options): Promise<void> {
   if (report.faults.length === 0 && report.inconsistentKeys.length === 0) return;
   throw new CommandFailure(
     'The audit trail or a key was changed outside Latchkey: compare the database with a backup.',
-    EXIT_CODES.notGood,
+    EXIT_CODES.rejected,
   );
 }
 
@@ -81,7 +81,7 @@ function describe({ events, head, faults, inconsistentKeys }: AuditReport): stri
   ].join('\n');
 }
 
-/** Renders an event on three lines, because two ids do not fit on one. */
+/** Renders an event on three lines, because two ids do not fit on one line. */
 function renderEvent(event: AuditEventResponse): string {
   const { sequence, at, action, actor, actorName, subject, subjectName } = event;
   const time = at.slice(0, 19).replace('T', ' ');

@@ -3,7 +3,7 @@ export const EXIT_CODES = {
   usage: 2,
   notFound: 3,
   unconfirmed: 4,
-  notGood: 5,
+  rejected: 5,
 } as const;
 
 export const EXIT_CODE_HELP = `
@@ -13,7 +13,7 @@ Exit codes:
   ${EXIT_CODES.usage}  wrong usage: an option is missing or not valid
   ${EXIT_CODES.notFound}  no key has this id
   ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running instance
-  ${EXIT_CODES.notGood}  keys verify: the key is not accepted; audit verify: the trail was changed`;
+  ${EXIT_CODES.rejected}  keys verify: the key is not accepted; audit verify: the trail was changed`;
 
 /** Thrown to end the command with a message on stderr and an exit code. */
 export class CommandFailure extends Error {

@@ -7,11 +7,11 @@ const KEY_VARIABLE = 'LATCHKEY_API_KEY';
 const TIMEOUT_MS = 60_000;
 
 const REMEDIES = {
-  INVALID_API_KEY: `Check the key in --key-file or ${KEY_VARIABLE}: it may be expired or revoked, or may not be used from this host.`,
+  INVALID_API_KEY: `Check the key in --key-file or ${KEY_VARIABLE}: it may be expired, revoked, or not permitted from this host.`,
   DATABASE_UNAVAILABLE: 'Check the database of the server, then repeat the command.',
 };
 
-/** Sends requests to a running server with an API key, which must hold the required scopes. */
+/** Sends requests to a running server with an API key, which must have the required scopes. */
 export async function openHttpTransport(
   url: string,
   keyFile: string | undefined,
@@ -40,7 +40,7 @@ export async function openHttpTransport(
         return { status: response.status, text: await response.text() };
       } catch (error) {
         throw new CommandFailure(
-          `No response from ${base} (${reasonOf(error)}): check --url, and that the server is running.`,
+          `No response from ${base} (${reasonOf(error)}): check --url, and whether the server is running.`,
         );
       }
     },
@@ -60,7 +60,9 @@ function parseBase(text: string): string {
 async function readKey(file: string | undefined): Promise<string> {
   const key = file === undefined ? process.env[KEY_VARIABLE] : await readKeyFile(file);
   if (key === undefined || key.trim() === '') {
-    throw wrongUsage(`--url needs a key: name its file with --key-file, or set ${KEY_VARIABLE}.`);
+    throw wrongUsage(
+      `--url needs an API key: pass a file with --key-file, or set ${KEY_VARIABLE}.`,
+    );
   }
   if (!/^[\x21-\x7e]+$/.test(key.trim())) {
     throw wrongUsage('The key must be one line of visible ASCII characters.');

@@ -9,15 +9,15 @@ import { OperatorModule } from './operator.module.js';
 
 const REMEDIES = {
   SCHEMA_OUTDATED:
-    'Run npx prisma migrate deploy, or in production node deploy/database/migrate.mjs.',
+    'Run npx prisma migrate deploy (in production: node deploy/database/migrate.mjs).',
   DATABASE_UNAVAILABLE:
     'The database cannot be reached, or takes too long: check DATABASE_URL. With --url, no database is needed.',
 };
 
 /**
  * Handles requests in this process, directly on the database and without a port. The operator may
- * do everything, because the password of the database permits it anyway. Revocations do not wait
- * for this process, which admits no requests with keys.
+ * do everything, because the database password permits everything anyway. Revocations do not wait
+ * for this process, because it admits no requests with keys.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(

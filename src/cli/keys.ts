@@ -26,7 +26,7 @@ import { MAX_DAYS, rootKeyParametersSchema, usageResponseSchema } from '../usage
 import { USER_FIELDS, WRITABLE_USER_FIELDS } from '../users/user.schemas.js';
 import { type ApiClient, nameFlag } from './api-client.js';
 import { CommandFailure, EXIT_CODES, wrongUsage } from './failure.js';
-import { print, printResponse, readSecret, refuseToLoseSecret, renderTable } from './terminal.js';
+import { print, printResponse, readSecret, refuseToLeakSecret, renderTable } from './terminal.js';
 import { renderUsage } from './usage-report.js';
 
 const KEYS = '/api/internal/api-keys';
@@ -36,7 +36,7 @@ const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-// Leaves other texts to the request schema, which rejects them: `Number('')` would be 0.
+// Returns other texts unchanged, so that the request schema rejects them: `Number('')` would be 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
 /** A number, or the given text if it is not a whole number. */
@@ -173,7 +173,7 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     .option(...reveal)
     .addHelpText('after', '\nExample:\n  latchkey keys generate --reveal > root-key')
     .action((options: Options) => {
-      refuseToLoseSecret(options.reveal);
+      refuseToLeakSecret(options.reveal);
       print(randomBytes(32).toString('hex'));
     });
 }
@@ -182,7 +182,7 @@ async function create(api: ApiClient, options: Options): Promise<void> {
   const { expiresInDays, json, reveal, ...input } = options;
   const body = { ...input, expiresAt: expiryIn(expiresInDays) };
   checkInput(createApiKeySchema, body);
-  refuseToLoseSecret(reveal);
+  refuseToLeakSecret(reveal);
   const created = await api.post(KEYS, body, createdApiKeySchema);
   printResponse(
     json,
@@ -253,7 +253,7 @@ async function rotate(api: ApiClient, id: string, options: Options): Promise<voi
   const expiresAt = expiryIn(expiresInDays);
   const body = { gracePeriodSeconds: graceSeconds, retireAfterQuietSeconds, expiresAt };
   checkInput(rotateApiKeySchema, body);
-  refuseToLoseSecret(reveal);
+  refuseToLeakSecret(reveal);
   const rotated = await api.post(`${pathOf(id)}/rotate`, body, rotatedApiKeySchema);
   printResponse(
     json,
@@ -282,8 +282,8 @@ async function revoke(api: ApiClient, id: string, options: Options): Promise<voi
   );
   if (confirmed) return;
   throw new CommandFailure(
-    `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed it.
-They will refuse the key within 5 s; repeat the command to get their confirmation.`,
+    `Revoked, but ${silentInstances} of ${instances + silentInstances} processes have not confirmed the revocation.
+These processes will refuse the key within 5 s. Repeat the command to wait for their confirmation.`,
     EXIT_CODES.unconfirmed,
   );
 }
@@ -297,7 +297,7 @@ async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
   }
   if (isAdmitted) return;
   const of = keyId === null ? '' : ` (${keyId})`;
-  throw new CommandFailure(`The key is not accepted: ${outcome}${of}.`, EXIT_CODES.notGood);
+  throw new CommandFailure(`The key is not accepted: ${outcome}${of}.`, EXIT_CODES.rejected);
 }
 
 /** Rejects options that the server would reject. Reports missing options before invalid ones. */
@@ -315,7 +315,7 @@ function checkInput(schema: z.ZodType, body: Readonly<Record<string, unknown>>):
   throw wrongUsage(...byImportance.map(({ line }) => line));
 }
 
-/** Returns the time of expiry. The schema rejects the text that is returned for invalid input. */
+/** Returns the time of expiry. For invalid input, returns a text that the schema rejects. */
 function expiryIn(days: Quantity | undefined): string | undefined {
   if (days === undefined) return undefined;
   if (typeof days === 'string' || days < 1 || days > MAX_LIFETIME_DAYS) return String(days);
@@ -342,7 +342,7 @@ function fromNow(time: string): string {
   return ms < 0 ? `${text} ago` : `in ${text}`;
 }
 
-/** Without the scope, a key can use no field, even if it is not restricted to some. */
+/** Lists the fields that a key can use. Without the scope, a key can use no fields. */
 function fieldsOf({ scopes }: ApiKey, scope: ApiKey['scopes'][number], fields: string[] | null) {
   if (!scopes.includes(scope)) return 'none';
   return fields?.join(', ') ?? 'all';
@@ -359,7 +359,7 @@ function describeKey(apiKey: ApiKey): string {
     'reads fields': fieldsOf(apiKey, 'users:read', apiKey.readFields),
     'writes fields': fieldsOf(apiKey, 'users:write', apiKey.writeFields),
     networks: apiKey.networks.join(', ') || 'any',
-    'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} a minute`,
+    'rate limit': apiKey.rateLimit === null ? 'default' : `${apiKey.rateLimit} per minute`,
     note: apiKey.note,
     created: `${apiKey.createdAt} by ${apiKey.createdBy}`,
     expires: apiKey.expiresAt,

@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Defines every command and option. Close the client afterwards. */
+/** Defines every command and option. Close `api` after running a command. */
 export function createProgram(): { readonly program: Command; readonly api: ApiClient } {
   const program = new Command('latchkey')
     .description(

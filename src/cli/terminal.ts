@@ -74,8 +74,8 @@ export async function readSecret(prompt: string): Promise<string> {
   }
 }
 
-/** Call it before creating a secret. Throws if stdout may be a log or file, which would leak it. */
-export function refuseToLoseSecret(reveal: true | undefined): void {
+/** Throws if stdout may be a log or a file, which would leak a secret. Call before creating one. */
+export function refuseToLeakSecret(reveal: true | undefined): void {
   if (reveal || process.stdout.isTTY) return;
   throw new CommandFailure(
     'stdout is not a terminal: add --reveal to print the secret anyway.',
@@ -83,7 +83,7 @@ export function refuseToLoseSecret(reveal: true | undefined): void {
   );
 }
 
-/** `2026-11-30 12:53`, in UTC. */
+/** Formats an ISO 8601 time in UTC as `2026-11-30 12:53`. */
 export function formatTime(time: string): string {
   return time.slice(0, 16).replace('T', ' ');
 }

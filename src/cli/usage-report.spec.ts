@@ -15,8 +15,8 @@ const USAGE = {
   ],
 };
 
-describe('a report of usage', () => {
-  it('has the name of the key, a bar for each hour with requests, and the routes', () => {
+describe('the usage report of a key', () => {
+  it('contains the name of the key, a bar for each hour with requests, and the routes', () => {
     expect(renderUsage(USAGE, 'mailer', 80)).toBe(
       `mailer  k1
 2,044 requests from 2026-11-25 10:00 to 2026-11-25 12:30 UTC
@@ -32,7 +32,7 @@ GET /api/internal/users/:id  rate-limited  43`,
     );
   });
 
-  it('has no chart without requests', () => {
+  it('contains no chart if the key made no requests', () => {
     expect(renderUsage({ ...USAGE, requests: 0, hours: [] }, null, 80)).toBe(
       'k1\n0 requests from 2026-11-25 10:00 to 2026-11-25 12:30 UTC',
     );

@@ -77,7 +77,7 @@ describe('a database whose schema is missing', () => {
     const listed = await run(['dist/cli.js', 'keys', 'list'], { DATABASE_URL: database.url });
     expect(listed.code).toBe(1);
     expect(listed.output).toMatch(
-      /^The database schema is missing or older than this version\.\nRun npx prisma migrate deploy, .*\n$/,
+      /^The database schema is missing or older than this version\.\nRun npx prisma migrate deploy \(in production: .*\n$/,
     );
   });
 });
