@@ -13,9 +13,7 @@ import { PrismaModule } from './prisma/prisma.module.js';
 import { RequestEventsModule } from './requests/request-events.js';
 import { UsageRecordingModule } from './usage/usage-recording.module.js';
 
-/**
- * The root module. Importing it throws an `EnvironmentError` that lists every invalid variable.
- */
+/** The root module. Importing it throws an `EnvironmentError` if the environment is invalid. */
 @Module({
   imports: [
     ConfigModule,

@@ -15,14 +15,14 @@ import { NestLogger } from '@latchkey/logging/nest-logger';
 import { RequestEvents } from './requests/request-events.js';
 
 export const APP_OPTIONS = {
-  // Nest's default parsers also accept forms. `createFastifyAdapter` adds one for JSON only.
+  // Nest's default parsers also accept forms. `createFastifyAdapter` adds a parser for JSON only.
   bodyParser: false,
   // Nest would abort the process after an error; instead, `main.ts` explains the error and exits.
   abortOnError: false,
 } as const;
 
 const HEALTH = /^\/api\/health(?:[/?]|$)/;
-// Requests that a client may send on a connection before it receives the first response.
+// The number of requests that a client may send on a connection before the first response.
 const MAX_PIPELINED = 16;
 
 export async function createApp(environment: Environment): Promise<NestFastifyApplication> {

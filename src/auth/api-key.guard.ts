@@ -11,7 +11,7 @@ import { accessOf } from './closed-by-default.guard.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller; null on routes without a key, and until the key has been checked. */
+    /** The caller; null on routes that require no key, and until the key has been checked. */
     principal: Principal | null;
   }
 }
@@ -20,7 +20,7 @@ declare module 'fastify' {
 export type KeyedRequest = FastifyRequest & { readonly principal: Principal };
 
 /**
- * Admits a request whose `X-API-Key` is valid and holds the declared scope, and sets
+ * Admits a request whose `X-API-Key` is valid and has the declared scope, and sets
  * `request.principal`. Refuses an invalid key with 401, a key without the scope with 403, a key
  * over a limit with 429, and an issued key with 503 while the key cache is out of date.
  */
@@ -34,7 +34,7 @@ export class ApiKeyGuard implements CanActivate {
     private readonly failures: WrongKeyLimit,
   ) {}
 
-  // Returns a promise only if it waits for Redis: a promise costs more than the check of a key.
+  // Returns a promise only if it waits for Redis: a promise takes longer than the check of a key.
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();

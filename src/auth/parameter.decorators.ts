@@ -15,7 +15,7 @@ export const UserId = createParamDecorator(
 );
 
 /**
- * Creates a parameter decorator that reads an optional header, and adds it to the OpenAPI document.
+ * Creates a parameter decorator that reads an optional header and documents the header in OpenAPI.
  * @throws ProblemException `INVALID_REQUEST` if the schema rejects the header
  */
 export function optionalHeader(name: string, schema: z.ZodType<string>, description: string) {
@@ -42,7 +42,7 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
 export const ActingUser = optionalHeader(
   'X-Acting-User',
   actingUserSchema,
-  'The user or operator that the caller acts for, for the audit trail. It is the caller’s claim and is not verified.',
+  'The user or operator on whose behalf the caller acts. The audit trail records this name, which the server cannot verify.',
 );
 
 function requestOf(context: ExecutionContext): FastifyRequest {

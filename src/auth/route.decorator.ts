@@ -18,14 +18,14 @@ interface RouteOptions {
   readonly unavailable?: z.ZodType;
   /** Replaces the default status of a response with a body: 201 for POST, otherwise 200. */
   readonly status?: number;
-  /** Errors specific to this route. Those of access, limits and validation need no declaration. */
+  /** Errors specific to this route. Errors of access, limits and validation need no declaration. */
   readonly problems?: readonly ProblemCode[];
 }
 
 /**
  * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is
  * the operation id; its parameters are documented by their own schemas.
- * @param access the scope that a key must hold, `user` for the access token of a user, or `public`.
+ * @param access the scope that a key must have, `user` for the access token of a user, or `public`.
  */
 export function Route(
   method: keyof typeof METHODS,

@@ -9,7 +9,7 @@ class BrokenVerifier extends AccessTokenVerifier {
   }
 }
 
-it('UserGuard passes on unexpected errors instead of refusing the token', async () => {
+it('UserGuard rethrows an unexpected error instead of refusing the token', async () => {
   const guard = new UserGuard(new BrokenVerifier({ keys: 'none', issuer: '', audience: '' }));
   const context = new ExecutionContextHost([{ headers: {} }]);
   await expect(guard.canActivate(context)).rejects.toThrow(TypeError);

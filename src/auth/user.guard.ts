@@ -5,7 +5,7 @@ import { ProblemException } from '../problems/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The user id in the verified access token; null on routes without one. */
+    /** The user id in the verified access token; null on routes without a token. */
     userId: string | null;
   }
 }

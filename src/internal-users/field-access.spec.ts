@@ -11,7 +11,7 @@ const CALLER: Principal = {
   budgets: [],
 };
 
-it('shows no accounts of a user who was deleted after the page was read', () => {
+it('visiblePageJson returns an empty account list for a user that is not in `accounts`', () => {
   const page = { users: [{ id: 'ada', json: '{"id":"ada"}' }], nextCursor: null };
   expect(JSON.parse(visiblePageJson(CALLER, page, new Map()))).toEqual({
     users: [{ id: 'ada' }],

@@ -82,7 +82,7 @@ export class InternalUsersController {
     problems: ['USER_NOT_FOUND'],
   })
   @ApiParameters(userParametersSchema, getUserQuerySchema)
-  // Without parameter decorators, because their pipes take a tenth of the time of a request.
+  // Reads the parameters itself: the pipes of decorators would take a tenth of a request's time.
   async getUser(@Req() { principal: caller, params, query }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
     const { include } = validated(getUserQuerySchema, query);
@@ -101,7 +101,7 @@ export class InternalUsersController {
     status: 200,
     summary: 'Search users',
     description:
-      'Returns a page of the users with this email or phone number. The key must be allowed to read the field.',
+      'Returns a page of the users with this email or phone number. The key must be allowed to read this field.',
     response: userPageSchema,
     problems: ['FIELD_NOT_ALLOWED'],
   })

@@ -6,7 +6,7 @@ import { BatchLoader } from './batch-loader.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
-// One row per user, so that a user without accounts differs from one that does not exist.
+// Returns one row per user, so that a user without accounts differs from a missing user.
 const FIND_ACCOUNTS = {
   name: 'find-accounts',
   text: `

@@ -7,8 +7,8 @@ interface Waiting<Value> {
 }
 
 /**
- * Batches the look-ups of one event-loop tick into one query. Nothing is cached: a look-up that
- * begins after a write was committed joins a query that begins later, so it sees the write.
+ * Batches the look-ups of one event-loop tick into one query. Nothing is cached: the query starts
+ * after its look-ups, so a look-up sees every write that was committed before the look-up began.
  */
 export class BatchLoader<Value> {
   private readonly observers: ((size: number) => void)[] = [];

@@ -22,7 +22,7 @@ const MAX_KNOWN_ARRAYS = 1000;
 const knownArrays = new Map<string, string>();
 
 /**
- * Converts a `text[]`, such as `{read,transact}`, to JSON. Only other programs write NULL; it
+ * Converts a `text[]`, such as `{read,transact}`, to JSON. NULL, which only other programs write,
  * becomes `[]`.
  */
 export function arrayToJson(array: ColumnText): string {

@@ -25,16 +25,16 @@ export const userIdSchema = z
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'Id of the user.', example: '12345' });
 
-// `/users/search` is a route of its own, so a user with this id could not be read.
+// `/users/search` is a route of its own, so a user with the id `search` could not be read.
 const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
 
-// Stored in lower case, so that two users cannot have emails that differ only by case.
+// Emails are stored in lower case, so that no two users have emails that differ only by case.
 export const emailSchema = z
   .string()
   .trim()
   .max(254)
   .pipe(z.email('must be an email address'))
-  // Not before the check, because some non-ASCII letters have an ASCII lower case.
+  // Only after the check, because lowercasing turns some non-ASCII letters into ASCII letters.
   .transform((email) => email.toLowerCase())
   .meta({ format: 'email', example: 'user@example.com' });
 
@@ -58,14 +58,14 @@ const nameSchema = readableText(200).meta({ example: 'John Doe' });
 const rolesSchema = labelsSchema.meta({ uniqueItems: true, example: ['customer'] });
 const permissionsSchema = labelsSchema.meta({ uniqueItems: true, example: ['read', 'transact'] });
 
-const pastTimeSchema = timestampSchema.refine(
+const timeSince1970Schema = timestampSchema.refine(
   (text) => Date.parse(text) >= 0,
   'must not be before 1970',
 );
 
 /**
- * The fields of a user, in the order of responses. Derived from this table: the SQL of look-ups and
- * writes, the JSON and the schemas of requests and responses, the field lists of keys, OpenAPI.
+ * The fields of a user, in the order of responses. The source of the SQL of look-ups and writes, of
+ * the JSON and the schemas of requests and responses, of the field lists of keys, and of OpenAPI.
  */
 export const USER_FIELD_TABLE = {
   id: {
@@ -119,21 +119,21 @@ export const USER_FIELD_TABLE = {
   lastLoginAt: {
     toJson: timeToJson,
     response: timestampSchema.nullable(),
-    update: pastTimeSchema.nullable(),
+    update: timeSince1970Schema.nullable(),
     example: '2025-01-15T10:30:00.000Z',
   },
 } satisfies Record<string, UserFieldDefinition>;
 
 type Table = typeof USER_FIELD_TABLE;
 
-/** The fields that have an attribute, with its value. */
+/** Maps each field that has `Attribute` to the type of this attribute. */
 type FieldsWith<Attribute extends keyof UserFieldDefinition> = {
   [
     Name in keyof Table as Attribute extends keyof Table[Name] ? Name : never
   ]: Attribute extends keyof Table[Name] ? Table[Name][Attribute] : never;
 };
 
-/** Returns the fields that have an attribute, with its values: `{ email: emailSchema, … }`. */
+/** Maps each field that has the attribute to its value: `{ email: emailSchema, … }`. */
 export function fieldsWith<Attribute extends keyof UserFieldDefinition>(
   attribute: Attribute,
 ): FieldsWith<Attribute>;

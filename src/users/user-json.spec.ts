@@ -10,7 +10,7 @@ const time = fc.date({
   noInvalidDate: true,
 });
 
-/** As PostgreSQL writes an array: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+// Writes an array as PostgreSQL does: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
 function writeArray(elements: readonly string[]): string {
   const written = elements.map((element) =>
     /^[a-z0-9:_-]+$/.test(element) ? element : `"${element.replaceAll(/["\\]/g, '\\$&')}"`,
@@ -18,14 +18,15 @@ function writeArray(elements: readonly string[]): string {
   return `{${written.join(',')}}`;
 }
 
-/** As PostgreSQL writes a time: without zeros at the end of the fraction. */
+/** Writes a time as PostgreSQL does: without trailing zeros in the fraction. */
 function writeTime(at: Date): string {
   const [date = '', clock = ''] = at.toISOString().split('T');
   const fraction = String(at.getUTCMilliseconds()).padStart(3, '0').replace(/0+$/, '');
   return `${date} ${clock.slice(0, 8)}${fraction === '' ? '' : `.${fraction}`}+00`;
 }
 
-function columns(fields: Partial<Record<number, string | null>> = {}): UserRow {
+/** Creates a row. `overrides` maps the indices of columns to other values. */
+function createRow(overrides: Partial<Record<number, string | null>> = {}): UserRow {
   const row: UserRow = [
     '12345',
     'user@example.com',
@@ -36,12 +37,12 @@ function columns(fields: Partial<Record<number, string | null>> = {}): UserRow {
     '2025-01-01 00:00:00+00',
     '2025-01-15 10:30:00.5+00',
   ];
-  return Object.assign(row, fields);
+  return Object.assign(row, overrides);
 }
 
 describe('the JSON of a user', () => {
   it('equals the output of JSON.stringify', () => {
-    const json = toUserJson(columns());
+    const json = toUserJson(createRow());
     expect(json).toBe(JSON.stringify(JSON.parse(json)));
     expect(JSON.parse(json)).toMatchObject({
       id: '12345',
@@ -55,8 +56,8 @@ describe('the JSON of a user', () => {
     });
   });
 
-  it('has null for absent values, and empty arrays for null arrays', () => {
-    const row = columns({ 3: null, 4: '{}', 5: null, 7: null });
+  it('contains null for null columns, but an empty array for a null array', () => {
+    const row = createRow({ 3: null, 4: '{}', 5: null, 7: null });
     expect(JSON.parse(toUserJson(row))).toMatchObject({
       phone: null,
       roles: [],
@@ -68,25 +69,25 @@ describe('the JSON of a user', () => {
   it('preserves every id, email, name and phone', () => {
     fc.assert(
       fc.property(text, text, text, text, (id, email, name, phone) => {
-        const json = toUserJson(columns({ 0: id, 1: email, 2: name, 3: phone }));
+        const json = toUserJson(createRow({ 0: id, 1: email, 2: name, 3: phone }));
         expect(JSON.parse(json)).toMatchObject({ id, email, name, phone });
       }),
     );
   });
 
-  it('has the same members for any values of a view', () => {
-    const members = Object.keys(JSON.parse(toUserJson(columns())));
+  it('has the same members if a column contains arbitrary text', () => {
+    const members = Object.keys(JSON.parse(toUserJson(createRow())));
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 7 }), text, (column, value) => {
         for (const injected of [value, `2025-01-01 00:${value}`, `","x":"${value}`]) {
-          const user: object = JSON.parse(toUserJson(columns({ [column]: injected })));
+          const user: object = JSON.parse(toUserJson(createRow({ [column]: injected })));
           expect(Object.keys(user)).toEqual(members);
         }
       }),
     );
   });
 
-  it('preserves every array, plain or quoted', () => {
+  it('preserves arrays with plain and with quoted elements', () => {
     const arrays = fc.array(
       fc.oneof(
         label,
@@ -95,7 +96,7 @@ describe('the JSON of a user', () => {
     );
     fc.assert(
       fc.property(arrays, (roles) => {
-        expect(JSON.parse(toUserJson(columns({ 4: writeArray(roles) }))).roles).toEqual(roles);
+        expect(JSON.parse(toUserJson(createRow({ 4: writeArray(roles) }))).roles).toEqual(roles);
       }),
     );
   });
@@ -103,16 +104,18 @@ describe('the JSON of a user', () => {
   it('preserves every time to the millisecond', () => {
     fc.assert(
       fc.property(time, (at) => {
-        const { createdAt } = JSON.parse(toUserJson(columns({ 6: writeTime(at) })));
+        const { createdAt } = JSON.parse(toUserJson(createRow({ 6: writeTime(at) })));
         expect(createdAt).toBe(at.toISOString());
       }),
     );
   });
 });
 
-it('has the right roles with any number of role sets', () => {
+it('toUserJson returns the right roles for more role sets than it caches', () => {
   for (let index = 0; index < 2500; index++) {
-    const { roles }: { roles: unknown } = JSON.parse(toUserJson(columns({ 4: `{role-${index}}` })));
+    const { roles }: { roles: unknown } = JSON.parse(
+      toUserJson(createRow({ 4: `{role-${index}}` })),
+    );
     expect(roles).toEqual([`role-${index}`]);
   }
 });
