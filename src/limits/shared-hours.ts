@@ -21,7 +21,7 @@ interface Unsent {
 
 const replySchema = z.tuple([z.number(), z.number(), z.number()]);
 
-// PFADD creates a counter even without values, so that both counters expire at the same time.
+// PFADD creates a counter even without values. Both counters therefore exist and expire together.
 const ADD = `
   local ids = tonumber(ARGV[2])
   redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
