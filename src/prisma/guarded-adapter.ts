@@ -56,7 +56,7 @@ async function orRollBack<Result>(
     return await work();
   } catch (error) {
     await execute(transaction, 'ROLLBACK').catch(() => undefined);
-    // This sends no statement, but returns the connection to the pool.
+    // `rollback` sends no statement. It returns the connection to the pool.
     await transaction.rollback();
     throw error;
   }
