@@ -170,11 +170,11 @@ describe('parseEnvironment', () => {
     );
   });
 
-  it('drains for 5 s in production', () => {
+  it('sets DRAIN_SECONDS to 5 in production by default', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).DRAIN_SECONDS).toBe(5);
   });
 
-  it('turns the docs off in production unless they are enabled', () => {
+  it('turns the API docs off in production by default, and elsewhere if API_DOCS is off', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).API_DOCS).toBe('off');
     expect(parseEnvironment({ ...GOOD, API_DOCS: 'off' }).API_DOCS).toBe('off');
   });
@@ -201,7 +201,7 @@ describe('parseEnvironment', () => {
     ]);
   });
 
-  it('never quotes a value', () => {
+  it('never quotes a value in a problem', () => {
     const canary = 'canary-7f3a';
     const names = [
       'NODE_ENV',
@@ -275,7 +275,7 @@ describe('parseEnvironment', () => {
   });
 });
 
-describe('secrets in files', () => {
+describe('parseEnvironment, for secrets in files,', () => {
   it('reads a secret from its _FILE variable', () => {
     const path = writeSecret('database-url', `${DATABASE_URL}\n`);
     const environment = parseEnvironment({ INTERNAL_API_KEY: KEY, DATABASE_URL_FILE: path });
@@ -306,7 +306,7 @@ describe('secrets in files', () => {
   });
 });
 
-describe('root keys', () => {
+describe('parseEnvironment, for root keys,', () => {
   const production = { ...GOOD, NODE_ENV: 'production' };
 
   it('accepts a key file instead of the key', () => {
@@ -326,7 +326,7 @@ describe('root keys', () => {
     },
   );
 
-  it('accepts the guide’s key in development', () => {
+  it('accepts the example key of the user guide in development', () => {
     expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: 'test-api-key-12345' })).toEqual([]);
   });
 
@@ -339,7 +339,7 @@ describe('root keys', () => {
     },
   );
 
-  it('refuses a key file with one weak line in production', () => {
+  it('refuses a key file with one weak key in production', () => {
     const path = writeSecret('weak', `${KEY}\nweak\n`);
     const problems = problemsOf({
       DATABASE_URL,

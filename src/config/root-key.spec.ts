@@ -113,7 +113,7 @@ describe('readRootKeyFile', () => {
     expect(read()).toEqual({ problem: 'cannot be read' });
   });
 
-  it('refuses a file with one weak key and strong keys only if weak keys are refused', () => {
+  it('refuses a file with a single weak key if weak keys are refused', () => {
     writeFileSync(path, `${STRONG}\nweak\n`);
     expect(read(true)).toEqual({ problem: 'has a key that is shorter than 32 characters' });
     expect(read(false).keys).toHaveLength(2);

@@ -67,8 +67,8 @@ export class KeyRateLimit {
 }
 
 /**
- * Counts the requests of one key: in this process, and in Redis while it is available. Without
- * Redis, the limit holds per process.
+ * Counts the requests of one key: in this process and, while Redis is available, also in Redis.
+ * Without Redis, the limit applies per process.
  */
 class RequestWindow {
   readonly requests = new SlidingWindow(WINDOW_MS);

@@ -40,7 +40,7 @@ export class DatabaseClient extends Client {
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
   }
 
-  /** Whether a pooler shares sessions among connections: compares those of two connections. */
+  /** Whether a pooler shares this session: compares it with the session of another connection. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, PROBE_TIMEOUTS);

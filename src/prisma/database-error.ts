@@ -68,7 +68,7 @@ const STALE_PLAN = /^0A000$/;
 // Violations of a foreign key (23001 since PostgreSQL 18) or a unique index.
 const VIOLATION = /^23(001|503|505)$/;
 // SQLSTATE classes whose messages quote row values: data exceptions, constraint violations, and
-// errors that triggers of the operator raise.
+// errors that the operator's own triggers raise.
 const QUOTING_SQLSTATES = /^(22|23|P0)/;
 
 /** The circuit breaker did not send the statement, because preceding statements failed. */

@@ -11,7 +11,7 @@ import {
 
 // An event that breaks one connection often breaks all. This gives the pool time to discard them.
 const RETRY_DELAY_MS = 20;
-// After this time, a retry would exceed the caller's time-out.
+// If a statement fails later than this, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_RETRY_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
@@ -44,7 +44,7 @@ export class DatabaseGuard {
       circuit.succeed();
       return result;
     } catch (error) {
-      // A standby does not count as a failure: it refuses writes quickly and may be promoted soon.
+      // Not a failure: a standby refuses writes quickly, and accepts them if it is promoted.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

@@ -103,8 +103,8 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
   }
 
   /**
-   * Closes a connection whose server has stopped responding. PostgreSQL itself ends slow statements.
-   * `query_timeout` of pg would add a timer per statement that keeps results alive until a major GC.
+   * Closes a connection whose server does not respond. PostgreSQL itself ends slow statements.
+   * The timer per statement of pg's `query_timeout` would keep results alive until a major GC.
    */
   private closeIfUnresponsive(client: PoolClient): void {
     if (!(client instanceof Client)) return;
