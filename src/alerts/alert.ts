@@ -120,7 +120,7 @@ export function describeAlert({ rule, subject, details, endedAt }: Alert): strin
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// Otherwise, the name of a key could be a link or mention everyone in the chat:
+// Unescaped, the name of a key could contain a link or mention everyone in the chat:
 // https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -88,7 +88,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
     if (await this.send(body)) {
-      // `infinity` keeps earlier releases, which ignore `delivered_at`, from sending it again.
+      // `infinity` keeps earlier releases, which ignore `delivered_at`, from resending the alert.
       await this.prisma.$executeRaw`
         UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
     } else if (!this.shutdown.signal.aborted) await this.postpone(id, delaySeconds(attempts));

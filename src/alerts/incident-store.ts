@@ -21,7 +21,7 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-/** Selects incidents to end: without a detection for a time, of one subject, or of all but some. */
+/** Selects the incidents to end by quiet time, by subject, or by exclusion of subjects. */
 export type EndedIncidents =
   | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }

@@ -82,7 +82,7 @@ export class AuditService {
       // Reads pages to keep statements short. Each statement sees keys and events in one snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
-          -- Compares only the columns in the event, which may be older than some columns.
+          -- Ignores columns that were added to the table after the event.
           SELECT FROM jsonb_each(event.after::jsonb) AS recorded (name, value)
           WHERE current.fields -> recorded.name IS DISTINCT FROM recorded.value
         ) AS "isInconsistent"

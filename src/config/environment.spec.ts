@@ -275,7 +275,7 @@ describe('parseEnvironment', () => {
   });
 });
 
-describe('parseEnvironment, for secrets in files,', () => {
+describe('parseEnvironment with secrets in files', () => {
   it('reads a secret from its _FILE variable', () => {
     const path = writeSecret('database-url', `${DATABASE_URL}\n`);
     const environment = parseEnvironment({ INTERNAL_API_KEY: KEY, DATABASE_URL_FILE: path });
@@ -306,7 +306,7 @@ describe('parseEnvironment, for secrets in files,', () => {
   });
 });
 
-describe('parseEnvironment, for root keys,', () => {
+describe('parseEnvironment with root keys', () => {
   const production = { ...GOOD, NODE_ENV: 'production' };
 
   it('accepts a key file instead of the key', () => {

@@ -65,7 +65,7 @@ export class EnumerationLimit {
     this.recordMisses(hours, missing);
   }
 
-  /** Runs a read of one user. Counts the user, and a miss if no user has the id. */
+  /** Runs a read of one user. Counts the user. Counts a miss if no user has the id. */
   async runLookup<Result>(
     caller: Principal,
     id: string,
@@ -79,8 +79,8 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a write. Counts the `known` users, and a miss if a value is taken or no user has the id.
-   * Does not refuse a write that is already committed.
+   * Runs a write. Counts the `known` users. Counts a miss if a value is taken, or if no user has the
+   * id. Does not refuse a write that is already committed.
    * @param known ids of the users that the write changes or deletes
    * @param values id and email in the write
    */
@@ -95,7 +95,7 @@ export class EnumerationLimit {
     return this.recordingMisses(hours, values, write);
   }
 
-  /** Counts a miss if the operation's error reveals that a value is taken or no user has it. */
+  /** Counts a miss if the operation's error reveals that a value is taken or does not exist. */
   private async recordingMisses<Result>(
     hours: readonly Hour[],
     values: UniqueValues,

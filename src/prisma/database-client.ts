@@ -3,7 +3,7 @@ import { Client, type ClientConfig } from 'pg';
 import { ConnectionError, PooledSessionError } from './connection-error.js';
 import type { DatabaseUrls, UrlVariable } from './database-urls.js';
 
-// Several, because a transaction pooler may use the same session several times in a row by chance.
+// Several probes, because a transaction pooler may use the same session repeatedly by chance.
 const PROBES = 8;
 const PROBE_TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
 

@@ -104,7 +104,8 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
 
   /**
    * Closes a connection whose server does not respond. PostgreSQL itself ends slow statements.
-   * The timer per statement of pg's `query_timeout` would keep results alive until a major GC.
+   * Uses a socket time-out, because the timers of pg's `query_timeout` keep results alive until a
+   * major GC.
    */
   private closeIfUnresponsive(client: PoolClient): void {
     if (!(client instanceof Client)) return;

@@ -16,7 +16,10 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** Responds to exceptions with problems (RFC 9457). Logs, but does not send, unexpected errors. */
+/**
+ * Responds to exceptions with problems (RFC 9457). Logs unexpected exceptions, but does not reveal
+ * their text.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}

@@ -107,7 +107,7 @@ declare module 'fastify' {
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
-/** Body of an error response (RFC 9457). Open, because clients must ignore unknown members. */
+/** Body of an error response (RFC 9457). Loose, because clients must ignore unknown members. */
 export const problemSchema = z
   .looseObject({
     type: z.string().meta({ description: 'A URN that names an entry of the error reference.' }),

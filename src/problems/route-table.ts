@@ -7,7 +7,7 @@ const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** The methods of each path without parameters. Only its own route may serve such a path. */
+  /** The methods of each path without parameters. Routes with parameters must not serve it. */
   private readonly fixedPaths = new Map<string, string[]>();
 
   /** Records routes that are registered after this call, and refuses requests without a route. */
@@ -39,7 +39,7 @@ export class RouteTable {
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
 
-  /** Whether a parameter matched a fixed path without this method: `:id` in `GET /users/search`. */
+  /** Whether `/users/:id`, for example, matched `GET /users/search`, a path without this method. */
   private isShadowed(request: FastifyRequest): boolean {
     return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;
   }

@@ -52,7 +52,7 @@ export interface RequestLabels {
   readonly method: string;
   /** The route's pattern, such as `/api/internal/users/:id`; null if no route was reached. */
   readonly route: string | null;
-  /** Status of the response; 499 if the client disconnected before its end. */
+  /** Status of the response; 499 if the client disconnected before the response ended. */
   readonly status: number;
   /** IP address of the client. */
   readonly source: string;
