@@ -63,7 +63,7 @@ export const RULE_DESCRIPTIONS = {
     endsWhenQuiet: false,
     describe: (keyId, { name, expiresAt }) =>
       `The key ${keyId} (${name}) expires at ${expiresAt} and has no successor`,
-    describeEnd: (keyId, { name, reason = 'does not expire soon' }) =>
+    describeEnd: (keyId, { name, reason = 'no longer expires soon' }) =>
       `The key ${keyId} (${name}) ${reason}`,
   },
   'key-unused': {

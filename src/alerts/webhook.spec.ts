@@ -21,7 +21,8 @@ async function serve(listener: RequestListener): Promise<string> {
   servers.push(server);
   await once(server, 'listening');
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('The test server has no port');
+  if (address === null || typeof address === 'string')
+    throw new Error('The test server has no port');
   return `http://127.0.0.1:${address.port}/`;
 }
 

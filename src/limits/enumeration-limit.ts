@@ -79,7 +79,7 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a write. Counts the `known` users. Counts a miss if a value is taken, or if no user has the
+   * Runs a write. Counts the `known` users. Counts a miss if a value is taken or no user has the
    * id. Does not refuse a write that is already committed.
    * @param known ids of the users that the write changes or deletes
    * @param values id and email in the write

@@ -104,6 +104,6 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     if (isUp === this.reportedUp) return;
     this.reportedUp = isUp;
     if (isUp) this.logger.log('Redis available again: limits are shared by all processes');
-    else this.logger.warn('Redis unavailable: each process counts limits by itself');
+    else this.logger.warn('Redis unavailable: each process enforces limits by itself');
   }
 }

@@ -30,7 +30,12 @@ export const PROBLEM_TYPES = {
   }),
   INSUFFICIENT_SCOPE: permanent(403, 'The API key lacks the required scope', {}, FORBIDDEN),
   FIELD_NOT_ALLOWED: permanent(403, 'The API key may not use this field of users', {}, FORBIDDEN),
-  GRANT_EXCEEDS_CALLER: permanent(403, 'A key can grant only rights that it has itself', {}, FORBIDDEN),
+  GRANT_EXCEEDS_CALLER: permanent(
+    403,
+    'A key can grant only rights that it has itself',
+    {},
+    FORBIDDEN,
+  ),
   ACCESS_NOT_DECLARED: permanent(403, 'No access policy is declared for this route', {}, FORBIDDEN),
   ROUTE_NOT_FOUND: permanent(404, 'There is no such route'),
   USER_NOT_FOUND: permanent(404, 'User not found'),
@@ -57,7 +62,7 @@ export const PROBLEM_TYPES = {
     'The request body must be application/json without a Content-Encoding',
     { 'accept-encoding': 'identity' },
   ),
-  EXPECTATION_FAILED: permanent(417, 'Expect must be 100-continue'),
+  EXPECTATION_FAILED: permanent(417, 'The Expect header must be 100-continue'),
   IDEMPOTENCY_KEY_REUSED: permanent(
     422,
     'The Idempotency-Key was used before, for another request',
@@ -83,7 +88,10 @@ export const PROBLEM_TYPES = {
     { 'retry-after': '60' },
     { limit: 'source-failures' },
   ),
-  HEADERS_TOO_LARGE: permanent(431, 'The request headers are too large or too many (limit: 100)'),
+  HEADERS_TOO_LARGE: permanent(
+    431,
+    'The request headers are too large, or there are more than 100',
+  ),
   INTERNAL_ERROR: permanent(500, 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: temporary(
     503,

@@ -42,7 +42,9 @@ export const usageResponseSchema = z
         keyId: z.string(),
         from: timestampSchema,
         to: timestampSchema,
-        requests: countSchema.meta({ description: 'Total. Requests of the last 5 s may be missing.' }),
+        requests: countSchema.meta({
+          description: 'Total. Requests of the last 5 s may be missing.',
+        }),
         outcomes: z.array(z.object({ outcome: outcomeSchema, requests: countSchema })),
         hours: z
           .array(
