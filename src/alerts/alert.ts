@@ -8,7 +8,10 @@ interface RuleDescription {
    */
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
-  /** Whether it ends after `ALERT_QUIET_SECONDS` without a detection, not only by its detector. */
+  /**
+   * Whether an incident ends after `ALERT_QUIET_SECONDS` without a detection. Otherwise, only its
+   * detector can end it.
+   */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;
   /** `details.reason` says why the incident ended, if known. */
@@ -60,7 +63,7 @@ export const RULE_DESCRIPTIONS = {
     endsWhenQuiet: false,
     describe: (keyId, { name, expiresAt }) =>
       `The key ${keyId} (${name}) expires at ${expiresAt} and has no successor`,
-    describeEnd: (keyId, { name, reason = 'does not expire soon' }) =>
+    describeEnd: (keyId, { name, reason = 'no longer expires soon' }) =>
       `The key ${keyId} (${name}) ${reason}`,
   },
   'key-unused': {
@@ -77,11 +80,11 @@ export const RULE_DESCRIPTIONS = {
 export type AlertRule = keyof typeof RULE_DESCRIPTIONS;
 export const ALERT_RULES = Object.keys(RULE_DESCRIPTIONS);
 
-/** The beginning or the end of an incident. */
+/** A message about the beginning or the end of an incident. */
 export interface Alert {
   /** Stays the same if the alert is delivered again. */
   readonly id: string;
-  /** The same in the alerts about the beginning and the end of the incident. */
+  /** Identical in the two alerts about the beginning and the end of the incident. */
   readonly incidentId: string;
   readonly rule: AlertRule;
   readonly subject: string;
@@ -91,7 +94,8 @@ export interface Alert {
 }
 
 /**
- * Returns the body of the webhook request: `text` for chats such as Slack, the rest for programs.
+ * Returns the body of the webhook request: `text` is for chats such as Slack, the other fields are
+ * for programs.
  */
 export function renderAlert(alert: Alert): string {
   const { id, incidentId, rule, subject, details, startedAt, endedAt } = alert;
@@ -116,7 +120,7 @@ export function describeAlert({ rule, subject, details, endedAt }: Alert): strin
   return endedAt === null ? describe(subject, details) : describeEnd(subject, details);
 }
 
-// Otherwise, the name of a key could be a link or mention everyone in the chat:
+// Unescaped, the name of a key could contain a link or mention everyone in the chat:
 // https://api.slack.com/reference/surfaces/formatting#escaping
 function escapeForChat(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

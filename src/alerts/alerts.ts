@@ -21,7 +21,8 @@ import { type EndedIncidents, IncidentStore } from './incident-store.js';
 const TICKS_PER_QUIET_TIME = 5;
 const MAX_TICK_MS = 5000;
 const PURGE_INTERVAL_MS = HOUR_MS;
-// Limits the alerts about an attack from many networks. `failures-from-many-sources` reports it.
+// Bounds the number of alerts about one attack from many networks. For such an attack, the rule
+// `failures-from-many-sources` raises a single alert.
 const MAX_OPEN_PER_RULE = 100;
 
 const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)
@@ -31,17 +32,17 @@ const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)
 /** An incident that this process has detected and not yet saved. */
 interface Detection {
   readonly alert: Alert;
-  /** Whether the incident was open already, so that its alert has been sent before. */
+  /** Whether the incident was open already. If so, its alert has been sent before. */
   readonly wasOpen: boolean;
-  /** While the database is unavailable, the alert is logged and delivered before it is saved. */
+  /** Prevents a second log line and a second delivery when a failed save is retried. */
   isLogged: boolean;
   isDelivered: boolean;
 }
 
 /**
- * Alerts operators once when an incident begins and once when it ends: in the log, and through an
- * outbox table at `ALERT_WEBHOOK_URL`. While the database is unavailable, each process sends its
- * own alerts at once and saves its detections later.
+ * Alerts operators once when an incident begins and once when it ends. Logs each alert and, through
+ * an outbox table, sends it to `ALERT_WEBHOOK_URL`. While the database is unavailable, each process
+ * sends its own alerts without the outbox and saves its detections later.
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
@@ -104,7 +105,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     void this.flush();
   }
 
-  /** Ends the matching incidents, and alerts operators of each end. */
+  /** Ends the incidents that `ending` selects, and alerts operators to the end of each. */
   async end(ending: EndedIncidents): Promise<void> {
     await this.flush();
     await this.attempt(async () => {
@@ -134,7 +135,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     return known;
   }
 
-  // Runs one write at a time. Calls during a write share the next one.
+  // Runs one write at a time. All calls during a write share the next write.
   private flush(): Promise<void> {
     this.queuedWrite ??= this.latestWrite.then(() => {
       this.queuedWrite = undefined;
@@ -167,7 +168,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
   private async deliverWithoutDatabase(detections: readonly Detection[]): Promise<void> {
     for (const detection of detections) {
       if (detection.isDelivered) continue;
-      detection.isDelivered = await this.deliveries.sendAtOnce(renderAlert(detection.alert));
+      detection.isDelivered = await this.deliveries.sendWithoutOutbox(renderAlert(detection.alert));
       // Stop at the first failure, because the receiver is probably unavailable.
       if (!detection.isDelivered) return;
     }

@@ -11,7 +11,7 @@ import { Alerts } from './alerts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
-// Bounds the rows that clients can cause in the database. This process counts 10,000 networks.
+// Bounds the rows that clients can cause in the database. `failures` counts up to 10,000 networks.
 const MAX_SHARED_NETWORKS = 100;
 const ALL_NETWORKS = 'all';
 
@@ -23,9 +23,9 @@ interface SharedCount {
 }
 
 /**
- * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. The
- * database also counts failures, because a load balancer spreads those of a client over processes
- * (docs/decisions/0042).
+ * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. Counts
+ * failures in the database, too, because a load balancer may distribute the requests of one client
+ * to several processes (docs/decisions/0042).
  */
 @Injectable()
 export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
@@ -102,7 +102,7 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
     this.unshared = new Map();
     this.timer = undefined;
     try {
-      // `DatabaseGuard` never retries a statement that begins with `WITH`: it would count twice.
+      // Begins with `WITH`, so that `DatabaseGuard` does not retry it: a retry would count twice.
       const counts = await this.prisma.$queryRaw<SharedCount[]>`
         WITH counted AS (
           SELECT * FROM count_failed_auth(${networks}::text[], ${added}::int[], ${WINDOW_SECONDS}::int)

@@ -24,9 +24,9 @@ interface Delivery {
  */
 @Injectable()
 export class Deliveries implements OnModuleInit, OnApplicationShutdown {
-  /** Attempts and abandoned alerts since the start of this process. */
+  /** Successful attempts, failed attempts, and alerts given up since this process started. */
   readonly counts = { delivered: 0, failed: 0, 'given-up': 0 };
-  /** Unconfirmed alerts of all processes. */
+  /** Number of unconfirmed alerts of all processes. */
   pending = 0;
   private readonly logger = new Logger(Deliveries.name);
   private readonly shutdown = new AbortController();
@@ -43,7 +43,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     if (this.webhook.isSet) this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
   }
 
-  // Does not wait for a slow receiver: the next process sends unconfirmed alerts again.
+  // Does not wait for a slow receiver, because another process sends unconfirmed alerts again.
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     this.shutdown.abort();
@@ -51,10 +51,10 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sends an alert without the outbox, while the database is unavailable. Returns whether the
-   * receiver confirmed it.
+   * Sends an alert without the outbox, for use while the database is unavailable. Returns whether
+   * the receiver confirmed it.
    */
-  async sendAtOnce(body: string): Promise<boolean> {
+  async sendWithoutOutbox(body: string): Promise<boolean> {
     return this.webhook.isSet && this.send(body);
   }
 
@@ -74,7 +74,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Claims due alerts, oldest first. If this process dies, they are due again later. */
+  /** Claims due alerts, oldest first. If this process dies, they are due again after 10 s. */
   private async claim(): Promise<Delivery[]> {
     return this.prisma.$queryRaw<Delivery[]>`
       WITH due AS (
@@ -88,7 +88,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
     if (await this.send(body)) {
-      // Earlier releases ignore `delivered_at`: `infinity` keeps them from sending the alert again.
+      // `infinity` keeps earlier releases, which ignore `delivered_at`, from resending the alert.
       await this.prisma.$executeRaw`
         UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
     } else if (!this.shutdown.signal.aborted) await this.postpone(id, delaySeconds(attempts));

@@ -7,7 +7,8 @@ import { type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
 
-// Null for rules that do not concern one key, and if the key was used again or expires later.
+// Why the incident of a key ended. Null for other rules, and if the key was used again or does not
+// expire soon any more.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'
@@ -20,15 +21,16 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-/** Selects incidents to end: not seen for a time, of one subject, or of all others. */
+/** Selects the incidents to end by quiet time, by subject, or by exclusion of subjects. */
 export type EndedIncidents =
   | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
   | { readonly rule: AlertRule; readonly exceptSubjects: readonly string[] };
 
 /**
- * Stores incidents. If several processes detect the same incident, only one opens it, and only
- * one ends it; each adds its alert to the table `alert_outbox` in the same transaction.
+ * Stores incidents. If several processes detect the same incident, only one of them opens it, and
+ * only one ends it. Opening or ending an incident adds an alert to `alert_outbox` in the same
+ * transaction.
  */
 @Injectable()
 export class IncidentStore {
@@ -43,8 +45,8 @@ export class IncidentStore {
 
   /**
    * Saves detections. Returns the ids of the incidents that this call opened; the others were open
-   * already. A retry with the same alerts opens and queues nothing twice. Alerts in `delivered` do
-   * not enter the outbox.
+   * already. A retry with the same alerts opens and queues nothing twice.
+   * @param delivered ids of alerts that are not added to the outbox
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);
@@ -102,7 +104,7 @@ export class IncidentStore {
     });
   }
 
-  /** Deletes incidents and alerts after a month, by a function with the table owner's rights. */
+  /** Deletes incidents and alerts after 30 days. The SQL function has the table owner's rights. */
   async purge(): Promise<void> {
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }

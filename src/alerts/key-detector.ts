@@ -21,7 +21,7 @@ interface DueKey {
   readonly expires_at: Date;
 }
 
-/** Raises alerts while issued keys cannot be verified, for expiring keys, and for unused keys. */
+/** Raises alerts about expiring keys and unused keys, and while issued keys cannot be verified. */
 @Injectable()
 export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(KeyDetector.name);

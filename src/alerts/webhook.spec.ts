@@ -21,7 +21,8 @@ async function serve(listener: RequestListener): Promise<string> {
   servers.push(server);
   await once(server, 'listening');
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('has no port');
+  if (address === null || typeof address === 'string')
+    throw new Error('The test server has no port');
   return `http://127.0.0.1:${address.port}/`;
 }
 
@@ -50,7 +51,7 @@ describe('Webhook', () => {
     },
   );
 
-  it('rejects a response that is too large', async () => {
+  it('rejects a response of more than 64 KiB', async () => {
     const receiver = await serve((_request, response) => response.end('x'.repeat(100_000)));
 
     await expect(send(receiver)).rejects.toThrow(DeliveryError);

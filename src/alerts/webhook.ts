@@ -6,7 +6,7 @@ import type { Environment } from '../config/environment.js';
 const TIMEOUT_MS = 5000;
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
-/** The receiver did not confirm an alert. The message omits its URL, which may contain a secret. */
+/** The receiver did not confirm an alert. The message omits the URL, which may contain a secret. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
 }
@@ -52,7 +52,7 @@ export class Webhook {
       if (status < 200 || status > 299) throw new DeliveryError(`status ${status}`);
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      // This reference keeps Node 20 from garbage-collecting the timeout (nodejs/node#57736).
+      // Referring to `timeout` here keeps Node 20 from garbage-collecting it (nodejs/node#57736).
       if (timeout.aborted) throw new DeliveryError('no response in time');
       // Throws a new error, because the error of axios contains the URL.
       throw new DeliveryError((axios.isAxiosError(error) && error.code) || 'no response');
@@ -61,8 +61,9 @@ export class Webhook {
 }
 
 /**
- * Signs a body: `t=<seconds since 1970>,v1=<hex>`, HMAC-SHA256 of the time, a dot and the body. The
- * receiver can reject forged and replayed requests.
+ * Returns the signature of a body: `t=<seconds since 1970>,v1=<hex>`. The hex digits are the
+ * HMAC-SHA256 of the time, a dot and the body. With it, the receiver can reject forged and replayed
+ * requests.
  */
 function sign(body: string, secret: string, seconds: number): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');

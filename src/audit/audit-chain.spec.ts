@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../generated/prisma/client.js';
 import { AuditChain, GENESIS_HASH } from './audit-chain.js';
 
-/** Events as the database's trigger writes them. */
+/** Returns a trail of events as the database's trigger writes them. */
 function trail(length: number): AuditEvent[] {
   const events: AuditEvent[] = [];
   let previous = GENESIS_HASH;
@@ -57,7 +57,7 @@ describe('AuditChain', () => {
     expect(problems(events)).toEqual(['2 was changed']);
   });
 
-  it('finds an event that was changed and rehashed', () => {
+  it('finds a changed event whose hash was changed, too', () => {
     const forged = trail(3);
     const [event] = trail(1);
     if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };
@@ -72,7 +72,7 @@ describe('AuditChain', () => {
     ]);
   });
 
-  it('finds a truncated or rebuilt trail by an earlier head', () => {
+  it('finds that a trail was truncated or rebuilt, because it lacks an earlier head', () => {
     const { head } = verify(trail(4));
     expect(problems(trail(6), head)).toEqual([]);
     expect(problems(trail(3), head)).toEqual(['4 does not match the given head']);

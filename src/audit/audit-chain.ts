@@ -5,8 +5,8 @@ import type { AuditEvent } from '../generated/prisma/client.js';
 export const GENESIS_HASH = '0'.repeat(64);
 
 /**
- * Verifies the hash chain of events, in order from the first. The database computes the same
- * hashes: prisma/migrations/*_audit_of_users.
+ * Verifies the hash chain of events, which must be added in order from the first. The database
+ * computes the hashes in the same way: prisma/migrations/*_audit_of_users.
  */
 export class AuditChain {
   private previousHash = GENESIS_HASH;
@@ -19,8 +19,8 @@ export class AuditChain {
   constructor(private readonly expectedHead?: string) {}
 
   /**
-   * The last event, as `sequence:hash`. A copy kept elsewhere reveals a trail that was truncated or
-   * rebuilt.
+   * The last event, as `sequence:hash`. An earlier head that is stored elsewhere reveals that the
+   * trail was truncated or rebuilt.
    */
   get head(): string {
     return `${this.sequence}:${this.previousHash}`;

@@ -64,7 +64,9 @@ export const auditReportSchema = z
       .meta({ description: 'Events that were changed or are missing.' }),
     inconsistentKeys: z
       .array(z.string())
-      .meta({ description: 'Keys that differ from their last event, have none, or were deleted.' }),
+      .meta({
+        description: 'Keys that differ from their last event, have no event, or were deleted.',
+      }),
   })
   .meta({ id: 'AuditReport' });
 

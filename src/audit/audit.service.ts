@@ -71,7 +71,7 @@ export class AuditService {
     };
   }
 
-  /** Returns keys that differ from their last event, as after a deletion of the latest events. */
+  /** Returns keys that differ from their last event, for example after an event was deleted. */
   private async findInconsistentKeys(recorded: ReadonlySet<string>): Promise<string[]> {
     const missing = new Set(recorded);
     const inconsistent: string[] = [];
@@ -79,10 +79,10 @@ export class AuditService {
     do {
       // Starts with null, not with an empty text, because a forged key may have an empty id.
       const last = page.at(-1)?.id ?? null;
-      // Reads pages to keep statements short. A page compares keys and events in one snapshot.
+      // Reads pages to keep statements short. Each statement sees keys and events in one snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
-          -- Columns added later are not in older events.
+          -- Ignores columns that were added to the table after the event.
           SELECT FROM jsonb_each(event.after::jsonb) AS recorded (name, value)
           WHERE current.fields -> recorded.name IS DISTINCT FROM recorded.value
         ) AS "isInconsistent"
@@ -90,7 +90,7 @@ export class AuditService {
         LEFT JOIN LATERAL (
           SELECT after FROM audit_events WHERE subject = key.id ORDER BY sequence DESC LIMIT 1
         ) AS event ON true
-        -- OFFSET 0 makes PostgreSQL convert each key once, and not once for each of its fields.
+        -- OFFSET 0 makes PostgreSQL convert each key only once, rather than once per field.
         CROSS JOIN LATERAL (SELECT to_jsonb(key) AS fields OFFSET 0) AS current
         WHERE ${last}::text IS NULL OR key.id > ${last} ORDER BY key.id LIMIT ${KEYS_PAGE_SIZE}`;
       for (const { id, isInconsistent } of page) {

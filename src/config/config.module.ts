@@ -3,8 +3,8 @@ import { Module } from '@nestjs/common';
 import { parseEnvironment } from './environment.js';
 
 /**
- * Provides `ConfigService<Environment, true>` to every module. Importing it throws an
- * `EnvironmentError` that lists every invalid variable.
+ * Provides `ConfigService<Environment, true>` to every module. Importing this file throws an
+ * `EnvironmentError` if variables are invalid.
  */
 @Module({ imports: [await validatedConfig(parseEnvironment)] })
 export class ConfigModule {}

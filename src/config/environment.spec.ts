@@ -33,7 +33,7 @@ function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
 }
 
 describe('parseEnvironment', () => {
-  it('accepts signing keys over http on loopback outside production only', () => {
+  it('accepts an http:// loopback URL for signing keys, but not in production', () => {
     const given = { ...GOOD, JWT_JWKS_URL: 'http://127.0.0.1:8080/jwks', JWT_ISSUER: 'issuer' };
     expect(parseEnvironment(given)).toMatchObject({ JWT_JWKS_URL: given.JWT_JWKS_URL });
     expect(() => parseEnvironment({ ...given, NODE_ENV: 'production' })).toThrow(
@@ -41,7 +41,7 @@ describe('parseEnvironment', () => {
     );
   });
 
-  it('has safe defaults for all but the database and the key', () => {
+  it('requires only a database and a root key, and has safe defaults for the rest', () => {
     expect(parseEnvironment(GOOD)).toEqual({
       DATABASE_URL,
       INTERNAL_API_KEY: ROOT_KEY,
@@ -135,11 +135,11 @@ describe('parseEnvironment', () => {
     ['development', 'dev'],
     ['test', 'test'],
     ['production', 'live'],
-  ])('issues keys of its own kind in %s', (NODE_ENV, expected) => {
+  ])('in %s, sets the default key environment to %s', (NODE_ENV, expected) => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV }).API_KEY_ENVIRONMENT).toBe(expected);
   });
 
-  it('refuses a proxy that is not a network, and a permission that is not a word', () => {
+  it('refuses a proxy that is not a network, and a permission in upper case', () => {
     expect(() => parseEnvironment({ ...GOOD, TRUSTED_PROXIES: 'any' })).toThrow('TRUSTED_PROXIES');
     expect(problemsOf({ ...GOOD, NEW_USER_PERMISSIONS: 'read,Write' })).toEqual([
       expect.stringMatching(
@@ -149,7 +149,7 @@ describe('parseEnvironment', () => {
   });
 
   it.each(['localhost:6379', 'http://redis', 'redis://', 'redis://:p%zz@redis'])(
-    'refuses %j as the address of Redis',
+    'refuses %j as the URL of Redis',
     (REDIS_URL) => {
       expect(problemsOf({ ...GOOD, REDIS_URL })).toEqual([
         expect.stringMatching(/^REDIS_URL: must/),
@@ -161,7 +161,7 @@ describe('parseEnvironment', () => {
     expect(parseEnvironment({ ...GOOD, HOME: '/root' })).not.toHaveProperty('HOME');
   });
 
-  it('counts an empty variable as absent', () => {
+  it('treats an empty variable as absent', () => {
     expect(parseEnvironment({ ...GOOD, PORT: '', INTERNAL_API_KEY_PREVIOUS: '' })).toEqual(
       parseEnvironment(GOOD),
     );
@@ -170,11 +170,11 @@ describe('parseEnvironment', () => {
     );
   });
 
-  it('drains for 5 s in production', () => {
+  it('sets DRAIN_SECONDS to 5 in production by default', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).DRAIN_SECONDS).toBe(5);
   });
 
-  it('turns the docs off in production unless they are enabled', () => {
+  it('turns the API docs off in production by default, and elsewhere if API_DOCS is off', () => {
     expect(parseEnvironment({ ...GOOD, NODE_ENV: 'production' }).API_DOCS).toBe('off');
     expect(parseEnvironment({ ...GOOD, API_DOCS: 'off' }).API_DOCS).toBe('off');
   });
@@ -201,7 +201,7 @@ describe('parseEnvironment', () => {
     ]);
   });
 
-  it('never quotes a value', () => {
+  it('never quotes a value in a problem', () => {
     const canary = 'canary-7f3a';
     const names = [
       'NODE_ENV',
@@ -251,38 +251,38 @@ describe('parseEnvironment', () => {
     'postgresql://',
     'postgresql:///latchkey',
     'postgresql://u:p%zz@db/l',
-  ])('refuses %j as a database', (url) => {
+  ])('refuses %j as the URL of the database', (url) => {
     expect(problemsOf({ ...GOOD, DATABASE_URL: url })).toEqual([
       'DATABASE_URL: must be a postgresql:// URL with a host and a percent-encoded password',
     ]);
   });
 
   it.each(['postgresql:///latchkey?host=/run/postgresql', 'postgresql://u:p%40ss@db/latchkey'])(
-    'accepts %j as a database',
+    'accepts %j as the URL of the database',
     (url) => {
       expect(parseEnvironment({ ...GOOD, DATABASE_URL: url }).DATABASE_URL).toBe(url);
     },
   );
 
-  it('refuses a blank address', () => {
+  it('refuses a blank HOST', () => {
     expect(problemsOf({ ...GOOD, HOST: ' ' })).toEqual(['HOST: must be an address']);
   });
 
-  it('accepts both spellings of the scheme', () => {
+  it('accepts the scheme postgres:// as well', () => {
     expect(parseEnvironment({ ...GOOD, DATABASE_URL: 'postgres://db/latchkey' }).DATABASE_URL).toBe(
       'postgres://db/latchkey',
     );
   });
 });
 
-describe('secrets in files', () => {
+describe('parseEnvironment with secrets in files', () => {
   it('reads a secret from its _FILE variable', () => {
     const path = writeSecret('database-url', `${DATABASE_URL}\n`);
     const environment = parseEnvironment({ INTERNAL_API_KEY: KEY, DATABASE_URL_FILE: path });
     expect(environment.DATABASE_URL).toBe(DATABASE_URL);
   });
 
-  it('refuses a secret that is set in both ways', () => {
+  it('refuses a secret that is set both directly and by a file', () => {
     const path = writeSecret('previous', OTHER_KEY);
     const both = { INTERNAL_API_KEY_PREVIOUS: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS_FILE: path };
     expect(problemsOf({ ...GOOD, ...both })).toEqual([
@@ -306,7 +306,7 @@ describe('secrets in files', () => {
   });
 });
 
-describe('root keys', () => {
+describe('parseEnvironment with root keys', () => {
   const production = { ...GOOD, NODE_ENV: 'production' };
 
   it('accepts a key file instead of the key', () => {
@@ -326,7 +326,7 @@ describe('root keys', () => {
     },
   );
 
-  it('accepts the guide’s key in development', () => {
+  it('accepts the example key of the user guide in development', () => {
     expect(problemsOf({ ...GOOD, INTERNAL_API_KEY: 'test-api-key-12345' })).toEqual([]);
   });
 
@@ -339,7 +339,7 @@ describe('root keys', () => {
     },
   );
 
-  it('refuses a key file with one weak line in production', () => {
+  it('refuses a key file with one weak key in production', () => {
     const path = writeSecret('weak', `${KEY}\nweak\n`);
     const problems = problemsOf({
       DATABASE_URL,
@@ -367,10 +367,10 @@ describe('root keys', () => {
   });
 });
 
-describe('access tokens', () => {
+describe('the settings of access tokens', () => {
   const JWT_SECRET = OTHER_KEY;
 
-  it('are verified with the secret, for the configured audience', () => {
+  it('contain the secret, the issuer and the audience', () => {
     const { accessTokens } = parseEnvironment({
       ...GOOD,
       JWT_SECRET,
@@ -380,14 +380,14 @@ describe('access tokens', () => {
     expect(accessTokens).toEqual({ keys: { secret: JWT_SECRET }, issuer: 'them', audience: 'us' });
   });
 
-  it('may have their secret in a file', () => {
+  it('contain a secret that is in a file', () => {
     const JWT_SECRET_FILE = writeSecret('jwt-secret', JWT_SECRET);
     expect(parseEnvironment({ ...GOOD, JWT_SECRET_FILE }).accessTokens.keys).toEqual({
       secret: JWT_SECRET,
     });
   });
 
-  it('require a long secret', () => {
+  it('require a secret of 32 bytes or more', () => {
     expect(problemsOf({ ...GOOD, JWT_SECRET: 'short' })).toEqual([
       expect.stringMatching(/^JWT_SECRET: must have 32 bytes/),
     ]);

@@ -28,9 +28,7 @@ import { readRootKeyFile, rootKeySchema } from './root-key.js';
 
 const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
 
-/**
- * Variables that hold a secret. `<NAME>_FILE` may name a file with the secret instead.
- */
+/** Variables that contain a secret. `<NAME>_FILE` may name a file with the secret instead. */
 export const SECRETS = [
   'DATABASE_URL',
   'DIRECT_URL',
@@ -59,7 +57,7 @@ const redisUrl = z
     'must be a redis:// or rediss:// URL with a host and a percent-encoded password',
   );
 
-// Receivers such as Slack put a secret into the path, so path and query are permitted.
+// May have a path and a query, because URLs of receivers such as Slack contain a secret there.
 const webhookUrl = z
   .string()
   .refine(

@@ -1,3 +1,3 @@
-/** The environments in which keys are accepted. The name is a visible part of each key. */
+/** Environments of issued keys. Each key contains the name of its environment in plaintext. */
 export const KEY_ENVIRONMENTS = ['live', 'test', 'dev'] as const;
 export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];

@@ -20,7 +20,7 @@ function problemOf(text: string): string | undefined {
 }
 
 describe('rootKeySchema', () => {
-  it('keeps the digest of any visible ASCII text without a comma', () => {
+  it('stores the digest of any visible ASCII text without a comma', () => {
     fc.assert(
       fc.property(
         visible.filter((text) => !text.includes(',') && !/^sha256:/i.test(text)),
@@ -42,7 +42,7 @@ describe('rootKeySchema', () => {
     );
   });
 
-  it('reads a digest in either case as the digest itself', () => {
+  it('reads sha256:<hex> as the digest of a key, in lower or upper case', () => {
     const hex = sha256('some key').toString('hex');
     expect(rootKeySchema.parse(`sha256:${hex}`).digest).toEqual(sha256('some key'));
     expect(rootKeySchema.parse(`SHA256:${hex.toUpperCase()}`).digest).toEqual(sha256('some key'));
@@ -63,13 +63,13 @@ describe('rootKeySchema', () => {
     expect(problemOf('')).toBeDefined();
   });
 
-  it('names the key by the start of its digest', () => {
+  it('derives the id of a key from the first 8 hex digits of its digest', () => {
     expect(rootKeySchema.parse('some-key').id).toBe(
       `root_${sha256('some-key').toString('hex').slice(0, 8)}`,
     );
   });
 
-  it('explains why a plaintext key is weak, and accepts any digest', () => {
+  it('explains why a plaintext key is weak, but considers no digest weak', () => {
     expect(rootKeySchema.parse('short').weakness).toBe('shorter than 32 characters');
     expect(
       rootKeySchema.parse(`sha256:${sha256('short').toString('hex')}`).weakness,
@@ -113,7 +113,7 @@ describe('readRootKeyFile', () => {
     expect(read()).toEqual({ problem: 'cannot be read' });
   });
 
-  it('refuses one weak key among strong ones if weak keys are refused', () => {
+  it('refuses a file with a single weak key if weak keys are refused', () => {
     writeFileSync(path, `${STRONG}\nweak\n`);
     expect(read(true)).toEqual({ problem: 'has a key that is shorter than 32 characters' });
     expect(read(false).keys).toHaveLength(2);

@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { findKeyWeakness } from '@latchkey/environment/key-strength';
 
-/** A root key, which holds every scope. Its plaintext is not kept. */
+/** A root key, which allows everything. Its plaintext is not stored. */
 export interface RootKey {
   /** The key's id in logs: `root_` and the first 8 hex digits of its digest. */
   readonly id: string;
   /** SHA-256, 32 bytes. */
   readonly digest: Buffer;
-  /** Why the key is guessable, if it is. Never set for a key given as a digest. */
+  /** Why the key is easy to guess. Undefined if it is not, or if only its digest is known. */
   readonly weakness?: string | undefined;
 }
 
@@ -38,7 +38,7 @@ const plaintextSchema = z
   .regex(/^[\x21-\x2b\x2d-\x7e]+$/, 'must be visible ASCII characters without spaces and commas')
   .transform((text) => rootKey(digestBytes(text), findKeyWeakness(text)));
 
-/** Parses a root key: plaintext, or `sha256:` and its hex digest. Messages never quote it. */
+/** Parses a root key: plaintext, or `sha256:` and a hex digest. Messages do not quote the key. */
 export const rootKeySchema = z.string().transform((text, context): RootKey => {
   const { data, error } = (/^sha256:/i.test(text) ? digestSchema : plaintextSchema).safeParse(text);
   if (data) return data;
@@ -46,7 +46,7 @@ export const rootKeySchema = z.string().transform((text, context): RootKey => {
   return z.NEVER;
 });
 
-/** The keys of a file, or a description of its problem, which never quotes the file. */
+/** The keys of a file, or a description of the file's problem, which does not quote the file. */
 export type RootKeyFile =
   | { readonly keys: readonly RootKey[]; readonly problem?: undefined }
   | { readonly keys?: undefined; readonly problem: string };
@@ -80,8 +80,8 @@ export function watchRootKeyFile(
     onChange(parseRootKeys(text, strictness));
   };
   read();
-  // Polls the text, because `fs.watch` keeps the old target when Kubernetes swaps the symlink, and
-  // misses changes made before it starts.
+  // Polls the text, because `fs.watch` keeps watching the old target when Kubernetes swaps the
+  // symlink, and misses changes that are made before it starts.
   const timer = setInterval(read, POLL_INTERVAL_MS).unref();
   return () => clearInterval(timer);
 }

@@ -5,10 +5,10 @@ import { ConnectionError } from '../prisma/connection-error.js';
 import { OUTDATED_SCHEMA, isSchemaOutdated, withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
-// The database is queried at most this often, because everybody may request the health routes.
+// The result of a query is reused for this time, because everybody may request the health routes.
 const MAX_AGE_MS = 250;
 
-/** Checks whether the database is available; once it is, also its schema and the account. */
+/** Checks whether the database is available and, once per process, its schema and the account. */
 @Injectable()
 export class DatabaseHealth implements OnApplicationBootstrap {
   private latest: Promise<boolean> | undefined;
@@ -37,7 +37,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
 
   private async check(): Promise<boolean> {
     try {
-      // A query, since Prisma's $connect() succeeds without a database: prisma/orm#28959.
+      // A query, because Prisma's `$connect()` succeeds even without a database (prisma/orm#28959).
       await this.prisma.$queryRaw`SELECT 1`;
       if (!this.isSchemaChecked) await this.checkSchema();
       this.isSchemaChecked = true;
@@ -50,7 +50,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
   }
 
   private async checkSchema(): Promise<void> {
-    // Selects each column that the backend may read, which fails if one is missing.
+    // Selects all columns that the backend may read, so the statement fails if one is missing.
     await this.prisma.user.findFirst({ where: { id: '' }, omit: { updatedAt: true } });
     if (this.config.get('NODE_ENV', { infer: true }) !== 'production') return;
     const [account] = await this.prisma.$queryRaw<{ isOwner: boolean }[]>`
@@ -58,7 +58,7 @@ export class DatabaseHealth implements OnApplicationBootstrap {
     if (account?.isOwner === true) {
       this.logger.warn(
         "DATABASE_URL uses the account of the tables' owner, who can change the audit trail: " +
-          'make another account with node deploy/database/migrate.mjs',
+          'create an account for the backend with node deploy/database/migrate.mjs',
       );
     }
   }

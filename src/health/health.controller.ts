@@ -31,7 +31,7 @@ export class HealthController {
   @Route('GET', '', 'public', {
     summary: 'Check health',
     description:
-      'Returns the same as `/api/health/ready`. To a request with a valid `X-API-Key`, also returns the version.',
+      'Returns the same as `/api/health/ready`. If the request has a valid `X-API-Key`, the response also contains the version.',
     response: readinessSchema,
     unavailable: readinessSchema,
   })
@@ -71,8 +71,8 @@ export class HealthController {
   }
 
   /**
-   * Checks the optional key, and records the result in the request event, so that guessing keys
-   * raises alerts.
+   * Checks the optional key, and records the result in the request event, so that alerts report
+   * attempts to guess a key.
    */
   private hasValidKey(request: FastifyRequest): boolean {
     const key = request.headers['x-api-key'];

@@ -15,7 +15,7 @@ export const readinessSchema = z
       database: stateSchema,
       apiKeys: stateSchema.meta({ description: 'Whether issued keys can be verified.' }),
       limits: z.enum(['up', 'degraded']).meta({
-        description: '`degraded`: Redis is unavailable, so each process counts limits by itself.',
+        description: '`degraded`: Redis is unavailable, so each process enforces limits by itself.',
       }),
     }),
     version: z.string().optional().meta({

@@ -24,8 +24,8 @@ declare module 'fastify' {
 const BODY_LIMIT_BYTES = 64 * 1024;
 // Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// Closes connections of clients that do not read the response. Longer than the time-outs after
-// which the server sends an error response.
+// Closes connections of clients that do not read the response. Longer than the other time-outs,
+// after which the server can still send an error response.
 const SILENCE_TIMEOUT_MS = 5700;
 
 /** Creates Nest's Fastify adapter, with size limits, request ids and request events. */
@@ -41,13 +41,13 @@ export function createFastifyAdapter(
     ...serverOptions(trustedProxies),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A child logger per request costs more than its log line, which has the id anyway.
+    // Creating a child logger costs more than a log line, and the line contains the id anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     // The hook for Nest middleware would run for every request, and no middleware is used.
     skipMiddie: true,
     bodyLimit: BODY_LIMIT_BYTES,
     connectionTimeout: SILENCE_TIMEOUT_MS,
-    // Longer than any URL, so that the key is checked before a request with a long id is refused.
+    // Exceeds any URL, so that the router does not refuse a long id before the key is checked.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       begin(request, reply);
@@ -70,7 +70,7 @@ export function createFastifyAdapter(
   return adapter;
 }
 
-/** Whether the body is compressed. The parser would refuse it as malformed JSON, which misleads. */
+/** Whether the body is compressed. The parser's error, malformed JSON, would mislead clients. */
 function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');
@@ -83,7 +83,7 @@ function acceptOnlyJson(fastify: FastifyInstance): void {
     'application/json',
     { parseAs: 'string' },
     (request, body, done) => {
-      // Some clients send a DELETE with the content type of JSON but without a body.
+      // Some clients send a DELETE request with the content type of JSON, but without a body.
       if (body === '') done(null, undefined);
       else void parse(request, body, done);
     },

@@ -13,5 +13,5 @@ export const readableText = (maximumLength: number) =>
     .max(maximumLength)
     .regex(READABLE, 'must not have control or invisible characters')
     .regex(VISIBLE, 'must have a visible character')
-    // The OpenAPI document cannot express the patterns, but at least that the text is not empty.
+    // The OpenAPI document cannot express the patterns, so it states only a minimum length.
     .meta({ minLength: 1 });

@@ -34,7 +34,7 @@ function linesOf(
 
 const lineOf = (fields: Partial<Details & RequestLabels>) => linesOf(fields)[0];
 
-describe('the log line of a request', () => {
+describe('the log line', () => {
   it.each([
     ['admitted', null, 'authn_login_success', 'info'],
     ['forbidden', null, 'authz_fail', 'info'],
@@ -46,7 +46,7 @@ describe('the log line of a request', () => {
     ['unknown', 'source-failures', 'authn_login_fail_max', 'info'],
     ['unverifiable', null, 'authn_login_fail', 'info'],
   ] as const)(
-    'logs outcome %s with limit %s as event %s, at level %s',
+    'of a request with outcome %s and limit %s has event %s and level %s',
     (outcome, limit, event, level) => {
       expect(lineOf({ outcome, limit })).toMatchObject({ outcome, limit, event, level });
     },
@@ -78,7 +78,7 @@ describe('the log line of a request', () => {
     { outcome: 'forbidden' },
     { outcome: 'rate-limited', limit: 'key-rate' },
     { requestId: 'r2', durationMs: 2 },
-  ] as const)('says what is new since the line before: %j', (fields) => {
+  ] as const)('has its own values, not those of the line before: %j', (fields) => {
     const [before, after, again] = linesOf({}, fields, {});
     expect(before).toMatchObject({ ...REQUEST, ...LABELS });
     expect(after).toMatchObject({ ...REQUEST, ...LABELS, ...fields });
@@ -92,7 +92,7 @@ describe('the log line of a request', () => {
     ['/api/docs/*', 200, 'debug'],
     ['/api/auth/me', 200, 'info'],
     [null, 404, 'info'],
-  ] as const)('logs a public request to %s with status %i at level %s', (route, status, level) => {
+  ] as const)('of a public request to %s with status %i has level %s', (route, status, level) => {
     const lines: string[] = [];
     const logger = createLoggerFor({ write: (line) => void lines.push(line) }, 'debug');
     const labels = { ...LABELS, route, status, keyId: null, outcome: null };
@@ -100,7 +100,7 @@ describe('the log line of a request', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ route, status, level });
   });
 
-  it('has every duration to the microsecond', () => {
+  it('has the duration to the microsecond', () => {
     const microseconds = fc.nat({ max: 20_000_000 });
     fc.assert(
       fc.property(microseconds, (us) => {
@@ -110,7 +110,7 @@ describe('the log line of a request', () => {
     );
   });
 
-  it('is not written if its level is off', () => {
+  it('is not written if its level is disabled', () => {
     const lines: string[] = [];
     const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'warn'));
     log.write(LABELS, [{ labels: LABELS, ...REQUEST }]);
@@ -118,7 +118,7 @@ describe('the log line of a request', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('names the right key for each of many requests', () => {
+  it('has the key of its own request, for many requests with different keys', () => {
     const many = Array.from({ length: 2500 }, (_, number) => ({ keyId: `k${number}` }));
     expect(linesOf(...many).map(({ keyId }) => keyId)).toEqual(many.map(({ keyId }) => keyId));
   });

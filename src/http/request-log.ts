@@ -6,20 +6,21 @@ interface BoundLogger {
   readonly logger: Logger;
 }
 
-// Logged at the level debug, because health checks and documentation pages would fill the log.
+// Logged at level debug, because health checks and documentation pages would fill the log.
 const QUIET_ROUTES = /^\/api\/(?:health|docs)(?:\/|$)/;
 
 /**
- * Logs one line per request. It has the route's pattern, not the path, which may contain a user id.
- * On routes that require a key, the line also records the authentication attempt.
+ * Logs one line per request. The line contains the route's pattern instead of the path, because the
+ * path may contain a user id. On routes that require a key, the line also records the
+ * authentication attempt.
  */
 export class RequestLog {
   private readonly logger: Logger;
-  /** Labels are serialized once, as bindings of a child logger (docs/decisions/0033). */
+  /** A child logger per set of labels, which serializes them only once (docs/decisions/0033). */
   private readonly bound = new WeakMap<RequestLabels, BoundLogger>();
 
   constructor(logger: Logger) {
-    // Without redaction, which triples the time of a line: no field can hold a header.
+    // No redaction: it would triple the time per line, and no field can contain a header.
     this.logger = logger.child({}, { redact: [] });
   }
 

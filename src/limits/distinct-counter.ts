@@ -16,7 +16,7 @@ export class DistinctCounter {
   private exact: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /** Sum of `2 ** -register`; divided by REGISTERS, the chance that a new text changes one. */
+  /** Sum of `2 ** -register`: REGISTERS times the chance that a new text changes a register. */
   private sensitivity = REGISTERS;
 
   get count(): number {

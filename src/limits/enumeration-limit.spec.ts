@@ -46,7 +46,7 @@ const notFound = async (): Promise<never> => {
 };
 
 describe('the limit on misses', () => {
-  it('refuses every concurrent look-up once it is used up, whether or not the user exists', async () => {
+  it('refuses every look-up in flight once it is reached, whether or not the user exists', async () => {
     const limit = createLimit();
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -60,7 +60,7 @@ describe('the limit on misses', () => {
     ]);
   });
 
-  it('does not refuse a committed change if it is used up meanwhile', async () => {
+  it('does not refuse a committed change if it is reached during the change', async () => {
     const limit = createLimit();
     const change = limit.runWrite(OWN, ['existing'], { id: 'existing' }, async () => {
       limit.recordResults(OWN, [], numbered('absent', QUOTA));
@@ -70,7 +70,7 @@ describe('the limit on misses', () => {
     expect(await isRefused(() => limit.recordLookup(OWN, []))).toBe(true);
   });
 
-  it('does not count operations that fail for another reason', async () => {
+  it('does not count look-ups that fail because the database is unavailable', async () => {
     const limit = createLimit();
     for (const id of numbered('user', QUOTA)) {
       const failing = async () => {
@@ -81,15 +81,15 @@ describe('the limit on misses', () => {
     expect(await isRefused(() => limit.recordLookup(OWN, []))).toBe(false);
   });
 
-  it('refuses a list with more misses than are left', async () => {
+  it('refuses a response with more misses than it still permits', async () => {
     const limit = createLimit();
     limit.recordResults(OWN, [], numbered('one', QUOTA - 1));
     expect(await isRefused(() => limit.recordResults(OWN, [], ['a', 'b']))).toBe(true);
   });
 });
 
-describe('the limits of a key that another key has issued', () => {
-  it('draw on the users budget of the issuer', async () => {
+describe('EnumerationLimit', () => {
+  it('counts the users of an issued key against the limit of its issuer, too', async () => {
     const limit = createLimit();
     const [one, other] = [callerWith('one', 'issuer'), callerWith('other', 'issuer')];
     limit.recordLookup(one, numbered('user', QUOTA / 2));
@@ -98,7 +98,7 @@ describe('the limits of a key that another key has issued', () => {
     expect(await isRefused(() => limit.recordLookup(callerWith('issuer'), []))).toBe(true);
   });
 
-  it('draw on the misses budget of the issuer', async () => {
+  it('counts the misses of an issued key against the limit of its issuer, too', async () => {
     const limit = createLimit();
     const [one, other] = [callerWith('one', 'issuer'), callerWith('other', 'issuer')];
     for (const id of numbered('absent', QUOTA)) {
@@ -107,7 +107,7 @@ describe('the limits of a key that another key has issued', () => {
     expect(await isRefused(() => limit.recordLookup(other, []))).toBe(true);
   });
 
-  it('take next to nothing from the issuer for refused requests', async () => {
+  it('counts at most one refused request of an issued key against its issuer', async () => {
     const limit = createLimit();
     const child = callerWith('child', 'issuer');
     limit.recordLookup(callerWith('child'), numbered('user', QUOTA));

@@ -17,18 +17,18 @@ interface Hour {
   readonly misses: DistinctCounter;
 }
 
-/** The unique values in a write. The error of a failed write reveals whether a user has them. */
+/** Values that only one user can have. The error of a failed write reveals whether one is taken. */
 export interface UniqueValues {
   readonly id?: string | undefined;
   readonly email?: string | undefined;
 }
 
 /**
- * Limits how many distinct users a key requests or receives per hour, and its distinct misses: ids,
- * emails and phones that no user has, or that a write cannot use because another user has them. A
- * request also counts for the issuers of its key. The hour of a key begins with its first request.
- * Root keys are exempt, because they could evade the limit by issuing new keys.
- * Beyond a limit, every method throws a ProblemException `ENUMERATION_LIMITED`.
+ * Limits how many distinct users a key requests or receives per hour. Also limits the key's misses:
+ * distinct ids, emails and phone numbers that no user has, or that a write cannot use because
+ * another user has them. A request also counts against the limits of the key's issuers. The hour of
+ * a key begins with its first request. Root keys are exempt, because they could evade the limits by
+ * issuing new keys. Beyond a limit, every method throws a ProblemException `ENUMERATION_LIMITED`.
  */
 @Injectable()
 export class EnumerationLimit {
@@ -56,8 +56,8 @@ export class EnumerationLimit {
 
   /**
    * Counts the users in a response and the misses of its request, before the response is sent.
-   * After the last permitted miss, every request is refused, so that a refusal does not reveal
-   * whether a user exists.
+   * After the last permitted miss, requests for existing users are refused, too, so that a refusal
+   * does not reveal whether a user exists.
    */
   recordResults(caller: Principal, shown: readonly string[], missing: readonly string[]): void {
     const hours = this.hoursOf(caller);
@@ -65,7 +65,7 @@ export class EnumerationLimit {
     this.recordMisses(hours, missing);
   }
 
-  /** Runs a read of one user. Counts the user, and a miss if no user has the id. */
+  /** Runs a read of one user. Counts the user. Counts a miss if no user has the id. */
   async runLookup<Result>(
     caller: Principal,
     id: string,
@@ -79,8 +79,8 @@ export class EnumerationLimit {
   }
 
   /**
-   * Runs a write. Counts the `known` users, and a miss if a value is taken or no user has the id.
-   * Once the write is committed, it is not refused any more.
+   * Runs a write. Counts the `known` users. Counts a miss if a value is taken or no user has the
+   * id. Does not refuse a write that is already committed.
    * @param known ids of the users that the write changes or deletes
    * @param values id and email in the write
    */
@@ -95,7 +95,7 @@ export class EnumerationLimit {
     return this.recordingMisses(hours, values, write);
   }
 
-  /** Runs an operation, and counts a miss if its error reveals that a value is taken or missing. */
+  /** Counts a miss if the operation's error reveals that a value is taken or does not exist. */
   private async recordingMisses<Result>(
     hours: readonly Hour[],
     values: UniqueValues,

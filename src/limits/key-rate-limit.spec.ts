@@ -14,7 +14,7 @@ afterEach(() => void vi.useRealTimers());
 function createLimit() {
   const config = new ConfigService<Environment, true>({ LIMITS: 'on', KEY_RATE_LIMIT: QUOTA });
   const limit = new KeyRateLimit(new SharedStore(config), config);
-  /** The headers of the response, and whether the request was admitted. */
+  /** Counts a request. Returns the response headers, and whether the request was admitted. */
   const ask = (...budgets: Budget[]) => {
     const headers: Record<string, string> = {};
     const caller = {
@@ -45,12 +45,12 @@ function createLimit() {
 const OWN = { keyId: 'own' };
 
 describe('the rate limit of a key', () => {
-  it.each([1, 3, 399, 6000])('admits exactly %i requests at once', (rateLimit) => {
+  it.each([1, 3, 399, 6000])('admits exactly its quota in one burst: %i', (rateLimit) => {
     const { countAdmitted } = createLimit();
     expect(countAdmitted(rateLimit + 100, { ...OWN, rateLimit })).toBe(rateLimit);
   });
 
-  it('admits its quota once, not twice, around the edge of a minute', () => {
+  it('does not admit its quota twice around the end of a minute', () => {
     const { ask, countAdmitted } = createLimit();
     ask(OWN);
     vi.advanceTimersByTime(58_000);
@@ -62,7 +62,7 @@ describe('the rate limit of a key', () => {
     expect(admitted).toBe(QUOTA);
   });
 
-  it('states in its headers the remaining requests and the time until there are more', () => {
+  it('sets headers with the remaining requests and the time until it admits more', () => {
     const { ask } = createLimit();
     expect(ask(OWN).headers).toEqual({
       'ratelimit-policy': '"default";q=600;w=60',
@@ -74,7 +74,7 @@ describe('the rate limit of a key', () => {
     expect(ask(OWN).headers.ratelimit).toBe('"default";r=598;t=23');
   });
 
-  it('admits a request exactly after the Retry-After of a refusal', () => {
+  it('admits a request as soon as the Retry-After of a refusal has passed, not earlier', () => {
     const { ask, countAdmitted } = createLimit();
     countAdmitted(10, OWN);
     vi.advanceTimersByTime(20_000);
@@ -95,25 +95,25 @@ describe('the rate limit of a key', () => {
   });
 });
 
-describe('the rate limit of a key that another key has issued', () => {
+describe('the rate limit of an issued key', () => {
   const ISSUER = { keyId: 'issuer', rateLimit: 20 };
   const CHILD = { keyId: 'child', rateLimit: 15 };
   const SIBLING = { keyId: 'sibling', rateLimit: 15 };
 
-  it('draws on the budget of its issuer as well', () => {
+  it('counts requests against the limit of the issuer, too', () => {
     const { countAdmitted } = createLimit();
     expect(countAdmitted(50, CHILD, ISSUER)).toBe(15);
     expect(countAdmitted(50, SIBLING, ISSUER)).toBe(5);
     expect(countAdmitted(50, ISSUER)).toBe(0);
   });
 
-  it('takes nothing from the issuer for a refused request', () => {
+  it('counts no refused request against the limit of the issuer', () => {
     const { countAdmitted } = createLimit();
     expect(countAdmitted(1000, CHILD, ISSUER)).toBe(15);
     expect(countAdmitted(50, ISSUER)).toBe(5);
   });
 
-  it('states the tightest budget', () => {
+  it('sets the headers of the limit with the fewest remaining requests', () => {
     const { ask, countAdmitted } = createLimit();
     expect(ask(CHILD, ISSUER).headers.ratelimit).toMatch(/r=14;/);
     countAdmitted(10, ISSUER);

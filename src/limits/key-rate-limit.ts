@@ -17,8 +17,8 @@ interface HeaderTarget {
 }
 
 /**
- * Limits the requests of a key in any 60 s. A request also counts for the issued keys above its
- * key. Root keys have no limit, because a root key can issue any number of keys.
+ * Limits the requests of a key in any 60 s. A request also counts against the limits of the key's
+ * issuers. Root keys are exempt, because they could evade the limit by issuing new keys.
  */
 @Injectable()
 export class KeyRateLimit {
@@ -37,7 +37,7 @@ export class KeyRateLimit {
 
   /**
    * Counts a request, and sets response headers that state how many requests are left. Returns a
-   * promise only if it has to wait for Redis.
+   * promise only if the request has to wait for Redis.
    * @throws ProblemException `RATE_LIMITED`
    */
   count({ budgets }: Principal, response: HeaderTarget): Promise<void> | undefined {
@@ -67,8 +67,8 @@ export class KeyRateLimit {
 }
 
 /**
- * Counts the requests of one key: in this process, and in Redis while it is available. Without
- * Redis, the limit holds per process.
+ * Counts the requests of one key: in this process and, while Redis is available, also in Redis.
+ * Without Redis, the limit applies per process.
  */
 class RequestWindow {
   readonly requests = new SlidingWindow(WINDOW_MS);
@@ -89,7 +89,7 @@ class RequestWindow {
     return this.store.isUp ? this.allotment : undefined;
   }
 
-  /** Changes the limit, and keeps the count. */
+  /** Changes the limit without resetting the count. */
   setQuota(quota: number): void {
     if (quota === this.policy.quota) return;
     this.policy = new QuotaPolicy('default', quota, WINDOW_SECONDS);
@@ -97,9 +97,9 @@ class RequestWindow {
   }
 
   /** Milliseconds until a request may be admitted. At 0, Redis may still refuse it. */
-  msUntilRoom(now: number): number {
+  msUntilAdmission(now: number): number {
     if (this.requests.count(now) >= this.policy.quota) return this.requests.msUntilLess(now);
-    return this.shared?.msUntilRoom(now) ?? 0;
+    return this.shared?.msUntilGrant(now) ?? 0;
   }
 
   take(now: number): void {
@@ -126,9 +126,9 @@ function countInEach(
 ): Promise<void> | undefined {
   const now = performance.now();
   const fullest = windows.reduce((one, other) =>
-    other.msUntilRoom(now) > one.msUntilRoom(now) ? other : one,
+    other.msUntilAdmission(now) > one.msUntilAdmission(now) ? other : one,
   );
-  const wait = fullest.msUntilRoom(now);
+  const wait = fullest.msUntilAdmission(now);
   if (wait > 0) throw new ProblemException('RATE_LIMITED', {}, fullest.policy.refusalHeaders(wait));
   const usedUp = windows.find(({ shared }) => shared?.isUsedUp(now));
   if (usedUp?.shared) {

@@ -17,6 +17,6 @@ const LIMITS = [
   WriteSlots,
 ];
 
-/** Limits per key and per client network, limits of enumeration, and slots for user writes. */
+/** Limits per key and per client network, and slots for writes that change users. */
 @Module({ providers: LIMITS, exports: LIMITS })
 export class LimitsModule {}

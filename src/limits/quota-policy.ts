@@ -6,7 +6,7 @@ export class QuotaPolicy {
   /** The value of `RateLimit-Policy`. */
   readonly header: string;
   private readonly start: string;
-  // `end` is cached while `seconds` stays the same: formatting takes as long as counting a request.
+  // `end` is cached until `seconds` changes: formatting it takes as long as counting a request.
   private seconds = 0;
   private end = '';
 

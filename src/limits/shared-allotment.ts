@@ -8,8 +8,8 @@ const SLOT_MS = 1000;
 
 const replySchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
 
-// The Redis hash of a key has a field per second (slot) with the number of requests that processes
-// have reserved in it. An allotment can be used only until its slot ends.
+// The Redis hash of an API key has one field per second (slot): the number of requests that all
+// processes have reserved in that slot. An allotment can be used only until its slot ends.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
   local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -23,7 +23,7 @@ const TAKE = `
     if each == unusedSlot and unused > 0 then
       count = redis.call('HINCRBY', KEYS[1], fields[index], -unused)
     end
-    -- Slots of the future exist if the clock of Redis was set back.
+    -- Future slots exist if the clock of Redis was set back.
     if each < slot - slots or each > slot or count <= 0 then
       redis.call('HDEL', KEYS[1], fields[index])
     else
@@ -41,16 +41,16 @@ const TAKE = `
   return {granted, math.max(0, limit - used - granted), slot, endOfSlot - now, endOfOldest - now}`;
 
 /**
- * Requests of a key that this process has reserved in Redis, so that few requests wait for Redis.
- * Redis counts by its own clock in slots of 1 s, and grants at most the limit in the current slot
- * and the preceding window.
+ * Requests of a key that this process has reserved in Redis in advance, so that few requests wait
+ * for Redis. Redis counts in slots of 1 s by its own clock. In the current slot and the window
+ * before it, Redis grants no more requests than the limit.
  */
 export class SharedAllotment {
   private left = 0;
   private slot = 0;
-  /** This and the other times are in ms, on the scale of `performance.now()`. */
+  /** `endsAt`, `moreAt` and `refusedUntil` are in ms, on the scale of `performance.now()`. */
   private endsAt = 0;
-  /** Requests that Redis could still grant to any process, besides this allotment. */
+  /** Requests that Redis could still grant to any process, in addition to this allotment. */
   private remainingBesides = 0;
   private moreAt = 0;
   private refusedUntil = 0;
@@ -69,8 +69,8 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** Milliseconds until Redis may grant requests again. Until then, Redis is not asked. */
-  msUntilRoom(now: number): number {
+  /** Milliseconds until Redis may grant requests again. Until then, this process does not ask. */
+  msUntilGrant(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }
 
@@ -86,7 +86,7 @@ export class SharedAllotment {
     this.refusedUntil = 0;
   }
 
-  /** Reserves a new allotment. All waiting requests share it; it may not suffice for all. */
+  /** Reserves a new allotment for all waiting requests. It may not suffice for all of them. */
   refill(policy: QuotaPolicy): Promise<void> {
     this.refilling ??= this.request(policy).finally(() => (this.refilling = undefined));
     return this.refilling;
@@ -95,7 +95,7 @@ export class SharedAllotment {
   private async request({ quota, windowSeconds }: QuotaPolicy): Promise<void> {
     const unused = this.left;
     this.left = 0;
-    // Measured before the request to Redis, so that the allotment cannot outlive its slot.
+    // Measured before the call to Redis, so that the allotment cannot outlive its slot.
     const requestedAt = performance.now();
     const reply = await this.store.runScript(
       TAKE,

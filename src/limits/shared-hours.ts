@@ -21,7 +21,7 @@ interface Unsent {
 
 const replySchema = z.tuple([z.number(), z.number(), z.number()]);
 
-// PFADD creates a counter even without values, so that both counters expire at the same time.
+// PFADD creates a counter even without values. Both counters therefore exist and expire together.
 const ADD = `
   local ids = tonumber(ARGV[2])
   redis.call('PFADD', KEYS[1], unpack(ARGV, 3, 2 + ids))
@@ -66,7 +66,7 @@ export class SharedHours {
   }
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
-    // The braces (hash tag) put both keys into the same slot of a Redis Cluster.
+    // The braces (hash tag) put both counters into the same slot of a Redis Cluster.
     const keys = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
     const values = [HOUR_MS, ids.size, ...ids, ...misses];
     const reply = await this.store.runScript(ADD, keys, values, replySchema);

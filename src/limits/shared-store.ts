@@ -9,7 +9,7 @@ const COMMAND_TIMEOUT_MS = 250;
 const MAX_RETRY_DELAY_MS = 1000;
 const PAUSE_MS = 1000;
 
-/** Redis, in which all processes count limits together if `REDIS_URL` is set and Redis responds. */
+/** Optional Redis connection (`REDIS_URL`), through which all processes count requests together. */
 @Injectable()
 export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SharedStore.name);
@@ -17,7 +17,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private reportedUp = true;
   private isPaused = false;
-  /** Redis replies with errors: a new connection does not mean that it works again. */
+  /** Whether Redis replied with an error. Then a new connection does not prove that Redis works. */
   private refusesCommands = false;
 
   constructor(config: ConfigService<Environment, true>) {
@@ -26,7 +26,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Where limits are counted. `degraded`: per process, because Redis is unavailable. */
+  /** Where requests are counted. `degraded`: per process, because Redis is unavailable. */
   get sharing(): 'shared' | 'degraded' | 'per-process' {
     if (this.redis === undefined) return 'per-process';
     return this.isUp && this.reportedUp ? 'shared' : 'degraded';
@@ -42,7 +42,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     const { Redis } = await import('ioredis');
     this.redis = new Redis(this.url, {
       lazyConnect: true,
-      // While Redis is unavailable, commands fail at once, and the process counts by itself.
+      // While Redis is unavailable, commands fail immediately, and the process counts by itself.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -60,7 +60,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** Runs a Lua script. Returns undefined if it fails: callers then rely on their own counts. */
+  /** Runs a Lua script. Returns undefined if it fails: then callers use this process's counts. */
   async runScript<Reply>(
     script: string,
     keys: readonly string[],
@@ -78,7 +78,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Sends no commands for 1 s; if the server hangs, none until a new connection succeeds. */
+  /** Sends no commands for 1 s. Also opens a new connection if Redis has not replied. */
   private pauseAfter(error: unknown): void {
     if (!this.isUp) return;
     this.isPaused = true;
@@ -87,7 +87,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     // A server that is out of memory or read-only accepts connections, so only a successful command
     // shows that it works again.
     this.refusesCommands = error instanceof Error && error.name === 'ReplyError';
-    // After a failover, the same host name may lead to a server that accepts writes.
+    // After a failover, a new connection to the same host name may reach a writable server.
     const isDemoted = this.refusesCommands && String(error).includes('READONLY');
     if (!this.refusesCommands || isDemoted) this.redis?.disconnect(true);
     setTimeout(() => {
@@ -104,6 +104,6 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     if (isUp === this.reportedUp) return;
     this.reportedUp = isUp;
     if (isUp) this.logger.log('Redis available again: limits are shared by all processes');
-    else this.logger.warn('Redis unavailable: each process counts limits by itself');
+    else this.logger.warn('Redis unavailable: each process enforces limits by itself');
   }
 }

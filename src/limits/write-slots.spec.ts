@@ -7,7 +7,7 @@ import { WriteSlots } from './write-slots.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Starts writes on a pool of `connections`. Each runs until the test ends it. */
+/** Starts writes on a pool with this number of connections. Each runs until the test ends it. */
 function createWrites(connections: number) {
   const config = new ConfigService<Environment, true>({ DATABASE_POOL_MAX: connections });
   const slots = new WriteSlots(config);
@@ -37,8 +37,8 @@ function createWrites(connections: number) {
   return { slots, begin, beginMany, endFirst, names: () => running.map(({ name }) => name) };
 }
 
-describe('writes of users', () => {
-  it('hold a third of the connections for each key, and two thirds in all', async () => {
+describe('writes that change users', () => {
+  it('use at most a third of the connections per key, and two thirds in total', async () => {
     const { slots, beginMany, names } = createWrites(10);
     void beginMany(20, 'one');
     expect(names()).toHaveLength(3);
@@ -48,7 +48,7 @@ describe('writes of users', () => {
     expect(slots.waiting).toBe(54);
   });
 
-  it('hold one connection for each user', async () => {
+  it('use at most one connection per user', async () => {
     const { beginMany, begin, endFirst, names } = createWrites(10);
     void beginMany(5, 'one', () => 'same');
     void begin('other', 'same');
@@ -58,13 +58,13 @@ describe('writes of users', () => {
     expect(names()).toEqual(['other another', 'one same']);
   });
 
-  it('hold one connection at least', async () => {
+  it('use the connection of a pool that has only one', async () => {
     const { beginMany, names } = createWrites(1);
     void beginMany(5, 'one');
     expect(names()).toHaveLength(1);
   });
 
-  it('wait in order, and no key waits for another key', async () => {
+  it('start in order of arrival for each key, without delaying other keys', async () => {
     const { begin, beginMany, endFirst, names } = createWrites(3);
     void beginMany(3, 'one');
     void begin('other', 'x');
@@ -73,7 +73,7 @@ describe('writes of users', () => {
     expect(names()).toEqual(['other x', 'one u1']);
   });
 
-  it('start as soon as others end', async () => {
+  it('start together when the write that blocks them ends', async () => {
     const { begin, beginMany, endFirst, names } = createWrites(10);
     void begin('one', 'same');
     void beginMany(3, 'one', (number) => `one${number}`);
@@ -82,7 +82,7 @@ describe('writes of users', () => {
     expect(names()).toEqual(['one one0', 'one one1', 'one one2', 'other same']);
   });
 
-  it('are refused after 700 ms, or when 128 of the key wait', async () => {
+  it('are refused after a wait of 700 ms, or if 128 writes of the key already wait', async () => {
     const { slots, beginMany, begin } = createWrites(10);
     const writes = beginMany(3 + 128, 'one');
     await expect(begin('one')).rejects.toMatchObject({ code: 'CONCURRENCY_LIMITED' });

@@ -4,11 +4,11 @@ import type { Principal } from '../api-keys/principal.js';
 import type { Environment } from '../config/environment.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Shares of the pool's connections: at most the first for writes of one key; the second is reserved
-// for reads.
-const SHARE_OF_KEY = 1 / 3;
+// Shares of the pool's connections: at most `MAX_SHARE_PER_KEY` for the writes of one key, and
+// `SHARE_OF_READS` for reads alone.
+const MAX_SHARE_PER_KEY = 1 / 3;
 const SHARE_OF_READS = 1 / 3;
-// As long as the pool lets a query wait for a connection (`database-pool.ts`).
+// Equals the time for which a query may wait for a connection of the pool (`database-pool.ts`).
 const MAX_WAIT_MS = 700;
 const MAX_WAITING = 512;
 const MAX_WAITING_PER_KEY = 128;
@@ -20,9 +20,9 @@ interface Write {
 }
 
 /**
- * Bounds the database connections that user writes hold: one per user, a third of the pool per key,
- * two thirds in all. Further writes queue in memory, so that reads and other keys find a
- * connection.
+ * Bounds the database connections of writes that create, change or delete users: one per user, a
+ * third of the pool per key, two thirds of the pool in total. Further writes wait in memory, which
+ * leaves connections for reads and other keys.
  */
 @Injectable()
 export class WriteSlots {
@@ -35,7 +35,7 @@ export class WriteSlots {
   constructor(config: ConfigService<Environment, true>) {
     const connections = config.get('DATABASE_POOL_MAX', { infer: true });
     this.slots = Math.max(1, connections - Math.ceil(connections * SHARE_OF_READS));
-    this.slotsPerKey = Math.max(1, Math.floor(connections * SHARE_OF_KEY));
+    this.slotsPerKey = Math.max(1, Math.floor(connections * MAX_SHARE_PER_KEY));
   }
 
   /** Number of queued writes, which use neither a connection nor CPU time. */
@@ -47,7 +47,7 @@ export class WriteSlots {
    * Runs a write as soon as a slot is free.
    * @param userId id of the written user; undefined if the server chooses it
    * @throws ProblemException `CONCURRENCY_LIMITED` or `OVERLOADED` if the queue is full or
-   * the write waits for 700 ms. An error of `operation` is passed on.
+   * the write waits for 700 ms. Rethrows an error of `operation`.
    */
   async run<Result>(
     { keyId }: Principal,
@@ -93,7 +93,7 @@ export class WriteSlots {
     });
   }
 
-  /** A key with half of the queued writes or more exceeds its limit; else it is overload. */
+  /** Blames the key if at least half of the queued writes are its own, otherwise overload. */
   private refusal(write: Write): ProblemException {
     const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

@@ -39,12 +39,12 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_user_writes_waiting',
-        'Writes of users that wait for a database connection.',
+        'User changes that wait for a database connection.',
         () => writes.waiting,
       ],
       [
         'latchkey_limit_store_degraded',
-        'Whether limits are counted per process because Redis is unavailable: 1 if so.',
+        '1 if Redis is unavailable, so that each process enforces limits by itself; otherwise 0.',
         () => Number(store.sharing === 'degraded'),
       ],
       [

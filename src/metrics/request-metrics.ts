@@ -11,7 +11,7 @@ import {
 import { RequestEvents } from '../requests/request-events.js';
 import { UsersService } from '../users/users.service.js';
 
-/** Counts requests, key checks, refusals by limits, and user look-ups per database statement. */
+/** Measures requests, key checks, refusals by limits, and user look-ups per database statement. */
 @Injectable()
 export class RequestMetrics implements OnModuleInit {
   private readonly durations: RequestDurations;

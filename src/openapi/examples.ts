@@ -1,7 +1,7 @@
 import type { Operation } from './problem-responses.js';
 import { type Schema, type Schemas, resolve } from './schema.js';
 
-/** Adds an example to each JSON body of an operation. `addProblems` adds those of problems. */
+/** Adds an example to each JSON body of an operation, except problems (see `addProblems`). */
 export function addExamples({ requestBody, responses }: Operation, schemas: Schemas): void {
   for (const part of [requestBody, ...Object.values(responses)]) {
     if (part === undefined || '$ref' in part) continue;

@@ -37,7 +37,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
   const settings = new swagger.DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Latchkey')
-    .setDescription('The key-guarded internal user API for MCP servers.')
+    .setDescription('The internal user API for MCP servers. It requires an API key.')
     .setVersion('1')
     .addServer('/', 'This server')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, API_KEY_SCHEME)
@@ -53,7 +53,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
     standardSchemaConverter: (schema, { schemaType }) =>
       schema instanceof z.ZodType ? toOpenApiSchema(schema, schemaType) : undefined,
   });
-  // `setLicense` has no identifier, and openapi-generator rejects a URL such as urn:spdx:MIT.
+  // `setLicense` accepts no identifier, and openapi-generator rejects URLs such as urn:spdx:MIT.
   Object.assign(document.info, { license: { name: 'MIT', identifier: 'MIT' } });
   const schemas = { ...document.components?.schemas, Problem: problemComponent };
   document.components = { ...document.components, schemas };

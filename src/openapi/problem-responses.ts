@@ -48,7 +48,7 @@ export function addProblems(method: string, operation: Operation): void {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   for (const [status, codes] of byStatus) {
-    // Health routes have declared a 503 response of their own, which stays.
+    // Does not overwrite the 503 response that health routes have declared.
     operation.responses[status] ??= problemResponse(codes, operation);
   }
   const takesKey = operation.security?.some((scheme) => API_KEY_SCHEME in scheme);
@@ -73,7 +73,7 @@ function problemsOf(method: string, operation: Operation): ProblemCode[] {
     [parameters.some((each) => 'in' in each && each.in === 'path'), ['MALFORMED_URL']],
     [method === 'get', ['BODY_NOT_ALLOWED']],
     [
-      // A DELETE may have a body, which is read and ignored.
+      // A DELETE request may have a body, which the server reads and ignores.
       requestBody !== undefined || method === 'delete',
       ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
     ],

@@ -37,7 +37,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(false);
   });
 
-  it('stays open after a failed trial until the next one', () => {
+  it('stays open after a failed trial, and allows the next trial 100 ms later', () => {
     const circuit = opened();
     vi.advanceTimersByTime(100);
     circuit.allows();
@@ -47,7 +47,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(true);
   });
 
-  it('closes at the first success, also of a call from before it opened', () => {
+  it('closes at the first success, even of a call that began before it opened', () => {
     const circuit = opened();
     circuit.succeed();
     expect([circuit.allows(), circuit.allows()]).toEqual([true, true]);

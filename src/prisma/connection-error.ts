@@ -9,13 +9,13 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/^28P01$/, 'the server refuses the user or password; correct DATABASE_URL'],
   [
     /^28000$/,
-    'the server does not admit this user from this host; check pg_hba.conf, LOGIN and DATABASE_URL',
+    'the server does not admit this user from this host; check pg_hba.conf, the LOGIN attribute of the role and DATABASE_URL',
   ],
   [/^3D000$/, 'the database does not exist; create it, or correct DATABASE_URL'],
   [/^53300$/, 'the server has no free connection; lower DATABASE_POOL_MAX'],
   [
     UNKNOWN_CA,
-    "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (sslmode=require verifies here, unlike in libpq)",
+    "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (unlike libpq, this server verifies certificates with sslmode=require)",
   ],
   [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
@@ -33,7 +33,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
 ];
 
-/** A failed attempt to connect to the database. The message has the cause and the remedy. */
+/** A failed attempt to connect to the database. The message states the cause and the remedy. */
 export class ConnectionError extends Error {
   constructor(variable: UrlVariable, cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -3,7 +3,7 @@ import { Client, type ClientConfig } from 'pg';
 import { ConnectionError, PooledSessionError } from './connection-error.js';
 import type { DatabaseUrls, UrlVariable } from './database-urls.js';
 
-// A transaction pooler may happen to use the same session several times.
+// Several probes, because a transaction pooler may use the same session repeatedly by chance.
 const PROBES = 8;
 const PROBE_TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
 
@@ -40,7 +40,7 @@ export class DatabaseClient extends Client {
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
   }
 
-  /** Whether a pooler shares sessions among connections: compares the process ids of two. */
+  /** Whether a pooler shares this session: compares it with the session of another connection. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, PROBE_TIMEOUTS);

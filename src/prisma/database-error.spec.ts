@@ -33,7 +33,7 @@ describe('isDatabaseUnavailable', () => {
     'Connection terminated unexpectedly',
     'timeout exceeded when trying to connect',
     'Query read timeout',
-  ])('knows the driver’s plain error “%s”', (message) => {
+  ])('recognizes the driver’s error “%s”, which has no code', (message) => {
     expect(isDatabaseUnavailable(new Error(message))).toBe(true);
   });
 
@@ -46,12 +46,12 @@ describe('isDatabaseUnavailable', () => {
     new Error('Query read timeout of mine'),
     'Connection terminated',
     null,
-  ])('leaves %o to be an internal error', (error) => {
+  ])('does not recognize %o', (error) => {
     expect(isDatabaseUnavailable(error)).toBe(false);
   });
 });
 
-describe('the errors of the driver and its adapter', () => {
+describe('errors of the driver and its adapter', () => {
   const withCode = (code: string) => Object.assign(new Error('failed'), { code });
   const postgres = (originalCode: string) =>
     new DriverAdapterError({
@@ -72,7 +72,7 @@ describe('the errors of the driver and its adapter', () => {
     new DriverAdapterError({ kind: 'ConnectionClosed' }),
     postgres('57P01'),
     postgres('57P02'),
-  ])('are a lost connection: %o', (error) => {
+  ])('that mean a lost connection are recognized: %o', (error) => {
     expect(hasLostConnection(error)).toBe(true);
     expect(isDatabaseUnavailable(error)).toBe(true);
   });
@@ -85,20 +85,20 @@ describe('the errors of the driver and its adapter', () => {
     withCode('ECONNREFUSED'),
     new Error('Query read timeout'),
     new CircuitOpenError(),
-  ])('are unavailability, but no lost connection: %o', (error) => {
+  ])('that mean an unavailable database, but no lost connection, are recognized: %o', (error) => {
     expect(hasLostConnection(error)).toBe(false);
     expect(isDatabaseUnavailable(error)).toBe(true);
   });
 
   it.each([postgres('23505'), new DriverAdapterError({ kind: 'TableDoesNotExist' }), 'text'])(
-    'are neither: %o',
+    'with another cause mean neither a lost connection nor an unavailable database: %o',
     (error) => {
       expect(hasLostConnection(error)).toBe(false);
       expect(isDatabaseUnavailable(error)).toBe(false);
     },
   );
 
-  it('identify a standby', () => {
+  it('that mean a write to a standby are recognized', () => {
     expect(isReadOnly(postgres('25006'))).toBe(true);
     expect(isReadOnly(postgres('57P01'))).toBe(false);
     expect(isReadOnly('25006')).toBe(false);
@@ -109,7 +109,7 @@ describe('violatedConstraint', () => {
   const withConstraint = (code: string, constraint?: string) =>
     Object.assign(new DatabaseError('failed', 6, 'error'), { code, constraint });
 
-  it.each(['23001', '23503', '23505'])('names the violated constraint: %s', (code) => {
+  it.each(['23001', '23503', '23505'])('names the violated constraint for SQLSTATE %s', (code) => {
     expect(violatedConstraint(withConstraint(code, 'users_email_key'))).toBe('users_email_key');
   });
 
@@ -118,7 +118,7 @@ describe('violatedConstraint', () => {
     withConstraint('23514', 'users_email_key'),
     Object.assign(new Error('failed'), { code: '23505', constraint: 'users_email_key' }),
     new DatabaseError('failed', 6, 'error'),
-  ])('finds none in %o', (error) => {
+  ])('finds no constraint in %o', (error) => {
     expect(violatedConstraint(error)).toBeUndefined();
   });
 });

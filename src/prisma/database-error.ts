@@ -57,7 +57,7 @@ const UNAVAILABLE_MESSAGES = new Set([
   'Query read timeout',
 ]);
 
-// The connection broke, so the outcome of the statement is unknown.
+// Codes of a broken connection. The server may or may not have executed the statement.
 const LOST = /^(ConnectionClosed|ECONNRESET|EPIPE|08006|57P01|57P02)$/;
 // Lock and statement time-outs, deadlocks, and terminated sessions.
 const BLOCKED = /^(55P03|57014|40P01|57P01)$/;
@@ -68,13 +68,13 @@ const STALE_PLAN = /^0A000$/;
 // Violations of a foreign key (23001 since PostgreSQL 18) or a unique index.
 const VIOLATION = /^23(001|503|505)$/;
 // SQLSTATE classes whose messages quote row values: data exceptions, constraint violations, and
-// errors that triggers of the operator raise.
+// errors that the operator's own triggers raise.
 const QUOTING_SQLSTATES = /^(22|23|P0)/;
 
-/** The circuit breaker did not send the statement, because the preceding ones failed. */
+/** The circuit breaker did not send the statement, because preceding statements failed. */
 export class CircuitOpenError extends Error {
   constructor() {
-    super('Statement not sent, because the preceding ones failed');
+    super('Statement not sent, because preceding statements failed');
   }
 }
 
@@ -97,7 +97,7 @@ export function hasLostConnection(error: unknown): boolean {
   return (error instanceof Error && LOST_MESSAGES.has(error.message)) || hasCode(error, LOST);
 }
 
-/** Whether another session prevented the statement, so that a retry may succeed at once. */
+/** Whether another session blocked or ended the statement. An immediate retry may succeed. */
 export function wasBlocked(error: unknown): boolean {
   return hasCode(error, BLOCKED);
 }
@@ -125,13 +125,13 @@ export function violatedConstraint(error: unknown): string | undefined {
 
 /**
  * Returns an error that may be logged. Messages of Prisma quote the arguments of the call, and some
- * of PostgreSQL quote values of the row, so only the codes and the stack of these errors remain.
+ * messages of PostgreSQL quote values of the row. Of such errors, only codes and stack remain.
  */
 export function withoutArguments(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const isPrismas = error.name.startsWith('PrismaClient');
-  const isQuoting = error instanceof DatabaseError && hasCode(error, QUOTING_SQLSTATES);
-  if (!isPrismas && !isQuoting) return error;
+  const isFromPrisma = error.name.startsWith('PrismaClient');
+  const quotesRow = error instanceof DatabaseError && hasCode(error, QUOTING_SQLSTATES);
+  if (!isFromPrisma && !quotesRow) return error;
   const safe = new Error([error.name, ...codesOf(error)].join(' '));
   const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
   safe.stack = [safe.message, ...frames].join('\n');

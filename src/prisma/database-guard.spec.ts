@@ -50,7 +50,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(1);
   });
 
-  it('does not repeat a read whose connection broke late', async () => {
+  it('does not repeat a read whose connection broke after more than 300 ms', async () => {
     const sent = { times: 0 };
     const send = async () => {
       sent.times += 1;
@@ -61,7 +61,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(1);
   });
 
-  it('fails at once after five time-outs', async () => {
+  it('after five time-outs, refuses a write without sending it', async () => {
     const guard = new DatabaseGuard();
     await failOften(guard, TIMED_OUT);
     const { sent, send } = sender();
@@ -69,7 +69,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(0);
   });
 
-  it('still runs reads and statements on other tables', async () => {
+  it('after five time-outs of writes, still runs reads, and writes to other tables', async () => {
     const guard = new DatabaseGuard();
     await failOften(guard, TIMED_OUT);
     expect(await guard.run(READ, sender().send)).toBe('rows');
@@ -77,9 +77,9 @@ describe('DatabaseGuard', () => {
   });
 
   it.each([
-    ['the caller’s mistakes', new Error('duplicate key value')],
-    ['a standby', Object.assign(new Error('read-only'), { code: '25006' })],
-  ])('does not count %s', async (_case, error) => {
+    ['violated constraints', new Error('duplicate key value')],
+    ['writes to a standby', Object.assign(new Error('read-only'), { code: '25006' })],
+  ])('does not count %s as failures of the database', async (_case, error) => {
     const guard = new DatabaseGuard();
     await failOften(guard, error);
     expect(await guard.run(WRITE, sender().send)).toBe('rows');
@@ -95,7 +95,7 @@ describe('describeStatement', () => {
     ['UPDATE "public"."users" SET "name" = $1', 'write users', false],
     ['DELETE FROM "public"."users" WHERE 1=1', 'write users', false],
     ['WITH gone AS (DELETE FROM users RETURNING id) SELECT * FROM gone', 'write users', false],
-  ])('knows %s', (sql, circuit, isRepeatable) => {
+  ])('derives the circuit of %s', (sql, circuit, isRepeatable) => {
     expect(describeStatement({ sql })).toEqual({ circuit, isRepeatable });
   });
 });

@@ -9,9 +9,9 @@ import {
   isReadOnly,
 } from './database-error.js';
 
-// An event that breaks one connection often breaks all. The pool discards them in this time.
+// An event that breaks one connection often breaks all. This gives the pool time to discard them.
 const RETRY_DELAY_MS = 20;
-// After this time, a retry would exceed the caller's time-out.
+// If a statement fails later than this, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_RETRY_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 
@@ -24,7 +24,7 @@ export interface Statement {
 
 /**
  * Runs each statement that is not part of a longer transaction. Retries a read once if its
- * connection broke. Fails at once while statements of the same circuit fail (circuit breaker).
+ * connection broke. While statements of a circuit fail, refuses further ones (circuit breaker).
  */
 @Injectable()
 export class DatabaseGuard {
@@ -44,7 +44,7 @@ export class DatabaseGuard {
       circuit.succeed();
       return result;
     } catch (error) {
-      // A standby refuses writes without delay and may be promoted, so further writes are sent.
+      // Not a failure: a standby refuses writes quickly, and accepts them if it is promoted.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

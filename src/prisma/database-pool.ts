@@ -14,21 +14,21 @@ const CONNECTION_TIMEOUT_MS = 700;
 const STATEMENT_TIMEOUT_MS = 600;
 const SOCKET_TIMEOUT_MS = 700;
 
-// adapter-pg 7.10 writes times without an offset and reads every offset as UTC. `src/users` parses
-// dates in the ISO style.
+// UTC, because adapter-pg 7.10 writes times without an offset and reads every offset as UTC. ISO,
+// because `src/users` parses dates in this style.
 const SETTINGS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MS),
   TimeZone: 'UTC',
   DateStyle: 'ISO',
 };
-/** Applies the settings to one transaction: behind a pooler, they must not outlast it. */
+/** Applies the settings to one transaction. Behind a pooler, they must not affect later ones. */
 export const SET_UP_TRANSACTION = setLocally(SETTINGS);
 
 /** The connection pool of all queries. Prisma uses it, too, instead of a hidden pool of its own. */
 @Injectable()
 export class DatabasePool extends Pool implements OnApplicationShutdown {
   private readonly inUse = new WeakSet<PoolClient>();
-  /** Whether named statements and settings outlast a transaction (on the newest connection). */
+  /** Whether the newest connection keeps its named statements and settings after a transaction. */
   hasOwnSessions = false;
 
   constructor(
@@ -57,12 +57,12 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     this.on('release', (_error, client) => this.inUse.delete(client));
   }
 
-  // Ends only in this last step of the shutdown, because requests in flight need the pool.
+  // Closes the pool in this last step of the shutdown, because requests in flight need the pool.
   async onApplicationShutdown(): Promise<void> {
     await this.end();
   }
 
-  /** Runs a statement in its own transaction, with the guard. Poolers make its name useless. */
+  /** Runs a statement in its own transaction, with the guard. Behind a pooler, ignores its name. */
   fetchRows<Row extends unknown[]>(
     statement: Statement,
     query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,
@@ -75,7 +75,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     try {
       return (await this.query<Row>(query)).rows;
     } catch (error) {
-      // Retried without the name, because other connections may have stale plans, too.
+      // Retries without the name, because other connections may have stale plans of it, too.
       if (query.name === undefined || !hasStalePlan(error)) throw error;
       return (await this.query<Row>({ ...query, name: undefined })).rows;
     }
@@ -103,8 +103,9 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
   }
 
   /**
-   * Ends a connection whose server has stopped responding. PostgreSQL itself ends slow statements.
-   * `query_timeout` would add a timer per statement that keeps results alive until a major GC.
+   * Closes a connection whose server does not respond. PostgreSQL itself ends slow statements.
+   * Uses a socket time-out, because the timers of pg's `query_timeout` keep results alive until a
+   * major GC.
    */
   private closeIfUnresponsive(client: PoolClient): void {
     if (!(client instanceof Client)) return;

@@ -56,7 +56,7 @@ async function orRollBack<Result>(
     return await work();
   } catch (error) {
     await execute(transaction, 'ROLLBACK').catch(() => undefined);
-    // This sends no statement, but returns the connection to the pool.
+    // `rollback` sends no statement. It returns the connection to the pool.
     await transaction.rollback();
     throw error;
   }
@@ -69,7 +69,7 @@ async function execute(transaction: Transaction, sql: string): Promise<void> {
 const READ = /^\s*SELECT\b/i;
 const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?\w+"?\.)?"?(\w+)/i;
 
-/** Derives the circuit from the SQL, because Prisma sends writes with `RETURNING` as queries. */
+/** Derives the circuit from the SQL: Prisma uses `queryRaw` for writes with `RETURNING`, too. */
 export function describeStatement({ sql }: Pick<Query, 'sql'>): Statement {
   const isRepeatable = READ.test(sql);
   const table = TABLE.exec(sql)?.[1] ?? '';

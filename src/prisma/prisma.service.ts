@@ -7,7 +7,7 @@ import { DatabaseGuard } from './database-guard.js';
 import { DatabasePool } from './database-pool.js';
 import { GuardedPrismaPg } from './guarded-adapter.js';
 
-/** Prisma's client. It connects on first use, so that the process starts without a database. */
+/** Prisma's client. Connects on first use, so that the process can start without a database. */
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
   constructor(guard: DatabaseGuard, pool: DatabasePool, config: ConfigService<Environment, true>) {
@@ -17,11 +17,11 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
       schema: schemaOf(config.get('DATABASE_URL', { infer: true })),
       onConnectionError: (error) => logger.warn(`Database connection lost: ${error.message}`),
     });
-    // The longer formats quote the arguments, which are personal data.
+    // The longer error formats quote the arguments, which may be personal data.
     super({ adapter, errorFormat: 'minimal' });
   }
 
-  // Disconnects only in this last step of the shutdown, because requests in flight need it.
+  // Disconnects in this last step of the shutdown, because requests in flight need the client.
   async onApplicationShutdown(): Promise<void> {
     await this.$disconnect();
   }

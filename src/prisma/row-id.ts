@@ -5,7 +5,7 @@ const VERSION_7 = 0x70;
 const MAX_VARIANT_BITS = 0x3f;
 const VARIANT = 0x80;
 
-/** Creates a version 7 UUID (RFC 9562), like Prisma does. Such ids sort by creation time. */
+/** Creates a version 7 UUID (RFC 9562), as Prisma does. Such ids sort by creation time. */
 export function createRowId(now = Date.now()): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(now, 0, 6);

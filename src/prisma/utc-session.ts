@@ -1,10 +1,11 @@
 /**
- * Start-up options for Prisma's connections: adapter-pg 7.10 writes times without an offset and
- * reads every offset as UTC. `src/users` parses dates in the ISO style.
+ * Start-up options for Prisma's connections in scripts and tests. UTC, because adapter-pg 7.10
+ * writes times without an offset and reads every offset as UTC. ISO, because `src/users` parses
+ * dates in this style.
  */
 export const UTC_SESSION = '-c TimeZone=UTC -c DateStyle=ISO';
 
-/** Adds `UTC_SESSION` to the options in a URL: they would override options passed beside it. */
+/** Adds `UTC_SESSION` to the options in a URL, which would override separately passed options. */
 export function inUtc(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options') ?? '';

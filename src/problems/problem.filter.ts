@@ -9,14 +9,17 @@ import {
 import { type ProblemCode, ProblemException, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
-// The problems for exceptions of Fastify and Nest, by their status.
+// The problems for exceptions of Fastify and Nest, by status of the exception.
 const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   400: 'MALFORMED_JSON',
   413: 'BODY_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** Responds to exceptions with problems (RFC 9457). Logs unexpected ones and hides their text. */
+/**
+ * Responds to exceptions with problems (RFC 9457). Logs unexpected exceptions, but does not reveal
+ * their text.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
@@ -29,12 +32,12 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toProblem(exception: unknown, request: FastifyRequest): ProblemException {
     if (exception instanceof ProblemException) return exception;
-    // The client disconnected within its request. Its ECONNRESET is no failure of the database.
+    // The client disconnected while sending. Its ECONNRESET must not count as a database failure.
     if (request.raw.destroyed && !request.raw.complete) {
       return new ProblemException('MALFORMED_HTTP');
     }
     if (isDatabaseUnavailable(exception)) {
-      // `DatabaseUrls` has logged a ConnectionError once, rather than for each request.
+      // `DatabaseUrls` logs a ConnectionError once, rather than for each request.
       if (!(exception instanceof ConnectionError)) {
         request.log.warn(describe(exception, request), 'database unavailable');
       }

@@ -9,7 +9,7 @@ interface ProblemType {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   readonly headers: Readonly<Record<string, string>>;
-  /** The outcome and limit in the request event, if a permission or a limit causes the problem. */
+  /** Outcome and limit for the request event, if a missing permission or a limit is the cause. */
   readonly refusal?: Refusal | undefined;
 }
 
@@ -30,7 +30,12 @@ export const PROBLEM_TYPES = {
   }),
   INSUFFICIENT_SCOPE: permanent(403, 'The API key lacks the required scope', {}, FORBIDDEN),
   FIELD_NOT_ALLOWED: permanent(403, 'The API key may not use this field of users', {}, FORBIDDEN),
-  GRANT_EXCEEDS_CALLER: permanent(403, 'A key can only grant what it holds itself', {}, FORBIDDEN),
+  GRANT_EXCEEDS_CALLER: permanent(
+    403,
+    'A key can grant only rights that it has itself',
+    {},
+    FORBIDDEN,
+  ),
   ACCESS_NOT_DECLARED: permanent(403, 'No access policy is declared for this route', {}, FORBIDDEN),
   ROUTE_NOT_FOUND: permanent(404, 'There is no such route'),
   USER_NOT_FOUND: permanent(404, 'User not found'),
@@ -57,12 +62,12 @@ export const PROBLEM_TYPES = {
     'The request body must be application/json without a Content-Encoding',
     { 'accept-encoding': 'identity' },
   ),
-  EXPECTATION_FAILED: permanent(417, 'Expect must be 100-continue'),
+  EXPECTATION_FAILED: permanent(417, 'The Expect header must be 100-continue'),
   IDEMPOTENCY_KEY_REUSED: permanent(
     422,
     'The Idempotency-Key was used before, for another request',
   ),
-  RATE_LIMITED: temporary(429, 'The API key has no requests left for now', 60, {
+  RATE_LIMITED: temporary(429, 'The API key has reached its rate limit', 60, {
     outcome: 'rate-limited',
     limit: 'key-rate',
   }),
@@ -76,14 +81,17 @@ export const PROBLEM_TYPES = {
     3600,
     { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),
-  // Not retryable in spite of `retry-after`: the key stays wrong.
+  // Not retryable in spite of `retry-after`, because the key will still be wrong.
   TOO_MANY_FAILURES: permanent(
     429,
     'Too many requests with an invalid or missing API key came from this network',
     { 'retry-after': '60' },
     { limit: 'source-failures' },
   ),
-  HEADERS_TOO_LARGE: permanent(431, 'The request headers are too large or too many (limit: 100)'),
+  HEADERS_TOO_LARGE: permanent(
+    431,
+    'The request headers are too large, or there are more than 100',
+  ),
   INTERNAL_ERROR: permanent(500, 'The request failed; the log has the cause'),
   TOKEN_ISSUER_UNAVAILABLE: temporary(
     503,
@@ -100,14 +108,14 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Why a valid key was refused, or which limit refused the request; null if neither. */
+    /** Set if a missing permission or a limit refused the request. */
     refusal: Refusal | null;
   }
 }
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
-/** The body of an error response (RFC 9457). Loose, because clients must ignore unknown members. */
+/** Body of an error response (RFC 9457). Loose, because clients must ignore unknown members. */
 export const problemSchema = z
   .looseObject({
     type: z.string().meta({ description: 'A URN that names an entry of the error reference.' }),
@@ -172,7 +180,7 @@ export function sendProblem(reply: FastifyReply, problem: ProblemException): voi
   void reply.code(status).headers(headers).send(body);
 }
 
-/** Defines a problem that the same request has again until data, key or server change. */
+/** Defines a problem that recurs for the same request until the data, key or server changes. */
 function permanent(
   status: number,
   detail: string,

@@ -7,10 +7,10 @@ const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** The methods of each path without parameters. No other route may match such a path. */
+  /** The methods of each path without parameters. Routes with parameters must not serve it. */
   private readonly fixedPaths = new Map<string, string[]>();
 
-  /** Records the routes that are registered from now on, and refuses requests without a route. */
+  /** Records routes that are registered after this call, and refuses requests without a route. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const each of METHODS) {
@@ -39,7 +39,7 @@ export class RouteTable {
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
 
-  /** Whether `/users/:id` (for example) has matched `/users/search`, with a wrong method for it. */
+  /** Whether `/users/:id`, for example, matched `GET /users/search`, a path without this method. */
   private isShadowed(request: FastifyRequest): boolean {
     return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;
   }

@@ -6,7 +6,7 @@ import { recordRequest } from './record-request.js';
 import type { RequestEvent } from './request-event.js';
 import { RequestEvents } from './request-events.js';
 
-it('includes the time in the queue of the load shedder in the duration of a request', async () => {
+it('the duration of a request includes its time in the queue of the load shedder', async () => {
   const completed: RequestEvent[] = [];
   const requests = new RequestEvents();
   requests.observe((_labels, events) => completed.push(...events));
@@ -25,7 +25,7 @@ it('includes the time in the queue of the load shedder in the duration of a requ
   expect(prompt).toBeLessThan(60_000);
 });
 
-it('records an outcome or a limit for every problem that refuses a valid key or exceeds a limit', () => {
+it('every problem with status 403 or 429, and no other, sets an outcome or a limit in the event', () => {
   const unrecorded = Object.entries(PROBLEM_TYPES)
     .filter(
       ([, { status, refusal }]) => (status === 403 || status === 429) !== (refusal !== undefined),

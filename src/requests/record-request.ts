@@ -35,7 +35,7 @@ export function recordRequest(
 }
 
 function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
-  // `keyOutcome` is undefined if the router refused the URL: Fastify decorates no such request.
+  // `keyOutcome` is undefined if the router refused the URL: Fastify skips the decoration then.
   const outcome = request.keyOutcome ?? null;
   const refusal = request.refusal ?? undefined;
   return {

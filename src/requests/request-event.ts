@@ -10,7 +10,7 @@ export const KEY_REFUSALS = [
 ] as const;
 export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 
-/** The true outcome of an attempt to use a key, whatever the response says. */
+/** The true outcome of an attempt to use a key, even if the response does not reveal it. */
 export const ATTEMPT_OUTCOMES = [
   ...KEY_REFUSALS,
   /** A valid key that no limit or permission refused. The response may still be 404 or 400. */
@@ -28,7 +28,7 @@ export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /**
  * The limits that can refuse a request. `source-failures` refuses wrong keys from a network that
- * has sent too many; the outcome of such a request is still the reason to refuse the key.
+ * has sent too many of them. The outcome of such a request still states why the key is wrong.
  */
 export const LIMIT_NAMES = [
   'key-rate',
@@ -39,20 +39,20 @@ export const LIMIT_NAMES = [
 type LimitName = (typeof LIMIT_NAMES)[number];
 
 /**
- * The labels of a request that a permission or a limit refused. Without `outcome`, the outcome of
- * the key check stays.
+ * The labels of a request that a missing permission or a limit refused. Without `outcome`, the
+ * request has the outcome of the key check.
  */
 export interface Refusal {
   readonly outcome?: AttemptOutcome;
   readonly limit?: LimitName;
 }
 
-/** The properties that many requests share. They hold no secret and no personal data. */
+/** The properties that many requests share. They contain no secret and no personal data. */
 export interface RequestLabels {
   readonly method: string;
   /** The route's pattern, such as `/api/internal/users/:id`; null if no route was reached. */
   readonly route: string | null;
-  /** Status of the response; 499 if the client disconnected before its end. */
+  /** Status of the response; 499 if the client disconnected before the response ended. */
   readonly status: number;
   /** IP address of the client. */
   readonly source: string;

@@ -1,4 +1,4 @@
-import { setImmediate as afterTurn } from 'node:timers/promises';
+import { setImmediate as afterTick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RequestLabels } from './request-event.js';
 import { RequestEvents } from './request-events.js';
@@ -32,13 +32,13 @@ describe('RequestEvents', () => {
     emit({ ...LABELS, keyId: 'k2' }, 'r2');
     emit({ ...LABELS }, 'r3');
     expect(delivered).toEqual([]);
-    await afterTurn();
+    await afterTick();
     expect(delivered).toEqual([
       [LABELS, ['r1', 'r3']],
       [{ ...LABELS, keyId: 'k2' }, ['r2']],
     ]);
     emit(LABELS, 'r4');
-    await afterTurn();
+    await afterTick();
     expect(delivered.slice(2)).toEqual([[LABELS, ['r4']]]);
   });
 
@@ -51,11 +51,11 @@ describe('RequestEvents', () => {
     { keyId: 'k2' },
     { outcome: 'forbidden' },
     { limit: 'key-rate' },
-  ] as const)('keeps events apart that differ in %j', async (fields) => {
+  ] as const)('delivers events that differ in %j in separate batches', async (fields) => {
     const { emit, delivered } = observe();
     for (const [index, labels] of [LABELS, { ...LABELS, ...fields }, LABELS].entries())
       emit(labels, `r${index}`);
-    await afterTurn();
+    await afterTick();
     const ids = delivered.filter(([labels]) => labels === LABELS).flatMap(([, events]) => events);
     expect(ids).toEqual(['r0', 'r2']);
     expect(delivered.find(([, events]) => events.includes('r1'))?.[0]).toEqual({
@@ -64,17 +64,17 @@ describe('RequestEvents', () => {
     });
   });
 
-  it('delivers each event once, however many keys there are', async () => {
+  it('delivers each event once, even for more keys than it keeps in memory', async () => {
     const { emit, delivered } = observe();
     const many = Array.from({ length: 5000 }, (_, number) => number);
     for (const number of many) emit({ ...LABELS, keyId: `k${number % 2500}` }, `r${number}`);
-    await afterTurn();
+    await afterTick();
     expect(delivered.flatMap(([, ids]) => ids).toSorted()).toEqual(
       many.map((number) => `r${number}`).toSorted(),
     );
   });
 
-  it('delivers events at once during shutdown', () => {
+  it('delivers events immediately during shutdown', () => {
     const { requests, emit, delivered } = observe();
     emit(LABELS, 'r1');
     requests.beforeApplicationShutdown();

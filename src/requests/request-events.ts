@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Global, Injectable, Module } from '@nestjs/common';
 import type { RequestEvent, RequestLabels } from './request-event.js';
 
-// Bounds the memory of `latest`, which has a batch per key.
+// Bounds the memory of `latest`, which contains one batch per key.
 const MAX_BATCHES = 1000;
 
 /** @param events one or more events, all with these labels */
@@ -14,8 +14,8 @@ interface Batch {
 
 /**
  * Emits one event per completed or refused request. Events with identical labels are delivered in
- * one batch per event-loop tick (docs/decisions/0041). Observers register in `onModuleInit`, return
- * at once and never throw.
+ * one batch per event-loop tick (docs/decisions/0041). Observers must register in `onModuleInit`,
+ * must not block and must not throw.
  */
 @Injectable()
 export class RequestEvents implements BeforeApplicationShutdown {

@@ -22,7 +22,7 @@ describe('UsageCounts', () => {
     ]);
   });
 
-  it('returns a count once, and again in total after it has grown', () => {
+  it('returns a confirmed count again only after it has grown, with its new total', () => {
     const counts = countsOf(NOON, NOON);
     counts.confirm(counts.unwritten(), NOON);
     expect(counts.unwritten()).toEqual([]);
@@ -47,7 +47,7 @@ describe('UsageCounts', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
   });
 
-  it('is bounded, and reports lost requests', () => {
+  it('holds at most its maximum of counts, and reports how many requests it lost', () => {
     const counts = countsOf(NOON);
     for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, 1, NOON);
     counts.add(USE, 1, NOON);

@@ -16,8 +16,8 @@ interface Count extends UsageCount {
 }
 
 /**
- * Request counts of the current hour, and of earlier hours that are not saved yet. If `maximum`
- * counts exist, requests that need a new count are only counted as lost.
+ * Request counts of the current hour, and of earlier hours that are not saved yet. Holds at most
+ * `maximum` counts. If a request needs another count, it is only counted as lost.
  */
 export class UsageCounts {
   private readonly counts = new Map<string, Count>();
@@ -59,7 +59,7 @@ export class UsageCounts {
   }
 }
 
-// Unique, because only the last part may contain a space.
+// Unique for each count, because only `route`, the last part, can contain a space.
 function mapKey({ keyId, route, outcome, hour }: Omit<UsageCount, 'requests'>): string {
   return `${hour} ${keyId} ${outcome} ${route}`;
 }

@@ -21,7 +21,7 @@ const MAX_COUNTS = 50_000;
 const MAX_ROWS_PER_PURGE = 10_000;
 /** The key id for requests with a missing or unknown key. */
 const NO_KEY = 'none';
-// With these outcomes, a request does not change the last use of its key.
+// A request with one of these outcomes does not count as a use of its key.
 const REFUSALS: ReadonlySet<AttemptOutcome> = new Set([...KEY_REFUSALS, 'unverifiable']);
 
 interface LastUse {
@@ -32,8 +32,8 @@ interface LastUse {
 }
 
 /**
- * Counts the requests of each key and records its last use. Saves both every 5 s and at shutdown,
- * so that no request waits for a write; a crash loses up to 5 s. Saves totals rather than
+ * Counts the requests of each key and records its last use. No request waits for a write, because
+ * both are saved every 5 s and at shutdown; a crash loses up to 5 s. Saves totals rather than
  * increments, so that a repeated write counts nothing twice.
  */
 @Injectable()
@@ -50,7 +50,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    /** Provides the database's time: SQL compares last uses with it to find idle keys. */
+    /** Provides the database's time, with which SQL compares last uses to find unused keys. */
     private readonly keySync: KeySync,
     config: ConfigService<Environment, true>,
   ) {
@@ -109,7 +109,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async saveCounts(): Promise<void> {
     const lost = this.counts.takeLost();
-    if (lost > 0) this.logger.warn(`${lost} requests not counted: too many unsaved counts`);
+    if (lost > 0) this.logger.warn(`${lost} requests missing from usage: too many unsaved counts`);
     for (const batch of batchesOf(this.counts.unwritten())) {
       await this.prisma.$executeRaw`
         INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)
@@ -125,10 +125,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async purgeOldHours(): Promise<void> {
     if (Date.now() - this.purgedAt < HOUR_MS) return;
-    // A function of the owner, because the role of this process may not delete rows.
+    // Calls a function with the table owner's rights, because the run-time role cannot delete rows.
     const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
       SELECT purge_api_key_usage(${MAX_ROWS_PER_PURGE}::int) AS purged`;
-    // If this purge reached its maximum, the next flush continues.
+    // If this purge deleted the maximum number of rows, the next flush continues.
     if (purged < MAX_ROWS_PER_PURGE) this.purgedAt = Date.now();
   }
 }

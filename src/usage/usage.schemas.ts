@@ -8,7 +8,7 @@ const timeSchema = timestampSchema
   .transform((text) => new Date(text))
   .refine((time) => time.getTime() >= 0, 'must not be before 1970');
 
-/** The reported period in whole hours. Default: the last 24 hours. */
+/** The period to report. Usage is stored per hour, so `from` is rounded down to the hour. */
 export const usageQuerySchema = z
   .strictObject({
     from: timeSchema.optional().meta({
@@ -31,7 +31,7 @@ export const usageQuerySchema = z
 
 const countSchema = z.int().min(0);
 const outcomeSchema = z.string().meta({
-  description: 'Why the request was admitted or refused, such as `admitted` or `revoked`.',
+  description: 'Result of the key check, such as `admitted` or `revoked`.',
   example: 'admitted',
 });
 
@@ -42,7 +42,9 @@ export const usageResponseSchema = z
         keyId: z.string(),
         from: timestampSchema,
         to: timestampSchema,
-        requests: countSchema.meta({ description: 'Total. It lags by up to 5 s.' }),
+        requests: countSchema.meta({
+          description: 'Total. Requests of the last 5 s may be missing.',
+        }),
         outcomes: z.array(z.object({ outcome: outcomeSchema, requests: countSchema })),
         hours: z
           .array(
@@ -64,7 +66,7 @@ export const usageResponseSchema = z
 export const rootKeyParametersSchema = z.strictObject({
   id: z
     .string()
-    .regex(/^(root_[0-9a-f]{8}|none)$/, 'must be the id of a root key, or none')
+    .regex(/^(root_[0-9a-f]{8}|none)$/, 'must be the id of a root key, or `none`')
     .meta({
       description: 'Id of a root key; `none` stands for requests without a known key.',
       example: 'root_1a2b3c4d',

@@ -5,7 +5,7 @@ import type { Usage, UsageQuery } from './usage.schemas.js';
 
 type UsageOfHour = Usage['hours'][number];
 
-/** Reads the usage of keys, added up over all processes. */
+/** Reads the usage of keys, summed over all processes. */
 @Injectable()
 export class UsageService {
   constructor(private readonly prisma: PrismaService) {}
@@ -17,7 +17,7 @@ export class UsageService {
     return this.of(id, query);
   }
 
-  /** Returns the usage of a key id, including removed root keys and `none`. */
+  /** Returns the usage of any key id, also of a removed root key or `none`. */
   async of(keyId: string, { from, to }: UsageQuery): Promise<Usage> {
     const rows = await this.prisma.$queryRaw<(Omit<UsageOfHour, 'hour'> & { hour: Date })[]>`
       SELECT hour, route, outcome, sum(requests)::float8 AS requests FROM api_key_usage

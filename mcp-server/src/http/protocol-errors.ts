@@ -9,8 +9,8 @@ const RESPONSES: Readonly<Record<ProtocolError, readonly [status: number, messag
   MALFORMED_HTTP: [400, 'The request is not valid HTTP'],
   BODY_NOT_ALLOWED: [400, 'A GET or HEAD request must not have a body'],
   REQUEST_TIMEOUT: [408, 'The request took too long to arrive'],
-  EXPECTATION_FAILED: [417, 'Expect must be 100-continue'],
-  HEADERS_TOO_LARGE: [431, 'The request headers are too large or too many (limit: 100)'],
+  EXPECTATION_FAILED: [417, 'The Expect header must be 100-continue'],
+  HEADERS_TOO_LARGE: [431, 'The request headers are too large, or there are more than 100'],
 };
 
 /** Renders protocol errors in the format of Nest's exceptions, and logs them as requests. */
