@@ -44,7 +44,7 @@ describe('CircuitBreaker', () => {
     expect(breaker.isOpen).toBe(false);
   });
 
-  it('closes when the probe gets a proper answer, even that a user does not exist', async () => {
+  it('closes when the backend answers the probe, even if the user does not exist', async () => {
     await run(failure, 5);
     await run('ok');
     expect(breaker.isOpen).toBe(true);
