@@ -55,7 +55,7 @@ export class BackendClient {
   private readonly usersWithAccounts: UserLoader;
   /**
    * Ids of users that do not exist. Without this cache, calls for these ids could exhaust the
-   * hourly limit on misses of this server's API key. The backend would then refuse to look up any user.
+   * hourly limit on misses of this server's API key, and the backend would refuse all look-ups.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
