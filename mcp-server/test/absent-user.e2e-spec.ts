@@ -10,7 +10,7 @@ import { token } from './support/tokens.js';
 const SCOPES = ['users:read', 'users:write', 'accounts:read'];
 // More than KEY_MISSES_LIMIT, the number of misses that the backend allows per key and hour.
 const CALLS = 1100;
-const CONCURRENT_CALLS = 10;
+const CONCURRENCY = 10;
 const MAX_REQUESTS = 200;
 const PHONE = '+12025550147';
 const NO_USER = 'There is no user for this access token. Trying again will not help.';
@@ -43,7 +43,7 @@ describe('a valid token whose user does not exist', () => {
         ...Array.from({ length: 2 }, () => client.callTool('update_phone', { phone: PHONE })),
       ]);
     const sentences = new Set<string | undefined>();
-    for (let sent = 0; sent < CALLS; sent += CONCURRENT_CALLS) {
+    for (let sent = 0; sent < CALLS; sent += CONCURRENCY) {
       for (const result of await callAll()) sentences.add(sentence(result));
     }
     const { id } = await addUser(stack.prisma, { name: 'Ada', permissions: ['read'] });

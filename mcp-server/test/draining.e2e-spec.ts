@@ -14,7 +14,7 @@ afterAll(() => backend.stop());
 
 const slowly: Behaviour = (socket, request) => void setTimeout(() => healthy(socket, request), 700);
 
-it('the server finishes tool calls in flight at SIGTERM, and exits despite idle clients', async () => {
+it('the server finishes calls in flight at SIGTERM, and exits despite idle clients', async () => {
   const mcp = await startMcp({ BACKEND_API_URL: backend.url });
   const client = await connect(mcp.url, await token('12345'));
   const silent = connectSocket(Number(mcp.url.port), '127.0.0.1');
