@@ -9,7 +9,10 @@ import { fromAuthInfo } from './user.js';
 
 const WINDOW_MS = 60_000;
 
-/** Limits the requests and tool calls in any 60 s. Each process has its own counters. */
+/**
+ * Limits the requests and tool calls per user, or per client network, in any 60 s. Each process
+ * counts separately.
+ */
 @Injectable()
 export class RateLimit {
   private readonly perMinute: number;
@@ -20,9 +23,9 @@ export class RateLimit {
   }
 
   /**
-   * Counts a request or tool call, unless it exceeds the limit.
+   * Counts a request or tool call, unless the limit is reached.
    * @param key names the counter, such as `user:12345`
-   * @returns undefined if the limit allows it, else the seconds until the limit allows the next one
+   * @returns undefined if the call is allowed, else the seconds until the next call is allowed
    */
   count(key: string): number | undefined {
     const now = performance.now();

@@ -68,7 +68,7 @@ describe('VerifiedTokens', () => {
     expect(await tokens.verify('a')).toMatchObject({ userId: 'a' });
   });
 
-  it('caches 10,000 tokens, and evicts the oldest to cache another', async () => {
+  it('evicts the oldest of 10,000 cached tokens to cache another', async () => {
     for (let count = 0; count <= MAX_TOKENS; count++) await tokens.verify(String(count));
     await tokens.verify('1');
     expect(verify).toHaveBeenCalledTimes(MAX_TOKENS + 1);

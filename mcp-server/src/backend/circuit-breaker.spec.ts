@@ -38,7 +38,7 @@ describe('CircuitBreaker', () => {
   it.each([
     new UserNotFoundError(),
     new BackendUnavailableError('rate-limited', { status: 429 }),
-    new Error('the caller left'),
+    new Error('the caller aborted'),
   ])('does not open because of %s', async (error) => {
     await run(error, 30);
     expect(breaker.isOpen).toBe(false);
@@ -53,7 +53,7 @@ describe('CircuitBreaker', () => {
     expect(breaker.isOpen).toBe(false);
   });
 
-  it.each([failure, new Error('the caller left')])(
+  it.each([failure, new Error('the caller aborted')])(
     'stays open for another second after a probe that ended with %s',
     async (error) => {
       await run(failure, 5);

@@ -23,6 +23,7 @@ export interface Invocation extends CallOptions {
   readonly findUser: () => Promise<User | undefined>;
   /** The `jwt_token` argument, if `MCP_TOKEN_ARGUMENT` allows it. */
   readonly tokenArgument?: string;
+  /** The era of the client's MCP revision: `modern` from 2026-07-28, before that `legacy`. */
   readonly era: 'legacy' | 'modern';
   /** The client's IP address; undefined over stdio. */
   readonly clientAddress?: string;
