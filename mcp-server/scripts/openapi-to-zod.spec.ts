@@ -30,7 +30,7 @@ describe('renderSchemas', () => {
     expect(() => renderSchemas(document)).toThrow(/minLength/);
   });
 
-  it('rejects an unknown type', async () => {
+  it('rejects an unknown JSON Schema type', async () => {
     const document = await readDocument();
     document.components.schemas.Account.properties.balance.type = 'number';
     expect(() => renderSchemas(document)).toThrow('Unknown type: number');

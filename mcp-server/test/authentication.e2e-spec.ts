@@ -52,10 +52,7 @@ describe('the MCP endpoint', () => {
     ['is garbage', () => 'garbage'],
     ['has expired', () => token('12345', { lifetimeSeconds: -60 })],
     ['is meant for another audience', () => token('12345', { audience: 'https://other.example' })],
-    [
-      'is meant for this audience plus a slash',
-      () => token('1', { audience: `${AUDIENCE}/` }),
-    ],
+    ['is meant for this audience plus a slash', () => token('1', { audience: `${AUDIENCE}/` })],
     ['comes from another issuer', () => token('12345', { issuer: 'https://evil.example' })],
     ['is signed with another secret', () => token('12345', { secret: JWT_SECRET.toUpperCase() })],
     ['has a subject that is not a user id', () => token('../api-keys')],

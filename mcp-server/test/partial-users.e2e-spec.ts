@@ -85,13 +85,18 @@ describe('a response of the backend', () => {
     [{ ...USER, createdAt: CANARY }, 'user.createdAt: Invalid ISO datetime'],
     [{ ...USER, id: `${CANARY}!` }, 'user.id: Invalid string: must match pattern'],
     [{ ...USER, id: undefined }, 'user.id: Invalid input: expected string, received undefined'],
-  ])('is rejected for an invalid field, which the log names without the value', async (user, why) => {
-    show(user);
-    expect((await call('get_profile')).isError).toBe(true);
-    await expect.poll(() => mcp.output).toContain(`A response of the backend was rejected: ${why}`);
-    expect(mcp.output).not.toContain(CANARY);
-    await recover();
-  });
+  ])(
+    'is rejected for an invalid field, which the log names without the value',
+    async (user, why) => {
+      show(user);
+      expect((await call('get_profile')).isError).toBe(true);
+      await expect
+        .poll(() => mcp.output)
+        .toContain(`A response of the backend was rejected: ${why}`);
+      expect(mcp.output).not.toContain(CANARY);
+      await recover();
+    },
+  );
 
   it.each([
     ['the body is not JSON', 200, undefined],

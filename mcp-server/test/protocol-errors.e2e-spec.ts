@@ -143,11 +143,14 @@ describe('a malformed Host', () => {
     for (const host of MALFORMED) await expectRefused(400, get(path, [`Host: ${host}`]) + NEXT);
   });
 
-  it.each(['other.example', 'localhost'])('gets 400 if the request has a second Host: %s', async (host) => {
-    const hosts = ['Host: localhost', `Host: ${host}`];
-    await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
-    await expectRefused(400, get(LIVE, hosts) + NEXT);
-  });
+  it.each(['other.example', 'localhost'])(
+    'gets 400 if the request has a second Host: %s',
+    async (host) => {
+      const hosts = ['Host: localhost', `Host: ${host}`];
+      await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
+      await expectRefused(400, get(LIVE, hosts) + NEXT);
+    },
+  );
 
   it('gets 400 if Host is absent in HTTP/1.1, but not in HTTP/1.0', async () => {
     await expectRefused(400, get(LIVE, []));
@@ -202,10 +205,13 @@ describe('a malformed request', () => {
     await expectRefused(417, get(LIVE, ['Host: localhost', 'Expect: more']) + NEXT);
   });
 
-  it.each(['GET', 'DELETE'])('does not include a %s request with Content-Length: 0', async (method) => {
-    const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
-    const accept = 'Accept: application/json, text/event-stream';
-    const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
-    expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
-  });
+  it.each(['GET', 'DELETE'])(
+    'does not include a %s request with Content-Length: 0',
+    async (method) => {
+      const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
+      const accept = 'Accept: application/json, text/event-stream';
+      const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
+      expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
+    },
+  );
 });

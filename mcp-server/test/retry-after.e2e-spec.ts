@@ -46,7 +46,7 @@ describe('a response of the backend with Retry-After', () => {
     },
   );
 
-  it('to a write leads to a tool error with that time', async () => {
+  it('to a write leads to the tool error "Try again in 10 minutes."', async () => {
     backend.become((socket, request) =>
       (request.method === 'PATCH' ? respond(429, {}, { 'retry-after': '600' }) : healthy)(
         socket,

@@ -102,7 +102,7 @@ describe('without a trace collector', () => {
     expect(mcp.output).not.toContain('@opentelemetry/sdk');
   });
 
-  it('the MCP server works, and logs once that spans are dropped', async () => {
+  it('the MCP server works, and logs once that a configured collector is unavailable', async () => {
     const backend = await FakeBackend.start();
     backend.become(healthy);
     const mcp = await startMcp({

@@ -363,7 +363,7 @@ describe('getUsers', () => {
     expect(second.map(({ id }) => id)).toEqual(['2', '1']);
   });
 
-  it('omits malformed ids, and returns no user if the backend rejects the request', async () => {
+  it('omits malformed ids, and throws if the backend rejects the request', async () => {
     handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
     const found = await client.getUsers(['1', 'bad id!', '2']);
     expect(found.map(({ id }) => id)).toEqual(['1', '2']);
@@ -483,7 +483,7 @@ describe('a backend of another version', () => {
     [{ user: { id: 7 } }, 'user.id: Invalid input: expected string'],
     [{ data: 'secret' }, 'user: Invalid input: expected object'],
     ['secret', 'Invalid input: expected object'],
-  ])('gets %j rejected, and the log names the field and its type', async (body, reason) => {
+  ])('causes the rejection of %j, and the log names the field', async (body, reason) => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     handler = json(200, body);
     await expect(client.getUserDetails('1')).rejects.toMatchObject({ reason: 'unusable-answer' });
@@ -495,7 +495,7 @@ describe('a backend of another version', () => {
 });
 
 describe('updatePhone', () => {
-  it('is not retried', async () => {
+  it('is not retried after status 503', async () => {
     handler = json(503, {});
     await expect(client.updatePhone('1', '+12025550123')).rejects.toMatchObject({
       retryable: true,

@@ -16,7 +16,8 @@ export const getBalance = (backend: BackendClient) =>
   defineTool({
     name: 'get_balance',
     title: 'Account balance',
-    description: 'Lists the balances of the user’s bank accounts, optionally of one account type only.',
+    description:
+      'Lists the balances of the user’s bank accounts, optionally of one account type only.',
     scope: 'balance:read',
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: z.strictObject({

@@ -91,7 +91,10 @@ const FAULTS: [string, Behaviour][] = [
   ['sends null', respond(200, null)],
   ['sends an endless body', flood],
   ['sends a Content-Length of 100 GB', respond(200, {}, { 'content-length': '99999999999' })],
-  ['sends a Content-Length that is too small', respond(200, { user: USER }, { 'content-length': '20' })],
+  [
+    'sends a Content-Length that is too small',
+    respond(200, { user: USER }, { 'content-length': '20' }),
+  ],
   ['sends a malformed Content-Length', respond(200, { user: USER }, { 'content-length': 'many' })],
   ['does not speak HTTP', close('SSH-2.0-OpenSSH_9.9\r\n')],
   ['sends a header of 100 kB', close(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`)],

@@ -64,9 +64,12 @@ describe('a backend that is killed under 50 concurrent calls and started again',
     await backend.stop('SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     backend = await startBackend({ DATABASE_URL, PORT: new URL(BACKEND_API_URL).port });
-    await vi.waitUntil(() => sentences.length > CONCURRENCY && sentences.slice(-CONCURRENCY).every(isGood), {
-      timeout: RECOVERY_BOUND_MS,
-    });
+    await vi.waitUntil(
+      () => sentences.length > CONCURRENCY && sentences.slice(-CONCURRENCY).every(isGood),
+      {
+        timeout: RECOVERY_BOUND_MS,
+      },
+    );
     const before = sentences.length;
     await new Promise((resolve) => setTimeout(resolve, 1000));
     stopping.abort();
