@@ -23,7 +23,7 @@ export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
 
 const SERVER_INFO = { name: 'latchkey', title: 'Latchkey', version: '0.1.0' };
 const INSTRUCTIONS =
-  'Tools for the account balances and the profile of the signed-in user. They show no other user.';
+  'Tools for the account balances and the profile of the signed-in user. No tool shows other users.';
 
 const tokenArgumentSchema = z
   .string()
