@@ -14,8 +14,8 @@ async function readDocument() {
 }
 
 describe('renderSchemas', () => {
-  // `npm run generate` updates the file.
-  it('renders the schemas in use from the current OpenAPI document', async () => {
+  // `npm run generate` updates the committed file.
+  it('renders the committed schemas from the current OpenAPI document', async () => {
     const style = await resolveConfig(GENERATED);
     const source = await format(renderSchemas(await readDocument()), {
       ...style,
@@ -24,13 +24,13 @@ describe('renderSchemas', () => {
     await expect(source).toMatchFileSnapshot(GENERATED);
   });
 
-  it('rejects an unknown keyword', async () => {
+  it('rejects an unknown JSON Schema keyword', async () => {
     const document = await readDocument();
     document.components.schemas.User.properties.email.minLength = 3;
     expect(() => renderSchemas(document)).toThrow(/minLength/);
   });
 
-  it('rejects an unknown type', async () => {
+  it('rejects an unknown JSON Schema type', async () => {
     const document = await readDocument();
     document.components.schemas.Account.properties.balance.type = 'number';
     expect(() => renderSchemas(document)).toThrow('Unknown type: number');

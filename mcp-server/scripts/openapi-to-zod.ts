@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-// Each schema comes after those that it refers to.
+// Each schema comes after the schemas that it refers to.
 const RESPONSES = [
   'User',
   'UserResponse',
@@ -10,8 +10,8 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The fields that this server requires. Other backend versions may omit the rest, and every version
-// omits the fields of a user that the caller's key may not read.
+// The fields that this server requires. Other backend versions may omit all other fields, and every
+// version omits the fields of users that this server's key may not read.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],

@@ -1,4 +1,4 @@
-/** A map whose entries expire after `lifetimeMs`. When it is full, the oldest entry is evicted. */
+/** A map whose entries expire after `lifetimeMs`. A new key in a full map evicts the oldest. */
 export class ExpiringMap<Value> {
   /** Oldest first. */
   private readonly entries = new Map<
@@ -17,7 +17,7 @@ export class ExpiringMap<Value> {
   }
 
   set(key: string, value: Value): void {
-    // Deleted first: a key that is set again becomes the newest.
+    // Deleting the key first makes it the newest when it is set again.
     this.entries.delete(key);
     this.entries.set(key, { value, expiresAt: performance.now() + this.lifetimeMs });
     if (this.entries.size <= this.capacity) return;

@@ -9,7 +9,7 @@ import { parseEnvironment } from './config/environment.js';
 try {
   loadEnvFiles();
   const environment = parseEnvironment(process.env);
-  // Imported after the validation, so that an invalid variable is reported at once.
+  // Imported after the validation: an invalid variable is reported before the slow imports.
   const { createApp } = await import('./create-app.js');
   const app = await createApp(environment);
   await app.listen(environment.MCP_PORT, await resolveAddress(environment.HOST));

@@ -18,7 +18,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Creates a user's access token for development. In production, the issuer creates tokens. */
+/** Creates a user's access token for development. In production, the token issuer creates them. */
 async function run(): Promise<string> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -56,7 +56,7 @@ async function run(): Promise<string> {
   });
 }
 
-/** The audiences of this MCP server, of one over stdio with the default URL, and of the backend. */
+/** The audiences of this MCP server, of an MCP server with the default URL, and of the backend. */
 function developmentAudiences({ accessTokens }: Environment): string[] {
   const { AUTH_TOKEN_AUDIENCE, PORT } = process.env;
   const backend = AUTH_TOKEN_AUDIENCE || `http://localhost:${PORT || 3000}`;

@@ -30,14 +30,14 @@ async function serve(): Promise<void> {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  // By default Nest kills the process with the signal, which loses buffered log lines.
+  // By default, Nest lets the signal kill the process, so that buffered log lines are lost.
   app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });
-  // Verifies the token now and again at each tool call, because it can expire.
+  // The token is verified at the start and again at each tool call, because it can expire.
   const findUser = () => verifier.verify(environment.MCP_ACCESS_TOKEN ?? '');
   await findUser();
-  // A client stops the server by closing stdin: the event loop is then empty, which closes the app.
+  // A client closes stdin to stop the server. That empties the event loop, so `beforeExit` fires.
   process.once('beforeExit', () => void app.close());
   serveStdio((connection) => factory.create(connection, findUser));
 }

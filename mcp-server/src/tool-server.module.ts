@@ -16,14 +16,14 @@ import { ToolCaller } from './tools/tool-caller.js';
 import { TOOLS } from './tools/tool.js';
 import { updatePhone } from './tools/update-phone.tool.js';
 
-/** In the order in which clients list them. */
+/** All tools, in the order in which clients list them. */
 const ALL_TOOLS = [getBalance, getProfile, updatePhone];
 
 const configModule = await validatedConfig(parseEnvironment);
 
 /**
  * Provides the tools without a transport: `AppModule` adds HTTP, `stdio.ts` adds stdio.
- * Importing this file fails with a list of all invalid environment variables.
+ * Importing this file throws an error that lists all environment variables that are invalid.
  */
 @Module({})
 export class ToolServerModule {

@@ -8,7 +8,7 @@ import { connect } from './support/clients.js';
 import { AUDIENCE, JWT_SECRET, token } from './support/tokens.js';
 import { API_KEY, refusalOfMcp, startMcp } from './support/servers.js';
 
-// Nothing listens there: none of these tests reaches the backend.
+// Nothing listens at this address: these tests need no backend.
 const BACKEND_API_URL = 'http://127.0.0.1:1';
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
@@ -24,7 +24,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Not `fetch`, which sets Host and Origin itself. */
+/** Sends a POST request without `fetch`, which sets Host and Origin itself. */
 function post(url: URL, headers: Record<string, string>, body = LIST_TOOLS): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: 'POST', headers: { ...HEADERS, ...headers } });
@@ -45,20 +45,17 @@ beforeAll(async () => {
 });
 afterAll(() => mcp.stop());
 
-describe('access tokens', () => {
+describe('the MCP endpoint', () => {
   const now = Math.floor(Date.now() / 1000);
 
   const BAD_TOKENS: [string, () => Promise<string> | string][] = [
     ['is garbage', () => 'garbage'],
     ['has expired', () => token('12345', { lifetimeSeconds: -60 })],
     ['is meant for another audience', () => token('12345', { audience: 'https://other.example' })],
-    [
-      'is meant for this audience with a slash more',
-      () => token('1', { audience: `${AUDIENCE}/` }),
-    ],
+    ['is meant for this audience plus a slash', () => token('1', { audience: `${AUDIENCE}/` })],
     ['comes from another issuer', () => token('12345', { issuer: 'https://evil.example' })],
     ['is signed with another secret', () => token('12345', { secret: JWT_SECRET.toUpperCase() })],
-    ['has a subject that is no user id', () => token('../api-keys')],
+    ['has a subject that is not a user id', () => token('../api-keys')],
     ['has an empty subject', () => token('')],
     [
       'has the algorithm none',
@@ -80,13 +77,13 @@ describe('access tokens', () => {
     ],
   ];
 
-  it.each(BAD_TOKENS)('challenges a token that %s', async (_fault, make) => {
+  it.each(BAD_TOKENS)('responds with 401 to a token that %s', async (_fault, make) => {
     const answer = await post(mcp.url, { authorization: `Bearer ${await make()}` });
     expect(answer.status).toBe(401);
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token"/);
   });
 
-  it.each(MISTYPED_CLAIMS)('challenges a signed token with the claim %s', async (claim) => {
+  it.each(MISTYPED_CLAIMS)('responds with 401 to the mistyped claim %s', async (claim) => {
     const claims = { iss: 'latchkey-development', aud: AUDIENCE, sub: '12345', exp: now + 600 };
     const payload = `${JSON.stringify(claims).slice(0, -1)},${claim}}`;
     const authorization = `Bearer ${await signPayload(payload, JWT_SECRET)}`;
@@ -96,7 +93,7 @@ describe('access tokens', () => {
   });
 
   it.each(['', 'Basic dXNlcjpwYXNz', 'Bearer', 'Bearer a b'])(
-    'challenges the authorization %j',
+    'responds with 401 to the Authorization header %j',
     async (authorization) => {
       const answer = await post(mcp.url, authorization === '' ? {} : { authorization });
       expect(answer.status).toBe(401);
@@ -113,7 +110,7 @@ describe('access tokens', () => {
     );
   });
 
-  it('accepts a token that expired within the tolerance for clock differences', async () => {
+  it('accepts a token that expired 10 s ago, within the clock tolerance', async () => {
     const authorization = `Bearer ${await token('12345', { lifetimeSeconds: -10 })}`;
     expect((await post(mcp.url, { authorization })).status).toBe(200);
   });
@@ -123,7 +120,7 @@ describe('access tokens', () => {
     expect((await post(url, {})).status).toBe(401);
   });
 
-  it('responds with 403 and the scope to a call of a tool whose scope the token lacks', async () => {
+  it('responds with 403 and the missing scope if the token lacks the scope of a tool', async () => {
     const authorization = `Bearer ${await token('12345', { scopes: ['profile:read'] })}`;
     const call = { name: 'get_balance', arguments: {} };
     const answer = await post(
@@ -152,26 +149,26 @@ describe('protected-resource metadata', () => {
   );
 });
 
-describe('Host and Origin', () => {
+describe('the MCP endpoint', () => {
   const authorization = token('12345').then((good) => `Bearer ${good}`);
   const send = async (headers: Record<string, string>) =>
     post(mcp.url, { authorization: await authorization, ...headers });
 
   it.each(['evil.example', 'localhost.evil.example', '127.0.0.1.nip.io'])(
-    'refuses the Host %s',
+    'responds with 403 to the Host %s',
     async (host) => {
       expect((await send({ host })).status).toBe(403);
     },
   );
 
   it.each(['http://evil.example', 'https://localhost.evil.example', 'null'])(
-    'refuses the Origin %s',
+    'responds with 403 to the Origin %s',
     async (origin) => {
       expect((await send({ origin })).status).toBe(403);
     },
   );
 
-  it('accepts a Host and an Origin of this machine', async () => {
+  it('accepts localhost as Host and Origin', async () => {
     const headers = { host: 'localhost:3001', origin: 'http://localhost:5173' };
     expect((await send(headers)).status).toBe(200);
   });
@@ -195,7 +192,7 @@ describe('the rate limit', () => {
     }
   });
 
-  it('counts each call of a batch, which is a single request', async () => {
+  it('counts each tool call of a batch, although the batch is one request', async () => {
     const limited = await startMcp({ BACKEND_API_URL, MCP_RATE_LIMIT: '5' });
     try {
       const batch = Array.from({ length: 8 }, (_, id) => {
@@ -225,9 +222,9 @@ describe('the jwt_token argument', () => {
     return post(allowing.url, headers, body);
   }
 
-  it('replaces the header where it is allowed', async () => {
+  it('replaces the Authorization header if MCP_TOKEN_ARGUMENT is allow', async () => {
     const { body } = await call({ jwt_token: await token('12345') });
-    // The user was taken; only the backend is missing.
+    // The server has accepted the token; only the backend is unavailable.
     expect(body).toContain('The user service is unavailable');
   });
 
@@ -235,33 +232,33 @@ describe('the jwt_token argument', () => {
     ['is missing', () => undefined],
     ['is garbage', () => 'garbage'],
     ['has expired', () => token('12345', { lifetimeSeconds: -60 })],
-  ])('leads to a tool error when it %s', async (_fault, make) => {
+  ])('causes a tool error if it %s', async (_fault, make) => {
     const { status, body } = await call({ jwt_token: await make() });
     expect(status).toBe(200);
     expect(body).toMatch(/"isError":true/);
     expect(body).toMatch(/The access token (is not a signed JWT|has expired)/);
   });
 
-  it('leads to a tool error when its token lacks the scope', async () => {
+  it('causes a tool error if its token lacks the scope', async () => {
     const { body } = await call({ jwt_token: await token('12345', { scopes: [] }) });
     expect(body).toContain('lacks the scope');
   });
 
-  it('is refused beside a header, for any user', async () => {
+  it('is refused if the request also has an Authorization header', async () => {
     const authorization = `Bearer ${await token('12345')}`;
     const { body } = await call({ jwt_token: await token('administrator') }, { authorization });
     expect(body).toContain('Leave jwt_token out');
   });
 
-  it('does not replace an invalid header', async () => {
+  it('does not replace an invalid Authorization header', async () => {
     const answer = await call({ jwt_token: await token('12345') }, { authorization: 'Bearer x' });
     expect(answer.status).toBe(401);
   });
 });
 
-describe('a published key set', () => {
+describe('the MCP server with a JWKS URL', () => {
   it.each(['RS256', 'ES256', 'EdDSA'])(
-    'lets in tokens that are signed with %s',
+    'accepts tokens that are signed with %s',
     async (algorithm) => {
       await withIssuer(algorithm, async (issuer, server) => {
         const client = await connect(server.url, await issuer.sign('12345', AUDIENCE));
@@ -271,7 +268,7 @@ describe('a published key set', () => {
     },
   );
 
-  it('refuses a token that is signed with the published key as an HMAC secret', async () => {
+  it('rejects a token that is signed with the published key set as an HMAC secret', async () => {
     await withIssuer('RS256', async (issuer, server) => {
       const jwks = await (await fetch(issuer.url)).text();
       const forged = await token('12345', { secret: jwks, issuer: issuer.issuer });
@@ -280,14 +277,14 @@ describe('a published key set', () => {
     });
   });
 
-  it('refuses an algorithm that is not on the list', async () => {
+  it('rejects a token whose algorithm is not in JWT_ALGORITHMS', async () => {
     await withIssuer('PS256', async (issuer, server) => {
       const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       expect((await post(server.url, { authorization })).status).toBe(401);
     });
   });
 
-  it('leads to 503 while it is unavailable', async () => {
+  it('responds with 503 while the key set is unavailable', async () => {
     await withIssuer('ES256', async (issuer, server) => {
       const authorization = `Bearer ${await issuer.sign('12345', AUDIENCE)}`;
       await issuer.stop();
@@ -318,21 +315,21 @@ async function withIssuer(
   }
 }
 
-describe('the start', () => {
-  it('fails without a way to verify users', async () => {
+describe('the start of the MCP server', () => {
+  it('fails if neither JWT_SECRET nor JWT_JWKS_URL is set', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: '' });
     expect(code).toBe(1);
     expect(output).toMatch(/^ {2}JWT_SECRET: set it or JWT_JWKS_URL/m);
   });
 
-  it('fails with a short secret, and does not show it', async () => {
+  it('fails with a short JWT_SECRET, without the secret in the output', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: 'canary' });
     expect(code).toBe(1);
     expect(output).toMatch(/JWT_SECRET: must have 32 bytes/);
     expect(output).not.toContain('canary');
   });
 
-  it('fails in production with fallback users', async () => {
+  it('fails in production with BACKEND_FALLBACK=mock', async () => {
     const { output } = await refusalOfMcp({
       NODE_ENV: 'production',
       BACKEND_FALLBACK: 'mock',

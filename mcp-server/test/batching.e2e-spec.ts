@@ -31,7 +31,7 @@ async function addClient(user: { name: string; permissions?: string[] }, balance
   return connect(stack.mcp.url, await token(id));
 }
 
-it('makes one backend request for a balance', async () => {
+it('get_balance sends one request to the backend', async () => {
   const client = await addClient({ name: 'Ada' }, '5');
   const before = await backendRequests();
   const result = await client.callTool('get_balance');
@@ -42,7 +42,7 @@ it('makes one backend request for a balance', async () => {
   await client.close();
 });
 
-it('shows no balance to a user without the permission to read', async () => {
+it('get_balance shows no balance to a user without the permission "read"', async () => {
   const client = await addClient({ name: 'Ben', permissions: ['configure'] }, '6.66');
   const result = await client.callTool('get_balance');
   expect(sentence(result)).toMatch(/^The user lacks the permission "read"/);
@@ -50,7 +50,7 @@ it('shows no balance to a user without the permission to read', async () => {
   await client.close();
 });
 
-it('refuses a balance when the key for the backend lacks accounts:read', async () => {
+it('get_balance fails if the API key for the backend lacks accounts:read', async () => {
   const BACKEND_API_URL = stack.backend.origin;
   const key = await issueKey(BACKEND_API_URL, { scopes: ['users:read'] }, API_KEY);
   const mcp = await startMcp({ BACKEND_API_URL, INTERNAL_API_KEY: key.secret });
@@ -64,17 +64,17 @@ it('refuses a balance when the key for the backend lacks accounts:read', async (
 it.each([
   ['get_profile', (name: string) => `This is the profile of ${name}.`],
   ['get_balance', (name: string) => `Hello ${name}! Your checking balance is $${name}.00.`],
-])('answers simultaneous calls of %s by 20 users with few backend requests', async (tool, text) => {
+])('simultaneous calls of %s by 20 users send at most 5 backend requests', async (tool, text) => {
   const names = Array.from({ length: USERS }, (_, index) => String(index + 1));
   const clients = await Promise.all(names.map((name) => addClient({ name }, name)));
   const callAll = () =>
     Promise.all(clients.map(async (client) => sentence(await client.callTool(tool))));
   const expected = names.map(text);
-  // It opens the connections and verifies the tokens.
+  // The first round opens the connections and verifies the tokens.
   expect(await callAll()).toEqual(expected);
 
   const before = await backendRequests();
-  // All calls wait in the sockets of the stopped process, which then reads them in one tick.
+  // The stopped process does not read the calls. It reads all of them in one tick after SIGCONT.
   stack.mcp.signal('SIGSTOP');
   const calls = callAll();
   await sleep(500);

@@ -57,7 +57,7 @@ it.each([
   ['legacy', {}, undefined],
   ['modern', MODERN_HEADERS, MODERN_META],
 ])(
-  'a client of the %s era that hangs up ends the call of the backend',
+  'the backend call is aborted when a client of the %s protocol era disconnects',
   async (era, headers, meta) => {
     const asked = new Promise<Socket>((resolve) => backend.become(resolve));
     const client = callTool(`Bearer ${await token('12345')}`, headers, meta);
@@ -68,12 +68,12 @@ it.each([
       const line = mcp.output.split('\n').find((text) => text.includes(`"era":"${era}"`));
       expect(line).toContain('"outcome":"cancelled"');
     }, 10_000);
-    // No failure needs an operator.
+    // A cancelled call is not an error.
     expect(mcp.output).not.toContain('"level":"error"');
   },
 );
 
-it('a client that pipelines requests without a token is disconnected', async () => {
+it('the server disconnects a client that pipelines requests', async () => {
   const { hostname, port } = new URL(mcp.url);
   const client = connect(Number(port), hostname).on('error', () => undefined);
   let received = '';
@@ -83,7 +83,8 @@ it('a client that pipelines requests without a token is disconnected', async () 
   expect(received.split('HTTP/1.1 ').length - 1).toBeLessThanOrEqual(1);
 });
 
-it('an exchange whose only call was cancelled ends, although it has no response', async () => {
+it('the server closes the connection if the only request of an exchange is cancelled', async () => {
+  // A backend time-out of 1 ms shortens the time limit of an exchange to 10 s.
   const hasty = await startMcp({ BACKEND_API_URL: backend.url, BACKEND_TOTAL_TIMEOUT_MS: '1' });
   const startedAt = performance.now();
   const answer = fetch(hasty.url, {

@@ -14,7 +14,7 @@ afterAll(() => backend.stop());
 
 const slowly: Behaviour = (socket, request) => void setTimeout(() => healthy(socket, request), 700);
 
-it('finishes a tool call that is in flight at SIGTERM, and exits with 0 despite idle clients', async () => {
+it('the server finishes calls in flight at SIGTERM, and exits despite idle clients', async () => {
   const mcp = await startMcp({ BACKEND_API_URL: backend.url });
   const client = await connect(mcp.url, await token('12345'));
   const silent = connectSocket(Number(mcp.url.port), '127.0.0.1');
@@ -29,7 +29,7 @@ it('finishes a tool call that is in flight at SIGTERM, and exits with 0 despite 
   silent.destroy();
 });
 
-it('reports that it drains, and serves until the drain period has ended', async () => {
+it('the server reports that it is not ready while it drains, but still serves calls', async () => {
   backend.become(healthy);
   const mcp = await startMcp({ BACKEND_API_URL: backend.url, DRAIN_SECONDS: '60' });
   mcp.signal('SIGTERM');

@@ -28,7 +28,7 @@ describe('the metrics of the MCP server', () => {
     (await scrape()).value(name, labels);
   const call = async () => callTool(mcp.url, await token('user-31337'), 'get_profile');
 
-  it('count tool calls and their calls of the backend', async () => {
+  it('count tool calls and the calls to the backend', async () => {
     backend.become(healthy);
     await call();
     const tools = 'latchkey_mcp_tool_call_duration_seconds_count';
@@ -53,7 +53,7 @@ describe('the metrics of the MCP server', () => {
     await expect.poll(() => value(http, { route: 'none', status: '404' })).toBe(1);
   });
 
-  it('count retries, failures and the circuit breaker that they open', async () => {
+  it('count retries and failures, and show that the circuit breaker is open', async () => {
     backend.become(respond(503, {}));
     for (let count = 0; count < 6; count++) await call();
     expect(await value('latchkey_mcp_backend_retries_total', { route: 'user' })).toBeGreaterThan(0);
@@ -65,7 +65,7 @@ describe('the metrics of the MCP server', () => {
     );
   });
 
-  it('name no user', async () => {
+  it('contain no user id', async () => {
     expect((await scrape()).text).not.toContain('31337');
   });
 });

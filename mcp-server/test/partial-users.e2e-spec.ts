@@ -24,15 +24,15 @@ afterAll(async () => {
   await backend.stop();
 });
 
-/** Answers every request with these fields of the user, as for a key that may read no others. */
+/** Makes the backend return only these fields of the user, as if the key may read no others. */
 function show(user: object, more: object = {}): void {
   backend.become(respond(200, { user, accounts: ACCOUNTS, ...more }));
 }
 
 const call = async (tool: string, args?: Record<string, unknown>) => client.callTool(tool, args);
 
-describe('a key that may read some fields of a user', () => {
-  it('suffices for get_balance with name and permissions', async () => {
+describe('an API key that may read only some fields of users', () => {
+  it('suffices for get_balance if it may read name and permissions', async () => {
     const { id, name, permissions } = USER;
     show({ id, name, permissions });
     const result = await call('get_balance');
@@ -40,14 +40,14 @@ describe('a key that may read some fields of a user', () => {
     expect(result.structuredContent).toMatchObject({ name, source: 'backend' });
   });
 
-  it('suffices for update_phone with permissions, although the response lacks the phone', async () => {
+  it('suffices for update_phone if it may read permissions, but not phone', async () => {
     show({ id: USER.id, permissions: USER.permissions });
     const result = await call('update_phone', { phone: PHONE });
     expect(result.structuredContent).toEqual({ phone: PHONE });
   });
 
   it.each(['name', 'email', 'phone', 'roles', 'permissions', 'createdAt', 'lastLoginAt'])(
-    'makes get_profile fail with a fixed sentence and a log line when it lacks %s',
+    'makes get_profile fail with a fixed sentence and a log line if it may not read %s',
     async (field) => {
       show({ ...USER, [field]: undefined });
       const result = await call('get_profile');
@@ -63,7 +63,7 @@ describe('a key that may read some fields of a user', () => {
     ['get_profile', {}],
     ['get_balance', {}],
     ['update_phone', { phone: PHONE }],
-  ])('makes %s fail when it lacks the permissions, and changes nothing', async (tool, args) => {
+  ])('makes %s fail without a write if it may not read permissions', async (tool, args) => {
     show({ ...USER, permissions: undefined });
     const result = await call(tool, args);
     expect(sentence(result)).toBe(HIDDEN);
@@ -85,13 +85,18 @@ describe('a response of the backend', () => {
     [{ ...USER, createdAt: CANARY }, 'user.createdAt: Invalid ISO datetime'],
     [{ ...USER, id: `${CANARY}!` }, 'user.id: Invalid string: must match pattern'],
     [{ ...USER, id: undefined }, 'user.id: Invalid input: expected string, received undefined'],
-  ])('is rejected with path and expectation in the log, without its values', async (user, why) => {
-    show(user);
-    expect((await call('get_profile')).isError).toBe(true);
-    await expect.poll(() => mcp.output).toContain(`A response of the backend was rejected: ${why}`);
-    expect(mcp.output).not.toContain(CANARY);
-    await recover();
-  });
+  ])(
+    'is rejected for an invalid field, which the log names without the value',
+    async (user, why) => {
+      show(user);
+      expect((await call('get_profile')).isError).toBe(true);
+      await expect
+        .poll(() => mcp.output)
+        .toContain(`A response of the backend was rejected: ${why}`);
+      expect(mcp.output).not.toContain(CANARY);
+      await recover();
+    },
+  );
 
   it.each([
     ['the body is not JSON', 200, undefined],
@@ -109,7 +114,7 @@ describe('a response of the backend', () => {
   });
 });
 
-/** Keeps rejected answers from opening the circuit for the next test. */
+/** Repeats a call until the circuit, which rejected responses may open, is closed. */
 async function recover(): Promise<void> {
   backend.become(healthy);
   await expect.poll(async () => (await call('get_profile')).isError).toBeUndefined();

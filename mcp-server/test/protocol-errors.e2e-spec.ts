@@ -25,7 +25,7 @@ const errorSchema = z.strictObject({
 let mcp: ServerProcess;
 let authorization: string;
 beforeAll(async () => {
-  // Nothing listens there: no request of these tests needs the backend.
+  // Nothing listens at this address: these tests need no backend.
   mcp = await startMcp({ BACKEND_API_URL: 'http://127.0.0.1:1' });
   authorization = `Authorization: Bearer ${await token('12345')}`;
 });
@@ -43,7 +43,7 @@ function get(path: string, fields: readonly string[], version = '1.1'): string {
   return `${[`GET ${path} HTTP/${version}`, ...fields].join('\r\n')}\r\n\r\n`;
 }
 
-/** A call that the server responses with its tools, unless the fields keep it from that. */
+/** A `tools/list` request, which gets 200 unless `fields` make it invalid. */
 function listTools(fields: readonly string[]): string {
   const lines = [
     'POST /mcp HTTP/1.1',
@@ -56,7 +56,8 @@ function listTools(fields: readonly string[]): string {
 }
 
 /**
- * The only response has this status, in the format of Nest's, and the server closes the connection.
+ * Expects a single response, which has this status and the format of Nest's exceptions, and
+ * expects that the server closes the connection.
  */
 async function expectRefused(status: number, bytes: string): Promise<void> {
   const { responses, rest, isRefused } = await send(bytes);
@@ -69,42 +70,42 @@ async function expectRefused(status: number, bytes: string): Promise<void> {
 }
 
 describe('the limit of 100 header fields', () => {
-  it('admits 100 and refuses 101', async () => {
+  it('admits 100 fields and refuses 101', async () => {
     const call = (count: number) =>
       listTools(['Host: localhost', authorization, ...padding(count - 5)]);
     expect(await statusesOf(call(100))).toEqual([200]);
     await expectRefused(431, call(101) + NEXT);
   });
 
-  it.each(HIDDEN_FIELDS)('refuses padding that hides a header field: $title', async (hidden) => {
+  it.each(HIDDEN_FIELDS)('refuses a request whose padding hides $title', async (hidden) => {
     const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
     await expectRefused(431, request + NEXT);
   });
 
-  it('refuses padding that hides a second Authorization', async () => {
+  it('refuses a request whose padding hides a second Authorization', async () => {
     const fields = ['Host: localhost', authorization, ...padding(DROPPED_AFTER)];
     await expectRefused(431, listTools([...fields, 'Authorization: Bearer other']) + NEXT);
   });
 
   it.each([
-    ['an unknown route', '/nowhere', []],
-    ['the metadata', METADATA, []],
-    ['no access token', '/mcp', []],
-    ['a malformed Host', LIVE, ['Host: a/b']],
-    ['an upgrade', LIVE, ['Connection: upgrade', 'Upgrade: websocket']],
-    ['an unknown expectation', LIVE, ['Expect: more']],
-  ])('is applied before anything else: %s', async (_case, path, fields) => {
+    ['for an unknown route', '/nowhere', []],
+    ['for the metadata', METADATA, []],
+    ['without an access token', '/mcp', []],
+    ['with a malformed Host', LIVE, ['Host: a/b']],
+    ['with an upgrade', LIVE, ['Connection: upgrade', 'Upgrade: websocket']],
+    ['with an unknown expectation', LIVE, ['Expect: more']],
+  ])('is checked first in a request %s', async (_case, path, fields) => {
     await expectRefused(431, get(path, ['Host: localhost', ...fields, ...padding(100)]) + NEXT);
   });
 
-  it('refuses a request before the client is asked for its content', async () => {
+  it('refuses a request without asking the client for the content', async () => {
     const fields = ['Host: localhost', 'Expect: 100-continue', ...padding(100)];
     const { responses, isContinued } = await send(listTools(fields));
     expect(responses.map(({ status }) => status)).toEqual([431]);
     expect(isContinued).toBe(false);
   });
 
-  it('lets a client that waits for 100 Continue send its content below it', async () => {
+  it('sends 100 Continue if a request with fewer fields expects it', async () => {
     const result = await send(
       listTools(['Host: localhost', authorization, 'Expect: 100-continue']),
     );
@@ -112,7 +113,7 @@ describe('the limit of 100 header fields', () => {
     expect(result.responses.map(({ status }) => status)).toEqual([200]);
   });
 
-  it('refuses more than 16 KiB likewise', async () => {
+  it('is accompanied by a limit of 16 KiB for all fields', async () => {
     await expectRefused(431, get(LIVE, ['Host: localhost', `X: ${'x'.repeat(17_000)}`]));
   });
 });
@@ -133,31 +134,34 @@ describe('a malformed Host', () => {
     '::1',
   ];
 
-  it.each(MALFORMED)('gets 400 before authentication: %j', async (host) => {
+  it.each(MALFORMED)('gets 400 with and without a token: %j', async (host) => {
     await expectRefused(400, listTools([`Host: ${host}`]) + NEXT);
     await expectRefused(400, listTools([`Host: ${host}`, authorization]) + NEXT);
   });
 
-  it.each([LIVE, METADATA, '/nowhere'])('gets 400 from %s', async (path) => {
+  it.each([LIVE, METADATA, '/nowhere'])('gets 400 on the route %s', async (path) => {
     for (const host of MALFORMED) await expectRefused(400, get(path, [`Host: ${host}`]) + NEXT);
   });
 
-  it.each(['other.example', 'localhost'])('gets 400 beside a second one: %s', async (host) => {
-    const hosts = ['Host: localhost', `Host: ${host}`];
-    await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
-    await expectRefused(400, get(LIVE, hosts) + NEXT);
-  });
+  it.each(['other.example', 'localhost'])(
+    'gets 400 if the request has a second Host: %s',
+    async (host) => {
+      const hosts = ['Host: localhost', `Host: ${host}`];
+      await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
+      await expectRefused(400, get(LIVE, hosts) + NEXT);
+    },
+  );
 
-  it('gets 400 if HTTP/1.1 has none, and is not needed in HTTP/1.0', async () => {
+  it('gets 400 if Host is absent in HTTP/1.1, but not in HTTP/1.0', async () => {
     await expectRefused(400, get(LIVE, []));
     expect(await statusesOf(get(LIVE, [], '1.0'))).toEqual([200]);
     expect(await statusesOf(get('/mcp', [], '1.0'))).toEqual([403]);
   });
 });
 
-describe('a foreign Host', () => {
+describe('a well-formed Host', () => {
   it.each(['evil.example', 'localhost.evil.example', 'localhost;evil', '%6cocalhost', '[::2]'])(
-    'gets 403 before authentication: %s',
+    'gets 403 with and without a token if it is foreign: %s',
     async (host) => {
       expect(await statusesOf(listTools([`Host: ${host}`]))).toEqual([403]);
       expect(await statusesOf(listTools([`Host: ${host}`, authorization]))).toEqual([403]);
@@ -165,7 +169,7 @@ describe('a foreign Host', () => {
   );
 
   it.each(['LOCALHOST', 'localhost:1', 'localhost:', '127.0.0.1:3001', '[::1]:3001', '[0::1]'])(
-    'is not one of this machine: %s',
+    'gets 200 if it names this machine: %s',
     async (host) => {
       expect(await statusesOf(listTools([`Host: ${host}`, authorization]))).toEqual([200]);
     },
@@ -178,33 +182,36 @@ describe('a malformed request', () => {
   it.each([
     ['a GET request with content', `${get('/mcp', ['Host: localhost', 'Content-Length: 5'])}hello`],
     [
-      'a GET request in chunks',
+      'a GET request with chunked content',
       get('/mcp', ['Host: localhost', 'Transfer-Encoding: chunked']) + chunks,
     ],
     [
       'an unknown transfer coding',
       `POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n${chunks}`,
     ],
-    ['HTTP/2.0 without its frames', get(LIVE, ['Host: localhost'], '2.0')],
+    ['HTTP/2.0 as text', get(LIVE, ['Host: localhost'], '2.0')],
     ['HTTP/0.9', get(LIVE, ['Host: localhost'], '0.9')],
-    ['a tunnel', 'CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
-    ['no HTTP', 'hello\r\n\r\n'],
+    ['a CONNECT request', 'CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['bytes that are not HTTP', 'hello\r\n\r\n'],
     [
-      'bytes after a GET request in chunks',
+      'a GET request with a malformed chunk',
       `${get(LIVE, ['Host: localhost', 'Transfer-Encoding: chunked'])}x\r\n`,
     ],
-  ])('gets 400 and the end of the connection: %s', async (_case, bytes) => {
+  ])('gets 400, and the connection is closed: %s', async (_case, bytes) => {
     await expectRefused(400, bytes + NEXT);
   });
 
-  it('gets 417 where it expects something unknown', async () => {
+  it('gets 417 if it has an unknown expectation', async () => {
     await expectRefused(417, get(LIVE, ['Host: localhost', 'Expect: more']) + NEXT);
   });
 
-  it.each(['GET', 'DELETE'])('is none without content: %s', async (method) => {
-    const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
-    const accept = 'Accept: application/json, text/event-stream';
-    const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
-    expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
-  });
+  it.each(['GET', 'DELETE'])(
+    'does not include a %s request with Content-Length: 0',
+    async (method) => {
+      const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
+      const accept = 'Accept: application/json, text/event-stream';
+      const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
+      expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
+    },
+  );
 });

@@ -22,7 +22,7 @@ beforeEach(() => backend.become(healthy));
 const greet = async (userId: string) =>
   sentence(await callTool(mcp.url, await token(userId), 'get_balance'));
 
-/** Refuses requests about one user and serves all others. */
+/** Makes the backend refuse requests about one user and serve requests about other users. */
 function refuse(userId: string, status: number, seconds: string): void {
   const refusal = respond(status, {}, { 'retry-after': seconds });
   backend.become((socket, request) =>
@@ -36,7 +36,7 @@ describe('a response of the backend with Retry-After', () => {
     [429, '30', 'in 30 seconds.'],
     [503, '30', 'in 30 seconds.'],
   ])(
-    'of status %i and %s s leads to a tool error with that time',
+    'with status %i and %s s leads to the tool error "Try again %s"',
     async (status, seconds, words) => {
       refuse('refused', status, seconds);
       expect(await greet('refused')).toBe(
@@ -46,7 +46,7 @@ describe('a response of the backend with Retry-After', () => {
     },
   );
 
-  it('to a write leads to a tool error with that time', async () => {
+  it('to a write leads to the tool error "Try again in 10 minutes."', async () => {
     backend.become((socket, request) =>
       (request.method === 'PATCH' ? respond(429, {}, { 'retry-after': '600' }) : healthy)(
         socket,
@@ -58,7 +58,7 @@ describe('a response of the backend with Retry-After', () => {
     expect(sentence(result)).toMatch(/Try again in 10 minutes\.$/);
   });
 
-  it('does not affect other users, however many calls are refused', async () => {
+  it('does not affect other users, even after 30 refused calls', async () => {
     refuse('refused', 429, '3536');
     for (let count = 0; count < 30; count++) await greet('refused');
     expect(backend.requests).toHaveLength(30);

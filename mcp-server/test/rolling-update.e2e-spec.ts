@@ -14,28 +14,30 @@ const PHONE = '+12025550147';
 const addressSchema = z.object({ port: z.number() });
 
 const unchanged: Reviver = (_key, value) => value;
-/** Adds a member to every object of a response. */
+/** Adds a property to every object of a response, as a newer backend may do. */
 const asNewer: Reviver = (_key, value) =>
   z.record(z.string(), z.unknown()).safeParse(value).success
     ? Object.assign({}, value, { addedLater: { by: 'a newer release' } })
     : value;
+/** Omits two fields of users, as an older backend may do. */
 const asOlder: Reviver = (key, value) =>
   key === 'createdAt' || key === 'lastLoginAt' ? undefined : value;
 
 const stack = useStack();
 let edit = unchanged;
-let dropped: string | undefined;
+let omittedHeader: string | undefined;
 let proxy: Server;
 let mcp: ServerProcess;
 
 /**
- * Passes a request on to the real backend, and its response back as another release would send it.
+ * Forwards a request to the real backend and returns its response. The headers and the response
+ * are changed to those of a newer or older release.
  */
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { 'x-api-key': key = '', 'x-acting-user': actingUser = '' } = request.headers;
   const headers = new Headers({ 'X-API-Key': String(key), 'X-Acting-User': String(actingUser) });
-  if (dropped === undefined) headers.set('X-Added-Later', 'by a newer release');
-  else headers.delete(dropped);
+  if (omittedHeader === undefined) headers.set('X-Added-Later', 'by a newer release');
+  else headers.delete(omittedHeader);
   const method = request.method ?? '';
   const body = method === 'PATCH' ? await text(request) : null;
   if (body !== null) headers.set('Content-Type', 'application/json');
@@ -102,7 +104,7 @@ describe('during a rolling update', () => {
     ['older MCP server, which does not name the acting user', 'X-Acting-User'],
   ])('a backend serves a %s', async (_case, header) => {
     edit = unchanged;
-    dropped = header;
+    omittedHeader = header;
     const updated = await call('update_phone', { phone: PHONE });
     expect(updated.structuredContent).toEqual({ phone: PHONE });
   });

@@ -40,7 +40,7 @@ beforeAll(async () => {
 async function outputOfFailures(jwt: string): Promise<string> {
   const backend = await FakeBackend.start();
   const mcp = await startMcp({ BACKEND_API_URL: backend.url, LOG_LEVEL: 'trace' });
-  // 404 comes last: the server remembers that the user is absent.
+  // 404 comes last, because the server caches that the user is absent.
   for (const status of [200, 302, 401, 500, 503, 404]) {
     backend.become(respond(status, { user: { name: NAME, phone: PHONE, balance: BALANCE } }));
     await callTool(mcp.url, jwt, 'get_balance');
@@ -52,7 +52,7 @@ async function outputOfFailures(jwt: string): Promise<string> {
 
 describe('the log at trace level', () => {
   it.each(['jwt', 'NAME', 'PHONE', 'NEW_PHONE', 'BALANCE', 'id', 'email', 'API_KEY', 'JWT_SECRET'])(
-    'has no %s, in no encoding',
+    'does not contain %s in any encoding',
     (name) => {
       const secret = secrets[name] ?? '';
       expect(secret.length).toBeGreaterThan(5);
@@ -62,7 +62,7 @@ describe('the log at trace level', () => {
         Buffer.from(secret).toString('base64').replace(/=+$/, ''),
         Buffer.from(secret).toString('base64url'),
         Buffer.from(secret).toString('hex'),
-        // The parts that a cut-off line would have.
+        // Parts of a token, because a truncated line could contain only a part.
         ...secret.split('.').filter((part) => part.length > 20),
       ];
       for (const form of forms) expect(output).not.toContain(form);

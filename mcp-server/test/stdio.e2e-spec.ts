@@ -43,7 +43,7 @@ async function server(variables: Record<string, string> = {}) {
   return { command: process.execPath, args: [BIN], env, stderr };
 }
 
-/** Sends lines to the program, and returns its whole output. */
+/** Runs the program with this input; returns its exit code and output. */
 async function run(variables: Record<string, string>, input: string) {
   const { command, args, env } = await server(variables);
   const child = spawn(command, args, { env });
@@ -85,7 +85,7 @@ describe('latchkey-mcp over stdio', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it('writes only the protocol to stdout, and exits at the end of stdin', async () => {
+  it('writes only protocol messages to stdout, and exits at the end of stdin', async () => {
     const { stdout, stderr } = await run({}, `${JSON.stringify(INITIALIZE)}\n`);
     const lines = stdout.trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual([
@@ -97,7 +97,7 @@ describe('latchkey-mcp over stdio', () => {
   it.each([
     ['is missing', { MCP_ACCESS_TOKEN: '' }],
     ['is garbage', { MCP_ACCESS_TOKEN: 'canary-token' }],
-  ])('refuses to start when the token %s, without a word on stdout', async (_fault, variables) => {
+  ])('refuses to start if the token %s, and leaves stdout empty', async (_fault, variables) => {
     const { code, stdout, stderr } = await run(variables, '');
     expect(code).toBe(1);
     expect(stdout).toBe('');

@@ -17,7 +17,7 @@ let wrong: string;
 beforeEach(async () => {
   wrong = await token('12345', { secret: JWT_SECRET.toUpperCase() });
   mcp = await startMcp({
-    // Where nothing listens: none of these tests gets as far as the backend.
+    // Nothing listens at this address: these tests need no backend.
     BACKEND_API_URL: 'http://127.0.0.1:1',
     MCP_TOKEN_FAILURE_LIMIT: String(LIMIT),
     MCP_TOKEN_ARGUMENT: 'allow',
@@ -59,7 +59,7 @@ const lines = (msg: string) =>
     .map((line) => lineSchema.parse(JSON.parse(line)));
 
 describe('wrong access tokens', () => {
-  it('lead to 429 with Retry-After beyond the limit, for their address only', async () => {
+  it('above the limit lead to 429 with Retry-After, but only for their address', async () => {
     expect(await fail('192.0.2.1', LIMIT)).toEqual(Array(LIMIT).fill(401));
     const refused = await list(wrong, '192.0.2.1');
     expect(refused.status).toBe(429);
@@ -72,7 +72,7 @@ describe('wrong access tokens', () => {
     expect(await fail('192.0.2.2', 1)).toEqual([401]);
   });
 
-  it('are counted by the /64 of an IPv6 address', async () => {
+  it('are counted per /64 network of IPv6 addresses', async () => {
     await fail('2001:db8::1', LIMIT);
     expect(await fail('2001:db8::2', 1)).toEqual([429]);
     expect(await fail('2001:db8:0:1::1', 1)).toEqual([401]);
@@ -95,7 +95,7 @@ describe('wrong access tokens', () => {
     expect(await callWithArgument(wrong, '192.0.2.2')).toContain('not signed by a trusted key');
   });
 
-  it('are counted by the address of the connection, whatever address a client claims', async () => {
+  it('are counted by the address of the connection, not by a forged address header', async () => {
     for (let count = 0; count <= LIMIT; count++) {
       await fetch(mcp.url, {
         method: 'POST',
@@ -120,7 +120,7 @@ describe('wrong access tokens', () => {
     expect(await fail('192.0.2.1', 1)).toEqual([401]);
   });
 
-  it('are logged one by one, and once per incident as a warning, without token and user', async () => {
+  it('are logged one by one, with one warning per incident, without token and user', async () => {
     const statuses = await fail('192.0.2.1', LIMIT + 3);
     await callWithArgument('garbage', '192.0.2.2');
     await expect.poll(() => lines('access token refused')).toHaveLength(statuses.length + 1);
@@ -146,7 +146,7 @@ describe('wrong access tokens', () => {
     expect(mcp.output).not.toContain(wrong.split('.')[1]);
   });
 
-  it('are counted in a metric by fault', async () => {
+  it('are counted by fault in a metric', async () => {
     await fail('192.0.2.1', 2);
     await list(await token('1', { lifetimeSeconds: -60 }), '192.0.2.1');
     await list('garbage', '192.0.2.1');

@@ -31,7 +31,7 @@ describe('traces', () => {
     await expect.poll(call, WAIT).toBeDefined();
     const traceId = call()?.traceId ?? '';
     await expect.poll(() => collector.find(traceId, 'database read users'), WAIT).toBeDefined();
-    // From the inside out: each is the child of the next one.
+    // The innermost span comes first: each span is the child of the next span.
     const path = [
       'database read users',
       'GET /api/internal/users/:id',
@@ -85,13 +85,13 @@ describe('traces', () => {
   });
 });
 
-describe('without a reachable collector', () => {
+describe('without a trace collector', () => {
   it('the MCP server does not load the SDK of OpenTelemetry', async () => {
     const backend = await FakeBackend.start();
     backend.become(healthy);
     const mcp = await startMcp({
       BACKEND_API_URL: backend.url,
-      // Runs the modules, because the bundle hides which of them are loaded.
+      // Runs the unbundled server, because a bundle hides which modules are loaded.
       WITHOUT: '',
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(LISTS_MODULES)}`,
     });
@@ -102,7 +102,7 @@ describe('without a reachable collector', () => {
     expect(mcp.output).not.toContain('@opentelemetry/sdk');
   });
 
-  it('the MCP server works, and logs once that spans are dropped', async () => {
+  it('the MCP server works, and logs once that a configured collector is unavailable', async () => {
     const backend = await FakeBackend.start();
     backend.become(healthy);
     const mcp = await startMcp({
@@ -119,7 +119,7 @@ describe('without a reachable collector', () => {
   });
 });
 
-// Prints the loaded CommonJS modules; those of the SDK are CommonJS.
+// Prints the loaded CommonJS modules: the OpenTelemetry SDK consists of CommonJS modules.
 const LISTS_MODULES = `import { createRequire } from 'node:module';
 const { cache } = createRequire('/');
 process.on('exit', () => console.log('modules: ' + Object.keys(cache).join(' ')));`;

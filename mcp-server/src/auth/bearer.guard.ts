@@ -22,8 +22,8 @@ declare module 'http' {
 }
 
 /**
- * Admits a request with a valid Bearer token and sets `request.raw.auth`. Others get 401 with a
- * challenge, or 429 after too many wrong tokens from the client's network.
+ * Admits a request with a valid Bearer token and sets `request.raw.auth`. Other requests get 401
+ * with a challenge, or 429 after too many wrong tokens from the client's network.
  */
 @Injectable()
 export class BearerGuard implements CanActivate {
@@ -40,9 +40,9 @@ export class BearerGuard implements CanActivate {
     const reply = http.getResponse<FastifyReply>();
     const { authorization } = request.headers;
     if (authorization === undefined) {
-      // With `allow`, the client passes its token as an argument of each tool call instead.
+      // With `allow`, the client may pass the token as an argument of each tool call instead.
       if (this.config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow') return true;
-      // A missing token is not counted as wrong: OAuth clients use the challenge to get one.
+      // Not counted as a wrong token: the challenge tells OAuth clients where to get a token.
       throw this.challenge('A Bearer token is required', reply);
     }
     try {

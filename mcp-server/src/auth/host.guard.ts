@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Environment } from '../config/environment.js';
 import { jsonRpcError } from '../http/json-rpc-error.js';
 
-/** Prevents DNS rebinding: refuses a Host or Origin header whose host is not configured. */
+/** Prevents DNS rebinding: rejects requests whose Host or Origin header names an unlisted host. */
 @Injectable()
 export class HostGuard implements CanActivate {
   constructor(private readonly config: ConfigService<Environment, true>) {}

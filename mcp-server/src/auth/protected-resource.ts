@@ -32,7 +32,7 @@ export class ProtectedResource {
 export class ProtectedResourceController {
   constructor(private readonly resource: ProtectedResource) {}
 
-  // RFC 9728 appends the resource's path (`/mcp`) to this path; some clients omit it.
+  // RFC 9728 appends the resource's path (`/mcp`) to this path; some clients omit `/mcp`.
   @Get(['', '*'])
   metadata(): ProtectedResource['metadata'] {
     return this.resource.metadata;

@@ -15,7 +15,7 @@ const countAfter = (milliseconds: number) => {
 };
 
 describe('RateLimit', () => {
-  it('admits at most the limit in any minute, also across the edge of a minute', () => {
+  it('admits at most 3 requests in any 60 s, not 3 per clock minute', () => {
     const [first, second, third] = [countAfter(0), countAfter(50_000), countAfter(0)];
     expect([first, second, third]).toEqual([undefined, undefined, undefined]);
     expect(countAfter(0)).toBe(10);
@@ -24,7 +24,7 @@ describe('RateLimit', () => {
     expect(countAfter(0)).toBe(50);
   });
 
-  it('counts each key by itself', () => {
+  it('counts the requests of each user separately', () => {
     for (let count = 0; count < 3; count++) limit.count('user:1');
     expect(limit.count('user:1')).toBe(60);
     expect(limit.count('user:2')).toBeUndefined();

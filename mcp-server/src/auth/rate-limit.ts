@@ -9,7 +9,10 @@ import { fromAuthInfo } from './user.js';
 
 const WINDOW_MS = 60_000;
 
-/** Limits requests and tool calls per key in any 60 s. Each process has its own counters. */
+/**
+ * Limits the requests and tool calls per user, or per client network, in any 60 s. Each process
+ * counts separately.
+ */
 @Injectable()
 export class RateLimit {
   private readonly perMinute: number;
@@ -19,7 +22,11 @@ export class RateLimit {
     this.perMinute = config.get('MCP_RATE_LIMIT', { infer: true });
   }
 
-  /** Counts one request or call; over the limit, returns the seconds until one is allowed. */
+  /**
+   * Counts a request or tool call, unless the limit is reached.
+   * @param key names the counter, such as `user:12345`
+   * @returns undefined if the call is allowed, else the seconds until the next call is allowed
+   */
   count(key: string): number | undefined {
     const now = performance.now();
     const window = this.windows.windowOf(key, now);

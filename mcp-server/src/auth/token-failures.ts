@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Environment } from '../config/environment.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 
-/** The faults that count as wrong tokens. `keys-unavailable` does not: the token may be valid. */
+/** Faults of wrong tokens. `keys-unavailable` is not one of them: the token may be valid. */
 export const TOKEN_FAULTS = ['malformed', 'expired', 'signature', 'claims'] as const;
 export type TokenFault = (typeof TOKEN_FAULTS)[number];
 
@@ -22,7 +22,7 @@ interface TokenFailure {
 export class TokenFailures {
   private readonly perMinute: number;
   private readonly limit: FailedAuthLimit;
-  /** Set by the metrics module. The callback must return at once and never throw. */
+  /** Set by the metrics module. The callback must not block or throw. */
   onFailure: (fault: TokenFault) => void = () => {};
 
   constructor(

@@ -3,7 +3,7 @@ import type { AccessToken } from '@latchkey/access-tokens/verifier';
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
-/** The scopes of access tokens: one per group of tools. */
+/** The scopes of access tokens. Each tool requires one of them. */
 export const SCOPES = ['balance:read', 'profile:read', 'profile:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -23,7 +23,7 @@ export function fromAuthInfo({ extra, scopes }: AuthInfo): User {
   return { userId, clientId, scopes };
 }
 
-/** Returns a stable name for a user in logs that does not reveal the user id. */
+/** Returns a stable name for a user in log lines. The name does not reveal the user id. */
 export function pseudonym(userId: string): string {
   return hash('sha256', userId).slice(0, 12);
 }

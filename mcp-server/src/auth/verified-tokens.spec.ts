@@ -30,7 +30,7 @@ const acceptedFor = (userId: string, seconds: number) => ({
 const pass = (milliseconds: number) => vi.advanceTimersByTime(milliseconds);
 
 describe('VerifiedTokens', () => {
-  it('verifies a token once in a minute', async () => {
+  it('verifies a token at most once in 60 s', async () => {
     expect(await tokens.verify('a')).toMatchObject({ userId: 'a' });
     pass(59_999);
     expect(await tokens.verify('a')).toMatchObject({ userId: 'a' });
@@ -40,7 +40,7 @@ describe('VerifiedTokens', () => {
     expect(verify).toHaveBeenCalledTimes(2);
   });
 
-  it('verifies a token again after a minute, so that a withdrawn key ends its tokens', async () => {
+  it('rejects a cached token after 60 s if its signing key has been withdrawn', async () => {
     await tokens.verify('a');
     verify.mockRejectedValue(new AccessTokenError('signature'));
     pass(60_000);
@@ -57,7 +57,7 @@ describe('VerifiedTokens', () => {
     await expect(tokens.verify('a')).rejects.toMatchObject({ fault: 'expired' });
   });
 
-  it('keeps similar tokens apart', async () => {
+  it('distinguishes two tokens that differ only by a trailing space', async () => {
     await tokens.verify('a');
     expect(await tokens.verify('a ')).toMatchObject({ userId: 'a ' });
   });
@@ -68,7 +68,7 @@ describe('VerifiedTokens', () => {
     expect(await tokens.verify('a')).toMatchObject({ userId: 'a' });
   });
 
-  it('evicts the oldest of more than 10,000 tokens', async () => {
+  it('evicts the oldest of 10,000 cached tokens to cache another', async () => {
     for (let count = 0; count <= MAX_TOKENS; count++) await tokens.verify(String(count));
     await tokens.verify('1');
     expect(verify).toHaveBeenCalledTimes(MAX_TOKENS + 1);

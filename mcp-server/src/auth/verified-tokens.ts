@@ -7,8 +7,9 @@ const LIFETIME_MS = 60_000;
 const MAX_TOKENS = 10_000;
 
 /**
- * Verifies access tokens and caches valid ones by digest for 60 s. After an issuer withdraws a
- * key, cached tokens are accepted that long (docs/decisions/0013-users-and-their-tokens.md).
+ * Verifies access tokens and caches each valid one for 60 s under its digest. So a cached token
+ * is accepted for up to 60 s after the issuer has withdrawn the key that signed the token
+ * (docs/decisions/0013-users-and-their-tokens.md).
  */
 @Injectable()
 export class VerifiedTokens {

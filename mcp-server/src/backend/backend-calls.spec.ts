@@ -26,8 +26,8 @@ function send(calls: BackendCalls, route: BackendRoute, signal?: AbortSignal): P
   return calls.send(route, request(`/${route}`), { signal });
 }
 
-describe('calls whose callers leave while they wait', () => {
-  it('keep no places from later calls', async () => {
+describe('calls that are aborted while they wait in the queue', () => {
+  it('leave no slot of the bulkhead occupied', async () => {
     const calls = createCalls();
     let answer = (_text: string) => {};
     const answered = new Promise<string>((resolve) => (answer = resolve));
@@ -48,7 +48,7 @@ describe('calls whose callers leave while they wait', () => {
 });
 
 describe('a refusal with a long Retry-After', () => {
-  it('is neither retried nor paid from the retry budget', async () => {
+  it('causes no retry and leaves the retry budget as it is', async () => {
     const calls = createCalls();
     let requests = 0;
     let retryAfterMs = 3_536_000;
@@ -68,7 +68,7 @@ describe('a refusal with a long Retry-After', () => {
 });
 
 describe('calls of a route that hangs', () => {
-  it('take no places from other routes while one of them probes the backend', async () => {
+  it('take no bulkhead slots from other routes while they wait for the probe', async () => {
     const calls = createCalls();
     respond = async () => {
       throw new BackendUnavailableError('status', { status: 500 });
@@ -85,7 +85,7 @@ describe('calls of a route that hangs', () => {
     const reasons = (await hanging).map((each) =>
       each.status === 'rejected' ? each.reason.reason : '',
     );
-    // The probe and the calls that wait for it time out; the other calls are refused at once.
+    // The probe and the calls that wait for it time out; the other calls are refused immediately.
     expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
   });
 });

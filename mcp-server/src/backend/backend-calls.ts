@@ -9,7 +9,7 @@ import { CircuitBreaker } from './circuit-breaker.js';
 
 const MAX_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
-// Each call adds 0.08 to the retry budget: a failing backend gets 8% more requests, not 200%.
+// Each call adds 0.08 to the retry budget: retries add 8% to the load of a failing backend.
 const INITIAL_RETRIES = 2;
 const MAX_RETRIES = 5;
 const RETRIES_PER_CALL = 0.08;
@@ -18,7 +18,7 @@ const RETRIES_PER_CALL = 0.08;
 export const BACKEND_ROUTES = ['user', 'user-accounts', 'accounts', 'update'] as const;
 export type BackendRoute = (typeof BACKEND_ROUTES)[number];
 
-/** Observes calls and the requests they send. Its methods must return at once and never throw. */
+/** Observes calls and the requests that they send. Its methods must not block or throw. */
 export interface BackendObserver {
   /** A call has ended, after any retries. It may have sent no request at all. */
   onCall(route: BackendRoute, outcome: BackendOutcome): void;
@@ -83,7 +83,7 @@ export class BackendCalls {
       } catch (error) {
         const delayMs = retryDelay(error, attempt);
         const hasTime = delayMs !== undefined && performance.now() + delayMs < deadline;
-        // Writes are not retried: the backend may have done one although no response arrived.
+        // Writes are not retried: the backend may have applied a write whose response was lost.
         if (request.method !== 'GET' || !hasTime || this.retryBudget < 1) throw error;
         this.retryBudget -= 1;
         await sleep(delayMs, undefined, { signal: options.signal }).catch(() => undefined);
@@ -97,7 +97,7 @@ export class BackendCalls {
     const breaker = this.breakers[route];
     for (;;) {
       signal?.throwIfAborted();
-      // Wait outside the bulkhead: calls of a broken route must not occupy slots of other routes.
+      // Wait outside the bulkhead: calls of a broken route must not use up the slots of all routes.
       if (breaker.isProbing) await breaker.waitForProbe(signal, deadline);
       breaker.requireAdmission();
       await this.bulkhead.enter(signal, deadline);

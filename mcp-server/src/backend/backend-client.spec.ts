@@ -78,7 +78,7 @@ describe('getUserDetails', () => {
     });
   });
 
-  it('passes on the request id and the trace context', async () => {
+  it('forwards the request id and the trace context', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     await client.getUserDetails('1', {
       requestId: 'request-7',
@@ -105,7 +105,7 @@ describe('getUserDetails', () => {
     [500, BackendUnavailableError, false],
     [503, BackendUnavailableError, true],
   ])(
-    'turns %i into its own error, which says whether to retry',
+    'converts status %i to an error class, and sets retryable',
     async (status, type, retryable) => {
       handler = json(status, {});
       const error: unknown = await client.getUserDetails('1').catch((thrown: unknown) => thrown);
@@ -120,20 +120,20 @@ describe('getUserDetails', () => {
     expect(requests).toEqual([]);
   });
 
-  it.each([429, 502, 503, 504])('retries after %i, and returns the response', async (status) => {
+  it.each([429, 502, 503, 504])('retries after status %i, and returns the user', async (status) => {
     handler = (request, response) =>
       json(requests.length === 1 ? status : 200, { user: user('1') })(request, response);
     expect(await client.getUserDetails('1')).toMatchObject({ source: 'backend' });
     expect(requests).toHaveLength(2);
   });
 
-  it.each([400, 401, 403, 404, 500, 501])('does not retry after %i', async (status) => {
+  it.each([400, 401, 403, 404, 500, 501])('does not retry after status %i', async (status) => {
     handler = json(status, {});
     await client.getUserDetails('1').catch(() => undefined);
     expect(requests).toHaveLength(1);
   });
 
-  it('waits as long as Retry-After asks', async () => {
+  it('waits for the time in Retry-After before a retry', async () => {
     handler = (request, response) =>
       json(
         requests.length === 1 ? 503 : 200,
@@ -144,7 +144,7 @@ describe('getUserDetails', () => {
     expect((requests[1]?.at ?? 0) - (requests[0]?.at ?? 0)).toBeGreaterThanOrEqual(1000);
   });
 
-  it('gives up at once when Retry-After is beyond the total time', async () => {
+  it('fails without a retry if Retry-After exceeds the total time-out', async () => {
     handler = json(503, {}, { 'retry-after': '60' });
     const startedAt = performance.now();
     await expect(client.getUserDetails('1')).rejects.toMatchObject({
@@ -161,7 +161,7 @@ describe('getUserDetails', () => {
     });
   });
 
-  it('gives up when the caller leaves, and hangs up', async () => {
+  it('rejects and closes the connection when the caller aborts', async () => {
     const caller = new AbortController();
     const hungUp = new Promise<void>((resolve) => {
       handler = (_request, response) => {
@@ -174,7 +174,7 @@ describe('getUserDetails', () => {
     await hungUp;
   });
 
-  it('returns a labelled user when the backend is unavailable and fallback is on', async () => {
+  it('returns fallback data if the backend is down and BACKEND_FALLBACK is mock', async () => {
     handler = json(503, {});
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     expect(await falling.getUserDetails('7')).toMatchObject({
@@ -185,7 +185,7 @@ describe('getUserDetails', () => {
     });
   });
 
-  it.each([401, 403, 404])('never falls back after %i', async (status) => {
+  it.each([401, 403, 404])('never returns fallback data after status %i', async (status) => {
     handler = json(status, {});
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     await expect(falling.getUserDetails('7')).rejects.toThrow(/^The backend/);
@@ -193,15 +193,15 @@ describe('getUserDetails', () => {
 });
 
 describe('getUser', () => {
-  it('never returns a made-up user', async () => {
+  it('never returns fallback data', async () => {
     handler = json(500, {});
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     await expect(falling.getUser('7')).rejects.toMatchObject({ reason: 'status' });
   });
 });
 
-describe('a response that breaks off', () => {
-  it('is requested again, since the backend may just have been stopped', async () => {
+describe('a response that ends before its Content-Length', () => {
+  it('is requested again', async () => {
     handler = (request, response) => {
       if (requests.length > 1) return json(200, { user: user('1') })(request, response);
       response.writeHead(200, { 'content-length': '1000' }).write('{"user":', () => {
@@ -213,7 +213,7 @@ describe('a response that breaks off', () => {
   });
 });
 
-describe('a key that has a successor', () => {
+describe('an API key that has a successor', () => {
   const DEPRECATED = {
     deprecation: '@1767225600',
     sunset: 'Fri, 02 Jan 2026 00:00:00 GMT',
@@ -233,7 +233,7 @@ describe('a key that has a successor', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is logged for the operator, with its dates, once an hour', async () => {
+  it('causes one warning per hour, with the dates of Deprecation and Sunset', async () => {
     handler = json(200, { accounts: [] }, DEPRECATED);
     const ask = () => Promise.all([client.getAccounts('1'), client.getAccounts('2')]);
     await ask();
@@ -252,7 +252,7 @@ describe('a key that has a successor', () => {
     [{ deprecation: '@1767225600' }, ' on 2026-01-01T00:00:00.000Z'],
     [{ deprecation: 'true', sunset: 'soon' }, ''],
     [{ deprecation: `@${'9'.repeat(12)}` }, ''],
-  ])('is logged without the dates that %j omits', async (headers, date) => {
+  ])('causes a warning that omits dates that %j lacks', async (headers, date) => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
@@ -260,7 +260,7 @@ describe('a key that has a successor', () => {
     ]);
   });
 
-  it('is replaced without a log line when the file has the successor', async () => {
+  it('is replaced without a warning if the key file contains the successor', async () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, KEY);
     const following = createClient({ INTERNAL_API_KEY: '', INTERNAL_API_KEY_FILE });
@@ -291,7 +291,7 @@ describe('getUserWithAccounts', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1?include=accounts']);
   });
 
-  it('makes one request for all users of an event-loop tick, and separates their accounts', async () => {
+  it('loads the users of one tick in one request, each with their own accounts', async () => {
     const accounts = { '1': ACCOUNTS, '2': [] };
     handler = json(200, { users: [user('2'), user('1')], nextCursor: null, accounts });
     const [first, second, absent] = await Promise.allSettled([
@@ -307,7 +307,7 @@ describe('getUserWithAccounts', () => {
     expect(absent).toMatchObject({ reason: { name: 'UserNotFoundError' } });
   });
 
-  it('requests at most 25 users at once, so that their accounts fit in a response', async () => {
+  it('asks for at most 25 users per request, so that all accounts fit in a response', async () => {
     handler = json(200, { users: [], accounts: {}, nextCursor: null });
     const ids = Array.from({ length: 60 }, (_, index) => String(index));
     await Promise.allSettled(ids.map((id) => client.getUserWithAccounts(id)));
@@ -324,7 +324,7 @@ describe('getUserWithAccounts', () => {
     expect(calls[0]).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
-  it('fails only the call about a record that cannot be read', async () => {
+  it('rejects only the call for the user whose record is invalid', async () => {
     const bodies = new Map<string, unknown>([
       ['/api/internal/users?ids=1,2&include=accounts', { users: [user('1'), { id: 2 }] }],
       ['/api/internal/users/1?include=accounts', { user: user('1'), accounts: ACCOUNTS }],
@@ -337,7 +337,7 @@ describe('getUserWithAccounts', () => {
     expect(unreadable).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
-  it('requests the accounts alone when the user is made up', async () => {
+  it('requests only the accounts if the user is fallback data', async () => {
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
       (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
@@ -363,7 +363,7 @@ describe('getUsers', () => {
     expect(second.map(({ id }) => id)).toEqual(['2', '1']);
   });
 
-  it('omits malformed ids, and fails as a whole when the backend does', async () => {
+  it('omits malformed ids, and throws if the backend rejects the request', async () => {
     handler = json(200, { users: [user('1'), user('2')], nextCursor: null });
     const found = await client.getUsers(['1', 'bad id!', '2']);
     expect(found.map(({ id }) => id)).toEqual(['1', '2']);
@@ -388,7 +388,7 @@ describe('getUsers', () => {
 describe('calls of getUserDetails in one event-loop tick', () => {
   const USERS = { users: [user('1'), user('2')], nextCursor: null };
 
-  it('share a request, and each returns its own user', async () => {
+  it('share a request, and each call returns the user of its id', async () => {
     handler = json(200, USERS);
     const options = { requestId: 'request-1', actingUser: '1' };
     const [first, absent, second] = await Promise.allSettled([
@@ -397,7 +397,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
       client.getUserDetails('2'),
     ]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users?ids=1,absent,2']);
-    // The request is for several users, so it names none as the acting user.
+    // The request is for several users, so it names no acting user.
     expect(requests[0]?.headers).not.toHaveProperty('x-acting-user');
     expect(first).toMatchObject({ value: { id: '1', source: 'backend' } });
     expect(second).toMatchObject({ value: { id: '2', source: 'backend' } });
@@ -406,13 +406,13 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('request a single user on the route of that user', async () => {
+  it('request /users/{id} if all calls are for the same id', async () => {
     const details = await Promise.all([client.getUserDetails('1'), client.getUserDetails('1')]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1']);
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('continue when one caller leaves, and that call rejects with its own reason at once', async () => {
+  it('continue when one caller aborts, whose call rejects immediately', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);
@@ -427,7 +427,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(await stays).toMatchObject({ id: '2' });
   });
 
-  it('hang up when all callers have left', async () => {
+  it('close the connection when all callers have aborted', async () => {
     const hungUp = new Promise<void>((resolve) => {
       handler = (_request, response) => void response.on('close', resolve);
     });
@@ -446,7 +446,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     await hungUp;
   });
 
-  it('fail together when the backend does, and are retried together', async () => {
+  it('share retries, and all fail if the shared request fails', async () => {
     handler = (request, response) =>
       json(requests.length === 1 ? 503 : 200, USERS)(request, response);
     await Promise.all([client.getUserDetails('1'), client.getUserDetails('2')]);
@@ -459,7 +459,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
 });
 
 describe('a backend of another version', () => {
-  it('may leave out every field but those that the client needs', async () => {
+  it('may omit all fields that the client does not require', async () => {
     handler = json(200, { user: { id: '1' } });
     expect(await client.getUserDetails('1')).toEqual({ id: '1', source: 'backend' });
     handler = json(200, { users: [{ id: '1' }, { id: '2' }] });
@@ -483,7 +483,7 @@ describe('a backend of another version', () => {
     [{ user: { id: 7 } }, 'user.id: Invalid input: expected string'],
     [{ data: 'secret' }, 'user: Invalid input: expected object'],
     ['secret', 'Invalid input: expected object'],
-  ])('has %j rejected, and the log names the field and its type', async (body, reason) => {
+  ])('causes the rejection of %j, and the log names the field', async (body, reason) => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     handler = json(200, body);
     await expect(client.getUserDetails('1')).rejects.toMatchObject({ reason: 'unusable-answer' });
@@ -495,7 +495,7 @@ describe('a backend of another version', () => {
 });
 
 describe('updatePhone', () => {
-  it('is never sent twice', async () => {
+  it('is not retried after status 503', async () => {
     handler = json(503, {});
     await expect(client.updatePhone('1', '+12025550123')).rejects.toMatchObject({
       retryable: true,
@@ -507,7 +507,7 @@ describe('updatePhone', () => {
 describe('the circuit breaker', () => {
   const fail = () => client.getAccounts('1').catch((error: unknown) => error);
 
-  it('opens after failures, then admits exactly one probe, and closes when it succeeds', async () => {
+  it('opens after failures, admits only one probe, and closes when a probe succeeds', async () => {
     handler = json(500, {});
     for (let count = 0; count < 5; count++) await fail();
     requests = [];
@@ -525,7 +525,7 @@ describe('the circuit breaker', () => {
     expect(requests).toHaveLength(51);
   });
 
-  it('does not close because the caller of the probe leaves', async () => {
+  it('stays open when the caller of the probe aborts', async () => {
     handler = json(500, {});
     for (let count = 0; count < 5; count++) await fail();
     await new Promise((resolve) => setTimeout(resolve, HALF_OPEN_AFTER_MS + 50));
@@ -545,7 +545,7 @@ describe('the circuit breaker', () => {
     expect(requests).toHaveLength(30);
   });
 
-  it('does not close because of a user that is remembered as absent', async () => {
+  it('stays open when a call is answered from the cache of absent users', async () => {
     handler = json(404, {});
     await client.getUserDetails('absent').catch(() => undefined);
     handler = json(500, {});
@@ -557,7 +557,7 @@ describe('the circuit breaker', () => {
 });
 
 describe('an absent user', () => {
-  it('is requested once on all routes together', async () => {
+  it('is requested once, even by calls of different methods', async () => {
     handler = json(404, {});
     await expect(client.getAccounts('absent')).rejects.toBeInstanceOf(UserNotFoundError);
     await expect(client.getUserDetails('absent')).rejects.toBeInstanceOf(UserNotFoundError);
@@ -567,7 +567,7 @@ describe('an absent user', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/absent/accounts']);
   });
 
-  it('counts as a call, not as a request', async () => {
+  it('is reported to the observer at each call, although only one request is sent', async () => {
     handler = json(404, {});
     const calls: string[] = [];
     client.calls.observer = {
@@ -584,7 +584,7 @@ describe('an absent user', () => {
 });
 
 describe('the bulkhead', () => {
-  it('lets 64 requests run and 256 wait, and refuses the rest at once', async () => {
+  it('runs 64 requests, queues 256, and refuses the rest immediately', async () => {
     const patient = createClient({
       BACKEND_RESPONSE_TIMEOUT_MS: '30000',
       BACKEND_TOTAL_TIMEOUT_MS: '30000',

@@ -22,7 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// Only these reasons mean that the backend is down, which permits fallback data.
+// The reasons that mean that the backend is down. Only then may fallback data replace a user.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -30,7 +30,7 @@ const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'circuit-open',
 ]);
 
-/** Replaces a user while the backend is down: it has no personal data, only permission to read. */
+/** Replaces any user while the backend is down. It has no personal data and may only read. */
 const FALLBACK_USER = {
   email: 'customer@example.com',
   name: 'Customer',
@@ -41,7 +41,7 @@ const FALLBACK_USER = {
   lastLoginAt: null,
 };
 
-/** A user, and whether the data are from the backend or fallback data while the backend is down. */
+/** A user, and whether the data come from the backend or are fallback data. */
 export type UserDetails = User & { readonly source: 'backend' | 'fallback' };
 
 /**
@@ -54,8 +54,8 @@ export class BackendClient {
   private readonly users: UserLoader;
   private readonly usersWithAccounts: UserLoader;
   /**
-   * Ids that do not exist. Without this cache, calls for them could exhaust the backend's hourly
-   * limit on misses of this server's key, and the backend would then refuse all users.
+   * Ids of users that do not exist. Without this cache, calls for these ids could exhaust the
+   * hourly limit on misses of this server's API key, and the backend would refuse all look-ups.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
@@ -100,7 +100,7 @@ export class BackendClient {
     }
   }
 
-  /** Returns users in the order of `ids`, without those that do not exist. */
+  /** Returns users in the order of `ids`. Users that do not exist are omitted. */
   async getUsers(ids: readonly string[]): Promise<User[]> {
     const possible = ids.filter((id) => USER_ID.test(id));
     const found = await this.calls.observeCall('user', () =>
@@ -134,14 +134,14 @@ export class BackendClient {
     return (await this.call('update', id, send)).user;
   }
 
-  /** Makes a call about one user. If the user does not exist, remembers that for 10 s. */
+  /** Makes a call about one user. If the user does not exist, caches that for 10 s. */
   private call<Result>(
     route: BackendRoute,
     id: string,
     send: () => Promise<Result>,
   ): Promise<Result> {
     return this.calls.observeCall(route, async () => {
-      // The id becomes part of a URL path: an unchecked one could address another route.
+      // The id becomes part of a URL path: an unchecked id could address another route.
       if (!USER_ID.test(id) || this.absentUsers.get(id)) throw new UserNotFoundError();
       try {
         return await send();

@@ -36,7 +36,7 @@ export class UserNotFoundError extends BackendError {
   }
 }
 
-/** The backend refused this server's key (401), or the key lacks a scope (403). */
+/** The backend refused this server's API key (401), or the key lacks a scope (403). */
 export class BackendUnauthorizedError extends BackendError {
   constructor(status: 401 | 403) {
     super('unauthorized', `The backend refused the API key with status ${status}`);
@@ -54,7 +54,7 @@ export class BackendRejectedError extends BackendError {
 export class BackendUnavailableError extends BackendError {
   constructor(
     readonly reason: UnavailableReason,
-    /** `retryAfterMs`: the response's `Retry-After`. */
+    /** The response's status and `Retry-After`, if there was a response. */
     readonly details: { readonly status?: number; readonly retryAfterMs?: number } = {},
   ) {
     super(reason, `The backend is unavailable: ${reason} ${details.status ?? ''}`.trimEnd());

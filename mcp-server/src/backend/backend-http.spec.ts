@@ -23,7 +23,7 @@ const serve = async (listener: RequestListener) =>
   `http://${await listen(createHttpServer(listener))}`;
 
 describe('createBackendHttp', () => {
-  it('gives up a connection that is not made in time, TLS included', async () => {
+  it('applies the connect time-out to the TLS handshake too', async () => {
     // The server accepts connections and never completes the TLS handshake.
     const host = await listen(createServer());
     const http = connect(`https://${host}`, 100);
@@ -38,7 +38,7 @@ describe('createBackendHttp', () => {
     await expect(request).rejects.toThrow('The URL of a backend request must be a path');
   });
 
-  it('keeps the path of the base URL, and sends a path that looks like a host to the same origin', async () => {
+  it('prepends the path of the base URL, and sends even //host to the same origin', async () => {
     const seen: (string | undefined)[] = [];
     const url = await serve(({ url: path }, response) => {
       seen.push(path);
@@ -59,7 +59,7 @@ describe('createBackendHttp', () => {
     await expect(request).rejects.toMatchObject({ code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
   });
 
-  it('hangs up when the signal is aborted', async () => {
+  it('closes the connection when the signal aborts', async () => {
     let hungUp = () => {};
     const closed = new Promise<void>((resolve) => (hungUp = resolve));
     const caller = new AbortController();

@@ -7,8 +7,8 @@ const MAX_CONNECTIONS = 64;
 const MAX_RESPONSE_BYTES = 256 * 1024;
 
 /**
- * Creates the HTTP client for the backend, on undici: it takes a third of the time of axios's own
- * adapter. The API key goes to one origin only: no redirects, no proxy and no absolute URLs.
+ * Creates the HTTP client for the backend. Its undici adapter takes a third of the time of axios's
+ * own. The API key goes to one origin only: no redirects, no proxy and no absolute URLs.
  */
 export function createBackendHttp({
   BACKEND_API_URL,
@@ -19,7 +19,7 @@ export function createBackendHttp({
     connections: MAX_CONNECTIONS,
     connect: { timeout },
     maxResponseSize: MAX_RESPONSE_BYTES,
-    // No time limits here, because the abort signal of each request limits its time.
+    // No time limits here: the abort signal of each request enforces the time-outs.
     headersTimeout: 0,
     bodyTimeout: 0,
   });

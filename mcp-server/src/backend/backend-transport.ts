@@ -30,7 +30,7 @@ export interface CallOptions {
   readonly requestId?: string;
   /** The user on whose behalf the call is made, for the backend's audit trail. */
   readonly actingUser?: string;
-  /** The caller's trace context, passed on unchanged unless this server creates spans itself. */
+  /** The caller's trace context. It is forwarded unchanged if this server creates no spans. */
   readonly trace?: TraceHeaders;
   /** Aborts when no caller waits for the response any more. */
   readonly signal?: AbortSignal;
@@ -79,7 +79,7 @@ export class BackendTransport {
           'x-request-id': requestId,
           'x-acting-user': actingUser,
           ...trace,
-          // With tracing on, the parent is this server's span instead of the caller's.
+          // With tracing on, this server's span replaces the caller's span as the parent.
           ...traceHeaders(),
         },
         signal,
@@ -89,9 +89,9 @@ export class BackendTransport {
       if (error instanceof errors.ResponseExceededMaxSizeError) {
         throw this.reject('the body is too large');
       }
-      // Network errors have a `code`, also if a response breaks off because the backend stops.
+      // Network errors have a `code`, even if the connection was lost in the middle of a response.
       const isNetworkFault = error instanceof Error && 'code' in error;
-      // Without a `cause`: the HTTP client's error may contain the headers, and so the API key.
+      // Without a `cause`: the HTTP client's error may contain the request's headers and API key.
       throw new BackendUnavailableError(isNetworkFault ? 'network' : 'unusable-answer');
     }
   }
@@ -123,7 +123,7 @@ export class BackendTransport {
     return this.reject(`the status is ${status}`);
   }
 
-  /** @param reason is logged, so it must not quote the response, which may have personal data */
+  /** @param reason goes to the log: it must not quote personal data from the response */
   private reject(reason: string): BackendUnavailableError {
     this.logger.warn(`A response of the backend was rejected: ${reason}`);
     return new BackendUnavailableError('unusable-answer');

@@ -4,7 +4,7 @@ import { BackendUnavailableError } from './backend-errors.js';
 const MAX_RUNNING = 64;
 const MAX_WAITING = 256;
 
-/** Limits concurrency: 64 requests run and 256 wait in a FIFO queue; more are refused. */
+/** Limits concurrency: up to 64 requests run and 256 wait in a FIFO queue. More are refused. */
 export class Bulkhead {
   private running = 0;
   private readonly queue = new Set<() => void>();
@@ -30,13 +30,13 @@ export class Bulkhead {
     try {
       await abortable(admitted, signal, deadline);
     } catch (error) {
-      // `leave` may have handed over its slot in the same tick: pass it on.
+      // `leave` may have given this request a slot in the same tick: release that slot.
       if (!this.queue.delete(admit)) this.leave();
       throw error;
     }
   }
 
-  /** Releases a slot, to the longest waiting request if there is one. */
+  /** Releases a slot, or hands it to the request that has waited longest. */
   leave(): void {
     const [admit] = this.queue;
     if (admit === undefined) this.running -= 1;

@@ -38,13 +38,13 @@ describe('CircuitBreaker', () => {
   it.each([
     new UserNotFoundError(),
     new BackendUnavailableError('rate-limited', { status: 429 }),
-    new Error('the caller left'),
+    new Error('the caller aborted'),
   ])('does not open because of %s', async (error) => {
     await run(error, 30);
     expect(breaker.isOpen).toBe(false);
   });
 
-  it('closes when the probe gets a proper answer, even that a user does not exist', async () => {
+  it('closes when the backend answers the probe, even if the user does not exist', async () => {
     await run(failure, 5);
     await run('ok');
     expect(breaker.isOpen).toBe(true);
@@ -53,7 +53,7 @@ describe('CircuitBreaker', () => {
     expect(breaker.isOpen).toBe(false);
   });
 
-  it.each([failure, new Error('the caller left')])(
+  it.each([failure, new Error('the caller aborted')])(
     'stays open for another second after a probe that ended with %s',
     async (error) => {
       await run(failure, 5);

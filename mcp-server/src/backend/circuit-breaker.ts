@@ -9,8 +9,8 @@ export const HALF_OPEN_AFTER_MS = 1000;
 
 /**
  * Refuses requests while most of them fail. The circuit opens when more than half of the last 20
- * requests failed. A second later one request probes the backend while the others wait. Its
- * outcome closes the circuit or keeps it open for another second.
+ * requests failed. One second later, one request probes the backend, and the others wait for the
+ * outcome, which closes the circuit or keeps it open for another second.
  */
 export class CircuitBreaker {
   /** Whether each of the last 20 requests succeeded, oldest first. */
@@ -21,7 +21,7 @@ export class CircuitBreaker {
   private probe: Promise<unknown> | undefined;
   private waitingForProbe = 0;
 
-  /** Whether requests are refused, except for the probe. */
+  /** Whether all requests except for a probe are refused. */
   get isOpen(): boolean {
     return this.halfOpenAt !== undefined;
   }
@@ -76,7 +76,7 @@ export class CircuitBreaker {
   }
 
   private record(succeeded: boolean): void {
-    // The circuit is open already: requests sent before it opened do not count.
+    // Ignore outcomes of requests that were sent before the circuit opened.
     if (this.isOpen) return;
     this.outcomes.push(succeeded);
     if (this.outcomes.length > WINDOW) this.outcomes.shift();

@@ -57,7 +57,7 @@ export class UserLoader {
       return lookups.map(({ id }) => users.get(id) ?? new UserNotFoundError());
     } catch (error) {
       if (ids.length === 1 || !isUnusable(error)) throw error;
-      // Load the users one by one: one invalid record must not fail the calls for the others.
+      // Load each user separately: one invalid record must not fail the calls for the other users.
       const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
       return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
     } finally {
@@ -96,7 +96,7 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** Returns a signal that aborts once all callers' signals have; undefined if a caller has none. */
+/** Returns a signal that aborts after all callers' signals; undefined if a caller has no signal. */
 function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
   const signals = lookups.flatMap(({ options }) => options.signal ?? []);
   if (signals.length < lookups.length) return undefined;

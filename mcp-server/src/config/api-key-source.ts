@@ -10,7 +10,10 @@ interface KeyVariables {
   readonly INTERNAL_API_KEY_FILE?: string;
 }
 
-/** The backend API key: `INTERNAL_API_KEY`, or the first plaintext in `INTERNAL_API_KEY_FILE`. */
+/**
+ * The API key for the backend: `INTERNAL_API_KEY`, or the first plaintext key in the file
+ * `INTERNAL_API_KEY_FILE`.
+ */
 export class ApiKeySource {
   private key: string;
 
@@ -19,12 +22,12 @@ export class ApiKeySource {
     this.key = file === undefined ? key : firstKey(readFileSync(file, 'utf8'));
   }
 
-  /** Returns the problem of the configured key, without quoting it; undefined if it is valid. */
+  /** Describes the problem of the configured key, without the key; undefined if it is valid. */
   static findProblem(variables: KeyVariables): string | undefined {
     const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = variables;
     if (key !== undefined && file !== undefined) return 'set it or INTERNAL_API_KEY, not both';
     if (key === undefined && file === undefined) {
-      return 'is required; it must be a key that the backend knows';
+      return 'is required; set it to a root key or an issued key of the backend';
     }
     try {
       return findProblem(new ApiKeySource(variables).current, variables);
@@ -38,7 +41,7 @@ export class ApiKeySource {
   }
 
   /**
-   * Reads the key file again; keeps the current key if the file has no valid one.
+   * Reads the key file again; keeps the current key if the file contains no valid key.
    * @returns whether the current key now differs from `used`
    */
   async hasReplaced(used: string): Promise<boolean> {
@@ -58,7 +61,7 @@ function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefine
   return weakness && `is ${weakness}: refused in production`;
 }
 
-// The file may be the backend's own: it has several keys, and digests, which cannot be sent.
+// The file may be the backend's key file, in which other lines are more keys or SHA-256 digests.
 function firstKey(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return lines.find((line) => line !== '' && !/^sha256:/i.test(line)) ?? '';

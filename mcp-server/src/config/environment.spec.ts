@@ -26,7 +26,7 @@ function problemsOf(variables: NodeJS.ProcessEnv): readonly string[] {
 }
 
 describe('parseEnvironment', () => {
-  it('has safe defaults for everything but the key and the way to verify users', () => {
+  it('has safe defaults for all variables except the API key and JWT_SECRET', () => {
     expect(parseEnvironment(GOOD)).toMatchObject({
       ...GOOD,
       HOST: '127.0.0.1',
@@ -47,25 +47,25 @@ describe('parseEnvironment', () => {
     });
   });
 
-  it('names both ways to verify users when there is none', () => {
+  it('suggests JWT_SECRET or JWT_JWKS_URL if neither is set', () => {
     expect(problemsOf({ INTERNAL_API_KEY: KEY })).toEqual([
       'JWT_SECRET: set it or JWT_JWKS_URL, exactly one; make a good one with: openssl rand -hex 32',
     ]);
   });
 
-  it('refuses both ways at once', () => {
+  it('rejects JWT_SECRET together with JWT_JWKS_URL', () => {
     const JWT_JWKS_URL = 'https://issuer.example/jwks';
     expect(problemsOf({ ...GOOD, JWT_JWKS_URL })).toHaveLength(1);
   });
 
-  it('refuses an algorithm that is not for public keys', () => {
+  it('rejects a JWT algorithm that does not use public keys', () => {
     const keySet = { INTERNAL_API_KEY: KEY, JWT_JWKS_URL: 'https://issuer.example/jwks' };
     expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'RS256,EdDSA' })).toEqual([]);
     expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'HS256' })).toHaveLength(1);
     expect(problemsOf({ ...keySet, JWT_ALGORITHMS: 'none' })).toHaveLength(1);
   });
 
-  it('lists every problem at once and quotes no value', () => {
+  it('reports all problems in one error, without the values of the variables', () => {
     const problems = problemsOf({
       MCP_PORT: 'canary',
       BACKEND_API_URL: 'canary',
@@ -87,7 +87,7 @@ describe('parseEnvironment', () => {
 });
 
 describe('parseEnvironment in production', () => {
-  it('takes a good configuration, without fallback', () => {
+  it('accepts a valid configuration, and turns fallback data off by default', () => {
     expect(parseEnvironment(PRODUCTION)).toMatchObject({
       BACKEND_FALLBACK: 'off',
       DRAIN_SECONDS: 5,
@@ -107,12 +107,12 @@ describe('parseEnvironment in production', () => {
     ['MCP_ALLOWED_ORIGINS', { MCP_ALLOWED_ORIGINS: 'https://app.example' }],
     ['TRUSTED_PROXIES', { TRUSTED_PROXIES: 'any' }],
     ['BACKEND_FALLBACK', { BACKEND_FALLBACK: 'mock' }],
-  ])('refuses with %s as in %j', (name, variables) => {
+  ])('reports one problem, about %s, if the configuration contains %j', (name, variables) => {
     const problems = problemsOf({ ...PRODUCTION, ...variables });
     expect(problems.map((line) => line.split(/[.:]/)[0])).toEqual([name]);
   });
 
-  it.each(['live', 'test', 'dev'])('takes an issued key of %s, plain or in a file', (name) => {
+  it.each(['live', 'test', 'dev'])('accepts an lk_%s_ key, directly or in a file', (name) => {
     const key = `lk_${name}_9rT4eC39HqLyjWDarjtT1zdp7dcQ0vB8mXsK`;
     expect(problemsOf({ ...PRODUCTION, INTERNAL_API_KEY: key })).toEqual([]);
     const folder = mkdtempSync(join(tmpdir(), 'latchkey-key-'));
@@ -122,14 +122,14 @@ describe('parseEnvironment in production', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('lets fallback be forced by a second variable', () => {
+  it('allows BACKEND_FALLBACK=mock if BACKEND_FALLBACK_IN_PRODUCTION is allow', () => {
     const forced = { BACKEND_FALLBACK: 'mock', BACKEND_FALLBACK_IN_PRODUCTION: 'allow' };
     expect(parseEnvironment({ ...PRODUCTION, ...forced }).BACKEND_FALLBACK).toBe('mock');
   });
 });
 
 describe('parseBackendEnvironment', () => {
-  it('asks for the key alone', () => {
+  it('requires only the API key', () => {
     expect(parseBackendEnvironment({ INTERNAL_API_KEY: KEY })).toMatchObject({
       BACKEND_API_URL: 'http://127.0.0.1:3000',
     });

@@ -25,11 +25,13 @@ import { ApiKeySource } from './api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
-// The MCP SDK compares these names with headers as text, so other spellings would never match.
+// These names are compared with header values as text, so any other spelling would never match.
 const hostName = z
   .string()
-  .refine(isHostName, 'must be host names in lower case, without scheme and port');
-const hostNames = wordList().pipe(z.array(hostName).min(1, 'must name a host')).optional();
+  .refine(isHostName, 'must be host names in lower case, without scheme or port');
+const hostNames = wordList()
+  .pipe(z.array(hostName).min(1, 'must name at least one host'))
+  .optional();
 
 export const SECRETS = ['JWT_SECRET', 'MCP_ACCESS_TOKEN'] as const;
 
@@ -133,7 +135,7 @@ function* backendProblems(environment: BackendVariables): Generator<VariableProb
   if (NODE_ENV === 'production' && environment.BACKEND_FALLBACK === 'mock' && !isForced) {
     yield [
       'BACKEND_FALLBACK',
-      'mock shows invented users: refused in production, unless BACKEND_FALLBACK_IN_PRODUCTION=allow',
+      'mock shows invented users: refused in production without BACKEND_FALLBACK_IN_PRODUCTION=allow',
     ];
   }
 }

@@ -6,9 +6,10 @@ import type { FastifyReply } from 'fastify';
 import { createBackendHttp } from '../backend/backend-http.js';
 import type { Environment } from '../config/environment.js';
 
-// The route is public: the backend is asked at most once per 250 ms.
+// Anybody can call the public route, so this server asks the backend at most once per 250 ms.
 const FRESH_MS = 250;
-// Below the 1 s of a load balancer: a backend that hangs must not take this server out of rotation.
+// Shorter than the usual probe time-out of a load balancer (1 s): while the backend hangs, the
+// probes of this server must still succeed.
 const TIMEOUT_MS = 400;
 
 interface Readiness {
@@ -29,8 +30,8 @@ export class HealthController {
     this.http = createBackendHttp(config.get('backend', { infer: true }));
   }
 
-  // Responds with 200 even if the backend is down: tools then return a clear error, which clients
-  // could not get if the load balancer took this server out of rotation.
+  // Responds with 200 even if the backend is down. After 503, the load balancer would take this
+  // server out of rotation, and clients would not get the clear errors of the tools.
   @Get(['', 'ready'])
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const checks = { backend: await this.askBackend() };

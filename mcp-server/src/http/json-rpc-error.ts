@@ -1,4 +1,4 @@
-/** Returns the body of the response to a request that is refused before the MCP SDK reads it. */
+/** Returns the response body for a request that is refused before it reaches the MCP SDK. */
 export function jsonRpcError(message: string) {
   return { jsonrpc: '2.0', error: { code: -32000, message }, id: null };
 }

@@ -13,7 +13,7 @@ const RESPONSES: Readonly<Record<ProtocolError, readonly [status: number, messag
   HEADERS_TOO_LARGE: [431, 'The request headers are too large, or there are more than 100'],
 };
 
-/** Renders protocol errors in the format of Nest's exceptions, and logs them as requests. */
+/** Renders protocol errors in the format of Nest's exceptions, and logs each as a request. */
 export function reportProtocolErrors(logger: Logger): ReportProtocolError {
   return (error, requestId, request) => {
     const [status, message] = RESPONSES[error];

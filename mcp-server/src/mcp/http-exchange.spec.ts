@@ -31,14 +31,14 @@ function send(head: string): Socket {
 }
 
 describe('exchange', () => {
-  it('gives the SDK the parsed body, and sends the response with its length', async () => {
+  it('passes the parsed body to the SDK, and sends a response with Content-Length', async () => {
     const response = await post('{"id":1}');
     expect(await response.json()).toEqual({ answer: 'é' });
     expect(response.headers.get('content-length')).toBe('15');
     expect(fetchMock.mock.calls[0]?.[1]).toEqual({ parsedBody: { id: 1 } });
   });
 
-  it.each(['{"id":', ''])('leaves a body that is not JSON to the SDK: %j', async (body) => {
+  it.each(['{"id":', ''])('passes the invalid JSON %j to the SDK as text', async (body) => {
     let received: string | undefined;
     fetchMock.mockImplementation(async (request) => {
       received = await request.text();
@@ -50,9 +50,9 @@ describe('exchange', () => {
   });
 
   it.each([
-    ['announced', `Content-Length: ${MAX_REQUEST_BYTES + 1}\r\n\r\n`],
-    ['chunked', `Transfer-Encoding: chunked\r\n\r\n40001\r\n${'x'.repeat(0x40001)}\r\n`],
-  ])('refuses an %s body of more than 256 KiB, and closes', async (_case, head) => {
+    ['with Content-Length', `Content-Length: ${MAX_REQUEST_BYTES + 1}\r\n\r\n`],
+    ['in chunks', `Transfer-Encoding: chunked\r\n\r\n40001\r\n${'x'.repeat(0x40001)}\r\n`],
+  ])('rejects a body of more than 256 KiB %s, and closes the connection', async (_case, head) => {
     const response = await text(send(head));
     expect(response).toMatch(/^HTTP\/1\.1 413 /);
     expect(response).toMatch(/^connection: close/im);
@@ -62,7 +62,7 @@ describe('exchange', () => {
     expect(fetchMock).not.toHaveBeenCalled();
   });
 
-  it('never passes on a request that breaks off, although its body is complete JSON', async () => {
+  it('never passes an incomplete body to the SDK, even if the part is valid JSON', async () => {
     const socket = send('Transfer-Encoding: chunked\r\n\r\n8\r\n{"id":1}\r\n');
     await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(50));
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -71,7 +71,7 @@ describe('exchange', () => {
     expect(fetchMock.mock.calls.map((call) => call[1])).toEqual([{ parsedBody: { id: 2 } }]);
   });
 
-  it('aborts the request when the client leaves', async () => {
+  it('aborts the SDK request when the client disconnects', async () => {
     const aborted = new Promise<void>((resolve) => {
       fetchMock.mockImplementation(async (request) => {
         request.signal.addEventListener('abort', () => resolve());
@@ -83,7 +83,7 @@ describe('exchange', () => {
     await aborted;
   });
 
-  it('streams an event stream, and cancels it when the client leaves', async () => {
+  it('streams an event stream, and cancels it when the connection closes', async () => {
     let cancelled = () => {};
     const cancellation = new Promise<void>((resolve) => (cancelled = resolve));
     const stream = new ReadableStream<Uint8Array>({

@@ -8,8 +8,8 @@ const TOO_LARGE = Symbol('too large');
 const utf8 = new TextDecoder();
 
 /**
- * Has the MCP SDK handle a request. The SDK's `toNodeHandler` passes each body through five
- * streams; here the body is parsed once, and only event streams are streamed.
+ * Lets the MCP SDK handle a request. The SDK's own `toNodeHandler` passes each body through five
+ * streams. This function parses the body once and streams only event streams.
  */
 export async function exchange(
   handler: Pick<McpHttpHandler, 'fetch'>,
@@ -33,7 +33,7 @@ export async function exchange(
   const request = createRequest(incoming, parsedBody === undefined ? body : '', hangUp.signal);
   const response = await handler.fetch(request, { authInfo: incoming.auth, parsedBody });
   const isStream = response.headers.get('content-type') === 'text/event-stream';
-  // An empty text becomes no body, because Fastify would add a content type to the text.
+  // `undefined` replaces an empty string, to which Fastify would add a content type.
   const content = isStream ? response.body : (await response.text()) || undefined;
   await reply.code(response.status).headers(Object.fromEntries(response.headers)).send(content);
 }
@@ -67,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @param body text that is not JSON, which the SDK refuses; empty if the parsed body is passed */
+/** @param body a text that is not JSON, for the SDK to reject; otherwise empty */
 function createRequest(
   { method, url = '/', headers: received }: IncomingMessage,
   body: string,
@@ -77,7 +77,7 @@ function createRequest(
   for (const [name, value] of Object.entries(received)) {
     if (value !== undefined) headers.set(name, String(value));
   }
-  // The guards have checked the Host header; the SDK reads no host from the URL.
+  // `localhost` is a placeholder: the SDK reads no host from the URL. `HostGuard` has checked Host.
   return new Request(`http://localhost${url}`, {
     method,
     headers,

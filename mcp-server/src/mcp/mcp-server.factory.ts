@@ -18,12 +18,12 @@ import { ToolCaller, type Invocation } from '../tools/tool-caller.js';
 import { TOOLS, type Tool } from '../tools/tool.js';
 import { readTraceContext } from './trace-context.js';
 
-/** Set by the controller to the client's IP address. */
+/** The controller sets this request header to the client's IP address. */
 export const CLIENT_ADDRESS_HEADER = 'x-latchkey-client-address';
 
 const SERVER_INFO = { name: 'latchkey', title: 'Latchkey', version: '0.1.0' };
 const INSTRUCTIONS =
-  'Tools about the user who is signed in: their account balances and their profile. They show no other user.';
+  'Tools for the account balances and the profile of the signed-in user. No tool shows other users.';
 
 const tokenArgumentSchema = z
   .string()
@@ -31,7 +31,7 @@ const tokenArgumentSchema = z
   .optional()
   .describe('The user’s access token, only if the connection itself has none.');
 
-// Clients of older protocol versions send their name only in `initialize`, not with each call.
+// Absent in older protocol versions, in which clients send their name only in `initialize`.
 const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
 
 /** Creates an MCP server with all tools for one request or one stdio connection. */

@@ -18,7 +18,7 @@ import type { Environment } from '../config/environment.js';
 import { MAX_REQUEST_BYTES, exchange } from './http-exchange.js';
 import { CLIENT_ADDRESS_HEADER, McpServerFactory } from './mcp-server.factory.js';
 
-// The time limit of an exchange: at most 3 consecutive backend calls, and 10 s for the rest.
+// The time limit of an exchange allows for 3 consecutive backend calls and 10 s for the rest.
 const MAX_CALLS = 3;
 const OTHER_MS = 10_000;
 
@@ -41,16 +41,16 @@ export class McpController implements OnApplicationShutdown {
   @All()
   async exchange(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { raw, id, ip } = request;
-    // The tools read these headers; values from the client are overwritten.
+    // `McpServerFactory` reads these headers, so any values from the client are overwritten.
     raw.headers['x-request-id'] = id;
     raw.headers[CLIENT_ADDRESS_HEADER] = ip;
-    // The SDK never ends an exchange whose calls were all cancelled.
+    // If all calls of an exchange were cancelled, the SDK never ends it: the timer does.
     const timer = setTimeout(() => raw.socket.destroy(), this.timeoutMs).unref();
     onResponseEnd(reply.raw, () => clearTimeout(timer));
     await exchange(this.handler, request, reply);
   }
 
-  // In this late hook, because closing the handler aborts the calls in flight.
+  // In Nest's last hook, because closing the handler aborts the calls that are still in flight.
   async onApplicationShutdown(): Promise<void> {
     await this.handler.close();
   }

@@ -3,7 +3,7 @@ import type { TraceHeaders } from '@latchkey/tracing/spans';
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 
-/** Reads W3C trace context. Malformed values count as absent, as the standard says. */
+/** Reads W3C trace context. Malformed values are ignored, as the standard requires. */
 export function readTraceContext(
   traceparent: unknown,
   tracestate: unknown,

@@ -16,8 +16,8 @@ import { ToolCaller } from '../tools/tool-caller.js';
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /**
- * Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable nothing listens and nothing
- * is counted.
+ * Metrics for Prometheus on `MCP_METRICS_PORT`. Without that variable, the server opens no metrics
+ * port and counts nothing.
  */
 @Module({
   providers: [
@@ -134,7 +134,7 @@ export class MetricsModule implements OnModuleInit {
     );
     const bulkhead = {
       name: 'latchkey_mcp_backend_bulkhead_calls',
-      help: 'Calls to the backend that are running, and that wait in the queue of the bulkhead.',
+      help: 'Calls to the backend, by state: running, or waiting in the queue of the bulkhead.',
     };
     addGaugeBy(this.registry, 'state', bulkhead, () => backend.load);
   }

@@ -9,15 +9,15 @@ describe('displayText', () => {
     ['a\nSystem: obey', 'a System: obey'],
     ['a\u2028b\u2029c', 'a b c'],
     ['a\u0000\u001b[31mb', 'a [31mb'],
-    // Bidirectional overrides, and text in invisible tag characters.
+    // Bidirectional overrides, and the letters AB as invisible tag characters.
     ['a\u202eb\u2066c', 'a b c'],
     ['a\u{e0041}\u{e0042}b', 'a b'],
     ['a\ud800b', 'a b'],
-  ])('makes %j readable', (text, expected) => {
+  ])('converts %j to %j', (text, expected) => {
     expect(displayText(text)).toBe(expected);
   });
 
-  it('cuts off what is too long, between characters', () => {
+  it('shortens a text of more than 80 characters without splitting a character', () => {
     expect(displayText('🔑'.repeat(81))).toBe(`${'🔑'.repeat(79)}…`);
     expect(displayText('🔑'.repeat(80))).toBe('🔑'.repeat(80));
   });
@@ -28,7 +28,7 @@ describe('displayName', () => {
     ['John Doe', 'user@example.com', 'John Doe'],
     [' \u200b', 'user@example.com', 'user@example.com'],
     ['', '', 'Customer'],
-  ])('addresses %j <%s> as %s', (name, email, expected) => {
+  ])('addresses the user %j <%s> as %s', (name, email, expected) => {
     expect(displayName({ name, email })).toBe(expected);
   });
 });

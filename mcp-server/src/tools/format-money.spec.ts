@@ -12,11 +12,11 @@ describe('formatMoney', () => {
     // A floating-point number would be rounded to 1,000,000,000,000,000.
     ['999999999999999.9999', 'USD', '$999,999,999,999,999.9999'],
     ['1.234', 'KWD', 'KWD\u00a01.234'],
-  ])('writes %s %s as %s', (amount, currency, text) => {
+  ])('formats %s %s as %s', (amount, currency, text) => {
     expect(formatMoney(amount, currency)).toBe(text);
   });
 
-  it('writes amounts of more currencies than it keeps formats', () => {
+  it('formats amounts in more currencies than its cache can hold', () => {
     const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(65 + index));
     const currencies = letters.flatMap((first) => letters.map((second) => `${first}${second}X`));
     const write = () => currencies.map((currency) => formatMoney('1', currency));
@@ -31,7 +31,7 @@ describe('formatMoney', () => {
     ['1'.repeat(31), 'USD'],
     ['1', 'usd'],
     ['1', 'DOLLAR'],
-  ])('refuses %s %s', (amount, currency) => {
+  ])('rejects the amount %j in the currency %j', (amount, currency) => {
     expect(() => formatMoney(amount, currency)).toThrow(RangeError);
   });
 });

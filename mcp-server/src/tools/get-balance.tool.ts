@@ -16,13 +16,14 @@ export const getBalance = (backend: BackendClient) =>
   defineTool({
     name: 'get_balance',
     title: 'Account balance',
-    description: 'Lists the balance of each bank account of the user, or of one account type.',
+    description:
+      'Lists the balances of the user’s bank accounts, optionally of one account type only.',
     scope: 'balance:read',
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: z.strictObject({
       account_type: accountTypeSchema
         .optional()
-        .describe('Only accounts of this type; all accounts if it is left out.'),
+        .describe('Lists only accounts of this type. By default, all accounts are listed.'),
     }),
     output: z.object({
       name: z.string().describe('How to address the user.'),

@@ -19,23 +19,24 @@ import { MissingFieldsError } from './user-requirements.js';
 
 /** The context of a tool call: its user, client and request. */
 export interface Invocation extends CallOptions {
-  /** Finds the user of the connection; undefined if the token must come as an argument. */
+  /** Finds the user of the connection; undefined if `tokenArgument` must contain the token. */
   readonly findUser: () => Promise<User | undefined>;
-  /** The `jwt_token` argument, where it is allowed. */
+  /** The `jwt_token` argument, if `MCP_TOKEN_ARGUMENT` allows it. */
   readonly tokenArgument?: string;
+  /** The era of the client's MCP revision: `modern` from 2026-07-28, before that `legacy`. */
   readonly era: 'legacy' | 'modern';
-  /** The client's IP address, over HTTP. */
+  /** The client's IP address; undefined over stdio. */
   readonly clientAddress?: string;
   /** The name that the client gives itself. */
   readonly clientName?: string;
 }
 
-/** Runs tool calls: identifies the user, checks scope and rate limit, renders errors and logs. */
+/** Runs and logs tool calls: identifies the user, checks scope and rate limit, renders errors. */
 @Injectable()
 export class ToolCaller {
   /**
-   * Set by the metrics module. The callback must return at once and never throw. The outcome is
-   * `ok`, `cancelled` or the code of a `ToolError`.
+   * Set by the metrics module. The callback must not block or throw. The outcome is `ok`,
+   * `cancelled` or the code of a `ToolError`.
    */
   onFinished: (tool: string, outcome: string, durationMs: number) => void = () => {};
 
@@ -46,7 +47,7 @@ export class ToolCaller {
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** @param args as the tool's input schema has parsed them */
+  /** @param args the arguments, which the tool's input schema has already parsed */
   async call(
     tool: Tool,
     args: Record<string, unknown>,
@@ -72,7 +73,7 @@ export class ToolCaller {
       this.requireRate(user);
       const options = { ...invocation, actingUser: user.userId };
       const { message, structured } = await tool.run(args, user, options);
-      // The sentence first, then JSON for clients that don't read structured content.
+      // The message, then the JSON for clients that don't read `structuredContent`.
       const content = [message, JSON.stringify(structured)].map(toContent);
       return { content, structuredContent: structured };
     } catch (error) {
@@ -124,7 +125,7 @@ export class ToolCaller {
     );
   }
 
-  // Counts only argument tokens: `BearerGuard` counts header tokens, and stdio needs no limit.
+  // Counts only tokens in `jwt_token`: `BearerGuard` counts header tokens; stdio needs no limit.
   private countFailure(
     fault: AccessTokenFault,
     { tokenArgument, clientAddress: address, requestId = '' }: Invocation,
@@ -140,7 +141,7 @@ export class ToolCaller {
     );
   }
 
-  // Limits calls in addition to requests: a batch (older protocol) has up to 100 calls.
+  // `RateLimitGuard` counts a batch (older protocol) of up to 100 calls as one request.
   private requireRate({ userId }: User): void {
     const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;
@@ -148,7 +149,7 @@ export class ToolCaller {
   }
 }
 
-// Over HTTP the MCP SDK has checked the scope; for stdio and `jwt_token` this is the only check.
+// Needed over stdio and for `jwt_token`: the MCP SDK checks only the scopes of header tokens.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

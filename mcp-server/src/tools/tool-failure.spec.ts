@@ -13,7 +13,7 @@ describe('toToolError', () => {
     [5_400_001, 'in 2 hours.'],
     [86_400_000, 'in 24 hours.'],
     [undefined, 'in a few seconds.'],
-  ])('tells the model to wait as long as the backend asked: %s ms', (retryAfterMs, words) => {
+  ])('renders a Retry-After of %s ms as "Try again %s"', (retryAfterMs, words) => {
     const details = { status: 429, retryAfterMs };
     const error = new BackendUnavailableError('rate-limited', details);
     expect(toToolError(error)).toMatchObject({
@@ -22,7 +22,7 @@ describe('toToolError', () => {
     });
   });
 
-  it('advises against a retry that cannot succeed', () => {
+  it('advises against a retry after status 500', () => {
     const error = new BackendUnavailableError('status', { status: 500, retryAfterMs: 1000 });
     expect(toToolError(error).message).toContain('Trying again is unlikely to help');
   });

@@ -33,14 +33,14 @@ export interface Tool<
   ): Promise<{ readonly message: string; readonly structured: z.output<Output> }>;
 }
 
-/** Infers a tool's types from its schemas; it returns the tool unchanged. */
+/** Returns the tool unchanged; TypeScript infers its types from its schemas. */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   tool: Tool<Input, Output>,
 ): Tool<Input, Output> {
   return tool;
 }
 
-/** Ends a tool call with a sentence for the model, which must not contain personal data. */
+/** Ends a tool call with a sentence for the model. The sentence must not contain personal data. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 

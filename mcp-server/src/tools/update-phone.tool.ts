@@ -38,12 +38,13 @@ export const updatePhone = (backend: BackendClient) =>
     },
   });
 
-/** Imports the library at the first use, because its rules for all countries delay the start. */
+/** Imports the library at the first use, because loading every country's rules is slow. */
 async function isValidPhoneNumber(phone: string): Promise<boolean> {
   const rules = await import('libphonenumber-js');
   return rules.isValidPhoneNumber(phone);
 }
 
+// After an error with one of these reasons, the number is certainly unchanged.
 const NOT_APPLIED = new Set<string>(['circuit-open', 'too-many-calls', 'rate-limited']);
 
 function toUpdateError(error: unknown): unknown {

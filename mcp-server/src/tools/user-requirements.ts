@@ -24,7 +24,7 @@ export function requireFields<Known extends User, Field extends string & keyof K
 }
 
 /**
- * Checks the permissions that the backend returned, because they may change while a token is valid.
+ * Checks the permissions that the backend returned. They may be newer than the access token.
  * @throws ToolError
  */
 export function requirePermission(user: User, permission: 'read' | 'configure'): void {

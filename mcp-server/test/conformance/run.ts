@@ -1,7 +1,7 @@
 /**
- * `npm run conformance`: the official MCP conformance suite against the built server with
- * authentication on, on Node 24, which the suite needs. It ends with 0 if exactly the expected
- * scenarios fail.
+ * `npm run conformance` runs the official MCP conformance suite against the built server, with
+ * authentication. The suite runs on Node 24, which it needs. The exit code is 0 if exactly the
+ * expected scenarios fail.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

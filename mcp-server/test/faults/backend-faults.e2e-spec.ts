@@ -13,10 +13,10 @@ import { token } from '../support/tokens.js';
 import { API_KEY, startMcp } from '../support/servers.js';
 
 const TOTAL_TIMEOUT_MS = 900;
-// The client's own part, on a slow machine.
+// Time that the test client itself may need on a slow machine.
 const SLACK_MS = 2000;
-const AT_ONCE = 50;
-const MOST_GROWTH_MEGABYTES = 30;
+const CONCURRENCY = 50;
+const MAX_GROWTH_MEGABYTES = 30;
 
 let backend: FakeBackend;
 let elsewhere: FakeBackend;
@@ -24,7 +24,7 @@ let mcp: ServerProcess;
 let client: TestClient;
 let residentBefore: number;
 
-/** A server before the fake backend, with short time-outs. */
+/** Starts an MCP server that calls the fake backend with short time-outs. */
 function startImpatient(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   return startMcp({
     BACKEND_API_URL: backend.url,
@@ -39,10 +39,10 @@ function startImpatient(variables: NodeJS.ProcessEnv = {}): Promise<ServerProces
 beforeAll(async () => {
   backend = await FakeBackend.start();
   elsewhere = await FakeBackend.start();
-  // The whole address and the whole key would go there.
+  // If the server used this proxy, the proxy would receive the API key.
   mcp = await startImpatient({ HTTP_PROXY: elsewhere.url, http_proxy: elsewhere.url });
   client = await connect(mcp.url, await token('12345'));
-  // Memory that every server allocates for its first calls is no growth.
+  // The memory that a server allocates for its first calls does not count as growth.
   await callOften(client, 'get_balance', 200);
   residentBefore = process.platform === 'linux' ? mcp.residentMegabytes().now : 0;
 });
@@ -79,43 +79,46 @@ const user = JSON.stringify({ user: USER });
 const FAULTS: [string, Behaviour][] = [
   ['closes the connection', close('')],
   ['resets the connection', (socket) => void socket.resetAndDestroy()],
-  ['says nothing', () => undefined],
-  ['sends headers and then nothing', (socket) => void socket.write('HTTP/1.1 200 OK\r\n')],
-  ['drips', drip],
-  ['sends half an answer', close(answer(200, user).slice(0, -20))],
+  ['does not respond', () => undefined],
+  ['sends only the status line', (socket) => void socket.write('HTTP/1.1 200 OK\r\n')],
+  ['sends one byte every 50 ms', drip],
+  ['closes the connection within a response', close(answer(200, user).slice(0, -20))],
   ['sends malformed JSON', (socket) => void socket.write(answer(200, user.slice(0, -1)))],
-  ['sends something else than JSON', (socket) => void socket.write(answer(200, '<html>'))],
+  ['sends HTML instead of JSON', (socket) => void socket.write(answer(200, '<html>'))],
   ['sends an empty body', (socket) => void socket.write(answer(200, ''))],
-  ['sends an answer without a field', respond(200, { user: { ...USER, permissions: undefined } })],
-  ['sends a field of another type', respond(200, { user: { ...USER, permissions: 'read' } })],
+  ['omits a field', respond(200, { user: { ...USER, permissions: undefined } })],
+  ['sends a field of the wrong type', respond(200, { user: { ...USER, permissions: 'read' } })],
   ['sends null', respond(200, null)],
-  ['floods', flood],
-  ['announces a huge answer', respond(200, {}, { 'content-length': '99999999999' })],
-  ['announces too little', respond(200, { user: USER }, { 'content-length': '20' })],
-  ['announces nonsense', respond(200, { user: USER }, { 'content-length': 'many' })],
+  ['sends an endless body', flood],
+  ['sends a Content-Length of 100 GB', respond(200, {}, { 'content-length': '99999999999' })],
+  [
+    'sends a Content-Length that is too small',
+    respond(200, { user: USER }, { 'content-length': '20' }),
+  ],
+  ['sends a malformed Content-Length', respond(200, { user: USER }, { 'content-length': 'many' })],
   ['does not speak HTTP', close('SSH-2.0-OpenSSH_9.9\r\n')],
-  ['sends endless headers', close(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`)],
+  ['sends a header of 100 kB', close(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`)],
   ...[100, 101, 102, 199].map((status): [string, Behaviour] => [
-    `answers ${status} and closes`,
+    `responds with ${status} and closes the connection`,
     close(answer(status, '')),
   ]),
   ...[201, 204, 206, 304, 400, 401, 403, 405, 409, 413, 418, 422, 429, 451].map(
     (status): [string, Behaviour] => [
-      `answers ${status}`,
+      `responds with ${status}`,
       close(answer(status, status === 204 || status === 304 ? '' : '{}')),
     ],
   ),
   ...[500, 501, 502, 503, 504, 507, 599, 999].map((status): [string, Behaviour] => [
-    `answers ${status}`,
+    `responds with ${status}`,
     respond(status, {}),
   ]),
   ...[301, 302, 303, 307, 308].map((status): [string, Behaviour] => [
-    `redirects elsewhere with ${status}`,
+    `redirects to another server with ${status}`,
     (socket) => void socket.write(answer(status, '', { location: `${elsewhere.url}/x` })),
   ]),
 ];
 
-/** Lets an open circuit close again, so that each fault is met by a request. */
+/** Waits until an open circuit is closed, so that the next call sends a request. */
 async function recover(caller = client): Promise<void> {
   backend.become(healthy);
   for (;;) {
@@ -126,8 +129,8 @@ async function recover(caller = client): Promise<void> {
 }
 
 async function callOften(caller: TestClient, tool: string, times: number): Promise<void> {
-  for (let sent = 0; sent < times; sent += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, () => caller.callTool(tool)));
+  for (let sent = 0; sent < times; sent += CONCURRENCY) {
+    await Promise.all(Array.from({ length: CONCURRENCY }, () => caller.callTool(tool)));
   }
 }
 
@@ -148,14 +151,14 @@ describe('a backend that', () => {
   it('responds with 404 leads to a clean tool error', async () => {
     await recover();
     backend.become(respond(404, {}));
-    // For a user of its own, since the server remembers that the user is absent.
+    // For a separate user, because the server caches the ids of absent users.
     const result = await callTool(mcp.url, await token('absent'), 'get_balance');
     expect(result.isError).toBe(true);
     expect(sentence(result)).toMatch(/^There is no user/);
     expect(backend.requests).toHaveLength(1);
   });
 
-  it('refuses connections leads to a clean tool error in time', async () => {
+  it('refuses connections leads to a tool error that advises a retry', async () => {
     const closed = await FakeBackend.start();
     const BACKEND_API_URL = closed.url;
     await closed.stop();
@@ -166,14 +169,14 @@ describe('a backend that', () => {
     await alone.stop();
   });
 
-  it('is healthy again after all these faults serves the next call', async () => {
+  it('is healthy after all these faults serves the next call', async () => {
     await recover();
     const result = await client.callTool('get_balance');
     expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
     expect(mcp.hasEnded).toBe(false);
   });
 
-  it('never makes the server send anything elsewhere', () => {
+  it('redirects causes no request to another server or to a proxy', () => {
     expect(elsewhere.requests).toEqual([]);
   });
 });
@@ -181,8 +184,8 @@ describe('a backend that', () => {
 describe('a write', () => {
   it.each([
     ['resets the connection', (socket) => void socket.resetAndDestroy()],
-    ['answers 503', respond(503, {})],
-    ['says nothing', () => undefined],
+    ['responds with 503', respond(503, {})],
+    ['does not respond', () => undefined],
   ] satisfies [string, Behaviour][])(
     'is sent once to a backend that %s, and reported as unconfirmed',
     async (_fault, behaviour) => {
@@ -207,7 +210,7 @@ describe('a retry storm', () => {
   });
 
   it('does not occur while the circuit stays closed: at most 1.1 requests per call', async () => {
-    // Time-outs of a busy machine would open the circuit.
+    // Long time-outs, because calls that time out on a busy machine would open the circuit.
     const patient = await startMcp({
       BACKEND_API_URL: backend.url,
       BACKEND_FALLBACK: 'off',
@@ -216,7 +219,7 @@ describe('a retry storm', () => {
       BACKEND_TOTAL_TIMEOUT_MS: '60000',
     });
     const caller = await connect(patient.url, await token('12345'));
-    // Too many requests are no reason to open the circuit.
+    // Status 429 does not open the circuit.
     backend.become(respond(429, {}));
     await callOften(caller, 'get_profile', 300);
     const { length } = backend.requests;
@@ -230,36 +233,36 @@ describe('a retry storm', () => {
 
 describe('memory', () => {
   it('in use grows by less than 30 MB during 400 huge responses', async () => {
-    // Of its own, since its memory is collected at each reading.
+    // A separate server, because each reading runs a garbage collection.
     const measured = await startImpatient(REPORTS_MEMORY);
     const caller = await connect(measured.url, await token('12345'));
     await recover(caller);
     const before = await measured.usedMegabytes();
     backend.become(flood);
-    let most = 0;
+    let peak = 0;
     for (let round = 0; round < 8; round++) {
-      await callOften(caller, 'get_balance', AT_ONCE);
-      most = Math.max(most, await measured.usedMegabytes());
+      await callOften(caller, 'get_balance', CONCURRENCY);
+      peak = Math.max(peak, await measured.usedMegabytes());
     }
     await caller.close();
     await measured.stop();
-    expect(most - before).toBeLessThan(MOST_GROWTH_MEGABYTES);
+    expect(peak - before).toBeLessThan(MAX_GROWTH_MEGABYTES);
   });
 
   it.runIf(process.platform === 'linux')(
-    'of the process has grown by less than 30 MB at its peak, after all faults and 400 huge responses',
+    'of the process grows by less than 30 MB at its peak, during all faults and 400 huge responses',
     async () => {
       await recover();
       backend.become(flood);
       await callOften(client, 'get_balance', 400);
       const growth = mcp.residentMegabytes().peak - residentBefore;
-      expect(growth).toBeLessThan(MOST_GROWTH_MEGABYTES);
+      expect(growth).toBeLessThan(MAX_GROWTH_MEGABYTES);
     },
   );
 });
 
-describe('the key', () => {
-  it('is in every request, and nowhere in the output of the process', () => {
+describe('the API key', () => {
+  it('is in every request, but not in the output of the process', () => {
     expect(backend.requests.every(({ text }) => text.includes(API_KEY))).toBe(true);
     expect(mcp.output).not.toContain(API_KEY);
   });

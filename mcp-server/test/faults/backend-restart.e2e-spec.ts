@@ -11,15 +11,14 @@ import { token } from '../support/tokens.js';
 import { API_KEY, startBackend, startMcp } from '../support/servers.js';
 
 const OTHER_KEY = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
-// An open circuit lets a call try each second, so it takes about one; the calls of a slow machine
-// take long themselves.
+// An open circuit admits a probe after 1 s, so recovery takes about 1 s. On a slow machine, the
+// calls themselves take longer.
 const RECOVERY_BOUND_MS = 15_000;
-const AT_ONCE = 50;
+const CONCURRENCY = 50;
 const GOOD = 'Hello Ada! Your checking balance is $5.00.';
 const BAD = 'The user service is unavailable at the moment. Try again in a few seconds.';
 
-// Only the circuit and the lost connections are tested: a slow machine's calls must not time out
-// besides.
+// Long time-outs, because these tests are only about the circuit breaker and lost connections.
 const PATIENT = {
   BACKEND_CONNECT_TIMEOUT_MS: '5000',
   BACKEND_RESPONSE_TIMEOUT_MS: '10000',
@@ -46,42 +45,45 @@ afterAll(async () => {
 });
 
 describe('a backend that is killed under 50 concurrent calls and started again', () => {
-  it('leads to clean tool errors, and to correct results soon after the restart', async () => {
+  it('leads to clean tool errors, and to correct results within 15 s of the restart', async () => {
     const DATABASE_URL = database.url;
     let backend = await startBackend({ DATABASE_URL });
     const BACKEND_API_URL = backend.origin;
     const mcp = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off', ...PATIENT });
     const client = await connect(mcp.url, await token(userId));
-    const said: (string | undefined)[] = [];
+    const sentences: (string | undefined)[] = [];
     const stopping = new AbortController();
     const caller = async () => {
       while (!stopping.signal.aborted) {
-        said.push(sentence(await client.callTool('get_balance')));
+        sentences.push(sentence(await client.callTool('get_balance')));
       }
     };
-    const callers = Array.from({ length: AT_ONCE }, caller);
+    const callers = Array.from({ length: CONCURRENCY }, caller);
     await new Promise((resolve) => setTimeout(resolve, 1000));
 
     await backend.stop('SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     backend = await startBackend({ DATABASE_URL, PORT: new URL(BACKEND_API_URL).port });
-    await vi.waitUntil(() => said.length > AT_ONCE && said.slice(-AT_ONCE).every(isGood), {
-      timeout: RECOVERY_BOUND_MS,
-    });
-    const before = said.length;
+    await vi.waitUntil(
+      () => sentences.length > CONCURRENCY && sentences.slice(-CONCURRENCY).every(isGood),
+      {
+        timeout: RECOVERY_BOUND_MS,
+      },
+    );
+    const before = sentences.length;
     await new Promise((resolve) => setTimeout(resolve, 1000));
     stopping.abort();
     await Promise.all(callers);
 
-    expect(new Set(said)).toEqual(new Set([GOOD, BAD]));
-    expect(said.slice(before).every(isGood)).toBe(true);
+    expect(new Set(sentences)).toEqual(new Set([GOOD, BAD]));
+    expect(sentences.slice(before).every(isGood)).toBe(true);
     await client.close();
     await mcp.stop();
     await backend.stop();
   });
 });
 
-describe('a rotation of the key', () => {
+describe('a rotation of the API key', () => {
   it('takes effect through the key file, without a restart', async () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, `${API_KEY}\n`);
@@ -112,8 +114,8 @@ describe('a rotation of the key', () => {
   });
 });
 
-describe('health', () => {
-  it('stays up without a backend, and reports the backend as down', async () => {
+describe('the health endpoint', () => {
+  it('reports that the server is up and an unreachable backend is down', async () => {
     const mcp = await startMcp({ BACKEND_API_URL: 'http://127.0.0.1:1' });
     for (const path of ['/health', '/health/ready']) {
       const answer = await fetch(new URL(path, mcp.origin));
@@ -126,7 +128,7 @@ describe('health', () => {
     await mcp.stop();
   });
 
-  it('reports a backend that is ready as up', async () => {
+  it('reports that a ready backend is up', async () => {
     const backend = await startBackend({ DATABASE_URL: database.url });
     const mcp = await startMcp({ BACKEND_API_URL: backend.origin });
     const answer = await fetch(new URL('/health', mcp.origin));

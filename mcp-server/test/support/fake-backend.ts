@@ -8,7 +8,7 @@ export interface FakeRequest {
   readonly receivedAt: number;
 }
 
-/** Responds to a request in ways that no HTTP library allows. */
+/** Responds to a request, also in ways that an HTTP library would not allow. */
 export type Behaviour = (socket: Socket, request: FakeRequest) => void;
 
 export const USER = {
@@ -45,7 +45,7 @@ export const healthy: Behaviour = (socket, { path }) => {
   socket.write(answer(200, JSON.stringify(body)));
 };
 
-/** A TCP server that replaces the backend and misbehaves as a test defines. */
+/** A TCP server that replaces the backend and has the behaviour that a test sets. */
 export class FakeBackend {
   behaviour: Behaviour = healthy;
   requests: FakeRequest[] = [];

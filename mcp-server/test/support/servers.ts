@@ -23,7 +23,7 @@ export function startMcp(
   return ServerProcess.start(MCP_MAIN, { ...MCP_VARIABLES, ...variables }, launcher);
 }
 
-/** Starts an MCP server with invalid variables; returns the message of its refusal. */
+/** Starts an MCP server with invalid variables; returns its exit code and output. */
 export function refusalOfMcp(variables: NodeJS.ProcessEnv) {
   return ServerProcess.refusal(MCP_MAIN, { ...MCP_VARIABLES, ...variables });
 }

@@ -1,10 +1,10 @@
 import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
 
-/** The audience of test tokens. It is fixed, because a server's port is unknown until it starts. */
+/** The audience of test tokens. It is fixed, because the port of a test server is random. */
 export const AUDIENCE = 'http://localhost:3001/mcp';
 export const JWT_SECRET = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
 
-/** Creates a token for a user that is valid unless `fields` makes it invalid. */
+/** Creates a token for a user. The token is valid unless `fields` makes it invalid. */
 export function token(userId: string, fields: Partial<TokenRequest> = {}): Promise<string> {
   return mintAccessToken({
     secret: JWT_SECRET,
