@@ -322,7 +322,7 @@ describe('the start', () => {
   it('fails without a way to verify users', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: '' });
     expect(code).toBe(1);
-    expect(output).toMatch(/^ {2}JWT_SECRET: set it or JWT_JWKS_URL/m);
+    expect(output).toMatch(/^ {2}JWT_SECRET: set exactly one of JWT_SECRET and JWT_JWKS_URL/m);
   });
 
   it('fails with a short secret, and does not show it', async () => {

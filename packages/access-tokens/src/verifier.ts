@@ -13,7 +13,7 @@ import { USER_ID } from './user-id.js';
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
-// RFC 6749: a scope has visible ASCII characters except " and \.
+// RFC 6749: a scope consists of visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 // Checks the types of claims: jose checks only some, and accepts JSON's 1e999, which is Infinity.
@@ -78,7 +78,7 @@ export class AccessTokenVerifier {
     const options = {
       issuer,
       audience,
-      // Never taken from the token, which could name `none`, or HS256 with a public key as secret.
+      // A forged token could name `none`, or HS256 with the public key as the secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -108,7 +108,7 @@ function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algo
   return { key: async () => secret, algorithms: ['HS256'] };
 }
 
-/** Fetches the issuer's key set; for an unknown key id at most every 30 s (jose's default). */
+/** Fetches and caches the issuer's keys. Unknown key ids cause at most one fetch per 30 s. */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   let failedAt = -Infinity;
   const fetchKeys: FetchImplementation = async (...request) => {
