@@ -14,7 +14,7 @@ function admit(arrivals: readonly number[], limit: number): number[] {
   });
 }
 
-/** Returns the most events in any window. Only windows that begin with an event need checking. */
+/** Returns the largest number of events in a window. Checks each window that begins at an event. */
 function fullestWindow(events: readonly number[]): number {
   const sizes = events.map(
     (start) => events.filter((at) => at >= start && at < start + WINDOW_MS).length,
@@ -46,7 +46,7 @@ describe('a sliding window', () => {
     );
   });
 
-  it('admits a request whenever 1.05 windows held fewer than the limit', () => {
+  it('admits a request if the last 1.05 windows have fewer requests than the limit', () => {
     const gap = fc.integer({ min: 0, max: 5000 });
     fc.assert(
       fc.property(
@@ -64,7 +64,7 @@ describe('a sliding window', () => {
     );
   });
 
-  it.each([1, 3, 6000])('admits %i at once, and again a window later', (limit) => {
+  it.each([1, 3, 6000])('admits %i requests at the same time, and again a window later', (limit) => {
     const burst = (at: number) => Array.from({ length: limit + 1 }, () => at);
     const arrivals = [...burst(500), ...burst(60_499), ...burst(60_500)];
     const admitted = admit(arrivals, limit);
@@ -78,7 +78,7 @@ describe('a sliding window', () => {
     expect(fullestWindow(admit([0, ...arrivals], 600))).toBe(600);
   });
 
-  it('states when the count becomes smaller', () => {
+  it('returns the time until the count decreases', () => {
     const window = new SlidingWindow(WINDOW_MS);
     window.add(1000);
     window.add(2000);
