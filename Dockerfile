@@ -10,7 +10,7 @@ FROM base AS package-manifests
 COPY packages packages
 RUN find packages -mindepth 2 ! -name package.json -delete
 
-# Contains manifests only, so that a change of a source file does not repeat `npm ci`.
+# Contains manifests only, so that Docker does not repeat `npm ci` when a source file changes.
 FROM base AS manifests
 COPY package.json package-lock.json .npmrc ./
 COPY mcp-server/package.json mcp-server/
@@ -32,7 +32,7 @@ RUN rm -r packages/prisma-schema-engine
 FROM service-manifests AS backend-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root -w packages
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
-# Prisma ships two query compilers for each database. The backend needs one of PostgreSQL's.
+# Prisma ships two query compilers per database. The backend uses only the small one of PostgreSQL.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
     ! -name 'query_compiler_small_bg.postgresql.*' -delete
 

@@ -18,7 +18,7 @@ const ON_REAL_DATABASE = {
   hookTimeout: 150_000,
 };
 
-// Other programs may slow down a test beyond its time limit: try again, except before a release.
+// A test may exceed its time limit on a busy machine: retry it, except before a release (FULL=1).
 const RETRIES = process.env.FULL === '1' ? 0 : 1;
 
 export default defineConfig({
@@ -26,7 +26,7 @@ export default defineConfig({
   test: {
     // End-to-end tests spend about as much time waiting for processes and time-outs as computing.
     maxWorkers: 3,
-    // `expect.poll` waits for a state. Other tests check how long it takes to reach the state.
+    // Long, because a poll only waits for a state. Other tests check how fast states are reached.
     expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [

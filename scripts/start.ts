@@ -41,7 +41,7 @@ async function start(): Promise<void> {
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
-  // Reports invalid variables before PostgreSQL starts. The URL is a placeholder for PostgreSQL's.
+  // Reports invalid variables before PostgreSQL starts. Until then, its URL is a placeholder.
   await configureServers({ ...variables, DATABASE_URL: 'postgresql://127.0.0.1' });
   const postgres = await step('Start PostgreSQL', () => EmbeddedPostgres.start());
   try {

@@ -15,7 +15,7 @@ export class InFlightRequests {
   onCompleted: () => void = () => undefined;
   /** Whether the process is about to stop. Requests are still served. */
   isDraining = false;
-  // Reused slots: a Set would keep short-lived objects alive (docs/decisions/0028-heap.md).
+  // An array with reused slots: a Set would keep short-lived objects alive (docs/decisions/0028).
   private readonly responses: (ServerResponse | undefined)[] = [];
   private readonly freeSlots: number[] = [];
 

@@ -98,7 +98,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await nextTurn();
 }
 
-/** Brings as many requests in flight as the limit admits. */
+/** Sends requests until `count` are in flight; by default, as many as the limit admits. */
 async function fill(count = MIN_LIMIT): Promise<Promise<TestResponse>[]> {
   const pending = Array.from({ length: count }, () => sendRequest());
   await until(() => handled.length === count);
@@ -222,7 +222,7 @@ describe('LoadShedder', () => {
     expect(shedder.refused).toBe(0);
   });
 
-  it('always handles exempt requests', async () => {
+  it('handles exempt requests even under overload', async () => {
     const pending = await overload();
     pending.push(sendRequest('/health'));
     await until(() => handled.length === MIN_LIMIT + 1);
@@ -231,7 +231,7 @@ describe('LoadShedder', () => {
     expect(shedder.refused).toBe(TOO_MANY);
   });
 
-  it('does not count requests whose client has disconnected', async () => {
+  it('does not count a request as in flight after its client has disconnected', async () => {
     const pending = Promise.allSettled(await fill());
     agent.destroy();
     await pending;
@@ -254,7 +254,7 @@ describe('LoadShedder', () => {
     await Promise.all(pending);
   });
 
-  it('does not count pipelined requests whose client has disconnected', async () => {
+  it('does not count pipelined requests after their client has disconnected', async () => {
     const client = connect(port(), '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
     await until(() => handled.length === 10);
@@ -289,7 +289,7 @@ describe('LoadShedder', () => {
     await Promise.all(pending);
   });
 
-  it('does not count requests whose client still sends the body', async () => {
+  it('does not count a request towards the limit while its client sends the body', async () => {
     const slow = Array.from({ length: MIN_LIMIT }, () => sendRequest(undefined, { 'content-length': '5' }));
     await until(() => handled.length === MIN_LIMIT);
     const next = sendRequest();
@@ -301,7 +301,7 @@ describe('LoadShedder', () => {
     await Promise.allSettled(slow);
   });
 
-  it('does not count requests whose client does not read the response', async () => {
+  it('counts a request as waiting if its client does not read the response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);
@@ -312,7 +312,7 @@ describe('LoadShedder', () => {
     await until(() => requests.count === 0);
   });
 
-  it('does not count requests whose client reads an unfinished response slowly', async () => {
+  it('counts a request as waiting if its client slowly reads an unfinished response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);

@@ -56,8 +56,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
 }
 
 /**
- * Replaces the error of a failed connection with `DatabaseNotReachable` and the host of the URL. The
- * adapter names only the last address, and does not classify time-outs and some refusals.
+ * Replaces the error of a failed connection with `DatabaseNotReachable` and the URL's host. The
+ * adapter names only the last address it tried, and does not classify time-outs and some refusals.
  */
 function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {
