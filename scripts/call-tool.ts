@@ -27,7 +27,7 @@ async function main([tool, ...rest]: string[]): Promise<void> {
   try {
     const names = (await client.listTools()).tools.map(({ name }) => name);
     if (!names.includes(tool))
-      throw new Error(`There is no tool ${tool}: use ${names.join(', ')}.`);
+      throw new Error(`There is no tool ${tool}: use one of ${names.join(', ')}.`);
     const { content, isError } = await client.callTool(parameters);
     // The first item is for people. The later items repeat its content for programs.
     const [item] = content;

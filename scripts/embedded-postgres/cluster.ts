@@ -20,7 +20,9 @@ export async function openCluster(directory: string, installation: PostgresInsta
   const { connection, ...paths } = pathsIn(directory);
   if (!existsSync(connection)) await createCluster(directory, installation);
   if (!existsSync(connection)) {
-    throw new Error(`${directory} contains no database of npm start: move the folder away.`);
+    throw new Error(
+      `The folder ${directory} contains no database of npm start: rename or delete the folder.`,
+    );
   }
   const json: unknown = JSON.parse(await readFile(connection, 'utf8'));
   return { directory, ...paths, ...connectionSchema.parse(json) };

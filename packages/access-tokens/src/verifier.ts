@@ -103,7 +103,7 @@ function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algo
   if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
   const secret = new TextEncoder().encode(keys.secret);
   if (secret.length < MINIMUM_SECRET_BYTES) {
-    throw new RangeError(`The secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
+    throw new RangeError(`The shared secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
   }
   return { key: async () => secret, algorithms: ['HS256'] };
 }

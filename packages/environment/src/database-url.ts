@@ -5,7 +5,7 @@ import { unescape } from 'node:querystring';
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
   // The variable and the file might name different databases.
-  if (url !== '' && file !== '') throw new Error(`Set ${name} or ${name}_FILE, not both`);
+  if (url !== '' && file !== '') throw new Error(`Set ${name} or ${name}_FILE, not both.`);
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 
