@@ -290,7 +290,9 @@ describe('LoadShedder', () => {
   });
 
   it('does not count a request towards the limit while its client sends the body', async () => {
-    const slow = Array.from({ length: MIN_LIMIT }, () => sendRequest(undefined, { 'content-length': '5' }));
+    const slow = Array.from({ length: MIN_LIMIT }, () =>
+      sendRequest(undefined, { 'content-length': '5' }),
+    );
     await until(() => handled.length === MIN_LIMIT);
     const next = sendRequest();
     await until(() => shedder.queued === 1);
@@ -334,30 +336,27 @@ describe('LoadShedder', () => {
   it.each([
     { load: 'is not busy', utilization: 0.5, perTick: 30 },
     { load: 'is busy', utilization: 0.95, perTick: 10 },
-  ])(
-    'sends $perTick refusals per 5 ms if the process $load',
-    async ({ utilization, perTick }) => {
-      setUtilization(utilization);
-      const pending = await overload();
-      // Waits until the token bucket is full again.
-      vi.advanceTimersByTime(5 * TICK_MS);
-      let refused = 0;
-      const refusals = Array.from({ length: 500 }, async () => {
-        await sendRequest();
-        refused += 1;
-      });
-      await until(() => shedder.refused === TOO_MANY + refusals.length);
-      await until(() => refused >= 200);
-      for (let ticks = 0; refused < refusals.length; ticks++) {
-        expect(refused).toBeLessThanOrEqual(200 + ticks * perTick);
-        vi.advanceTimersByTime(TICK_MS);
-        const due = Math.min(refusals.length, 200 + ticks * perTick);
-        await until(() => refused >= due);
-      }
-      respondToAll();
-      await Promise.all([...pending, ...refusals]);
-    },
-  );
+  ])('sends $perTick refusals per 5 ms if the process $load', async ({ utilization, perTick }) => {
+    setUtilization(utilization);
+    const pending = await overload();
+    // Waits until the token bucket is full again.
+    vi.advanceTimersByTime(5 * TICK_MS);
+    let refused = 0;
+    const refusals = Array.from({ length: 500 }, async () => {
+      await sendRequest();
+      refused += 1;
+    });
+    await until(() => shedder.refused === TOO_MANY + refusals.length);
+    await until(() => refused >= 200);
+    for (let ticks = 0; refused < refusals.length; ticks++) {
+      expect(refused).toBeLessThanOrEqual(200 + ticks * perTick);
+      vi.advanceTimersByTime(TICK_MS);
+      const due = Math.min(refusals.length, 200 + ticks * perTick);
+      await until(() => refused >= due);
+    }
+    respondToAll();
+    await Promise.all([...pending, ...refusals]);
+  });
 
   it.each([
     { load: 'is busy', utilization: 0.95, windows: 4, limit: 200 },

@@ -33,7 +33,7 @@ export interface LoadSheddingOptions {
 export class LoadShedder {
   /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** As many requests as complete in 100 ms. In a longer queue, the newest request goes first. */
+  /** Requests that complete in 100 ms. From a longer queue, the newest request is taken first. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
