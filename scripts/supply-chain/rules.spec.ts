@@ -105,11 +105,11 @@ describe('checkLockFile', () => {
     );
   });
 
-  it('rejects an old format', () => {
+  it('rejects a lock file in an old format', () => {
     expect(lockFileSchema.safeParse({ ...lockFile(), lockfileVersion: 1 }).success).toBe(false);
   });
 
-  it('rejects an install script that allowScripts does not name', () => {
+  it('rejects a package with an install script that allowScripts does not list', () => {
     const problems = checkLockFile(lockFile(), { ...policy, allowScripts: { builds: true } });
     expect(problems).toEqual([`${BUILDS} has an install script and is not listed in allowScripts`]);
   });

@@ -128,7 +128,7 @@ describe('AccessTokenVerifier', () => {
     );
   });
 
-  it('refuses a token with a correct signature of another algorithm than HS256', async () => {
+  it('refuses a correctly signed token whose algorithm is not HS256', async () => {
     expect(await faultOf(await sign({}, { alg: 'HS512' }))).toBe('signature');
   });
 

@@ -16,7 +16,7 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 // RFC 6749: a scope consists of visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
-// Checks the types of claims: jose checks only some, and accepts JSON's 1e999, which is Infinity.
+// jose checks the types of some claims only, and accepts 1e999, which JSON.parse reads as Infinity.
 const accessTokenSchema = z
   .object({
     iss: z.string(),
@@ -78,7 +78,7 @@ export class AccessTokenVerifier {
     const options = {
       issuer,
       audience,
-      // A forged token could name `none`, or HS256 with the public key as the secret.
+      // Without this list, a token could use `none`, or HS256 with the public key as the secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -112,7 +112,7 @@ function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algo
 function remoteKeys(url: URL): JWTVerifyGetKey {
   let failedAt = -Infinity;
   const fetchKeys: FetchImplementation = async (...request) => {
-    // Fail fast for 5 s: requests with forged tokens must not wait for an issuer that is down.
+    // Fail fast for 5 s after a failure: requests must not wait for an issuer that is unavailable.
     if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS)
       throw new Error('The token issuer is unavailable');
     try {

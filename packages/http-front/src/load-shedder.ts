@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-// Imported by name, because tests replace the global `performance` by a fake clock.
+// Imported by name, because tests replace the global `performance` with a fake clock.
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import type { InFlightRequests } from './in-flight-requests.js';
@@ -70,7 +70,7 @@ export class LoadShedder {
     return this.responder.refused;
   }
 
-  /** Returns whether the caller may handle a request now; otherwise queues or refuses it. */
+  /** Returns whether the request may be handled now. If not, queues or refuses the request. */
   admits(request: IncomingMessage, response: ServerResponse): boolean {
     const isNext = this.inFlight < this.limit && this.queue.length === 0;
     if (isNext || this.options.exempt.test(request.url ?? '')) return true;

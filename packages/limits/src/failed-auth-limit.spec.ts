@@ -15,7 +15,7 @@ function fail(address: string, times: number): void {
 }
 
 describe('FailedAuthLimit', () => {
-  it('refuses a network over the limit until its minute has passed', () => {
+  it('refuses a network at the limit until its failures are a minute old', () => {
     fail('192.0.2.1', PER_MINUTE);
     vi.advanceTimersByTime(20_000);
     expect(limit.count('192.0.2.1')).toMatchObject({ retryAfterMs: 40_000 });
