@@ -7,8 +7,8 @@ const LOCK = 7_205_014;
 const SCRAM_ITERATIONS = 4096;
 
 /**
- * Gives the run-time role its rights, and the backend an account with these rights and no others.
- * @param {string} ownerUrl the URL of the owner of the tables, which may create roles
+ * Grants the run-time role its rights, and sets up a backend account with only these rights.
+ * @param {string} ownerUrl the URL with the account that owns the tables and may create roles
  * @param {{ name: string, password: string }} account the backend's account, created if missing
  */
 export async function setUpRoles(ownerUrl, account) {
@@ -27,7 +27,7 @@ export async function setUpRoles(ownerUrl, account) {
     );
     const [server] = rows;
     const roles = await readFile(new URL('roles.sql', import.meta.url), 'utf8');
-    // The file names the default schema; `?schema=` in the owner's URL may name another one.
+    // The file names the default schema, but `?schema=` in the owner's URL may name another schema.
     await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${server.schema}`));
     await setUpAccount(client, account, server);
     await client.query('COMMIT');
@@ -36,7 +36,7 @@ export async function setUpRoles(ownerUrl, account) {
   }
 }
 
-/** Returns the account in the URL with which the backend connects. */
+/** Returns the account in `runTimeUrl`, with which the backend connects. */
 export function readAccount(ownerUrl, runTimeUrl) {
   const { username, password } = new URL(runTimeUrl);
   const name = decodeURIComponent(username);
@@ -93,7 +93,7 @@ async function refusePowers(client, name) {
   }
 }
 
-/** Refuses rights of PUBLIC that remain: only the database's owner can revoke them. */
+/** Throws if PUBLIC still has rights, which only the owner of the database can revoke. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')

@@ -19,7 +19,7 @@ export async function prepareDatabase(
   await step('Add demo users', () => runNode(['--import', 'tsx', 'prisma/seed.ts'], variables));
 }
 
-/** Checked here, because `prisma migrate deploy` takes two seconds even if nothing is pending. */
+/** Avoids `prisma migrate deploy`, which takes two seconds even if no migration is pending. */
 async function hasPendingMigrations(databaseUrl: string): Promise<boolean> {
   const applied = await query(
     databaseUrl,
