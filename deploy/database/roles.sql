@@ -1,9 +1,9 @@
 -- Grants the run-time role only the rights that the backend's statements need, by table and column.
--- `migrate.mjs` runs this file as the owner of the tables, after the migrations. Another run changes
--- nothing. `test/run-time-rights.e2e-spec.ts` compares the rights with the backend's statements. The
--- role cannot log in: the backend's account is a member of the role. A role belongs to the whole
--- server, so accounts for other databases may be members, too. Therefore `migrate.mjs` grants the
--- right to connect to the backend's account, not to the role.
+-- `migrate.mjs` runs this file as the owner of the tables, after the migrations. Another run
+-- changes nothing. `test/run-time-rights.e2e-spec.ts` compares the rights with the statements.
+-- The role cannot log in: the backend's account is a member of the role. A role belongs to the
+-- whole server, so accounts for other databases may be members, too. Therefore `migrate.mjs` grants
+-- the right to connect to the backend's account, not to the role.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
