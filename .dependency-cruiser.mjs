@@ -1,4 +1,4 @@
-// The folders below all features. They may import each other, without a cycle.
+// The folders that all features use. They may import each other, but not in a cycle.
 const BASE = '^src/(config|http|prisma|problems|requests)/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -25,7 +25,7 @@ export default {
       to: { path: '^src/(prisma|generated)/' },
     },
     {
-      name: 'services-know-no-controllers',
+      name: 'only-modules-import-controllers',
       severity: 'error',
       from: { path: '^(src|mcp-server/src)/', pathNot: '[.]module[.]ts$' },
       to: { path: '[.]controller[.]ts$' },

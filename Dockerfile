@@ -1,6 +1,6 @@
-# Builds three images: `migrate` updates the database once before a new version starts, `mcp-server`
-# and `backend` serve. Pin the base image by digest where you build: docker buildx imagetools
-# inspect node:24-bookworm-slim
+# Builds three images: the servers `backend` and `mcp-server`, and `migrate`, which migrates the
+# database before a new version of the servers starts. In your builds, pin the base image by the
+# digest that this command prints: docker buildx imagetools inspect node:24-bookworm-slim
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app
@@ -10,18 +10,18 @@ FROM base AS package-manifests
 COPY packages packages
 RUN find packages -mindepth 2 ! -name package.json -delete
 
-# Holds no sources, so that a change of one leaves the installed dependencies in the build cache.
+# Contains manifests only, so that Docker does not repeat `npm ci` when a source file changes.
 FROM base AS manifests
 COPY package.json package-lock.json .npmrc ./
 COPY mcp-server/package.json mcp-server/
 COPY --from=package-manifests /app/packages packages
 
 FROM manifests AS build
-# With the optional dependencies: one of them is esbuild's program.
+# Includes the optional dependencies, because esbuild's binary is one of them.
 RUN npm ci --include=dev --ignore-scripts
 COPY . .
 RUN npm run build
-# The images read none of these at run time.
+# The servers do not read these files at run time.
 RUN find dist mcp-server/dist packages/*/dist -type f \
     '(' -name '*.map' -o -name '*.d.ts' -o -name '*.tsbuildinfo' ')' -delete
 RUN rm -rf packages/prisma-schema-engine packages/*/node_modules packages/*/src packages/*/tsconfig.build.json
@@ -32,7 +32,7 @@ RUN rm -r packages/prisma-schema-engine
 FROM service-manifests AS backend-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root -w packages
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
-# Prisma ships the query compilers of all databases, each twice.
+# Prisma ships two query compilers per database. The backend uses only the small one of PostgreSQL.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
     ! -name 'query_compiler_small_bg.postgresql.*' -delete
 
@@ -51,7 +51,7 @@ COPY packages/environment/src packages/environment/src
 COPY --from=build /app/packages/environment/dist packages/environment/dist
 COPY prisma prisma
 COPY deploy/database deploy/database
-# Without it, Prisma's CLI checks its vendor's host for a newer version.
+# Keeps Prisma's CLI from asking Prisma's server for a newer version.
 ENV CHECKPOINT_DISABLE=1
 USER 65534:65534
 HEALTHCHECK NONE

@@ -9,8 +9,8 @@ import { loadEnvFiles } from './packages/environment/src/env-files.js';
 
 loadEnvFiles();
 
-// Keeps Prisma from downloading a native schema engine. Windows needs it, because it cannot execute
-// a script by its first line: docs/decisions/0001-prisma-wasm-schema-engine.md
+// Replaces the native schema engine, which Prisma would download. Windows uses the native engine,
+// because it cannot execute a script with `#!`: docs/decisions/0001-prisma-wasm-schema-engine.md
 if (process.platform !== 'win32') {
   process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= path.join(
     import.meta.dirname,

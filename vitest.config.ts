@@ -1,8 +1,8 @@
 import { type Plugin, defineConfig } from 'vitest/config';
 
 /**
- * The build tool guards each injected class with a branch that no test can take: leave it out of
- * the coverage.
+ * Removes a branch that the compiler generates for each injected class. No test can take this
+ * branch, so it would count as not covered.
  */
 const plainConstructorTypes: Plugin = {
   name: 'plain-constructor-types',
@@ -11,22 +11,22 @@ const plainConstructorTypes: Plugin = {
 };
 
 const ON_REAL_DATABASE = {
-  // Loading Nest anew for each file would take a tenth of the time; no test changes a module.
+  // Saves a tenth of the time: Nest is not loaded again for each file. No test changes a module.
   isolate: false,
   globalSetup: ['test/support/database.setup.ts'],
   testTimeout: 60_000,
   hookTimeout: 150_000,
 };
 
-// Bounds in time are for a machine of one's own, as a release has it.
+// A test may exceed its time limit on a busy machine: retry it, except before a release (FULL=1).
 const RETRIES = process.env.FULL === '1' ? 0 : 1;
 
 export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
-    // The end-to-end tests wait for processes and time-outs as much as they compute.
+    // End-to-end tests spend about as much time waiting for processes and time-outs as computing.
     maxWorkers: 3,
-    // Polling waits for a state; other tests check how soon it comes.
+    // Long, because a poll only waits for a state. Other tests check how fast states are reached.
     expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [
@@ -62,7 +62,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'faults',
-          // Fault tests have time limits, which parallel files would exceed: one file at a time.
+          // Fault tests have time limits, which they would exceed if the files ran in parallel.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           include: ['test/faults/*.e2e-spec.ts', 'mcp-server/test/faults/*.e2e-spec.ts'],

@@ -35,7 +35,7 @@ async function seed(): Promise<void> {
   });
   try {
     await seedDemoUsers(prisma);
-    console.log('The demo users exist.');
+    console.log('The demo users are in the database.');
     if (users === 0) return;
     const added = await seedBulkUsers(prisma, users);
     const seconds = (performance.now() / 1000).toFixed(1);

@@ -1,7 +1,7 @@
 // Bundles each server into one file: docs/decisions/0045-bundled-servers.md.
 import { build } from 'rolldown';
 
-// Optional dependencies that are not installed, and packages that read files of their own folder.
+// Optional dependencies that are not installed, and packages that read files in their own folder.
 const NOT_BUNDLED = [
   /^@nestjs\/(?:microservices|platform-express|websockets)/,
   /^@fastify\/(?:multipart|static|view)$/,

@@ -27,11 +27,11 @@ async function main([tool, ...rest]: string[]): Promise<void> {
   try {
     const names = (await client.listTools()).tools.map(({ name }) => name);
     if (!names.includes(tool))
-      throw new Error(`There is no tool ${tool}: use ${names.join(', ')}.`);
+      throw new Error(`There is no tool ${tool}: use one of ${names.join(', ')}.`);
     const { content, isError } = await client.callTool(parameters);
-    // The first part is for people; the later ones repeat it for programs.
-    const [answer] = content;
-    console.log(answer?.type === 'text' ? answer.text : answer);
+    // The first item is for people. The later items repeat its content for programs.
+    const [item] = content;
+    console.log(item?.type === 'text' ? item.text : item);
     if (isError) process.exitCode = 1;
   } finally {
     await client.close();

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const readPackages = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
 
-// In this file npm lists the packages that it has installed.
+// npm lists the installed packages in this file.
 const list = 'node_modules/.package-lock.json';
 const installed = existsSync(list) ? readPackages(list) : {};
 

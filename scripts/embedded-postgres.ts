@@ -37,8 +37,8 @@ export class EmbeddedPostgres {
 
   /**
    * Starts the server of a cluster, and creates the cluster if it is missing.
-   * @param directory the cluster's folder. If this process is root, the account of the server
-   * must be able to enter the folders above it.
+   * @param directory the cluster's folder. If this process is root, PostgreSQL runs under another
+   * account, which must be able to enter the parent folders.
    * @param durable `false` is for tests: faster, but a crash of the machine may destroy the data
    * @throws Error with a sentence that says why the server did not start
    */
@@ -65,12 +65,12 @@ export class EmbeddedPostgres {
     return databaseUrl(this.cluster, 'latchkey');
   }
 
-  /** The URL of the database `postgres`, for creating and dropping others. */
+  /** The URL of the database `postgres`, for creating and dropping other databases. */
   get serverUrl(): string {
     return databaseUrl(this.cluster, 'postgres');
   }
 
-  /** Closes all connections and stops the server; resolves when it has ended. */
+  /** Closes all connections and stops the server. Resolves when the server has ended. */
   async stop(): Promise<void> {
     await this.owner.end();
     await stopServer(this.server);
@@ -173,7 +173,7 @@ async function connect(cluster: Cluster): Promise<Client> {
     connectionString: databaseUrl(cluster, 'postgres'),
     connectionTimeoutMillis: 2_000,
   });
-  // When the server stops, it closes the connection, which is not an error.
+  // A stopping server closes the connection. This is not an error.
   client.on('error', () => undefined);
   await client.connect();
   return client;

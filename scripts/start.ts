@@ -9,14 +9,14 @@ import {
   type Configuration,
 } from './start/configuration.js';
 import { prepareDatabase } from './start/database.js';
-import { keepVariables, prepareVariables } from './start/environment.js';
+import { prepareVariables, saveVariables } from './start/environment.js';
 import { MCP_SERVER_KEY_FILE, prepareMcpServerKey } from './start/mcp-server-key.js';
 import { ServerProcess } from './start/server-process.js';
 import { step, stopping } from './start/step.js';
 import { describeUsage } from './start/usage.js';
 
 const { signal } = stopping;
-// Handles repeated signals too: their default action would end this process before its children.
+// Also handles repeated signals, which would otherwise end this process before its children.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopping.abort());
 
 try {
@@ -41,7 +41,7 @@ async function start(): Promise<void> {
 }
 
 async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
-  // Reports invalid variables before PostgreSQL starts. Its URL is unknown yet: use a placeholder.
+  // Reports invalid variables before PostgreSQL starts. Until then, its URL is a placeholder.
   await configureServers({ ...variables, DATABASE_URL: 'postgresql://127.0.0.1' });
   const postgres = await step('Start PostgreSQL', () => EmbeddedPostgres.start());
   try {
@@ -58,7 +58,7 @@ async function serve(configuration: Configuration): Promise<void> {
   const variables = { ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '', ENV_FILES: 'off' };
   await prepareDatabase(variables, DATABASE_URL);
   await prepareMcpServerKey(variables, DATABASE_URL);
-  const rootKey = NODE_ENV === 'production' ? '<key>' : await keepVariables(backend);
+  const rootKey = NODE_ENV === 'production' ? '<key>' : await saveVariables(backend);
   signal.throwIfAborted();
   const servers = [
     new ServerProcess('MCP server', 'mcp-server/dist/bundle/main.js', {

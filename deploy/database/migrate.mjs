@@ -1,11 +1,11 @@
-// Brings the database up to date, then gives the backend's account its rights.
+// Runs the pending migrations, and then grants the backend's account its rights.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readDatabaseUrl, withSearchPath } from '../../packages/environment/dist/database-url.js';
 import { loadEnvFiles } from '../../packages/environment/dist/env-files.js';
 import { readAccount, setUpRoles } from './set-up-roles.mjs';
 
-// PostgreSQL's routines and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+// PostgreSQL's error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const INSUFFICIENT_PRIVILEGE = '42501';
 const CONNECTION_FAILURES = new Map([
   ['28P01', 'the password is wrong'],
@@ -54,6 +54,7 @@ function readUrl(name) {
 function explainFailure({ code, routine, message }) {
   const cause = CONNECTION_FAILURES.get(code);
   if (cause !== undefined) return `Cannot connect to the database (${code}): ${cause}.`;
+  // `routine` is the C function in PostgreSQL that raised the error, such as CreateRole.
   if (code === INSUFFICIENT_PRIVILEGE && /Role/.test(routine)) {
     return `The owner in DATABASE_URL may not create or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
   }

@@ -1,18 +1,19 @@
--- Grants the role of the backend only the rights that its statements need, per table and column.
--- The owner of the tables runs this file after each migration; running it again changes nothing.
--- test/run-time-rights compares it with the statements. The backend's accounts are members of this
--- role, which cannot log in itself. Only the account that `migrate.mjs` sets up may connect: roles
--- belong to the whole server, so this one may have members that serve other databases.
+-- Grants the run-time role only the rights that the backend's statements need, by table and column.
+-- `migrate.mjs` runs this file as the owner of the tables, after the migrations. Another run
+-- changes nothing. `test/run-time-rights.e2e-spec.ts` compares the rights with the statements.
+-- The role cannot log in: the backend's account is a member of the role. A role belongs to the
+-- whole server, so accounts for other databases may be members, too. Therefore `migrate.mjs` grants
+-- the right to connect to the backend's account, not to the role.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
 EXCEPTION
-    -- Roles belong to the whole server: a migration of another database may have created this one.
+    -- A migration of another database on this server may already have created the role.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. A temporary table could hide a table that a
--- trigger names.
+-- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. An account could create a temporary table that
+-- hides a table which a trigger uses.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
@@ -24,13 +25,13 @@ GRANT USAGE ON SCHEMA public TO latchkey_run_time;
 -- Earlier releases granted rights on future tables.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM latchkey_run_time;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM latchkey_run_time;
--- Without `IN SCHEMA`, because default privileges of a schema can only add to the global ones.
+-- No `IN SCHEMA`: default privileges of a schema cannot revoke the global default privileges.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- Revoking a right on a table also revokes it on the columns.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, latchkey_run_time;
--- Triggers do not need the EXECUTE right of the account.
+-- Trigger functions run even if the account has no EXECUTE right on them.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, latchkey_run_time;
 
 GRANT
@@ -113,7 +114,7 @@ BEGIN
         RAISE WARNING 'The backend may create large objects, which could fill the disk. Let a superuser run in database %: %;',
             current_database(), statement;
     END IF;
-    -- A prepared transaction keeps its locks without a session, so nothing could be terminated.
+    -- A prepared transaction holds its locks without a session that could be terminated.
     IF current_setting('max_prepared_transactions')::int > 0 THEN
         RAISE WARNING 'max_prepared_transactions is not 0: the account of the backend could hold locks that delay the revocation of keys.';
     END IF;

@@ -7,13 +7,13 @@ const LOCK = 7_205_014;
 const SCRAM_ITERATIONS = 4096;
 
 /**
- * Gives the run-time role its rights, and the backend an account with these rights and no others.
- * @param {string} ownerUrl the URL of the owner of the tables, which may create roles
+ * Grants the run-time role its rights, and sets up a backend account with only these rights.
+ * @param {string} ownerUrl the URL with the account that owns the tables and may create roles
  * @param {{ name: string, password: string }} account the backend's account, created if missing
  */
 export async function setUpRoles(ownerUrl, account) {
   const client = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: 10_000 });
-  // Warnings of roles.sql: statements for a superuser, and steps that remain after an upgrade.
+  // roles.sql raises warnings about steps that the operator or a superuser has to do.
   client.on('notice', ({ severity, message }) => {
     if (severity === 'WARNING') console.warn(message);
   });
@@ -27,7 +27,7 @@ export async function setUpRoles(ownerUrl, account) {
     );
     const [server] = rows;
     const roles = await readFile(new URL('roles.sql', import.meta.url), 'utf8');
-    // The file names the default schema; `?schema=` in the owner's URL may name another one.
+    // The file names the default schema, but `?schema=` in the owner's URL may name another schema.
     await client.query(roles.replaceAll('SCHEMA public', `SCHEMA ${server.schema}`));
     await setUpAccount(client, account, server);
     await client.query('COMMIT');
@@ -36,7 +36,7 @@ export async function setUpRoles(ownerUrl, account) {
   }
 }
 
-/** Returns the account in the URL with which the backend connects. */
+/** Returns the account in `runTimeUrl`, with which the backend connects. */
 export function readAccount(ownerUrl, runTimeUrl) {
   const { username, password } = new URL(runTimeUrl);
   const name = decodeURIComponent(username);
@@ -53,11 +53,11 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
   else await refusePowers(client, name);
-  // Before PostgreSQL 16, an attribute of the owner's role decides whether it inherits.
+  // Before PostgreSQL 16, GRANT has no such options: the owner's role attribute INHERIT decides.
   const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
   await client.query(`
     ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
-    -- An account may change its own settings, such as default_transaction_read_only.
+    -- The account may have changed its own settings, such as default_transaction_read_only.
     ALTER ROLE ${account} RESET ALL;
     ALTER ROLE ${account} IN DATABASE ${database} RESET ALL;
     -- Revoke rights that were granted to the account directly, not through the role.
@@ -67,9 +67,9 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
     REVOKE ALL ON SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON DATABASE ${database} FROM ${account};
     GRANT latchkey_run_time TO ${account};
-    -- As a member, the owner may end sessions of an attacker that delay the revocation of a key.
+    -- As a member, the owner may terminate a session of the account that blocks a key's revocation.
     GRANT ${account} TO CURRENT_USER ${inheriting};
-    -- Granted to the account, because accounts of other databases also have the role.
+    -- Not granted to the role, because accounts for other databases are also members of the role.
     GRANT CONNECT ON DATABASE ${database} TO ${account};
   `);
   await refuseLoopholes(client, name);
@@ -93,7 +93,7 @@ async function refusePowers(client, name) {
   }
 }
 
-/** Refuses rights of PUBLIC that remain: only the database's owner can revoke them. */
+/** Throws if PUBLIC still has rights, which only the owner of the database can revoke. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
@@ -102,14 +102,14 @@ async function refuseLoopholes(client, name) {
   );
   if (rows[0].is_open) {
     throw new Error(
-      'Every account may create tables in this database: migrate with the account that owns it.',
+      'Every account may create tables in this database: migrate with the owner of the database.',
     );
   }
 }
 
-/** Computes what PostgreSQL stores (RFC 5802), so that no statement log contains the password. */
+/** Hashes the password as PostgreSQL does (RFC 5802), to keep it out of statement logs. */
 function scramVerifier(password) {
-  // ASCII only: clients normalise other passwords (SASLprep), which this function does not.
+  // ASCII only: clients normalize other passwords with SASLprep, but this function does not.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {
     throw new Error('The password must have 16 characters or more, all of them printable ASCII.');
   }

@@ -319,7 +319,7 @@ describe('the start of the MCP server', () => {
   it('fails if neither JWT_SECRET nor JWT_JWKS_URL is set', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: '' });
     expect(code).toBe(1);
-    expect(output).toMatch(/^ {2}JWT_SECRET: set it or JWT_JWKS_URL/m);
+    expect(output).toMatch(/^ {2}JWT_SECRET: set exactly one of JWT_SECRET and JWT_JWKS_URL/m);
   });
 
   it('fails with a short JWT_SECRET, without the secret in the output', async () => {

@@ -59,7 +59,7 @@ const DEMO_USERS: Prisma.UserCreateInput[] = [
   },
 ];
 
-/** Adds the users that the documentation names; does not change users that exist. */
+/** Adds the users that the documentation mentions. Does not change existing users. */
 export async function seedDemoUsers(prisma: PrismaClient): Promise<void> {
   for (const user of DEMO_USERS) {
     await prisma.user.upsert({ where: { id: user.id }, create: user, update: {} });

@@ -20,14 +20,16 @@ export async function openCluster(directory: string, installation: PostgresInsta
   const { connection, ...paths } = pathsIn(directory);
   if (!existsSync(connection)) await createCluster(directory, installation);
   if (!existsSync(connection)) {
-    throw new Error(`${directory} contains no database of npm start: move the folder away.`);
+    throw new Error(
+      `The folder ${directory} contains no database of npm start: rename or delete the folder.`,
+    );
   }
   const json: unknown = JSON.parse(await readFile(connection, 'utf8'));
   return { directory, ...paths, ...connectionSchema.parse(json) };
 }
 
 async function createCluster(directory: string, installation: PostgresInstallation): Promise<void> {
-  // If this process is root, it owns the folder, and PostgreSQL's account may only pass through.
+  // If this process is root, root owns the folder, and PostgreSQL's account may enter but not read.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
     const { data, connection } = pathsIn(folder);
     const password = randomBytes(24).toString('hex');

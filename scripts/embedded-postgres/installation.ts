@@ -11,12 +11,12 @@ const run = promisify(execFile);
 export const isRoot = process.getuid?.() === 0;
 
 /**
- * The folder of programs and data if this process is root. PostgreSQL refuses to run as root, and
- * the account that runs it instead cannot enter a private checkout.
+ * The folder of programs and data if this process is root. PostgreSQL refuses to run as root, so it
+ * runs under another account, which cannot enter a private checkout.
  */
 export const ROOT_HOME = '/var/lib/latchkey';
 
-// Replaces this process's environment, which has secrets, and PG… variables that affect the server.
+// PostgreSQL must not get this process's secrets, or PG… variables, which would affect the server.
 const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;
@@ -71,7 +71,7 @@ function findPlatformPackage(): string {
     return dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch {
     throw new Error(
-      `${name} is not installed: run npm ci without omitting optional packages, or set DATABASE_URL to a PostgreSQL of your own.`,
+      `${name} is not installed: run npm ci without omitting optional packages, or set DATABASE_URL to your own PostgreSQL server.`,
     );
   }
 }
@@ -93,7 +93,7 @@ async function copyForOtherAccounts(native: string, version: string): Promise<st
     await chmod(ROOT_HOME, 0o755);
     await cp(native, folder, { recursive: true, verbatimSymlinks: true });
     await run('chmod', ['-R', 'a+rX', folder]);
-    // Checks that the copy works, so that one without its libraries is not kept.
+    // Fails if the copy is incomplete, for example without its libraries.
     await run(join(folder, 'bin', 'postgres'), ['--version']);
   });
   return target;

@@ -18,9 +18,9 @@ export async function configureServers(variables: NodeJS.ProcessEnv) {
   const backend = await import('../../src/config/environment.js');
   const mcpServer = await import('../../mcp-server/src/config/environment.js');
   const environment = backend.parseEnvironment(variables);
-  const kept = Object.entries(variables).filter(([name]) => MCP_SERVER_VARIABLE.test(name));
+  const passed = Object.entries(variables).filter(([name]) => MCP_SERVER_VARIABLE.test(name));
   const mcpVariables: NodeJS.ProcessEnv = {
-    ...Object.fromEntries(kept),
+    ...Object.fromEntries(passed),
     BACKEND_API_URL: variables.BACKEND_API_URL || localUrl(environment.HOST, environment.PORT),
   };
   return {
@@ -36,7 +36,8 @@ export async function checkPortsAreFree(variables: NodeJS.ProcessEnv): Promise<v
   const MCP_PORT = Number(variables.MCP_PORT || DEFAULT_PORTS.MCP_PORT);
   if (PORT === MCP_PORT) throw new Error('PORT and MCP_PORT must differ: correct them in .env.');
   for (const [variable, port] of Object.entries({ PORT, MCP_PORT })) {
-    if (port === 0) throw new Error(`${variable} must not be 0 here: set a fixed port in .env.`);
+    if (port === 0)
+      throw new Error(`npm start does not support ${variable}=0: set a fixed port in .env.`);
     // The validation of the configuration reports an invalid port.
     if (!Number.isInteger(port) || port > 65_535) continue;
     const code = await findListenError(port, host);

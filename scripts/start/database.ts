@@ -5,7 +5,7 @@ import { runNode, step } from './step.js';
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
 
-/** Brings the schema up to date, and adds demo users to an empty database outside production. */
+/** Applies pending migrations. Outside production, also adds demo users to an empty database. */
 export async function prepareDatabase(
   variables: NodeJS.ProcessEnv,
   databaseUrl: string,
@@ -19,7 +19,7 @@ export async function prepareDatabase(
   await step('Add demo users', () => runNode(['--import', 'tsx', 'prisma/seed.ts'], variables));
 }
 
-/** Skips `prisma migrate deploy` if nothing is pending, because it takes two seconds even then. */
+/** Avoids `prisma migrate deploy`, which takes two seconds even if no migration is pending. */
 async function hasPendingMigrations(databaseUrl: string): Promise<boolean> {
   const applied = await query(
     databaseUrl,

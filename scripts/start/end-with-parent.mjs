@@ -1,3 +1,3 @@
-// Loaded into each server: ends it if npm start is killed, so that its port becomes free.
+// Each server loads this file, which ends the server if `npm start` is killed.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.channel?.unref();

@@ -34,7 +34,7 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
   }
   const variables = await readVariables();
   const { NODE_ENV, JWT_SECRET, JWT_SECRET_FILE, JWT_JWKS_URL } = variables;
-  // In production, an issuer signs the tokens with keys of its own.
+  // In production, a token issuer signs access tokens with its own keys.
   if (NODE_ENV === 'production' || JWT_SECRET || JWT_SECRET_FILE || JWT_JWKS_URL) return variables;
   await step('Add JWT_SECRET to .env', async () =>
     writeFile('.env', withSecret('JWT_SECRET', await readFile('.env', 'utf8'))),
@@ -44,22 +44,22 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
 
 /**
  * Writes the variables of this start to a private file, for commands in other terminals.
- * @returns the root key as a printed shell command refers to it
+ * @returns the shell expression that stands for the root key in printed commands
  */
-export async function keepVariables({ variables, environment }: Configuration['backend']) {
-  const kept: NodeJS.ProcessEnv = { ...variables, DATABASE_URL: environment.DATABASE_URL };
-  const lines = START_VARIABLES.map((name) => `${name}=${quoted(kept[name] ?? '')}\n`);
+export async function saveVariables({ variables, environment }: Configuration['backend']) {
+  const saved: NodeJS.ProcessEnv = { ...variables, DATABASE_URL: environment.DATABASE_URL };
+  const lines = START_VARIABLES.map((name) => `${name}=${quoted(saved[name] ?? '')}\n`);
   await writePrivateFile(START_FILE, lines.join(''));
   const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;
   const keys = given || (file ? await readFile(file, 'utf8') : '');
   const [key = ''] = keys.trim().split(/\s+/);
-  // With only the digest of the key, the user must insert the key.
+  // If the file contains only the digest of the key, the user must insert the key.
   if (key === '' || /^sha256:/i.test(key)) return '<key>';
   await writePrivateFile(ROOT_KEY_FILE, key);
   return `$(cat ${ROOT_KEY_FILE})`;
 }
 
-/** Writes a file atomically that only its owner can read. */
+/** Atomically writes a file that only its owner can read. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
@@ -73,7 +73,7 @@ function quoted(value: string): string {
   return `${quote}${value}${quote}`;
 }
 
-/** Sets a variable to a new random secret, in the line that leaves it empty or in a new line. */
+/** Sets a variable to a new random secret, in the line with the empty variable or in a new line. */
 function withSecret(name: string, text: string): string {
   const line = `${name}=${randomBytes(32).toString('hex')}`;
   const empty = new RegExp(`^(export[ \\t]+)?${name}=[ \\t]*$`, 'm');
@@ -86,7 +86,7 @@ async function readVariables(): Promise<NodeJS.ProcessEnv> {
   return { ...readEnvFile('.env'), ...readEnvFile('.env.local'), ...process.env };
 }
 
-/** Finds lines that Node's parser would silently skip. @throws Error at the first one */
+/** @throws Error at the first line that Node's parser would silently skip */
 function checkLines(path: string, text: string): void {
   // Quoted values may span several lines: reduce them to their line breaks.
   const quotedValue = /(?<=^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*)(["'`])[^]*?\1/gm;

@@ -37,7 +37,7 @@ export async function prepareMcpServerKey(
   });
 }
 
-/** Finds the key of an earlier start if it is valid for 7 more days, and compares its rights. */
+/** Finds the key of an earlier start that is valid for 7 more days, and compares its rights. */
 async function findKeys(databaseUrl: string) {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');
@@ -71,10 +71,10 @@ async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
 
 async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void> {
   const reason =
-    'npm start replaced it: its rights were not exactly those that the MCP server needs';
+    'replaced by npm start, because its rights were not exactly those that the MCP server needs';
   const command = [...KEYS, 'revoke', id, '--reason', reason];
   await runNode(command, variables).catch((error: unknown) => {
-    // A backend that was killed in the last 5 s cannot confirm the revocation; that is harmless.
+    // Harmless: a backend that was killed less than 5 s ago cannot confirm the revocation.
     if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
   });
 }

@@ -10,7 +10,7 @@ const END_WITH_PARENT = new URL('end-with-parent.mjs', import.meta.url);
 
 /** A built server as a child process. */
 export class ServerProcess {
-  /** Resolves when the server has ended, to a sentence with its exit code or signal. */
+  /** Resolves when the server has ended. The value is a sentence with the exit code or signal. */
   readonly ended: Promise<string>;
   private readonly server: ChildProcess;
 
@@ -47,7 +47,7 @@ export class ServerProcess {
     );
   }
 
-  /** Stops the server; it may finish the requests in flight. */
+  /** Stops the server after it has finished the requests in flight, or after 20 s. */
   stop(): Promise<void> {
     return endProcess(this.server, 'SIGTERM', STOP_TIMEOUT_MS, 'SIGKILL');
   }

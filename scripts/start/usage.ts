@@ -3,7 +3,7 @@ import { runNode } from './step.js';
 
 const USER_ID = '12345';
 
-/** Describes the next steps, as commands to paste that do not depend on exported variables. */
+/** Describes the next steps as commands to paste, which do not depend on exported variables. */
 export async function describeUsage(
   { backend, mcpServer }: Configuration,
   rootKey: string,
@@ -12,8 +12,8 @@ export async function describeUsage(
   const url = localUrl(HOST, PORT);
   const seconds = (performance.now() / 1000).toFixed(1);
   return `
-Latchkey serves at ${url} after ${seconds} s, its MCP server at ${mcpServer.environment.MCP_PUBLIC_URL}; Ctrl-C stops both.
-In another terminal, in this folder, ask the backend for a user:
+The backend is ready at ${url} after ${seconds} s, and the MCP server at ${mcpServer.environment.MCP_PUBLIC_URL}. Ctrl-C stops both.
+In another terminal, in this folder, request a user from the backend:
 
 curl -s ${url}/api/internal/users/${USER_ID} -H "X-API-Key: ${rootKey}"
 
@@ -36,9 +36,9 @@ ${clientConfiguration(MCP_PUBLIC_URL, '<token>')}`;
   const token = isTTY ? await mintAccessToken(variables) : '<token>';
   const tokenHint = isTTY
     ? 'The token below is valid for 8 hours; this command prints a new one'
-    : 'Replace <token> by the output of this command';
+    : 'Replace <token> with the output of this command';
   const tokenCommand = `npm run -s token -- ${USER_ID}`;
-  return `Ask the backend as the user:
+  return `Send a request to the backend with an access token of the user:
 
 curl -s ${backendUrl}/api/auth/me -H "Authorization: Bearer $(${tokenCommand})"
 
@@ -58,7 +58,7 @@ function clientConfiguration(url: string, token: string): string {
   return JSON.stringify({ mcpServers: { latchkey } }, undefined, 2);
 }
 
-/** Returns a token of `npm run token` for the demo user. @throws Error if the command fails */
+/** Creates an access token for the demo user. @throws Error if the command fails */
 export async function mintAccessToken(variables: NodeJS.ProcessEnv): Promise<string> {
   return (await runNode(['mcp-server/dist/mint-token.js', USER_ID], variables)).trim();
 }

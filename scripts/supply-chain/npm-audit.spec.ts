@@ -10,11 +10,11 @@ const INCOMPLETE = [
 ];
 
 describe('readAudit', () => {
-  it.each(INCOMPLETE)('has no result for an incomplete response: %s', (output) => {
+  it.each(INCOMPLETE)('returns undefined for an incomplete report: %s', (output) => {
     expect(readAudit(output)).toBeUndefined();
   });
 
-  it('finds no problem if the registry knows of none', () => {
+  it('finds no problem in a report without vulnerabilities', () => {
     expect(readAudit('{"auditReportVersion":2,"vulnerabilities":{}}')).toEqual([]);
   });
 

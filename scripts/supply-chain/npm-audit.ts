@@ -18,7 +18,7 @@ const reportSchema = z.union([
     ),
 ]);
 
-/** Lists the problems in a report; undefined if it is incomplete, so that nothing was checked. */
+/** Lists the problems in a report. Returns undefined for an incomplete report. */
 export function readAudit(output: string): string[] | undefined {
   try {
     return reportSchema.safeParse(JSON.parse(output)).data;

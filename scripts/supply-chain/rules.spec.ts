@@ -105,11 +105,11 @@ describe('checkLockFile', () => {
     );
   });
 
-  it('rejects an old format', () => {
+  it('rejects a lock file in an old format', () => {
     expect(lockFileSchema.safeParse({ ...lockFile(), lockfileVersion: 1 }).success).toBe(false);
   });
 
-  it('rejects an install script that allowScripts does not name', () => {
+  it('rejects a package with an install script that allowScripts does not list', () => {
     const problems = checkLockFile(lockFile(), { ...policy, allowScripts: { builds: true } });
     expect(problems).toEqual([`${BUILDS} has an install script and is not listed in allowScripts`]);
   });
@@ -136,18 +136,18 @@ describe('checkLockFile', () => {
 });
 
 describe('findUnused', () => {
-  it('accepts names and minimum versions of installed packages', () => {
+  it('accepts a policy for installed packages', () => {
     expect(findUnused([lockFile()], policy)).toEqual([]);
   });
 
-  it('reports an allowed name without an install script', () => {
+  it('reports a package in allowScripts that has no install script', () => {
     const allowScripts = { '@scope/builds': true, plain: true };
     expect(findUnused([lockFile()], { ...policy, allowScripts })).toEqual([
       'allowScripts names plain, which has no install script',
     ]);
   });
 
-  it('reports the minimum version of a package that is gone', () => {
+  it('reports the minimum version of a package that is not installed', () => {
     const minimumVersions = [minimum('plain'), minimum('gone')];
     expect(findUnused([lockFile()], { ...policy, minimumVersions })).toEqual([
       'gone is not installed: remove its minimum version',
@@ -168,7 +168,7 @@ describe('findRegistryHosts', () => {
     expect(findRegistryHosts('README.md', `one\nsee https://${host}/plain`)).toEqual(['line 2']);
   });
 
-  it('finds the setting of a registry, whatever its host is', () => {
+  it('finds the setting of a registry with any host', () => {
     expect(findRegistryHosts('.npmrc', '@scope:registry=https://example.test')).toHaveLength(1);
   });
 

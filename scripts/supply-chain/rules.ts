@@ -26,7 +26,7 @@ export const lockFileSchema = z.object({
 export type LockFile = z.infer<typeof lockFileSchema>;
 type LockedPackage = ReturnType<typeof externalPackages>[number];
 
-/** By package, the range of versions without a certain vulnerability, and its advisory. */
+/** Vulnerabilities of packages (`advisory`), and the versions that are not affected (`safe`). */
 export const minimumVersionsSchema = z.array(
   z.strictObject({
     package: z.string(),
@@ -65,7 +65,7 @@ export function externalPackages({ packages }: LockFile) {
     });
 }
 
-/** Finds packages without a digest, from other sources, with unlisted scripts or known flaws. */
+/** Finds packages that have no digest, another source, an unlisted script or a vulnerability. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),
@@ -97,7 +97,7 @@ function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/** Finds policy entries for packages that are gone: an attacker could publish under their names. */
+/** Finds entries for packages that are not installed: an attacker could use their names. */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));
@@ -115,7 +115,7 @@ export function findUnused(lockFiles: readonly LockFile[], policy: Policy): stri
 const REGISTRY_HOST =
   /(?:^|[^\w.])(?:registry|npm|packages?)\.[\w-]+(?:\.[\w-]+)*\.?(?:com|org|io|net|dev|cloud)\b|\bnpmjs\.(?:com|org)\b/i;
 
-/** Finds registry hosts: a registry gets the requests, and the token, of each developer. */
+/** Finds registry hosts: a file must not select a registry, which would receive npm tokens. */
 export function findRegistryHosts(path: string, text: string): string[] {
   const isHost = (line: string) =>
     REGISTRY_HOST.test(line) || (path.endsWith('npmrc') && /\bregistry\s*=/.test(line));

@@ -63,7 +63,7 @@ for (const [index, lockFile] of lockFiles.entries()) {
   report(`${path} follows the policy`, rules.checkLockFile(lockFile, policy));
   const vulnerabilities = npmAudit(dirname(path), '--package-lock-only');
   report(`${path} passes npm audit`, vulnerabilities);
-  // Checking signatures takes a request per package: skip it if the registry offers no audit.
+  // The check of signatures sends a request per package: skip it if the registry offers no audit.
   if (vulnerabilities !== undefined && path === 'package-lock.json') {
     report(`${path} has valid signatures`, npmAudit('.', 'signatures'));
   }

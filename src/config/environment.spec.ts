@@ -286,7 +286,7 @@ describe('parseEnvironment with secrets in files', () => {
     const path = writeSecret('previous', OTHER_KEY);
     const both = { INTERNAL_API_KEY_PREVIOUS: OTHER_KEY, INTERNAL_API_KEY_PREVIOUS_FILE: path };
     expect(problemsOf({ ...GOOD, ...both })).toEqual([
-      'INTERNAL_API_KEY_PREVIOUS_FILE: set it or INTERNAL_API_KEY_PREVIOUS, not both',
+      'INTERNAL_API_KEY_PREVIOUS_FILE: set INTERNAL_API_KEY_PREVIOUS or INTERNAL_API_KEY_PREVIOUS_FILE, not both',
     ]);
   });
 

@@ -245,7 +245,7 @@ describe('npm start', () => {
 
     it('responds to a call of an unknown tool with the list of tools', async () => {
       await expect(paste('npm run -s call -- nope', checkout)).rejects.toMatchObject({
-        stderr: expect.stringMatching(/There is no tool nope: use .*get_balance/),
+        stderr: expect.stringMatching(/There is no tool nope: use one of .*get_balance/),
       });
     });
 

@@ -49,7 +49,7 @@ describe('parseEnvironment', () => {
 
   it('suggests JWT_SECRET or JWT_JWKS_URL if neither is set', () => {
     expect(problemsOf({ INTERNAL_API_KEY: KEY })).toEqual([
-      'JWT_SECRET: set it or JWT_JWKS_URL, exactly one; make a good one with: openssl rand -hex 32',
+      'JWT_SECRET: set exactly one of JWT_SECRET and JWT_JWKS_URL; generate a secret with: openssl rand -hex 32',
     ]);
   });
 

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AccessTokenVerifier, type VerifierSettings } from './verifier.js';
 
-/** Provides an `AccessTokenVerifier` with the settings of the environment. */
+/** Provides an `AccessTokenVerifier` with the settings from the environment. */
 @Module({
   providers: [
     {

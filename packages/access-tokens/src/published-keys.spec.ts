@@ -4,7 +4,7 @@ import { AccessTokenVerifier, PUBLIC_KEY_ALGORITHMS } from './verifier.js';
 
 const AUDIENCE = 'https://mcp.example/mcp';
 const COOLDOWN_MS = 30_000;
-const GREATEST_AGE_MS = 600_000;
+const MAX_AGE_MS = 600_000;
 
 let issuer: JwksServer;
 let verifier: AccessTokenVerifier;
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 const sign = (keyId?: string) => issuer.sign('12345', AUDIENCE, keyId);
-const pass = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
+const advanceClock = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
 
 describe('the published keys of an issuer', () => {
   it('are fetched once for many tokens, concurrent or in sequence', async () => {
@@ -40,17 +40,17 @@ describe('the published keys of an issuer', () => {
     const old = await sign();
     await verifier.verify(old);
     await issuer.useNewKey('RS256');
-    pass(COOLDOWN_MS);
+    advanceClock(COOLDOWN_MS);
     expect(await verifier.verify(await sign())).toMatchObject({ userId: '12345' });
     await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
     expect(issuer.requests).toBe(2);
   });
 
-  it('expire after ten minutes, even without a token of a new key', async () => {
+  it('expire after ten minutes, even if no token is signed with a new key', async () => {
     const old = await sign();
     await verifier.verify(old);
     await issuer.useNewKey('ES256');
-    pass(GREATEST_AGE_MS);
+    advanceClock(MAX_AGE_MS);
     await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
   });
 
@@ -64,12 +64,12 @@ describe('the published keys of an issuer', () => {
     };
     await nameUnknownKeys();
     expect(issuer.requests).toBe(1);
-    pass(COOLDOWN_MS);
+    advanceClock(COOLDOWN_MS);
     await nameUnknownKeys();
     expect(issuer.requests).toBe(2);
   });
 
-  it('reject a token that names a valid key and is signed with another', async () => {
+  it('do not verify a token that names the current key but is signed with another', async () => {
     const [, , signature] = (await sign()).split('.');
     await issuer.useNewKey('ES256');
     const [header, payload] = (await sign()).split('.');
@@ -77,21 +77,21 @@ describe('the published keys of an issuer', () => {
     await expect(verifier.verify(forged)).rejects.toMatchObject({ fault: 'signature' });
   });
 
-  it('stay valid for ten minutes while the issuer is unavailable, and then count as missing', async () => {
+  it('stay valid for ten minutes while the issuer is unavailable, and then expire', async () => {
     const token = await sign();
     await verifier.verify(token);
     await issuer.stop();
-    pass(GREATEST_AGE_MS - 1000);
+    advanceClock(MAX_AGE_MS - 1000);
     expect(await verifier.verify(token)).toMatchObject({ userId: '12345' });
-    pass(1000);
+    advanceClock(1000);
     await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'keys-unavailable' });
     issuer = await JwksServer.start();
   });
 
-  it('are not fetched again within five seconds of a failure, while known keys stay valid', async () => {
+  it('are not fetched for 5 s after a failed fetch, and the cached keys stay valid', async () => {
     const token = await sign();
     await verifier.verify(token);
-    pass(COOLDOWN_MS);
+    advanceClock(COOLDOWN_MS);
     issuer.isBroken = true;
     const unknown = await sign('unknown');
     for (let count = 0; count < 20; count++) {

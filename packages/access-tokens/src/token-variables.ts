@@ -4,7 +4,7 @@ import { httpUrl, oneOf, wordList } from '@latchkey/environment/variables';
 import { z } from 'zod';
 import { MINIMUM_SECRET_BYTES, PUBLIC_KEY_ALGORITHMS, type VerifierSettings } from './verifier.js';
 
-const MAKE_A_SECRET = 'make a good one with: openssl rand -hex 32';
+const MAKE_A_SECRET = 'generate a secret with: openssl rand -hex 32';
 const DEVELOPMENT_ISSUER = 'latchkey-development';
 
 /** The schemas of the token variables. Each server includes them in its environment schema. */
@@ -29,10 +29,10 @@ export function* findTokenProblems(
   const { JWT_SECRET: secret, JWT_JWKS_URL: keySet, JWT_ALGORITHMS: algorithms } = variables;
   const isMissing = secret === undefined && keySet === undefined;
   if ((isMissing && required) || (secret !== undefined && keySet !== undefined)) {
-    yield ['JWT_SECRET', `set it or JWT_JWKS_URL, exactly one; ${MAKE_A_SECRET}`];
+    yield ['JWT_SECRET', `set exactly one of JWT_SECRET and JWT_JWKS_URL; ${MAKE_A_SECRET}`];
   }
   if (secret !== undefined && algorithms !== undefined) {
-    yield ['JWT_ALGORITHMS', 'is for JWT_JWKS_URL: a shared secret always means HS256'];
+    yield ['JWT_ALGORITHMS', 'applies only to JWT_JWKS_URL: JWT_SECRET always uses HS256'];
   }
   if (secret !== undefined && Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
     yield ['JWT_SECRET', `must have ${MINIMUM_SECRET_BYTES} bytes or more; ${MAKE_A_SECRET}`];

@@ -76,7 +76,7 @@ describe('AccessTokenVerifier', () => {
     });
   });
 
-  it('grants nothing to a token without scopes and client', async () => {
+  it('returns no scopes and no client for a token that has neither', async () => {
     const token = await verifier.verify(await sign({}));
     expect(token).toMatchObject({ scopes: [], clientId: undefined });
   });
@@ -84,7 +84,7 @@ describe('AccessTokenVerifier', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['no expiry', { exp: undefined }, 'claims'],
     ['an expiry in the past', { exp: 1 }, 'expired'],
-    ['a start in the future', { nbf: 99_999_999_999 }, 'claims'],
+    ['a validity that starts in the future', { nbf: 99_999_999_999 }, 'claims'],
     ['another issuer', { iss: 'https://evil.example' }, 'claims'],
     ['no issuer', { iss: undefined }, 'claims'],
     ['another audience', { aud: 'https://other.example' }, 'claims'],
@@ -98,11 +98,11 @@ describe('AccessTokenVerifier', () => {
     expect(await faultOf(await sign(claims))).toBe(fault);
   });
 
-  it('accepts a list of audiences that includes its own', async () => {
+  it('accepts a token whose list of audiences includes the audience of the verifier', async () => {
     expect(await faultOf(await sign({ aud: ['https://other.example', audience] }))).toBeUndefined();
   });
 
-  it('refuses a list of audiences with a member that is not a string', async () => {
+  it('refuses a token whose list of audiences has a member that is not a string', async () => {
     expect(await faultOf(await sign({ aud: [audience, 1] }))).toBe('claims');
   });
 
@@ -128,11 +128,11 @@ describe('AccessTokenVerifier', () => {
     );
   });
 
-  it('refuses another algorithm with a correct signature', async () => {
+  it('refuses a correctly signed token whose algorithm is not HS256', async () => {
     expect(await faultOf(await sign({}, { alg: 'HS512' }))).toBe('signature');
   });
 
-  it('refuses another secret', async () => {
+  it('refuses a token that is signed with another secret', async () => {
     expect(await faultOf(await mint({ secret: secret.toUpperCase() }))).toBe('signature');
   });
 

@@ -13,10 +13,10 @@ import { USER_ID } from './user-id.js';
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 3000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
-// RFC 6749: a scope has visible ASCII characters except " and \.
+// RFC 6749: a scope consists of visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
-// Checks the types of claims: jose checks only some, and accepts JSON's 1e999, which is Infinity.
+// jose checks the types of some claims only, and accepts 1e999, which JSON.parse reads as Infinity.
 const accessTokenSchema = z
   .object({
     iss: z.string(),
@@ -78,7 +78,7 @@ export class AccessTokenVerifier {
     const options = {
       issuer,
       audience,
-      // Never taken from the token, which could name `none`, or HS256 with a public key as secret.
+      // Without this list, a token could use `none`, or HS256 with the public key as the secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -103,16 +103,16 @@ function keySource(keys: VerifierSettings['keys']): { key: JWTVerifyGetKey; algo
   if ('jwksUrl' in keys) return { key: remoteKeys(keys.jwksUrl), algorithms: [...keys.algorithms] };
   const secret = new TextEncoder().encode(keys.secret);
   if (secret.length < MINIMUM_SECRET_BYTES) {
-    throw new RangeError(`The secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
+    throw new RangeError(`The shared secret must have at least ${MINIMUM_SECRET_BYTES} bytes.`);
   }
   return { key: async () => secret, algorithms: ['HS256'] };
 }
 
-/** Fetches the issuer's key set; for an unknown key id at most every 30 s (jose's default). */
+/** Fetches and caches the issuer's keys. Unknown key ids cause at most one fetch per 30 s. */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   let failedAt = -Infinity;
   const fetchKeys: FetchImplementation = async (...request) => {
-    // Fail fast for 5 s: requests with forged tokens must not wait for an issuer that is down.
+    // Fail fast for 5 s after a failure: requests must not wait for an issuer that is unavailable.
     if (performance.now() - failedAt < PAUSE_AFTER_FAILURE_MS)
       throw new Error('The token issuer is unavailable');
     try {

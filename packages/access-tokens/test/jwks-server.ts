@@ -33,7 +33,7 @@ export class JwksServer {
     return issuer;
   }
 
-  /** Replaces the published key by a new one. */
+  /** Replaces the published key with a new key. */
   async useNewKey(algorithm: string): Promise<void> {
     const { publicKey, privateKey } = await generateKeyPair(algorithm);
     this.keyId += 1;
@@ -41,7 +41,7 @@ export class JwksServer {
     this.privateKey = privateKey;
   }
 
-  /** Signs a token that is valid for an hour; `keyId` goes into its `kid` header. */
+  /** Signs a token that is valid for an hour, with `keyId` as the `kid` in its header. */
   async sign(userId: string, audience: string, keyId = String(this.keyId)): Promise<string> {
     const [key] = this.keys;
     if (this.privateKey === undefined || key?.alg === undefined)

@@ -9,8 +9,8 @@ export async function signPayload(payload: string, secret: string): Promise<stri
 }
 
 /**
- * Claims of a wrong type, each as a JSON member. JSON.parse keeps the last of two equal names, so a
- * test can append one to a valid payload to replace the valid claim.
+ * Claims of a wrong type, each as a JSON member. A test appends a member to a valid payload. The
+ * member replaces the valid claim, because JSON.parse uses the last of two members of a name.
  */
 export const MISTYPED_CLAIMS = [
   '"sub":12345',

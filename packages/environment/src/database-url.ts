@@ -4,12 +4,12 @@ import { unescape } from 'node:querystring';
 /** Returns a variable, or the content of the file in `<name>_FILE`; '' if neither is set. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
-  // The two might name different databases.
-  if (url !== '' && file !== '') throw new Error(`${name}_FILE: set it or ${name}, not both`);
+  // The variable and the file might name different databases.
+  if (url !== '' && file !== '') throw new Error(`Set ${name} or ${name}_FILE, not both.`);
   return file === '' ? url : readFileSync(file, 'utf8').trim();
 }
 
-/** Returns the URL for migrations, which need a session: a transaction pooler provides none. */
+/** Returns the URL for migrations, which cannot run through a transaction pooler. */
 export function readMigrationUrl(): string {
   return readDatabaseUrl('DIRECT_URL') || readDatabaseUrl();
 }
@@ -22,7 +22,7 @@ export function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return url;
   const address = new URL(url);
   if (address.password === '') return url;
-  // `unescape`, like the driver, accepts a `%` that begins no escape.
+  // Like the driver, `unescape` accepts a `%` that is not percent-encoded.
   process.env.PGPASSWORD = unescape(address.password);
   address.password = '';
   return address.href;

@@ -37,7 +37,7 @@ describe('loadEnvFiles', () => {
     });
   });
 
-  it('uses the database of npm start only if no other is configured', () => {
+  it('uses the database of npm start only if no other database is configured', () => {
     write(START_FILE, 'DATABASE_URL=embedded', 'PORT=9');
     write('.env', 'DATABASE_URL=');
     expect(loaded()).toEqual({ DATABASE_URL: 'embedded' });
@@ -46,7 +46,7 @@ describe('loadEnvFiles', () => {
     expect(loaded()).toEqual({ DATABASE_URL: 'own' });
   });
 
-  it('does not mix the variables of two databases', () => {
+  it('does not combine DATABASE_URL and DIRECT_URL from two sources', () => {
     write('.env.local', 'DATABASE_URL=near');
     write('.env', 'DIRECT_URL=far', 'PORT=1');
     expect(loaded()).toEqual({ DATABASE_URL: 'near', PORT: '1' });
@@ -57,13 +57,13 @@ describe('loadEnvFiles', () => {
     ['NODE_ENV', 'production'],
     ['NODE_ENV', 'test'],
     ['ENV_FILES', 'off'],
-  ])('reads no file with %s=%s', (name, value) => {
+  ])('reads no file if %s is %s', (name, value) => {
     write('.env', 'PORT=1');
     expect(loaded({ [name]: value })).toEqual({ [name]: value });
   });
 });
 
-it('prefers the variables of npm start to exported ones for its commands', () => {
+it('loadStartVariables prefers the variables of npm start to exported variables', () => {
   write(START_FILE, "JWT_SECRET='of the start'");
   const variables = { JWT_SECRET: 'exported' };
   loadStartVariables(variables);

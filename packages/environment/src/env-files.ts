@@ -4,14 +4,14 @@ import { parseEnv } from 'node:util';
 
 type Variables = Record<string, string | undefined>;
 
-/** The file in which `npm start` keeps its variables for commands in another terminal. */
+/** The file in which `npm start` stores its variables for commands in another terminal. */
 export const START_FILE = '.data/start.env';
 
 const DATABASE_VARIABLE = /^(DATABASE|DIRECT)_URL(_FILE)?$/;
 
 /**
- * Adds the variables of `.env.local`, of `.env`, and the database of the latest `npm start`. The
- * first non-empty value wins, starting with the process's. Production and `ENV_FILES=off` add none.
+ * Adds the variables that are not set yet: from `.env.local`, then from `.env`, and then the
+ * DATABASE_URL of the latest `npm start`. Outside development or with `ENV_FILES=off`, adds none.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { findKeyWeakness } from './key-strength.js';
 
 describe('findKeyWeakness', () => {
-  it('accepts keys from openssl rand -hex', () => {
+  it('accepts random hex keys, such as those from openssl rand -hex 32', () => {
     for (let round = 0; round < 10_000; round++) {
       expect(findKeyWeakness(randomBytes(32).toString('hex'))).toBeUndefined();
     }
   });
 
-  it('accepts a random key of exactly 32 characters and refuses one of 31', () => {
+  it('accepts a random key of 32 characters, and refuses a random key of 31', () => {
     const key = '9f8e2b7c6d5a4f3e1b0c8d7a6e5f4b3c';
     expect(findKeyWeakness(key)).toBeUndefined();
     expect(findKeyWeakness(key.slice(1))).toBe('shorter than 32 characters');
@@ -25,15 +25,15 @@ describe('findKeyWeakness', () => {
     expect(findKeyWeakness(key)).toBe('a placeholder, not a random key');
   });
 
-  it('refuses fewer than 8 different characters, whatever the length', () => {
+  it('refuses a long key with fewer than 8 different characters', () => {
     const irregular = 'bcdfgbbcdgfdcbgfbcdbfgcdfbgdcfbgdbcfgbdc';
-    expect(findKeyWeakness(irregular)).toBe('of too few different characters');
+    expect(findKeyWeakness(irregular)).toBe('made of too few different characters');
     expect(findKeyWeakness(`${irregular}hjk`)).toBeUndefined();
   });
 
-  it('refuses a pattern of up to 16 characters, repeated, also if cut off', () => {
-    expect(findKeyWeakness('z9x8c7v6z9x8c7v6z9x8c7v6z9x8c7v6z9')).toBe('a short pattern, repeated');
-    expect(findKeyWeakness('z9x8c7v6b5n4m3l2z9x8c7v6b5n4m3l2')).toBe('a short pattern, repeated');
+  it('refuses a repeated pattern of up to 16 characters, even if the key ends within it', () => {
+    expect(findKeyWeakness('z9x8c7v6z9x8c7v6z9x8c7v6z9x8c7v6z9')).toBe('a repeated short pattern');
+    expect(findKeyWeakness('z9x8c7v6b5n4m3l2z9x8c7v6b5n4m3l2')).toBe('a repeated short pattern');
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2kz9x8c7v6b5n4m3l2k')).toBeUndefined();
   });
 

@@ -1,5 +1,5 @@
 const MINIMUM_LENGTH = 32;
-// Only one in 10^7 random hex keys of 32 characters has fewer than 8 distinct characters.
+// Only 1 in 10^7 random hex keys of 32 characters has fewer than 8 distinct characters.
 const MINIMUM_DISTINCT_CHARACTERS = 8;
 const LONGEST_REPEATED_UNIT = 16;
 
@@ -11,9 +11,10 @@ const PLACEHOLDER =
 export function findKeyWeakness(key: string): string | undefined {
   if (key.length < MINIMUM_LENGTH) return `shorter than ${MINIMUM_LENGTH} characters`;
   if (PLACEHOLDER.test(key)) return 'a placeholder, not a random key';
-  if (new Set(key).size < MINIMUM_DISTINCT_CHARACTERS) return 'of too few different characters';
+  if (new Set(key).size < MINIMUM_DISTINCT_CHARACTERS)
+    return 'made of too few different characters';
   for (let unit = 1; unit <= LONGEST_REPEATED_UNIT; unit++) {
-    if (key.slice(unit) === key.slice(0, -unit)) return 'a short pattern, repeated';
+    if (key.slice(unit) === key.slice(0, -unit)) return 'a repeated short pattern';
   }
   return undefined;
 }

@@ -25,13 +25,13 @@ describe('findMisspelled', () => {
     ]);
   });
 
-  it('does not warn of known variables or those of the system and npm', () => {
+  it('does not warn about known variables, nor about variables of the system and of npm', () => {
     const system = ['PATH', 'HOME', 'PWD', 'HOSTNAME', 'USER', 'LANG', 'NODE_OPTIONS', 'TZ'];
     const npm = ['npm_config_cache', 'npm_package_name', 'npm_lifecycle_event'];
     expect(findMisspelled([...KNOWN, ...system, ...npm, 'MCP_RATE_LIMIT'], KNOWN)).toEqual([]);
   });
 
-  it('does not warn of variables of another process', () => {
+  it('does not warn about a similar variable that only another process reads', () => {
     expect(findMisspelled(['METRICS_PORT'], KNOWN)).toHaveLength(1);
     expect(findMisspelled(['METRICS_PORT'], KNOWN, ['METRICS_PORT'])).toEqual([]);
   });

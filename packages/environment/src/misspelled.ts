@@ -1,16 +1,16 @@
 /**
  * Returns a warning for each variable whose name resembles a known one, such as `INTERNAL_API_KY`.
  * @param known the names that this process reads
- * @param others similar names that only other processes read, which cause no warning
+ * @param others names that only other processes read, and that therefore cause no warning
  */
 export function findMisspelled(
   given: readonly string[],
   known: readonly string[],
   others: readonly string[] = [],
 ): string[] {
-  const foreign = new Set([...known, ...others]);
+  const valid = new Set([...known, ...others]);
   return given
-    .filter((name) => !foreign.has(name))
+    .filter((name) => !valid.has(name))
     .flatMap((name) => {
       const suggestion = known.find((candidate) => resembles(name, candidate));
       return suggestion === undefined
@@ -19,7 +19,7 @@ export function findMisspelled(
     });
 }
 
-/** Allows fewer different letters in short names: some, such as PATH, are similar by chance. */
+/** Allows fewer changed letters in short names: PATH resembles PORT only by chance. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;

@@ -34,7 +34,7 @@ describe('readEnvironment', () => {
     expect(read({ SECRET: 's', PORT: '' })).toEqual({ SECRET: 's', PORT: 80 });
   });
 
-  it('lists every problem at once and quotes no value', () => {
+  it('lists all problems in one error, without the values', () => {
     expect(problemsOf({ PORT: 'canary', URL: 'canary' })).toEqual([
       'PORT: must be a whole number',
       'SECRET: is required',
@@ -48,9 +48,9 @@ describe('readEnvironment', () => {
     expect(read({ SECRET_FILE: path }).SECRET).toBe('from a file');
   });
 
-  it('refuses a secret that is set in both ways, and a missing file', () => {
+  it('refuses a secret that is set both directly and by a file, and a missing file', () => {
     expect(problemsOf({ SECRET: 's', SECRET_FILE: join(folder, 'absent') })).toEqual([
-      'SECRET_FILE: set it or SECRET, not both',
+      'SECRET_FILE: set SECRET or SECRET_FILE, not both',
       'SECRET_FILE: names a file that cannot be read',
     ]);
   });

@@ -51,7 +51,8 @@ function readSecretFiles(secrets: readonly string[], variables: NodeJS.ProcessEn
   for (const name of secrets) {
     const path = variables[`${name}_FILE`];
     if (path === undefined) continue;
-    if (variables[name] !== undefined) problems.push(`${name}_FILE: set it or ${name}, not both`);
+    if (variables[name] !== undefined)
+      problems.push(`${name}_FILE: set ${name} or ${name}_FILE, not both`);
     const text = readText(path);
     if (text === undefined) problems.push(`${name}_FILE: names a file that cannot be read`);
     else if (text === '') problems.push(`${name}_FILE: names an empty file`);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-// Messages never quote the value, because a mistyped variable may hold a secret.
+// Messages never quote a value: an operator may have put a secret into the wrong variable.
 
 export const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -21,7 +21,7 @@ export const wordList = () =>
       .filter((word) => word !== ''),
   );
 
-/** A CIDR block, IPv4 or IPv6; a single address becomes a block. */
+/** An IPv4 or IPv6 CIDR block. A single address becomes a block of one address. */
 export const networkBlock = z
   .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
     error: 'must be a CIDR block or an address, such as 10.0.0.0/8 or 2001:db8::/32',
@@ -49,7 +49,7 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
-/** The default of DRAIN_SECONDS. Outside production no load balancer needs the time. */
+/** The default of DRAIN_SECONDS: only in production, load balancers need time to react. */
 export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
   environment === 'production' ? 5 : 0;
 

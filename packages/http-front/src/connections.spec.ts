@@ -17,7 +17,7 @@ describe('connectionLimit', () => {
     ['1048576', 10_000],
     ['unlimited', 10_000],
     ['50', 1],
-  ])('leaves files for the database where the process may open %s', (soft, limit) => {
+  ])('for a limit of %s open files, returns %i connections', (soft, limit) => {
     const file = join(folder, soft);
     writeFileSync(
       file,
@@ -26,13 +26,13 @@ describe('connectionLimit', () => {
     expect(connectionLimit(file)).toBe(limit);
   });
 
-  it('is 10,000 if the system has no limit', () => {
+  it('returns 10,000 connections if the system has no limit', () => {
     expect(connectionLimit(join(folder, 'none'))).toBe(10_000);
   });
 });
 
 describe('limitConnections', () => {
-  /** Returns the client addresses of 100 requests whose connection is reset at once. */
+  /** Sends 100 requests, resets each connection, and returns the addresses that the server sees. */
   async function addressesOfResets(prepare: typeof limitConnections): Promise<unknown[]> {
     const addresses: unknown[] = [];
     const server = createServer(({ socket }) => void addresses.push(socket.remoteAddress));
@@ -55,7 +55,7 @@ describe('limitConnections', () => {
     expect(await addressesOfResets(limitConnections)).not.toContain(undefined);
   });
 
-  it('is needed: without it, a request has no client address (control)', async () => {
+  it('is necessary: otherwise, some requests have no client address (control)', async () => {
     expect(await addressesOfResets(() => undefined)).toContain(undefined);
   });
 });

@@ -6,12 +6,12 @@ const MAX_CONNECTIONS = 10_000;
 // File descriptors kept free for database connections, files and the log.
 const RESERVED_FILES = 100;
 
-/** Limits the number of a server's connections, and closes those that were reset on arrival. */
+/** Limits the number of connections, and closes those that the client has already reset. */
 export function limitConnections(server: Server): void {
   server.maxConnections = connectionLimit();
   server.on('connection', (socket: Socket) => {
-    // A reset connection has no client address, which the rate limits need. Reading the address now
-    // also caches it in case of a later reset: nodejs/node#23858.
+    // The rate limits need the client address, but a reset connection has none. This read also
+    // makes Node cache the address in case of a later reset: nodejs/node#23858.
     if (socket.remoteAddress === undefined) socket.destroy();
   });
 }
@@ -25,7 +25,7 @@ export async function resolveAddress(host: string): Promise<string> {
 }
 
 export function connectionLimit(limitsFile = '/proc/self/limits'): number {
-  // Only Linux has this file; without it, the number of open files counts as unlimited.
+  // Only Linux has this file. Without the file, the number of open files counts as unlimited.
   const limits = existsSync(limitsFile) ? readFileSync(limitsFile, 'utf8') : '';
   const [, openFiles = Infinity] = /^Max open files +(\d+)/m.exec(limits) ?? [];
   return Math.max(1, Math.min(MAX_CONNECTIONS, Number(openFiles) - RESERVED_FILES));

@@ -7,6 +7,7 @@ export interface ErrorResponse {
   readonly body: string;
 }
 
+/** Returns the headers of every response. */
 export function baseHeaders(requestId: string): Record<string, string> {
   return {
     [REQUEST_ID_HEADER]: requestId,
@@ -15,6 +16,7 @@ export function baseHeaders(requestId: string): Record<string, string> {
   };
 }
 
+/** Adds the base headers and the length of the body to an error response. */
 export function complete({ status, headers, body }: ErrorResponse, requestId: string) {
   const length = { 'content-length': String(Buffer.byteLength(body)) };
   return { status, headers: { ...headers, ...baseHeaders(requestId), ...length }, body };

@@ -10,8 +10,9 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const HOOKS_TIMEOUT_MS = 500;
 
 /**
- * Shuts the process down at a signal: during the drain period it reports that it is not ready but
- * serves requests, then finishes those in flight and exits with 0. A second signal kills it.
+ * Shuts the process down at a signal. While it drains, the process serves requests but reports that
+ * it is not ready. It then finishes the requests in flight and exits with 0. A second signal kills
+ * the process.
  */
 export function shutDownOnSignal(app: INestApplication, drainMs: number): void {
   const shutDown = (signal: NodeJS.Signals) => {
@@ -36,7 +37,7 @@ async function shutDownGracefully(
     process.exit(1);
   }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
   try {
-    // Close the server before Nest, which destroys connections that arrive while it closes.
+    // Close the server first: Nest, while it closes, destroys new connections.
     await closeServer(app.getHttpServer(), requests);
     await app.close();
     clearTimeout(timeout);

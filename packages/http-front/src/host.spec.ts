@@ -90,7 +90,7 @@ describe('parseHost', () => {
   );
   const ports = fc.option(fc.nat(65_535), { nil: undefined });
 
-  it('finds the host beside any port', () => {
+  it('returns the host of a value with any port or without a port', () => {
     fc.assert(
       fc.property(hosts, ports, (host, port) => {
         const value = port === undefined ? host : `${host}:${port}`;
@@ -100,7 +100,7 @@ describe('parseHost', () => {
     );
   });
 
-  it('never finds a host that the value does not begin with', () => {
+  it('returns a host only if the value is this host, optionally with a port', () => {
     const hostPieces = ['localhost', 'evil.com', '127.0.0.1', '::1', '[', ']', '[::1]', ':', '80'];
     const otherPieces = ['@', '/', '#', '?', '\\', ',', ' ', '%', '%00', '.', '\0'];
     const pieces = fc.constantFrom(...hostPieces, ...otherPieces);

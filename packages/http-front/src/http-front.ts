@@ -13,7 +13,7 @@ const KEEP_ALIVE_MARGIN_MS = 700;
 export interface FrontOptions {
   /** How long a connection may be idle before it is closed. */
   readonly keepAliveSeconds: number;
-  /** Requests that a client may pipeline: send before an earlier one has its response. */
+  /** How many more requests a client may send while it waits for a response (pipelining). */
   readonly maxPipelined: number;
   readonly reportProtocolError: ReportProtocolError;
   /** If undefined, no request is queued or shed. */
@@ -43,7 +43,7 @@ export class HttpFront implements OnApplicationShutdown {
     this.loadShedder?.stop();
   }
 
-  /** Replaces Fastify's listeners by one that calls them only for admitted requests. */
+  /** Replaces Fastify's request listeners with one that calls them for admitted requests only. */
   private receiveRequests(server: Server, options: FrontOptions): void {
     const protocol = new ProtocolErrorHandler(options.reportProtocolError);
     const handlers = server.listeners('request');
@@ -65,7 +65,7 @@ export class HttpFront implements OnApplicationShutdown {
         request.socket.destroy();
       } else if (!shedder || shedder.admits(request, response)) handle(request, response);
     };
-    // By default Node drops fields after the 1,000th: the proxy in front would see more than we do.
+    // By default, Node drops header fields after the 1,000th, but a proxy in front reads them all.
     server.maxHeadersCount = 0;
     server.removeAllListeners('request').removeAllListeners('clientError');
     server.on('request', (request, response) => receive(request, response));

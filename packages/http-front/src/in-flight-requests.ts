@@ -2,12 +2,12 @@ import type { Server, ServerResponse } from 'node:http';
 import { onResponseEnd } from './response-end.js';
 
 const CHECK_INTERVAL_MS = 50;
-// How long a connection without a request stays open: its client may have just connected.
+// How long a closing server keeps idle connections: a client may have just connected.
 const IDLE_TIMEOUT_MS = 500;
-/** The time for requests in flight once the server accepts no more connections. */
+/** How long a closing server waits for the requests in flight. */
 export const CLOSE_TIMEOUT_MS = 4000;
 
-/** The requests that have been passed to Fastify and whose response has not ended. */
+/** The requests that Fastify has received and whose responses have not ended. */
 export class InFlightRequests {
   /** The number of requests whose response has ended since the start of the process. */
   completed = 0;
@@ -15,7 +15,7 @@ export class InFlightRequests {
   onCompleted: () => void = () => undefined;
   /** Whether the process is about to stop. Requests are still served. */
   isDraining = false;
-  // Reused slots: a Set would keep short-lived objects alive (docs/decisions/0028-heap.md).
+  // An array with reused slots: a Set would keep short-lived objects alive (docs/decisions/0028).
   private readonly responses: (ServerResponse | undefined)[] = [];
   private readonly freeSlots: number[] = [];
 
@@ -45,7 +45,7 @@ export class InFlightRequests {
     const timer = setInterval(() => {
       const elapsed = performance.now() - closedAt;
       const isIdle = this.count === 0 && elapsed > IDLE_TIMEOUT_MS;
-      // Node does not count a connection without any request as idle, so all must be closed.
+      // `closeIdleConnections` leaves connections open on which no request has arrived yet.
       if (isIdle || elapsed > CLOSE_TIMEOUT_MS) server.closeAllConnections();
       else server.closeIdleConnections();
     }, CHECK_INTERVAL_MS).unref();

@@ -31,7 +31,7 @@ let agent: Agent;
 beforeEach(async () => {
   // A slow machine must not change the limit in the middle of a test.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
-  utilize(0.5);
+  setUtilization(0.5);
   handled = [];
   agent = new Agent({ keepAlive: true });
   server = createServer((_request, response) => void handled.push(response));
@@ -61,12 +61,12 @@ afterEach(() => {
 });
 
 /** Sets the measured utilization of the event loop. */
-function utilize(utilization: number): void {
+function setUtilization(utilization: number): void {
   const measured = { idle: 0, active: 0, utilization };
   vi.spyOn(nodePerformance, 'eventLoopUtilization').mockReturnValue(measured);
 }
 
-interface Answer {
+interface TestResponse {
   readonly status: number | undefined;
   readonly headers: NodeJS.Dict<string | string[]>;
   readonly body: string;
@@ -78,10 +78,10 @@ function port(): number {
   return address.port;
 }
 
-function ask(
+function sendRequest(
   path = '/api/internal/users/1',
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   return new Promise((resolve, reject) => {
     const method = 'content-length' in headers ? 'POST' : 'GET';
     const options = { port: port(), host: '127.0.0.1', path, agent, headers, method };
@@ -98,39 +98,39 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await nextTurn();
 }
 
-/** Brings as many requests in flight as the limit admits. */
-async function fill(count = MIN_LIMIT): Promise<Promise<Answer>[]> {
-  const asked = Array.from({ length: count }, () => ask());
+/** Sends requests until `count` are in flight; by default, as many as the limit admits. */
+async function fill(count = MIN_LIMIT): Promise<Promise<TestResponse>[]> {
+  const pending = Array.from({ length: count }, () => sendRequest());
   await until(() => handled.length === count);
-  return asked;
+  return pending;
 }
 
-function answerAll(): void {
+function respondToAll(): void {
   for (const response of handled.splice(0)) response.end('done');
 }
 
-/** Queues more requests than can be handled in time. */
-async function crowd(count = TOO_MANY): Promise<Promise<Answer>[]> {
-  const asked = Array.from({ length: count }, () => ask());
+/** Queues more requests than `queueLimit`. */
+async function overfillQueue(count = TOO_MANY): Promise<Promise<TestResponse>[]> {
+  const pending = Array.from({ length: count }, () => sendRequest());
   await until(() => shedder.queued === count);
-  return asked;
+  return pending;
 }
 
-/** Keeps the queue over its limit for longer than a burst may last. */
-async function overload(): Promise<Promise<Answer>[]> {
-  const asked = await fill();
-  const unlucky = await crowd();
+/** Keeps the queue over its limit until its requests are refused; returns those in flight. */
+async function overload(): Promise<Promise<TestResponse>[]> {
+  const pending = await fill();
+  const refused = await overfillQueue();
   vi.advanceTimersByTime(MAX_BURST_MS + 2 * TICK_MS);
-  for (const answer of unlucky) expect((await answer).status).toBe(503);
-  return asked;
+  for (const response of refused) expect((await response).status).toBe(503);
+  return pending;
 }
 
 describe('LoadShedder', () => {
   it('queues requests beyond the limit and handles them in order', async () => {
-    const asked = await fill();
+    const pending = await fill();
     for (const id of ['first', 'second', 'third']) {
-      asked.push(ask(undefined, { [ID]: id }));
-      const waiting = asked.length - MIN_LIMIT;
+      pending.push(sendRequest(undefined, { [ID]: id }));
+      const waiting = pending.length - MIN_LIMIT;
       await until(() => shedder.queued === waiting);
     }
     for (let waiting = 2; waiting >= 0; waiting--) {
@@ -142,14 +142,14 @@ describe('LoadShedder', () => {
       'second',
       'third',
     ]);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
     expect(shedder.refused).toBe(0);
   });
 
   it('handles the newest request first while the queue is too long', async () => {
-    const asked = [...(await fill()), ...(await crowd())];
-    asked.push(ask(undefined, { [ID]: 'last' }));
+    const pending = [...(await fill()), ...(await overfillQueue())];
+    pending.push(sendRequest(undefined, { [ID]: 'last' }));
     await until(() => shedder.queued === TOO_MANY + 1);
     handled.shift()?.end();
     await until(() => shedder.queued === TOO_MANY);
@@ -159,14 +159,14 @@ describe('LoadShedder', () => {
       handled.shift()?.end();
       await until(() => shedder.queued < queued);
     }
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
     expect(shedder.refused).toBe(0);
   });
 
   it('records the time that a request was queued', async () => {
-    const asked = await fill();
-    asked.push(ask());
+    const pending = await fill();
+    pending.push(sendRequest());
     await until(() => shedder.queued === 1);
     vi.advanceTimersByTime(40);
     handled.shift()?.end();
@@ -174,13 +174,13 @@ describe('LoadShedder', () => {
     const times = handled.map(({ req }) => queueTimeOf(req));
     expect(times.at(-1)).toBeGreaterThanOrEqual(40);
     expect(times.slice(0, -1)).toEqual(times.slice(1).map(() => 0));
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
-  it('refuses requests beyond the limit at once when the queue has been too long for a second', async () => {
-    const asked = await overload();
-    const { status, headers, body } = await ask(undefined, { [ID]: 'mine' });
+  it('refuses requests beyond the limit when the queue has been too long for a second', async () => {
+    const pending = await overload();
+    const { status, headers, body } = await sendRequest(undefined, { [ID]: 'mine' });
     expect(status).toBe(503);
     expect(headers).toMatchObject({
       'retry-after': '1',
@@ -190,71 +190,71 @@ describe('LoadShedder', () => {
     });
     expect(body).toBe('mine');
     expect(handled).toHaveLength(MIN_LIMIT);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
   it('queues a burst again when no request has been refused for a while', async () => {
-    const asked = await overload();
+    const pending = await overload();
     vi.advanceTimersByTime(2 * WINDOW_MS);
-    asked.push(ask());
+    pending.push(sendRequest());
     await until(() => shedder.queued === 1);
-    answerAll();
+    respondToAll();
     await until(() => handled.length === 1);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
-  it('does not take repeated short bursts for overload', async () => {
+  it('does not refuse requests in repeated short bursts', async () => {
     for (let times = 0; times < 4; times++) {
-      const asked = [...(await fill()), ...(await crowd())];
+      const pending = [...(await fill()), ...(await overfillQueue())];
       vi.advanceTimersByTime(MAX_BURST_MS / 2);
-      answerAll();
+      respondToAll();
       await until(() => shedder.queued === TOO_MANY - MIN_LIMIT);
       vi.advanceTimersByTime(MAX_BURST_MS);
       await until(() => handled.length === MIN_LIMIT);
-      answerAll();
+      respondToAll();
       await until(() => handled.length === TOO_MANY - MIN_LIMIT);
-      answerAll();
-      await Promise.all(asked);
+      respondToAll();
+      await Promise.all(pending);
       vi.advanceTimersByTime(TICK_MS);
     }
     expect(shedder.refused).toBe(0);
   });
 
-  it('always handles exempt requests', async () => {
-    const asked = await overload();
-    asked.push(ask('/health'));
+  it('handles exempt requests even under overload', async () => {
+    const pending = await overload();
+    pending.push(sendRequest('/health'));
     await until(() => handled.length === MIN_LIMIT + 1);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
     expect(shedder.refused).toBe(TOO_MANY);
   });
 
-  it('does not count requests whose client has left', async () => {
-    const asked = Promise.allSettled(await fill());
+  it('does not count a request as in flight after its client has disconnected', async () => {
+    const pending = Promise.allSettled(await fill());
     agent.destroy();
-    await asked;
+    await pending;
     await until(() => requests.count === 0);
   });
 
-  it('drops a queued request whose client has left', async () => {
-    const asked = await fill();
-    let isGone = false;
-    server.once('connection', (socket) => socket.once('close', () => (isGone = true)));
+  it('drops a queued request whose client has disconnected', async () => {
+    const pending = await fill();
+    let isClosed = false;
+    server.once('connection', (socket) => socket.once('close', () => (isClosed = true)));
     const client = connect(port(), '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => shedder.queued === 1);
     client.destroy();
-    await until(() => isGone);
+    await until(() => isClosed);
     handled.shift()?.end();
     await until(() => shedder.queued === 0);
     expect(handled).toHaveLength(MIN_LIMIT - 1);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
-  it('does not count pipelined requests whose client has left', async () => {
+  it('does not count pipelined requests after their client has disconnected', async () => {
     const client = connect(port(), '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
     await until(() => handled.length === 10);
@@ -262,7 +262,7 @@ describe('LoadShedder', () => {
     await until(() => requests.count === 0);
   });
 
-  it('closes a connection that pipelines more than 16 requests, also below the limit', async () => {
+  it('closes a connection that pipelines more than 16 requests, even without overload', async () => {
     const client = connect(port(), '127.0.0.1').resume();
     let isClosed = false;
     client.on('error', () => undefined).once('close', () => (isClosed = true));
@@ -274,8 +274,8 @@ describe('LoadShedder', () => {
   it.each([
     { state: 'is queued', prepare: () => fill() },
     { state: 'is refused', prepare: () => overload() },
-  ])('closes a connection that pipelines where its first request $state', async ({ prepare }) => {
-    const asked = await prepare();
+  ])('closes a connection that pipelines requests if the first $state', async ({ prepare }) => {
+    const pending = await prepare();
     const refused = shedder.refused;
     const client = connect(port(), '127.0.0.1').resume();
     let isClosed = false;
@@ -283,25 +283,27 @@ describe('LoadShedder', () => {
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20_000));
     await until(() => isClosed);
     expect(shedder.queued + shedder.refused - refused).toBe(1);
-    answerAll();
+    respondToAll();
     await until(() => shedder.queued === 0);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
-  it('does not count requests whose client still sends the body', async () => {
-    const slow = Array.from({ length: MIN_LIMIT }, () => ask(undefined, { 'content-length': '5' }));
+  it('does not count a request towards the limit while its client sends the body', async () => {
+    const slow = Array.from({ length: MIN_LIMIT }, () =>
+      sendRequest(undefined, { 'content-length': '5' }),
+    );
     await until(() => handled.length === MIN_LIMIT);
-    const next = ask();
+    const next = sendRequest();
     await until(() => shedder.queued === 1);
     vi.advanceTimersByTime(TICK_MS);
     await until(() => handled.length === MIN_LIMIT + 1);
-    answerAll();
+    respondToAll();
     expect((await next).status).toBe(200);
     await Promise.allSettled(slow);
   });
 
-  it('does not count requests whose client does not read the response', async () => {
+  it('counts a request as waiting if its client does not read the response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);
@@ -312,7 +314,7 @@ describe('LoadShedder', () => {
     await until(() => requests.count === 0);
   });
 
-  it('does not count requests whose client reads an unfinished response slowly', async () => {
+  it('counts a request as waiting if its client slowly reads an unfinished response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);
@@ -323,49 +325,46 @@ describe('LoadShedder', () => {
   });
 
   it('closes the connection of a refused request with a body', async () => {
-    const asked = await overload();
-    const { status, headers } = await ask(undefined, { 'content-length': '5' });
+    const pending = await overload();
+    const { status, headers } = await sendRequest(undefined, { 'content-length': '5' });
     expect(status).toBe(503);
     expect(headers.connection).toBe('close');
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 
   it.each([
-    { load: 'has time to spare', utilization: 0.5, perTick: 30 },
-    { load: 'has none', utilization: 0.95, perTick: 10 },
-  ])(
-    'sends $perTick refusals per 5 ms where the process $load',
-    async ({ utilization, perTick }) => {
-      utilize(utilization);
-      const asked = await overload();
-      // Waits until the token bucket is full again.
-      vi.advanceTimersByTime(5 * TICK_MS);
-      let refused = 0;
-      const refusals = Array.from({ length: 500 }, async () => {
-        await ask();
-        refused += 1;
-      });
-      await until(() => shedder.refused === TOO_MANY + refusals.length);
-      await until(() => refused >= 200);
-      for (let ticks = 0; refused < refusals.length; ticks++) {
-        expect(refused).toBeLessThanOrEqual(200 + ticks * perTick);
-        vi.advanceTimersByTime(TICK_MS);
-        const due = Math.min(refusals.length, 200 + ticks * perTick);
-        await until(() => refused >= due);
-      }
-      answerAll();
-      await Promise.all([...asked, ...refusals]);
-    },
-  );
+    { load: 'is not busy', utilization: 0.5, perTick: 30 },
+    { load: 'is busy', utilization: 0.95, perTick: 10 },
+  ])('sends $perTick refusals per 5 ms if the process $load', async ({ utilization, perTick }) => {
+    setUtilization(utilization);
+    const pending = await overload();
+    // Waits until the token bucket is full again.
+    vi.advanceTimersByTime(5 * TICK_MS);
+    let refused = 0;
+    const refusals = Array.from({ length: 500 }, async () => {
+      await sendRequest();
+      refused += 1;
+    });
+    await until(() => shedder.refused === TOO_MANY + refusals.length);
+    await until(() => refused >= 200);
+    for (let ticks = 0; refused < refusals.length; ticks++) {
+      expect(refused).toBeLessThanOrEqual(200 + ticks * perTick);
+      vi.advanceTimersByTime(TICK_MS);
+      const due = Math.min(refusals.length, 200 + ticks * perTick);
+      await until(() => refused >= due);
+    }
+    respondToAll();
+    await Promise.all([...pending, ...refusals]);
+  });
 
   it.each([
-    { load: 'has none', utilization: 0.95, windows: 4, limit: 200 },
-    { load: 'has time to spare', utilization: 0.5, windows: 1, limit: 2000 },
+    { load: 'is busy', utilization: 0.95, windows: 4, limit: 200 },
+    { load: 'is not busy', utilization: 0.5, windows: 1, limit: 2000 },
   ])(
-    'sets the limit to $limit at 40,000 requests per second where the process $load',
+    'sets the limit to $limit at 40,000 requests per second if the process $load',
     ({ utilization, windows, limit }) => {
-      utilize(utilization);
+      setUtilization(utilization);
       for (let window = 0; window < windows; window++) {
         requests.completed += 10_000;
         vi.advanceTimersByTime(WINDOW_MS);
@@ -374,18 +373,18 @@ describe('LoadShedder', () => {
     },
   );
 
-  it('keeps the limit of a higher throughput until a request has to queue', async () => {
-    utilize(0.5);
+  it('does not lower the limit after a peak in throughput until a request has to queue', async () => {
+    setUtilization(0.5);
     requests.completed += 1000;
     vi.advanceTimersByTime(10 * WINDOW_MS);
-    const most = shedder.limit;
-    expect(most).toBe(200);
-    const asked = [...(await fill(most)), ...(await crowd(1))];
+    const highest = shedder.limit;
+    expect(highest).toBe(200);
+    const pending = [...(await fill(highest)), ...(await overfillQueue(1))];
     vi.advanceTimersByTime(WINDOW_MS);
     expect(shedder.limit).toBe(MIN_LIMIT);
-    answerAll();
+    respondToAll();
     await until(() => handled.length === 1);
-    answerAll();
-    await Promise.all(asked);
+    respondToAll();
+    await Promise.all(pending);
   });
 });

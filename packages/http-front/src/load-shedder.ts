@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-// Imported by name, because tests replace the global `performance` by a fake clock.
+// Imported by name, because tests replace the global `performance` with a fake clock.
 import { type EventLoopUtilization, performance as nodePerformance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import type { InFlightRequests } from './in-flight-requests.js';
@@ -22,18 +22,18 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Counts in-flight requests that wait for another limit; they occupy no concurrency slot. */
+  /** Returns how many in-flight requests wait for another limit: they occupy no slots. */
   readonly waiting?: () => number;
 }
 
 /**
  * Adaptive concurrency limit: admits as many requests as recent throughput completes in 5–50 ms,
- * queues the others, and refuses them once the queue has been too long for a second.
+ * queues the other requests, and refuses them once the queue has been too long for a second.
  */
 export class LoadShedder {
   /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** Requests that can be handled in 100 ms. In a longer queue, the newest request goes first. */
+  /** Requests that complete in 100 ms. From a longer queue, the newest request is taken first. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
@@ -41,7 +41,7 @@ export class LoadShedder {
   /** In-flight requests of slow clients, which must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second when requests last had to queue, or the most since then. */
+  /** Completed requests per second in the last window with a queue, or in a busier one since. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;
@@ -70,7 +70,7 @@ export class LoadShedder {
     return this.responder.refused;
   }
 
-  /** Returns whether the caller may handle a request now; otherwise queues or refuses it. */
+  /** Returns whether the request may be handled now. If not, queues or refuses the request. */
   admits(request: IncomingMessage, response: ServerResponse): boolean {
     const isNext = this.inFlight < this.limit && this.queue.length === 0;
     if (isNext || this.options.exempt.test(request.url ?? '')) return true;
@@ -90,7 +90,7 @@ export class LoadShedder {
   private postpone(response: ServerResponse): void {
     this.hasQueued = true;
     this.startTicking();
-    // The request is pipelined: a client must not fill the queue over one connection.
+    // A pipelined request has no socket. A client must not fill the queue through one connection.
     if (response.socket === null) response.req.socket.destroy();
     else if (this.isOverloaded) this.responder.refuse(response);
     else this.queue.push({ response, since: performance.now() });
@@ -105,7 +105,7 @@ export class LoadShedder {
     }
   }
 
-  /** Starts the timer, which runs only under load: 200 wake-ups per second cost an idle CPU. */
+  /** Starts the timer. It runs only under load, because it wakes the process 200 times a second. */
   private startTicking(): void {
     if (this.ticking !== undefined) return;
     this.wasWithinLimitAt = performance.now();

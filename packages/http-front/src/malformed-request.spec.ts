@@ -31,14 +31,14 @@ describe('isMalformed', () => {
 
   it.each<[string, Changes]>([
     ['HTTP/0.9', { httpVersion: '0.9' }],
-    ['HTTP/2.0 without its frames', { httpVersion: '2.0' }],
+    ['HTTP/2.0 in a request line', { httpVersion: '2.0' }],
     ['a second Host', { rawHeaders: ['hOST', 'other'] }],
     ['an empty host', { headers: { host: '' } }],
     ['a host with a path', { headers: { host: 'a/b' } }],
     ['a host with a user', { headers: { host: 'a@b' } }],
     ['chunks in HTTP/1.0', { httpVersion: '1.0', headers: { 'transfer-encoding': 'chunked' } }],
-    ['another coding below the chunks', { headers: { 'transfer-encoding': 'gzip, chunked' } }],
-    ['chunks in chunks', { headers: { 'transfer-encoding': 'chunked, chunked' } }],
+    ['the codings gzip and chunked', { headers: { 'transfer-encoding': 'gzip, chunked' } }],
+    ['the coding chunked twice', { headers: { 'transfer-encoding': 'chunked, chunked' } }],
   ])('detects %s', (_case, changes) => {
     expect(isMalformed(request(changes))).toBe(true);
   });

@@ -7,13 +7,13 @@ import type { InFlightRequests } from './in-flight-requests.js';
 const MAX_PER_SECOND = 6000;
 const MAX_PER_SECOND_WHEN_BUSY = 2000;
 const BURST = 200;
-// The maximum number of connections: any further refusal is for a client that has disconnected.
+// The maximum number of connections: if more refusals are queued, some clients have disconnected.
 const MAX_WAITING = 10_000;
 
 /** Renders the response to a request that is refused because of overload. */
 export type RenderOverload = (requestId: string) => ErrorResponse;
 
-/** Refuses requests at a bounded rate (token bucket): refusing clients that retry costs CPU. */
+/** Limits the rate of refusals (token bucket), because clients that retry would use up the CPU. */
 export class OverloadResponder {
   /** The number of requests refused since the start of the process. */
   refused = 0;

@@ -20,7 +20,7 @@ const PARSER_ERRORS: Readonly<Record<string, ProtocolError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-/** Logs a protocol error and renders the response. An unparsable request has no `request`. */
+/** Logs a protocol error and renders the response. `request` is missing if Node cannot parse it. */
 export type ReportProtocolError = (
   error: ProtocolError,
   requestId: string,
@@ -68,10 +68,10 @@ export class ProtocolErrorHandler {
       socket.destroy();
       return;
     }
-    // An earlier refusal on this connection already has a response, which closes it.
+    // The response to an earlier refused request will close this connection.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
-    // Otherwise Node would read on and handle the request although it was refused with 408.
+    // Otherwise Node would read the rest of the request and handle it in spite of the 408.
     if (error === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, error);
   }

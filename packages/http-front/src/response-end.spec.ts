@@ -12,12 +12,12 @@ let ended: number[];
 
 beforeEach(async () => {
   responses = [];
-  // A response of an earlier test may end only now.
-  const places: number[] = [];
-  ended = places;
+  // Each test has its own array, because a response of an earlier test may end during this test.
+  const indexes: number[] = [];
+  ended = indexes;
   server = createServer((_request, response) => {
-    const place = responses.push(response) - 1;
-    onResponseEnd(response, () => places.push(place));
+    const index = responses.push(response) - 1;
+    onResponseEnd(response, () => indexes.push(index));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,11 +46,11 @@ describe('onResponseEnd', () => {
     expect(ended).toEqual([0]);
   });
 
-  it('calls back when the client leaves', async () => {
+  it('calls back when the client disconnects', async () => {
     await send(1);
     client.destroy();
     await vi.waitUntil(() => ended.length > 0, 10_000);
-    responses[0]?.end('in vain');
+    responses[0]?.end('too late');
     expect(ended).toEqual([0]);
   });
 
@@ -63,13 +63,13 @@ describe('onResponseEnd', () => {
     expect(ended).toEqual([0, 1, 2]);
   });
 
-  it('calls back once for each pipelined request of a client that leaves', async () => {
+  it('calls back once for each pipelined request of a client that disconnects', async () => {
     await send(4);
     responses[0]?.end('done');
     await vi.waitUntil(() => ended.length === 1, 10_000);
     client.destroy();
     await vi.waitUntil(() => ended.length === 4, 10_000);
-    for (const response of responses.slice(1)) response.end('in vain');
+    for (const response of responses.slice(1)) response.end('too late');
     expect(ended.toSorted((one, other) => one - other)).toEqual([0, 1, 2, 3]);
   });
 });

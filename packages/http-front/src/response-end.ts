@@ -1,15 +1,18 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** By connection: the responses to pipelined requests that have not ended. */
+/** The unfinished responses to pipelined requests, by connection. */
 const pipelined = new WeakMap<Socket, Set<ServerResponse>>();
 
-/** Returns how many responses to pipelined requests of a connection have not ended. */
+/** Returns the number of unfinished responses to pipelined requests on a connection. */
 export function countPipelined(socket: Socket): number {
   return pipelined.get(socket)?.size ?? 0;
 }
 
-/** Calls back once, when a response is sent or its client disconnects. Call it at the start. */
+/**
+ * Calls `callback` once, when the response has been sent or the client disconnects. Call this
+ * function when the request arrives.
+ */
 export function onResponseEnd(response: ServerResponse, callback: () => void): void {
   if (response.socket !== null) {
     response.on('close', callback);

@@ -15,7 +15,7 @@ function fail(address: string, times: number): void {
 }
 
 describe('FailedAuthLimit', () => {
-  it('refuses a network over the limit until its minute has passed', () => {
+  it('refuses a network at the limit until its failures are a minute old', () => {
     fail('192.0.2.1', PER_MINUTE);
     vi.advanceTimersByTime(20_000);
     expect(limit.count('192.0.2.1')).toMatchObject({ retryAfterMs: 40_000 });
@@ -23,14 +23,14 @@ describe('FailedAuthLimit', () => {
     expect(limit.count('192.0.2.1')).toBeUndefined();
   });
 
-  it('counts all addresses of an IPv6 /64 together, and no other network', () => {
+  it('counts all addresses of an IPv6 /64 together, and other networks separately', () => {
     fail('2001:db8::1', PER_MINUTE);
     expect(limit.count('2001:db8::2')).toBeDefined();
     expect(limit.count('2001:db8:0:1::1')).toBeUndefined();
     expect(limit.count('192.0.2.1')).toBeUndefined();
   });
 
-  it('begins one incident for a network that never pauses, however long it goes on', () => {
+  it('begins only one incident for failures that continue without a pause', () => {
     const begun = [];
     for (let second = 0; second < 600; second++) {
       const [first, next] = [limit.count('192.0.2.1'), limit.count('192.0.2.1')];

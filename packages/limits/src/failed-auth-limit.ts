@@ -5,9 +5,9 @@ import type { SlidingWindow } from './sliding-window.js';
 const WINDOW_MS = 60_000;
 
 /**
- * Limits failed authentications in any 60 s by client network: an IPv4 address, or a /64 of IPv6.
- * Count only wrong credentials, so that an attacker cannot lock out clients with valid ones. Each
- * process has its own counters, because anonymous requests must not fill or load a shared store.
+ * Limits the failed authentications of a client network (an IPv4 address or an IPv6 /64) in 60 s.
+ * Requests with valid credentials are not counted, so an attacker cannot lock out other clients.
+ * Each process has its own counters, because anonymous requests must not load a shared store.
  */
 export class FailedAuthLimit {
   private readonly failures = new NetworkWindows(WINDOW_MS);
@@ -16,7 +16,7 @@ export class FailedAuthLimit {
   /** @param quota failures that a network may have in 60 s */
   constructor(private readonly quota: number) {}
 
-  /** Counts a failed authentication from an IP address; returns a refusal beyond the limit. */
+  /** Counts a failed authentication from an IP address. Returns a refusal at the limit. */
   count(address: string) {
     const now = performance.now();
     const window = this.failures.windowOf(clientNetwork(address), now);
@@ -28,7 +28,7 @@ export class FailedAuthLimit {
     this.refusedAt.set(window, now);
     return {
       retryAfterMs: window.msUntilLess(now),
-      /** Whether this is the network's first refusal in a minute. */
+      /** Whether this is the network's first refusal after a minute without refusals. */
       beginsIncident: now - refusedAt > WINDOW_MS,
     };
   }

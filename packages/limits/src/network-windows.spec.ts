@@ -10,7 +10,7 @@ function addEvent(windows: NetworkWindows, network: string, now: number): number
 }
 
 describe('NetworkWindows', () => {
-  it('counts each network in a window of its own', () => {
+  it('counts the events of each network separately', () => {
     const windows = new NetworkWindows(60_000);
     const counts = [0, 1].map((now) => addEvent(windows, 'a', now));
     expect([...counts, addEvent(windows, 'b', 59_000)]).toEqual([1, 2, 1]);
@@ -19,7 +19,7 @@ describe('NetworkWindows', () => {
     expect(windows.size).toBe(2);
   });
 
-  it('forgets networks without an event in the window', () => {
+  it('deletes networks that have no event in the window', () => {
     const windows = new NetworkWindows(1000);
     for (let network = 0; network < 100; network++) addEvent(windows, `n${network}`, network);
     addEvent(windows, 'last', 5000);

@@ -1,7 +1,7 @@
 import { SlidingWindow } from './sliding-window.js';
 
 const MAX_NETWORKS = 10_000;
-// Evicts in batches: iterating a map from its start is slow after many first entries were deleted.
+// Evicts in batches: iteration over a map is slow after its first entries have been deleted.
 const EVICTION_BATCH = 1000;
 const SWEEP_INTERVAL_MS = 1000;
 
@@ -10,7 +10,7 @@ interface Entry {
   usedAt: number;
 }
 
-/** A sliding window for each of the latest 10,000 client networks. */
+/** Sliding windows for the 10,000 client networks with the latest events. */
 export class NetworkWindows {
   /** Ordered by latest event: the most recent network comes last. */
   private readonly entries = new Map<string, Entry>();

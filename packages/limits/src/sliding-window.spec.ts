@@ -14,7 +14,7 @@ function admit(arrivals: readonly number[], limit: number): number[] {
   });
 }
 
-/** Returns the most events in any window. Only windows that begin with an event need checking. */
+/** Returns the largest number of events in a window. Checks each window that begins at an event. */
 function fullestWindow(events: readonly number[]): number {
   const sizes = events.map(
     (start) => events.filter((at) => at >= start && at < start + WINDOW_MS).length,
@@ -46,7 +46,7 @@ describe('a sliding window', () => {
     );
   });
 
-  it('admits a request whenever 1.05 windows held fewer than the limit', () => {
+  it('admits a request if it has admitted fewer than the limit in the last 1.05 windows', () => {
     const gap = fc.integer({ min: 0, max: 5000 });
     fc.assert(
       fc.property(
@@ -64,21 +64,24 @@ describe('a sliding window', () => {
     );
   });
 
-  it.each([1, 3, 6000])('admits %i at once, and again a window later', (limit) => {
-    const burst = (at: number) => Array.from({ length: limit + 1 }, () => at);
-    const arrivals = [...burst(500), ...burst(60_499), ...burst(60_500)];
-    const admitted = admit(arrivals, limit);
-    expect(admitted.filter((at) => at === 500)).toHaveLength(limit);
-    expect(admitted.filter((at) => at === 60_499)).toHaveLength(0);
-    expect(admitted.filter((at) => at === 60_500)).toHaveLength(limit);
-  });
+  it.each([1, 3, 6000])(
+    'admits %i requests at the same time, and again a window later',
+    (limit) => {
+      const burst = (at: number) => Array.from({ length: limit + 1 }, () => at);
+      const arrivals = [...burst(500), ...burst(60_499), ...burst(60_500)];
+      const admitted = admit(arrivals, limit);
+      expect(admitted.filter((at) => at === 500)).toHaveLength(limit);
+      expect(admitted.filter((at) => at === 60_499)).toHaveLength(0);
+      expect(admitted.filter((at) => at === 60_500)).toHaveLength(limit);
+    },
+  );
 
   it('does not admit twice the limit across the edge of a minute', () => {
     const arrivals = Array.from({ length: 1200 }, (_, index) => 58_000 + index * (4000 / 1200));
     expect(fullestWindow(admit([0, ...arrivals], 600))).toBe(600);
   });
 
-  it('states when the count becomes smaller', () => {
+  it('returns the time until the count decreases', () => {
     const window = new SlidingWindow(WINDOW_MS);
     window.add(1000);
     window.add(2000);

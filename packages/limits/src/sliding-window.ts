@@ -44,7 +44,7 @@ export class SlidingWindow {
     }
   }
 
-  /** Milliseconds until the count becomes smaller. */
+  /** Returns the milliseconds until the count decreases. */
   msUntilLess(now: number): number {
     const oldest = this.buckets[0];
     return oldest === undefined ? 0 : oldest.lastAt - now + this.windowMs;

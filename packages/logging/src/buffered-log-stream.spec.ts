@@ -45,14 +45,14 @@ describe('BufferedLogStream', () => {
     expect(written.map((line): unknown => JSON.parse(line))).toEqual(texts);
   });
 
-  it('writes every line whole, however long', async () => {
+  it('writes long lines completely', async () => {
     const { lines, read } = openLines();
     const written = Array.from({ length: 20 }, (_, number) => `${'x'.repeat(36_000 * number)}\n`);
     for (const line of written) lines.write(line);
     await vi.waitFor(() => expect(read()).toBe(written.join('')), 10_000);
   });
 
-  it('writes again after a batch', async () => {
+  it('writes a line that arrives after a batch was written', async () => {
     const { lines, read } = openLines();
     lines.write('first\n');
     await vi.waitFor(() => expect(read()).toBe('first\n'), 10_000);
@@ -62,16 +62,16 @@ describe('BufferedLogStream', () => {
 });
 
 describe('BufferedLogStream with a slow reader', () => {
-  // Opens both ends of a pipe, which can hold 64 KiB.
+  // Opens both ends of a pipe. A pipe can hold 64 KiB.
   function openPipe(): { lines: BufferedLogStream; read: () => string } {
     const directory = mkdtempSync(join(tmpdir(), 'lines-'));
     const pipe = join(directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const descriptor = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
-    const room = Buffer.alloc(1024 * 1024);
+    const chunk = Buffer.alloc(1024 * 1024);
     const read = () => {
       try {
-        return room.toString('utf8', 0, readSync(descriptor, room));
+        return chunk.toString('utf8', 0, readSync(descriptor, chunk));
       } catch {
         return '';
       }
@@ -80,16 +80,16 @@ describe('BufferedLogStream with a slow reader', () => {
     return { lines: new BufferedLogStream(descriptor), read };
   }
 
-  async function readAll(read: () => string, isAll: (text: string) => boolean): Promise<string> {
+  async function readUntil(read: () => string, isEnd: (text: string) => boolean): Promise<string> {
     let text = '';
-    while (!isAll(text)) {
+    while (!isEnd(text)) {
       text += read();
       await sleep(1);
     }
     return text;
   }
 
-  it('delivers every line, whole and in order', async () => {
+  it('delivers every line completely and in order', async () => {
     const { lines, read } = openPipe();
     const written: string[] = [];
     const write = (line: string) => {
@@ -98,9 +98,9 @@ describe('BufferedLogStream with a slow reader', () => {
     };
     for (let line = 0; line < 1000; line++) write(`${line} ${'x'.repeat(line)}\n`);
     const meanwhile = setInterval(() => write(`${written.length} meanwhile\n`), 1);
-    const text = await readAll(read, (soFar) => soFar.length > 400_000);
+    const text = await readUntil(read, (soFar) => soFar.length > 400_000);
     clearInterval(meanwhile);
-    const rest = await readAll(read, (more) => (text + more).length === written.join('').length);
+    const rest = await readUntil(read, (more) => (text + more).length === written.join('').length);
     expect(text + rest).toBe(written.join(''));
   });
 
@@ -109,7 +109,7 @@ describe('BufferedLogStream with a slow reader', () => {
     const line = `${'x'.repeat(1_000_000)}\n`;
     for (let written = 0; written < 40; written++) lines.write(line);
     await sleep(50);
-    const text = await readAll(read, (soFar) => soFar.includes('dropped'));
+    const text = await readUntil(read, (soFar) => soFar.includes('dropped'));
     const whole = text.split('\n').filter((each) => each.length === 1_000_000).length;
     expect(whole).toBeGreaterThanOrEqual(8);
     expect(whole).toBeLessThanOrEqual(16);
@@ -119,12 +119,12 @@ describe('BufferedLogStream with a slow reader', () => {
 
 describe('BufferedLogStream with a full disk', () => {
   it('does not end the process', async () => {
-    // Never closed: lines are retried, and another test's file could get the same descriptor.
+    // Not closed: the stream writes again, and a file of another test could get the descriptor.
     const full = openSync('/dev/full', 'w');
     const uncaught: unknown[] = [];
-    const note = (error: unknown) => void uncaught.push(error);
-    process.on('uncaughtException', note);
-    onTestFinished(() => void process.off('uncaughtException', note));
+    const record = (error: unknown) => void uncaught.push(error);
+    process.on('uncaughtException', record);
+    onTestFinished(() => void process.off('uncaughtException', record));
     const lines = new BufferedLogStream(full);
     for (let written = 0; written < 3; written++) {
       lines.write('a line\n');
@@ -143,7 +143,7 @@ describe('BufferedLogStream at the exit of the process', () => {
     for (let line = 0; line < 2000; line++) lines.write('x'.repeat(1000) + '\\n');
     setTimeout(() => process.exit(7), 100);`;
 
-  it('delivers everything to a late reader', async () => {
+  it('delivers all lines to a reader that starts 0.2 s later', async () => {
     const command = `"$NODE" --input-type=module --eval "$PROGRAM" | { sleep 0.2; wc -c; }`;
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, NODE: process.execPath, PROGRAM },
@@ -152,7 +152,7 @@ describe('BufferedLogStream at the exit of the process', () => {
     expect((await textOf(child.stdout)).trim()).toBe(String(2000 * 1001));
   });
 
-  it('reports lines that it has just dropped', () => {
+  it('reports a line that was dropped just before the exit', () => {
     const program = `${START}
       lines.write('x'.repeat(16 * 1024 * 1024));
       process.exit();`;
@@ -173,7 +173,7 @@ describe('BufferedLogStream at the exit of the process', () => {
     expect(await exitCode('pipe')).toBe(7);
   });
 
-  it('does not wait for a disk that is full', async () => {
+  it('does not wait for a full disk', async () => {
     const full = openSync('/dev/full', 'w');
     onTestFinished(() => closeSync(full));
     expect(await exitCode(full)).toBe(7);

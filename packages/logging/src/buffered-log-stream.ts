@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// The space of written bytes is reused once it is half of the buffer, because moving bytes is slow.
+// The buffer is compacted only once written bytes fill half of it, because moving bytes is slow.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // Below the 64 KiB that a pipe can hold.
 const BATCH_BYTES = 48 * 1024;
@@ -17,8 +17,8 @@ const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Writes JSON lines to a file descriptor in batches: every 20 ms, or once there are 48 KiB. A slow
- * reader does not block the process: bytes that a non-blocking descriptor refuses are retried, also
- * for 0.3 s at exit. Lines beyond 16 MiB are dropped and counted. See docs/decisions/0033.
+ * reader does not block the process: the stream writes the bytes later, at exit for up to 0.3 s.
+ * Lines beyond 16 MiB are dropped and counted. See docs/decisions/0033.
  */
 export class BufferedLogStream implements DestinationStream {
   // A buffer, because queued strings would survive minor GCs and slow them down.

@@ -19,7 +19,7 @@ export type LogTarget = keyof typeof DESCRIPTORS;
 // Loggers of a process share one stream per descriptor.
 const streams: Partial<Record<LogTarget, DestinationStream>> = {};
 
-/** Creates the process's logger: JSON lines, or readable ones on a terminal. */
+/** Creates the process's logger, which writes JSON lines, or readable text on a terminal. */
 export function createLogger(level: string, target: LogTarget = 'stdout'): Logger {
   return createLoggerFor((streams[target] ??= openStream(target)), level);
 }
@@ -52,7 +52,7 @@ function openStream(target: LogTarget): DestinationStream {
 let lastMs = 0;
 let lastTimestamp = '';
 
-/** ISO 8601, formatted once per millisecond: formatting takes as long as the rest of a log line. */
+/** ISO 8601. Cached for a millisecond, because formatting takes as long as the rest of a line. */
 function timestamp(): string {
   const now = Date.now();
   if (now !== lastMs) {

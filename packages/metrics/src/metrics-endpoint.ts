@@ -45,7 +45,9 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
       this.server.listen(port, host);
       await once(this.server, 'listening');
     } catch {
-      throw new EnvironmentError([`${variable}: the port is in use or not allowed`]);
+      throw new EnvironmentError([
+        `${variable}: the port is in use, or this user may not listen on it`,
+      ]);
     }
     this.logger.log(`Metrics are at ${this.url}`);
   }

@@ -29,7 +29,7 @@ export function addGaugeBy(
   const gauge = new Gauge({ ...description, labelNames, registers: [registry], collect });
 }
 
-/** Adds a counter with one label, whose totals another component keeps and `read` returns. */
+/** Adds a counter with one label. At each scrape, `read` returns the total for each label value. */
 export function addCounterBy(
   registry: Registry,
   label: string,

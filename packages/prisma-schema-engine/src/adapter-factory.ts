@@ -56,8 +56,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
 }
 
 /**
- * Replaces errors of a failed connection by `DatabaseNotReachable` with the host of the URL: the
- * adapter names only the last address it tried, and does not classify time-outs or some refusals.
+ * Replaces the error of a failed connection with `DatabaseNotReachable` and the URL's host. The
+ * adapter names only the last address it tried, and does not classify time-outs and some refusals.
  */
 function toAdapterError(error: unknown, url: URL): DriverAdapterError {
   if (error instanceof DriverAdapterError && error.cause.kind !== 'DatabaseNotReachable') {

@@ -23,7 +23,7 @@ export async function serveJsonRpc(call: Call): Promise<void> {
   }
 }
 
-/** Asks the CLI to print a text. The CLI writes only such texts to the file of `--output`. */
+/** Asks the CLI to print a text. With `--output`, the CLI writes the text to that file. */
 export function requestPrint(content: string): void {
   write({ id: 'print', method: 'print', params: { content: content.replace(/\n$/, '') } });
 }

@@ -35,8 +35,8 @@ const CONNECTION_ERROR_CODES: Partial<Record<MappedError['kind'], string>> = {
 export type StartedEngine = Awaited<ReturnType<typeof startEngine>>;
 
 /**
- * Starts Prisma's schema engine, which connects to the database at once. Await its `close` before
- * the process exits.
+ * Starts Prisma's schema engine, which then connects to the database. Await the returned `close`
+ * before the process exits.
  * @throws Error with the engine's message and a Prisma `code`, if the connection fails
  */
 export async function startEngine(url: URL, datamodelPaths?: readonly string[]) {
@@ -44,7 +44,7 @@ export async function startEngine(url: URL, datamodelPaths?: readonly string[]) 
   const [datamodels] = await Promise.all([readDatamodels(datamodelPaths), instantiate()]);
   const boundFactory = bindMigrationAwareSqlAdapterFactory(factory);
   try {
-    // The CLI reads only the lines of cli-protocol.ts, so the engine's own log is dropped.
+    // Drops the log lines of the engine: the CLI understands only the format of cli-protocol.ts.
     const engine = await SchemaEngine.new({ datamodels }, () => undefined, boundFactory);
     return { engine, close: () => factory.close() };
   } catch (error) {
@@ -69,11 +69,11 @@ export async function callEngine(
   };
   if (method === 'diff') return printDiff(await call(method));
   if (method !== 'evaluateDataLoss') return call(method);
-  // After migrations were applied, this method fails until `devDiagnostic` has run again.
+  // Once migrations have been applied, `evaluateDataLoss` fails until `devDiagnostic` runs again.
   return call(method).catch(() => call('devDiagnostic').then(() => call(method)));
 }
 
-/** Prints the diff before the response, because the CLI then closes the file of `--output`. */
+/** Prints the diff before the response: after the response, the CLI closes the `--output` file. */
 function printDiff(result: unknown): unknown {
   if (typeof result !== 'object' || result === null || !('stdout' in result)) return result;
   if (typeof result.stdout === 'string') requestPrint(result.stdout);
@@ -91,7 +91,7 @@ async function instantiate(): Promise<void> {
   start();
 }
 
-/** Returns undefined without paths, because an empty list makes the engine panic. */
+/** Returns undefined if there are no paths, because an empty list makes the engine panic. */
 async function readDatamodels(paths?: readonly string[]) {
   const read = async (path: string): Promise<[path: string, content: string]> => [
     path,

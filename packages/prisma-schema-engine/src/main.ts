@@ -79,7 +79,7 @@ async function serve(datasource: string, datamodelPaths?: readonly string[]): Pr
   // An interrupted CLI may exit before it has read the response.
   process.stdout.on('error', () => void stop());
   await serveJsonRpc(async (method, params) => {
-    // Connects at the first request: the CLI may treat a process that exits earlier as a success.
+    // Connects only now, because the CLI may treat a failure before the first request as a success.
     started ??= startEngine(parseDatasourceUrl(datasource), datamodelPaths);
     const { engine } = await started;
     return callEngine(engine, method, params);

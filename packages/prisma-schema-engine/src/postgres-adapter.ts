@@ -38,7 +38,7 @@ export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
 
 function poolConfig(url: URL): pg.PoolConfig {
   const address = new URL(url);
-  // The adapter writes UTC times without an offset.
+  // The adapter writes UTC times without an offset, so the session must use UTC.
   const options = `${address.searchParams.get('options') ?? ''} -c TimeZone=UTC`;
   address.searchParams.set('options', options.trim());
   return {
@@ -50,7 +50,7 @@ function poolConfig(url: URL): pg.PoolConfig {
   };
 }
 
-/** Presents "char" columns as text, which the adapter accepts, and records them by result rows. */
+/** Declares "char" columns as text, which the adapter supports, and records them per result. */
 function withInternalCharAsText(
   pool: pg.Pool,
   charColumns: WeakMap<object, readonly number[]>,

@@ -20,12 +20,12 @@ beforeEach(() => exporter.reset());
 const query = () => inSpan({ name: 'database read users', kind: 'client' }, async () => 'rows');
 
 describe('inSpan', () => {
-  it('creates no trace for a query without a request', async () => {
+  it('creates no span for a query outside another span', async () => {
     expect(await query()).toBe('rows');
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
-  it('makes a query the child of the work that runs it', async () => {
+  it('makes the span of a query a child of the span in which the query runs', async () => {
     await inSpan({ name: 'tools/call', kind: 'internal' }, query);
     const [child, parent] = exporter.getFinishedSpans();
     expect(child?.parentSpanContext?.spanId).toBe(parent?.spanContext().spanId);

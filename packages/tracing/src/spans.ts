@@ -23,7 +23,7 @@ class LastSpans implements OnApplicationShutdown {
 @Module({ providers: [LastSpans] })
 export class TracingModule {}
 
-/** W3C trace context, as headers carry it. */
+/** The values of the two headers of a W3C trace context. */
 export interface TraceHeaders {
   readonly traceparent: string;
   readonly tracestate?: string;
@@ -35,7 +35,7 @@ export interface SpanDescription {
   /** `client` for a request to another process. */
   readonly kind: 'internal' | 'client';
   readonly attributes?: Attributes;
-  /** The caller's trace context, if it came outside the request headers. */
+  /** The caller's trace context, if the caller did not send it in the request headers. */
   readonly parent?: TraceHeaders | undefined;
 }
 
@@ -80,7 +80,7 @@ function parentContext(
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // The request's span is already a child of `parent`, so the new span goes below it.
+  // The request's span is already a child of `parent`: make the new span a child of that span.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }

@@ -25,7 +25,7 @@ export function traceRequests(fastify: FastifyInstance): void {
     contexts.set(request.raw, active);
     context.with(active, done);
   });
-  // Restores the context after the body was read: its events run in the context of the socket.
+  // Restores the request's context, which is lost when Fastify reads the body in socket events.
   fastify.addHook('preHandler', ({ raw }, _reply, done) => {
     context.with(contexts.get(raw) ?? context.active(), done);
   });
