@@ -15,10 +15,10 @@ const USER_ROUTES = ['GET /api/auth/me'];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 
-// No server listens here: a response other than 503 proves that the request needed no SQL.
+// No database listens here: a response other than 503 proves that the request needed no SQL.
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
 
-// Root keys have every existing scope.
+// A scope that does not exist: root keys have every scope that exists.
 const SCOPE_OF_NO_KEY: Scope = JSON.parse('"everything:write"');
 
 let app: NestFastifyApplication;
@@ -40,7 +40,7 @@ function routes(): [method: Method, path: string][] {
   );
 }
 
-/** The routes that require an API key: all except public routes and routes of users. */
+/** The routes that require an API key: all except public routes and routes for access tokens. */
 function keyRoutes() {
   const others = new Set([...PUBLIC_ROUTES, ...USER_ROUTES]);
   return routes().filter(([method, path]) => !others.has(`${method} ${path}`));
@@ -69,7 +69,7 @@ describe('every route', () => {
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
-  ])('refuses %s with the same 401, without a database query', async (_case, headers) => {
+  ])('sends the same 401, without a database query, for %s', async (_case, headers) => {
     expect(keyRoutes().length).toBeGreaterThan(6);
     for (const [method, path] of keyRoutes()) {
       const response = await send(method, path, headers);
@@ -131,13 +131,13 @@ describe('the response to a request without a key', () => {
   });
 });
 
-describe('a repeated X-API-Key', () => {
+describe('the header X-API-Key', () => {
   it.each([
     ['the valid key twice', [API_KEY, API_KEY]],
     ['the valid key first', [API_KEY, 'wrong']],
     ['the valid key last', ['wrong', API_KEY]],
     ['an empty key first', ['', API_KEY]],
-  ])('is refused: %s', async (_case, keys) => {
+  ])('is refused if it is repeated: %s', async (_case, keys) => {
     const headers = keys.flatMap((key) => ['X-API-Key', key]);
     const status = await statusOf(headers);
     expect(status).toBe(401);
@@ -148,7 +148,7 @@ describe('a repeated X-API-Key', () => {
   });
 });
 
-/** Sends repeated headers unchanged, because `fetch` and `inject` would join them. */
+/** Sends repeated headers separately and returns the status. `fetch` and `inject` join headers. */
 async function statusOf(headers: string[]): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(

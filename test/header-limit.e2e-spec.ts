@@ -60,7 +60,7 @@ describe('padding that hides a header field', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it.each(FIELDS)('hides the field without the limit (control): $title', async (hidden) => {
+  it.each(FIELDS)('must exist: without it, the server parses the field (control): $title', async (hidden) => {
     const { responses } = await send(hidingRequest(PATH, credentials(), [], hidden));
     expect(responses.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
@@ -104,7 +104,7 @@ describe('the limit of 100 header fields', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it('refuses a request before it sends 100 Continue', async () => {
+  it('refuses a request without sending 100 Continue first', async () => {
     const lines = ['Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(request(101, 'POST /api/internal/users', lines));
     expectRefused(result);
@@ -118,17 +118,17 @@ describe('the limit of 100 header fields', () => {
     expect(result.responses.map(({ status }) => status)).toEqual([400]);
   });
 
-  it('refuses a pipelined request after the preceding response', async () => {
+  it('refuses the second of three pipelined requests after the response to the first', async () => {
     const { responses, isRefused } = await send(request(2) + request(101) + request(2));
     expect(responses.map(({ status }) => status)).toEqual([200, 431]);
     expect(isRefused).toBe(true);
   });
 
-  it('sends no second response to a tunnel after a refused request', async () => {
+  it('sends no second response if a CONNECT request follows the refused request', async () => {
     expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
   });
 
-  it('closes a connection that continues after a queued refusal', async () => {
+  it('closes the connection if 100 requests follow the refused request', async () => {
     const { responses, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
     expect(responses).toEqual([]);
     expect(isStuck).toBe(false);

@@ -17,8 +17,7 @@ describe('the metrics', () => {
   const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
   const scrape = () => Scrape.of(endpoint());
 
-  // The server counts a request when its response is complete, which may be after the client has
-  // read it.
+  // Polls, because the server may count a request after the client has read the response.
   const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
     await expect
       .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
@@ -50,7 +49,7 @@ describe('the metrics', () => {
     await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
   });
 
-  it('count a wrong key at /api/health as an attempt', async () => {
+  it('count a wrong key at /api/health as an authentication attempt', async () => {
     const attempts = 'latchkey_auth_attempts_total';
     const before = (await scrape()).value(attempts, { outcome: 'unknown' }) ?? 0;
     await withKey(app.url, 'wrong').get('/api/health').expect(200);
@@ -62,7 +61,7 @@ describe('the metrics', () => {
     expect((await scrape()).value('latchkey_build_info', labels)).toBe(1);
   });
 
-  it('count every attempt by its true reason, starting at 0', async () => {
+  it('count authentication attempts by outcome, and show 0 before the first attempt', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const attempts = 'latchkey_auth_attempts_total';
     const before = await scrape();
@@ -91,7 +90,7 @@ describe('the metrics', () => {
     expect(after.text).not.toContain('junk');
   });
 
-  it('count the look-ups that share a statement', async () => {
+  it('record how many look-ups of users share an SQL statement', async () => {
     const batches = 'latchkey_user_lookup_batch_size';
     const before = (await scrape()).value(`${batches}_sum`) ?? 0;
     const get = (id: number) =>
@@ -133,7 +132,7 @@ describe('the metrics', () => {
 });
 
 describe('without a database', () => {
-  it('the metrics are served, and show that the keys are out of date', async () => {
+  it('the metrics are served, and show that the key cache is not fresh', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
     const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
     expect(now.value('latchkey_key_sync_fresh')).toBe(0);
@@ -142,14 +141,14 @@ describe('without a database', () => {
   });
 });
 
-describe('the port of the metrics', () => {
-  it('is not opened unless it is set', async () => {
+describe('the metrics port', () => {
+  it('is opened only if METRICS_PORT is set', async () => {
     const app = await startApp(NO_DATABASE);
     expect(app.get(MetricsEndpoint, { strict: false }).url).toBeUndefined();
     await app.close();
   });
 
-  it('is named in the error if it is in use', async () => {
+  it('causes an error that names METRICS_PORT if the port is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();

@@ -77,7 +77,7 @@ async function call(method: Method, route: string, id = '', query = '', body?: o
   return response.body;
 }
 
-/** Fills every field of the schema, so that each right to a column is needed. */
+/** An example with every field of the schema, so that statements need the right to each column. */
 function exampleOf({ shape }: { readonly shape: object }): object {
   return Object.fromEntries(Object.entries(EXAMPLE_USER).filter(([field]) => field in shape));
 }
@@ -157,7 +157,7 @@ async function runInBackground(): Promise<void> {
   await client.listen([]);
   await new BlockingSessions(client).end(0);
   client.close();
-  // The periodic comparison of all keys needs rights of its own.
+  // The key sync periodically compares all keys, with rights that no other statement needs.
   await vi.waitUntil(() => [...recorder.statements].join().includes('sum(revision)'), WAIT);
 }
 
@@ -212,8 +212,8 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * The outcomes, without a right, of the statements that may need it: `done` or the code of the
- * error.
+ * Revokes the right, and explains the statements that may need it. The outcome of a statement is
+ * `done` or the error code.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);
