@@ -232,7 +232,7 @@ describe('failures from many sources', () => {
   const app = useApp({ TRUSTED_PROXIES: '127.0.0.1', ALERT_FAILING_SOURCES: '3' });
   const failFrom = (address: string) =>
     request(app.url).get('/api/internal/users/1').set('X-Forwarded-For', address).expect(401);
-  const open = () =>
+  const countOpen = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
   it('cause an alert when the third network fails, however often two networks fail', async () => {
@@ -240,9 +240,9 @@ describe('failures from many sources', () => {
       await failFrom(address);
     }
     await sleep(100);
-    expect(open()).toBe(0);
+    expect(countOpen()).toBe(0);
     await failFrom('192.0.2.3');
-    await expect.poll(open, WAIT).toBe(1);
+    await expect.poll(countOpen, WAIT).toBe(1);
   });
 });
 
@@ -264,7 +264,7 @@ describe('an interrupted key sync', () => {
 });
 
 describe('without a database', () => {
-  it('alerts are sent directly to the receiver', async () => {
+  it('alerts are sent to the receiver without being stored', async () => {
     const app = await startApp({
       ...DEFAULT_THRESHOLDS,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',

@@ -70,7 +70,7 @@ describe('POST /api/internal/api-keys', () => {
     expect(JSON.stringify(shown)).not.toContain(body.secret);
   });
 
-  it('creates a key for 90 days by default', async () => {
+  it('creates a key that expires after 90 days by default', async () => {
     const { id } = await issueKey(app.url);
     const { body } = await root().get(`${KEYS}/${id}`);
     const days = (Date.parse(body.apiKey.expiresAt) - Date.parse(body.apiKey.createdAt)) / DAY_MS;
@@ -277,7 +277,7 @@ describe('a key with keys:write', () => {
     await create(secret, {}).expect(403);
   });
 
-  it('cannot rotate a key with more rights, because it would receive the secret', async () => {
+  it('cannot rotate a key with more rights, whose new secret it would receive', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     const stronger = await issueKey(app.url, { scopes: ['users:write'] });
     const { body } = await withKey(app.url, secret)
@@ -394,7 +394,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('responds once every instance refuses the key, and confirms it', async () => {
+  it('confirms the revocation once every instance refuses the key', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()
@@ -443,7 +443,7 @@ describe('a key that is revoked while its request waits for a lock', () => {
     async (action) => {
       const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
       const other = await issueKey(app.url);
-      const change = withKey(app.url, caller.secret);
+      const client = withKey(app.url, caller.secret);
       const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
       const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
       const { pending } = await app.prisma.$transaction(async (transaction) => {
@@ -453,7 +453,7 @@ describe('a key that is revoked while its request waits for a lock', () => {
         });
         // The key check admits the key, because the revocation is uncommitted. The change then
         // waits for the row that the revocation has locked.
-        const sent = Promise.resolve(change.post(path).send(body));
+        const sent = Promise.resolve(client.post(path).send(body));
         await sleep(200);
         return { pending: sent };
       });

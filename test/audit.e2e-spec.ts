@@ -90,10 +90,10 @@ describe('the audit trail', () => {
   });
 
   it.each([
-    ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
-    ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
+    ['was changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
+    ['is missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
   ])(
-    'reveals that an event is %s although the triggers were disabled',
+    'reveals that an event %s, even if the triggers were disabled',
     async (_case, statement, expected) => {
       await makeHistory();
       await force(statement);
@@ -102,13 +102,13 @@ describe('the audit trail', () => {
     },
   );
 
-  it('reveals a missing last event by the key that differs from the remaining events', async () => {
+  it('reveals a missing last event, because the key differs from the remaining events', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('reveals that all events are missing, by the keys and by an earlier head', async () => {
+  it('reveals by the keys, and by an earlier head, that all events are missing', async () => {
     await makeHistory();
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');

@@ -59,7 +59,7 @@ describe('GET /api/auth/me', () => {
     );
   });
 
-  it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
+  it.each(MISTYPED_CLAIMS)('refuses a signed token with the mistyped claim %s', async (claim) => {
     const exp = Math.floor(Date.now() / 1000) + 600;
     const good = JSON.stringify({ iss: 'issuer', aud: AUDIENCE, sub: 'john', exp });
     const token = await signPayload(`${good.slice(0, -1)},${claim}}`, JWT_SECRET);

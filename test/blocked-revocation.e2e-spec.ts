@@ -50,7 +50,7 @@ describe('a revocation', () => {
 
   it('proceeds even if the sessions that block it cannot be found', async () => {
     const change = async ({ prisma }: KeyChange) => {
-      // Longer than the statement timeout of other changes.
+      // Longer than the 300 ms after which a revocation ends the sessions that block it.
       await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
       return 'revoked';
     };

@@ -110,8 +110,8 @@ const keys = (...args: string[]) => remote(['keys', ...args]);
 const audit = (...args: string[]) => remote(['audit', ...args]);
 
 async function create(...options: string[]): Promise<{ id: string; secret: string }> {
-  const named = ['create', '--name', 'test', '--scopes', 'users:read'];
-  const { stdout } = await keys(...named, '--reveal', '--json', ...options);
+  const createArgs = ['create', '--name', 'test', '--scopes', 'users:read'];
+  const { stdout } = await keys(...createArgs, '--reveal', '--json', ...options);
   const { apiKey, secret } = JSON.parse(stdout);
   return { id: apiKey.id, secret };
 }
@@ -145,8 +145,8 @@ describe('keys create', () => {
   });
 
   it('prints the key once, with its scopes', async () => {
-    const named = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
-    const { code, stdout } = await keys(...named, '--reveal');
+    const createArgs = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
+    const { code, stdout } = await keys(...createArgs, '--reveal');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^scopes +users:read, accounts:read$/m);
     expect(stdout).toMatch(/^reads fields +all\nwrites fields none$/m);
@@ -206,7 +206,7 @@ describe('an invalid option', () => {
     });
   });
 
-  it('is reported by name if only the server can detect it', async () => {
+  it('is reported by its name, even if only the server detects the error', async () => {
     const outcome = await remote(['keys', 'show', 'not-an-id']);
     expect(outcome).toMatchObject({ code: 2, stderr: 'KEY_ID must be the id of a key\n' });
   });
@@ -233,8 +233,8 @@ describe('the environment of a key', () => {
 
 describe('a command without --url', () => {
   it('prints the same as with --url, and records the operator', async () => {
-    const named = ['create', '--name', 'local', '--scopes', 'users:read', '--as', 'alice'];
-    const created = await run('keys', [...named, '--reveal', '--json']);
+    const createArgs = ['create', '--name', 'local', '--scopes', 'users:read', '--as', 'alice'];
+    const created = await run('keys', [...createArgs, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
     expect(apiKey.createdBy).toBe('cli:alice');
     expect(await statusWith(url, secret)).toBe(ADMITTED);
@@ -251,8 +251,8 @@ describe('a command without --url', () => {
 
 describe('a command with --url', () => {
   it('manages keys over HTTP, without a database', async () => {
-    const named = ['keys', 'create', '--name', 'remote', '--scopes', 'users:read'];
-    const created = await remote([...named, '--reveal', '--json']);
+    const createArgs = ['keys', 'create', '--name', 'remote', '--scopes', 'users:read'];
+    const created = await remote([...createArgs, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
     expect(await statusWith(url, secret)).toBe(ADMITTED);
     expect((await remote(['keys', 'list'])).stdout).toContain(apiKey.id);

@@ -66,7 +66,7 @@ async function startSelfSigned() {
   return { url: `postgresql://a:b@127.0.0.1:${port}/c?sslmode=require`, server };
 }
 
-/** Expects 503 for each request, and one log line about the cause, with this database URL. */
+/** Starts the application, and expects 503 responses and one log line about the cause. */
 async function expectUnavailable(url: string, cause: RegExp): Promise<void> {
   const log = vi.spyOn(Logger.prototype, 'error');
   const app = await startApp({ DATABASE_URL: url });
@@ -144,7 +144,7 @@ describe('a password that is rotated in DATABASE_URL_FILE and DIRECT_URL_FILE', 
 });
 
 describe('a read after ALTER TABLE', () => {
-  it('succeeds on each connection of the pool despite stale plans', async () => {
+  it('succeeds on each connection of the pool despite stale query plans', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const url = await app.getUrl();
     /** Makes the reads wait for a table lock, so that each read uses its own connection. */

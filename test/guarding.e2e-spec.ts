@@ -31,7 +31,7 @@ afterAll(() => app.close());
 
 type Method = (typeof METHODS)[number];
 
-/** Every route of the OpenAPI document, as method and path with an id in it. */
+/** Every route of the OpenAPI document, as method and path with the id `1`. */
 function routes(): [method: Method, path: string][] {
   return Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
     METHODS.filter((method) => method.toLowerCase() in operations).map(
@@ -52,12 +52,12 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 
 describe('every route', () => {
   it('is public only if PUBLIC_ROUTES lists it', () => {
-    const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
+    const publicRoutes = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
       Object.entries(operations)
         .filter(([, operation]) => operation.security.length === 0)
         .map(([method]) => `${method.toUpperCase()} ${path}`),
     );
-    expect(open.toSorted()).toEqual(PUBLIC_ROUTES);
+    expect(publicRoutes.toSorted()).toEqual(PUBLIC_ROUTES);
   });
 
   it.each([
@@ -69,7 +69,7 @@ describe('every route', () => {
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
-  ])('sends the same 401, without a database query, for %s', async (_case, headers) => {
+  ])('responds with 401, without a database query, to a request with %s', async (_case, headers) => {
     expect(keyRoutes().length).toBeGreaterThan(6);
     for (const [method, path] of keyRoutes()) {
       const response = await send(method, path, headers);
@@ -123,7 +123,7 @@ describe('the response to a request without a key', () => {
     expect(new Set(responses).size).toBe(1);
   });
 
-  it('is the same for a wrong key and a missing one', async () => {
+  it('equals the response to a request with a wrong key', async () => {
     const same = { 'x-request-id': 'same' };
     const missing = await send('GET', '/api/internal/users/1', same);
     const wrong = await send('GET', '/api/internal/users/1', { ...same, 'x-api-key': 'wrong' });

@@ -52,7 +52,7 @@ function expectRefused({ responses, rest, isRefused }: Exchange): void {
   expect(isRefused).toBe(true);
 }
 
-describe('padding that hides a header field', () => {
+describe('a header field behind padding', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
   it.each(FIELDS)('causes 431 and a closed connection: $title', async (hidden) => {
@@ -60,12 +60,12 @@ describe('padding that hides a header field', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it.each(FIELDS)('must exist: without it, the server parses the field (control): $title', async (hidden) => {
+  it.each(FIELDS)('is parsed without the padding (control): $title', async (hidden) => {
     const { responses } = await send(hidingRequest(PATH, credentials(), [], hidden));
     expect(responses.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
 
-  it('does not turn a trailer field into a header field or into a part of the next request', async () => {
+  it('in a trailer becomes neither a header field nor a part of the next request', async () => {
     const lines = ['POST /api/internal/users HTTP/1.1', 'Host: localhost'];
     const head = [...lines, 'Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const trailer = [...padding(DROPPED_AFTER), `X-API-Key: ${API_KEY}`];

@@ -38,7 +38,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-function after(ms: number): string {
+function fromNow(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
@@ -84,18 +84,18 @@ async function budgetsOf({ id }: Pick<IssuedTestKey, 'id'>): Promise<unknown> {
 
 describe('the lifetime of a key that another key issues', () => {
   it('cannot exceed that of its issuer', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(60_000) });
-    const { body } = await requestKey(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(60_000) });
+    const { body } = await requestKey(issuer, { expiresAt: fromNow(366 * DAY_MS - 5000) }).expect(
       403,
     );
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'expiresAt' }] });
   });
 
   it('defaults to the rest of the issuer’s lifetime if that is shorter than 90 days', async () => {
-    const expiresAt = after(60_000);
+    const expiresAt = fromNow(60_000);
     const issued = await issueBy(await issueKey(url, { ...MANAGER, expiresAt }));
     expect(await show(issued)).toMatchObject({ expiresAt, lineageEndsAt: expiresAt });
-    const longLived = await issueKey(url, { ...MANAGER, expiresAt: after(200 * DAY_MS) });
+    const longLived = await issueKey(url, { ...MANAGER, expiresAt: fromNow(200 * DAY_MS) });
     const { createdAt, expiresAt: end } = await show(await issueBy(longLived));
     expect(Date.parse(end) - Date.parse(createdAt)).toBe(90 * DAY_MS);
   });
@@ -105,7 +105,7 @@ describe('the lifetime of a key that another key issues', () => {
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
     expect(await show(await issueBy(issuer))).toMatchObject({ expiresAt: retiresAt });
-    await requestKey(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
+    await requestKey(issuer, { expiresAt: fromNow(HOUR_MS) }).expect(403);
   });
 });
 
@@ -119,12 +119,12 @@ describe('the lineage of a key', () => {
   });
 
   it('is not prolonged when the key rotates itself', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const issued = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(issued);
     const refusal = await withKey(url, issued.secret)
       .post(`${KEYS}/${issued.id}/rotate`)
-      .send({ expiresAt: after(2 * HOUR_MS) })
+      .send({ expiresAt: fromNow(2 * HOUR_MS) })
       .expect(400);
     expect(refusal.body.errors).toEqual([
       { path: 'expiresAt', message: expect.stringContaining(lineageEndsAt) },
@@ -134,17 +134,17 @@ describe('the lineage of a key', () => {
   });
 
   it('is not prolonged when a root key rotates a key that has an issuer', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const { id } = await issueBy(issuer);
     const { lineageEndsAt } = await show({ id });
     const { apiKey } = await rotate(id);
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
     const again = withKey(url).post(`${KEYS}/${apiKey.id}/rotate`);
-    await again.send({ expiresAt: after(2 * HOUR_MS) }).expect(400);
+    await again.send({ expiresAt: fromNow(2 * HOUR_MS) }).expect(400);
   });
 
   it('ends with the lineage of the issued key that rotates the key', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const manager = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(manager);
     const { apiKey } = await rotate((await issueKey(url)).id, {}, manager);
@@ -217,7 +217,10 @@ describe('the budgets of a key', () => {
 });
 
 describe('a revocation', () => {
-  /** Issues `top` and its descendants, and `renewed` by the root key's rotation of a descendant. */
+  /**
+   * `top` has issued the keys in `issued`, some of them indirectly. `renewed` is the successor that
+   * a root key created for another such key.
+   */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, { ...MANAGER, name: 'middle' });

@@ -224,7 +224,7 @@ describe('wrong keys from an address', () => {
 describe('a forged client address', () => {
   const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
 
-  it('counts as the address of the connection', async () => {
+  it('does not evade the limit, which uses the address of the connection', async () => {
     let number = 0;
     const send = () =>
       withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);

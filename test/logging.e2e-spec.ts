@@ -8,7 +8,7 @@ import { type TestDatabase, createTestDatabase } from './support/database.js';
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
 
 const MARKER = randomBytes(8).toString('hex');
-// Short enough for a root key to cause a warning.
+// A root key that is short enough to cause a warning.
 const KEY = canary().slice(0, 30);
 const PREVIOUS_KEY = canary();
 const WRONG_KEY = canary();

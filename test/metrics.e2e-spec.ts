@@ -113,30 +113,30 @@ describe('the metrics', () => {
   });
 
   it('include the state of the key sync, the pool and the event loop', async () => {
-    const now = await scrape();
-    expect(now.value('latchkey_key_sync_fresh')).toBe(1);
-    expect(now.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
-    expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
-    expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
-    expect(now.value('latchkey_database_pool_waiting')).toBe(0);
-    expect(now.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
-    expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
-    expect(now.value('latchkey_http_requests_waiting')).toBe(0);
-    expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
-    expect(now.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
-    expect(now.value('latchkey_alert_outbox_pending')).toBe(0);
-    expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
-    expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
-    expect(now.names).toContain('process_resident_memory_bytes');
+    const scraped = await scrape();
+    expect(scraped.value('latchkey_key_sync_fresh')).toBe(1);
+    expect(scraped.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
+    expect(scraped.value('latchkey_database_pool_max_connections')).toBe(10);
+    expect(scraped.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
+    expect(scraped.value('latchkey_database_pool_waiting')).toBe(0);
+    expect(scraped.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
+    expect(scraped.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
+    expect(scraped.value('latchkey_http_requests_waiting')).toBe(0);
+    expect(scraped.value('latchkey_http_requests_shed_total')).toBe(0);
+    expect(scraped.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
+    expect(scraped.value('latchkey_alert_outbox_pending')).toBe(0);
+    expect(scraped.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
+    expect(scraped.names).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(scraped.names).toContain('process_resident_memory_bytes');
   });
 });
 
 describe('without a database', () => {
   it('the metrics are served, and show that the key cache is not fresh', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
-    const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
-    expect(now.value('latchkey_key_sync_fresh')).toBe(0);
-    expect(now.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
+    const scraped = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
+    expect(scraped.value('latchkey_key_sync_fresh')).toBe(0);
+    expect(scraped.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
     await app.close();
   });
 });

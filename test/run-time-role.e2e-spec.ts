@@ -121,7 +121,7 @@ describe('the backend with the run-time role', () => {
   });
 });
 
-const AN_EVENT = `INSERT INTO audit_events (sequence, at, actor, action, subject, previous_hash, hash)
+const INSERT_AUDIT_EVENT = `INSERT INTO audit_events (sequence, at, actor, action, subject, previous_hash, hash)
   VALUES (1000000, now(), 'nobody', 'create', 'k', '', '')`;
 
 describe('the run-time role', () => {
@@ -139,7 +139,7 @@ describe('the run-time role', () => {
     ],
     ['disable triggers', 'ALTER TABLE api_keys DISABLE TRIGGER USER'],
     ['truncate the users', 'TRUNCATE users CASCADE'],
-    ['insert into the audit trail', AN_EVENT],
+    ['insert into the audit trail', INSERT_AUDIT_EVENT],
     ['reset the revisions of keys', `SELECT setval('api_keys_revision', 1)`],
     ['read the checksums of migrations', 'SELECT checksum FROM _prisma_migrations'],
     ['lock the audit trail', 'LOCK TABLE audit_lock IN EXCLUSIVE MODE'],
@@ -294,7 +294,7 @@ describe('while a process of the previous release runs', () => {
   const heartbeat = `INSERT INTO instances (id, last_seen_at) VALUES ('previous-release', now())
     ON CONFLICT (id) DO UPDATE SET last_seen_at = now()`;
 
-  it('the run-time role can write only rows of that release', async () => {
+  it('the run-time role can write only the rows of that release in the table instances', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await runStatements(ownerUrl, [heartbeat]);
     expect(await migrate(ownerUrl, runTimeUrl)).toContain('Migrate once more');
@@ -364,7 +364,7 @@ describe('the set-up of the roles', () => {
   it('can be repeated, even concurrently', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await Promise.all([migrate(ownerUrl, runTimeUrl), migrate(ownerUrl, runTimeUrl)]);
-    expect(await outcomeOf(runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
+    expect(await outcomeOf(runTimeUrl, INSERT_AUDIT_EVENT)).toBe(NOT_ALLOWED);
     expect(await statusWith(url, API_KEY)).toBe(ADMITTED);
   });
 
@@ -387,9 +387,9 @@ describe('the set-up of the roles', () => {
     await runStatements(database.ownerUrl, [
       `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${account}`,
     ]);
-    expect(await outcomeOf(database.runTimeUrl, AN_EVENT)).toBe('done');
+    expect(await outcomeOf(database.runTimeUrl, INSERT_AUDIT_EVENT)).toBe('done');
     await migrate(database.ownerUrl, database.runTimeUrl);
-    expect(await outcomeOf(database.runTimeUrl, AN_EVENT)).toBe(NOT_ALLOWED);
+    expect(await outcomeOf(database.runTimeUrl, INSERT_AUDIT_EVENT)).toBe(NOT_ALLOWED);
   });
 
   it('prevents the account of another database on the server from connecting', async () => {
