@@ -29,7 +29,7 @@ const LOW_THRESHOLDS: NodeJS.ProcessEnv = {
 let receiver: AlertReceiver;
 beforeAll(async () => {
   receiver = await AlertReceiver.start();
-  // The receiver's port is known only now. The applications start, and read the URL, in later hooks.
+  // The receiver's port is known only now. The applications read the URL when they start later.
   for (const variables of [DEFAULT_THRESHOLDS, LOW_THRESHOLDS])
     variables.ALERT_WEBHOOK_URL = receiver.url;
 });

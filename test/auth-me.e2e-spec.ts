@@ -48,7 +48,10 @@ describe('GET /api/auth/me', () => {
       async () => `Bearer ${await mint({ audience: 'http://localhost:3001/mcp' })}`,
     ],
     ['a token of another issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
-    ['a signature with another secret', async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`],
+    [
+      'a signature with another secret',
+      async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`,
+    ],
     ['a subject that is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
     ['an unsigned token', async () => `Bearer ${unsigned(await mint())}`],
   ])('refuses a request with %s', async (_case, authorization) => {

@@ -370,7 +370,7 @@ describe('--version', () => {
 });
 
 describe('keys list', () => {
-  it('fits 80 columns, lists valid keys first, and hides ended keys without --all', async () => {
+  it('fits 80 columns, lists valid keys first, and hides invalid keys without --all', async () => {
     const ended = await create();
     await keys('revoke', ended.id);
     const name = 'a name that is far too long for a line of a table, whatever its width';

@@ -52,10 +52,11 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 
 describe('every route', () => {
   it('is public only if PUBLIC_ROUTES lists it', () => {
-    const publicRoutes = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
-      Object.entries(operations)
-        .filter(([, operation]) => operation.security.length === 0)
-        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    const publicRoutes = Object.entries(createOpenApiDocument(app).paths).flatMap(
+      ([path, operations]) =>
+        Object.entries(operations)
+          .filter(([, operation]) => operation.security.length === 0)
+          .map(([method]) => `${method.toUpperCase()} ${path}`),
     );
     expect(publicRoutes.toSorted()).toEqual(PUBLIC_ROUTES);
   });
@@ -69,18 +70,21 @@ describe('every route', () => {
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
-  ])('responds with 401, without a database query, to a request with %s', async (_case, headers) => {
-    expect(keyRoutes().length).toBeGreaterThan(6);
-    for (const [method, path] of keyRoutes()) {
-      const response = await send(method, path, headers);
-      expect([method, path, response.statusCode]).toEqual([method, path, 401]);
-      expect(response.headers['www-authenticate']).toBe(CHALLENGE);
-      expect(response.json()).toMatchObject({
-        code: 'INVALID_API_KEY',
-        detail: 'Invalid or missing API key',
-      });
-    }
-  });
+  ])(
+    'responds with 401, without a database query, to a request with %s',
+    async (_case, headers) => {
+      expect(keyRoutes().length).toBeGreaterThan(6);
+      for (const [method, path] of keyRoutes()) {
+        const response = await send(method, path, headers);
+        expect([method, path, response.statusCode]).toEqual([method, path, 401]);
+        expect(response.headers['www-authenticate']).toBe(CHALLENGE);
+        expect(response.json()).toMatchObject({
+          code: 'INVALID_API_KEY',
+          detail: 'Invalid or missing API key',
+        });
+      }
+    },
+  );
 
   it('admits a valid key', async () => {
     for (const [method, path] of keyRoutes()) {

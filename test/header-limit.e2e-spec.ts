@@ -128,7 +128,7 @@ describe('the limit of 100 header fields', () => {
     expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
   });
 
-  it('closes the connection if 100 requests follow the refused request', async () => {
+  it('closes the connection without a response if 100 requests follow the refused one', async () => {
     const { responses, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
     expect(responses).toEqual([]);
     expect(isStuck).toBe(false);

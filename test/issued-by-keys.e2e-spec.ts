@@ -72,7 +72,7 @@ async function revoke({ id }: Pick<IssuedTestKey, 'id'>, fields: object = {}) {
   return body;
 }
 
-/** The status of a request with a key in both processes. */
+/** The statuses of a request with the key to each of the two applications. */
 function statusesWith({ secret }: IssuedTestKey): Promise<number[]> {
   return Promise.all([statusWith(url, secret), statusWith(otherUrl, secret)]);
 }

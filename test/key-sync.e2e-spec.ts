@@ -15,8 +15,8 @@ import { StatementRecorder } from './support/statement-recorder.js';
 const KEYS = '/api/internal/api-keys';
 const KEY_SYNC = 'latchkey-key-sync';
 const UNAVAILABLE = 503;
-const STALE = { timeout: 9000, interval: 100 };
-const RECONCILED = { timeout: 20_000, interval: 200 };
+const WAIT = { timeout: 9000, interval: 100 };
+const RECONCILIATION_WAIT = { timeout: 20_000, interval: 200 };
 
 let database: TestDatabase;
 let proxy: DatabaseProxy;
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   proxy.restore();
-  await vi.waitFor(() => expect(far.get(KeySync).lagMs).toBeLessThan(1500), STALE);
+  await vi.waitFor(() => expect(far.get(KeySync).lagMs).toBeLessThan(1500), WAIT);
 });
 afterAll(async () => {
   await superuser.end();
@@ -93,7 +93,7 @@ describe('a process that receives no more changes', () => {
       effectiveAfterMs: null,
     });
     expect(await statusWith(nearUrl, secret)).toBe(REFUSED);
-    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(UNAVAILABLE), STALE);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(UNAVAILABLE), WAIT);
     const { body, headers } = await withKey(farUrl, other.secret)
       .get('/api/internal/users/1')
       .expect(UNAVAILABLE);
@@ -110,7 +110,7 @@ describe('a process that receives no more changes', () => {
     await revoke(nearUrl, id);
     proxy.restore();
     proxy.cut(KEY_SYNC);
-    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), STALE);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), WAIT);
     expect(await statusWith(farUrl, kept.secret)).toBe(ADMITTED);
   });
 
@@ -140,7 +140,7 @@ describe('a key sync connection that breaks while it reads a change', () => {
     proxy.cut(KEY_SYNC);
     const cutAt = performance.now();
     const syncedAt = () => performance.now() - far.get(KeySync).lagMs;
-    await vi.waitFor(() => expect(syncedAt()).toBeGreaterThan(cutAt), STALE);
+    await vi.waitFor(() => expect(syncedAt()).toBeGreaterThan(cutAt), WAIT);
   });
 });
 
@@ -152,7 +152,7 @@ describe('a change without a notification', () => {
     );
     await vi.waitFor(
       async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
-      RECONCILED,
+      RECONCILIATION_WAIT,
     );
   });
 
@@ -162,7 +162,7 @@ describe('a change without a notification', () => {
     await changeWithoutTriggers(`DELETE FROM api_keys WHERE id = '${id}'`);
     await vi.waitFor(
       async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
-      RECONCILED,
+      RECONCILIATION_WAIT,
     );
     expect(await statusWith(nearUrl, kept.secret)).toBe(ADMITTED);
   });
@@ -245,7 +245,11 @@ describe('an attacker with the run-time role', () => {
          CROSS JOIN LATERAL (SELECT concat_ws(' ', instance.id, api_keys.id, revision) AS message) AS plain
          CROSS JOIN LATERAL (VALUES (message), ('acknowledgement ' || message || ' ' || signature.text)) AS forged (payload)
          WHERE api_keys.id = $3`,
-        [instances.map((row) => row.id), acknowledgements.map((text) => text.split(' ').at(-1)), id],
+        [
+          instances.map((row) => row.id),
+          acknowledgements.map((text) => text.split(' ').at(-1)),
+          id,
+        ],
       );
       void forged.catch(() => undefined);
     }, 50);
@@ -272,16 +276,16 @@ describe('an attacker with the run-time role', () => {
       await statusWith(url, secret);
       proxy.silence(KEY_SYNC);
       expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: false });
-      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), STALE);
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), WAIT);
       proxy.restore();
-      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(REFUSED), STALE);
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(REFUSED), WAIT);
       await cutOff.close();
       await recorder.stop();
     },
   );
 
   it('cannot block confirmations by inserting instances', async () => {
-    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+    await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');
     await leaving.close();
@@ -296,7 +300,7 @@ describe('an attacker with the run-time role', () => {
     // the revocation or refuses all issued keys.
     expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
     expect(await statusWith(farUrl, secret)).toBe(REFUSED);
-    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+    await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
   });
 
   async function countLive(): Promise<number> {
@@ -332,7 +336,7 @@ describe('a rotated key that retires when it is idle', () => {
     return { id, successor: body.secret };
   }
   /** Backdates the rotation, lets idle keys retire, and returns the status of the key. */
-  const statusAfter = async (id: string, seconds: number) => {
+  const keyStatusAfter = async (id: string, seconds: number) => {
     await superuser.query(
       `UPDATE api_keys SET rotated_at = now() - ${seconds} * interval '1 s' WHERE id = '${id}'`,
     );
@@ -343,11 +347,11 @@ describe('a rotated key that retires when it is idle', () => {
 
   it('retires once its successor is in use', async () => {
     const { id, successor } = await rotateNewKey();
-    expect(await statusAfter(id, 61)).toBe('retiring');
+    expect(await keyStatusAfter(id, 61)).toBe('retiring');
     await statusWith(nearUrl, successor);
     await near.get(UsageRecorder).flush();
-    expect(await statusAfter(id, 59)).toBe('retiring');
-    expect(await statusAfter(id, 61)).toBe('retired');
+    expect(await keyStatusAfter(id, 59)).toBe('retiring');
+    expect(await keyStatusAfter(id, 61)).toBe('retired');
   });
 
   it('does not retire while it is still used', async () => {
@@ -357,6 +361,6 @@ describe('a rotated key that retires when it is idle', () => {
     await superuser.query(
       `INSERT INTO api_key_uses VALUES ('${id}', now() - interval '50 s', '127.0.0.1', NULL)`,
     );
-    expect(await statusAfter(id, 61)).toBe('retiring');
+    expect(await keyStatusAfter(id, 61)).toBe('retiring');
   });
 });

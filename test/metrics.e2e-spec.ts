@@ -9,7 +9,7 @@ import { Scrape } from './support/metrics.js';
 import { addUser } from './support/users.js';
 
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody:pw@127.0.0.1:1/none' };
-const DURATION = 'latchkey_http_request_duration_seconds_count';
+const REQUEST_COUNT = 'latchkey_http_request_duration_seconds_count';
 const USER_ROUTE = { method: 'GET', route: '/api/internal/users/:id' };
 
 describe('the metrics', () => {
@@ -44,9 +44,9 @@ describe('the metrics', () => {
 
   it('count requests by the pattern of their route and by status', async () => {
     const { id } = await addUser(app.prisma);
-    const before = (await scrape()).value(DURATION, { ...USER_ROUTE, status: '200' }) ?? 0;
+    const before = (await scrape()).value(REQUEST_COUNT, { ...USER_ROUTE, status: '200' }) ?? 0;
     await withKey(app.url).get(`/api/internal/users/${id}`).expect(200);
-    await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
+    await expectSoon(REQUEST_COUNT, { ...USER_ROUTE, status: '200' }, before + 1);
   });
 
   it('count a wrong key at /api/health as an authentication attempt', async () => {
@@ -83,9 +83,9 @@ describe('the metrics', () => {
     for (let count = 0; count < 200; count++) await junk('api/internal/junk');
     await request(app.url).trace('/api/internal/users/1');
     await request(app.url).get('/api/internal/users/%zz').expect(400);
-    await expectSoon(DURATION, missed, (before.value(DURATION, missed) ?? 0) + 200);
+    await expectSoon(REQUEST_COUNT, missed, (before.value(REQUEST_COUNT, missed) ?? 0) + 200);
     const after = await scrape();
-    const added = after.series(DURATION).length - before.series(DURATION).length;
+    const added = after.series(REQUEST_COUNT).length - before.series(REQUEST_COUNT).length;
     expect(added).toBeLessThanOrEqual(3);
     expect(after.text).not.toContain('junk');
   });
@@ -117,7 +117,9 @@ describe('the metrics', () => {
     expect(scraped.value('latchkey_key_sync_fresh')).toBe(1);
     expect(scraped.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
     expect(scraped.value('latchkey_database_pool_max_connections')).toBe(10);
-    expect(scraped.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
+    expect(scraped.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(
+      0,
+    );
     expect(scraped.value('latchkey_database_pool_waiting')).toBe(0);
     expect(scraped.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
     expect(scraped.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);

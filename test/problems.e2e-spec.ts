@@ -70,7 +70,12 @@ describe('a request that the framework refuses', () => {
   it.each([
     ['malformed JSON', () => post('{"email":'), 400, 'MALFORMED_JSON'],
     ['an empty body', () => post(''), 400, 'INVALID_REQUEST'],
-    ['a __proto__ member in JSON', () => post('{"__proto__":{"admin":true}}'), 400, 'MALFORMED_JSON'],
+    [
+      'a __proto__ member in JSON',
+      () => post('{"__proto__":{"admin":true}}'),
+      400,
+      'MALFORMED_JSON',
+    ],
     [
       'a body over 64 KiB',
       () => post(JSON.stringify({ name: 'x'.repeat(65_536) })),
@@ -109,7 +114,12 @@ describe('a request that the framework refuses', () => {
       404,
       'ROUTE_NOT_FOUND',
     ],
-    ['an unknown page of the API docs', () => api().get('/api/docs/nothing.css'), 404, 'ROUTE_NOT_FOUND'],
+    [
+      'an unknown page of the API docs',
+      () => api().get('/api/docs/nothing.css'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
     ['a NUL in the path of the API docs', () => api().get('/api/docs/%00'), 404, 'ROUTE_NOT_FOUND'],
     ['bad percent-encoding', () => api().get('/api/internal/users/%zz'), 400, 'MALFORMED_URL'],
     ['bytes that are not UTF-8', () => api().get('/api/internal/users/%ff'), 400, 'MALFORMED_URL'],
@@ -183,12 +193,22 @@ describe('a request that the HTTP parser refuses', () => {
       400,
       'MALFORMED_HTTP',
     ],
-    ['a CONNECT request', 'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'a CONNECT request',
+      'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
     ['two Host headers', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['a list of hosts in Host', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n', 400, 'MALFORMED_HTTP'],
     ['an invalid port in Host', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['an incomplete IPv6 address in Host', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'an incomplete IPv6 address in Host',
+      'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
     [
       'a malformed Host with a long URL',
       `GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a/b\r\n\r\n`,
@@ -220,7 +240,11 @@ describe('a request that the HTTP parser refuses', () => {
 
   it.each([
     ['without a Host header', 'GET / HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
-    ['with a malformed URL and without a Host header', 'GET /%zz HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    [
+      'with a malformed URL and without a Host header',
+      'GET /%zz HTTP/1.1\r\n\r\n',
+      'MALFORMED_HTTP',
+    ],
     [
       'with an unknown expectation',
       'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',

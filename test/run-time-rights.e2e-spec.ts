@@ -212,8 +212,8 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * Revokes the right, and explains the statements that may need it. The outcome of a statement is
- * `done` or the error code.
+ * Revokes the right, and runs EXPLAIN for the statements that may need the right. The outcome of a
+ * statement is `done` or the error code.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);

@@ -9,7 +9,7 @@ import { issueKey, statusWith } from './support/keys.js';
 import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 
 const KEYS = '/api/internal/api-keys';
-const USER = 'GET /api/internal/users/:id';
+const USER_ROUTE = 'GET /api/internal/users/:id';
 const HOUR_MS = 3_600_000;
 const FLUSH_INTERVAL_MS = 5000;
 
@@ -57,7 +57,7 @@ describe('the usage of a key', () => {
     const forbidden = { hour, route: `GET ${KEYS}`, outcome: 'forbidden', requests: 1 };
     expect(hours).toContainEqual(forbidden);
     expect(hours).toContainEqual(
-      expect.objectContaining({ hour, route: USER, outcome: 'admitted' }),
+      expect.objectContaining({ hour, route: USER_ROUTE, outcome: 'admitted' }),
     );
   });
 
@@ -116,7 +116,7 @@ describe('the usage of a key', () => {
   it('is deleted after 90 days', async () => {
     const { id } = await issueKey(app.url);
     const recorder = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
-    const row = { keyId: id, route: USER, outcome: 'admitted', recorder, requests: 1n };
+    const row = { keyId: id, route: USER_ROUTE, outcome: 'admitted', recorder, requests: 1n };
     const old = new Date(Date.now() - 91 * 24 * HOUR_MS);
     await app.prisma.apiKeyUsage.create({ data: { ...row, hour: old } });
     const url = await databaseUrl();

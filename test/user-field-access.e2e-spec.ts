@@ -112,7 +112,10 @@ describe('a key with writeFields', () => {
 
   it('creates a user only with fields that it can write', async () => {
     await writer.post(USERS).send({ email: 'a@example.com', name: 'A' }).expect(403);
-    const creator = await clientWithKey({ scopes: ['users:write'], writeFields: ['email', 'name'] });
+    const creator = await clientWithKey({
+      scopes: ['users:write'],
+      writeFields: ['email', 'name'],
+    });
     const user = { email: 'a@example.com', name: 'A' };
     await creator
       .post(USERS)

@@ -53,7 +53,7 @@ export class AlertReceiver {
     server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no TCP port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     this.port = address.port;
     this.server = server;
   }

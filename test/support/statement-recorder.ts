@@ -23,7 +23,7 @@ export class StatementRecorder {
 
   get url(): string {
     const address = this.listener.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no TCP port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
     url.port = String(address.port);

@@ -48,7 +48,7 @@ export class TraceCollector {
 
   get url(): string {
     const address = this.server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no TCP port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     return `http://127.0.0.1:${address.port}`;
   }
 
