@@ -230,7 +230,7 @@ describe('the audit trail of users', () => {
     expect(await readEvents()).toMatchObject([{ subject: 'user:eve' }]);
   });
 
-  it('lets a change of a user time out while another session holds the lock of the trail', async () => {
+  it('makes writes of users time out while another session holds the lock of the trail', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE audit_lock IN EXCLUSIVE MODE');

@@ -52,7 +52,7 @@ function expectRefused({ responses, rest, isRefused }: Exchange): void {
   expect(isRefused).toBe(true);
 }
 
-describe('a header field behind padding', () => {
+describe('a header field that padding would hide from Node’s parser', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
   it.each(FIELDS)('causes 431 and a closed connection: $title', async (hidden) => {

@@ -219,7 +219,7 @@ describe('an attacker with the run-time role', () => {
   afterEach(() => attacker.end());
 
   /** Sends heartbeats for a forged instance until the returned function is called. */
-  async function plant(id: string, proof: string): Promise<() => void> {
+  async function forgeHeartbeats(id: string, proof: string): Promise<() => void> {
     const heartbeat = () =>
       attacker.query('SELECT record_heartbeat($1, $2, $3)', [id, FORGED_SECRET, proof]);
     await heartbeat();
@@ -290,11 +290,14 @@ describe('an attacker with the run-time role', () => {
     const { rows } = await attacker.query('SELECT id, proof FROM instances');
     await leaving.close();
     const { rows: left } = await attacker.query('SELECT id FROM instances');
-    const gone = rows.find((row) => left.every(({ id }) => id !== row.id));
-    const planted = [await plant('0123456789abcdef', 'forged'), await plant(gone.id, gone.proof)];
+    const ended = rows.find((row) => left.every(({ id }) => id !== row.id));
+    const forgeries = [
+      await forgeHeartbeats('0123456789abcdef', 'forged'),
+      await forgeHeartbeats(ended.id, ended.proof),
+    ];
     const { id, secret } = await issueKey(nearUrl);
     const revocation = await revoke(nearUrl, id);
-    for (const remove of planted) remove();
+    for (const stop of forgeries) stop();
     expect(revocation).toMatchObject({ confirmed: true, instances: 2, silentInstances: 0 });
     // A forged row looks like a process with other root keys. Within 5 s, such a process applies
     // the revocation or refuses all issued keys.

@@ -55,7 +55,7 @@ describe.skipIf(!HAS_PGBOUNCER)('the backend behind PgBouncer in transaction mod
     await withKey(pooledUrl).get('/api/health/ready').expect(200);
   });
 
-  it('revokes a key on both instances, even if the other instance has created the key', async () => {
+  it('revokes a key on both instances, whichever instance creates or revokes the key', async () => {
     for (const [creator, revoker] of [
       [pooledUrl, directUrl],
       [directUrl, pooledUrl],
