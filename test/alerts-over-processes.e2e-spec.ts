@@ -9,7 +9,7 @@ import { HAS_REDIS, RedisServer } from './support/redis-server.js';
 
 const MAX_FAILURES = 20;
 const ADDRESS = '198.51.100.7';
-// Longer than the interval at which a process shares its failures.
+// Longer than the interval at which a process shares its failure counts with the others.
 const SETTLE_MS = 1500;
 const WAIT = { timeout: 30_000 };
 
@@ -40,7 +40,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
     await database.drop();
   });
 
-  /** Sends failing requests to the processes in turns, like a load balancer. */
+  /** Sends requests without a key to the processes in turn, like a load balancer. */
   async function sendFailures(times: number, addressOf: (turn: number) => string): Promise<void> {
     for (let turn = 0; turn < times; turn++) {
       const url = (await processes[turn % processes.length]?.getUrl()) ?? '';
@@ -50,7 +50,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   }
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for failures that a load balancer spreads over the processes',
+    'alert once for failed authentications that a load balancer spreads over the processes',
     async () => {
       const alerts = () => receiver.of('repeated-failures', 'firing');
       await sendFailures(MAX_FAILURES - 1, () => ADDRESS);
@@ -66,7 +66,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   );
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for several failing networks if each process sees only one of them',
+    'alert once for failures from three networks if each process sees only one network',
     async () => {
       const alerts = () => receiver.of('failures-from-many-sources', 'firing');
       expect(alerts()).toEqual([]);

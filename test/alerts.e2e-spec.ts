@@ -29,7 +29,7 @@ const LOW_THRESHOLDS: NodeJS.ProcessEnv = {
 let receiver: AlertReceiver;
 beforeAll(async () => {
   receiver = await AlertReceiver.start();
-  // The port is known only now. The applications read the URL when they start, in a later hook.
+  // The receiver's port is known only now. The applications read the URL when they start later.
   for (const variables of [DEFAULT_THRESHOLDS, LOW_THRESHOLDS])
     variables.ALERT_WEBHOOK_URL = receiver.url;
 });
@@ -141,20 +141,20 @@ describe('keys that need attention', () => {
     other = await startApp({ ...DEFAULT_THRESHOLDS, DATABASE_URL });
   });
   afterAll(() => other.close());
-  const watch = () =>
+  const runDetectors = () =>
     Promise.all([app.nest, other].map((nest) => nest.get(KeyDetector, { strict: false }).run()));
   const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-  it('cause one alert and one resolution across several processes', async () => {
+  it('cause one alert and one resolution although two processes detect them', async () => {
     const key = await issueKey(app.url, { name: '<!channel>', expiresAt: inDays(3) });
     await issueKey(app.url, { expiresAt: inDays(30) });
-    await watch();
-    await watch();
+    await runDetectors();
+    await runDetectors();
     await expect.poll(() => receiver.of('key-near-expiry').length, WAIT).toBe(1);
     expect(receiver.of('key-near-expiry')[0]).toMatchObject({ subject: key.id, status: 'firing' });
     expect(receiver.of('key-near-expiry')[0]?.text).toContain('(&lt;!channel&gt;)');
     await withKey(app.url).post(`/api/internal/api-keys/${key.id}/rotate`).send({}).expect(201);
-    await watch();
+    await runDetectors();
     await expect.poll(() => receiver.of('key-near-expiry', 'resolved').length, WAIT).toBe(1);
     expect(receiver.of('key-near-expiry')).toHaveLength(2);
     expect(receiver.of('key-near-expiry', 'resolved')[0]).toMatchObject({
@@ -163,17 +163,17 @@ describe('keys that need attention', () => {
     });
   });
 
-  it('cause a resolution with the true reason when a key is revoked', async () => {
+  it('cause a resolution that names the revocation as its reason', async () => {
     const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
     const alertsOf = (status: 'firing' | 'resolved') =>
       receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
-    await watch();
+    await runDetectors();
     await expect.poll(() => alertsOf('firing').length, WAIT).toBe(1);
     await withKey(app.url).post(`/api/internal/api-keys/${key.id}/revoke`).send({}).expect(200);
-    await watch();
+    await runDetectors();
     await expect.poll(() => alertsOf('resolved').length, WAIT).toBe(1);
-    const [over] = alertsOf('resolved');
-    expect(over?.text).toBe(`Resolved: The key ${key.id} (revoked soon) was revoked`);
+    const [resolution] = alertsOf('resolved');
+    expect(resolution?.text).toBe(`Resolved: The key ${key.id} (revoked soon) was revoked`);
   });
 
   it('cause an alert if they are unused for 30 days, and a resolution once they are used', async () => {
@@ -184,17 +184,17 @@ describe('keys that need attention', () => {
       data: { createdAt: inDays(-40) },
     });
     await app.prisma.$executeRaw`ALTER TABLE api_keys ENABLE TRIGGER USER`;
-    await watch();
+    await runDetectors();
     await expect.poll(() => receiver.of('key-unused', 'firing').length, WAIT).toBe(1);
     expect(receiver.of('key-unused')[0]).toMatchObject({ subject: key.id, details: { days: 30 } });
     await withKey(app.url, key.secret).get('/api/internal/users/nobody').expect(404);
     await app.nest.get(UsageRecorder, { strict: false }).flush();
-    await watch();
+    await runDetectors();
     await expect.poll(() => receiver.of('key-unused', 'resolved').length, WAIT).toBe(1);
   });
 });
 
-describe('an incident that several processes detect', () => {
+describe('an incident', () => {
   const app = useApp(DEFAULT_THRESHOLDS);
   let other: NestFastifyApplication;
   beforeAll(async () => {
@@ -204,7 +204,7 @@ describe('an incident that several processes detect', () => {
   afterAll(() => other.close());
   const alertsOf = (nest: NestFastifyApplication) => nest.get(Alerts, { strict: false });
 
-  it('causes one alert, and counts as open in each process', async () => {
+  it('that two processes detect causes one alert, and counts as open in both', async () => {
     const both = [app.nest, other].map(alertsOf);
     for (const alerts of both) alerts.raise('revoked-key-used', 'k-shared', { source: '::1' });
     const received = () => receiver.alerts.filter(({ subject }) => subject === 'k-shared');
@@ -217,7 +217,7 @@ describe('an incident that several processes detect', () => {
     expect(both.map((alerts) => alerts.countOpen('revoked-key-used'))).toEqual([0, 0]);
   });
 
-  it('is suppressed beyond 100 incidents of its rule, so that an attack causes no alert storm', async () => {
+  it('causes no alert while 100 incidents of its rule are open, which prevents alert storms', async () => {
     const alerts = alertsOf(app.nest);
     for (let source = 0; source < 150; source++) {
       alerts.raise('repeated-failures', `s${source}`, { failures: 20, seconds: 60 });
@@ -232,17 +232,17 @@ describe('failures from many sources', () => {
   const app = useApp({ TRUSTED_PROXIES: '127.0.0.1', ALERT_FAILING_SOURCES: '3' });
   const failFrom = (address: string) =>
     request(app.url).get('/api/internal/users/1').set('X-Forwarded-For', address).expect(401);
-  const open = () =>
+  const countOpen = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('cause an alert by the number of networks, not by the number of failures', async () => {
+  it('cause an alert when the third network fails, however often two networks fail', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }
     await sleep(100);
-    expect(open()).toBe(0);
+    expect(countOpen()).toBe(0);
     await failFrom('192.0.2.3');
-    await expect.poll(open, WAIT).toBe(1);
+    await expect.poll(countOpen, WAIT).toBe(1);
   });
 });
 
@@ -264,7 +264,7 @@ describe('an interrupted key sync', () => {
 });
 
 describe('without a database', () => {
-  it('alerts are sent directly to the receiver', async () => {
+  it('alerts are sent to the receiver without being stored', async () => {
     const app = await startApp({
       ...DEFAULT_THRESHOLDS,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
@@ -275,8 +275,8 @@ describe('without a database', () => {
   });
 });
 
-describe('the configuration of alerts', () => {
-  it('is never quoted in the log of a failed delivery', async () => {
+describe('the alert webhook URL', () => {
+  it('does not appear in the log message about a failed delivery', async () => {
     const lines: string[] = [];
     const logger = {
       log: () => undefined,

@@ -25,7 +25,7 @@ function inDays(days: number): string {
 }
 
 describe('POST /api/internal/api-keys', () => {
-  it('returns the key, and its secret only in this response', async () => {
+  it('returns the key with its secret, which no later response contains', async () => {
     const { body } = await root()
       .post(KEYS)
       .send({
@@ -70,7 +70,7 @@ describe('POST /api/internal/api-keys', () => {
     expect(JSON.stringify(shown)).not.toContain(body.secret);
   });
 
-  it('creates a key for 90 days by default', async () => {
+  it('creates a key that expires after 90 days by default', async () => {
     const { id } = await issueKey(app.url);
     const { body } = await root().get(`${KEYS}/${id}`);
     const days = (Date.parse(body.apiKey.expiresAt) - Date.parse(body.apiKey.createdAt)) / DAY_MS;
@@ -104,7 +104,7 @@ describe('POST /api/internal/api-keys', () => {
     ['an expiry in more than a year', { expiresAt: inDays(367) }],
     ['no expiry at all', { expiresAt: null }],
     ['a field that does not exist', { digest: 'x' }],
-  ])('refuses %s', async (_case, fields) => {
+  ])('refuses a request with %s', async (_case, fields) => {
     const { body } = await root()
       .post(KEYS)
       .send({ name: 'bad', scopes: ['users:read'], ...fields })
@@ -154,7 +154,7 @@ describe('POST /api/internal/api-keys', () => {
       await create('e').expect(201);
     });
 
-    it('accepts the Idempotency-Key for a new key after a day', async () => {
+    it('creates another key if the first request is more than a day old', async () => {
       const { body: first } = await create('f').expect(201);
       await app.prisma.idempotentRequest.updateMany({
         data: { createdAt: new Date(Date.now() - DAY_MS - 1000) },
@@ -186,8 +186,8 @@ describe('an issued key', () => {
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // The key may expire one heartbeat early: the process assumes the latest possible time of the
-    // database.
+    // The server's copy of the database clock is fast by the latency of a heartbeat, so the key may
+    // expire slightly early.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');
@@ -277,7 +277,7 @@ describe('a key with keys:write', () => {
     await create(secret, {}).expect(403);
   });
 
-  it('cannot rotate a key with more rights, because it would receive the secret', async () => {
+  it('cannot rotate a key with more rights, whose new secret it would receive', async () => {
     const { secret } = await issueKey(app.url, { scopes });
     const stronger = await issueKey(app.url, { scopes: ['users:write'] });
     const { body } = await withKey(app.url, secret)
@@ -311,7 +311,7 @@ describe('GET /api/internal/api-keys', () => {
     await root().get(`${KEYS}?cursor=x`).expect(400);
   });
 
-  it('returns 404 and 400 for keys that do not exist', async () => {
+  it('returns 404 for a key that does not exist, and 400 for a malformed id', async () => {
     const { body } = await root().get(`${KEYS}/${UNKNOWN_ID}`).expect(404);
     expect(body.code).toBe('API_KEY_NOT_FOUND');
     await root().get(`${KEYS}/x`).expect(400);
@@ -359,7 +359,7 @@ describe('POST …/rotate', () => {
     expect(headers.sunset).toBeUndefined();
   });
 
-  it('ends the old key with the grace period', async () => {
+  it('refuses the old key after the grace period', async () => {
     const old = await issueKey(app.url);
     await root().post(`${KEYS}/${old.id}/rotate`).send({ gracePeriodSeconds: 0 }).expect(201);
     await vi.waitFor(
@@ -383,7 +383,7 @@ describe('POST …/rotate', () => {
     expect(await app.prisma.apiKey.count({ where: { predecessorId: id } })).toBe(1);
   });
 
-  it('refuses a key that has ended or does not exist', async () => {
+  it('refuses a revoked key, an unknown key and a negative grace period', async () => {
     const { id } = await issueKey(app.url);
     await root().post(`${KEYS}/${id}/revoke`).expect(200);
     const { body } = await root().post(`${KEYS}/${id}/rotate`).expect(409);
@@ -394,7 +394,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('responds once every instance refuses the key, and confirms it', async () => {
+  it('confirms the revocation once every instance refuses the key', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()
@@ -437,13 +437,13 @@ describe('POST …/revoke', () => {
   });
 });
 
-describe('a key that is revoked while its request waits', () => {
+describe('a key that is revoked while its request waits for a lock', () => {
   it.each(['', '/rotate', '/revoke'])(
-    'makes no changes at /api/internal/api-keys%s',
+    'cannot change keys by POST /api/internal/api-keys%s',
     async (action) => {
       const caller = await issueKey(app.url, { scopes: ['keys:write', 'users:read'] });
       const other = await issueKey(app.url);
-      const change = withKey(app.url, caller.secret);
+      const client = withKey(app.url, caller.secret);
       const path = action === '' ? KEYS : `${KEYS}/${other.id}${action}`;
       const body = action === '' ? { name: 'late', scopes: ['users:read'] } : {};
       const { pending } = await app.prisma.$transaction(async (transaction) => {
@@ -451,8 +451,9 @@ describe('a key that is revoked while its request waits', () => {
           where: { id: caller.id },
           data: { revokedAt: new Date(), revokedBy: 'the test' },
         });
-        // The key is admitted, because its revocation is uncommitted, but the change waits for it.
-        const sent = Promise.resolve(change.post(path).send(body));
+        // The key check admits the key, because the revocation is uncommitted. The change then
+        // waits for the row that the revocation has locked.
+        const sent = Promise.resolve(client.post(path).send(body));
         await sleep(200);
         return { pending: sent };
       });
@@ -463,7 +464,7 @@ describe('a key that is revoked while its request waits', () => {
 });
 
 describe('the last issued key that can manage keys', () => {
-  it('is determined without retiring keys', async () => {
+  it('cannot revoke itself, even if its retiring predecessor can manage keys too', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
       data: { revokedAt: new Date(), revokedBy: 'the test' },
@@ -476,7 +477,7 @@ describe('the last issued key that can manage keys', () => {
     await asSuccessor.post(`${KEYS}/${id}/revoke`).expect(200);
   });
 
-  it('can be revoked by a root key, but not by an issued one', async () => {
+  it('can be revoked by a root key, but not by an issued key', async () => {
     await app.prisma.apiKey.updateMany({
       where: { scopes: { has: 'keys:write' }, revokedAt: null },
       data: { revokedAt: new Date(), revokedBy: 'the test' },
@@ -524,7 +525,7 @@ describe('POST …/check', () => {
     expect((await check(secret, '10.1.2.3')).body).toEqual({ outcome: 'revoked', keyId: id });
   });
 
-  it('requires keys:read, a key and an address', async () => {
+  it('requires the scope keys:read, a key and an IP address', async () => {
     const reader = await issueKey(app.url, { scopes: ['keys:read'] });
     const other = await issueKey(app.url, { scopes: ['keys:write'] });
     await check('x', '127.0.0.1', reader.secret).expect(200);
@@ -559,7 +560,7 @@ describe('a key with networks', () => {
     expect(await statusWith(app.url, elsewhere.secret)).toBe(REFUSED);
   });
 
-  it('is not admitted because of an address in a header of an untrusted client', async () => {
+  it('is refused even if an untrusted client sends an allowed address in a header', async () => {
     const { secret } = await issueKey(app.url, { networks: ['10.0.0.0/8'] });
     for (const header of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP']) {
       const { status } = await withKey(app.url, secret)
@@ -583,7 +584,7 @@ describe('behind a trusted proxy', () => {
     ['nonsense', REFUSED],
     ['', REFUSED],
   ])(
-    'the client address is the last one in X-Forwarded-For that is no trusted proxy: "%s"',
+    'the client address is the last address in X-Forwarded-For that is not a trusted proxy: "%s"',
     async (header, status) => {
       const { secret } = await issueKey(proxied.url, { networks: ['10.0.0.0/8'] });
       const response = await withKey(proxied.url, secret)
@@ -623,7 +624,7 @@ describe('an earlier root key', () => {
 
 afterAll(() => vi.restoreAllMocks());
 
-describe('a process without a cache of keys, such as the command line', () => {
+describe('a process without a key cache, such as the command line', () => {
   const OPERATOR = {
     keyId: 'cli:test',
     isRoot: true,
@@ -650,7 +651,7 @@ describe('a process without a cache of keys, such as the command line', () => {
     }
   }
 
-  it('issues no key that the running servers refuse', async () => {
+  it('cannot issue a key for an environment that the running servers refuse', async () => {
     const [{ name }] = await app.prisma.$queryRaw<
       [{ name: string }]
     >`SELECT current_database() AS name`;
@@ -661,7 +662,7 @@ describe('a process without a cache of keys, such as the command line', () => {
     });
   });
 
-  it('issues any key while no server runs', async () => {
+  it('issues a key for any environment while no server runs', async () => {
     const database = await createTestDatabase();
     const { apiKey } = await issueDevKey(database.runTimeUrl);
     expect(apiKey.environment).toBe('dev');

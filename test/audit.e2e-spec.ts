@@ -90,10 +90,10 @@ describe('the audit trail', () => {
   });
 
   it.each([
-    ['changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
-    ['missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
+    ['was changed', `UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2`, [2]],
+    ['is missing', 'DELETE FROM audit_events WHERE sequence = 2', [2]],
   ])(
-    'reveals that an event is %s although the triggers were disabled',
+    'reveals that an event %s, even if the triggers were disabled',
     async (_case, statement, expected) => {
       await makeHistory();
       await force(statement);
@@ -102,13 +102,13 @@ describe('the audit trail', () => {
     },
   );
 
-  it('reveals a missing last event by its key', async () => {
+  it('reveals a missing last event, because the key differs from the remaining events', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('reveals a deleted trail by the keys and by an earlier head', async () => {
+  it('reveals by the keys, and by an earlier head, that all events are missing', async () => {
     await makeHistory();
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');
@@ -117,7 +117,7 @@ describe('the audit trail', () => {
     expect(report.faults).toHaveLength(1);
   });
 
-  it('reveals a key that was changed without an event, or removed', async () => {
+  it('reveals a key that was changed or deleted without an event', async () => {
     const { id } = await makeHistory();
     await force(`UPDATE api_keys SET scopes = '{keys:write}' WHERE id = '${id}'`);
     expect(await audit.verify()).toMatchObject({ inconsistentKeys: [id] });
@@ -134,7 +134,7 @@ describe('the audit trail', () => {
     const [first, middle, last] = [1, 700, 1201].map(
       (n) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`,
     );
-    const stray = ['', first, middle, last];
+    const inconsistent = ['', first, middle, last];
     await force(
       `UPDATE api_keys SET scopes = '{keys:write}' WHERE id IN ('${first}', '${middle}')`,
     );
@@ -145,7 +145,7 @@ describe('the audit trail', () => {
     expect(await audit.verify()).toMatchObject({
       events: 1201,
       faults: [],
-      inconsistentKeys: stray,
+      inconsistentKeys: inconsistent,
     });
   });
 
@@ -216,7 +216,7 @@ describe('the audit trail of users', () => {
     expect(await audit.verify()).toMatchObject({ events: 10, faults: [], inconsistentKeys: [] });
   });
 
-  it('records no bulk load by the owner unless it names an actor', async () => {
+  it('records a bulk load by the owner of the tables only if the load names an actor', async () => {
     const load = `INSERT INTO users (id, email, name, updated_at) SELECT n, n, 'many', now() FROM CAST(gen_random_uuid() AS TEXT) AS n`;
     await superuser.query(load);
     expect(await readEvents()).toEqual([]);
@@ -224,13 +224,13 @@ describe('the audit trail of users', () => {
     expect(await readEvents()).toMatchObject([{ actor: 'import', action: 'user.create' }]);
   });
 
-  it('cannot be switched off by the backend’s account', async () => {
+  it('cannot be switched off by the run-time role', async () => {
     const insert = `INSERT INTO users (id, email, name, updated_at) VALUES ('eve', 'eve', 'Eve', now())`;
     await runAsBackend(`SET latchkey.actor = ''`, 'SET CONSTRAINTS ALL DEFERRED', insert);
     expect(await readEvents()).toMatchObject([{ subject: 'user:eve' }]);
   });
 
-  it('lets a change time out while another session holds its lock', async () => {
+  it('makes writes of users time out while another session holds the lock of the trail', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE audit_lock IN EXCLUSIVE MODE');
@@ -267,7 +267,7 @@ describe('GET /api/internal/audit', () => {
     expect(ofOne.body.events).toHaveLength(1);
   });
 
-  it('lists the changes by one key for all acting users', async () => {
+  it('lists the changes that one key made, whatever the acting user', async () => {
     const manager = await issueKey(url, { name: 'manager', scopes: ['keys:write', 'users:read'] });
     const body = { name: 'issued', scopes: ['users:read'] };
     const issue = () => withKey(url, manager.secret).post(KEYS).send(body);

@@ -41,17 +41,20 @@ describe('GET /api/auth/me', () => {
   it.each([
     ['no token', async () => ''],
     ['another scheme', async () => `Basic ${await mint()}`],
-    ['no JWT', async () => 'Bearer nonsense'],
+    ['a token that is not a JWT', async () => 'Bearer nonsense'],
     ['an expired token', async () => `Bearer ${await mint({ lifetimeSeconds: -60 })}`],
     [
-      'a foreign audience',
+      'a token for another audience',
       async () => `Bearer ${await mint({ audience: 'http://localhost:3001/mcp' })}`,
     ],
-    ['a foreign issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
-    ['a foreign signature', async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`],
+    ['a token of another issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
+    [
+      'a signature with another secret',
+      async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`,
+    ],
     ['a subject that is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
-    ['no signature', async () => `Bearer ${unsigned(await mint())}`],
-  ])('refuses %s', async (_case, authorization) => {
+    ['an unsigned token', async () => `Bearer ${unsigned(await mint())}`],
+  ])('refuses a request with %s', async (_case, authorization) => {
     const response = await me(await authorization()).expect(401);
     expect(response.body.code).toBe('INVALID_ACCESS_TOKEN');
     expect(response.headers['www-authenticate']).toBe(
@@ -59,7 +62,7 @@ describe('GET /api/auth/me', () => {
     );
   });
 
-  it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
+  it.each(MISTYPED_CLAIMS)('refuses a signed token with the mistyped claim %s', async (claim) => {
     const exp = Math.floor(Date.now() / 1000) + 600;
     const good = JSON.stringify({ iss: 'issuer', aud: AUDIENCE, sub: 'john', exp });
     const token = await signPayload(`${good.slice(0, -1)},${claim}}`, JWT_SECRET);

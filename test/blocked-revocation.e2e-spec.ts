@@ -34,23 +34,23 @@ async function lockRow(databaseUrl: string): Promise<void> {
   await attacker.hold(`SELECT FROM api_keys WHERE id = '${key.id}' FOR UPDATE`);
 }
 
-describe('a revocation that a lock blocks', () => {
-  it('ends the session of the backend’s account that holds the lock', async () => {
+describe('a revocation', () => {
+  it('ends the session that locks the key if it is a session of the run-time role', async () => {
     await lockRow(database.runTimeUrl);
     const { body } = await revoke().expect(200);
     expect(body.revocation).toMatchObject({ confirmed: true, silentInstances: 0 });
     expect(await statusWith(url, key.secret)).toBe(REFUSED);
   });
 
-  it('returns 503 while the owner of the tables holds the lock', async () => {
+  it('returns 503 while a session of the owner of the tables locks the key', async () => {
     await lockRow(database.url);
     const { body } = await revoke().expect(503);
     expect(body.code).toBe('DATABASE_UNAVAILABLE');
   });
 
-  it('proceeds if the blocking sessions cannot be found', async () => {
+  it('proceeds even if the sessions that block it cannot be found', async () => {
     const change = async ({ prisma }: KeyChange) => {
-      // Longer than the statement timeout of other changes.
+      // Longer than the 300 ms after which a revocation ends the sessions that block it.
       await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
       return 'revoked';
     };

@@ -61,11 +61,15 @@ function run(
   args: readonly string[],
   { stdin = '', variables = {} }: Settings = {},
 ): Promise<Outcome> {
-  const own = { NODE_ENV: 'test', DATABASE_URL: database.runTimeUrl, INTERNAL_API_KEY: API_KEY };
-  return execute([command, ...args], { stdin, variables: { ...own, ...variables } });
+  const defaults = {
+    NODE_ENV: 'test',
+    DATABASE_URL: database.runTimeUrl,
+    INTERNAL_API_KEY: API_KEY,
+  };
+  return execute([command, ...args], { stdin, variables: { ...defaults, ...variables } });
 }
 
-/** Runs the command line in this process, which is faster than starting another one. */
+/** Runs the command line in this process, which is faster than starting another process. */
 async function runHere(args: readonly string[], variables: Variables = {}): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
   const spies = [
@@ -80,8 +84,8 @@ async function runHere(args: readonly string[], variables: Variables = {}): Prom
       return true;
     }),
   ];
-  const own = { COLUMNS: '', ...variables };
-  for (const [name, value] of Object.entries(own)) vi.stubEnv(name, value);
+  const stubbed = { COLUMNS: '', ...variables };
+  for (const [name, value] of Object.entries(stubbed)) vi.stubEnv(name, value);
   try {
     return { code: await runCommandLine(['node', 'latchkey', ...args]), ...written };
   } finally {
@@ -90,7 +94,7 @@ async function runHere(args: readonly string[], variables: Variables = {}): Prom
   }
 }
 
-/** Runs a command that calls the server with a key, without a database. */
+/** Runs a command that calls the server with a key and does not use the database. */
 function remote(
   args: readonly string[],
   { key = API_KEY, stdin, variables = {} }: Settings & { readonly key?: string } = {},
@@ -106,8 +110,8 @@ const keys = (...args: string[]) => remote(['keys', ...args]);
 const audit = (...args: string[]) => remote(['audit', ...args]);
 
 async function create(...options: string[]): Promise<{ id: string; secret: string }> {
-  const named = ['create', '--name', 'test', '--scopes', 'users:read'];
-  const { stdout } = await keys(...named, '--reveal', '--json', ...options);
+  const createArgs = ['create', '--name', 'test', '--scopes', 'users:read'];
+  const { stdout } = await keys(...createArgs, '--reveal', '--json', ...options);
   const { apiKey, secret } = JSON.parse(stdout);
   return { id: apiKey.id, secret };
 }
@@ -141,8 +145,8 @@ describe('keys create', () => {
   });
 
   it('prints the key once, with its scopes', async () => {
-    const named = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
-    const { code, stdout } = await keys(...named, '--reveal');
+    const createArgs = ['create', '--name', 'for people', '--scopes', 'users:read,accounts:read'];
+    const { code, stdout } = await keys(...createArgs, '--reveal');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^scopes +users:read, accounts:read$/m);
     expect(stdout).toMatch(/^reads fields +all\nwrites fields none$/m);
@@ -151,7 +155,7 @@ describe('keys create', () => {
   });
 
   it.each([
-    ['no name', ['--scopes', 'users:read']],
+    ['a missing name', ['--scopes', 'users:read']],
     ['an unknown scope', ['--name', 'a', '--scopes', 'users:all']],
     [
       'a lifetime that is not a number',
@@ -202,7 +206,7 @@ describe('an invalid option', () => {
     });
   });
 
-  it('is reported by name if only the server can detect it', async () => {
+  it('is reported by its name, even if only the server detects the error', async () => {
     const outcome = await remote(['keys', 'show', 'not-an-id']);
     expect(outcome).toMatchObject({ code: 2, stderr: 'KEY_ID must be the id of a key\n' });
   });
@@ -228,9 +232,9 @@ describe('the environment of a key', () => {
 });
 
 describe('a command without --url', () => {
-  it('gets the same responses from the database, and records the operator', async () => {
-    const named = ['create', '--name', 'local', '--scopes', 'users:read', '--as', 'alice'];
-    const created = await run('keys', [...named, '--reveal', '--json']);
+  it('prints the same as with --url, and records the operator', async () => {
+    const createArgs = ['create', '--name', 'local', '--scopes', 'users:read', '--as', 'alice'];
+    const created = await run('keys', [...createArgs, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
     expect(apiKey.createdBy).toBe('cli:alice');
     expect(await statusWith(url, secret)).toBe(ADMITTED);
@@ -247,8 +251,8 @@ describe('a command without --url', () => {
 
 describe('a command with --url', () => {
   it('manages keys over HTTP, without a database', async () => {
-    const named = ['keys', 'create', '--name', 'remote', '--scopes', 'users:read'];
-    const created = await remote([...named, '--reveal', '--json']);
+    const createArgs = ['keys', 'create', '--name', 'remote', '--scopes', 'users:read'];
+    const created = await remote([...createArgs, '--reveal', '--json']);
     const { apiKey, secret } = JSON.parse(created.stdout);
     expect(await statusWith(url, secret)).toBe(ADMITTED);
     expect((await remote(['keys', 'list'])).stdout).toContain(apiKey.id);
@@ -318,7 +322,7 @@ describe('a command with --url', () => {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'));
     const copy = (path: string) => cp(path, join(folder, path), { recursive: true });
     const libraries = ['commander', 'zod', 'ipaddr.js', 'libphonenumber-js'];
-    const own = ['environment', 'access-tokens'].flatMap((name) =>
+    const workspacePackages = ['environment', 'access-tokens'].flatMap((name) =>
       ['dist', 'package.json'].map((part) =>
         cp(`packages/${name}/${part}`, join(folder, 'node_modules/@latchkey', name, part), {
           recursive: true,
@@ -326,7 +330,7 @@ describe('a command with --url', () => {
       ),
     );
     const paths = ['dist', 'package.json', ...libraries.map((name) => `node_modules/${name}`)];
-    await Promise.all([...paths.map(copy), ...own]);
+    await Promise.all([...paths.map(copy), ...workspacePackages]);
     const variables = { LATCHKEY_API_KEY: API_KEY };
     const { code, stderr } = await execute(['keys', 'list', '--url', url], {
       variables,
@@ -366,7 +370,7 @@ describe('--version', () => {
 });
 
 describe('keys list', () => {
-  it('fits 80 columns, lists valid keys first, and hides ended keys without --all', async () => {
+  it('fits 80 columns, lists valid keys first, and hides invalid keys without --all', async () => {
     const ended = await create();
     await keys('revoke', ended.id);
     const name = 'a name that is far too long for a line of a table, whatever its width';
@@ -387,7 +391,7 @@ describe('keys list', () => {
 });
 
 describe('keys usage', () => {
-  it('exits with 3 for a mistyped id, and does not report an unused key', async () => {
+  it('exits with 3 for a mistyped id instead of reporting an unused key', async () => {
     const { id } = await create();
     expect((await keys('usage', id.slice(1))).code).toBe(3);
   });
@@ -422,7 +426,7 @@ describe('keys revoke', () => {
     expect(await statusWith(url, secret)).toBe(REFUSED);
   });
 
-  it('names the keys that the revoked key issued, and revokes or keeps them', async () => {
+  it('names the keys that the revoked key issued, and revokes or keeps them as requested', async () => {
     const makePair = async () => {
       const issuer = await create('--scopes', 'users:read,keys:write');
       return { issuer, issued: await issueKey(url, { name: 'issued' }, issuer.secret) };

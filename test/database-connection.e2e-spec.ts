@@ -20,7 +20,7 @@ const WAIT = { timeout: 15_000, interval: 100 };
 let database: TestDatabase;
 let folder: string;
 let owner: Client;
-/** An account that no other test uses. */
+/** A role that no other test uses. */
 let account: string;
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ function urlWith(changes: Partial<URL>, base = database.runTimeUrl): string {
   return Object.assign(new URL(base), changes).href;
 }
 
-/** Accepts TLS with a certificate that no CA has signed. */
+/** Starts a server that accepts TLS with a certificate that no CA has signed. */
 async function startSelfSigned() {
   const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-days', '1', '-nodes', '-newkey', 'rsa:2048'];
@@ -66,7 +66,7 @@ async function startSelfSigned() {
   return { url: `postgresql://a:b@127.0.0.1:${port}/c?sslmode=require`, server };
 }
 
-/** Starts the application and reads a user three times. */
+/** Starts the application, and expects 503 responses and one log line about the cause. */
 async function expectUnavailable(url: string, cause: RegExp): Promise<void> {
   const log = vi.spyOn(Logger.prototype, 'error');
   const app = await startApp({ DATABASE_URL: url });
@@ -144,11 +144,11 @@ describe('a password that is rotated in DATABASE_URL_FILE and DIRECT_URL_FILE', 
 });
 
 describe('a read after ALTER TABLE', () => {
-  it('succeeds on each connection of the pool despite stale plans', async () => {
+  it('succeeds on each connection of the pool despite stale query plans', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     const url = await app.getUrl();
-    /** Makes each read wait, so that each uses a separate connection. */
-    const readAtOnce = async (change: string) => {
+    /** Makes the reads wait for a table lock, so that each read uses its own connection. */
+    const readConcurrently = async (change: string) => {
       await owner.query('BEGIN');
       await owner.query('LOCK TABLE users');
       const reads = Array.from({ length: 5 }, async (_, id) => {
@@ -160,9 +160,9 @@ describe('a read after ALTER TABLE', () => {
       await owner.query('COMMIT');
       return Promise.all(reads);
     };
-    expect(await readAtOnce('SELECT')).toEqual([404, 404, 404, 404, 404]);
+    expect(await readConcurrently('SELECT')).toEqual([404, 404, 404, 404, 404]);
     const change = 'ALTER TABLE users ALTER COLUMN name TYPE varchar(400)';
-    expect(await readAtOnce(change)).toEqual([404, 404, 404, 404, 404]);
+    expect(await readConcurrently(change)).toEqual([404, 404, 404, 404, 404]);
     await app.close();
   });
 });

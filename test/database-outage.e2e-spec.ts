@@ -65,7 +65,7 @@ describe('the backend without a database', () => {
     expect(response.headers['retry-after']).toBe('1');
   });
 
-  it('is live but not ready, and reveals no host', async () => {
+  it('is live but not ready, and does not reveal the database host', async () => {
     await request(url).get('/api/health/live').expect(200);
     for (const path of ['/api/health', '/api/health/ready']) {
       const { body } = await request(url).get(path).expect(503);
@@ -78,7 +78,7 @@ describe('the backend without a database', () => {
 });
 
 describe('a database that accepts connections and never responds', () => {
-  it('causes time-outs after 1 s, on all routes concurrently', async () => {
+  it('makes concurrent requests to all routes time out with 503', async () => {
     const silent = await listenSilently();
     const app = await startApp({
       DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none`,
@@ -151,14 +151,14 @@ describe('changes of keys', () => {
   it('fail concurrently, not one after another, while the database does not respond', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
-    const behind = await startApp({ DATABASE_URL: proxy.url });
-    const url = await behind.getUrl();
+    const proxied = await startApp({ DATABASE_URL: proxy.url });
+    const url = await proxied.getUrl();
     await issueKey(url);
     proxy.silence('latchkey-key-change');
     expect(await slowestChange(url)).toBeLessThan(BOUND_MS);
     proxy.restore();
     await issueKey(url);
-    await behind.close();
+    await proxied.close();
     await proxy.stop();
     await database.drop();
   });
@@ -167,20 +167,20 @@ describe('changes of keys', () => {
 describe('a database that is unavailable for a while', () => {
   const app = useApp({ DATABASE_POOL_MAX: '1' });
   const get = (id: string) => withKey(app.url).get(`/api/internal/users/${id}`);
-  const cut = () =>
+  const cutConnections = () =>
     app.prisma.$executeRaw`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'latchkey' AND datname = current_database()`;
 
   it('is used again after it closed the connections', async () => {
     const { id } = await addUser(app.prisma);
     await get(id).expect(200);
-    await cut();
+    await cutConnections();
     const first = await get(id);
     expect([200, 503]).toContain(first.status);
     await get(id).expect(200);
   });
 
-  it('causes 503 while a row is locked, and 200 afterwards', async () => {
+  it('causes 503 while the table is locked, and 200 afterwards', async () => {
     const { id } = await addUser(app.prisma);
     await app.prisma.$transaction(async (transaction) => {
       await transaction.$executeRaw`LOCK TABLE users IN ACCESS EXCLUSIVE MODE`;
@@ -208,7 +208,7 @@ describe('a database that is unavailable for a while', () => {
     await app.prisma.$executeRawUnsafe(
       `ALTER DATABASE "${name}" SET default_transaction_read_only = on`,
     );
-    await cut();
+    await cutConnections();
     await get(id);
     const { body } = await withKey(app.url)
       .patch(`/api/internal/users/${id}`)

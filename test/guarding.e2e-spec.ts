@@ -15,10 +15,10 @@ const USER_ROUTES = ['GET /api/auth/me'];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 
-// No server listens here: a response other than 503 proves that the request needed no SQL.
+// No database listens here: a response other than 503 proves that the request needed no SQL.
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
 
-// Root keys have every existing scope.
+// A scope that does not exist: root keys have every scope that exists.
 const SCOPE_OF_NO_KEY: Scope = JSON.parse('"everything:write"');
 
 let app: NestFastifyApplication;
@@ -31,7 +31,7 @@ afterAll(() => app.close());
 
 type Method = (typeof METHODS)[number];
 
-/** Every route of the OpenAPI document, as method and path with an id in it. */
+/** Every route of the OpenAPI document, as method and path with the id `1`. */
 function routes(): [method: Method, path: string][] {
   return Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
     METHODS.filter((method) => method.toLowerCase() in operations).map(
@@ -40,7 +40,7 @@ function routes(): [method: Method, path: string][] {
   );
 }
 
-/** The routes that require an API key: all except public routes and routes of users. */
+/** The routes that require an API key: all except public routes and routes for access tokens. */
 function keyRoutes() {
   const others = new Set([...PUBLIC_ROUTES, ...USER_ROUTES]);
   return routes().filter(([method, path]) => !others.has(`${method} ${path}`));
@@ -52,12 +52,13 @@ function send(method: Method | 'HEAD', path: string, headers: Record<string, str
 
 describe('every route', () => {
   it('is public only if PUBLIC_ROUTES lists it', () => {
-    const open = Object.entries(createOpenApiDocument(app).paths).flatMap(([path, operations]) =>
-      Object.entries(operations)
-        .filter(([, operation]) => operation.security.length === 0)
-        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    const publicRoutes = Object.entries(createOpenApiDocument(app).paths).flatMap(
+      ([path, operations]) =>
+        Object.entries(operations)
+          .filter(([, operation]) => operation.security.length === 0)
+          .map(([method]) => `${method.toUpperCase()} ${path}`),
     );
-    expect(open.toSorted()).toEqual(PUBLIC_ROUTES);
+    expect(publicRoutes.toSorted()).toEqual(PUBLIC_ROUTES);
   });
 
   it.each([
@@ -69,18 +70,21 @@ describe('every route', () => {
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
-  ])('refuses %s with the same 401, without a database query', async (_case, headers) => {
-    expect(keyRoutes().length).toBeGreaterThan(6);
-    for (const [method, path] of keyRoutes()) {
-      const response = await send(method, path, headers);
-      expect([method, path, response.statusCode]).toEqual([method, path, 401]);
-      expect(response.headers['www-authenticate']).toBe(CHALLENGE);
-      expect(response.json()).toMatchObject({
-        code: 'INVALID_API_KEY',
-        detail: 'Invalid or missing API key',
-      });
-    }
-  });
+  ])(
+    'responds with 401, without a database query, to a request with %s',
+    async (_case, headers) => {
+      expect(keyRoutes().length).toBeGreaterThan(6);
+      for (const [method, path] of keyRoutes()) {
+        const response = await send(method, path, headers);
+        expect([method, path, response.statusCode]).toEqual([method, path, 401]);
+        expect(response.headers['www-authenticate']).toBe(CHALLENGE);
+        expect(response.json()).toMatchObject({
+          code: 'INVALID_API_KEY',
+          detail: 'Invalid or missing API key',
+        });
+      }
+    },
+  );
 
   it('admits a valid key', async () => {
     for (const [method, path] of keyRoutes()) {
@@ -123,7 +127,7 @@ describe('the response to a request without a key', () => {
     expect(new Set(responses).size).toBe(1);
   });
 
-  it('is the same for a wrong key and a missing one', async () => {
+  it('equals the response to a request with a wrong key', async () => {
     const same = { 'x-request-id': 'same' };
     const missing = await send('GET', '/api/internal/users/1', same);
     const wrong = await send('GET', '/api/internal/users/1', { ...same, 'x-api-key': 'wrong' });
@@ -131,13 +135,13 @@ describe('the response to a request without a key', () => {
   });
 });
 
-describe('a repeated X-API-Key', () => {
+describe('the header X-API-Key', () => {
   it.each([
     ['the valid key twice', [API_KEY, API_KEY]],
     ['the valid key first', [API_KEY, 'wrong']],
     ['the valid key last', ['wrong', API_KEY]],
     ['an empty key first', ['', API_KEY]],
-  ])('is refused: %s', async (_case, keys) => {
+  ])('is refused if it is repeated: %s', async (_case, keys) => {
     const headers = keys.flatMap((key) => ['X-API-Key', key]);
     const status = await statusOf(headers);
     expect(status).toBe(401);
@@ -148,7 +152,7 @@ describe('a repeated X-API-Key', () => {
   });
 });
 
-/** Sends repeated headers unchanged, because `fetch` and `inject` would join them. */
+/** Sends repeated headers separately and returns the status. `fetch` and `inject` join headers. */
 async function statusOf(headers: string[]): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(

@@ -52,7 +52,7 @@ function expectRefused({ responses, rest, isRefused }: Exchange): void {
   expect(isRefused).toBe(true);
 }
 
-describe('padding that hides a header field', () => {
+describe('a header field that padding would hide from Node’s parser', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
   it.each(FIELDS)('causes 431 and a closed connection: $title', async (hidden) => {
@@ -60,12 +60,12 @@ describe('padding that hides a header field', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it.each(FIELDS)('hides the field without the limit (control): $title', async (hidden) => {
+  it.each(FIELDS)('is parsed without the padding (control): $title', async (hidden) => {
     const { responses } = await send(hidingRequest(PATH, credentials(), [], hidden));
     expect(responses.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
 
-  it('does not turn a trailer field into a header field or into a part of the next request', async () => {
+  it('in a trailer becomes neither a header field nor a part of the next request', async () => {
     const lines = ['POST /api/internal/users HTTP/1.1', 'Host: localhost'];
     const head = [...lines, 'Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const trailer = [...padding(DROPPED_AFTER), `X-API-Key: ${API_KEY}`];
@@ -104,7 +104,7 @@ describe('the limit of 100 header fields', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it('refuses a request before it sends 100 Continue', async () => {
+  it('refuses a request without sending 100 Continue first', async () => {
     const lines = ['Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(request(101, 'POST /api/internal/users', lines));
     expectRefused(result);
@@ -118,17 +118,17 @@ describe('the limit of 100 header fields', () => {
     expect(result.responses.map(({ status }) => status)).toEqual([400]);
   });
 
-  it('refuses a pipelined request after the preceding response', async () => {
+  it('refuses the second of three pipelined requests after the response to the first', async () => {
     const { responses, isRefused } = await send(request(2) + request(101) + request(2));
     expect(responses.map(({ status }) => status)).toEqual([200, 431]);
     expect(isRefused).toBe(true);
   });
 
-  it('sends no second response to a tunnel after a refused request', async () => {
+  it('sends no second response if a CONNECT request follows the refused request', async () => {
     expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
   });
 
-  it('closes a connection that continues after a queued refusal', async () => {
+  it('closes the connection without a response if 100 requests follow the refused one', async () => {
     const { responses, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
     expect(responses).toEqual([]);
     expect(isStuck).toBe(false);

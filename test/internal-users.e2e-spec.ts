@@ -29,7 +29,7 @@ describe('GET /api/internal/users/:id', () => {
     expect(response.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 
-  it('returns null for an absent phone and login', async () => {
+  it('returns null for a missing phone and last login', async () => {
     const { id } = await addUser(app.prisma);
     const { body } = await api().get(`/api/internal/users/${id}`).expect(200);
     expect(body.user).toMatchObject({ phone: null, lastLoginAt: null });
@@ -98,7 +98,7 @@ describe('GET /api/internal/users?ids=', () => {
     ['a bad id among good ones', { ids: '1,%00' }, 'ids.1'],
     ['an empty list', { ids: '' }, 'ids.0'],
     ['more than 100 ids', { ids: Array(101).fill('1').join(',') }, 'ids'],
-    ['a cursor besides', { ids: '1', cursor: 'MQ' }, 'cursor'],
+    ['ids together with a cursor', { ids: '1', cursor: 'MQ' }, 'cursor'],
   ])('returns 400 for %s', async (_case, query, path) => {
     const { body } = await api().get('/api/internal/users').query(query).expect(400);
     expect(body.errors[0].path).toBe(path);
@@ -230,13 +230,13 @@ describe('POST /api/internal/users', () => {
     expect(body.user).toMatchObject(user);
   });
 
-  it('returns 400 for the id search, which is a route', async () => {
+  it('returns 400 for the id "search", which is the path of a route', async () => {
     const user = { id: 'search', email: 'search@example.com', name: 'Search' };
     const { body } = await create(user).expect(400);
     expect(body.errors).toEqual([{ path: 'id', message: 'must not be search' }]);
   });
 
-  it('returns 409 for an email that is taken, also in another case', async () => {
+  it('returns 409 for an email that is taken, also in upper case', async () => {
     const { email } = await addUser(app.prisma);
     const { body } = await create({ email: email.toUpperCase(), name: 'Copy' }).expect(409);
     expect(body.code).toBe('EMAIL_TAKEN');
@@ -251,7 +251,7 @@ describe('POST /api/internal/users', () => {
   });
 
   it.each([
-    ['more digits than E.164 has', '+4921234567890123'],
+    ['more digits than E.164 allows', '+4921234567890123'],
     ['words around it', 'call me +12025550123'],
     ['an extension', '+12025550123 ext. 5'],
     ['no country code', '2025550123'],
@@ -267,15 +267,15 @@ describe('POST /api/internal/users', () => {
     ['a right-to-left override', 'a\u202eb'],
     ['a line separator', 'a\u2028b'],
     ['invisible tag letters', 'a\u{e0041}\u{e0042}'],
-    ['nothing visible', '\u200c\u200d'],
-    ['nothing', '   '],
-    ['too much', 'x'.repeat(201)],
+    ['only invisible characters', '\u200c\u200d'],
+    ['only spaces', '   '],
+    ['201 characters', 'x'.repeat(201)],
   ])('returns 400 for a name with %s', async (_case, name) => {
     const { body } = await create({ email: 'name@example.com', name }).expect(400);
     expect(body.errors[0].path).toBe('name');
   });
 
-  it('stores names of every script, and multi-part emoji', async () => {
+  it('stores names in several scripts, and multi-part emoji', async () => {
     const names = ['नमस्ते', 'محمد', '山田 太郎', 'O’Brien-Łuk', '👩‍💻', 'क्‍ष'];
     for (const [index, name] of names.entries()) {
       const { body } = await create({ email: `script-${index}@example.com`, name }).expect(201);
@@ -291,7 +291,7 @@ describe('POST /api/internal/users', () => {
     },
   );
 
-  it('returns 400 for an email with characters that look like ASCII', async () => {
+  it('returns 400 for an email with a non-ASCII character that looks like ASCII', async () => {
     await create({ email: '\u212Aate@example.com', name: 'A' }).expect(400);
   });
 
@@ -398,7 +398,7 @@ describe('DELETE /api/internal/users/:id', () => {
     await api().delete('/api/internal/users/a.b').expect(400);
   });
 
-  it('returns 409 for a user with accounts, and keeps them', async () => {
+  it('returns 409 for a user with accounts, and keeps the accounts', async () => {
     const { id } = await addUser(app.prisma, {
       accounts: { create: { type: 'savings', currency: 'USD' } },
     });
@@ -409,7 +409,7 @@ describe('DELETE /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users/:id/accounts', () => {
-  it('returns money as exact decimals, with the decimals of the currency', async () => {
+  it('returns exact balances, with at least the decimal places of the currency', async () => {
     const { id } = await addUser(app.prisma, {
       accounts: {
         create: [

@@ -38,7 +38,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-function after(ms: number): string {
+function fromNow(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
@@ -72,7 +72,7 @@ async function revoke({ id }: Pick<IssuedTestKey, 'id'>, fields: object = {}) {
   return body;
 }
 
-/** The status of a request with a key in both processes. */
+/** The statuses of a request with the key to each of the two applications. */
 function statusesWith({ secret }: IssuedTestKey): Promise<number[]> {
   return Promise.all([statusWith(url, secret), statusWith(otherUrl, secret)]);
 }
@@ -84,18 +84,18 @@ async function budgetsOf({ id }: Pick<IssuedTestKey, 'id'>): Promise<unknown> {
 
 describe('the lifetime of a key that another key issues', () => {
   it('cannot exceed that of its issuer', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(60_000) });
-    const { body } = await requestKey(issuer, { expiresAt: after(366 * DAY_MS - 5000) }).expect(
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(60_000) });
+    const { body } = await requestKey(issuer, { expiresAt: fromNow(366 * DAY_MS - 5000) }).expect(
       403,
     );
     expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'expiresAt' }] });
   });
 
   it('defaults to the rest of the issuer’s lifetime if that is shorter than 90 days', async () => {
-    const expiresAt = after(60_000);
+    const expiresAt = fromNow(60_000);
     const issued = await issueBy(await issueKey(url, { ...MANAGER, expiresAt }));
     expect(await show(issued)).toMatchObject({ expiresAt, lineageEndsAt: expiresAt });
-    const longLived = await issueKey(url, { ...MANAGER, expiresAt: after(200 * DAY_MS) });
+    const longLived = await issueKey(url, { ...MANAGER, expiresAt: fromNow(200 * DAY_MS) });
     const { createdAt, expiresAt: end } = await show(await issueBy(longLived));
     expect(Date.parse(end) - Date.parse(createdAt)).toBe(90 * DAY_MS);
   });
@@ -105,12 +105,12 @@ describe('the lifetime of a key that another key issues', () => {
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
     expect(await show(await issueBy(issuer))).toMatchObject({ expiresAt: retiresAt });
-    await requestKey(issuer, { expiresAt: after(HOUR_MS) }).expect(403);
+    await requestKey(issuer, { expiresAt: fromNow(HOUR_MS) }).expect(403);
   });
 });
 
 describe('the lineage of a key', () => {
-  it('ends 366 days after a root key has created or rotated it', async () => {
+  it('ends 366 days after a root key creates or rotates the key', async () => {
     const created = await show(await issueKey(url));
     const lifetime = Date.parse(created.lineageEndsAt) - Date.parse(created.createdAt);
     expect(lifetime).toBe(366 * DAY_MS);
@@ -118,13 +118,13 @@ describe('the lineage of a key', () => {
     expect(Date.parse(apiKey.lineageEndsAt) - Date.parse(apiKey.createdAt)).toBe(366 * DAY_MS);
   });
 
-  it('is not prolonged by a rotation by a key', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+  it('is not prolonged when the key rotates itself', async () => {
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const issued = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(issued);
     const refusal = await withKey(url, issued.secret)
       .post(`${KEYS}/${issued.id}/rotate`)
-      .send({ expiresAt: after(2 * HOUR_MS) })
+      .send({ expiresAt: fromNow(2 * HOUR_MS) })
       .expect(400);
     expect(refusal.body.errors).toEqual([
       { path: 'expiresAt', message: expect.stringContaining(lineageEndsAt) },
@@ -133,25 +133,25 @@ describe('the lineage of a key', () => {
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
   });
 
-  it('is not prolonged by a root key if the key has an issuer', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+  it('is not prolonged when a root key rotates a key that has an issuer', async () => {
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const { id } = await issueBy(issuer);
     const { lineageEndsAt } = await show({ id });
     const { apiKey } = await rotate(id);
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
     const again = withKey(url).post(`${KEYS}/${apiKey.id}/rotate`);
-    await again.send({ expiresAt: after(2 * HOUR_MS) }).expect(400);
+    await again.send({ expiresAt: fromNow(2 * HOUR_MS) }).expect(400);
   });
 
-  it('ends with the lineage of the key that rotates it', async () => {
-    const issuer = await issueKey(url, { ...MANAGER, expiresAt: after(HOUR_MS) });
+  it('ends with the lineage of the issued key that rotates the key', async () => {
+    const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const manager = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(manager);
     const { apiKey } = await rotate((await issueKey(url)).id, {}, manager);
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
   });
 
-  it('ends 366 days after its creation if the key is of an earlier release', async () => {
+  it('ends 366 days after the creation of a key from an earlier release', async () => {
     const secret = generateApiKey('test');
     const createdAt = new Date(Date.now() - 365 * DAY_MS);
     await superuser.query(
@@ -168,7 +168,7 @@ describe('the lineage of a key', () => {
     expect(apiKey).toMatchObject({ expiresAt: end, lineageEndsAt: end });
   });
 
-  it('cannot be changed in the database', async () => {
+  it('cannot be changed in the database, and neither can the budgets', async () => {
     const { id } = await issueKey(url);
     const change = (assignment: string) =>
       superuser.query(`UPDATE api_keys SET ${assignment} WHERE id = '${id}'`);
@@ -210,14 +210,17 @@ describe('the budgets of a key', () => {
     expect(await budgetsOf(await rotate(successor.id, {}, second))).toEqual(budgets);
   });
 
-  it('consist of the budget of its predecessor if it has no issuer', async () => {
+  it('consist of the predecessor’s budget if the key has no issuer', async () => {
     const { id } = await issueKey(url);
     expect(await budgetsOf(await rotate(id))).toEqual([{ keyId: id }]);
   });
 });
 
 describe('a revocation', () => {
-  /** A key, the keys that it issued, and a successor of one of them by a root key. */
+  /**
+   * `top` has issued the keys in `issued`, some of them indirectly. `renewed` is the successor that
+   * a root key created for another such key.
+   */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, { ...MANAGER, name: 'middle' });
@@ -239,7 +242,7 @@ describe('a revocation', () => {
     expect(revokedKeys).toEqual(
       expect.arrayContaining(issued.map(({ id }) => ({ id, name: expect.any(String) }))),
     );
-    // The predecessor of the successor is in its grace period.
+    // The predecessor of `successor` is in its grace period, and is revoked too.
     expect(revokedKeys).toHaveLength(issued.length + 1);
     expect(activeIssuedKeys).toEqual([]);
     expect(revocation).toMatchObject({ confirmed: true, instances: 2 });
@@ -250,7 +253,7 @@ describe('a revocation', () => {
 
   it('keeps the issued keys on request, and names them', async () => {
     const { top, issued } = await makeTree();
-    // Neither kept nor named.
+    // The response must not name this key, because it is not active.
     await revoke(await issueBy(top, { name: 'already revoked' }));
     const { revokedKeys, activeIssuedKeys } = await revoke(top, { keepIssuedKeys: true });
     expect(revokedKeys).toEqual([]);
@@ -274,7 +277,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('applies to keys that were issued by a key that has ended', async () => {
+  it('applies to the keys that a retired issued key has issued', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     const leaf = await issueBy(middle);
@@ -305,7 +308,8 @@ describe('a revocation', () => {
   it('applies to a key that is being created', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
-    // The table lock blocks writes but not row locks: the creation has locked its caller's row.
+    // The table lock blocks writes but not row locks. The creation therefore waits after it has
+    // locked the row of its caller.
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys IN SHARE MODE');
     const creation = Promise.resolve(requestKey(middle, {}));
@@ -317,8 +321,8 @@ describe('a revocation', () => {
     const { status, body: created } = await creation;
     const { body } = await revoked;
     const revokedIds = body.revokedKeys.map(({ id }: { id: string }) => id);
-    // On a slow machine the creation fails: a revocation ends transactions that block it for 300
-    // ms.
+    // On a slow machine the creation fails: a revocation that has waited for 300 ms ends the
+    // transactions that block it.
     const isCreated = status === 201;
     expect(revokedIds).toEqual(isCreated ? [middle.id, created.apiKey.id] : [middle.id]);
     const secrets = isCreated ? [created.secret] : [];

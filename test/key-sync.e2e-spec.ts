@@ -15,13 +15,13 @@ import { StatementRecorder } from './support/statement-recorder.js';
 const KEYS = '/api/internal/api-keys';
 const KEY_SYNC = 'latchkey-key-sync';
 const UNAVAILABLE = 503;
-const STALE = { timeout: 9000, interval: 100 };
-const RECONCILED = { timeout: 20_000, interval: 200 };
+const WAIT = { timeout: 9000, interval: 100 };
+const RECONCILIATION_WAIT = { timeout: 20_000, interval: 200 };
 
 let database: TestDatabase;
 let proxy: DatabaseProxy;
 let superuser: Client;
-/** Two instances of the application on one database, the second one behind a proxy. */
+/** Two instances on one database. `far` connects to the database through `proxy`. */
 let near: NestFastifyApplication;
 let far: NestFastifyApplication;
 let nearUrl: string;
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   proxy.restore();
-  await vi.waitFor(() => expect(far.get(KeySync).lagMs).toBeLessThan(1500), STALE);
+  await vi.waitFor(() => expect(far.get(KeySync).lagMs).toBeLessThan(1500), WAIT);
 });
 afterAll(async () => {
   await superuser.end();
@@ -53,7 +53,7 @@ async function revoke(url: string, id: string) {
   return body.revocation;
 }
 
-/** Changes rows without triggers, and so without the notification. */
+/** Changes rows with disabled triggers, so that the database sends no notification. */
 async function changeWithoutTriggers(statement: string): Promise<void> {
   await superuser.query('SET session_replication_role = replica');
   await superuser.query(statement);
@@ -93,7 +93,7 @@ describe('a process that receives no more changes', () => {
       effectiveAfterMs: null,
     });
     expect(await statusWith(nearUrl, secret)).toBe(REFUSED);
-    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(UNAVAILABLE), STALE);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(UNAVAILABLE), WAIT);
     const { body, headers } = await withKey(farUrl, other.secret)
       .get('/api/internal/users/1')
       .expect(UNAVAILABLE);
@@ -110,7 +110,7 @@ describe('a process that receives no more changes', () => {
     await revoke(nearUrl, id);
     proxy.restore();
     proxy.cut(KEY_SYNC);
-    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), STALE);
+    await vi.waitFor(async () => expect(await statusWith(farUrl, secret)).toBe(REFUSED), WAIT);
     expect(await statusWith(farUrl, kept.secret)).toBe(ADMITTED);
   });
 
@@ -124,8 +124,8 @@ describe('a process that receives no more changes', () => {
   });
 });
 
-describe('a connection that breaks while it reads a change that arrived during its start', () => {
-  it('is replaced', async () => {
+describe('a key sync connection that breaks while it reads a change', () => {
+  it('is replaced, even if the change arrived while the connection was starting', async () => {
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE api_keys');
     const waitsForLock = proxy.waitForQuery(KEY_SYNC, 'FROM api_keys WHERE id > $1');
@@ -139,8 +139,8 @@ describe('a connection that breaks while it reads a change that arrived during i
     await readsChange;
     proxy.cut(KEY_SYNC);
     const cutAt = performance.now();
-    const provenAt = () => performance.now() - far.get(KeySync).lagMs;
-    await vi.waitFor(() => expect(provenAt()).toBeGreaterThan(cutAt), STALE);
+    const syncedAt = () => performance.now() - far.get(KeySync).lagMs;
+    await vi.waitFor(() => expect(syncedAt()).toBeGreaterThan(cutAt), WAIT);
   });
 });
 
@@ -152,7 +152,7 @@ describe('a change without a notification', () => {
     );
     await vi.waitFor(
       async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
-      RECONCILED,
+      RECONCILIATION_WAIT,
     );
   });
 
@@ -162,7 +162,7 @@ describe('a change without a notification', () => {
     await changeWithoutTriggers(`DELETE FROM api_keys WHERE id = '${id}'`);
     await vi.waitFor(
       async () => expect(await statusWith(nearUrl, secret)).toBe(REFUSED),
-      RECONCILED,
+      RECONCILIATION_WAIT,
     );
     expect(await statusWith(nearUrl, kept.secret)).toBe(ADMITTED);
   });
@@ -186,7 +186,7 @@ describe('a process that starts', () => {
 });
 
 describe('a process that ends', () => {
-  it('no longer delays changes, and has saved the last uses', async () => {
+  it('no longer delays changes of keys, and has saved the last uses of keys', async () => {
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { id, secret } = await issueKey(nearUrl);
     await withKey(await leaving.getUrl(), secret)
@@ -198,7 +198,7 @@ describe('a process that ends', () => {
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
 
-  it('delays changes after it is killed, until it would refuse issued keys', async () => {
+  it('delays changes of keys for 5 s if it is killed', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
@@ -210,7 +210,7 @@ describe('a process that ends', () => {
   });
 });
 
-describe('an attacker with the backend’s database account', () => {
+describe('an attacker with the run-time role', () => {
   const FORGED_SECRET = 'f'.repeat(64);
   let attacker: Client;
   beforeEach(async () => {
@@ -219,7 +219,7 @@ describe('an attacker with the backend’s database account', () => {
   afterEach(() => attacker.end());
 
   /** Sends heartbeats for a forged instance until the returned function is called. */
-  async function plant(id: string, proof: string): Promise<() => void> {
+  async function forgeHeartbeats(id: string, proof: string): Promise<() => void> {
     const heartbeat = () =>
       attacker.query('SELECT record_heartbeat($1, $2, $3)', [id, FORGED_SECRET, proof]);
     await heartbeat();
@@ -230,12 +230,12 @@ describe('an attacker with the backend’s database account', () => {
 
   it('cannot acknowledge a revocation for a process that has not received it', async () => {
     const { id, secret } = await issueKey(nearUrl);
-    const heard: string[] = [];
-    attacker.on('notification', ({ payload = '' }) => heard.push(payload));
+    const acknowledgements: string[] = [];
+    attacker.on('notification', ({ payload = '' }) => acknowledgements.push(payload));
     await attacker.query('LISTEN latchkey_key_acknowledgements');
     const other = await issueKey(nearUrl);
     await revoke(nearUrl, other.id);
-    await vi.waitUntil(() => heard.length >= 4);
+    await vi.waitUntil(() => acknowledgements.length >= 4);
     const { rows: instances } = await attacker.query('SELECT id FROM instances');
     proxy.silence(KEY_SYNC);
     const forging = setInterval(() => {
@@ -245,7 +245,11 @@ describe('an attacker with the backend’s database account', () => {
          CROSS JOIN LATERAL (SELECT concat_ws(' ', instance.id, api_keys.id, revision) AS message) AS plain
          CROSS JOIN LATERAL (VALUES (message), ('acknowledgement ' || message || ' ' || signature.text)) AS forged (payload)
          WHERE api_keys.id = $3`,
-        [instances.map((row) => row.id), heard.map((text) => text.split(' ').at(-1)), id],
+        [
+          instances.map((row) => row.id),
+          acknowledgements.map((text) => text.split(' ').at(-1)),
+          id,
+        ],
       );
       void forged.catch(() => undefined);
     }, 50);
@@ -256,7 +260,7 @@ describe('an attacker with the backend’s database account', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot make a disconnected process admit keys with the heartbeat %s',
+    'cannot make a disconnected process admit keys by forging the heartbeat %s',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });
@@ -272,31 +276,34 @@ describe('an attacker with the backend’s database account', () => {
       await statusWith(url, secret);
       proxy.silence(KEY_SYNC);
       expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: false });
-      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), STALE);
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(UNAVAILABLE), WAIT);
       proxy.restore();
-      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(REFUSED), STALE);
+      await vi.waitFor(async () => expect(await statusWith(url, secret)).toBe(REFUSED), WAIT);
       await cutOff.close();
       await recorder.stop();
     },
   );
 
   it('cannot block confirmations by inserting instances', async () => {
-    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+    await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');
     await leaving.close();
     const { rows: left } = await attacker.query('SELECT id FROM instances');
-    const gone = rows.find((row) => left.every(({ id }) => id !== row.id));
-    const planted = [await plant('0123456789abcdef', 'forged'), await plant(gone.id, gone.proof)];
+    const ended = rows.find((row) => left.every(({ id }) => id !== row.id));
+    const forgeries = [
+      await forgeHeartbeats('0123456789abcdef', 'forged'),
+      await forgeHeartbeats(ended.id, ended.proof),
+    ];
     const { id, secret } = await issueKey(nearUrl);
     const revocation = await revoke(nearUrl, id);
-    for (const remove of planted) remove();
+    for (const stop of forgeries) stop();
     expect(revocation).toMatchObject({ confirmed: true, instances: 2, silentInstances: 0 });
-    // A forged row may stand for a process with other root keys. It refuses issued keys after 5 s
-    // without a heartbeat.
+    // A forged row looks like a process with other root keys. Within 5 s, such a process applies
+    // the revocation or refuses all issued keys.
     expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
     expect(await statusWith(farUrl, secret)).toBe(REFUSED);
-    await vi.waitUntil(async () => (await countLive()) === 2, STALE);
+    await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
   });
 
   async function countLive(): Promise<number> {
@@ -323,7 +330,7 @@ describe('a process with other root keys', () => {
 });
 
 describe('a rotated key that retires when it is idle', () => {
-  async function rotated(): Promise<{ id: string; successor: string }> {
+  async function rotateNewKey(): Promise<{ id: string; successor: string }> {
     const { id } = await issueKey(nearUrl);
     const { body } = await withKey(nearUrl)
       .post(`${KEYS}/${id}/rotate`)
@@ -331,7 +338,8 @@ describe('a rotated key that retires when it is idle', () => {
       .expect(201);
     return { id, successor: body.secret };
   }
-  const rewind = async (id: string, seconds: number) => {
+  /** Backdates the rotation, lets idle keys retire, and returns the status of the key. */
+  const keyStatusAfter = async (id: string, seconds: number) => {
     await superuser.query(
       `UPDATE api_keys SET rotated_at = now() - ${seconds} * interval '1 s' WHERE id = '${id}'`,
     );
@@ -341,21 +349,21 @@ describe('a rotated key that retires when it is idle', () => {
   };
 
   it('retires once its successor is in use', async () => {
-    const { id, successor } = await rotated();
-    expect(await rewind(id, 61)).toBe('retiring');
+    const { id, successor } = await rotateNewKey();
+    expect(await keyStatusAfter(id, 61)).toBe('retiring');
     await statusWith(nearUrl, successor);
     await near.get(UsageRecorder).flush();
-    expect(await rewind(id, 59)).toBe('retiring');
-    expect(await rewind(id, 61)).toBe('retired');
+    expect(await keyStatusAfter(id, 59)).toBe('retiring');
+    expect(await keyStatusAfter(id, 61)).toBe('retired');
   });
 
   it('does not retire while it is still used', async () => {
-    const { id, successor } = await rotated();
+    const { id, successor } = await rotateNewKey();
     await statusWith(nearUrl, successor);
     await near.get(UsageRecorder).flush();
     await superuser.query(
       `INSERT INTO api_key_uses VALUES ('${id}', now() - interval '50 s', '127.0.0.1', NULL)`,
     );
-    expect(await rewind(id, 61)).toBe('retiring');
+    expect(await keyStatusAfter(id, 61)).toBe('retiring');
   });
 });

@@ -16,7 +16,7 @@ async function statuses(times: number, send: () => Promise<{ status: number }>):
 describe('the requests of a key', () => {
   const app = useApp({ KEY_RATE_LIMIT: '5' });
 
-  it('are counted down in every response', async () => {
+  it('reduce the number of remaining requests, which every response states', async () => {
     const { secret } = await issueKey(app.url);
     const { headers } = await withKey(app.url, secret).get(`${USERS}?ids=1`).expect(200);
     expect(headers['ratelimit-policy']).toBe('"default";q=5;w=60');
@@ -40,13 +40,13 @@ describe('the requests of a key', () => {
     await withKey(app.url, other.secret).get(`${USERS}?ids=1`).expect(200);
   });
 
-  it('are limited by the key’s own limit if it has one', async () => {
+  it('are limited by the key’s own limit if the key has one', async () => {
     const { secret } = await issueKey(app.url, { rateLimit: 7 });
     const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect((await statuses(8, send)).filter((status) => status === 200)).toHaveLength(7);
   });
 
-  it('also count if the key lacks the scope', async () => {
+  it('also count if the key lacks the required scope', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['accounts:read'] });
     const send = () => withKey(app.url, secret).get(`${USERS}?ids=1`);
     expect(await statuses(6, send)).toEqual([403, 403, 403, 403, 403, 429]);
@@ -63,18 +63,18 @@ describe('the requests of a key', () => {
         (await statuses(times, send)).filter((status) => status === 200).length;
       vi.useFakeTimers({ toFake: ['performance', 'Date'] });
       await send().expect(200);
-      const pass = async (milliseconds: number) => {
+      const advance = async (milliseconds: number) => {
         vi.advanceTimersByTime(milliseconds);
-        // Waits for the next heartbeat of the key sync.
+        // The jump in time makes the key cache stale until the next heartbeat of the key sync.
         const statusOfOther = () => withKey(app.url, other).get('/api/internal/users?limit=0');
         await expect.poll(async () => (await statusOfOther()).status).not.toBe(503);
       };
-      await pass(59_000);
+      await advance(59_000);
       const before = await countAdmitted(60);
-      await pass(1500);
+      await advance(1500);
       const after = await countAdmitted(60);
       expect({ before, after }).toEqual({ before: 49, after: 1 });
-      await pass(60_000);
+      await advance(60_000);
       expect(await countAdmitted(60)).toBe(50);
     });
   });
@@ -224,7 +224,7 @@ describe('wrong keys from an address', () => {
 describe('a forged client address', () => {
   const app = useApp({ SOURCE_FAILURE_LIMIT: '10' });
 
-  it('counts as the address of the connection', async () => {
+  it('does not evade the limit, which uses the address of the connection', async () => {
     let number = 0;
     const send = () =>
       withKey(app.url, WRONG_KEY).get(USERS).set('X-Forwarded-For', `192.0.2.${++number}`);
@@ -247,7 +247,7 @@ describe('the users that a key requests', () => {
     return withKey(app.url, secret);
   }
 
-  it('are limited to a number of distinct users, and refused before they are read', async () => {
+  it('are limited to 10 distinct users per hour', async () => {
     const key = await freshKey();
     for (const id of ids.slice(0, 10)) await key.get(`${USERS}/${id}`).expect(200);
     const { body, headers } = await key.get(`${USERS}/${ids[10]}`).expect(429);
@@ -288,7 +288,7 @@ describe('the users that a key requests', () => {
     await byAccounts.get(`${USERS}/${ids[11]}/accounts`).expect(429);
   });
 
-  it('are limited to a number of misses', async () => {
+  it('count as misses if they do not exist, with a limit of 5 per hour', async () => {
     const key = await freshKey();
     let number = 0;
     const miss = () => key.get(`${USERS}/nobody-${++number}`);
@@ -319,7 +319,7 @@ describe('the users that a key requests', () => {
     expect(await statuses(6, search)).toEqual([200, 200, 200, 200, 200, 429]);
   });
 
-  it('are not changed or deleted over the limit', async () => {
+  it('are not changed or deleted beyond the limit', async () => {
     const key = await freshKey();
     await key.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
     await key.patch(`${USERS}/${ids[11]}`).send({ name: 'Changed' }).expect(429);
@@ -331,7 +331,7 @@ describe('the users that a key requests', () => {
     expect(body.users).toHaveLength(12);
   });
 
-  it('are not limited on routes that manage keys', async () => {
+  it('do not include API keys, so unknown ids of API keys are not misses', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
     const responses = await statuses(10, () => withKey(app.url, secret).get(missing));
@@ -339,11 +339,11 @@ describe('the users that a key requests', () => {
   });
 });
 
-describe('concurrent look-ups of a key', () => {
+describe('concurrent look-ups by a key', () => {
   const MISSES = 50;
   const app = useApp({ KEY_MISSES_LIMIT: String(MISSES) });
 
-  it('reveal no more misses than the limit, and get the same refusal for every id beyond it', async () => {
+  it('reveal at most 50 misses, and then get 429 for existing and unknown ids', async () => {
     const { id } = await addUser(app.prisma);
     const { secret } = await issueKey(app.url);
     const send = async (path: string) => {

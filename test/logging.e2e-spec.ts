@@ -8,7 +8,7 @@ import { type TestDatabase, createTestDatabase } from './support/database.js';
 const canary = () => `canary${randomBytes(16).toString('hex')}`;
 
 const MARKER = randomBytes(8).toString('hex');
-// Short enough to cause a warning.
+// A root key that is short enough to cause a warning.
 const KEY = canary().slice(0, 30);
 const PREVIOUS_KEY = canary();
 const WRONG_KEY = canary();
@@ -81,7 +81,7 @@ function send(method: string, path: string, key?: string, body?: unknown): Promi
   });
 }
 
-/** The log's lines about requests, as parsed JSON. */
+/** The log lines about requests, as parsed JSON. */
 function requestLines(): Record<string, unknown>[] {
   return backend.output
     .split('\n')
@@ -120,7 +120,7 @@ async function sendSecrets(): Promise<void> {
   for (const attempt of attempts) await send(...attempt);
   await sendBroken(`GET ${users} HTTP/9.9\r\nX-API-Key: ${KEY}\r\n\r\n`);
   await sendBroken(`GET ${users} HTTP/1.1\r\nHost: a\r\nX: ${KEY.repeat(1000)}\r\n\r\n`);
-  // PostgreSQL's own message quotes the row.
+  // The error message of the trigger quotes the row.
   await query(database.url, FAILING_TRIGGER);
   const failed = await send('POST', users, KEY, { id: 'p4', ...PERSON });
   expect(failed.status).toBe(500);
@@ -184,7 +184,7 @@ describe('a weak root key', () => {
   });
 });
 
-describe('a request that no route handles', () => {
+describe('a request that reaches no route handler', () => {
   it('is logged if the router refuses it', async () => {
     const headers = { 'x-request-id': 'logged-4' };
     await fetch(`${url}/api/internal/users/%zz`, { headers });
@@ -214,7 +214,7 @@ describe('the output at trace level', () => {
   it('contains no secret and no personal data', async () => {
     await sendSecrets();
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
-    // The allowed fields are present, so the search below would find the forbidden ones.
+    // The output contains allowed data, so the search below would also find forbidden data.
     await lineOf(`end-${MARKER}`);
     expect(backend.output).toContain(MARKER);
     expect(backend.output).toContain('"msg":"unexpected error"');

@@ -9,7 +9,7 @@ import { Scrape } from './support/metrics.js';
 import { addUser } from './support/users.js';
 
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody:pw@127.0.0.1:1/none' };
-const DURATION = 'latchkey_http_request_duration_seconds_count';
+const REQUEST_COUNT = 'latchkey_http_request_duration_seconds_count';
 const USER_ROUTE = { method: 'GET', route: '/api/internal/users/:id' };
 
 describe('the metrics', () => {
@@ -17,8 +17,7 @@ describe('the metrics', () => {
   const endpoint = () => app.nest.get(MetricsEndpoint, { strict: false }).url;
   const scrape = () => Scrape.of(endpoint());
 
-  // The server counts a request when its response is complete, which may be after the client has
-  // read it.
+  // Polls, because the server may count a request after the client has read the response.
   const expectSoon = async (name: string, labels: Record<string, string>, value: number) => {
     await expect
       .poll(async () => (await scrape()).value(name, labels), { timeout: 10_000 })
@@ -45,12 +44,12 @@ describe('the metrics', () => {
 
   it('count requests by the pattern of their route and by status', async () => {
     const { id } = await addUser(app.prisma);
-    const before = (await scrape()).value(DURATION, { ...USER_ROUTE, status: '200' }) ?? 0;
+    const before = (await scrape()).value(REQUEST_COUNT, { ...USER_ROUTE, status: '200' }) ?? 0;
     await withKey(app.url).get(`/api/internal/users/${id}`).expect(200);
-    await expectSoon(DURATION, { ...USER_ROUTE, status: '200' }, before + 1);
+    await expectSoon(REQUEST_COUNT, { ...USER_ROUTE, status: '200' }, before + 1);
   });
 
-  it('count a wrong key at /api/health as an attempt', async () => {
+  it('count a wrong key at /api/health as an authentication attempt', async () => {
     const attempts = 'latchkey_auth_attempts_total';
     const before = (await scrape()).value(attempts, { outcome: 'unknown' }) ?? 0;
     await withKey(app.url, 'wrong').get('/api/health').expect(200);
@@ -62,7 +61,7 @@ describe('the metrics', () => {
     expect((await scrape()).value('latchkey_build_info', labels)).toBe(1);
   });
 
-  it('count every attempt by its true reason, starting at 0', async () => {
+  it('count authentication attempts by outcome, and show 0 before the first attempt', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const attempts = 'latchkey_auth_attempts_total';
     const before = await scrape();
@@ -84,14 +83,14 @@ describe('the metrics', () => {
     for (let count = 0; count < 200; count++) await junk('api/internal/junk');
     await request(app.url).trace('/api/internal/users/1');
     await request(app.url).get('/api/internal/users/%zz').expect(400);
-    await expectSoon(DURATION, missed, (before.value(DURATION, missed) ?? 0) + 200);
+    await expectSoon(REQUEST_COUNT, missed, (before.value(REQUEST_COUNT, missed) ?? 0) + 200);
     const after = await scrape();
-    const added = after.series(DURATION).length - before.series(DURATION).length;
+    const added = after.series(REQUEST_COUNT).length - before.series(REQUEST_COUNT).length;
     expect(added).toBeLessThanOrEqual(3);
     expect(after.text).not.toContain('junk');
   });
 
-  it('count the look-ups that share a statement', async () => {
+  it('record how many look-ups of users share an SQL statement', async () => {
     const batches = 'latchkey_user_lookup_batch_size';
     const before = (await scrape()).value(`${batches}_sum`) ?? 0;
     const get = (id: number) =>
@@ -114,42 +113,44 @@ describe('the metrics', () => {
   });
 
   it('include the state of the key sync, the pool and the event loop', async () => {
-    const now = await scrape();
-    expect(now.value('latchkey_key_sync_fresh')).toBe(1);
-    expect(now.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
-    expect(now.value('latchkey_database_pool_max_connections')).toBe(10);
-    expect(now.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(0);
-    expect(now.value('latchkey_database_pool_waiting')).toBe(0);
-    expect(now.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
-    expect(now.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
-    expect(now.value('latchkey_http_requests_waiting')).toBe(0);
-    expect(now.value('latchkey_http_requests_shed_total')).toBe(0);
-    expect(now.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
-    expect(now.value('latchkey_alert_outbox_pending')).toBe(0);
-    expect(now.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
-    expect(now.names).toContain('nodejs_eventloop_lag_p99_seconds');
-    expect(now.names).toContain('process_resident_memory_bytes');
+    const scraped = await scrape();
+    expect(scraped.value('latchkey_key_sync_fresh')).toBe(1);
+    expect(scraped.value('latchkey_key_sync_lag_seconds')).toBeLessThan(5);
+    expect(scraped.value('latchkey_database_pool_max_connections')).toBe(10);
+    expect(scraped.value('latchkey_database_pool_connections', { state: 'idle' })).toBeGreaterThan(
+      0,
+    );
+    expect(scraped.value('latchkey_database_pool_waiting')).toBe(0);
+    expect(scraped.value('latchkey_http_requests_in_flight')).toBeLessThan(10);
+    expect(scraped.value('latchkey_http_requests_in_flight_limit')).toBeGreaterThan(0);
+    expect(scraped.value('latchkey_http_requests_waiting')).toBe(0);
+    expect(scraped.value('latchkey_http_requests_shed_total')).toBe(0);
+    expect(scraped.value('latchkey_alert_firing', { rule: 'key-sync-stale' })).toBe(0);
+    expect(scraped.value('latchkey_alert_outbox_pending')).toBe(0);
+    expect(scraped.value('latchkey_event_loop_utilization')).toBeLessThanOrEqual(1);
+    expect(scraped.names).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(scraped.names).toContain('process_resident_memory_bytes');
   });
 });
 
 describe('without a database', () => {
-  it('the metrics are served, and show that the keys are out of date', async () => {
+  it('the metrics are served, and show that the key cache is not fresh', async () => {
     const app = await startApp({ ...NO_DATABASE, METRICS_PORT: '0' });
-    const now = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
-    expect(now.value('latchkey_key_sync_fresh')).toBe(0);
-    expect(now.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
+    const scraped = await Scrape.of(app.get(MetricsEndpoint, { strict: false }).url);
+    expect(scraped.value('latchkey_key_sync_fresh')).toBe(0);
+    expect(scraped.value('latchkey_key_sync_lag_seconds')).toBe(Infinity);
     await app.close();
   });
 });
 
-describe('the port of the metrics', () => {
-  it('is not opened unless it is set', async () => {
+describe('the metrics port', () => {
+  it('is opened only if METRICS_PORT is set', async () => {
     const app = await startApp(NO_DATABASE);
     expect(app.get(MetricsEndpoint, { strict: false }).url).toBeUndefined();
     await app.close();
   });
 
-  it('is named in the error if it is in use', async () => {
+  it('causes an error that names METRICS_PORT if the port is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();

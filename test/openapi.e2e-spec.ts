@@ -23,8 +23,8 @@ describe('the OpenAPI document', () => {
   });
   afterAll(() => stop());
 
-  // `npm run openapi` writes the file.
-  it('is the committed openapi.json', async () => {
+  // `npm run openapi` updates the file.
+  it('equals the committed openapi.json', async () => {
     const { body } = await request(url).get('/api/openapi.json').expect(200);
     await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../openapi.json');
   });
@@ -44,7 +44,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has no pattern with flags or beside a format', async () => {
+  it('has no pattern that needs a flag, and no schema with both a pattern and a format', async () => {
     const { text } = await request(url).get('/api/openapi.json');
     expect(text).not.toContain('\\\\p{');
     expect(text).not.toMatch(/"format":"[^"]+"[^{}]*"pattern"|"pattern":"[^{}]*"format"/);
@@ -59,7 +59,7 @@ describe('the OpenAPI document', () => {
     expect(post.requestBody.required).toBe(false);
   });
 
-  it('has the pattern of each header, and that a name or note is not empty', async () => {
+  it('states the pattern of each header, and that the note of a key must not be empty', async () => {
     const { paths, components } = (await request(url).get('/api/openapi.json')).body;
     const { parameters } = paths['/api/internal/api-keys'].post;
     expect(parameters.map(({ schema }: { schema: object }) => schema)).toEqual([
@@ -69,7 +69,7 @@ describe('the OpenAPI document', () => {
     expect(components.schemas.CreateApiKey.properties.note.minLength).toBe(1);
   });
 
-  it('has an example of a new key that the server accepts', async () => {
+  it('has a valid example of the request that creates a key', async () => {
     const { paths } = (await request(url).get('/api/openapi.json')).body;
     const { content } = paths['/api/internal/api-keys'].post.requestBody;
     const { success } = createApiKeySchema.safeParse(content['application/json'].example);

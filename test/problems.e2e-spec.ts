@@ -23,7 +23,7 @@ async function sendRaw(bytes: string): Promise<RawResponse> {
   return { status: Number(headers.split(' ')[1]), headers: headers.toLowerCase(), body };
 }
 
-/** Sends several requests at once, and returns the text of each response. */
+/** Sends several requests in one write, and returns the text of each response. */
 async function sendPipelined(bytes: string): Promise<string[]> {
   return (await exchangeRaw(bytes)).split(/(?=HTTP\/1\.1 \d)/);
 }
@@ -46,7 +46,7 @@ function countConnections(): Promise<number> {
 }
 
 describe('an error response', () => {
-  it('has every member of the problem format, and its request id in three places', async () => {
+  it('has every member of the problem format, and the request id in body and header', async () => {
     const response = await api()
       .get('/api/internal/users/nobody')
       .set('X-Request-Id', 'trace-1')
@@ -70,7 +70,12 @@ describe('a request that the framework refuses', () => {
   it.each([
     ['malformed JSON', () => post('{"email":'), 400, 'MALFORMED_JSON'],
     ['an empty body', () => post(''), 400, 'INVALID_REQUEST'],
-    ['a prototype in JSON', () => post('{"__proto__":{"admin":true}}'), 400, 'MALFORMED_JSON'],
+    [
+      'a __proto__ member in JSON',
+      () => post('{"__proto__":{"admin":true}}'),
+      400,
+      'MALFORMED_JSON',
+    ],
     [
       'a body over 64 KiB',
       () => post(JSON.stringify({ name: 'x'.repeat(65_536) })),
@@ -92,25 +97,30 @@ describe('a request that the framework refuses', () => {
       'ROUTE_NOT_FOUND',
     ],
     [
-      'a method of a known path, with a slash more',
+      'a known path with an additional slash',
       () => api().get('/api/internal/users/'),
       404,
       'ROUTE_NOT_FOUND',
     ],
     [
-      'malformed JSON to nowhere',
+      'malformed JSON to an unknown route',
       () => api().post('/api/nowhere').type('json').send('{'),
       404,
       'ROUTE_NOT_FOUND',
     ],
     [
-      'malformed JSON to an empty id',
+      'malformed JSON to a path with an empty id',
       () => api().patch('/api/internal/users/').type('json').send('{'),
       404,
       'ROUTE_NOT_FOUND',
     ],
-    ['a page that the docs lack', () => api().get('/api/docs/nothing.css'), 404, 'ROUTE_NOT_FOUND'],
-    ['a NUL in the path of a page', () => api().get('/api/docs/%00'), 404, 'ROUTE_NOT_FOUND'],
+    [
+      'an unknown page of the API docs',
+      () => api().get('/api/docs/nothing.css'),
+      404,
+      'ROUTE_NOT_FOUND',
+    ],
+    ['a NUL in the path of the API docs', () => api().get('/api/docs/%00'), 404, 'ROUTE_NOT_FOUND'],
     ['bad percent-encoding', () => api().get('/api/internal/users/%zz'), 400, 'MALFORMED_URL'],
     ['bytes that are not UTF-8', () => api().get('/api/internal/users/%ff'), 400, 'MALFORMED_URL'],
     [
@@ -119,7 +129,7 @@ describe('a request that the framework refuses', () => {
       414,
       'URL_TOO_LONG',
     ],
-  ])('gets a problem: %s', async (_case, send, status, code) => {
+  ])('gets a problem response: %s', async (_case, send, status, code) => {
     const response = await send();
     expect(response.headers['content-type']).toBe(PROBLEM_CONTENT_TYPE);
     expect(problemSchema.parse(response.body)).toMatchObject({ status, code, retryable: false });
@@ -127,7 +137,7 @@ describe('a request that the framework refuses', () => {
     expect(response.headers['x-request-id']).toBe(response.body.requestId);
   });
 
-  it('gets 415 for a compressed body, with the accepted coding', async () => {
+  it('gets 415 with Accept-Encoding for a compressed body', async () => {
     const response = await api()
       .post('/api/internal/users')
       .type('json')
@@ -169,33 +179,43 @@ describe('a request that the HTTP parser refuses', () => {
       431,
       'HEADERS_TOO_LARGE',
     ],
-    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['no Host header', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
-      'an odd Expect',
+      'an unknown expectation',
       'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
       417,
       'EXPECTATION_FAILED',
     ],
     ['bytes that are not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
-      'two ways to end a body',
+      'both Content-Length and Transfer-Encoding',
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
       'MALFORMED_HTTP',
     ],
-    ['a tunnel', 'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['an empty host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['a list of hosts', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['an invalid port', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
-    ['half an IPv6 address', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'a CONNECT request',
+      'CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
+    ['two Host headers', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['a list of hosts in Host', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['an invalid port in Host', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    [
+      'an incomplete IPv6 address in Host',
+      'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n',
+      400,
+      'MALFORMED_HTTP',
+    ],
     [
       'a malformed Host with a long URL',
       `GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a/b\r\n\r\n`,
       400,
       'MALFORMED_HTTP',
     ],
-    ['another version', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
+    ['the HTTP version 2.0', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 400, 'MALFORMED_HTTP'],
     [
       'a GET with an incomplete chunked body',
       'GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
@@ -208,8 +228,8 @@ describe('a request that the HTTP parser refuses', () => {
       400,
       'BODY_NOT_ALLOWED',
     ],
-    ['headers that do not end', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
-  ])('gets a problem: %s', async (_case, bytes, status, code) => {
+    ['incomplete headers', 'GET / HTTP/1.1\r\nHost: a\r\n', 408, 'REQUEST_TIMEOUT'],
+  ])('gets a problem response: %s', async (_case, bytes, status, code) => {
     const response = await sendRaw(bytes);
     expect(response.status).toBe(status);
     expect(response.headers).toContain(`content-type: ${PROBLEM_CONTENT_TYPE}`);
@@ -219,10 +239,14 @@ describe('a request that the HTTP parser refuses', () => {
   });
 
   it.each([
-    ['without a host', 'GET / HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
-    ['of a malformed URL and without a host', 'GET /%zz HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
+    ['without a Host header', 'GET / HTTP/1.1\r\n\r\n', 'MALFORMED_HTTP'],
     [
-      'with an odd Expect',
+      'with a malformed URL and without a Host header',
+      'GET /%zz HTTP/1.1\r\n\r\n',
+      'MALFORMED_HTTP',
+    ],
+    [
+      'with an unknown expectation',
       'GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n',
       'EXPECTATION_FAILED',
     ],
@@ -242,11 +266,11 @@ describe('a request that the HTTP parser refuses', () => {
     socket.destroy();
   });
 
-  it('closes only its own connection if it is CONNECT and the client resets it', async () => {
+  it('closes no other connection if it is CONNECT and the client resets the connection', async () => {
     const port = Number(new URL(app.url).port);
     for (let attempt = 0; attempt < 50; attempt++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-      // After a first response, the server has registered the connection.
+      // The first response proves that the server has registered the connection.
       socket.write('GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n');
       await once(socket, 'data');
       socket.write('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', () => socket.resetAndDestroy());
@@ -255,7 +279,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('closes only its own connection if its client resets it before it is accepted', async () => {
+  it('does not stop the server if the client resets the connection early', async () => {
     const port = Number(new URL(app.url).port);
     for (let attempt = 0; attempt < 50; attempt++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
@@ -268,7 +292,7 @@ describe('a request that the HTTP parser refuses', () => {
     await withKey(app.url).get('/api/health/live').expect(200);
   });
 
-  it('is not processed after a 408', async () => {
+  it('is not processed if its body is completed after the 408', async () => {
     const port = Number(new URL(app.url).port);
     const body = JSON.stringify({ id: 'too-late', email: 'late@example.com', name: 'Late' });
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });

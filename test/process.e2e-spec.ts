@@ -23,8 +23,8 @@ async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
 }
 
 function start(variables: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const own = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' };
-  return ServerProcess.start(BACKEND_MAIN, { ...own, ...variables });
+  const defaults = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, PORT: '0' };
+  return ServerProcess.start(BACKEND_MAIN, { ...defaults, ...variables });
 }
 
 /** Sends a GET request over a connection of the agent. */
@@ -41,14 +41,14 @@ function fetchWith(
   });
 }
 
-async function isDraining(backend: ServerProcess): Promise<void> {
+async function waitForDraining(backend: ServerProcess): Promise<void> {
   await vi.waitUntil(async () => {
     const { body } = await fetchWith(`${backend.origin}/api/health/ready`, new Agent());
     return body.includes('draining');
   }, 10_000);
 }
 
-describe('node dist/bundle/main.js', () => {
+describe('a backend process', () => {
   it('exits with 1 and names INTERNAL_API_KEY if it is not set', async () => {
     const output = await refusal({ DATABASE_URL });
     expect(output).toBe(
@@ -57,7 +57,7 @@ describe('node dist/bundle/main.js', () => {
     );
   });
 
-  it('fails when AppModule is imported without INTERNAL_API_KEY, with the list of problems', async () => {
+  it('lists the problems if it imports AppModule without INTERNAL_API_KEY', async () => {
     const script = `import('${new URL('../dist/app.module.js', import.meta.url).href}')`;
     const options = { env: { PATH: process.env.PATH, DATABASE_URL } };
     await expect(run(process.execPath, ['--eval', script], options)).rejects.toThrow(
@@ -71,16 +71,16 @@ describe('node dist/bundle/main.js', () => {
     await writeFile(file, 'canary-0b5e7f31c94d4a6f8e2d7c1a5b60');
     const main = new URL('../dist/app.module.js', import.meta.url).href;
     const script = `await import('${main}'); console.log(JSON.stringify(process.env))`;
-    const own = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, JWT_SECRET_FILE: file };
+    const variables = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, JWT_SECRET_FILE: file };
     const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
-      env: { PATH: process.env.PATH, ...own },
+      env: { PATH: process.env.PATH, ...variables },
     });
     expect(stdout).toContain('JWT_SECRET_FILE');
     expect(stdout).not.toContain('canary');
     await rm(folder, { recursive: true });
   });
 
-  it('lists every problem at once and quotes no value', async () => {
+  it('lists all configuration problems together and quotes no value', async () => {
     const output = await refusal({ PORT: 'canary-port', DATABASE_URL: 'mysql://canary-database' });
     expect(output).toMatch(/PORT: .*\n/);
     expect(output).toMatch(/DATABASE_URL: .*\n/);
@@ -88,7 +88,7 @@ describe('node dist/bundle/main.js', () => {
     expect(output).not.toContain('canary');
   });
 
-  it('refuses the guide’s key in production', async () => {
+  it('refuses the example key of the user guide in production', async () => {
     const output = await refusal({
       NODE_ENV: 'production',
       DATABASE_URL,
@@ -100,7 +100,7 @@ describe('node dist/bundle/main.js', () => {
     expect(output).not.toContain('test-api-key');
   });
 
-  it('refuses to run in production without a database', async () => {
+  it('refuses to start in production without DATABASE_URL', async () => {
     const output = await refusal({ NODE_ENV: 'production', INTERNAL_API_KEY: API_KEY });
     expect(output).toContain('DATABASE_URL: is required');
   });
@@ -161,7 +161,7 @@ describe('SIGTERM', () => {
     const live = `${backend.origin}/api/health/live`;
     expect((await fetchWith(live, agent)).connection).toBe('keep-alive');
     backend.signal('SIGTERM');
-    await isDraining(backend);
+    await waitForDraining(backend);
     expect(await fetchWith(live, agent)).toEqual({ connection: 'close', body: '{"status":"up"}' });
     await backend.stop('SIGKILL');
   });
@@ -180,7 +180,7 @@ describe('SIGTERM', () => {
   it('ends the process immediately if it is repeated', async () => {
     const backend = await start({ DRAIN_SECONDS: '300' });
     backend.signal('SIGTERM');
-    await isDraining(backend);
+    await waitForDraining(backend);
     await backend.stop();
     expect(backend.exitCode).toBeNull();
   });

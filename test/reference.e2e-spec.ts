@@ -28,12 +28,12 @@ const PAGES = {
 };
 
 describe('the reference', () => {
-  // `npm run reference` writes the pages.
+  // `npm run reference` updates the pages.
   it.each(Object.entries(PAGES))('has a page %s that matches the code', async (name, write) => {
     await expect(await write()).toMatchFileSnapshot(`../docs/reference/${name}.md`);
   });
 
-  it('documents the errors under the anchors that their types name', async () => {
+  it('documents each error under the anchor that its problem type names', async () => {
     const page = await readFile('docs/reference/errors.md', 'utf8');
     for (const { code, anchor } of errorEntries()) {
       const [, heading = ''] = new RegExp(`^## (.+)\\n\\n\`${code}\``, 'm').exec(page) ?? [];

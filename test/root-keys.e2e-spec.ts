@@ -45,8 +45,8 @@ async function expectSoon(key: string, status: number): Promise<void> {
 }
 
 /**
- * Writes the file with the symlinks of a Kubernetes secret: key → ..data/key, ..data → the folder
- * of a version.
+ * Writes a version of the secret as Kubernetes mounts it: `key` is a symlink to `..data/key`, and
+ * `..data` is a symlink to the folder of the version.
  */
 function mountSecret(version: string, text: string): string {
   mkdirSync(join(folder, version));
@@ -63,13 +63,13 @@ describe('INTERNAL_API_KEY', () => {
     expect(await statusWith(TWO)).toBe(REFUSED);
   });
 
-  it('can be set as its digest', async () => {
+  it('can be the SHA-256 digest of a key', async () => {
     await start({ INTERNAL_API_KEY: DIGEST_OF_TWO });
     expect(await statusWith(TWO)).toBe(ADMITTED);
     expect(await statusWith(DIGEST_OF_TWO)).toBe(REFUSED);
   });
 
-  it('can be weak, but not in production', async () => {
+  it('can be a weak key in development', async () => {
     await start({ INTERNAL_API_KEY: 'test-api-key-12345', NODE_ENV: 'development' });
     expect(await statusWith('test-api-key-12345')).toBe(ADMITTED);
   });
@@ -80,7 +80,7 @@ describe('INTERNAL_API_KEY', () => {
     expect(await statusWith(TWO)).toBe(ADMITTED);
   });
 
-  it('is not admitted with a character added or removed', async () => {
+  it('is not admitted with an added, missing or changed character', async () => {
     await start({ INTERNAL_API_KEY: ONE });
     for (const key of [ONE.slice(1), ONE.slice(0, -1), `${ONE}0`, ONE.toUpperCase()]) {
       expect(await statusWith(key)).toBe(REFUSED);
@@ -89,7 +89,7 @@ describe('INTERNAL_API_KEY', () => {
 });
 
 describe('INTERNAL_API_KEY_FILE', () => {
-  it('admits every key of the file, plaintext and digest', async () => {
+  it('makes the server admit every key of the file, whether plaintext or digest', async () => {
     const path = join(folder, 'keys');
     writeFileSync(path, `${ONE}\n${DIGEST_OF_TWO}\n`);
     await start({ INTERNAL_API_KEY_FILE: path });
@@ -116,7 +116,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     await expectSoon(ONE, REFUSED);
   });
 
-  it('takes effect when Kubernetes swaps the symlink above it', async () => {
+  it('takes effect when Kubernetes replaces a symlink in its path', async () => {
     symlinkSync('..data/key', join(folder, 'key'));
     const path = mountSecret('..2026_01', ONE);
     await start({ INTERNAL_API_KEY_FILE: path });

@@ -51,10 +51,10 @@ beforeAll(async () => {
   app = await startApp({ DATABASE_URL: recorder.url, ALERT_WEBHOOK_URL: receiver.url });
   superuser = new Client({ connectionString: database.url });
   await superuser.connect();
-  await useUsers();
-  await useKeys();
-  await useAlerts();
-  await Promise.all([runInBackground(), useCommandLine()]);
+  await callUserRoutes();
+  await callKeyRoutes();
+  await raiseAlerts();
+  await Promise.all([runBackgroundJobs(), runCommands()]);
   await app.close();
   statements = [...recorder.statements].filter((text) => EXPLAINABLE.test(text));
 });
@@ -77,12 +77,12 @@ async function call(method: Method, route: string, id = '', query = '', body?: o
   return response.body;
 }
 
-/** Fills every field of the schema, so that each right to a column is needed. */
+/** An example with every field of the schema, so that statements need the right to each column. */
 function exampleOf({ shape }: { readonly shape: object }): object {
   return Object.fromEntries(Object.entries(EXAMPLE_USER).filter(([field]) => field in shape));
 }
 
-async function useUsers(): Promise<void> {
+async function callUserRoutes(): Promise<void> {
   const ada = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
   await call('post', '/users', '', '', ada);
   await call('post', '/users', '', '', exampleOf(createUserSchema));
@@ -101,7 +101,7 @@ async function useUsers(): Promise<void> {
   await call('delete', '/users/{id}', 'ada');
 }
 
-async function useKeys(): Promise<void> {
+async function callKeyRoutes(): Promise<void> {
   const key = {
     name: 'test',
     note: 'test',
@@ -129,7 +129,7 @@ async function useKeys(): Promise<void> {
   await call('get', '/audit/verification');
 }
 
-async function useAlerts(): Promise<void> {
+async function raiseAlerts(): Promise<void> {
   const alerts = app.get(Alerts, { strict: false });
   const isPostponed = () => [...recorder.statements].join().includes('gave_up_at = CASE');
   const isDelivered = async () => !(await exists('FROM alert_outbox WHERE delivered_at IS NULL'));
@@ -149,7 +149,7 @@ async function useAlerts(): Promise<void> {
   await app.get(IncidentStore, { strict: false }).purge();
 }
 
-async function runInBackground(): Promise<void> {
+async function runBackgroundJobs(): Promise<void> {
   await app.get(UsageRecorder, { strict: false }).flush();
   await app.get(EarlyRetirement, { strict: false }).run();
   const listener = { onNotification: () => undefined, onEnd: () => undefined };
@@ -157,7 +157,7 @@ async function runInBackground(): Promise<void> {
   await client.listen([]);
   await new BlockingSessions(client).end(0);
   client.close();
-  // The periodic comparison of all keys needs rights of its own.
+  // The key sync periodically compares all keys, with rights that no other statement needs.
   await vi.waitUntil(() => [...recorder.statements].join().includes('sum(revision)'), WAIT);
 }
 
@@ -165,7 +165,7 @@ async function exists(rows: string): Promise<boolean> {
   return (await superuser.query(`SELECT ${rows}`)).rowCount !== 0;
 }
 
-async function useCommandLine(): Promise<void> {
+async function runCommands(): Promise<void> {
   const create = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal', '--json'];
   const { apiKey, secret } = JSON.parse(await run('keys', create));
   await run('keys', ['list']);
@@ -212,8 +212,8 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * The outcomes, without a right, of the statements that may need it: `done` or the code of the
- * error.
+ * Revokes the right, and runs EXPLAIN for the statements that may need the right. The outcome of a
+ * statement is `done` or the error code.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);

@@ -12,8 +12,8 @@ const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 const app = useApp();
 
 /**
- * Makes the changes that a migration may make before the code that needs them:
- * docs/decisions/0031-expand-and-contract.md.
+ * Makes the schema changes that a migration may make before the code that uses them is deployed
+ * (docs/decisions/0031-expand-and-contract.md).
  */
 beforeAll(async () => {
   // A row that exists before the migration.
@@ -30,7 +30,7 @@ beforeAll(async () => {
   }
 });
 
-describe('a schema that a migration of the next release has extended', () => {
+describe('the backend with a schema that a migration of the next release has extended', () => {
   it('serves users unchanged', async () => {
     const key = withKey(app.url);
     const { body: created } = await key.post(USERS).send(ADA).expect(201);
@@ -43,7 +43,7 @@ describe('a schema that a migration of the next release has extended', () => {
     await key.delete(`${USERS}/ada`).expect(204);
   });
 
-  it('supports creating, using, rotating and revoking keys', async () => {
+  it('creates, admits, rotates and revokes keys', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const rotated = await withKey(app.url).post(`${KEYS}/${id}/rotate`).send({}).expect(201);

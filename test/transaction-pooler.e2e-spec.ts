@@ -55,7 +55,7 @@ describe.skipIf(!HAS_PGBOUNCER)('the backend behind PgBouncer in transaction mod
     await withKey(pooledUrl).get('/api/health/ready').expect(200);
   });
 
-  it('confirms on both instances the revocation of a key that the other instance created', async () => {
+  it('revokes a key on both instances, whichever instance creates or revokes the key', async () => {
     for (const [creator, revoker] of [
       [pooledUrl, directUrl],
       [directUrl, pooledUrl],
@@ -69,7 +69,7 @@ describe.skipIf(!HAS_PGBOUNCER)('the backend behind PgBouncer in transaction mod
     }
   });
 
-  it('times statements out after 600 ms on the server, and leaks no setting to other clients', async () => {
+  it('cancels statements in PostgreSQL after 600 ms, and leaks no setting to other clients', async () => {
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     await owner.query('BEGIN');

@@ -9,7 +9,7 @@ import { issueKey, statusWith } from './support/keys.js';
 import { BACKEND_MAIN, ServerProcess } from './support/server-process.js';
 
 const KEYS = '/api/internal/api-keys';
-const USER = 'GET /api/internal/users/:id';
+const USER_ROUTE = 'GET /api/internal/users/:id';
 const HOUR_MS = 3_600_000;
 const FLUSH_INTERVAL_MS = 5000;
 
@@ -23,7 +23,7 @@ async function databaseUrl(): Promise<string> {
 }
 
 /** Waits until the usage of a key has this number of requests. */
-async function usageOf(id: string, requests: number, path = KEYS) {
+async function waitForUsage(id: string, requests: number, path = KEYS) {
   return expect
     .poll(
       async () => {
@@ -46,18 +46,18 @@ describe('the usage of a key', () => {
     const { id, secret } = await issueKey(app.url);
     for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
     await withKey(app.url, secret).get(KEYS).expect(403);
-    await usageOf(id, 4);
+    await waitForUsage(id, 4);
     const { outcomes, hours } = await readUsage(id);
     expect(outcomes).toEqual([
       { outcome: 'admitted', requests: 3 },
       { outcome: 'forbidden', requests: 1 },
     ]);
-    // A new hour may begin between the requests.
+    // The list may have more entries, because a new hour may begin between the requests.
     const hour = expect.stringMatching(/:00:00\.000Z$/);
     const forbidden = { hour, route: `GET ${KEYS}`, outcome: 'forbidden', requests: 1 };
     expect(hours).toContainEqual(forbidden);
     expect(hours).toContainEqual(
-      expect.objectContaining({ hour, route: USER, outcome: 'admitted' }),
+      expect.objectContaining({ hour, route: USER_ROUTE, outcome: 'admitted' }),
     );
   });
 
@@ -66,7 +66,7 @@ describe('the usage of a key', () => {
     for (let time = 0; time < 3; time++) await statusWith(app.url, secret);
     await withKey(app.url).post(`${KEYS}/${id}/revoke`).expect(200);
     await statusWith(app.url, secret);
-    await usageOf(id, 4);
+    await waitForUsage(id, 4);
     const { outcomes } = await readUsage(id);
     expect(outcomes).toEqual([
       { outcome: 'admitted', requests: 2 },
@@ -78,7 +78,7 @@ describe('the usage of a key', () => {
   it('can be read for a given period', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
-    await usageOf(id, 1);
+    await waitForUsage(id, 1);
     expect(await readUsage(id, '?to=2026-01-02T00:00:00Z')).toMatchObject({
       from: '2026-01-01T00:00:00.000Z',
       to: '2026-01-02T00:00:00.000Z',
@@ -116,7 +116,7 @@ describe('the usage of a key', () => {
   it('is deleted after 90 days', async () => {
     const { id } = await issueKey(app.url);
     const recorder = '019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
-    const row = { keyId: id, route: USER, outcome: 'admitted', recorder, requests: 1n };
+    const row = { keyId: id, route: USER_ROUTE, outcome: 'admitted', recorder, requests: 1n };
     const old = new Date(Date.now() - 91 * 24 * HOUR_MS);
     await app.prisma.apiKeyUsage.create({ data: { ...row, hour: old } });
     const url = await databaseUrl();
@@ -146,7 +146,7 @@ describe('a process that is killed', () => {
   });
 });
 
-describe('npm run keys -- usage', () => {
+describe('the command keys usage', () => {
   let database: TestDatabase;
   let backend: ServerProcess;
   beforeAll(async () => {
@@ -179,7 +179,7 @@ describe('npm run keys -- usage', () => {
     return stdout;
   }
 
-  it('shows the usage until the graceful shutdown of the process', async () => {
+  it('shows all usage up to the graceful shutdown of the server', async () => {
     const { id, secret } = await issueKey(backend.origin);
     for (let time = 0; time < 5; time++) await statusWith(backend.origin, secret);
     await statusWith(backend.origin, 'wrong');
@@ -204,15 +204,15 @@ describe('npm run keys -- usage', () => {
 });
 
 describe('usage that cannot be saved', () => {
-  it('is kept in memory until it can be saved, and counts once', async () => {
+  it('is kept in memory until it can be saved, and is counted once', async () => {
     const { id, secret } = await issueKey(app.url);
     await statusWith(app.url, secret);
-    await usageOf(id, 1);
+    await waitForUsage(id, 1);
     await app.prisma.$executeRaw`ALTER TABLE api_key_usage RENAME TO away`;
     await statusWith(app.url, secret);
     await app.nest.get(UsageRecorder).flush();
     await app.prisma.$executeRaw`ALTER TABLE away RENAME TO api_key_usage`;
-    await usageOf(id, 2);
+    await waitForUsage(id, 2);
   });
 });
 

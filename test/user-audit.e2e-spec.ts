@@ -46,7 +46,7 @@ describe('the audit trail of users', () => {
     expect(JSON.stringify(events)).not.toContain('+12025550123');
   });
 
-  it('records the right acting user for each write on one connection', async () => {
+  it('records the correct acting user of each write on one connection', async () => {
     await withKey(app.url)
       .post(USERS)
       .set('X-Acting-User', 'somebody')

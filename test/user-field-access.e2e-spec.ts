@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 /** A client with a key that has these scopes and fields. */
-async function keyWith(fields: object): Promise<ReturnType<typeof withKey>> {
+async function clientWithKey(fields: object): Promise<ReturnType<typeof withKey>> {
   return withKey(app.url, (await issueKey(app.url, { ...fields })).secret);
 }
 
@@ -22,7 +22,7 @@ describe('a key with readFields', () => {
   let reader: ReturnType<typeof withKey>;
   beforeAll(async () => {
     const scopes = ['users:read', 'users:write'];
-    reader = await keyWith({ scopes, readFields: ['name', 'email'] });
+    reader = await clientWithKey({ scopes, readFields: ['name', 'email'] });
   });
 
   it('reads no other field of a user', async () => {
@@ -64,7 +64,7 @@ describe('a key with readFields', () => {
 
 describe('a key with only users:write', () => {
   it('receives only the id in the responses to PATCH and POST', async () => {
-    const writer = await keyWith({ scopes: ['users:write'] });
+    const writer = await clientWithKey({ scopes: ['users:write'] });
     const lastLoginAt = '2026-11-30T09:00:00.000Z';
     const { body } = await writer.patch(`${USERS}/${userId}`).send({ lastLoginAt }).expect(200);
     expect(body).toEqual({ user: { id: userId } });
@@ -78,7 +78,7 @@ describe('a key with writeFields', () => {
   let writer: ReturnType<typeof withKey>;
   beforeAll(async () => {
     const scopes = ['users:read', 'users:write', 'users:grant'];
-    writer = await keyWith({ scopes, writeFields: ['phone'] });
+    writer = await clientWithKey({ scopes, writeFields: ['phone'] });
   });
 
   it('writes these fields and reads all fields', async () => {
@@ -112,7 +112,10 @@ describe('a key with writeFields', () => {
 
   it('creates a user only with fields that it can write', async () => {
     await writer.post(USERS).send({ email: 'a@example.com', name: 'A' }).expect(403);
-    const creator = await keyWith({ scopes: ['users:write'], writeFields: ['email', 'name'] });
+    const creator = await clientWithKey({
+      scopes: ['users:write'],
+      writeFields: ['email', 'name'],
+    });
     const user = { email: 'a@example.com', name: 'A' };
     await creator
       .post(USERS)
@@ -126,7 +129,7 @@ describe('a key without users:grant', () => {
   it.each([{ permissions: ['configure'] }, { roles: [] }])(
     'cannot set roles or permissions: %j',
     async (granted) => {
-      const writer = await keyWith({ scopes: ['users:read', 'users:write'] });
+      const writer = await clientWithKey({ scopes: ['users:read', 'users:write'] });
       const refusal = { code: 'INSUFFICIENT_SCOPE', requiredScope: 'users:grant' };
       const { body } = await writer.patch(`${USERS}/${userId}`).send(granted).expect(403);
       expect(body).toMatchObject(refusal);
@@ -142,13 +145,13 @@ describe('a key without users:grant', () => {
 describe('a key with users:grant', () => {
   it('sets roles and permissions if it also has users:write', async () => {
     const path = `${USERS}/${userId}`;
-    const granter = await keyWith({ scopes: ['users:read', 'users:write', 'users:grant'] });
+    const granter = await clientWithKey({ scopes: ['users:read', 'users:write', 'users:grant'] });
     const { body } = await granter
       .patch(path)
       .send({ permissions: ['read'] })
       .expect(200);
     expect(body.user.permissions).toEqual(['read']);
-    const alone = await keyWith({ scopes: ['users:grant'] });
+    const alone = await clientWithKey({ scopes: ['users:grant'] });
     await alone.patch(path).send({ permissions: [] }).expect(403);
   });
 });

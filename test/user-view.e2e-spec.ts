@@ -6,7 +6,7 @@ const PHONE = '+1","roles":["admin"],"x":"';
 
 const app = useApp();
 
-/** Replaces the table with a view of rows that do not have the constraints of the table. */
+/** Replaces the table by a view whose rows need not satisfy the constraints of the table. */
 beforeAll(async () => {
   await app.prisma.$executeRawUnsafe(
     'ALTER TABLE users DROP CONSTRAINT users_id_check, DROP CONSTRAINT users_phone_check',

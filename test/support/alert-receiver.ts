@@ -30,9 +30,9 @@ export type ReceivedAlert = z.infer<typeof alertSchema>;
 export class AlertReceiver {
   readonly alerts: ReceivedAlert[] = [];
   readonly requests: { headers: IncomingHttpHeaders; body: string }[] = [];
-  /** The status of its responses. */
+  /** The status of the responses to alerts. */
   status = 200;
-  /** Whether it receives alerts without responding. */
+  /** Whether requests get no response. */
   isMute = false;
   private server: Server | undefined;
   private port = 0;
@@ -47,18 +47,18 @@ export class AlertReceiver {
     return `http://127.0.0.1:${this.port}/hooks/s3cret-path`;
   }
 
-  /** Listens, again on the same port after `goDown`. */
+  /** Listens on a free port. After `goDown`, listens on the same port again. */
   async listen(): Promise<void> {
-    const server = createServer((request, response) => void this.take(request, response));
+    const server = createServer((request, response) => void this.receive(request, response));
     server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     this.port = address.port;
     this.server = server;
   }
 
-  private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request);
     if (this.status < 300) {
       this.requests.push({ headers: request.headers, body });

@@ -15,12 +15,12 @@ import { createTestDatabase } from './database.js';
 
 export const API_KEY = 'f1b7c2d94e8a4a0f9c53d1e6b8072a64';
 
-/** Variables of every test application: no log, no listener. */
+/** Variables of every test application. */
 export const TEST_ENVIRONMENT = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
   INTERNAL_API_KEY: API_KEY,
-  // Tests try many wrong keys from one address.
+  // High, because tests try many wrong keys from one address.
   SOURCE_FAILURE_LIMIT: '10000',
 };
 
@@ -32,8 +32,8 @@ export interface TestApp {
   readonly prisma: PrismaClient;
 }
 
-// The import of the application validates the variables of the process. Each test overrides
-// them afterwards.
+// Importing the application validates the environment variables of this process. `startApp` then
+// replaces them for each test application.
 process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
 process.env.INTERNAL_API_KEY ??= API_KEY;
 const { AppModule } = await import('../../src/app.module.js');
@@ -68,8 +68,8 @@ export async function startApp(
 }
 
 /**
- * Starts the application on a new, empty database for the tests of a file. Stops both after the
- * tests.
+ * Starts the application on a new, empty database before the tests of a file or `describe`. Stops
+ * the application and drops the database after these tests.
  */
 export function useApp(variables: NodeJS.ProcessEnv = {}): TestApp {
   let running: TestApp & { stop(): Promise<void> };

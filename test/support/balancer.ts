@@ -19,7 +19,7 @@ export class Balancer {
 
   get url(): string {
     const address = this.listener.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     return `http://127.0.0.1:${address.port}`;
   }
 

@@ -29,7 +29,8 @@ export async function copyCheckout(folder: string, isBuilt = false): Promise<voi
 }
 
 /**
- * Links packages like `npm ci`: packages of the registry, and the unbuilt packages of the checkout.
+ * Links packages as `npm ci` does: `@latchkey` packages to the copy of the checkout, and all other
+ * packages to the installed packages.
  */
 async function linkPackages(installed: string, folder: string): Promise<void> {
   await mkdir(join(folder, '@latchkey'), { recursive: true });
@@ -84,7 +85,7 @@ export class Start {
     return this;
   }
 
-  /** The first line of the output that matches. */
+  /** The first part of the output that matches the pattern. */
   line(pattern: RegExp): string {
     return pattern.exec(this.output)?.[0] ?? '';
   }

@@ -1,13 +1,13 @@
 import { Client } from 'pg';
 
-/** Sessions of an attacker that has only the run-time account of the backend. */
+/** Sessions of an attacker that has only the run-time role. */
 export class DatabaseAttacker {
   private readonly sessions = new Set<Client>();
   private hasStopped = false;
 
   constructor(private readonly url: string) {}
 
-  /** Opens a session. PostgreSQL may end it without an error in the test. */
+  /** Opens a session, which PostgreSQL may end without making the test fail. */
   async connect(): Promise<Client> {
     const session = new Client({ connectionString: this.url, application_name: 'attacker' });
     session.on('error', () => undefined);
@@ -17,15 +17,15 @@ export class DatabaseAttacker {
     return session;
   }
 
-  /** Opens a transaction and leaves it open. */
+  /** Runs statements in a transaction, and leaves it open. */
   async hold(...statements: string[]): Promise<void> {
     const session = await this.connect();
     for (const statement of ['BEGIN', ...statements]) await session.query(statement);
   }
 
   /**
-   * Keeps transactions open: when one is ended, opens the next one. Resolves when the first one has
-   * begun.
+   * Keeps `count` transactions open: replaces each transaction whose session PostgreSQL ends.
+   * Resolves when the first transaction has run its statements.
    */
   async keepHeld(count: number, ...statements: string[]): Promise<void> {
     let begun: () => void = () => undefined;
@@ -61,7 +61,7 @@ export class DatabaseAttacker {
         onBegun();
         await ended;
       } catch {
-        // PostgreSQL ended the session while it waited in the queue.
+        // PostgreSQL ended the session while a statement waited for a lock.
       }
     }
   }

@@ -7,7 +7,8 @@ interface Link {
 }
 
 /**
- * A proxy between the application and PostgreSQL that can stall or break some of the connections.
+ * A proxy between the application and PostgreSQL that can stall or break the connections with an
+ * application name.
  */
 export class DatabaseProxy {
   private readonly links = new Set<Link>();
@@ -28,16 +29,14 @@ export class DatabaseProxy {
 
   get url(): string {
     const address = this.listener.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
     url.port = String(address.port);
     return url.href;
   }
 
-  /**
-   * Stalls all present and future connections with an application name until `restore`.
-   */
+  /** Stalls all present and future connections with this application name until `restore`. */
   silence(applicationName: string): void {
     this.isSilenced = (name) => name === applicationName;
     this.update();
@@ -48,14 +47,14 @@ export class DatabaseProxy {
     this.update();
   }
 
-  /** Breaks the connections with an application name. */
+  /** Breaks the connections with this application name. */
   cut(applicationName: string): void {
     for (const link of this.links) if (link.name === applicationName) link.client.destroy();
   }
 
   /**
-   * Waits until a connection with an application name sends a query with a text. The query has no
-   * response by then.
+   * Waits until a connection with this application name sends a query that contains the text.
+   * Resolves before the query has a response.
    */
   async waitForQuery(applicationName: string, text: string): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -73,8 +72,8 @@ export class DatabaseProxy {
 
   private serve(client: Socket): void {
     client.on('error', () => client.destroy());
-    // The first message names the application: protocol version, then names and values, each ended
-    // by a zero.
+    // The first message contains the protocol version, then parameter names and values, each
+    // followed by a zero byte. One parameter is the application name.
     client.once('data', (startup) => {
       const [, name = ''] =
         /application_name\0([^\0 ]*)[\0 ]/.exec(startup.toString('latin1')) ?? [];

@@ -9,11 +9,11 @@ import { runStatements } from './run-statements.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The URL of a database on the server of the tests. Its account can create others. */
+    /** The URL of a database on the test server, with an account that can create databases. */
     databaseServerUrl: string;
     /**
-     * The migrated, empty template of every test database. The names of its copies begin with its
-     * name.
+     * The name of the migrated, empty template of every test database. The names of all test
+     * databases begin with it.
      */
     templateDatabase: string;
     /**
@@ -24,7 +24,7 @@ declare module 'vitest' {
   }
 }
 
-/** Provides one server for a test run: that of DATABASE_URL, or an embedded one. */
+/** Provides one PostgreSQL server for a test run: that of DATABASE_URL, or an embedded server. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const server = await findServer();
   const templateDatabase = `latchkey_test_${randomBytes(6).toString('hex')}`;
@@ -78,7 +78,7 @@ async function createTemplate(
   await runStatements(serverUrl, [`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`]);
 }
 
-/** Renames the role, because roles belong to the whole server, which may have other users. */
+/** Renames the role, because other databases of the server may use the role `latchkey_run_time`. */
 async function readRoles(name: string): Promise<string> {
   const file = new URL('../../deploy/database/roles.sql', import.meta.url);
   return (await readFile(file, 'utf8')).replaceAll('latchkey_run_time', name);

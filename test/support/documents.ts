@@ -9,7 +9,7 @@ import { expect } from 'vitest';
 export interface Block {
   readonly line: number;
   readonly language: string;
-  /** The path in brackets after the language: the reader saves the block there. */
+  /** The path in brackets after the language, where the reader saves the block. */
   readonly file: string | undefined;
   readonly text: string;
   /** Why the block is not run, from the comment before it. */
@@ -30,7 +30,7 @@ export function readBlocks(markdown: string): Block[] {
   }));
 }
 
-/** The output that a page shows after a block of commands, if it shows one. */
+/** The output that a page shows after a block of commands, if any. */
 export function expectedOutput(blocks: readonly Block[], command: Block): Block | undefined {
   const next = blocks[blocks.indexOf(command) + 1];
   return next?.language === 'text' || next?.language === 'json' ? next : undefined;
@@ -38,7 +38,7 @@ export function expectedOutput(blocks: readonly Block[], command: Block): Block 
 
 /**
  * Compares an output with the page, in which … stands for any text.
- * @param place the place that the failure message names
+ * @param place the page and line, for the failure message
  */
 export function expectOutput(output: string, { language, text }: Block, place: string): void {
   if (language === 'json') {
@@ -62,7 +62,7 @@ function escapeRegExp(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
-/** The terminal of a reader. Each block of commands sees the variables that earlier ones export. */
+/** The terminal of a reader: each block of commands sees the variables of earlier blocks. */
 export class Terminal {
   private readonly state: string;
 
@@ -88,7 +88,7 @@ export class Terminal {
     return writeFile(join(this.folder, path), text);
   }
 
-  /** Applies a patch whose hunks are found by their text, not by line numbers. */
+  /** Applies a patch. Finds the place of each hunk by its text, not by its line numbers. */
   async patch(diff: string): Promise<void> {
     const [, path = ''] = /^\+\+\+ b\/(.+)$/m.exec(diff) ?? [];
     let text = await readFile(join(this.folder, path), 'utf8');
@@ -101,7 +101,7 @@ export class Terminal {
   }
 }
 
-/** One side of a hunk: the lines without those of the other side. */
+/** One side of a hunk: its lines except the lines of the other side. */
 function sideOf(hunk: string, otherSide: '+' | '-'): string {
   const lines = hunk.split('\n').filter((line) => !line.startsWith(otherSide));
   return lines.map((line) => line.slice(1)).join('\n');

@@ -49,7 +49,7 @@ export class Images {
   async build(target: string): Promise<ImageConfig> {
     const cache = `${join(this.folder, 'npm-cache')}:/root/.npm`;
     const offline = ['--pull-never', '--network', 'host', '--volume', cache];
-    // Only this format has health checks.
+    // Only the format `docker` supports health checks.
     const result = ['--format', 'docker', '--target', target, '--tag', target];
     await this.buildah('bud', ...ISOLATION, ...offline, '--quiet', ...result, '.');
     await this.buildah('from', '--pull-never', '--name', target, target);
@@ -101,7 +101,7 @@ export class ContainerProcess {
     this.exited = once(this.buildah, 'close').then(() => this.buildah.exitCode);
   }
 
-  /** Sends SIGTERM to the command itself, because buildah would kill it. */
+  /** Sends SIGTERM to the command itself: on SIGTERM, buildah would kill the command. */
   stop(): void {
     if (this.buildah.exitCode === null) {
       process.kill(lastDescendant(this.buildah.pid ?? 0), 'SIGTERM');
@@ -110,8 +110,8 @@ export class ContainerProcess {
 }
 
 /**
- * Finds the command: buildah starts a chain of processes, each from any of its threads, and the
- * command is the last one.
+ * Finds the process of the command, which is the last in a chain of processes that buildah starts.
+ * Any thread of a process may have started the next process.
  */
 function lastDescendant(pid: number): number {
   const [child] = readdirSync(`/proc/${pid}/task`).flatMap(

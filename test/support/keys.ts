@@ -6,7 +6,7 @@ export interface IssuedTestKey {
 }
 
 /**
- * Issues a key through the API. By default it can read users, and the caller is the root key.
+ * Issues a key through the API. By default, the key can read users, and a root key issues it.
  */
 export async function issueKey(
   url: string,

@@ -1,5 +1,6 @@
 /** Repeats a call with constant concurrency until a total is reached, and collects failures. */
 export class Load {
+  /** The number of calls that have started. */
   done = 0;
   readonly failures: unknown[] = [];
 

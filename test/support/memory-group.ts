@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export class MemoryGroup {
   private constructor(readonly folder: string) {}
 
-  /** Creates a group; `undefined` if this process is not permitted to. */
+  /** Creates a group, or returns `undefined` if this process may not create groups. */
   static create(name: string, bytes: number): MemoryGroup | undefined {
     const isVersion2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
     const folder = join(isVersion2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory', name);

@@ -31,7 +31,7 @@ export async function startMetricsStack(
   return { backend, mcp, stop };
 }
 
-/** The URL of the metrics from the log of a server. */
+/** The URL of the metrics, which the server logs. */
 export function metricsOf({ output }: ServerProcess): string {
   return /Metrics are at (http:[^"]+)/.exec(output)?.[1] ?? '';
 }

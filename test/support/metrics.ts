@@ -5,15 +5,15 @@ export class Scrape {
     readonly text: string,
   ) {}
 
-  /** @param url `undefined`, which fails, if metrics are off */
+  /** @param url the URL of the metrics; `undefined`, if metrics are off, makes the request fail */
   static async of(url = ''): Promise<Scrape> {
     const response = await fetch(url);
     return new Scrape(response.headers.get('content-type'), await response.text());
   }
 
   /**
-   * The value of one series, such as `latchkey_http_request_duration_seconds_count{method="GET"}`;
-   * labels in any order.
+   * The value of one series, such as `latchkey_http_request_duration_seconds_count{method="GET"}`.
+   * The order of the labels does not matter.
    */
   value(name: string, labels: Record<string, string> = {}): number | undefined {
     const series = this.series(name).find((each) =>
@@ -29,7 +29,7 @@ export class Scrape {
     });
   }
 
-  /** The names of all series as in queries, including series without a value yet. */
+  /** The names of all series as queries use them, including series that have no value yet. */
   get names(): Set<string> {
     const names = [...this.text.matchAll(/^# TYPE (\w+) (\w+)/gm)].flatMap(([, name = '', type]) =>
       type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],

@@ -7,7 +7,7 @@ export function hasProgram(name: string): boolean {
 
 /**
  * Runs a program and resolves to its stdout.
- * @throws Error with the whole output if it fails
+ * @throws Error with the whole output if the program fails
  */
 export function runProgram(
   name: string,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runProgram } from './programs.js';
 
-/** Whether Python can create virtual environments. Debian has that in python3-venv. */
+/** Whether Python can create virtual environments. On Debian, that requires python3-venv. */
 export const HAS_PYTHON = spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0;
 
 /** A Python virtual environment in a temporary folder. */

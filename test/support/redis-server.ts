@@ -23,7 +23,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts the server, again on the same port after `kill`. */
+  /** Starts the server. After `kill`, starts it on the same port again. */
   async start(): Promise<void> {
     const settings = { port: String(this.port), bind: '127.0.0.1', save: '', appendonly: 'no' };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);

@@ -5,16 +5,16 @@ import { Client, escapeIdentifier } from 'pg';
 import { inject } from 'vitest';
 import { runStatements } from './run-statements.js';
 
-// Another database of the server may use the role.
+// Does not fail if another database of the server uses the role.
 const DROP_UNUSED_ROLE = `
   DO $$ BEGIN
     DROP ROLE latchkey_run_time;
   EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
   END $$`;
 
-/** A database with two accounts, created and migrated like that of an installation. */
+/** A database with two accounts, created and migrated like the database of an installation. */
 export interface DividedDatabase {
-  /** The URL with the owner of the tables, which migrates and is not a superuser. */
+  /** The URL with the account that owns the tables, runs migrations and is not a superuser. */
   ownerUrl: string;
   /** The URL with the account of the running backend. */
   runTimeUrl: string;
@@ -59,7 +59,7 @@ export async function migrate(
   return stderr;
 }
 
-/** Runs statements and rolls them back. Returns `done`, or the code of the error. */
+/** Runs statements in a transaction that it rolls back. Returns `done` or the error code. */
 export async function outcomeOf(url: string, ...statements: string[]): Promise<string> {
   const client = new Client({ connectionString: url });
   await client.connect();

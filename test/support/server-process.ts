@@ -49,7 +49,7 @@ export class ServerProcess {
     variables: NodeJS.ProcessEnv,
     launcher: readonly string[] = [],
   ): Promise<ServerProcess> {
-    // A control replaces methods of modules, which a bundle does not load.
+    // WITHOUT makes a preloaded script replace methods of modules, which a bundle does not have.
     const script = variables.WITHOUT === undefined ? main : main.replace('/bundle/', '/');
     const started = new ServerProcess(script, variables, launcher);
     const deadline = performance.now() + START_TIMEOUT_MS;
@@ -127,7 +127,7 @@ export class ServerProcess {
     return { now: read('VmRSS'), peak: read('VmHWM') };
   }
 
-  /** Whether the server listens. If its port was given, no log line is required. */
+  /** Whether the server listens. If PORT is 0, only the log states the port. */
   private async listens(): Promise<boolean> {
     if (this.origin === '') return false;
     const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');

@@ -6,7 +6,7 @@ export async function listenSilently(): Promise<{ port: number; close(): void }>
   const server = createServer((socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('has no port');
+  if (address === null || typeof address === 'string') throw new Error('no TCP port');
   const close = () => {
     server.close();
     for (const socket of sockets) socket.destroy();

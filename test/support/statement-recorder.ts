@@ -23,7 +23,7 @@ export class StatementRecorder {
 
   get url(): string {
     const address = this.listener.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
     url.port = String(address.port);
@@ -74,7 +74,7 @@ class MessageReader {
     }
   }
 
-  // The first message has no type before its length.
+  // The first message has no type byte before its length.
   private messageLength(): number {
     const typeBytes = this.isStarted ? 1 : 0;
     if (this.rest.length < HEADER_BYTES) return Infinity;
@@ -84,7 +84,7 @@ class MessageReader {
   private readMessage(message: Buffer): void {
     const [first = '', second = ''] = message.toString('utf8', HEADER_BYTES).split('\0');
     if (message[0] === QUERY) this.onStatement(first);
-    // The name of the prepared statement, and the statement.
+    // `first` is the name of the prepared statement, `second` is its text.
     if (message[0] === PARSE) this.onStatement(second);
   }
 }

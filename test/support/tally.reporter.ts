@@ -11,8 +11,8 @@ export default class TallyReporter implements Reporter {
       [...module.children.allTests()].map((test) => test.result().state),
     );
     const count = (state: string) => states.filter((each) => each === state).length;
-    // After a file fails to load or a hook fails, its tests do not run and so do not count as
-    // failed.
+    // If a file fails to load or a hook fails, the affected tests do not run. No test is then
+    // reported as failed, so the file or the group of tests counts as one failure.
     const groups = modules.flatMap((module) => [module, ...module.children.allSuites()]);
     const broken = groups.filter((group) => group.errors().length > 0).length + errors.length;
     const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';

@@ -38,7 +38,7 @@ export class TraceCollector {
 
   static async start(): Promise<TraceCollector> {
     const server = createServer((request, response) => {
-      void text(request).then((body) => response.end(collector.take(body)));
+      void text(request).then((body) => response.end(collector.collect(body)));
     });
     const collector = new TraceCollector(server);
     server.listen(0, '127.0.0.1');
@@ -48,11 +48,11 @@ export class TraceCollector {
 
   get url(): string {
     const address = this.server.address();
-    if (address === null || typeof address === 'string') throw new Error('has no port');
+    if (address === null || typeof address === 'string') throw new Error('no TCP port');
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** The span with a name in a trace. */
+  /** The span of this trace with this name. */
   find(traceId: string, name: string): CollectedSpan | undefined {
     return this.spans.find((span) => span.traceId === traceId && span.name === name);
   }
@@ -63,7 +63,7 @@ export class TraceCollector {
     await once(this.server, 'close');
   }
 
-  private take(body: string): string {
+  private collect(body: string): string {
     this.raw += body;
     for (const { resource, scopeSpans } of exportSchema.parse(JSON.parse(body)).resourceSpans) {
       const name = resource.attributes.find(({ key }) => key === 'service.name');
