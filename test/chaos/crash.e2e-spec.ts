@@ -52,7 +52,7 @@ async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {})
 
 describe('kill -9 of the backend', () => {
   it('loses no acknowledged write, and a new process is ready within seconds', async () => {
-    const control = await killUnderWrites(1, without('durability'));
+    const control = await killUnderWrites(1, without('write-before-response'));
     const { starts, acknowledged, lost } = await killUnderWrites(KILLS);
     expect(acknowledged.length).toBeGreaterThan(0);
     expect(lost).toEqual([]);
@@ -121,7 +121,7 @@ describe('kill -9 of the MCP server', () => {
     await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
       VALUES ('caller', 'caller@example.com', 'Ada', '{}', '{configure}', now())
       ON CONFLICT DO NOTHING`);
-    const control = await killUnderToolCalls(backend, 1, without('mcp-durability'));
+    const control = await killUnderToolCalls(backend, 1, without('mcp-write-before-result'));
     const { starts, acknowledged, lost } = await killUnderToolCalls(backend, KILLS);
     await backend.stop('SIGKILL');
     expect(acknowledged).toBeGreaterThan(0);
@@ -146,7 +146,7 @@ async function emptyDatabase(name: string): Promise<URL> {
   return url;
 }
 
-/** The number of failures among three concurrent runs of the migrations without a lock. */
+/** Runs the migrations three times concurrently, without a lock. Returns how many runs fail. */
 async function failuresWithoutLock(): Promise<number> {
   const url = await emptyDatabase('unlocked');
   const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');

@@ -23,7 +23,7 @@ import { ChaosDatabase, until } from './support/chaos-database.js';
 import { IS_FULL, ms, record, scaled } from './support/results.js';
 
 const POOL = 10;
-// Few enough that load shedding refuses none.
+// So few that load shedding refuses none of their requests.
 const CALLERS = 24;
 const READ_STATUSES = ['200', '503 DATABASE_UNAVAILABLE'];
 
@@ -50,7 +50,7 @@ afterEach(async () => {
   await ready(backend);
 });
 
-/** Asserts what must hold in every failure of the database. */
+/** Asserts the expectations that every failure of the database has in common. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
   by: ServerProcess,
@@ -71,10 +71,10 @@ function internalErrors(outcomes: readonly Outcome[]): number {
   return outcomes.filter(({ status }) => status === 500).length;
 }
 
-describe('a database that is down at the start', () => {
-  it('leaves the backend live but not ready, and is used within 2 s of its return', async () => {
+describe('a database that is down when the backend starts', () => {
+  it('leaves the backend live but not ready, and the backend is ready within 2 s of its return', async () => {
     await database.shutDown();
-    await expect(startBackend(database.url, without('late-connection'))).rejects.toThrow(
+    await expect(startBackend(database.url, without('lazy-database-connection'))).rejects.toThrow(
       'did not start',
     );
     const early = await startBackend(database.url);
@@ -110,8 +110,8 @@ async function whileCrashed(by: ServerProcess) {
 }
 
 describe('a database that crashes under load', () => {
-  it('causes 503 until it is back, and full service resumes within 500 ms', async () => {
-    const unprotected = await startBackend(database.url, without('error-codes'));
+  it('causes 503 while it is down, and full service resumes within 500 ms of its restart', async () => {
+    const unprotected = await startBackend(database.url, without('database-error-codes'));
     const control = internalErrors((await whileCrashed(unprotected)).callers.outcomes);
     await unprotected.stop('SIGKILL');
     await ready(backend);
@@ -164,7 +164,7 @@ describe('connections that break under load', () => {
   });
 });
 
-describe('writes that lose their responses with their connections', () => {
+describe('writes whose database connection breaks before the response', () => {
   const ROUNDS = scaled(200);
   let nextId = 0;
 
@@ -192,7 +192,7 @@ describe('writes that lose their responses with their connections', () => {
   }
 
   it('are not repeated, and no acknowledged write is lost', async () => {
-    const control = tally(await writesOf(without('single-writes')))['409 USER_ID_TAKEN'] ?? 0;
+    const control = tally(await writesOf(without('write-retry-ban')))['409 USER_ID_TAKEN'] ?? 0;
     nextId = 0;
     await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
     const outcomes = await writesOf();
@@ -249,7 +249,7 @@ async function whileFrozen(by: ServerProcess) {
 }
 
 describe('a database that is frozen under load', () => {
-  it('causes 503 within 1.4 s, then immediately, and full service resumes within 500 ms', async () => {
+  it('causes 503, first within 1.4 s and then immediately, and full service resumes within 500 ms of the thaw', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     const control = percentile((await whileFrozen(unprotected)).settled, 0.5);
     await unprotected.stop('SIGKILL');
@@ -296,7 +296,7 @@ async function whileLocked(by: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only statements that need the table, and none after the release of the lock', async () => {
+  it('fails only statements that need the table, and none from 500 ms after the release of the lock', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     await ready(unprotected);
     const control = percentile((await whileLocked(unprotected)).settled, 0.5);
@@ -319,11 +319,8 @@ describe('a locked table', () => {
   });
 });
 
-/**
- * Runs a statement as soon as a connection is free, such as one that resets
- * `max_connections` for the next test.
- */
-async function runOnceConnected(statement: string): Promise<void> {
+/** Tries to run a statement until a connection is free for it. */
+async function runWhenConnectionIsFree(statement: string): Promise<void> {
   await until(() =>
     database.query(statement).then(
       () => true,
@@ -332,11 +329,11 @@ async function runOnceConnected(statement: string): Promise<void> {
   );
 }
 
-async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
-  await runOnceConnected('ALTER SYSTEM SET max_connections = 12');
+async function whileConnectionsAreUsedUp(variables: NodeJS.ProcessEnv = {}) {
+  await runWhenConnectionIsFree('ALTER SYSTEM SET max_connections = 12');
   await database.shutDown();
   await database.restart();
-  // `backend` is still connected, and leaves at least 4 connections free.
+  // `backend` stays connected, but leaves at least 4 connections free for this backend.
   const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
   await ready(by);
   const callers = new Callers(by.origin, () => user, 100);
@@ -347,21 +344,21 @@ async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await sleep(1500);
   await callers.stop();
   expect(holders.some(({ status }) => status === 'rejected')).toBe(true);
-  await runOnceConnected('ALTER SYSTEM RESET max_connections');
+  await runWhenConnectionIsFree('ALTER SYSTEM RESET max_connections');
   await database.shutDown();
   await database.restart();
   return { by, callers, recovered: recovery(callers.outcomes, freedAt) };
 }
 
 describe('a database without a free connection', () => {
-  it('causes 503 within 1.4 s, no 500 and no leak', async () => {
-    const unprotected = await whileUsedUp(without('error-codes'));
+  it('causes 503 within 1.4 s, but no 500 and no connection leak', async () => {
+    const unprotected = await whileConnectionsAreUsedUp(without('database-error-codes'));
     await unprotected.by.stop('SIGKILL');
     const control = internalErrors(unprotected.callers.outcomes);
 
-    const { by, callers, recovered } = await whileUsedUp();
+    const { by, callers, recovered } = await whileConnectionsAreUsedUp();
     await ready(by);
-    // Load shedding refuses some of so many waiting requests.
+    // So many requests wait that load shedding refuses some.
     const statuses = [...READ_STATUSES, '503 OVERLOADED'];
     await expectNothingWrong(callers.outcomes, by, statuses);
     await by.stop('SIGKILL');
@@ -382,7 +379,7 @@ describe('a database without a free connection', () => {
   });
 });
 
-/** The URL of a database through the balancer. */
+/** Makes a database URL lead through the balancer. */
 function through(balancer: Balancer, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.port = new URL(balancer.url).port;
@@ -390,7 +387,8 @@ function through(balancer: Balancer, databaseUrl: string): string {
 }
 
 async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv = {}) {
-  // Requests that are refused immediately would be so many that they delay the recovery.
+  // In an unplanned failover, requests fail immediately. Without a pause before the next request,
+  // the callers would send so many that they delay the recovery.
   const pauseMs = isPlanned ? 0 : 10;
   const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
   const { port, password } = new URL(database.url);
@@ -430,8 +428,8 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
   };
 }
 
-describe('a failover to another address', () => {
-  it('is followed within 500 ms', async () => {
+describe('a database failover to another address', () => {
+  it('interrupts the service of the backend for at most 500 ms', async () => {
     const control = await duringFailover(true, without('database-guard'));
     const { outcomes, errors, failed, recovered } = await duringFailover(true);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
@@ -447,7 +445,7 @@ describe('a failover to another address', () => {
     });
   });
 
-  it('is followed within 500 ms even if the first server was down before', async () => {
+  it('restores full service within 500 ms if the first server was down before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
@@ -482,8 +480,8 @@ async function whileReadOnly(by: ServerProcess) {
 }
 
 describe('a read-only database', () => {
-  it('causes 503 for writes, serves reads, and accepts writes once it permits them again', async () => {
-    const unprotected = await startBackend(database.url, without('error-codes'));
+  it('causes 503 for writes but serves reads, and accepts writes when it is no longer read-only', async () => {
+    const unprotected = await startBackend(database.url, without('database-error-codes'));
     await ready(unprotected);
     const control = (await whileReadOnly(unprotected)).writes;
     await unprotected.stop('SIGKILL');

@@ -21,7 +21,7 @@ async function ask(path: string): Promise<unknown> {
   const response = await fetch(`${BACKEND_API_URL}/api/internal/users/${path}`, {
     headers: { 'X-API-Key': INTERNAL_API_KEY },
   });
-  if (!response.ok) throw new Error(`The backend answered ${response.status}`);
+  if (!response.ok) throw new Error(`The backend responded with ${response.status}`);
   return response.json();
 }
 
