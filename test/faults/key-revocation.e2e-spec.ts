@@ -109,7 +109,7 @@ describe(
 );
 
 describe('a process that is killed during a change of a key', { timeout: 300_000 }, () => {
-  it('leaves the change complete or absent, and the other processes apply it', async () => {
+  it('leaves the change complete or absent, and all other processes act accordingly', async () => {
     const client = new Client({ connectionString: database.url });
     await client.connect();
     const [survivor] = backends;
