@@ -9,7 +9,7 @@ export type CoreUser = keyof typeof CORES;
 
 /**
  * The command line that pins a program to the core of `user`. `taskset` replaces itself with the
- * program, so signals to the process reach the program.
+ * program, so the program has the process id of `taskset`.
  */
 export function pinned(user: CoreUser, command: readonly string[]): [string, string[]] {
   return [TASKSET, ['--cpu-list', CORES[user], ...command]];

@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             runs at most three minutes; fails if a ratio is below 75 % of the recorded one; writes nothing
+  --quick             runs at most 3 minutes; fails if a ratio is below 75 % of its recorded value
   --only A,B          runs only these measurements
-  --peers A,B         runs only the throughput measurement, with these peers; writes nothing
-  --dry-run           prints the results; writes nothing
+  --peers A,B         runs only the throughput measurement, with these peers
+  --dry-run           prints the results, like --quick and --peers, without writing them to files
   --rounds N          number of rounds; default 5
   --seconds N         duration of each round; default 10
   --connections N     concurrent connections, unless a measurement sets its own number; default 64

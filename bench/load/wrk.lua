@@ -1,5 +1,5 @@
--- Repeats the request in a file, in which it replaces each {value} with a random line of a second
--- file. Arguments: the two files, the average pause of a connection in milliseconds (0: none), and
+-- Repeats the request in a file, with each {value} replaced by a random line of a second file.
+-- Arguments: the two files, the average pause of a connection in milliseconds (0: none), and
 -- optionally a text that every response must contain. wrk looks for the functions delay and
 -- response after init, so they cost nothing unless init defines them.
 local PLACEHOLDER = '{value}'

@@ -51,7 +51,7 @@ const SERVERS: readonly McpServer[] = [
   { ...ECHO, title: 'echo, bare', variables: {} },
 ];
 
-/** Compares a tool that calls the backend with a handwritten equivalent and with echo tools. */
+/** Compares Latchkey's get_balance, a handwritten get_balance, and tools that call no backend. */
 export const mcpToolCall: Measurement = {
   name: 'mcp-tool-call',
   peers: () => [LATCHKEY],

@@ -38,7 +38,7 @@ export const throughput: Measurement = {
   },
 };
 
-/** Measures the throughput of each peer in a new process per round. */
+/** Measures the throughput of each peer, in a new process for each round. */
 export async function measureThroughput(
   run: BenchRun,
   peers: readonly Peer[],

@@ -445,7 +445,7 @@ describe('a database failover to another address', () => {
     });
   });
 
-  it('restores full service within 500 ms if the first server was down before', async () => {
+  it('is followed by full service within 500 ms even if the first server was down before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);

@@ -52,7 +52,7 @@ async function lostWithoutDraining(): Promise<number> {
 }
 
 describe('SIGTERM while clients stay connected', () => {
-  it('makes the process not ready within 1 s, fails no request, and ends the process with code 0 within 10 s', async () => {
+  it('makes the process not ready within 1 s, loses no request, and ends the process with code 0 within 10 s', async () => {
     const lost = await lostWithoutDraining();
     const backend = await startBackend(database.url, { DRAIN_SECONDS: '' });
     await ready(backend);

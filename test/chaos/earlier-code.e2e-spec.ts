@@ -32,7 +32,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     const events = await database.query('SELECT 1 FROM audit_events');
     expect(events.length).toBeGreaterThan(0);
 
-    // The control: a change that migrations must not make (docs/decisions/0031-expand-and-contract.md).
+    // The control: migrations must not rename columns (docs/decisions/0031-expand-and-contract.md).
     await database.query('ALTER TABLE users RENAME COLUMN phone TO telephone');
     const { status } = await withKey(backend.origin).get(`${USERS}/ada`);
     expect(status).toBeGreaterThanOrEqual(500);

@@ -135,7 +135,7 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       expect(report.pending).toBe(0);
       expect(goodput).toBeGreaterThan(bottleneck.goodput);
       // The burst at the start may delay the refusals of the first second. A run in CI is so short
-      // that they determine its p99.
+      // that these refusals determine its p99.
       expect(IS_FULL ? refused?.p99 : refused?.p50).toBeLessThan(refusedWithinMs);
       expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
       expect(residentGrowth).toBeLessThan(MAX_RESIDENT_GROWTH);

@@ -46,7 +46,7 @@ async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey
   return keys;
 }
 
-/** Uses revoked keys, and waits until their alerts are stored and so must not be lost. */
+/** Uses revoked keys, and waits until the alerts are stored. From then on, none may be lost. */
 async function useRevokedKeys(
   process: ServerProcess,
   keys: readonly IssuedTestKey[],

@@ -87,7 +87,7 @@ describe('a revocation while an attacker uses the run-time role', () => {
     await expectRevocationInTime();
   });
 
-  it('does not wait for rotations of another key that wait for its locked row', async () => {
+  it('does not wait for rotations of another key whose row is locked', async () => {
     const other = await issueKey(firstUrl());
     await attacker.hold(lockRowOf(other.id));
     const rotations = [1, 2, 3].map(() =>

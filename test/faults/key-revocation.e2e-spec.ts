@@ -101,7 +101,7 @@ describe(
       expect(percentile(observed, 0.99)).toBeLessThan(BOUND_MS);
       expect(percentile(figures, 0.99)).toBeLessThan(BOUND_MS);
       // The observed time includes the transfer of the request, and the reported time does not.
-      // Otherwise, the reported time must not be shorter than the observed time.
+      // Apart from that, the reported time must not be shorter than the observed time.
       const understated = observed.map((seen, index) => seen - (figures[index] ?? 0));
       expect(percentile(understated, 0.99)).toBeLessThan(REQUEST_TRANSFER_MS);
     });

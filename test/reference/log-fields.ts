@@ -9,7 +9,7 @@ import { TOOLS, type Tool } from '../../mcp-server/src/tools/tool.js';
 import { RequestLog } from '../../src/http/request-log.js';
 import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 
-/** The fields of a request's log line. The last five are present only if the route requires a key. */
+/** The fields of a request's log line. The last five exist only if the route requires a key. */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
   time: 'Time at which the line was written, ISO 8601 in UTC.',

@@ -119,7 +119,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
 
   it('two concurrent runs of migrate deploy apply each migration once', async () => {
     await using project = await PrismaProject.create();
-    // This migration is so slow that the runs overlap. Without the lock, both would find it pending.
+    // The migration is so slow that the runs overlap. Without a lock, both would find it pending.
     await project.writeMigration(SLOW_MIGRATION, 'SELECT pg_sleep(3); CREATE TABLE "Shelf" ();');
 
     const outcomes = await Promise.all([

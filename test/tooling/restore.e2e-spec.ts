@@ -75,7 +75,7 @@ it.skipIf(!canRun)('the documented commands restore a dump on a new server', asy
     NEW_OWNER_URL: newServer(OWNER_LOGIN, 'latchkey'),
     NEW_BACKEND_URL: newServer(RUN_TIME_LOGIN, 'latchkey'),
   });
-  // The script verifies the audit trail on both servers. The restored trail must have the same head.
+  // The script verifies the audit trail on both servers. Both trails must have the same head.
   const [oldHead, newHead] = restored.match(/^1 events, head .*$/gm) ?? [];
   expect(oldHead).toBeDefined();
   expect(newHead).toBe(oldHead);

@@ -249,7 +249,7 @@ describe('npm start', () => {
       });
     });
 
-    it('configures the database for commands that are run beside it', async () => {
+    it('configures the database for commands in other terminals', async () => {
       const status = await paste('npx prisma migrate status', checkout);
       expect(status).toContain('Database schema is up to date!');
       const PORT = `${randomInt(30_000, 32_000)}`;

@@ -142,7 +142,7 @@ const HOSTILE_BODIES = [
   '{"name":"a\\u0000b","email":"u1@example.com"}',
 ];
 
-/** Requests to all operations of a document. Most parts of a request conform; some deviate. */
+/** Generates requests to all operations of a document. Most parts of a request are valid. */
 export function apiRequests(
   document: OpenApi,
   { operations }: Contract,

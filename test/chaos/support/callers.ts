@@ -121,7 +121,7 @@ export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   return counts;
 }
 
-/** A percentile of the durations; `NaN`, which fails every comparison, without outcomes. */
+/** A percentile of the durations. Without outcomes, it is `NaN`, which fails every comparison. */
 export function percentile(outcomes: readonly Outcome[], share: number): number {
   const times = outcomes.map(({ startedAt, endedAt }) => endedAt - startedAt);
   return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? NaN;

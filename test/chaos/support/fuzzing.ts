@@ -3,7 +3,7 @@ import fc from 'fast-check';
 const DEFAULT_SEED = 20_260_101;
 const MAX_SHOWN_FAULTS = 5;
 
-/** The seed of the generated cases. FUZZ_SEED overrides the default, for example to replay a run. */
+/** The seed of the generated cases. FUZZ_SEED overrides the default, for example for a replay. */
 export const SEED = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
 
 /** Sends cases concurrently and returns their faults. */

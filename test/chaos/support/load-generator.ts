@@ -1,6 +1,6 @@
 /**
- * Sends load from a separate process, by default at a rate that does not depend on the responses.
- * The argument is a `LoadPlan` as JSON; stdout receives a `LoadReport`.
+ * Sends load from a separate process. Unless the rate is `closed`, it does not depend on the
+ * responses. The argument is a `LoadPlan` as JSON; stdout receives a `LoadReport`.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -119,7 +119,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     { length: plan.connections },
     () => new Connection(plan, request, onFinished),
   );
-  // Node accepts one connection per event-loop tick, so a new connection would wait long under load.
+  // Node accepts one connection per event-loop tick, so connections must be open before the load.
   await Promise.all(connections.map((connection) => connection.connect()));
   await sleep(SETTLING_MS);
   const idle = [...connections];

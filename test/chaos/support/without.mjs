@@ -1,5 +1,5 @@
 // `NODE_OPTIONS=--import` loads this module into a server under test. The module removes the
-// protection that the variable WITHOUT names, so that a control shows the failure without it.
+// protection that the variable WITHOUT names. In a control, the failure must then do harm.
 const REMOVALS = {
   'load-shedding': async () => {
     const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');
@@ -10,7 +10,7 @@ const REMOVALS = {
     const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
     DatabaseGuard.prototype.run = (_statement, send) => send();
   },
-  // Queries the database while the process starts, which fails without a database.
+  // Queries the database while the process starts, so the start fails without a database.
   'lazy-database-connection': async () => {
     const { PrismaService } = await import('../../../dist/prisma/prisma.service.js');
     PrismaService.prototype.onModuleInit = function () {

@@ -14,7 +14,7 @@ export interface Attempt {
 
 export interface Attack {
   readonly attempts: readonly Attempt[];
-  /** The number of requests that load shedding refused. They had no key check, so no attempt. */
+  /** The number of requests that load shedding refused before the key check. None is an attempt. */
   readonly shed: number;
   /** The number of invalid keys that were admitted. */
   readonly breaches: number;

@@ -18,8 +18,8 @@ export interface Outcome {
 
 /**
  * A Prisma project in a temporary folder, with this repository's Prisma config and schema engine, a
- * pending migration, and an empty database. The project has its own database role, so its shadow
- * databases can be distinguished by their owner from those of concurrent tests.
+ * pending migration, and an empty database. Each project has its own database role, so the owner of
+ * a shadow database shows to which of the concurrent tests it belongs.
  */
 export class PrismaProject implements AsyncDisposable {
   readonly password = randomBytes(16).toString('hex');
