@@ -29,7 +29,7 @@ const READ_STATUSES = ['200', '503 DATABASE_UNAVAILABLE'];
 
 // In CI, other work shares the two cores.
 const SLACK = IS_FULL ? 1 : 2;
-const ANSWER_BOUND_MS = 1400 * SLACK;
+const RESPONSE_BOUND_MS = 1400 * SLACK;
 const FAST_BOUND_MS = 50 * SLACK;
 const RECOVERY_BOUND_MS = 500 * SLACK;
 
@@ -53,7 +53,7 @@ afterEach(async () => {
 /** Asserts the expectations that every failure of the database has in common. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
-  by: ServerProcess,
+  server: ServerProcess,
   statuses = READ_STATUSES,
 ): Promise<void> {
   expect(statuses).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
@@ -62,8 +62,8 @@ async function expectNothingWrong(
     ({ status, body }) => status === 200 && !body.includes('"id":"ada"'),
   );
   expect(wrong).toEqual([]);
-  expect(unexpectedErrors(by)).toEqual([]);
-  expect(by.hasEnded).toBe(false);
+  expect(unexpectedErrors(server)).toEqual([]);
+  expect(server.hasEnded).toBe(false);
   expect(await database.connections()).toBeLessThanOrEqual(POOL);
 }
 
@@ -96,8 +96,8 @@ describe('a database that is down when the backend starts', () => {
   });
 });
 
-async function whileCrashed(by: ServerProcess) {
-  const callers = new Callers(by.origin, () => user);
+async function whileCrashed(server: ServerProcess) {
+  const callers = new Callers(server.origin, () => user);
   await sleep(500);
   const crashedAt = performance.now();
   await database.crash();
@@ -135,15 +135,15 @@ describe('a database that crashes under load', () => {
 describe('connections that break under load', () => {
   const ROUNDS = scaled(200);
 
-  async function failuresOf(by: ServerProcess): Promise<number> {
-    const callers = new Callers(by.origin, () => user, 16, 0);
+  async function failuresOf(server: ServerProcess): Promise<number> {
+    const callers = new Callers(server.origin, () => user, 16, 0);
     await sleep(500);
     for (let round = 0; round < ROUNDS; round++) {
       await database.breakConnections();
       await sleep(100);
     }
     await callers.stop();
-    await expectNothingWrong(callers.outcomes, by);
+    await expectNothingWrong(callers.outcomes, server);
     return callers.outcomes.filter(({ status }) => status !== 200).length;
   }
 
@@ -177,16 +177,16 @@ describe('writes whose database connection breaks before the response', () => {
   async function writesOf(variables: NodeJS.ProcessEnv = {}): Promise<readonly Outcome[]> {
     const balancer = await Balancer.start();
     balancer.pointAt(`http://127.0.0.1:${new URL(database.url).port}`);
-    const by = await startBackend(through(balancer, database.url), variables);
-    await ready(by);
-    const callers = new Callers(by.origin, newUser, 8, 0);
+    const server = await startBackend(through(balancer, database.url), variables);
+    await ready(server);
+    const callers = new Callers(server.origin, newUser, 8, 0);
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(100);
       if (round % 2 === 0) balancer.dropNextResponses();
       else await database.breakConnections();
     }
     await callers.stop();
-    await by.stop('SIGKILL');
+    await server.stop('SIGKILL');
     await balancer.stop();
     return callers.outcomes;
   }
@@ -222,13 +222,13 @@ describe('writes whose database connection breaks before the response', () => {
   });
 });
 
-async function whileFrozen(by: ServerProcess) {
-  const live = new Callers(by.origin, () => ({ path: '/api/health/live' }), 1);
-  const callers = new Callers(by.origin, () => user, CALLERS);
+async function whileFrozen(server: ServerProcess) {
+  const live = new Callers(server.origin, () => ({ path: '/api/health/live' }), 1);
+  const callers = new Callers(server.origin, () => user, CALLERS);
   await sleep(500);
   const frozenAt = performance.now();
   const thaw = database.freeze();
-  await until(async () => !(await isReady(by)));
+  await until(async () => !(await isReady(server)));
   const notReadyAfter = performance.now() - frozenAt;
   const settledAt = performance.now() + 1500;
   await sleep(4000);
@@ -258,7 +258,7 @@ describe('a database that is frozen under load', () => {
     const { live, callers, frozen, settled, notReadyAfter, recovered } = await whileFrozen(backend);
     await expectNothingWrong(callers.outcomes, backend);
     expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
-    expect(percentile(frozen, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    expect(percentile(frozen, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     // Not the maximum, because the probes of the circuit breaker wait for the database.
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(notReadyAfter).toBeLessThan(4000);
@@ -274,9 +274,9 @@ describe('a database that is frozen under load', () => {
   });
 });
 
-async function whileLocked(by: ServerProcess) {
-  const callers = new Callers(by.origin, () => user, CALLERS);
-  const others = new Callers(by.origin, () => ({ path: '/api/internal/api-keys' }), 1, 100);
+async function whileLocked(server: ServerProcess) {
+  const callers = new Callers(server.origin, () => user, CALLERS);
+  const others = new Callers(server.origin, () => ({ path: '/api/internal/api-keys' }), 1, 100);
   await sleep(500);
   const lockedAt = performance.now();
   const unlock = await database.lock('users');
@@ -304,7 +304,7 @@ describe('a locked table', () => {
 
     const { callers, locked, settled, others, recovered } = await whileLocked(backend);
     await expectNothingWrong(callers.outcomes, backend);
-    expect(percentile(locked, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    expect(percentile(locked, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(tally(others)).toEqual({ '200': others.length });
@@ -334,9 +334,9 @@ async function whileConnectionsAreUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await database.shutDown();
   await database.restart();
   // `backend` stays connected, but leaves at least 4 connections free for this backend.
-  const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
-  await ready(by);
-  const callers = new Callers(by.origin, () => user, 100);
+  const server = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
+  await ready(server);
+  const callers = new Callers(server.origin, () => user, 100);
   const holders = await Promise.allSettled(
     Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(3)')),
   );
@@ -347,22 +347,22 @@ async function whileConnectionsAreUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await runWhenConnectionIsFree('ALTER SYSTEM RESET max_connections');
   await database.shutDown();
   await database.restart();
-  return { by, callers, recovered: recovery(callers.outcomes, freedAt) };
+  return { server, callers, recovered: recovery(callers.outcomes, freedAt) };
 }
 
 describe('a database without a free connection', () => {
   it('causes 503 within 1.4 s, but no 500 and no connection leak', async () => {
     const unprotected = await whileConnectionsAreUsedUp(without('database-error-codes'));
-    await unprotected.by.stop('SIGKILL');
+    await unprotected.server.stop('SIGKILL');
     const control = internalErrors(unprotected.callers.outcomes);
 
-    const { by, callers, recovered } = await whileConnectionsAreUsedUp();
-    await ready(by);
+    const { server, callers, recovered } = await whileConnectionsAreUsedUp();
+    await ready(server);
     // So many requests wait that load shedding refuses some.
     const statuses = [...READ_STATUSES, '503 OVERLOADED'];
-    await expectNothingWrong(callers.outcomes, by, statuses);
-    await by.stop('SIGKILL');
-    expect(percentile(callers.outcomes, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    await expectNothingWrong(callers.outcomes, server, statuses);
+    await server.stop('SIGKILL');
+    expect(percentile(callers.outcomes, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(tally(callers.outcomes)['503 DATABASE_UNAVAILABLE']).toBeGreaterThan(0);
     expect(control).toBeGreaterThan(0);
@@ -397,9 +397,9 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
       VALUES ('ada', 'ada@example.com', 'Ada Lovelace', '{}', '{}', now());
     ALTER USER postgres PASSWORD '${password}'`);
   balancer.pointAt(`http://127.0.0.1:${port}`);
-  const by = await startBackend(through(balancer, database.url), variables);
-  await ready(by);
-  const callers = new Callers(by.origin, () => user, CALLERS, pauseMs);
+  const server = await startBackend(through(balancer, database.url), variables);
+  await ready(server);
+  const callers = new Callers(server.origin, () => user, CALLERS, pauseMs);
   await sleep(500);
   const move = () => {
     balancer.pointAt(`http://127.0.0.1:${new URL(standby.url).port}`);
@@ -412,8 +412,8 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
   const movedAt = movedBefore ?? move();
   await sleep(1500);
   await callers.stop();
-  const errors = unexpectedErrors(by);
-  await by.stop('SIGKILL');
+  const errors = unexpectedErrors(server);
+  await server.stop('SIGKILL');
   await balancer.stop();
   await standby.remove();
   await database.restart();
@@ -463,19 +463,19 @@ describe('a database failover to another address', () => {
   });
 });
 
-async function whileReadOnly(by: ServerProcess) {
+async function whileReadOnly(server: ServerProcess) {
   const write = { method: 'PATCH', path: user.path, body: { name: 'Ada Lovelace' } };
   await database.administer('ALTER DATABASE latchkey SET default_transaction_read_only = on');
   await database.breakConnections();
   const writes: Outcome[] = [];
   const reads: Outcome[] = [];
   for (let round = 0; round < 20; round++) {
-    writes.push(await sendRequest(by.origin, write));
-    reads.push(await sendRequest(by.origin, user));
+    writes.push(await sendRequest(server.origin, write));
+    reads.push(await sendRequest(server.origin, user));
   }
   await database.administer('ALTER DATABASE latchkey RESET default_transaction_read_only');
   await database.breakConnections();
-  await until(async () => (await sendRequest(by.origin, write)).status === 200);
+  await until(async () => (await sendRequest(server.origin, write)).status === 200);
   return { writes: tally(writes), reads: tally(reads) };
 }
 

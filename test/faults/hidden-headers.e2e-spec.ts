@@ -66,7 +66,7 @@ async function statusesWithPaddings(
 }
 
 for (const { name, program, start } of PROXIES) {
-  describe.skipIf(!hasProgram(program))(`a padded request through ${name}`, () => {
+  describe.skipIf(!hasProgram(program))(`a request with too many header fields through ${name}`, () => {
     let backendProxy: ReverseProxy;
     let mcpProxy: ReverseProxy;
     beforeAll(async () => {
@@ -78,7 +78,7 @@ for (const { name, program, start } of PROXIES) {
       await mcpProxy.stop();
     });
 
-    it('is refused by both servers', async () => {
+    it('is refused by the backend and by the MCP server', async () => {
       const fields = [`X-API-Key: ${key}`];
       const user = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
       expect(await statusesOf(backendProxy.port, user([]))).toEqual([200]);
@@ -91,14 +91,14 @@ for (const { name, program, start } of PROXIES) {
     it.each([
       ['the client claims', () => keyForClaimedAddress],
       ['the proxy has', () => keyForProxyAddress],
-    ])('does not bypass the limit of a key to the address that %s', async (_case, secret) => {
+    ])('does not bypass the network limit of a key for the address that %s', async (_case, secret) => {
       const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
       const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
       expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
       expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
     });
 
-    it('does not hide a second X-API-Key', async () => {
+    it('does not hide a second X-API-Key from the backend', async () => {
       const wrong = { field: 'X-API-Key: wrong', content: '' };
       const request = (padded: readonly string[]) =>
         hidingRequest(USER, [`X-API-Key: ${key}`], padded, wrong);

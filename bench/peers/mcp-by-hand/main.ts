@@ -56,14 +56,14 @@ const handler = createMcpHandler(() => {
 
 const handle = toNodeHandler(handler);
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const userId = await verifiedUser(request);
   if (userId === undefined) return void response.writeHead(401).end();
   const auth = { token: '', clientId: 'bench', scopes: [], extra: { userId } };
   return handle(Object.assign(request, { auth }), response);
 }
 
-createServer((request, response) => void answer(request, response)).listen(
+createServer((request, response) => void respond(request, response)).listen(
   Number(MCP_PORT),
   '127.0.0.1',
 );

@@ -23,12 +23,12 @@ const handle = toNodeHandler(handler);
 // Without JWT_SECRET, the server verifies no token, so it shows the cost of the SDK alone.
 const verifiesTokens = process.env.JWT_SECRET !== undefined;
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (verifiesTokens && (await verifiedUser(request)) === undefined) response.writeHead(401).end();
   else await handle(request, response);
 }
 
-createServer((request, response) => void answer(request, response)).listen(
+createServer((request, response) => void respond(request, response)).listen(
   Number(process.env.MCP_PORT),
   '127.0.0.1',
 );
