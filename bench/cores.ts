@@ -18,11 +18,15 @@ export function pinned(user: CoreUser, command: readonly string[]): [string, str
 /** @throws Error if this machine cannot pin processes to separate cores */
 export function checkCores(): void {
   if (availableParallelism() < 2) {
-    throw new Error('The benchmark needs two cores: one for the server, one for the load generator.');
+    throw new Error(
+      'The benchmark needs two cores: one for the server, one for the load generator.',
+    );
   }
   try {
     accessSync(TASKSET);
   } catch {
-    throw new Error('The benchmark needs Linux with taskset (util-linux) to pin processes to cores.');
+    throw new Error(
+      'The benchmark needs Linux with taskset (util-linux) to pin processes to cores.',
+    );
   }
 }

@@ -55,7 +55,7 @@ describe(`${WRONG_KEYS} wrong keys`, { timeout: 600_000 }, () => {
     });
   }
 
-  /** Repeats a request with the valid key while `call` runs `total` times in other callers. */
+  /** Repeats a request with the valid key while other callers run `call` `total` times. */
   async function measureValidKey(call: () => Promise<unknown>, total: number) {
     const other = new Load(call, total);
     const times: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * Sends load from a separate process. Unless the rate is `closed`, it does not depend on the
- * responses. The argument is a `LoadPlan` as JSON; stdout receives a `LoadReport`.
+ * Sends load from a separate process. Unless `ratePerSecond` is `closed`, the rate does not depend
+ * on the responses. The argument is a `LoadPlan` as JSON; stdout receives a `LoadReport`.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
