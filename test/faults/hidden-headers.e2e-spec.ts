@@ -66,63 +66,56 @@ async function statusesWithPaddings(
 }
 
 for (const { name, program, start } of PROXIES) {
-  describe.skipIf(!hasProgram(program))(
-    `a request with too many header fields through ${name}`,
-    () => {
-      let backendProxy: ReverseProxy;
-      let mcpProxy: ReverseProxy;
-      beforeAll(async () => {
-        backendProxy = await start(new URL(app.url));
-        mcpProxy = await start(mcp.url);
-      });
-      afterAll(async () => {
-        await backendProxy.stop();
-        await mcpProxy.stop();
-      });
+  describe.skipIf(!hasProgram(program))(`too many header fields through ${name}`, () => {
+    let backendProxy: ReverseProxy;
+    let mcpProxy: ReverseProxy;
+    beforeAll(async () => {
+      backendProxy = await start(new URL(app.url));
+      mcpProxy = await start(mcp.url);
+    });
+    afterAll(async () => {
+      await backendProxy.stop();
+      await mcpProxy.stop();
+    });
 
-      it('is refused by the backend and by the MCP server', async () => {
-        const fields = [`X-API-Key: ${key}`];
-        const user = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
-        expect(await statusesOf(backendProxy.port, user([]))).toEqual([200]);
-        expect(await statusesWithPaddings(backendProxy.port, user)).toEqual(new Set([431]));
-        const live = (padded: readonly string[]) => hidingRequest(LIVE, [], padded, NO_FIELD);
-        expect(await statusesOf(mcpProxy.port, live([]))).toEqual([200]);
-        expect(await statusesWithPaddings(mcpProxy.port, live)).toEqual(new Set([431]));
-      });
+    it('are refused by the backend and by the MCP server', async () => {
+      const fields = [`X-API-Key: ${key}`];
+      const user = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
+      expect(await statusesOf(backendProxy.port, user([]))).toEqual([200]);
+      expect(await statusesWithPaddings(backendProxy.port, user)).toEqual(new Set([431]));
+      const live = (padded: readonly string[]) => hidingRequest(LIVE, [], padded, NO_FIELD);
+      expect(await statusesOf(mcpProxy.port, live([]))).toEqual([200]);
+      expect(await statusesWithPaddings(mcpProxy.port, live)).toEqual(new Set([431]));
+    });
 
-      it.each([
-        ['the client claims', () => keyForClaimedAddress],
-        ['the proxy has', () => keyForProxyAddress],
-      ])(
-        'does not bypass the network limit of a key for the address that %s',
-        async (_case, secret) => {
-          const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
-          const request = (padded: readonly string[]) =>
-            hidingRequest(USER, fields, padded, NO_FIELD);
-          expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
-          expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
-        },
-      );
+    it.each([
+      ['the client claims', () => keyForClaimedAddress],
+      ['the proxy has', () => keyForProxyAddress],
+    ])('do not bypass the network limit of a key for the address that %s', async (_case, secret) => {
+      const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
+      const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
+      expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
+      expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
+    });
 
-      it('does not hide a second X-API-Key from the backend', async () => {
-        const wrong = { field: 'X-API-Key: wrong', content: '' };
-        const request = (padded: readonly string[]) =>
-          hidingRequest(USER, [`X-API-Key: ${key}`], padded, wrong);
-        expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
-        expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
-      });
+    it('do not hide a second X-API-Key from the backend', async () => {
+      const wrong = { field: 'X-API-Key: wrong', content: '' };
+      const request = (padded: readonly string[]) =>
+        hidingRequest(USER, [`X-API-Key: ${key}`], padded, wrong);
+      expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
+      expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
+    });
 
-      it.each(HIDDEN_FIELDS)('does not hide $title', async (hidden) => {
-        const user = (padded: readonly string[]) =>
-          hidingRequest(USER, [`X-API-Key: ${key}`], padded, hidden);
-        const live = (padded: readonly string[]) => hidingRequest(LIVE, [], padded, hidden);
-        const statuses = [
-          ...(await statusesWithPaddings(backendProxy.port, user)),
-          ...(await statusesWithPaddings(mcpProxy.port, live)),
-        ];
-        expect(statuses.length).toBeGreaterThan(0);
-        expect(statuses.filter((status) => !REFUSALS.has(status))).toEqual([]);
-      });
-    },
-  );
+    it.each(HIDDEN_FIELDS)('do not hide $title', async (hidden) => {
+      const user = (padded: readonly string[]) =>
+        hidingRequest(USER, [`X-API-Key: ${key}`], padded, hidden);
+      const live = (padded: readonly string[]) => hidingRequest(LIVE, [], padded, hidden);
+      const statuses = [
+        ...(await statusesWithPaddings(backendProxy.port, user)),
+        ...(await statusesWithPaddings(mcpProxy.port, live)),
+      ];
+      expect(statuses.length).toBeGreaterThan(0);
+      expect(statuses.filter((status) => !REFUSALS.has(status))).toEqual([]);
+    });
+  });
 }
