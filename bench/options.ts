@@ -5,7 +5,7 @@ export const USAGE = `npm run bench -- [options]
   --quick             runs at most 3 minutes; fails if a ratio is below 75 % of its recorded value
   --only A,B          runs only these measurements
   --peers A,B         runs only the throughput measurement, with these peers
-  --dry-run           prints the results, like --quick and --peers, without writing them to files
+  --dry-run           writes no files (--quick and --peers imply this option)
   --rounds N          number of rounds; default 5
   --seconds N         duration of each round; default 10
   --connections N     concurrent connections, unless a measurement sets its own number; default 64
