@@ -5,10 +5,11 @@ import { PeerServer } from './peer-server.js';
 import type { Peer } from './peers.js';
 import { report } from './progress.js';
 
-// On a busy machine, a warm-up by time alone would be too short.
+// A warm-up repeats a load of 2 s until it has sent this number of requests, but at most 6 times.
+// On a busy machine, a warm-up with a fixed duration would be too short.
 const WARM_UP_REQUESTS = 150_000;
 const WARM_UP_SECONDS = 2;
-const WARM_UP_TIMES = 6;
+const MAX_WARM_UP_LOADS = 6;
 
 /** A peer and the database that it runs on. */
 export interface Subject {
@@ -21,7 +22,7 @@ export interface Turn<Result> {
   readonly measure: () => Promise<Result>;
 }
 
-/** The context of all measurements: databases, load generator, and rounds of peers in turns. */
+/** The context that all measurements share: options, databases, keys and the load generator. */
 export class BenchRun {
   private readonly databases = new Map<string, Database>();
   private readonly keys = new Map<string, string>();
@@ -51,7 +52,7 @@ export class BenchRun {
     return database;
   }
 
-  /** Measures each turn once per round: A B C … A B C …. Returns the results of each turn. */
+  /** Measures each turn once per round (A B C, A B C, …). Returns a list of results per turn. */
   async inTurns<Result>(
     turns: readonly Turn<Result>[],
     rounds = this.options.rounds,
@@ -66,7 +67,7 @@ export class BenchRun {
     return results;
   }
 
-  /** Measures peers in turns, each in a new process every time. */
+  /** Measures peers in turns. Starts a new process for each measurement. */
   async peersInTurns<Result>(
     subjects: readonly Subject[],
     measure: (server: PeerServer) => Promise<Result>,
@@ -93,8 +94,8 @@ export class BenchRun {
   }
 
   /**
-   * Runs several warm servers concurrently, for measurements that have no time for new processes or
-   * that compare results within seconds.
+   * Keeps several warm servers running. Measurements need this if they have no time to start new
+   * processes, or if the compared results must be only seconds apart.
    */
   async withWarmServers<Result>(
     peers: readonly Peer[],
@@ -122,15 +123,18 @@ export class BenchRun {
     );
   }
 
-  /** Sends load until the code is compiled and the connections are open. */
+  /** Sends load until the server has compiled its hot code and opened its database connections. */
   async warmUp(server: LoadTarget, connections = this.options.connections): Promise<void> {
     let requests = 0;
-    for (let times = 0; times < WARM_UP_TIMES && requests < WARM_UP_REQUESTS; times += 1) {
+    for (let loads = 0; loads < MAX_WARM_UP_LOADS && requests < WARM_UP_REQUESTS; loads += 1) {
       requests += (await this.load(server, { connections, seconds: WARM_UP_SECONDS })).requests;
     }
   }
 
-  /** Sends random requests for the server: without a pause, each follows the previous response. */
+  /**
+   * Sends random requests to the server. Unless `settings` contains a pause, each connection sends
+   * its next request immediately after a response.
+   */
   async load(
     { origin, request }: LoadTarget,
     settings: Partial<Omit<Load, keyof LoadTarget>> = {},

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: compares this backend and its peers on this machine. It connects only to
+ * `npm run bench`: compares the backend with its peers on this machine. All requests go to
  * 127.0.0.1.
  */
 import { BenchRun } from './bench-run.js';
@@ -81,7 +81,7 @@ function chooseMeasurements({ only }: Options): readonly Measurement[] {
     const measurement = MEASUREMENTS.find((candidate) => candidate.name === name);
     if (measurement !== undefined) return measurement;
     const names = MEASUREMENTS.map((each) => each.name).join(', ');
-    throw new TypeError(`There is no measurement ${name}: ${names}.`);
+    throw new TypeError(`There is no measurement ${name}. The measurements are ${names}.`);
   });
 }
 
@@ -91,7 +91,7 @@ async function prepare(
 ): Promise<LoadGenerator> {
   const wrk = await Wrk.find();
   if (wrk === undefined && !options.quick) {
-    throw new Error('A full run needs wrk (apt-get install wrk); --quick does without.');
+    throw new Error('A full run needs wrk (apt-get install wrk). --quick works without wrk.');
   }
   const peers = options.quick
     ? RECORDED[wrk?.name ?? 'autocannon'].flatMap(({ of, to }) => [of, to])
@@ -102,7 +102,7 @@ async function prepare(
 
 async function build(peers: readonly Peer[], needsAutocannon: boolean): Promise<void> {
   if (needsAutocannon || peers.some(({ hasOwnDependencies }) => hasOwnDependencies)) {
-    report('install what only the benchmark needs');
+    report('install the packages that only the benchmark needs');
     await installDependencies();
   }
   report('build the peers');

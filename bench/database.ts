@@ -15,8 +15,8 @@ export interface Database {
 }
 
 /**
- * The PostgreSQL server of `DATABASE_URL`, or an embedded one. The benchmark changes only databases
- * that it creates, and drops them.
+ * The PostgreSQL server of `DATABASE_URL`, or an embedded server. The benchmark changes only
+ * databases that it has created, and drops them at the end.
  */
 export class DatabaseServer {
   private readonly names: string[] = [];

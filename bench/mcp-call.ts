@@ -7,11 +7,11 @@ export interface ToolCall {
   readonly arguments: Readonly<Record<string, unknown>>;
   /** Text that every response must contain, because a tool error has status 200, too. */
   readonly expects: string;
-  /** Access tokens of users. Each call uses a random one. */
+  /** Access tokens of users. Each call uses a random token. */
   readonly tokens: readonly string[];
 }
 
-/** The tool call of a client of the newest MCP revision. */
+/** The HTTP request by which a client of the newest MCP revision calls a tool. */
 export function toolCallRequest({ tool, expects, tokens, ...call }: ToolCall): RequestTemplate {
   const meta = {
     'io.modelcontextprotocol/protocolVersion': REVISION,

@@ -2,14 +2,14 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             at most three minutes: prints ratios, fails far below the recorded ones, writes nothing
-  --only A,B          these measurements
-  --peers A,B         the comparison alone, of these peers; writes nothing
-  --dry-run           print, and write nothing
-  --rounds N          default 5
-  --seconds N         of each round; default 10
-  --connections N     of the comparison; default 64
-  --users N           rows of the table; default 100000`;
+  --quick             runs at most 3 minutes; fails if a ratio is below 75 % of its recorded value
+  --only A,B          runs only these measurements
+  --peers A,B         runs only the throughput measurement, with these peers
+  --dry-run           writes no files (--quick and --peers imply this option)
+  --rounds N          number of rounds; default 5
+  --seconds N         duration of each round; default 10
+  --connections N     concurrent connections, unless a measurement sets its own number; default 64
+  --users N           number of users in the database; default 100000`;
 
 export interface Options {
   readonly quick: boolean;

@@ -8,7 +8,7 @@ import { PinnedProcess } from './pinned-process.js';
 const PATH = '/api/internal/users';
 const CHECKED_IDS = 20;
 
-/** A running peer on a database. Its responses are verified at the start. */
+/** A running peer with a database. `start` verifies the peer's responses. */
 export class PeerServer {
   private constructor(
     readonly peer: Peer,

@@ -8,7 +8,7 @@ import { CHECKOUT } from './checkout.js';
 
 const POOL_SIZE = 10;
 const issuedKeySchema = z.object({ secret: z.string() });
-/** The key of the requests to all peers except better-auth. */
+/** The key of the requests to all peers whose `prepare` creates no other key. */
 export const API_KEY = randomBytes(32).toString('hex');
 
 /** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */
@@ -54,7 +54,7 @@ export const LATCHKEY: Peer = {
     MALLOC_ARENA_MAX: '2',
     LOG_LEVEL: 'info',
     METRICS_PORT: '0',
-    // These limits count, but are never exceeded.
+    // The backend counts requests against these limits, but the load never exceeds them.
     KEY_USERS_LIMIT: '1000000000',
     KEY_CONCURRENCY_LIMIT: '100000',
   },
@@ -141,7 +141,7 @@ export const PEERS: readonly Peer[] = [
   NODE_HTTP,
 ];
 
-/** Issues a key, because root keys have no limits and so would hide their cost. */
+/** Issues a key, because root keys have no limits and would hide the cost of limits. */
 async function issueKey(database: Database): Promise<string> {
   const options = ['--name', 'bench', '--scopes', 'users:read', '--rate-limit', '10000000'];
   const { stdout } = await promisify(execFile)(

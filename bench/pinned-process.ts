@@ -10,7 +10,7 @@ import { pinned } from './cores.js';
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 5;
 const STOP_TIMEOUT_MS = 3000;
-// Linux counts in units of 10 ms on every architecture that Node supports.
+// Linux counts CPU time in units of 10 ms on every architecture that Node supports.
 const MICROSECONDS_PER_TICK = 10_000;
 
 export interface Command {
@@ -20,7 +20,7 @@ export interface Command {
   readonly variables: NodeJS.ProcessEnv;
 }
 
-/** A server on the core for servers. Its output goes to a file. */
+/** A server process that is pinned to the core for servers. Its output goes to a file. */
 export class PinnedProcess {
   private readonly startedAt = performance.now();
 
@@ -61,7 +61,7 @@ export class PinnedProcess {
   /** The CPU time of all threads so far, in microseconds. */
   async cpuMicroseconds(): Promise<number> {
     const stat = await readFile(`/proc/${this.process.pid}/stat`, 'utf8');
-    // The name, in parentheses, may contain spaces. The times are fields 14 and 15 of the line.
+    // The program name, in parentheses, may contain spaces. The times are fields 14 and 15.
     const [user, system] = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')

@@ -1,4 +1,4 @@
-/** Reports progress on stderr, because stdout contains only the figures. */
+/** Reports progress on stderr, because stdout is only for the figures. */
 export function report(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }

@@ -8,14 +8,17 @@ import { medianOf, ratiosByRound } from './statistics.js';
 
 type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 
-/** Prints the ratios of a short run. Returns ratios that are twice far below the recorded ones. */
+/**
+ * Prints the ratios of a short run, which it repeats once if a ratio is too far below the recorded
+ * one. Returns a message for each ratio that is too low in the last run.
+ */
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];
   const peers = new Set(ratios.flatMap(({ of, to }) => [of, to]));
   return run.withWarmServers([...peers], async (servers) => {
     const problems = compare(ratios, await measureTogether(run, servers));
     if (problems.length === 0) return problems;
-    report(`once more: ${problems.join(' ')}`);
+    report(`measure again: ${problems.join(' ')}`);
     return compare(ratios, await measureTogether(run, servers));
   });
 }

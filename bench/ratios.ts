@@ -29,15 +29,15 @@ export const RATIOS: readonly Ratio[] = [
 ];
 
 /**
- * A quick run fails below this share of a recorded ratio. Noise stays well above it, and a
- * regression does not.
+ * A quick run fails if a ratio is below this share of the recorded ratio. Noise does not reduce a
+ * ratio this far, but a regression does.
  */
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * Ratios of requests per second of CPU time of the server, by load generator, from a quick run on
- * an idle machine. Other programs hardly affect them. Update them when the hot path changes:
- * `npm run bench -- --quick` prints the figures.
+ * Ratios of requests per second of the server's CPU time, by load generator. A quick run measured
+ * them on an idle machine, but other programs hardly affect them. Update them when the hot path
+ * changes: `npm run bench -- --quick` prints the new ratios.
  */
 export const RECORDED = {
   wrk: [

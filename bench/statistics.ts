@@ -17,7 +17,7 @@ export function medianOf(values: readonly number[]): number {
   return spreadOf(values).median;
 }
 
-/** Divides each value by the other value of the same round, for rounds with both values. */
+/** Divides each value by that of `others` in the same round. Omits rounds that lack a value. */
 export function ratiosByRound(values: readonly number[], others: readonly number[]): number[] {
   return values
     .slice(0, others.length)

@@ -1,5 +1,5 @@
-// Reads a load as JSON from stdin, runs it, and prints the result. A separate process can be pinned
-// to a core.
+// Reads a load as JSON from stdin, runs it, and prints the result. It is a separate process so that
+// it can be pinned to a core.
 import { json } from 'node:stream/consumers';
 import autocannon from 'autocannon';
 

@@ -10,13 +10,16 @@ import { loadResultSchema } from './load-result.schema.js';
 const PROCESS = fileURLToPath(new URL('autocannon-process.mjs', import.meta.url));
 const MANIFEST = new URL('../node_modules/autocannon/package.json', import.meta.url);
 
-/** Available through npm, but on one core it saturates only slow servers, and it cannot pause. */
+/**
+ * autocannon is available through npm. On one core, it saturates only slow servers, and it cannot
+ * pause between requests.
+ */
 export class Autocannon implements LoadGenerator {
   readonly name = 'autocannon';
 
   private constructor(readonly version: string) {}
 
-  /** Loads the version of the package, which must be installed. */
+  /** Reads the version of the package, which must be installed. */
   static async load(): Promise<Autocannon> {
     const manifest: unknown = JSON.parse(await readFile(MANIFEST, 'utf8'));
     return new Autocannon(z.object({ version: z.string() }).parse(manifest).version);

@@ -31,7 +31,7 @@ export interface LoadResult {
   /** The number of completed requests. */
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** The number of requests without a response or with an unexpected one. */
+  /** The number of requests with an unexpected response or none. */
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -51,8 +51,8 @@ export function p99sOf(results: readonly LoadResult[]): number[] {
 }
 
 /**
- * A separate program, on its own core. Each connection sends its next request after the response,
- * or after a pause.
+ * A separate program on its own core. Each of its connections waits for the response, and for
+ * `pauseMs` if it is set, before it sends the next request.
  */
 export interface LoadGenerator {
   readonly name: 'wrk' | 'autocannon';

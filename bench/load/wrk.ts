@@ -11,13 +11,13 @@ import { loadResultSchema } from './load-result.schema.js';
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
 const run = promisify(execFile);
 
-/** wrk is written in C: on one core, it saturates every server. */
+/** wrk is written in C, so one core is enough to saturate every server. */
 export class Wrk implements LoadGenerator {
   readonly name = 'wrk';
 
   private constructor(readonly version: string) {}
 
-  /** Finds the installed wrk; `undefined` if there is none. */
+  /** Finds the installed wrk. Resolves to `undefined` if wrk is not installed. */
   static async find(): Promise<Wrk | undefined> {
     const output = await run('wrk', ['-v']).catch((error: { stdout?: string }) => error);
     const version = /^wrk (?:debian\/)?(\S+)/.exec(output.stdout ?? '')?.[1];
@@ -65,6 +65,6 @@ function rawRequest(origin: string, { method, path, headers, body = '' }: Reques
 
 function parseResult(output: string): LoadResult {
   const json = /^RESULT (.*)$/m.exec(output)?.[1];
-  if (json === undefined) throw new Error(`wrk gave no result:\n${output}`);
+  if (json === undefined) throw new Error(`wrk printed no result:\n${output}`);
   return loadResultSchema.parse(JSON.parse(json));
 }

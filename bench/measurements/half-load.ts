@@ -8,9 +8,9 @@ import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-// Long compared with a response, so that requests arrive at random. Short enough for hundreds of
-// connections: Node accepts one per event-loop tick, and thousands would distort the first
-// responses.
+// Much longer than a response takes, so that requests arrive at random. A still longer pause would
+// need thousands of connections. Node accepts one per event-loop tick, so opening them would delay
+// the first responses.
 const PAUSE_MS = 50;
 
 /** The latency of requests that arrive at random at half the capacity of a server. */
@@ -19,7 +19,7 @@ export const halfLoad: Measurement = {
   peers: () => [FASTIFY_PG, LATCHKEY],
   run: (run) =>
     run.withWarmServers([FASTIFY_PG, LATCHKEY], async ([base, ours]) => {
-      if (base === undefined || ours === undefined) throw new Error('Nothing is compared.');
+      if (base === undefined || ours === undefined) throw new Error('A server is missing.');
       const baseRate = await halfOf(run, base);
       const cases = [
         { server: base, rate: baseRate, load: 'half of its capacity' },
@@ -55,8 +55,8 @@ function row(title: string, rounds: readonly Throughput[], base: readonly Throug
   return [
     title,
     formatCount(medianOf(ratesOf(rounds))),
-    // Half the request rate costs more than half the CPU time: the fewer requests share an
-    // event-loop tick, the more each costs.
+    // At half load, a request takes more CPU time than at full load, because fewer requests share
+    // the cost of an event-loop tick.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),

@@ -23,7 +23,7 @@ interface Served {
   readonly megabytes: number;
 }
 
-/** The cost of more issued keys, and of one key check. */
+/** The cost of a large number of issued keys, and the cost of one key check. */
 export const keys: Measurement = {
   name: 'keys',
   peers: () => [LATCHKEY_LEAN],
@@ -31,7 +31,7 @@ export const keys: Measurement = {
     const databases: Database[] = [];
     for (const count of KEYS) databases.push(await run.database(run.options.users, count));
     const subjects = databases.map((database) => ({ peer: LATCHKEY_LEAN, database }));
-    const served = await run.peersInTurns(subjects, (server) => serve(run, server));
+    const served = await run.peersInTurns(subjects, (server) => measureServer(run, server));
     const checks = [];
     for (const database of databases) checks.push(await timeChecks(run, database));
     const perRequest = medianOf((served.at(-1) ?? []).map((round) => round.cpuMicroseconds));
@@ -46,7 +46,7 @@ export const keys: Measurement = {
   },
 };
 
-async function serve(run: BenchRun, server: PeerServer): Promise<Served> {
+async function measureServer(run: BenchRun, server: PeerServer): Promise<Served> {
   const { readyAfterMs } = server;
   await run.warmUp(server);
   const before = await server.cpuMicroseconds();
@@ -57,7 +57,7 @@ async function serve(run: BenchRun, server: PeerServer): Promise<Served> {
 }
 
 async function timeChecks(run: BenchRun, database: Database): Promise<Map<string, number>> {
-  run.progress(`time checks of a key among ${database.keys}`);
+  run.progress(`time the checks of a key among ${database.keys} keys`);
   const env = {
     ...variablesOf(LATCHKEY_LEAN, database, 1),
     ISSUED_KEY: await run.keyFor({ peer: LATCHKEY_LEAN, database }),

@@ -10,7 +10,7 @@ import type { Measurement } from './measurement.js';
 const CONNECTIONS = [1, 16, 64, 256];
 const COMPARED = [FASTIFY_PG, LATCHKEY, LATCHKEY_LEAN];
 
-/** The latency of requests when each connection sends the next one after the response. */
+/** The latency of requests if each connection sends its next request after the response. */
 export const latency: Measurement = {
   name: 'latency',
   peers: () => COMPARED,
@@ -27,8 +27,8 @@ export const latency: Measurement = {
 };
 
 /**
- * Alternates between servers that run concurrently, so that compared results are seconds apart:
- * other work on the machine affects all of them.
+ * Alternates between servers that all keep running, so that compared results are only seconds apart
+ * and other work on the machine affects them equally.
  */
 function measureInTurns(
   run: BenchRun,

@@ -51,7 +51,7 @@ const SERVERS: readonly McpServer[] = [
   { ...ECHO, title: 'echo, bare', variables: {} },
 ];
 
-/** A tool that calls the backend, a handwritten equivalent, and tools without a backend call. */
+/** Compares Latchkey's get_balance, a handwritten get_balance, and tools that call no backend. */
 export const mcpToolCall: Measurement = {
   name: 'mcp-tool-call',
   peers: () => [LATCHKEY],
@@ -122,7 +122,7 @@ async function isServing({
   }
 }
 
-/** @param results of `SERVERS`, each a list of rounds with a result for each of `CONNECTIONS` */
+/** @param results by server, round and number of connections */
 function table(results: readonly LoadResult[][][]): string {
   const rows = CONNECTIONS.flatMap((connections, index) => {
     const all = results.map((rounds) => rounds.flatMap((round) => round[index] ?? []));

@@ -11,10 +11,9 @@ export interface Section {
   readonly chart?: string;
 }
 
-/**
- * Measures the figures of the section with its name in docs/explanation/performance-figures.md.
- */
+/** Measures the figures of one section of docs/explanation/performance-figures.md. */
 export interface Measurement {
+  /** The name of the section. */
   readonly name: string;
   /** The peers to build before the measurement. */
   peers(options: Options): readonly Peer[];

@@ -13,7 +13,7 @@ interface Part {
   readonly off: Peer;
 }
 
-/** Throughput with all recording, relative to throughput without it. */
+/** Throughput with request log, usage and metrics, relative to throughput without them. */
 export const recording: Measurement = {
   name: 'recording',
   peers: () => [LATCHKEY],
@@ -28,7 +28,7 @@ export const recording: Measurement = {
     ]),
 };
 
-/** Throughput with each optional part of the backend, relative to throughput without it. */
+/** For each optional part of the backend: throughput with it, relative to throughput without it. */
 export const optionalParts: Measurement = {
   name: 'optional-parts',
   peers: () => [LATCHKEY],

@@ -7,7 +7,7 @@ import { sideBySide } from './side-by-side.js';
 const FEW = 1000;
 const MANY = [100_000, 1_000_000];
 
-/** The cost of a larger table of users. */
+/** The throughput with more users in the table, relative to the throughput with few users. */
 export const tableSize: Measurement = {
   name: 'table-size',
   peers: () => [LATCHKEY_LEAN],

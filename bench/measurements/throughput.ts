@@ -38,7 +38,7 @@ export const throughput: Measurement = {
   },
 };
 
-/** Measures the throughput of each peer. Returns a result for each round. */
+/** Measures the throughput of each peer, in a new process for each round. */
 export async function measureThroughput(
   run: BenchRun,
   peers: readonly Peer[],
@@ -52,7 +52,7 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-/** Measures warm servers quickly, in turns of 1 s. */
+/** Measures running warm servers in turns of 1 s, which takes less time than new processes. */
 export async function measureTogether(
   run: BenchRun,
   servers: readonly PeerServer[],
@@ -85,7 +85,8 @@ function choosePeers(names: readonly string[] | undefined): readonly Peer[] {
   return names.map((name) => {
     const peer = PEERS.find((candidate) => candidate.name === name);
     if (peer !== undefined) return peer;
-    throw new TypeError(`There is no peer ${name}: ${PEERS.map((each) => each.name).join(', ')}.`);
+    const known = PEERS.map((each) => each.name).join(', ');
+    throw new TypeError(`There is no peer ${name}. The peers are ${known}.`);
   });
 }
 

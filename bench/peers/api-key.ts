@@ -1,8 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/**
- * Compares a received key with the expected one in constant time, like a handwritten guard.
- */
+/** Returns a function that compares a received key with the expected key in constant time. */
 export function apiKeyMatcher(key: string): (sent: string | string[] | undefined) => boolean {
   const expected = digest(key);
   return (sent) => timingSafeEqual(digest(typeof sent === 'string' ? sent : ''), expected);

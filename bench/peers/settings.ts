@@ -1,4 +1,4 @@
-/** Settings of every peer: address, key, database and pool size. */
+/** Settings that every peer reads from its environment. */
 export const settings = {
   port: Number(required('PORT')),
   host: '127.0.0.1',

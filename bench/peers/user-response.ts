@@ -1,4 +1,4 @@
-/** The columns of a user with the names of the response. */
+/** The columns of a user, named like the fields of the response. */
 export const USER_COLUMNS =
   'id, email, name, phone, roles, permissions, created_at AS "createdAt", last_login_at AS "lastLoginAt"';
 

@@ -30,10 +30,10 @@ import { USER_IDS } from './support/schema-values.js';
 const CASES_IN_PROCESS = scaled(100_000, 5);
 const CASES_OVER_SOCKETS = scaled(20_000, 5);
 const BATCH = 50;
-// Enough for each control to reveal its violation.
+// With so many cases, each control reveals its violation.
 const CONTROL_CASES = 2000;
 const TIMEOUT_MS = 900_000;
-const KEYS_TO_END = 100;
+const EXPENDABLE_KEYS = 100;
 const MAX_SHOWN = 2000;
 const JWT_SECRET = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
 const AUDIENCE = 'http://backend.test';
@@ -77,7 +77,7 @@ async function makeCredentials(url: string): Promise<Credentials> {
   await until(async () => (await withKey(url).get('/api/health/ready')).status === 200);
   const revoked = await issueKey(url);
   await withKey(url).post(`/api/internal/api-keys/${revoked.id}/revoke`).send({}).expect(200);
-  const ended = Array.from({ length: KEYS_TO_END }, () => issueKey(url));
+  const expendable = Array.from({ length: EXPENDABLE_KEYS }, () => issueKey(url));
   const keys = [
     issueKey(url, { readFields: ['name'] }),
     issueKey(url, { scopes: ['keys:read', 'keys:write'] }),
@@ -91,7 +91,7 @@ async function makeCredentials(url: string): Promise<Credentials> {
     badKeys: ['', ' ', 'wrong', `${API_KEY}0`, API_KEY.toUpperCase(), revoked.secret],
     accessTokens: await Promise.all(['u0', 'u1', 'nobody'].map((userId) => mint(userId))),
     badTokens: ['', 'nonsense', await mint('u0', -60)],
-    keyIds: (await Promise.all(ended)).map(({ id }) => id),
+    keyIds: (await Promise.all(expendable)).map(({ id }) => id),
     rootKeyId: `root_${hash('sha256', API_KEY).slice(0, 8)}`,
   };
 }
@@ -129,13 +129,13 @@ class Tally {
   }
 }
 
-/** Admits every key like the root key. */
+/** Makes the backend admit every key as if it were the root key. */
 function admitAnyKey(): void {
   const verifier = app.get(KeyVerifier);
   vi.spyOn(verifier, 'verify').mockReturnValue(verifier.verify(API_KEY, '127.0.0.1'));
 }
 
-/** The document without one of its members. */
+/** The OpenAPI document after `remove` has deleted members of it. */
 function openApiWithout(remove: (document: OpenApi) => void): OpenApi {
   const document = readOpenApi();
   remove(document);
@@ -162,7 +162,7 @@ describe('valid and invalid requests generated from the OpenAPI document', () =>
     const examine = async (request: ApiRequest): Promise<string[]> => {
       const response = await send(request);
       tally.add(response);
-      // `inject` normalizes the target in the same way.
+      // Normalizes the target as `inject` does.
       const { pathname, search } = new URL(request.target, 'http://localhost');
       const violation = contract.findViolation({ ...request, target: pathname + search }, response);
       return violation === undefined ? [] : [describeFault(violation, { ...request, response })];
@@ -250,6 +250,7 @@ describe('valid and invalid requests generated from the OpenAPI document', () =>
 });
 
 describe('raw requests that no HTTP client sends', () => {
+  /** Returns the violation of an expectation, or undefined if there is none. */
   type Judge = (request: RawRequest, exchange: Exchange) => string | undefined;
 
   async function fuzz(
@@ -275,17 +276,17 @@ describe('raw requests that no HTTP client sends', () => {
   }
 
   const contract = new Contract(readOpenApi());
-  const keepsContract: Judge = (request, { responses, rest, isStuck }) => {
+  const mustKeepContract: Judge = (request, { responses, rest, isStuck }) => {
     const [response] = responses;
     if (isStuck) return 'a connection that is never closed';
     if (response === undefined) return 'no response';
     if (responses.length > 1 || rest !== '') return 'more than one response';
     return contract.findViolation(request, response);
   };
-  const isRefused: Judge = (request, result) => {
+  const mustBeRefused: Judge = (request, result) => {
     const [response] = result.responses;
     if (response !== undefined && ![400, 417].includes(response.status)) return 'not refused';
-    const violation = keepsContract(request, result);
+    const violation = mustKeepContract(request, result);
     return violation ?? (result.isRefused ? undefined : 'a connection that stays open');
   };
 
@@ -293,21 +294,21 @@ describe('raw requests that no HTTP client sends', () => {
     [
       'get documented responses within 1 s, and neither 2xx nor SQL without a key',
       unkeyedRequests,
-      keepsContract,
+      mustKeepContract,
       false,
       'disguised paths, request forms and headers, without a valid key header',
     ],
     [
       'get documented responses within 1 s, and never 5xx, with a key',
       keyedRequests,
-      keepsContract,
+      mustKeepContract,
       true,
       'disguised paths, request forms and headers, with a valid key',
     ],
     [
       'are refused once, without SQL, and with a closed connection, if their end is ambiguous',
       smugglingRequests,
-      isRefused,
+      mustBeRefused,
       false,
       'request smuggling with a valid key: lengths, codings, chunks, line ends',
     ],
@@ -337,22 +338,22 @@ describe('raw requests that no HTTP client sends', () => {
     TIMEOUT_MS,
   );
 
-  const acceptsAll: Judge = () => undefined;
+  const mayDoAnything: Judge = () => undefined;
 
   it('are admitted and run SQL if any key is admitted (control)', async () => {
     admitAnyKey();
     const requests = unkeyedRequests(API_KEY);
-    const admitted = await fuzz(requests, CONTROL_CASES, keepsContract, { mayRunSql: true });
+    const admitted = await fuzz(requests, CONTROL_CASES, mustKeepContract, { mayRunSql: true });
     expect(admitted).toContain('admitted without a key');
-    expect(await fuzz(requests, CONTROL_CASES, acceptsAll)).toContain('SQL was run');
+    expect(await fuzz(requests, CONTROL_CASES, mayDoAnything)).toContain('SQL was run');
   });
 
   it('are accepted and run SQL if the parser is lenient (control)', async () => {
     const server = app.getHttpServer();
     Object.assign(server, { insecureHTTPParser: true });
     const requests = smugglingRequests(API_KEY);
-    const accepted = await fuzz(requests, CONTROL_CASES, isRefused, { mayRunSql: true });
-    const withSql = await fuzz(requests, CONTROL_CASES, acceptsAll);
+    const accepted = await fuzz(requests, CONTROL_CASES, mustBeRefused, { mayRunSql: true });
+    const withSql = await fuzz(requests, CONTROL_CASES, mayDoAnything);
     Object.assign(server, { insecureHTTPParser: false });
     expect(accepted).toContain('not refused');
     expect(withSql).toContain('SQL was run');
@@ -364,13 +365,14 @@ describe('raw requests that no HTTP client sends', () => {
       return { users: [], nextCursor: null };
     });
     const options = { mayRunSql: true };
-    const fault = await fuzz(keyedRequests(API_KEY), CONTROL_CASES, keepsContract, options);
+    const fault = await fuzz(keyedRequests(API_KEY), CONTROL_CASES, mustKeepContract, options);
     expect(fault).toContain('no response');
   });
 });
 
 /**
- * Records the statements on users and accounts. In this process, only requests send them.
+ * Records the SQL statements on users and accounts, which only requests cause in this process.
+ * Returns a function that returns the statements since its last call.
  */
 function watchStatements(): () => string[] {
   const query = vi.spyOn(Client.prototype, 'query');

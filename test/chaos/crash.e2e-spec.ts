@@ -52,7 +52,7 @@ async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {})
 
 describe('kill -9 of the backend', () => {
   it('loses no acknowledged write, and a new process is ready within seconds', async () => {
-    const control = await killUnderWrites(1, without('durability'));
+    const control = await killUnderWrites(1, without('write-before-response'));
     const { starts, acknowledged, lost } = await killUnderWrites(KILLS);
     expect(acknowledged.length).toBeGreaterThan(0);
     expect(lost).toEqual([]);
@@ -77,7 +77,7 @@ async function killUnderToolCalls(
   const starts: number[] = [];
   let acknowledged = 0;
   let lost = 0;
-  let last = 0;
+  let lastAcknowledged = 0;
   for (let kill = 0; kill < kills; kill++) {
     const startedAt = performance.now();
     const mcp = await startMcp({
@@ -90,15 +90,15 @@ async function killUnderToolCalls(
     const client = await connect(mcp.url, await token('caller'));
     const calls = (async () => {
       for (;;) {
-        const phone = `+1202555${String(last + 1).padStart(4, '0')}`;
+        const phone = `+1202555${String(lastAcknowledged + 1).padStart(4, '0')}`;
         const result = await client.callTool('update_phone', { phone });
         if (result.isError) throw new Error(sentence(result));
-        last += 1;
+        lastAcknowledged += 1;
         acknowledged += 1;
       }
     })().catch((error: unknown) => error);
-    const before = last;
-    await until(() => last > before + 3);
+    const before = lastAcknowledged;
+    await until(() => lastAcknowledged > before + 3);
     await mcp.stop('SIGKILL');
     await calls;
     await client.close().catch(() => undefined);
@@ -106,10 +106,10 @@ async function killUnderToolCalls(
       `SELECT phone FROM users WHERE id = 'caller'`,
     );
     const stored = Number(row?.phone?.slice(-4) ?? 0);
-    lost += Math.max(0, last - stored);
+    lost += Math.max(0, lastAcknowledged - stored);
     // The unacknowledged write may or may not be stored.
-    expect(stored).toBeLessThanOrEqual(last + 1);
-    last = stored;
+    expect(stored).toBeLessThanOrEqual(lastAcknowledged + 1);
+    lastAcknowledged = stored;
   }
   return { starts, acknowledged, lost };
 }
@@ -121,7 +121,7 @@ describe('kill -9 of the MCP server', () => {
     await database.query(`INSERT INTO users (id, email, name, roles, permissions, updated_at)
       VALUES ('caller', 'caller@example.com', 'Ada', '{}', '{configure}', now())
       ON CONFLICT DO NOTHING`);
-    const control = await killUnderToolCalls(backend, 1, without('mcp-durability'));
+    const control = await killUnderToolCalls(backend, 1, without('mcp-write-before-result'));
     const { starts, acknowledged, lost } = await killUnderToolCalls(backend, KILLS);
     await backend.stop('SIGKILL');
     expect(acknowledged).toBeGreaterThan(0);
@@ -146,7 +146,7 @@ async function emptyDatabase(name: string): Promise<URL> {
   return url;
 }
 
-/** The number of failures among three concurrent runs of the migrations without a lock. */
+/** Runs the migrations three times concurrently, without a lock. Returns how many runs fail. */
 async function failuresWithoutLock(): Promise<number> {
   const url = await emptyDatabase('unlocked');
   const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');

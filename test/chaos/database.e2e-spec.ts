@@ -23,13 +23,13 @@ import { ChaosDatabase, until } from './support/chaos-database.js';
 import { IS_FULL, ms, record, scaled } from './support/results.js';
 
 const POOL = 10;
-// Few enough that load shedding refuses none.
+// So few that load shedding refuses none of their requests.
 const CALLERS = 24;
 const READ_STATUSES = ['200', '503 DATABASE_UNAVAILABLE'];
 
 // In CI, other work shares the two cores.
 const SLACK = IS_FULL ? 1 : 2;
-const ANSWER_BOUND_MS = 1400 * SLACK;
+const RESPONSE_BOUND_MS = 1400 * SLACK;
 const FAST_BOUND_MS = 50 * SLACK;
 const RECOVERY_BOUND_MS = 500 * SLACK;
 
@@ -50,10 +50,10 @@ afterEach(async () => {
   await ready(backend);
 });
 
-/** Asserts what must hold in every failure of the database. */
+/** Asserts the expectations that every failure of the database has in common. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
-  by: ServerProcess,
+  server: ServerProcess,
   statuses = READ_STATUSES,
 ): Promise<void> {
   expect(statuses).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
@@ -62,8 +62,8 @@ async function expectNothingWrong(
     ({ status, body }) => status === 200 && !body.includes('"id":"ada"'),
   );
   expect(wrong).toEqual([]);
-  expect(unexpectedErrors(by)).toEqual([]);
-  expect(by.hasEnded).toBe(false);
+  expect(unexpectedErrors(server)).toEqual([]);
+  expect(server.hasEnded).toBe(false);
   expect(await database.connections()).toBeLessThanOrEqual(POOL);
 }
 
@@ -71,10 +71,10 @@ function internalErrors(outcomes: readonly Outcome[]): number {
   return outcomes.filter(({ status }) => status === 500).length;
 }
 
-describe('a database that is down at the start', () => {
-  it('leaves the backend live but not ready, and is used within 2 s of its return', async () => {
+describe('a database that is down when the backend starts', () => {
+  it('leaves the backend live but not ready, and the backend is ready within 2 s of its return', async () => {
     await database.shutDown();
-    await expect(startBackend(database.url, without('late-connection'))).rejects.toThrow(
+    await expect(startBackend(database.url, without('lazy-database-connection'))).rejects.toThrow(
       'did not start',
     );
     const early = await startBackend(database.url);
@@ -96,8 +96,8 @@ describe('a database that is down at the start', () => {
   });
 });
 
-async function whileCrashed(by: ServerProcess) {
-  const callers = new Callers(by.origin, () => user);
+async function whileCrashed(server: ServerProcess) {
+  const callers = new Callers(server.origin, () => user);
   await sleep(500);
   const crashedAt = performance.now();
   await database.crash();
@@ -110,8 +110,8 @@ async function whileCrashed(by: ServerProcess) {
 }
 
 describe('a database that crashes under load', () => {
-  it('causes 503 until it is back, and full service resumes within 500 ms', async () => {
-    const unprotected = await startBackend(database.url, without('error-codes'));
+  it('causes 503 while it is down, and full service resumes within 500 ms of its restart', async () => {
+    const unprotected = await startBackend(database.url, without('database-error-codes'));
     const control = internalErrors((await whileCrashed(unprotected)).callers.outcomes);
     await unprotected.stop('SIGKILL');
     await ready(backend);
@@ -135,15 +135,15 @@ describe('a database that crashes under load', () => {
 describe('connections that break under load', () => {
   const ROUNDS = scaled(200);
 
-  async function failuresOf(by: ServerProcess): Promise<number> {
-    const callers = new Callers(by.origin, () => user, 16, 0);
+  async function failuresOf(server: ServerProcess): Promise<number> {
+    const callers = new Callers(server.origin, () => user, 16, 0);
     await sleep(500);
     for (let round = 0; round < ROUNDS; round++) {
       await database.breakConnections();
       await sleep(100);
     }
     await callers.stop();
-    await expectNothingWrong(callers.outcomes, by);
+    await expectNothingWrong(callers.outcomes, server);
     return callers.outcomes.filter(({ status }) => status !== 200).length;
   }
 
@@ -164,7 +164,7 @@ describe('connections that break under load', () => {
   });
 });
 
-describe('writes that lose their responses with their connections', () => {
+describe('writes whose database connection breaks before the response', () => {
   const ROUNDS = scaled(200);
   let nextId = 0;
 
@@ -177,22 +177,22 @@ describe('writes that lose their responses with their connections', () => {
   async function writesOf(variables: NodeJS.ProcessEnv = {}): Promise<readonly Outcome[]> {
     const balancer = await Balancer.start();
     balancer.pointAt(`http://127.0.0.1:${new URL(database.url).port}`);
-    const by = await startBackend(through(balancer, database.url), variables);
-    await ready(by);
-    const callers = new Callers(by.origin, newUser, 8, 0);
+    const server = await startBackend(through(balancer, database.url), variables);
+    await ready(server);
+    const callers = new Callers(server.origin, newUser, 8, 0);
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(100);
       if (round % 2 === 0) balancer.dropNextResponses();
       else await database.breakConnections();
     }
     await callers.stop();
-    await by.stop('SIGKILL');
+    await server.stop('SIGKILL');
     await balancer.stop();
     return callers.outcomes;
   }
 
   it('are not repeated, and no acknowledged write is lost', async () => {
-    const control = tally(await writesOf(without('single-writes')))['409 USER_ID_TAKEN'] ?? 0;
+    const control = tally(await writesOf(without('write-retry-ban')))['409 USER_ID_TAKEN'] ?? 0;
     nextId = 0;
     await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
     const outcomes = await writesOf();
@@ -222,13 +222,13 @@ describe('writes that lose their responses with their connections', () => {
   });
 });
 
-async function whileFrozen(by: ServerProcess) {
-  const live = new Callers(by.origin, () => ({ path: '/api/health/live' }), 1);
-  const callers = new Callers(by.origin, () => user, CALLERS);
+async function whileFrozen(server: ServerProcess) {
+  const live = new Callers(server.origin, () => ({ path: '/api/health/live' }), 1);
+  const callers = new Callers(server.origin, () => user, CALLERS);
   await sleep(500);
   const frozenAt = performance.now();
   const thaw = database.freeze();
-  await until(async () => !(await isReady(by)));
+  await until(async () => !(await isReady(server)));
   const notReadyAfter = performance.now() - frozenAt;
   const settledAt = performance.now() + 1500;
   await sleep(4000);
@@ -249,7 +249,7 @@ async function whileFrozen(by: ServerProcess) {
 }
 
 describe('a database that is frozen under load', () => {
-  it('causes 503 within 1.4 s, then immediately, and full service resumes within 500 ms', async () => {
+  it('causes 503, first within 1.4 s and then immediately, and full service resumes within 500 ms of the thaw', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     const control = percentile((await whileFrozen(unprotected)).settled, 0.5);
     await unprotected.stop('SIGKILL');
@@ -258,7 +258,7 @@ describe('a database that is frozen under load', () => {
     const { live, callers, frozen, settled, notReadyAfter, recovered } = await whileFrozen(backend);
     await expectNothingWrong(callers.outcomes, backend);
     expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
-    expect(percentile(frozen, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    expect(percentile(frozen, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     // Not the maximum, because the probes of the circuit breaker wait for the database.
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(notReadyAfter).toBeLessThan(4000);
@@ -274,9 +274,9 @@ describe('a database that is frozen under load', () => {
   });
 });
 
-async function whileLocked(by: ServerProcess) {
-  const callers = new Callers(by.origin, () => user, CALLERS);
-  const others = new Callers(by.origin, () => ({ path: '/api/internal/api-keys' }), 1, 100);
+async function whileLocked(server: ServerProcess) {
+  const callers = new Callers(server.origin, () => user, CALLERS);
+  const others = new Callers(server.origin, () => ({ path: '/api/internal/api-keys' }), 1, 100);
   await sleep(500);
   const lockedAt = performance.now();
   const unlock = await database.lock('users');
@@ -296,7 +296,7 @@ async function whileLocked(by: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only statements that need the table, and none after the release of the lock', async () => {
+  it('fails only statements that need the table, and none from 500 ms after the release of the lock', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     await ready(unprotected);
     const control = percentile((await whileLocked(unprotected)).settled, 0.5);
@@ -304,7 +304,7 @@ describe('a locked table', () => {
 
     const { callers, locked, settled, others, recovered } = await whileLocked(backend);
     await expectNothingWrong(callers.outcomes, backend);
-    expect(percentile(locked, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    expect(percentile(locked, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     expect(percentile(settled, 0.9)).toBeLessThan(FAST_BOUND_MS);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(tally(others)).toEqual({ '200': others.length });
@@ -319,11 +319,8 @@ describe('a locked table', () => {
   });
 });
 
-/**
- * Runs a statement as soon as a connection is free, such as one that resets
- * `max_connections` for the next test.
- */
-async function runOnceConnected(statement: string): Promise<void> {
+/** Tries to run a statement until a connection is free for it. */
+async function runWhenConnectionIsFree(statement: string): Promise<void> {
   await until(() =>
     database.query(statement).then(
       () => true,
@@ -332,14 +329,14 @@ async function runOnceConnected(statement: string): Promise<void> {
   );
 }
 
-async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
-  await runOnceConnected('ALTER SYSTEM SET max_connections = 12');
+async function whileConnectionsAreUsedUp(variables: NodeJS.ProcessEnv = {}) {
+  await runWhenConnectionIsFree('ALTER SYSTEM SET max_connections = 12');
   await database.shutDown();
   await database.restart();
-  // `backend` is still connected, and leaves at least 4 connections free.
-  const by = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
-  await ready(by);
-  const callers = new Callers(by.origin, () => user, 100);
+  // `backend` stays connected, but leaves at least 4 connections free for this backend.
+  const server = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
+  await ready(server);
+  const callers = new Callers(server.origin, () => user, 100);
   const holders = await Promise.allSettled(
     Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(3)')),
   );
@@ -347,25 +344,25 @@ async function whileUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await sleep(1500);
   await callers.stop();
   expect(holders.some(({ status }) => status === 'rejected')).toBe(true);
-  await runOnceConnected('ALTER SYSTEM RESET max_connections');
+  await runWhenConnectionIsFree('ALTER SYSTEM RESET max_connections');
   await database.shutDown();
   await database.restart();
-  return { by, callers, recovered: recovery(callers.outcomes, freedAt) };
+  return { server, callers, recovered: recovery(callers.outcomes, freedAt) };
 }
 
 describe('a database without a free connection', () => {
-  it('causes 503 within 1.4 s, no 500 and no leak', async () => {
-    const unprotected = await whileUsedUp(without('error-codes'));
-    await unprotected.by.stop('SIGKILL');
+  it('causes 503 within 1.4 s, but no 500 and no connection leak', async () => {
+    const unprotected = await whileConnectionsAreUsedUp(without('database-error-codes'));
+    await unprotected.server.stop('SIGKILL');
     const control = internalErrors(unprotected.callers.outcomes);
 
-    const { by, callers, recovered } = await whileUsedUp();
-    await ready(by);
-    // Load shedding refuses some of so many waiting requests.
+    const { server, callers, recovered } = await whileConnectionsAreUsedUp();
+    await ready(server);
+    // So many requests wait that load shedding refuses some.
     const statuses = [...READ_STATUSES, '503 OVERLOADED'];
-    await expectNothingWrong(callers.outcomes, by, statuses);
-    await by.stop('SIGKILL');
-    expect(percentile(callers.outcomes, 1)).toBeLessThan(ANSWER_BOUND_MS);
+    await expectNothingWrong(callers.outcomes, server, statuses);
+    await server.stop('SIGKILL');
+    expect(percentile(callers.outcomes, 1)).toBeLessThan(RESPONSE_BOUND_MS);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(tally(callers.outcomes)['503 DATABASE_UNAVAILABLE']).toBeGreaterThan(0);
     expect(control).toBeGreaterThan(0);
@@ -382,7 +379,7 @@ describe('a database without a free connection', () => {
   });
 });
 
-/** The URL of a database through the balancer. */
+/** Makes a database URL lead through the balancer. */
 function through(balancer: Balancer, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.port = new URL(balancer.url).port;
@@ -390,7 +387,8 @@ function through(balancer: Balancer, databaseUrl: string): string {
 }
 
 async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv = {}) {
-  // Requests that are refused immediately would be so many that they delay the recovery.
+  // In an unplanned failover, requests fail immediately. Without a pause before the next request,
+  // the callers would send so many that they delay the recovery.
   const pauseMs = isPlanned ? 0 : 10;
   const [standby, balancer] = await Promise.all([ChaosDatabase.start(), Balancer.start()]);
   const { port, password } = new URL(database.url);
@@ -399,9 +397,9 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
       VALUES ('ada', 'ada@example.com', 'Ada Lovelace', '{}', '{}', now());
     ALTER USER postgres PASSWORD '${password}'`);
   balancer.pointAt(`http://127.0.0.1:${port}`);
-  const by = await startBackend(through(balancer, database.url), variables);
-  await ready(by);
-  const callers = new Callers(by.origin, () => user, CALLERS, pauseMs);
+  const server = await startBackend(through(balancer, database.url), variables);
+  await ready(server);
+  const callers = new Callers(server.origin, () => user, CALLERS, pauseMs);
   await sleep(500);
   const move = () => {
     balancer.pointAt(`http://127.0.0.1:${new URL(standby.url).port}`);
@@ -414,8 +412,8 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
   const movedAt = movedBefore ?? move();
   await sleep(1500);
   await callers.stop();
-  const errors = unexpectedErrors(by);
-  await by.stop('SIGKILL');
+  const errors = unexpectedErrors(server);
+  await server.stop('SIGKILL');
   await balancer.stop();
   await standby.remove();
   await database.restart();
@@ -430,8 +428,8 @@ async function duringFailover(isPlanned: boolean, variables: NodeJS.ProcessEnv =
   };
 }
 
-describe('a failover to another address', () => {
-  it('is followed within 500 ms', async () => {
+describe('a database failover to another address', () => {
+  it('interrupts the service of the backend for at most 500 ms', async () => {
     const control = await duringFailover(true, without('database-guard'));
     const { outcomes, errors, failed, recovered } = await duringFailover(true);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
@@ -447,7 +445,7 @@ describe('a failover to another address', () => {
     });
   });
 
-  it('is followed within 500 ms even if the first server was down before', async () => {
+  it('is followed by full service within 500 ms even if the first server was down before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
@@ -465,25 +463,25 @@ describe('a failover to another address', () => {
   });
 });
 
-async function whileReadOnly(by: ServerProcess) {
+async function whileReadOnly(server: ServerProcess) {
   const write = { method: 'PATCH', path: user.path, body: { name: 'Ada Lovelace' } };
   await database.administer('ALTER DATABASE latchkey SET default_transaction_read_only = on');
   await database.breakConnections();
   const writes: Outcome[] = [];
   const reads: Outcome[] = [];
   for (let round = 0; round < 20; round++) {
-    writes.push(await sendRequest(by.origin, write));
-    reads.push(await sendRequest(by.origin, user));
+    writes.push(await sendRequest(server.origin, write));
+    reads.push(await sendRequest(server.origin, user));
   }
   await database.administer('ALTER DATABASE latchkey RESET default_transaction_read_only');
   await database.breakConnections();
-  await until(async () => (await sendRequest(by.origin, write)).status === 200);
+  await until(async () => (await sendRequest(server.origin, write)).status === 200);
   return { writes: tally(writes), reads: tally(reads) };
 }
 
 describe('a read-only database', () => {
-  it('causes 503 for writes, serves reads, and accepts writes once it permits them again', async () => {
-    const unprotected = await startBackend(database.url, without('error-codes'));
+  it('causes 503 for writes but serves reads, and accepts writes when it is no longer read-only', async () => {
+    const unprotected = await startBackend(database.url, without('database-error-codes'));
     await ready(unprotected);
     const control = (await whileReadOnly(unprotected)).writes;
     await unprotected.stop('SIGKILL');

@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.remove());
 
-/** The number of requests that fail if the process exits without draining. */
+/** The number of requests that fail if the process exits without waiting for them. */
 async function lostWithoutDraining(): Promise<number> {
   const unprotected = await startBackend(database.url, {
     DRAIN_SECONDS: '0',
@@ -52,7 +52,7 @@ async function lostWithoutDraining(): Promise<number> {
 }
 
 describe('SIGTERM while clients stay connected', () => {
-  it('makes the process not ready within 1 s, completes all requests, and exits with 0 within 10 s', async () => {
+  it('makes the process not ready within 1 s, loses no request, and ends the process with code 0 within 10 s', async () => {
     const lost = await lostWithoutDraining();
     const backend = await startBackend(database.url, { DRAIN_SECONDS: '' });
     await ready(backend);
@@ -68,7 +68,7 @@ describe('SIGTERM while clients stay connected', () => {
       async () => (await sendRequest(backend.origin, { path: '/api/health/ready' })).status === 503,
     );
     const notReadyAfter = performance.now() - signalledAt;
-    // The longest time that a load balancer needs to notice.
+    // The longest time in which a load balancer detects that the process is not ready.
     await sleep(3000);
     await callers.stop();
     const slowResponse = sendSlowly(backend.origin);
@@ -93,7 +93,7 @@ describe('SIGTERM while clients stay connected', () => {
   });
 });
 
-/** Sends half of a request, and the other half after the drain period. */
+/** Sends a request whose last bytes follow after the drain period. */
 async function sendSlowly(origin: string): Promise<string> {
   const id = randomUUID();
   const body = JSON.stringify({ id, email: `${id}@example.com`, name: 'Ada Lovelace' });

@@ -11,8 +11,8 @@ const USERS = '/api/internal/users';
 const KEYS = '/api/internal/api-keys';
 const BUILD_TIMEOUT_MS = 300_000;
 
-// The previous release runs on the new schema during a rolling update. It is built from the
-// history, which a CI checkout may lack.
+// During a rolling update, the previous release runs on the new schema. The test builds that
+// release from the Git history, which a CI checkout may lack.
 describe.runIf(IS_FULL)('the code before the latest migration', () => {
   let build: EarlierBuild;
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
   }, BUILD_TIMEOUT_MS);
   afterAll(() => build.remove());
 
-  it('serves on the schema after that migration', async () => {
+  it('serves requests on the schema after that migration', async () => {
     const database = await ChaosDatabase.start();
     const backend = await serve(build, database);
     const [row] = await database.query<{ latest: string }>(
@@ -32,7 +32,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     const events = await database.query('SELECT 1 FROM audit_events');
     expect(events.length).toBeGreaterThan(0);
 
-    // Forbidden in a migration: docs/decisions/0031-expand-and-contract.md.
+    // The control: migrations must not rename columns (docs/decisions/0031-expand-and-contract.md).
     await database.query('ALTER TABLE users RENAME COLUMN phone TO telephone');
     const { status } = await withKey(backend.origin).get(`${USERS}/ada`);
     expect(status).toBeGreaterThanOrEqual(500);

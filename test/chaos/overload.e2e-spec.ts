@@ -11,11 +11,11 @@ import { IS_FULL, ms, percent, record, scaled } from './support/results.js';
 const CALLERS = 600;
 const SECONDS = scaled(60);
 const BACK_TO_NORMAL_SECONDS = 2;
-// The share of the capacity that callers send after the overload.
+// The load after the overload, as a share of the capacity.
 const CALM_SHARE = 0.3;
-// On a shared machine, a measurement of 3 s may be off by 10 %.
-const KNEE_SECONDS = scaled(10, 5);
-// A short run ends before the first major garbage collections.
+// The shorter the measurement, the larger its error: about 10 % for 3 s on a shared machine.
+const CAPACITY_SECONDS = scaled(10, 5);
+// A short run ends before the first major garbage collections, so its memory grows more.
 const MAX_RESIDENT_GROWTH = IS_FULL ? 0.2 : 0.5;
 
 interface Bottleneck {
@@ -44,7 +44,7 @@ const BOTTLENECKS: readonly Bottleneck[] = [
     refusedWithinMs: 20,
   },
   {
-    // Reading and refusing excess requests takes CPU time from the successful responses.
+    // Excess requests cost CPU time even if they are refused, which reduces the goodput.
     name: 'the process itself',
     detail: 'pages of 100 users',
     path: '/api/internal/users?limit=100',
@@ -67,12 +67,12 @@ function applyLoad(
   return load({ port, path, headers, connections, ratePerSecond, seconds, afterwards });
 }
 
-/** The requests per second that additional callers do not increase. */
+/** The throughput in requests per second that more callers do not increase. */
 async function measureCapacity(backend: ServerProcess, path: string): Promise<number> {
-  await applyLoad(backend, path, 16, 'closed', KNEE_SECONDS);
+  await applyLoad(backend, path, 16, 'closed', CAPACITY_SECONDS);
   const reports = [
-    await applyLoad(backend, path, 16, 'closed', KNEE_SECONDS),
-    await applyLoad(backend, path, 48, 'closed', KNEE_SECONDS),
+    await applyLoad(backend, path, 16, 'closed', CAPACITY_SECONDS),
+    await applyLoad(backend, path, 48, 'closed', CAPACITY_SECONDS),
   ];
   return Math.max(...reports.map(({ goodPerSecond }) => goodPerSecond));
 }
@@ -90,7 +90,7 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
   afterAll(() => database.remove());
 
   it.each(IS_FULL ? [3, 5] : [5])(
-    'keeps the throughput of successful responses at %i times the capacity',
+    'hardly reduces the number of successful responses if the load is %i times the capacity',
     async (factor) => {
       const unprotected = await startQuietBackend(database.url, without('load-shedding'));
       await ready(unprotected);
@@ -134,8 +134,8 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       expect(Object.keys(report.statuses).toSorted()).toEqual(['200', '503']);
       expect(report.pending).toBe(0);
       expect(goodput).toBeGreaterThan(bottleneck.goodput);
-      // A burst in the first second may delay its refusals: in CI, that second is a tenth of the
-      // run.
+      // The burst at the start may delay the refusals of the first second. A run in CI is so short
+      // that these refusals determine its p99.
       expect(IS_FULL ? refused?.p99 : refused?.p50).toBeLessThan(refusedWithinMs);
       expect(tally(live.outcomes)).toEqual({ '200': live.outcomes.length });
       expect(residentGrowth).toBeLessThan(MAX_RESIDENT_GROWTH);

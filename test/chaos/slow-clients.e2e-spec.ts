@@ -11,12 +11,12 @@ import { IS_FULL, ms, record } from './support/results.js';
 const CLIENTS_OF_A_KIND = 50;
 const DRIP_INTERVAL_MS = 300;
 const GIVE_UP_MS = 9000;
-// In CI, other work delays the checks.
+// In CI, other work delays the checks for time-outs.
 const CLOSED_WITHIN_MS = IS_FULL ? 6000 : 7000;
 
 const HEAD = `Host: a\r\nX-API-Key: ${API_KEY}\r\n`;
 const JSON_BODY = 'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n';
-/** For each kind of client: the bytes that it sends first, and then repeatedly. */
+/** For each kind of client: the bytes that it sends first, and the bytes that it then repeats. */
 const KINDS = {
   'headers that never end': [`GET /api/health/live HTTP/1.1\r\n${HEAD}X: `, 'x'],
   'a body that never ends': [
@@ -39,14 +39,14 @@ async function closedAfter(
   [first, drip]: readonly [string, string],
 ): Promise<number> {
   const startedAt = performance.now();
-  // A client that keeps sending does not close the connection when the server does.
+  // A client that repeats bytes keeps its side open when the server closes the connection.
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: drip !== '' });
-  // A server that closes the connection during a write resets it.
+  // If the server closes the connection during a write, the socket emits an error (a reset).
   socket.on('error', () => undefined).resume();
   socket.write(first);
   const dripping = setInterval(() => drip !== '' && socket.write(drip), DRIP_INTERVAL_MS);
   const timer = setTimeout(() => socket.destroy(), GIVE_UP_MS);
-  // `once` of node:events would reject on an error.
+  // `once` of node:events is not used, because it rejects on an error.
   await new Promise((resolve) => socket.once('close', resolve));
   clearInterval(dripping);
   clearTimeout(timer);
@@ -66,7 +66,7 @@ async function measureWithSlowClients(backend: ServerProcess, user: TestRequest)
 
 describe('clients that are slow or idle', () => {
   it('are disconnected within 6 s, and delay no other client', async () => {
-    const unprotected = await startBackend(database.url, without('time-outs'));
+    const unprotected = await startBackend(database.url, without('http-time-outs'));
     const user = await addUser(unprotected, randomUUID());
     const control = await measureWithSlowClients(unprotected, user);
     await unprotected.stop('SIGKILL');

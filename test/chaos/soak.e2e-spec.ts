@@ -10,17 +10,17 @@ import { IS_FULL, record } from './support/results.js';
 
 const POOL = 10;
 const BUSY_CONNECTIONS = 32;
-// Enough for a free connection whenever a request is due.
+// So many that a connection is free whenever a request is due.
 const CONNECTIONS = 256;
-/** Six periods of 5 minutes in a full run. */
+// A database crash ends each period.
 const PERIODS = IS_FULL ? 6 : 3;
 const PERIOD_SECONDS = IS_FULL ? 300 : 10;
 const RESTART_SECONDS = 6;
 const CONTROL_SECONDS = 5;
 const MINUTES = (PERIODS * PERIOD_SECONDS) / 60;
-// The minimum share of the rate that is sent: the load generator shares the cores.
+// The load generator shares the cores with the backend, so it may send less than the planned rate.
 const MIN_SENT_SHARE = IS_FULL ? 0.9 : 0.7;
-// A short run in CI reveals only large leaks.
+// In CI, the run is so short that it reveals only large leaks.
 const MAX_GROWTH_MEGABYTES_A_MINUTE = IS_FULL ? 0.05 : 10;
 
 interface Sample {
@@ -85,9 +85,9 @@ function slope(samples: readonly Sample[]): number {
   return covariance / mean((each) => (each.minute - minute) ** 2);
 }
 
-/** The growth of memory of a backend that leaks with each response. */
+/** The memory growth of a backend that leaks memory with each response. */
 async function slopeWithLeak(ratePerSecond: number): Promise<number> {
-  const { NODE_OPTIONS, ...variables } = without('tidiness');
+  const { NODE_OPTIONS, ...variables } = without('memory-release');
   const options = `${REPORTS_MEMORY.NODE_OPTIONS} ${NODE_OPTIONS}`;
   const unprotected = await startQuietBackend(database.url, {
     ...variables,
@@ -137,7 +137,7 @@ describe('sustained half load with database crashes', () => {
     });
     expect(growth).toBeLessThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
     expect(control).toBeGreaterThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
-    // The pool may open or close a connection between the two counts.
+    // The pool may open or close a connection between the counts of files and of connections.
     const others = samples.map((each) => each.openFiles - each.connections);
     expect(Math.max(...others) - Math.min(...others)).toBeLessThanOrEqual(2);
     expect(Math.max(...connections)).toBeLessThanOrEqual(POOL);

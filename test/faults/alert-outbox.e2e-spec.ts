@@ -8,7 +8,7 @@ import { scaled } from '../support/load.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const KEYS = 30;
-// The longest pause between two attempts plus a margin.
+// The longest pause between two delivery attempts, plus a margin.
 const WAIT = { timeout: 80_000, interval: 200 };
 const INCIDENT_ID = /"incidentId":"([0-9a-f-]{36})"/g;
 
@@ -46,9 +46,7 @@ async function revokedKeys(origin: string, number = KEYS): Promise<IssuedTestKey
   return keys;
 }
 
-/**
- * Uses revoked keys, and waits until the alerts are stored: from then on, none may be lost.
- */
+/** Uses revoked keys, and waits until the alerts are stored. From then on, none may be lost. */
 async function useRevokedKeys(
   process: ServerProcess,
   keys: readonly IssuedTestKey[],
@@ -71,7 +69,7 @@ it(
     const second = await start();
     await useRevokedKeys(second, keys.slice(10, 20));
     await sleep(scaled(60_000));
-    // The receiver gets these alerts again from the next process, which knows of no acceptance.
+    // The mute receiver confirms no alert, so the next process must deliver these alerts again.
     receiver.isMute = true;
     await receiver.listen();
     await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);
@@ -101,7 +99,7 @@ it(
 );
 
 it(
-  'the next process delivers an alert that was raised just before the shutdown',
+  'a process delivers an alert that the previous process raised just before its shutdown',
   { timeout: 500_000 },
   async () => {
     const first = await start();

@@ -51,7 +51,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-it(`an attack of ${ATTEMPTS} attempts with all outcomes except unverifiable is never wrongly admitted`, () => {
+it(`an attack of ${ATTEMPTS} attempts causes every outcome except unverifiable, and no invalid key is admitted`, () => {
   expect(result.attempts.length).toBeGreaterThan(0.99 * ATTEMPTS);
   expect(result.breaches).toBe(0);
   const outcomes = new Set(result.attempts.map(({ outcome }) => outcome));
@@ -79,7 +79,7 @@ it('the metrics count each attempt once', async () => {
   expect(compareCounts(countOutcomes(result.attempts), metricsBefore, after)).toEqual(none);
 });
 
-it('the metric of shed requests counts every other request once', async () => {
+it('the metric of shed requests counts each request without a key check once', async () => {
   const scrape = await Scrape.of(metricsOf(backend));
   expect(scrape.value('latchkey_http_requests_shed_total')).toBe(ATTEMPTS - result.attempts.length);
 });
@@ -99,7 +99,7 @@ it('the comparison detects a missing, duplicate or wrong record (control)', () =
   expect(compareCounts(counts, new Map(), new Map([['b', 2]]))).toEqual({ missing: 2, double: 2 });
 });
 
-it('the usage has a row per hour, not per request', async () => {
+it('the backend writes rows of the usage far less often than once per request', async () => {
   const writes = async () => {
     const [row] = await queryOnce<{ writes: string }>(
       database.url,

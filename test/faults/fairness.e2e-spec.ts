@@ -37,7 +37,7 @@ describe('the reads of other keys', { timeout: 120_000 }, () => {
     await database.drop();
   });
 
-  /** The status of a request and its duration in milliseconds. */
+  /** Sends a request. Resolves to the status and to the duration in milliseconds. */
   function call(method: string, id: string, key: string, body = '') {
     return new Promise<{ status: number | undefined; ms: number }>((resolve, reject) => {
       const startedAt = performance.now();
@@ -55,9 +55,7 @@ describe('the reads of other keys', { timeout: 120_000 }, () => {
     });
   }
 
-  /**
-   * The median duration of sequential reads in milliseconds. A failed read counts as infinite.
-   */
+  /** The median duration of sequential reads in milliseconds. A failed read counts as infinite. */
   async function medianRead(id: string, key: string): Promise<number> {
     const durations: number[] = [];
     for (let read = 0; read < READS; read++) {
@@ -72,7 +70,8 @@ describe('the reads of other keys', { timeout: 120_000 }, () => {
     const { secret: writer } = await issueKey(backend.origin, { scopes: ['users:write'] });
     const { secret: reader } = await issueKey(backend.origin);
     const ratios: number[] = [];
-    // Alternates, and takes the best round, because other work may slow down either measurement.
+    // Measures both durations in each round and uses the best round, because other work on the
+    // machine may slow down a measurement.
     for (let round = 0; round <= ROUNDS; round++) {
       const undisturbed = await medianRead(read.id, reader);
       const writes = new Load(() => call('PATCH', changed.id, writer, CHANGES), Infinity);
@@ -81,7 +80,7 @@ describe('the reads of other keys', { timeout: 120_000 }, () => {
       writes.stop();
       await writing;
       console.log(`p50: ${undisturbed.toFixed(2)} ms, beside writes ${disturbed.toFixed(2)} ms`);
-      // The first round warms the process up.
+      // The first round only warms the process up.
       if (round > 0) ratios.push(disturbed / undisturbed);
     }
     expect(Math.min(...ratios)).toBeLessThanOrEqual(3);

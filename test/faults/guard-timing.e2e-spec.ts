@@ -18,12 +18,13 @@ const SAMPLES = 50_000;
  * 20 ns more than a miss (docs/decisions/0035).
  */
 const MAX_DIFFERENCE_NS = 50;
-// Enough to average out the time of a single key, and few enough for the processor cache.
+// So many that the duration for a single key averages out, and so few that all keys fit into the
+// processor cache.
 const KEYS_PER_CLASS = 100;
 const ADDRESS = '127.0.0.1';
 const LIFETIME_MS = 5000;
-// The maximum number of networks of a key.
-const ELSEWHERE = Array.from({ length: 100 }, (_, number) => `203.0.${number}.0/25`);
+// The maximum number of networks of a key. None of them contains ADDRESS.
+const OTHER_NETWORKS = Array.from({ length: 100 }, (_, number) => `203.0.${number}.0/25`);
 
 let database: TestDatabase;
 let app: NestFastifyApplication;
@@ -31,8 +32,8 @@ let verifier: KeyVerifier;
 const revoked: string[] = [];
 const expired: string[] = [];
 const admitted: string[] = [];
-const limitedToHome: string[] = [];
-const limitedToElsewhere: string[] = [];
+const limitedToLoopback: string[] = [];
+const limitedToOtherNetworks: string[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -46,8 +47,8 @@ beforeAll(async () => {
     const expiresAt = new Date(Date.now() + LIFETIME_MS);
     expired.push((await issueKey(url, { expiresAt })).secret);
     admitted.push((await issueKey(url)).secret);
-    limitedToHome.push((await issueKey(url, { networks: ['127.0.0.0/8'] })).secret);
-    limitedToElsewhere.push((await issueKey(url, { networks: ELSEWHERE })).secret);
+    limitedToLoopback.push((await issueKey(url, { networks: ['127.0.0.0/8'] })).secret);
+    limitedToOtherNetworks.push((await issueKey(url, { networks: OTHER_NETWORKS })).secret);
   }
   const newest = expired.at(-1) ?? '';
   await vi.waitFor(() => expect(verifier.verify(newest, ADDRESS).outcome).toBe('expired'), 20_000);
@@ -59,7 +60,7 @@ afterAll(async () => {
 
 type Check = (presented: string) => unknown;
 
-/** The difference between the mean durations of checks of two classes, in nanoseconds. */
+/** The difference between the mean durations of checks of two classes of keys, in nanoseconds. */
 function difference(check: Check, first: readonly string[], second: readonly string[]): number {
   // The first measurement compiles the code.
   measure(check, first, second);
@@ -74,7 +75,8 @@ function measure(check: Check, first: readonly string[], second: readonly string
   while (times[0].length < SAMPLES || times[1].length < SAMPLES) {
     const side = randomInt(2) === 0 ? 0 : 1;
     const keys = classes[side];
-    // A copy, as in every request: V8 caches the hash of a string, which speeds up look-ups.
+    // A new string, as in every request: V8 caches the hash of a string, which would speed up
+    // repeated look-ups.
     const presented = Buffer.from(keys[randomInt(keys.length)] ?? '').toString('latin1');
     const startedAt = process.hrtime.bigint();
     check(presented);
@@ -92,7 +94,7 @@ function typical(values: number[]): number {
 const unknown = Array.from({ length: KEYS_PER_CLASS }, () => generateApiKey('test'));
 
 describe('the duration of a key check', () => {
-  // The measurements block the event loop, so the key sync must catch up.
+  // A measurement blocks the event loop, so the key sync must catch up before the next test.
   afterEach(async () => {
     await vi.waitFor(
       () => expect(app.get(KeySync, { strict: false }).lagMs).toBeLessThan(1000),
@@ -103,7 +105,7 @@ describe('the duration of a key check', () => {
   it.each([
     ['revoked', revoked],
     ['expired', expired],
-    ['foreign-network', limitedToElsewhere],
+    ['foreign-network', limitedToOtherNetworks],
   ] as const)('is the same for an unknown key and a key that is refused as %s', (outcome, keys) => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
     expect(difference(check, unknown, keys)).toBeLessThan(MAX_DIFFERENCE_NS);
@@ -113,12 +115,12 @@ describe('the duration of a key check', () => {
 
   it('is the same for valid keys with and without networks', () => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
-    expect(difference(check, admitted, limitedToHome)).toBeLessThan(MAX_DIFFERENCE_NS);
+    expect(difference(check, admitted, limitedToLoopback)).toBeLessThan(MAX_DIFFERENCE_NS);
     expect(verifier.verify(admitted[0] ?? '', ADDRESS).outcome).toBe('admitted');
-    expect(verifier.verify(limitedToHome[0] ?? '', ADDRESS).outcome).toBe('admitted');
+    expect(verifier.verify(limitedToLoopback[0] ?? '', ADDRESS).outcome).toBe('admitted');
   });
 
-  it('differs if only found keys are compared (control)', () => {
+  it('differs if the check compares digests only for known keys (control)', () => {
     const digest = (key: string) => hash('sha256', key, 'buffer');
     const digests = new Map(revoked.map((key) => [digest(key).toString('hex'), digest(key)]));
     const check: Check = (presented) => {
@@ -128,20 +130,20 @@ describe('the duration of a key check', () => {
     expect(difference(check, unknown, revoked)).toBeGreaterThan(MAX_DIFFERENCE_NS);
   });
 
-  // Many variants of each: the duration for a single key depends on its memory layout.
+  // Many variants of each wrong key, because the duration for one key depends on its memory layout.
   const letters = Array.from('ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ');
-  const early = letters.map((letter) => letter + API_KEY.slice(1));
-  const late = letters.map((letter) => API_KEY.slice(0, -1) + letter);
+  const wrongAtStart = letters.map((letter) => letter + API_KEY.slice(1));
+  const wrongAtEnd = letters.map((letter) => API_KEY.slice(0, -1) + letter);
 
   it('does not depend on the position of the first wrong character of a root key', () => {
     const check: Check = (presented) => verifier.verify(presented, ADDRESS);
-    expect(difference(check, early, late)).toBeLessThan(MAX_DIFFERENCE_NS);
+    expect(difference(check, wrongAtStart, wrongAtEnd)).toBeLessThan(MAX_DIFFERENCE_NS);
   });
 
-  it('depends on that position if the comparison ends at the first difference (control)', () => {
+  it('depends on the position of the first wrong character if the check stops there (control)', () => {
     const check: Check = (presented) =>
       Array.from(presented).every((letter, index) => letter === API_KEY[index]);
-    expect(difference(check, early, late)).toBeGreaterThan(MAX_DIFFERENCE_NS);
+    expect(difference(check, wrongAtStart, wrongAtEnd)).toBeGreaterThan(MAX_DIFFERENCE_NS);
   });
 });
 
@@ -152,7 +154,7 @@ describe('the work of a key check', () => {
     ['unknown', () => unknown[0]],
     ['revoked', () => revoked[0]],
     ['a wrong root key', () => `${API_KEY}0`],
-    ['limited to other networks', () => limitedToElsewhere[0]],
+    ['limited to other networks', () => limitedToOtherNetworks[0]],
     ['valid', () => admitted[0]],
     ['the root key', () => API_KEY],
   ])(

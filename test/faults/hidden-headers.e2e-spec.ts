@@ -20,11 +20,11 @@ const PROXIES = [
 const USER = '/api/internal/users/ada';
 const LIVE = '/health/live';
 const NO_FIELD = { field: 'A:', content: '' };
-// Refusals by a proxy or by the server.
+// The statuses with which the proxy or the server refuses a request.
 const REFUSALS = new Set([400, 422, 431, 501]);
 
-// Go sorts fields by name: the number and the names of the other fields determine which ones
-// follow the 1,000th.
+// The server's parser may drop fields after the 1,000th. The proxy in Go sorts the fields by name,
+// so the number and the names of the padding fields determine which fields follow the 1,000th.
 const PADDINGS = [
   ...Array.from({ length: 12 }, (_, index) => padding(990 + index)),
   padding(DROPPED_AFTER),
@@ -34,29 +34,29 @@ const PADDINGS = [
 const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
 
 let mcp: ServerProcess;
-/**
- * Keys for all addresses, for the address of the proxy, and for an address that the client claims.
- */
+/** A key without a network limit. */
 let key: string;
-let keyOfProxy: string;
-let keyOfOthers: string;
+/** A key that only the address of the proxy may use. */
+let keyForProxyAddress: string;
+/** A key that only the address that the client claims in X-Forwarded-For may use. */
+let keyForClaimedAddress: string;
 beforeAll(async () => {
   mcp = await startMcp({ BACKEND_API_URL: app.url, TRUSTED_PROXIES: '127.0.0.1' });
   const ada = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
   await withKey(app.url).post('/api/internal/users').send(ada).expect(201);
   ({ secret: key } = await issueKey(app.url));
-  ({ secret: keyOfProxy } = await issueKey(app.url, { networks: ['127.0.0.1/32'] }));
-  ({ secret: keyOfOthers } = await issueKey(app.url, { networks: ['10.0.0.0/8'] }));
+  ({ secret: keyForProxyAddress } = await issueKey(app.url, { networks: ['127.0.0.1/32'] }));
+  ({ secret: keyForClaimedAddress } = await issueKey(app.url, { networks: ['10.0.0.0/8'] }));
 });
 afterAll(() => mcp.stop());
 
-/** Sends a request from an untrusted address: the servers trust only that of the proxy. */
+/** Sends a request from 127.0.0.2. The servers trust only 127.0.0.1, the address of the proxy. */
 async function statusesOf(port: number, bytes: string): Promise<number[]> {
   const { responses } = await exchange(port, bytes, '127.0.0.2');
   return responses.map(({ status }) => status);
 }
 
-/** The distinct statuses of a request over all paddings. */
+/** Sends a request with each of the paddings. Resolves to the distinct statuses. */
 async function statusesWithPaddings(
   port: number,
   request: (padded: readonly string[]) => string,
@@ -66,7 +66,7 @@ async function statusesWithPaddings(
 }
 
 for (const { name, program, start } of PROXIES) {
-  describe.skipIf(!hasProgram(program))(`a padded request through ${name}`, () => {
+  describe.skipIf(!hasProgram(program))(`too many header fields through ${name}`, () => {
     let backendProxy: ReverseProxy;
     let mcpProxy: ReverseProxy;
     beforeAll(async () => {
@@ -78,7 +78,7 @@ for (const { name, program, start } of PROXIES) {
       await mcpProxy.stop();
     });
 
-    it('is refused by both servers', async () => {
+    it('are refused by the backend and by the MCP server', async () => {
       const fields = [`X-API-Key: ${key}`];
       const user = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
       expect(await statusesOf(backendProxy.port, user([]))).toEqual([200]);
@@ -89,16 +89,16 @@ for (const { name, program, start } of PROXIES) {
     });
 
     it.each([
-      ['the client claims', () => keyOfOthers],
-      ['the proxy has', () => keyOfProxy],
-    ])('does not bypass a network limit with the address that %s', async (_case, secret) => {
+      ['the client claims', () => keyForClaimedAddress],
+      ['the proxy has', () => keyForProxyAddress],
+    ])('do not bypass the limit of a key to the address that %s', async (_case, secret) => {
       const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
       const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
       expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
       expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
     });
 
-    it('does not hide a second X-API-Key', async () => {
+    it('do not hide a second X-API-Key from the backend', async () => {
       const wrong = { field: 'X-API-Key: wrong', content: '' };
       const request = (padded: readonly string[]) =>
         hidingRequest(USER, [`X-API-Key: ${key}`], padded, wrong);
@@ -106,7 +106,7 @@ for (const { name, program, start } of PROXIES) {
       expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
     });
 
-    it.each(HIDDEN_FIELDS)('does not hide $title', async (hidden) => {
+    it.each(HIDDEN_FIELDS)('do not hide $title', async (hidden) => {
       const user = (padded: readonly string[]) =>
         hidingRequest(USER, [`X-API-Key: ${key}`], padded, hidden);
       const live = (padded: readonly string[]) => hidingRequest(LIVE, [], padded, hidden);

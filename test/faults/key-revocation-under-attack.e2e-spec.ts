@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { ADMITTED, type IssuedTestKey, REFUSED, issueKey, statusWith } from '../support/keys.js';
 
 const KEYS = '/api/internal/api-keys';
-// docs/decisions/0034-revocation-with-a-compromised-role.md. A busy machine takes longer.
+// From docs/decisions/0034-revocation-with-a-compromised-role.md. A busy machine takes longer.
 const BOUND_MS = process.env.FULL === '1' ? 1200 : 2000;
 const UNAVAILABLE_BOUND_MS = process.env.FULL === '1' ? 2000 : 3000;
 const ATTACKERS = 10;
@@ -28,8 +28,8 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   attacker = new DatabaseAttacker(database.runTimeUrl);
-  key = await issueKey(first());
-  expect(await statusWith(first(), key.secret)).toBe(ADMITTED);
+  key = await issueKey(firstUrl());
+  expect(await statusWith(firstUrl(), key.secret)).toBe(ADMITTED);
 });
 afterEach(() => attacker.stop());
 afterAll(async () => {
@@ -43,17 +43,17 @@ const LOCK_AUDIT_TRAIL = [
   `INSERT INTO users (id, email, name, updated_at) SELECT id, id, 'Eve', now() FROM CAST(gen_random_uuid() AS TEXT) AS id`,
 ];
 
-const first = () => urls[0] ?? '';
+const firstUrl = () => urls[0] ?? '';
 
 async function expectRevocationInTime(): Promise<void> {
   const startedAt = performance.now();
-  const { body } = await withKey(first()).post(`${KEYS}/${key.id}/revoke`).expect(200);
+  const { body } = await withKey(firstUrl()).post(`${KEYS}/${key.id}/revoke`).expect(200);
   expect(performance.now() - startedAt).toBeLessThan(BOUND_MS);
   expect(body.revocation).toMatchObject({ confirmed: true, instances: urls.length });
   for (const url of urls) expect(await statusWith(url, key.secret)).toBe(REFUSED);
 }
 
-describe('a revocation while an attacker uses the account of the backend', () => {
+describe('a revocation while an attacker uses the run-time role', () => {
   it('does not wait for the advisory lock that earlier releases used for the audit trail', async () => {
     await attacker.hold('SELECT pg_advisory_lock(7205013)');
     await expectRevocationInTime();
@@ -64,34 +64,34 @@ describe('a revocation while an attacker uses the account of the backend', () =>
     await expectRevocationInTime();
   });
 
-  it('ends a session that has changed the key and does not commit', async () => {
+  it('ends a session with an uncommitted change of the key', async () => {
     await attacker.hold(
       `UPDATE api_keys SET retires_at = now(), rotated_at = now() WHERE id = '${key.id}'`,
     );
     await expectRevocationInTime();
   });
 
-  it('ends a session that holds the lock of the audit trail through a change of a user', async () => {
+  it('ends a session that locks the audit trail by an uncommitted change of a user', async () => {
     await attacker.hold(...LOCK_AUDIT_TRAIL);
     await expectRevocationInTime();
   });
 
-  it('completes despite a queue of sessions that reconnect when they are ended', async () => {
+  it('completes although ten ended sessions reconnect and queue for the row of the key again', async () => {
     await attacker.keepHeld(ATTACKERS, lockRowOf(key.id));
     await expectRevocationInTime();
   });
 
-  it('completes despite such queues for the row and for the lock of the audit trail', async () => {
+  it('completes although ended sessions queue again for the row and for the audit trail', async () => {
     await attacker.keepHeld(ATTACKERS, lockRowOf(key.id));
     await attacker.keepHeld(ATTACKERS, ...LOCK_AUDIT_TRAIL);
     await expectRevocationInTime();
   });
 
-  it('does not wait for other changes of keys that wait for locks', async () => {
-    const other = await issueKey(first());
+  it('does not wait for rotations of another key whose row is locked', async () => {
+    const other = await issueKey(firstUrl());
     await attacker.hold(lockRowOf(other.id));
     const rotations = [1, 2, 3].map(() =>
-      withKey(first())
+      withKey(firstUrl())
         .post(`${KEYS}/${other.id}/rotate`)
         .send({})
         .then(({ status }) => status),
@@ -101,14 +101,14 @@ describe('a revocation while an attacker uses the account of the backend', () =>
   });
 });
 
-describe('a revocation while the owner of the database holds a lock', () => {
-  it('gets 503 in time, and succeeds after the lock is released', async () => {
+describe('a revocation while the owner of the database locks the row of the key', () => {
+  it('gets 503 within seconds, and succeeds after the lock is released', async () => {
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     await owner.query('BEGIN');
     await owner.query(lockRowOf(key.id));
     const startedAt = performance.now();
-    const { body } = await withKey(first()).post(`${KEYS}/${key.id}/revoke`).expect(503);
+    const { body } = await withKey(firstUrl()).post(`${KEYS}/${key.id}/revoke`).expect(503);
     expect(performance.now() - startedAt).toBeLessThan(UNAVAILABLE_BOUND_MS);
     expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
     await owner.query('ROLLBACK');

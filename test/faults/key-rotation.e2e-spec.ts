@@ -40,7 +40,7 @@ function startBackend(variables: NodeJS.ProcessEnv): Promise<ServerProcess> {
   return ServerProcess.start(BACKEND_MAIN, { ...common, ...variables });
 }
 
-/** The client of the MCP server, with time-outs that do not fail on a busy machine. */
+/** The MCP server's client for the backend, with time-outs that suffice on a busy machine. */
 function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
   return new BackendClient(
     parseBackendEnvironment({
@@ -54,15 +54,13 @@ function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
   );
 }
 
-/** Replaces a file atomically, like a mounted secret or Vault Agent. */
+/** Replaces a file atomically, as Vault Agent or a mounted secret does. */
 function writeKey(path: string, text: string): void {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
-/**
- * Repeats requests with the client of the MCP server during a rotation. No request may fail.
- */
+/** Repeats requests with the client during a rotation. Expects that no request fails. */
 async function underLoad(
   client: () => BackendClient,
   rotate: (load: Load) => Promise<void>,
@@ -129,21 +127,21 @@ describe(
     });
 
     it('the rotation of the root key in a file without a restart causes no failed request', async () => {
-      const ofBackend = join(folder, 'backend');
-      const ofClient = join(folder, 'client');
-      writeKey(ofBackend, API_KEY);
-      writeKey(ofClient, API_KEY);
-      const backend = await startBackend({ INTERNAL_API_KEY_FILE: ofBackend });
-      const client = connect(backend.origin, { INTERNAL_API_KEY_FILE: ofClient });
+      const backendFile = join(folder, 'backend');
+      const clientFile = join(folder, 'client');
+      writeKey(backendFile, API_KEY);
+      writeKey(clientFile, API_KEY);
+      const backend = await startBackend({ INTERNAL_API_KEY_FILE: backendFile });
+      const client = connect(backend.origin, { INTERNAL_API_KEY_FILE: clientFile });
       await underLoad(
         () => client,
         async (load) => {
           await load.reached(0.2);
-          writeKey(ofBackend, `${OTHER_KEY}\n${API_KEY}\n`);
+          writeKey(backendFile, `${OTHER_KEY}\n${API_KEY}\n`);
           await load.reached(0.5);
-          writeKey(ofClient, OTHER_KEY);
+          writeKey(clientFile, OTHER_KEY);
           await load.reached(0.7);
-          writeKey(ofBackend, OTHER_KEY);
+          writeKey(backendFile, OTHER_KEY);
         },
       );
       await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -27,7 +27,7 @@ const queryResultSchema = z.object({
   data: z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) }),
 });
 
-/** Debian's Prometheus, which scrapes both servers every second and evaluates our rules. */
+/** A Prometheus process that scrapes both servers every second and evaluates Latchkey's rules. */
 class Prometheus {
   private constructor(
     private readonly child: ChildProcess,
@@ -118,7 +118,7 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus', () => {
       ),
     );
 
-  it('fires an alert within one scrape of an attack, and stops firing after it', async () => {
+  it('fires an alert within one scrape of an attack, and resolves the alert after the attack', async () => {
     await expect.poll(() => prometheus.firing(), WAIT).toEqual([]);
     const url = new URL('/api/internal/users/1', stack.backend.origin);
     const attack = () => fetch(url, { headers: { 'x-api-key': 'guess' } });
@@ -133,7 +133,7 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus', () => {
     await expect.poll(() => fires('LatchkeyAlert', labels), WAIT).toBe(false);
   });
 
-  it('shows the open circuit breaker and the stopped backend', async () => {
+  it('shows that the backend is down and that the MCP server opens a circuit breaker', async () => {
     await stack.backend.stop('SIGKILL');
     const user = await token('12345');
     const open = 'latchkey_mcp_backend_circuit_open{route="user"}';

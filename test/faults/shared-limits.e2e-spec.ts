@@ -9,13 +9,13 @@ import { Scrape } from '../support/metrics.js';
 import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
-// Few enough that ten times as many requests fit into one window.
+// So few that ten times as many requests fit into one window of the limit.
 const LIMIT = 500;
 const CONCURRENCY = 16;
 const PROCESSES = 3;
 const USERS_LIMIT = 200;
 const MISSES_LIMIT = 250;
-// An admitted request that needs no database.
+// If the limit admits the request, the backend responds with 400 without a database query.
 const PATH = '/api/internal/users?limit=0';
 const ADMITTED = 400;
 
@@ -87,13 +87,13 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     await expect.poll(limitStates, { timeout: 20_000 }).toEqual([state]);
   }
 
-  it('admit all requests at 0.9 times the limit', async () => {
+  it('admit all requests of a key that sends 0.9 times its limit', async () => {
     await expectLimitState('up');
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     expect(await sendMany(secret, 0.9 * LIMIT)).toEqual({ [ADMITTED]: 0.9 * LIMIT });
   });
 
-  it('admit exactly the limit at 10 times the limit', async () => {
+  it('admit exactly the limit of a key that sends 10 times its limit', async () => {
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     const counts = await sendMany(secret, 10 * LIMIT);
     expect(counts).toEqual({ [ADMITTED]: LIMIT, 429: 9 * LIMIT });
@@ -122,16 +122,16 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(admitted).toBeLessThanOrEqual(LIMIT);
   });
 
-  it('add up the users that a key requests from each', async () => {
+  it('add up the users that a key requests from each of them', async () => {
     const { secret } = await issueKey(origins()[0] ?? '');
-    // Each process gets less than the limit.
+    // Each process alone gets requests for fewer users than the limit.
     const missing = (turn: number) => `/api/internal/users?ids=user-${turn}`;
     const counts = await countStatuses(secret, 1.5 * USERS_LIMIT, missing);
     expect(counts[200]).toBeGreaterThan(0.9 * USERS_LIMIT);
     await expect.poll(() => fetchStatus(secret, missing(0))).toEqual(Array(PROCESSES).fill(429));
   });
 
-  it('add up the distinct misses of a key in each', async () => {
+  it('add up the distinct misses that a key causes in each of them', async () => {
     const { secret } = await issueKey(origins()[0] ?? '');
     const search = (name: string) =>
       Promise.all(
@@ -150,7 +150,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     const allowed = 0.9 * MISSES_LIMIT;
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
-    // Each process gets a third of twice the remaining misses.
+    // Twice as many misses as remain, but fewer than remain in each process.
     const others = Array.from({ length: 0.2 * MISSES_LIMIT }, (_, number) => {
       const origin = origins()[number % PROCESSES] ?? '';
       const email = `other-${number}@example.com`;
@@ -194,7 +194,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await sendMany(next, 2 * LIMIT)).toEqual({ [ADMITTED]: LIMIT, 429: LIMIT });
   });
 
-  it('continue without a Redis that refuses writes, and share limits again when it accepts them', async () => {
+  it('continue with limits per process while Redis refuses writes, and share limits again afterwards', async () => {
     await redis.refuseWrites();
     const connectionsBefore = await redis.connectionsSoFar();
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
@@ -203,7 +203,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // The processes notice it with the next request that may be admitted.
+    // A process detects this with the next request that a limit may admit.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })

@@ -11,7 +11,7 @@ import { wrapComments } from './wrap-comments.js';
 /** Earlier commits were written before this check. */
 const FIRST_CHECKED_COMMIT = 'd7c72769ff7313075e21eb40bbfd86b09dd74fa2';
 const TEXT_FILE = /\.(?:[jt]s|mjs|md|sql|ya?ml|prisma|sh)$|Dockerfile$|\.env\.example$/;
-/** Migrations never change. The rules quote what they forbid. */
+/** Migrations never change, and test/language quotes the texts that its rules forbid. */
 const EXCLUDED = /(?:^|\/)(?:generated|fixtures|migrations|node_modules)\/|^test\/language\//;
 const A_LINK = /https?:\/\/\S+/;
 
@@ -26,7 +26,7 @@ if (process.argv.includes('--fix')) {
 const problems = [...trackedFiles().flatMap(readProse).flatMap(problemsOf), ...longSubjects()];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) {
-  console.error(`\n${problems.length} problems. CONTRIBUTING.md, "Style", says how to write.`);
+  console.error(`\n${problems.length} problems. See "Style" in CONTRIBUTING.md.`);
   process.exitCode = 1;
 }
 
@@ -40,12 +40,12 @@ function problemsOf({ file, line, text, commentColumns }: ProseLine): string[] {
     ({ advice }) => `${file}:${line}: ${text.trim()}\n    ${advice}`,
   );
   if (commentColumns > MAX_COLUMNS && !A_LINK.test(text)) {
-    found.push(`${file}:${line}: the comment has ${commentColumns} columns, not ${MAX_COLUMNS}`);
+    found.push(`${file}:${line}: the comment has ${commentColumns} > ${MAX_COLUMNS} columns`);
   }
   return found;
 }
 
-/** Nothing where there is no history, as in a shallow clone. */
+/** The commits with a long subject. None if the history is missing, as in a shallow clone. */
 function longSubjects(): string[] {
   try {
     git('merge-base', '--is-ancestor', FIRST_CHECKED_COMMIT, 'HEAD');

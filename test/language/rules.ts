@@ -1,12 +1,12 @@
-/** A mark of unclear language, and what to write instead. */
+/** A pattern of unclear language, and advice about better language. */
 export interface Rule {
   readonly pattern: RegExp;
   readonly advice: string;
-  /** A text with the mark. */
+  /** A text that matches the pattern. */
   readonly example: string;
 }
 
-/** Comments have at most this many columns, with their indentation. */
+/** A line with a comment has at most this many columns, including its indentation. */
 export const MAX_COLUMNS = 100;
 export const MAX_SUBJECT_LENGTH = 72;
 

@@ -18,7 +18,7 @@ export function wrapComments(code: string): string {
   return wrapped.join('\n');
 }
 
-/** Gives a comment lines of its own if its line is too wide. */
+/** If a line is too wide, puts its comment on a separate line. */
 function separate(line: string): string[] {
   if (line.length <= MAX_COLUMNS) return [line];
   const block = ONE_LINE_BLOCK.exec(line)?.groups;

@@ -14,7 +14,7 @@ const MIGRATION_ROWS = [
     code('RUN_TIME_DATABASE_URL'),
     'string',
     'required',
-    "URL of the backend's own account, which the command creates or updates.",
+    "URL of the backend's own account. The command creates or updates this account.",
   ],
   [
     code('RUN_TIME_DATABASE_URL_FILE'),

@@ -89,11 +89,11 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   USER_ID_TAKEN: {
     cause: 'Another user has the `id` of the request.',
-    remedy: 'Use another id, or leave out `id`: the server then makes one.',
+    remedy: 'Use another id, or leave out `id`: the server then generates an id.',
   },
   USER_HAS_ACCOUNTS: {
     cause: 'The user has accounts. A deletion would lose their balances.',
-    remedy: 'Delete the accounts in the database first; the API has no operation for it.',
+    remedy: 'Delete the accounts in the database first; the API cannot delete accounts.',
   },
   API_KEY_NOT_ACTIVE: {
     cause: 'The key is expired or revoked, so it cannot be rotated.',
@@ -105,7 +105,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   KEY_ENVIRONMENT_MISMATCH: {
     cause:
-      '`latchkey keys` was run with an `API_KEY_ENVIRONMENT` that differs from the one of the running servers, so no server would accept the new key.',
+      '`latchkey keys` was run with an `API_KEY_ENVIRONMENT` that differs from that of the running servers, so no server would accept the new key.',
     remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
   },
   LAST_WAY_IN: {
@@ -126,7 +126,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Send JSON with `Content-Type: application/json`, uncompressed.',
   },
   EXPECTATION_FAILED: {
-    cause: 'The header `Expect` has another value than `100-continue`.',
+    cause: 'The header `Expect` has a value other than `100-continue`.',
     remedy: 'Remove the header.',
   },
   IDEMPOTENCY_KEY_REUSED: {

@@ -68,7 +68,7 @@ export async function httpApiPage(): Promise<string> {
   return page(
     '# HTTP API',
     `This page describes the operations of the backend. [\`openapi.json\`](../../openapi.json) describes
-the same operations for programs. Outside production, the backend serves this document at
+the same operations for programs. Outside production, the backend serves \`openapi.json\` at
 \`/api/openapi.json\`, and Swagger UI at \`/api/docs\`.`,
     block('sh', 'curl -s http://127.0.0.1:3000/api/internal/users/12345 -H "X-API-Key: $KEY"'),
     `The bodies of requests and responses are JSON. The backend refuses a request with unknown fields; a

@@ -27,7 +27,7 @@ const nodeSchema = z.object({
 
 const CONVERSION: z.core.ToJSONSchemaParams = {
   unrepresentable: 'any',
-  // JSON Schema has no form for a schema with a transformation.
+  // Zod cannot convert this schema, because it contains a transformation.
   override: ({ zodSchema, jsonSchema }) => {
     if (zodSchema === networkBlock)
       Object.assign(jsonSchema, { type: 'string', format: 'CIDR blocks' });

@@ -9,9 +9,7 @@ import { TOOLS, type Tool } from '../../mcp-server/src/tools/tool.js';
 import { RequestLog } from '../../src/http/request-log.js';
 import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/request-event.js';
 
-/**
- * The fields of the log line of a request. The last five exist if the route requires a key.
- */
+/** The fields of a request's log line. The last five exist only if the route requires a key. */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
   time: 'Time at which the line was written, ISO 8601 in UTC.',
@@ -21,10 +19,10 @@ export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   method: 'HTTP method.',
   route: 'Pattern of the route, such as `/api/internal/users/:id`; null if no route matches.',
   status: 'Status of the response; 499 if the client disconnected before the response.',
-  keyId: 'Id of the issued or root key, even if the key has ended; null if the key is unknown.',
+  keyId: 'Id of the issued or root key, even if it is no longer valid; null if it is unknown.',
   event: 'Name of the event in the OWASP logging vocabulary; the next table lists all.',
   outcome: 'Outcome of the key check; the next table lists all.',
-  limit: 'The limit because of which the request was refused; null if none was.',
+  limit: 'The limit that refused the request; null if no limit did.',
   source: 'IP address of the client.',
   client: 'First product in the header `User-Agent`; null without one.',
 };
@@ -46,12 +44,12 @@ export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
 
 const lineSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 
-/** A log line of a request for each outcome. */
+/** Writes a log line for a request with each outcome. */
 export function writeRequestLines() {
   return ATTEMPT_OUTCOMES.map((outcome) => ({ outcome, line: writeRequestLine(outcome) }));
 }
 
-/** The log line of a tool call without a valid token. */
+/** Writes the log line for a tool call without a valid token. */
 export async function writeToolCallLine(mcpServer: INestApplicationContext) {
   const [tool] = mcpServer.get<readonly Tool[]>(TOOLS, { strict: false });
   if (tool === undefined) throw new Error('The MCP server has no tool');

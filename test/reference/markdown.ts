@@ -3,7 +3,7 @@ import { format } from 'prettier';
 /** Blocks of Markdown, such as paragraphs and tables. */
 export type Content = string | readonly Content[];
 
-/** A table of Markdown. Line breaks and pipes in a cell are escaped. */
+/** A Markdown table. Pipes in a cell are escaped, and line breaks become spaces. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
   return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');

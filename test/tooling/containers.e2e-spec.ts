@@ -133,7 +133,7 @@ describe('Dockerfile', () => {
   });
 });
 
-describe.skipIf(!CAN_BUILD_IMAGES)('the images', () => {
+describe.skipIf(!CAN_BUILD_IMAGES)('the image', () => {
   const configs = new Map<Target, ImageConfig>();
   const port = randomInt(10_000, 20_000);
   const mcpPort = port + 10_000;
@@ -168,7 +168,8 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images', () => {
   }
 
   /**
-   * Starts a command like the service in compose.yaml, but on the network of this machine.
+   * Starts a container like that of the service in compose.yaml, but with this command and on the
+   * network of this machine.
    */
   function start(target: Target, command: readonly string[]) {
     const network = {
@@ -186,7 +187,7 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images', () => {
     return outputOf(images.start(target, [], command));
   }
 
-  it.each(TARGETS)('run %s as an account without privileges, like compose.yaml', async (target) => {
+  it.each(TARGETS)('of %s runs as the unprivileged user of compose.yaml', async (target) => {
     expect(services[target]).toMatchObject({ build: { target }, image: `latchkey-${target}` });
     expect(configOf(target).User).toBe('65534:65534');
     expect(services[target].user).toBe(configOf(target).User);
@@ -195,35 +196,35 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the images', () => {
     expect(status).toMatch(/^CapPrm:\t0{16}$/m);
   });
 
-  it.each(TARGETS)('start %s in production mode, without a shell and without secrets', (target) => {
+  it.each(TARGETS)('of %s starts in production mode, without a shell and secrets', (target) => {
     const { Cmd, Env } = configOf(target);
     expect(Cmd[0]).toBe('node');
     expect(Env).toContain('NODE_ENV=production');
     expect(Env.join(' ')).not.toMatch(/KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL/);
   });
 
-  it.each(TARGETS)('contain no file that %s can write', async (target) => {
+  it.each(TARGETS)('of %s contains no file that its user can write', async (target) => {
     expect(await run(target, 'find', '/app', '-writable', '-not', '-type', 'l')).toBe('');
   });
 
-  it.each(TARGETS)('contain no secrets, tests or development tools in %s', async (target) => {
+  it.each(TARGETS)('of %s contains no secrets, tests or development tools', async (target) => {
     const files = (await run(target, 'find', '/app')).split('\n');
     const own = files.filter((file) => !file.includes('/node_modules/'));
     expect(own.filter((file) => /\/(\.env|\.git|test|secrets|.*\.spec\.)/.test(file))).toEqual([]);
     expect(files).not.toContain('/app/node_modules/vitest');
   });
 
-  it.each(SERVERS)('contain no migration tools in %s', async (server) => {
+  it.each(SERVERS)('of %s contains no migration tools', async (server) => {
     expect(await run(server, 'ls', 'node_modules')).not.toMatch(/^(prisma|tsx)$/m);
   });
 
-  it.each(SERVERS)('expose the port of %s that compose.yaml publishes', (server) => {
+  it.each(SERVERS)('of %s exposes the port that compose.yaml publishes', (server) => {
     const [exposed = ''] = Object.keys(configOf(server).ExposedPorts);
     const number = exposed.replace('/tcp', '');
     expect(services[server].ports).toEqual([`127.0.0.1:${number}:${number}`]);
   });
 
-  it('migrate an empty database, become healthy and serve get_balance', async () => {
+  it('of migrate sets up an empty database, on which both servers become healthy and serve get_balance', async () => {
     expect(configOf('migrate').Healthcheck.Test).toEqual(['NONE']);
     await outputOf(start('migrate', configOf('migrate').Cmd));
     await addUser(postgres.url);
@@ -257,8 +258,8 @@ async function outputOf(process: ContainerProcess): Promise<string> {
 }
 
 /**
- * Writes the files of docs/how-to/containers.md. Every account can read them, because the user of
- * the images must.
+ * Writes the secret files that docs/how-to/containers.md describes. Every account can read them, so
+ * that the user of the images can.
  */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));
@@ -269,7 +270,7 @@ async function writeSecrets(ownerUrl: string): Promise<string> {
     'owner-database-url': ownerUrl,
     'database-url': url.href,
     'internal-api-key': randomSecret(),
-    // The test replaces it once the backend can issue a key.
+    // The test replaces this key as soon as the backend can issue a key.
     'mcp-server-key': randomSecret(),
     'jwt-secret': randomSecret(),
   };

@@ -65,7 +65,7 @@ describe('a database whose schema is missing', () => {
   });
   afterAll(() => database.drop());
 
-  it('makes the server not ready, and the log has one sentence and no stack trace', async () => {
+  it('makes the server not ready, and the server logs one sentence without a stack trace', async () => {
     const server = await start({ DATABASE_URL: database.url });
     const ready = await fetch(`${server.origin}/api/health/ready`);
     expect(ready.status).toBe(503);
@@ -73,7 +73,7 @@ describe('a database whose schema is missing', () => {
     expect(server.output).not.toMatch(/\s+at .*\.js:\d+/);
   });
 
-  it('makes a command fail with the same remedy', async () => {
+  it('makes a command fail, and the command names the same remedy', async () => {
     const listed = await run(['dist/cli.js', 'keys', 'list'], { DATABASE_URL: database.url });
     expect(listed.code).toBe(1);
     expect(listed.output).toMatch(
@@ -140,7 +140,7 @@ describe('node deploy/database/migrate.mjs', () => {
   });
 });
 
-describe('an installation with two accounts', () => {
+describe('an installation with an owner and a run-time role', () => {
   const WARNING = "uses the account of the tables' owner";
   let database: DividedDatabase;
   const production = (DATABASE_URL: string) => start({ DATABASE_URL, NODE_ENV: 'production' });
@@ -155,7 +155,7 @@ describe('an installation with two accounts', () => {
     await expect.poll(() => server.output).toContain(WARNING);
   });
 
-  it('logs no warning if the server runs as the account of the backend', async () => {
+  it('logs no warning if the server uses the run-time role', async () => {
     const server = await production(database.runTimeUrl);
     expect((await fetch(`${server.origin}/api/health/ready`)).status).toBe(200);
     expect(server.output).not.toContain(WARNING);

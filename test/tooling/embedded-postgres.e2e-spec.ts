@@ -82,7 +82,7 @@ describe('the embedded PostgreSQL', () => {
     expect(log).not.toContain(password);
   });
 
-  it('finds its data on the same port after a restart', async () => {
+  it('keeps its data and its port across a restart', async () => {
     const first = await start();
     await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS number');
     await first.stop();
@@ -93,7 +93,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(second.url, 'TABLE kept')).toEqual([[7]]);
   });
 
-  it('uses another port if its own is in use', async () => {
+  it('uses another port if another program uses its previous port', async () => {
     const first = await start();
     await first.stop();
     const other = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
@@ -152,7 +152,7 @@ describe('the embedded PostgreSQL', () => {
     }
   });
 
-  it('shows the end of the log if the server does not start', async () => {
+  it('reports the end of the server log if the server does not start', async () => {
     const settings = join(directory, 'data', 'postgresql.auto.conf');
     const text = await readFile(settings, 'utf8');
     await writeFile(settings, `${text}no_such_setting = on\n`);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMigrations } from '../../scripts/migrations.js';
 import { createEmptyDatabase, createTestDatabase } from '../support/database.js';
 
-/** Changes that break code before the migration: docs/decisions/0031-expand-and-contract.md. */
+/** Changes that break older code (docs/decisions/0031-expand-and-contract.md). */
 const CONTRACTING = [
   /\bDROP\s+(?:TABLE|COLUMN|TYPE|FUNCTION|VIEW|DEFAULT)\b/i,
   /\bRENAME\b/i,
@@ -33,8 +33,8 @@ function breaksOlderCode(migration: string): boolean {
 }
 
 /**
- * Removes comments, bodies of functions, and text in parentheses, because their commas would end a
- * column.
+ * Splits a migration into statements without comments, function bodies and text in parentheses. The
+ * commas in parentheses would otherwise look like the end of a column.
  */
 function statementsOf(migration: string): string[] {
   const plain = migration
@@ -83,7 +83,7 @@ describe('the migration to least privilege', () => {
   let url: string;
   let drop: () => Promise<void>;
 
-  /** Adds a key of the previous release, or an irregular one that no release creates. */
+  /** Adds a key as the previous release created it, or an irregular key that no release creates. */
   const addKey = (id: string, scopes: string, userFields: string | null, more = '') =>
     client.query(
       `INSERT INTO api_keys (id, digest, hint, environment, name, scopes, user_fields, created_by, expires_at${more && ', revoked_at, revoked_by'})

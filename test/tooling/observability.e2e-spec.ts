@@ -26,7 +26,7 @@ const dashboardSchema = z.object({
 
 const readDashboard = () => dashboardSchema.parse(JSON.parse(read('dashboard.json')));
 
-/** The names of metrics in a query: of Latchkey, Node and the process. */
+/** The names of the metrics of Latchkey, Node.js and the process in a query. */
 function metricsIn(query: string): string[] {
   return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
 }
@@ -38,7 +38,7 @@ function alertRules(): string[] {
     .slice(1);
 }
 
-describe('the dashboard and the rules', () => {
+describe('in deploy/observability and the reference,', () => {
   let stack: MetricsStack;
   let exported: Set<string>;
   beforeAll(async () => {
@@ -48,7 +48,7 @@ describe('the dashboard and the rules', () => {
   });
   afterAll(() => stack.stop());
 
-  it('have panels that query only exported metrics', () => {
+  it('the dashboard queries only exported metrics', () => {
     const { panels } = readDashboard();
     const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(20);
@@ -56,7 +56,7 @@ describe('the dashboard and the rules', () => {
     for (const metric of queries.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('have rules that query only exported metrics', () => {
+  it('the alert rules query only exported metrics', () => {
     const expressions = alertRules().map(
       (rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '',
     );
@@ -65,7 +65,7 @@ describe('the dashboard and the rules', () => {
     for (const metric of expressions.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('have a description for each panel, and queries only for the selected instances', () => {
+  it('each panel of the dashboard has a description and queries only the selected instances', () => {
     const { panels, templating } = readDashboard();
     expect(panels[0]).toMatchObject({ type: 'row', title: 'Summary' });
     expect(templating.list.map(({ name }) => name)).toContain('instance');
@@ -77,13 +77,13 @@ describe('the dashboard and the rules', () => {
     }
   });
 
-  it('use every metric of Latchkey', () => {
+  it('the dashboard and the alert rules use every metric of Latchkey', () => {
     const queried = new Set([read('dashboard.json'), read('alerts.yml')].flatMap(metricsIn));
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     expect(ours.filter((name) => !queried.has(name) && !queried.has(bucketOf(name)))).toEqual([]);
   });
 
-  it('use only metrics that the documentation describes', () => {
+  it('the documentation describes every metric of Latchkey', () => {
     const path = '../../docs/reference/metrics-and-logs.md';
     const page = readFileSync(new URL(path, import.meta.url), 'utf8');
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
@@ -115,7 +115,7 @@ describe.skipIf(!hasProgram('promtool'))('promtool', () => {
     expect(promtool('check', 'config', 'prometheus.yml').toString()).toContain('SUCCESS');
   });
 
-  it('confirms that every rule fires under its condition, and not earlier', () => {
+  it('confirms that every alert fires when its condition holds, and not earlier', () => {
     promtool('test', 'rules', 'alerts.test.yml');
     for (const [, name] of read('alerts.yml').matchAll(/^ +- alert: (\w+)/gm)) {
       expect(read('alerts.test.yml')).toContain(`alertname: ${name}`);

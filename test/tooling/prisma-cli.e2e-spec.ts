@@ -105,7 +105,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
     expect(await project.query(`SELECT to_regclass('"my app"."Book"') IS NULL`)).toEqual([[false]]);
   });
 
-  it("migrate deploy records its exact time, regardless of the server's time zone", async () => {
+  it("migrate deploy records when it ran, regardless of the server's time zone", async () => {
     await using project = await PrismaProject.create();
     const before = Date.now();
 
@@ -119,7 +119,7 @@ describe.concurrent('the Prisma CLI with the WASM schema engine', { timeout: 60_
 
   it('two concurrent runs of migrate deploy apply each migration once', async () => {
     await using project = await PrismaProject.create();
-    // Slow enough for the runs to overlap: without the lock, both would find it pending.
+    // The migration is so slow that the runs overlap. Without a lock, both would find it pending.
     await project.writeMigration(SLOW_MIGRATION, 'SELECT pg_sleep(3); CREATE TABLE "Shelf" ();');
 
     const outcomes = await Promise.all([

@@ -16,14 +16,14 @@ const ENVIRONMENT = {
   ENV_FILES: 'off',
   INTERNAL_API_KEY: 'the-root-key-of-this-test',
 };
-const OWNER = 'latchkey_owner:owner-password';
-const BACKEND = 'latchkey:the-password-of-the-backend';
+const OWNER_LOGIN = 'latchkey_owner:owner-password';
+const RUN_TIME_LOGIN = 'latchkey:the-password-of-the-backend';
 
 /**
- * Starts a new PostgreSQL server. Resolves to a function that returns the URL of an account in a
- * database.
+ * Starts a new PostgreSQL server. Resolves to a function that makes the URL for a login (`user` or
+ * `user:password`) and a database of this server.
  */
-async function startServer(): Promise<(account: string, database: string) => string> {
+async function startServer(): Promise<(login: string, database: string) => string> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));
   const id = (kind: string) => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }));
   const account = { uid: id('-u'), gid: id('-g') };
@@ -42,7 +42,7 @@ async function startServer(): Promise<(account: string, database: string) => str
     run('pg_ctl', '-m', 'immediate', 'stop');
     rmSync(data, { recursive: true });
   });
-  return (user, database) => `postgresql://${user}@127.0.0.1:${port}/${database}`;
+  return (login, database) => `postgresql://${login}@127.0.0.1:${port}/${database}`;
 }
 
 async function shell(script: string, variables: NodeJS.ProcessEnv): Promise<string> {
@@ -57,30 +57,30 @@ it.skipIf(!canRun)('the documented commands restore a dump on a new server', asy
   const [, roles = ''] = /<<'SQL'\n([^]*?)^SQL$/m.exec(script) ?? [];
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-dump-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const [before, after] = [await startServer(), await startServer()];
+  const [oldServer, newServer] = [await startServer(), await startServer()];
   await shell(`psql -q "$ADMIN_URL" <<'SQL'\n${roles}SQL`, {
-    ADMIN_URL: before('postgres', 'postgres'),
+    ADMIN_URL: oldServer('postgres', 'postgres'),
   });
   await shell(
     'node deploy/database/migrate.mjs && node dist/cli.js keys create --name kept --scopes users:read --reveal',
     {
-      DATABASE_URL: before(OWNER, 'latchkey'),
-      RUN_TIME_DATABASE_URL: before(BACKEND, 'latchkey'),
+      DATABASE_URL: oldServer(OWNER_LOGIN, 'latchkey'),
+      RUN_TIME_DATABASE_URL: oldServer(RUN_TIME_LOGIN, 'latchkey'),
     },
   );
   const restored = await shell(script.replaceAll('latchkey.dump', join(folder, 'dump')), {
-    OWNER_URL: before(OWNER, 'latchkey'),
-    BACKEND_URL: before(BACKEND, 'latchkey'),
-    NEW_ADMIN_URL: after('postgres', 'postgres'),
-    NEW_OWNER_URL: after(OWNER, 'latchkey'),
-    NEW_BACKEND_URL: after(BACKEND, 'latchkey'),
+    OWNER_URL: oldServer(OWNER_LOGIN, 'latchkey'),
+    BACKEND_URL: oldServer(RUN_TIME_LOGIN, 'latchkey'),
+    NEW_ADMIN_URL: newServer('postgres', 'postgres'),
+    NEW_OWNER_URL: newServer(OWNER_LOGIN, 'latchkey'),
+    NEW_BACKEND_URL: newServer(RUN_TIME_LOGIN, 'latchkey'),
   });
-  // Both servers verify the audit trail of the old server.
+  // The script verifies the audit trail on both servers. Both trails must have the same head.
   const [oldHead, newHead] = restored.match(/^1 events, head .*$/gm) ?? [];
   expect(oldHead).toBeDefined();
   expect(newHead).toBe(oldHead);
   const keys = await shell('node dist/cli.js keys list', {
-    DATABASE_URL: after(BACKEND, 'latchkey'),
+    DATABASE_URL: newServer(RUN_TIME_LOGIN, 'latchkey'),
   });
   expect(keys).toContain('kept');
 });

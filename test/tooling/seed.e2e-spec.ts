@@ -104,7 +104,7 @@ describe('the seed', () => {
       expect(await seedBulkUsers(prisma, 15)).toBe(5);
     });
 
-    it('does not change an existing user with one of its ids', async () => {
+    it('does not change an existing user whose id it would use', async () => {
       const kept = { id: '5', email: 'kept@example.com', name: 'Kept' };
       await prisma.user.create({ data: kept });
 

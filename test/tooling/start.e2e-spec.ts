@@ -224,7 +224,7 @@ describe('npm start', () => {
       expect(await paste(line, checkout, { INTERNAL_API_KEY: 'another' })).toContain('John Doe');
     });
 
-    it('issues a token that a server over stdio without the port accepts', async () => {
+    it('issues a token for the running MCP server and for an MCP server on the default port', async () => {
       const token = (await paste(running.line(TOKEN_LINE), checkout)).trim();
       const [, payload = ''] = token.split('.');
       const { aud: audiences } = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -236,7 +236,7 @@ describe('npm start', () => {
       expect(await paste('npm run -s token -- --help', checkout)).toMatch(/^Usage: npm run token/);
     });
 
-    it('supports calls of a tool with an option value that begins with a sign', async () => {
+    it('supports calls of a tool with an option value that begins with + or -', async () => {
       const line = `npm run -s call -- update_phone --phone`;
       expect(await paste(`${line} +12025550123`, checkout)).toMatch(/phone number/);
       const refused = paste(`${line} -1`, checkout);
@@ -249,7 +249,7 @@ describe('npm start', () => {
       });
     });
 
-    it('configures the database for every command', async () => {
+    it('configures the database for commands in other terminals', async () => {
       const status = await paste('npx prisma migrate status', checkout);
       expect(status).toContain('Database schema is up to date!');
       const PORT = `${randomInt(30_000, 32_000)}`;
@@ -359,7 +359,7 @@ describe('npm start', () => {
       expect(JSON.parse(await paste(line, checkout))).toMatchObject({ user: { name: 'Kept' } });
     });
 
-    it('works after it was killed', async () => {
+    it('starts again after it was killed', async () => {
       const killed = await start();
       await killed.signal('SIGKILL');
       const anyListens = async () =>
@@ -443,19 +443,19 @@ describe('npm start', () => {
 });
 
 describe('npm start without its dependencies', () => {
-  const CONNECTION =
+  const MISSING_DEPENDENCIES =
     /^✗ Dependencies are missing or outdated: run npm ci, then npm start again\.$/m;
 
-  it('names the command to run in a fresh clone, without a stack trace', async () => {
+  it('names the command that installs them in a fresh clone, without a stack trace', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'latchkey-clone-'));
     onTestFinished(() => rm(checkout, { recursive: true }));
     await copyCheckout(checkout);
     const output = await failure(checkout);
-    expect(output).toMatch(CONNECTION);
+    expect(output).toMatch(MISSING_DEPENDENCIES);
     expect(output).not.toContain('    at ');
   });
 
-  it('names the command to run after an update, before it builds or migrates', async () => {
+  it('names the command that installs them after an update, before it builds or migrates', async () => {
     const checkout = await makeCheckout();
     onTestFinished(() => removeCheckout(checkout));
     const path = join(checkout, 'package-lock.json');
@@ -464,7 +464,7 @@ describe('npm start without its dependencies', () => {
       path,
       lock.replace(/("node_modules\/zod": \{\s+"version": ")[^"]+/, '$199.0.0'),
     );
-    expect(await failure(checkout)).toMatch(CONNECTION);
+    expect(await failure(checkout)).toMatch(MISSING_DEPENDENCIES);
     await expect(stat(join(checkout, '.env'))).rejects.toThrow('ENOENT');
     await expect(stat(join(checkout, 'dist'))).rejects.toThrow('ENOENT');
   });

@@ -29,9 +29,9 @@ function runUnprivileged(...command: string[]): SpawnSyncReturns<string> {
 function findObstacle(): string {
   if (process.platform !== 'linux') return 'only Linux has mount namespaces';
   if (process.getuid?.() !== 0)
-    return 'only root may make a mount namespace and give up its rights';
+    return 'only root can create a mount namespace and switch to another user';
   const { status, stderr, error } = runUnprivileged(process.execPath, '--version');
-  return status === 0 ? '' : `nobody can't run Node here: ${error?.message ?? stderr}`;
+  return status === 0 ? '' : `the user "nobody" cannot run Node: ${error?.message ?? stderr}`;
 }
 
 const obstacle = findObstacle();
@@ -44,7 +44,10 @@ describe.skipIf(obstacle !== '')('without privileges,', () => {
   let mcp: ServerProcess;
   let client: TestClient;
 
-  /** A launcher with a separate control group, like a container, if this machine permits one. */
+  /**
+   * The command that launches a server without privileges. Like a container, the server has its own
+   * control group, if this machine permits that.
+   */
   function launcher(name: string): string[] {
     const group = MemoryGroup.create(`latchkey-test-${name}-${process.pid}`, LIMIT_BYTES);
     if (group !== undefined) {
@@ -103,7 +106,7 @@ describe.skipIf(obstacle !== '')('without privileges,', () => {
 
   it.each(servers)('%s sees only read-only mounts', (_name, find) => {
     const lines = readFileSync(`/proc/${find().pid}/mountinfo`, 'utf8').trimEnd().split('\n');
-    // Of several mounts at one path, only the last one is reachable.
+    // If several mounts have the same path, only the last mount is reachable.
     const options = new Map(
       lines.map((line) => [line.split(' ')[4], line.split(' ')[5]?.split(',')[0]]),
     );
@@ -111,8 +114,9 @@ describe.skipIf(obstacle !== '')('without privileges,', () => {
     expect([...options].filter(([, access]) => access !== 'ro')).toEqual([]);
   });
 
-  it.each(['/tmp', '/var/tmp', '/dev/shm'])('%s is writable only for other processes', (folder) => {
+  it.each(['/tmp', '/var/tmp', '/dev/shm'])('a process cannot write to %s', (folder) => {
     expect(runUnprivileged(...WRITE, folder).stderr).toMatch(/Read-only file system/);
+    // The control: a process with privileges can.
     const [program = '', ...args] = WRITE;
     expect(spawnSync(program, [...args, folder]).status).toBe(0);
   });

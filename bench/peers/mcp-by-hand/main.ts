@@ -21,7 +21,7 @@ async function ask(path: string): Promise<unknown> {
   const response = await fetch(`${BACKEND_API_URL}/api/internal/users/${path}`, {
     headers: { 'X-API-Key': INTERNAL_API_KEY },
   });
-  if (!response.ok) throw new Error(`The backend answered ${response.status}`);
+  if (!response.ok) throw new Error(`The backend responded with ${response.status}`);
   return response.json();
 }
 
@@ -56,14 +56,14 @@ const handler = createMcpHandler(() => {
 
 const handle = toNodeHandler(handler);
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const userId = await verifiedUser(request);
   if (userId === undefined) return void response.writeHead(401).end();
   const auth = { token: '', clientId: 'bench', scopes: [], extra: { userId } };
   return handle(Object.assign(request, { auth }), response);
 }
 
-createServer((request, response) => void answer(request, response)).listen(
+createServer((request, response) => void respond(request, response)).listen(
   Number(MCP_PORT),
   '127.0.0.1',
 );

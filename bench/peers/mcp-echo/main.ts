@@ -20,15 +20,15 @@ const handler = createMcpHandler(() => {
 
 const handle = toNodeHandler(handler);
 
-// Without a secret, the server has only the cost of the SDK.
-const verifies = process.env.JWT_SECRET !== undefined;
+// Without JWT_SECRET, the server verifies no token, so it shows the cost of the SDK alone.
+const verifiesTokens = process.env.JWT_SECRET !== undefined;
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (verifies && (await verifiedUser(request)) === undefined) response.writeHead(401).end();
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (verifiesTokens && (await verifiedUser(request)) === undefined) response.writeHead(401).end();
   else await handle(request, response);
 }
 
-createServer((request, response) => void answer(request, response)).listen(
+createServer((request, response) => void respond(request, response)).listen(
   Number(process.env.MCP_PORT),
   '127.0.0.1',
 );

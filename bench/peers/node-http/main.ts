@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 
-const ANSWER = JSON.stringify({
+const BODY = JSON.stringify({
   user: {
     id: '12345',
     email: 'user12345@example.com',
@@ -14,10 +14,10 @@ const ANSWER = JSON.stringify({
 });
 const HEADERS = {
   'content-type': 'application/json; charset=utf-8',
-  'content-length': Buffer.byteLength(ANSWER),
+  'content-length': Buffer.byteLength(BODY),
 };
 
-createServer((_request, response) => response.writeHead(200, HEADERS).end(ANSWER)).listen(
+createServer((_request, response) => response.writeHead(200, HEADERS).end(BODY)).listen(
   Number(process.env.PORT),
   '127.0.0.1',
 );

@@ -8,16 +8,16 @@ export interface ApiRequest extends Sent {
   readonly payload?: string | undefined;
 }
 
-/** The parts of a running application that a caller may know. */
+/** Keys, access tokens and key ids of a running application, from which requests are generated. */
 export interface Credentials {
   readonly rootKey: string;
   /** Valid keys, each with its own scopes, fields and limits. */
   readonly issuedKeys: readonly string[];
-  /** Invalid keys, such as a revoked one. */
+  /** Invalid keys, such as a revoked key. */
   readonly badKeys: readonly string[];
   readonly accessTokens: readonly string[];
   readonly badTokens: readonly string[];
-  /** Ids of keys that may be rotated and revoked. */
+  /** Ids of keys that the requests may rotate and revoke. */
   readonly keyIds: readonly string[];
   readonly rootKeyId: string;
 }
@@ -142,7 +142,7 @@ const HOSTILE_BODIES = [
   '{"name":"a\\u0000b","email":"u1@example.com"}',
 ];
 
-/** Requests that the document describes, and requests with increasing deviations. */
+/** Generates requests to all operations of a document. Most parts of a request are valid. */
 export function apiRequests(
   document: OpenApi,
   { operations }: Contract,

@@ -6,15 +6,15 @@ import { until } from './chaos-database.js';
 
 type Protection =
   | 'load-shedding'
-  | 'late-connection'
+  | 'lazy-database-connection'
   | 'database-guard'
-  | 'single-writes'
-  | 'error-codes'
+  | 'write-retry-ban'
+  | 'database-error-codes'
   | 'draining'
-  | 'time-outs'
-  | 'tidiness'
-  | 'durability'
-  | 'mcp-durability';
+  | 'http-time-outs'
+  | 'memory-release'
+  | 'write-before-response'
+  | 'mcp-write-before-result';
 
 /** Starts a backend in production mode with a short drain period. */
 export function startBackend(
@@ -41,7 +41,10 @@ export async function startQuietBackend(
   return startBackend(databaseUrl, { LOG_LEVEL: 'warn', PORT, ...variables });
 }
 
-/** Variables that remove a protection, for controls: without it, the same test must fail. */
+/**
+ * Environment variables that remove a protection from a server. A control uses such a server to
+ * show that the failure does harm without the protection.
+ */
 export function without(protection: Protection): NodeJS.ProcessEnv {
   return {
     WITHOUT: protection,
@@ -63,7 +66,7 @@ export async function ready(backend: ServerProcess): Promise<void> {
   }
 }
 
-/** Adds a user and returns the request that reads it. */
+/** Adds a user and returns the request that reads the user. */
 export async function addUser(backend: ServerProcess, id: string): Promise<TestRequest> {
   await ready(backend);
   const body = { id, email: `${id}@example.com`, name: 'Ada Lovelace' };
@@ -76,7 +79,7 @@ export async function addUser(backend: ServerProcess, id: string): Promise<TestR
   return { path: `/api/internal/users/${id}` };
 }
 
-/** Unexpected errors in the log. */
+/** Log lines that report unexpected errors. */
 export function unexpectedErrors({ output }: ServerProcess): string[] {
   return output.split('\n').filter((line) => /unexpected error|Unhandled|uncaught/i.test(line));
 }

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { API_KEY } from '../../support/app.js';
 
 const PAUSE_MS = 10;
-// Longer than every promised bound: a request that takes so long was lost.
+// Longer than every bound in these tests, so a request that takes longer counts as lost.
 const TIMEOUT_MS = 15_000;
 
 export interface Outcome {
-  /** Time of the `performance` clock. */
+  /** The result of `performance.now()`. */
   readonly startedAt: number;
   readonly endedAt: number;
   /** 0 if the connection broke. */
@@ -79,8 +79,8 @@ function parse(body: string): unknown {
 }
 
 /**
- * Clients that repeat requests, each over one persistent connection, while a test causes a
- * failure.
+ * Clients that send requests repeatedly while a test causes a failure. Each client uses one
+ * persistent connection.
  */
 export class Callers {
   readonly outcomes: Outcome[] = [];
@@ -98,7 +98,7 @@ export class Callers {
     this.running = Promise.all(Array.from({ length: count }, caller));
   }
 
-  /** The outcomes of requests that started at a time or later. */
+  /** The outcomes of requests that started at `moment` or later. */
   since(moment: number): Outcome[] {
     return this.outcomes.filter(({ startedAt }) => startedAt >= moment);
   }
@@ -121,13 +121,13 @@ export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   return counts;
 }
 
-/** A percentile of the durations. `NaN`, which fails every bound, if there are no outcomes. */
+/** A percentile of the durations. Without outcomes, it is `NaN`, which fails every comparison. */
 export function percentile(outcomes: readonly Outcome[], share: number): number {
   const times = outcomes.map(({ startedAt, endedAt }) => endedAt - startedAt);
   return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? NaN;
 }
 
-/** Milliseconds from a time to the last failed request after it. */
+/** Milliseconds from `moment` to the end of the last failed request; 0 if none ended later. */
 export function recovery(outcomes: readonly Outcome[], moment: number): number {
   const bad = outcomes.filter(({ status, endedAt }) => status !== 200 && endedAt > moment);
   return Math.max(0, ...bad.map(({ endedAt }) => endedAt - moment));

@@ -79,14 +79,14 @@ export class ChaosDatabase {
     await this.server.stop();
   }
 
-  /** Resolves, once the server responds, to the time of the `performance` clock. */
+  /** Starts the server again. Resolves to the time of its first response (`performance.now()`). */
   async restart(): Promise<number> {
     const respondingAt = this.firstResponse();
     this.server = await EmbeddedPostgres.start({ directory: this.directory, durable: false });
     return respondingAt;
   }
 
-  /** Resolves to the time of the first response, which precedes the end of the start. */
+  /** Resolves to the time of the first response, before `EmbeddedPostgres.start` resolves. */
   private async firstResponse(): Promise<number> {
     const { url } = this;
     await until(() =>
@@ -98,9 +98,7 @@ export class ChaosDatabase {
     return performance.now();
   }
 
-  /**
-   * Suspends all processes of the server. Returns a function that resumes them.
-   */
+  /** Suspends all processes of the server. Returns a function that resumes them. */
   freeze(): () => number {
     const { pid } = this;
     const all = [pid, ...childrenOf(pid)];
@@ -163,7 +161,7 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** Waits for a condition. @throws Error after 30 s. */
+/** Waits until a condition is true. @throws Error after 30 s. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   const deadline = performance.now() + UNTIL_TIMEOUT_MS;
   while (!(await condition())) {

@@ -6,8 +6,8 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// Responses outside the operations of the document: refusals by the router, the parser and the
-// limits.
+// The router, the HTTP parser or a size limit sends these responses to requests that belong to no
+// operation of openapi.json.
 const UNROUTED_PROBLEMS = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
@@ -62,13 +62,13 @@ export interface ReceivedResponse {
   readonly ms: number;
 }
 
-/** Reads the committed document. Each call returns a new object, which a control may change. */
+/** Reads openapi.json. Each call returns a new object, because controls change it. */
 export function readOpenApi(): OpenApi {
   const file = new URL('../../../openapi.json', import.meta.url);
   return documentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
 }
 
-/** The contract of openapi.json, and the rules for every response. */
+/** Checks responses against openapi.json and against the rules that apply to every response. */
 export class Contract {
   readonly operations: readonly Operation[];
   private readonly ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -103,7 +103,10 @@ export class Contract {
     return found.find(isLiteral) ?? found[0];
   }
 
-  /** Compares decoded segments. An encoded slash does not separate segments. */
+  /**
+   * The operations whose path matches the target. Decodes each segment separately, because an
+   * encoded slash does not separate segments.
+   */
   private ofPath({ target }: Sent): Operation[] {
     const [path = ''] = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
     const segments = path.split('/').map(decode);
@@ -118,11 +121,13 @@ export class Contract {
     const { status, contentType, body } = received;
     const response = responses[status];
     if (response === undefined) {
-      // A literal path without this method is no value of the parameter of the other path.
+      // The router never takes the segment of a literal path, such as `search`, as an `{id}`, even
+      // if the literal path lacks this method.
       const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
       return isShadowed ? findUnroutedViolation(sent, received) : 'an undocumented status';
     }
-    // `inject` sets the headers of a body for HEAD, and Node omits them.
+    // Not checked for HEAD: `inject` keeps the headers of the body, but a server on a socket omits
+    // them.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];
@@ -130,18 +135,18 @@ export class Contract {
       const isEmpty = response.content === undefined && body === '';
       return isEmpty ? undefined : 'an undocumented content type';
     }
-    const place = [path, method, status, mediaType].join(' ');
-    const validate = this.validator(place, content.schema);
+    const name = [path, method, status, mediaType].join(' ');
+    const validate = this.validator(name, content.schema);
     if (validate(parse(body))) return undefined;
     return `an undocumented body: ${this.ajv.errorsText(validate.errors)}`;
   }
 
-  private validator(place: string, schema: Schema): ValidateFunction {
-    const known = this.validators.get(place);
+  private validator(name: string, schema: Schema): ValidateFunction {
+    const known = this.validators.get(name);
     if (known !== undefined) return known;
     const text = JSON.stringify(schema).replaceAll('"#/', '"openapi#/');
     const validate = this.ajv.compile(JSON.parse(text));
-    this.validators.set(place, validate);
+    this.validators.set(name, validate);
     return validate;
   }
 }

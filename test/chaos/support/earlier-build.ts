@@ -11,7 +11,7 @@ const run = promisify(execFile);
 /** A build of the code before the latest migration, in a temporary directory. */
 export class EarlierBuild {
   private constructor(
-    /** The latest migration, which this code does not know. */
+    /** The name of the latest migration, which this code does not contain. */
     readonly migration: string,
     readonly commit: string,
     private readonly directory: string,

@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 
 const DEFAULT_SEED = 20_260_101;
-const SHOWN = 5;
+const MAX_SHOWN_FAULTS = 5;
 
-/** The seed of the generated cases. FUZZ_SEED sets another one, for example to replay a run. */
+/** The seed of the generated cases. FUZZ_SEED overrides the default, for example for a replay. */
 export const SEED = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
 
 /** Sends cases concurrently and returns their faults. */
 export type Examine<Case> = (batch: Case[]) => Promise<string[]>;
 
 /**
- * Generates cases in batches. Returns the faults of the first batch with faults, and how to replay
- * it; undefined if there are none.
+ * Examines generated cases in batches until a batch has faults. Returns these faults with the seed
+ * that replays the run, or undefined if no batch has a fault.
  */
 export async function findFault<Case>(
   cases: fc.Arbitrary<Case>,
@@ -27,13 +27,13 @@ export async function findFault<Case>(
     return found.length === 0;
   });
   const numRuns = Math.ceil(count / batchSize);
-  // A failed batch depends on the batches before it, so shrinking would find no smaller one.
+  // The result of a batch depends on the batches before it, so fast-check cannot shrink the batch.
   const { failed, counterexamplePath, errorInstance } = await fc.check(property, {
     seed: SEED,
     numRuns,
     endOnFailure: true,
   });
   if (!failed) return undefined;
-  const faults = found.length === 0 ? [String(errorInstance)] : found.slice(0, SHOWN);
+  const faults = found.length === 0 ? [String(errorInstance)] : found.slice(0, MAX_SHOWN_FAULTS);
   return [`FUZZ_SEED=${SEED}, batch ${counterexamplePath}`, ...faults].join('\n');
 }

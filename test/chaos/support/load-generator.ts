@@ -1,6 +1,6 @@
 /**
- * Sends requests at a rate that does not depend on the responses, in a separate process. The
- * argument is a `LoadPlan`; stdout receives a `LoadReport`.
+ * Sends load from a separate process. Unless `ratePerSecond` is `closed`, the rate does not depend
+ * on the responses. The argument is a `LoadPlan` as JSON; stdout receives a `LoadReport`.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -19,7 +19,11 @@ class Connection {
   constructor(
     private readonly plan: LoadPlan,
     private readonly request: string,
-    private readonly over: (status: number, latencyMs: number, connection: Connection) => void,
+    private readonly onFinished: (
+      status: number,
+      latencyMs: number,
+      connection: Connection,
+    ) => void,
   ) {}
 
   send(): void {
@@ -68,11 +72,11 @@ class Connection {
     const latency = performance.now() - this.sentAt;
     this.received = '';
     this.sentAt = 0;
-    this.over(status, latency, this);
+    this.onFinished(status, latency, this);
   }
 }
 
-/** The value of a lower-case header; empty without the header. */
+/** The value of a header in a lower-case head; empty if the header is missing. */
 function valueOf(head: string, name: string): string {
   const at = head.indexOf(`\r\n${name}: `);
   if (at === -1) return '';
@@ -93,13 +97,13 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   let endedAt = Infinity;
   const isSuccess = (status: number, latencyMs: number) =>
     status >= 200 && status < 300 && latencyMs <= plan.goodWithinMs;
-  const over = (status: number, latencyMs: number, connection: Connection) => {
+  const onFinished = (status: number, latencyMs: number, connection: Connection) => {
     const now = performance.now();
     const second = Math.floor((now - endedAt) / 1000);
     if (second >= 0 && isSuccess(status, latencyMs)) {
       successesAfterwards[second] = (successesAfterwards[second] ?? 0) + 1;
     }
-    // Later requests do not belong to the load.
+    // Requests that started after the end belong to `afterwards`.
     if (now - latencyMs <= endedAt) {
       completed += 1;
       const known = latencies.get(status) ?? [];
@@ -107,15 +111,15 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
       latencies.set(status, known);
       if (isSuccess(status, latencyMs)) successes += 1;
     }
-    const isClosed = plan.ratePerSecond === 'closed' && now - startedAt < plan.seconds * 1000;
-    if (isClosed) connection.send();
+    const sendsNext = plan.ratePerSecond === 'closed' && now - startedAt < plan.seconds * 1000;
+    if (sendsNext) connection.send();
     else idle.push(connection);
   };
   const connections = Array.from(
     { length: plan.connections },
-    () => new Connection(plan, request, over),
+    () => new Connection(plan, request, onFinished),
   );
-  // Node accepts one connection per event-loop tick: a new one under load would wait long.
+  // Node accepts one connection per event-loop tick, so connections must be open before the load.
   await Promise.all(connections.map((connection) => connection.connect()));
   await sleep(SETTLING_MS);
   const idle = [...connections];

@@ -9,21 +9,21 @@ export const loadPlanSchema = z.object({
   /** `closed`: each connection sends its next request after the response. */
   ratePerSecond: z.union([z.number(), z.literal('closed')]),
   seconds: z.number(),
-  /** The load that follows immediately over the same connections. */
+  /** A second load, which follows immediately over the same connections. */
   afterwards: z.object({ ratePerSecond: z.number(), seconds: z.number() }).optional(),
-  /** Later responses count as failed. */
+  /** A 2xx response counts as good only if it arrives within this time. */
   goodWithinMs: z.number().default(250),
 });
 
 export const loadReportSchema = z.object({
   goodPerSecond: z.number(),
-  /** Successful responses in each second of `afterwards`. */
+  /** Good responses in each second of `afterwards`. */
   successesAfterwards: z.array(z.number()),
-  /** Lower than the planned rate if no connection was free. */
+  /** The actual rate: lower than the planned rate if at times all connections were busy. */
   sentPerSecond: z.number(),
-  /** Requests without a response 3 s after the end. */
+  /** Requests without a response 3 s after the end of the load. */
   pending: z.number(),
-  /** Responses by status; 0 stands for a broken connection. Times in milliseconds. */
+  /** Responses by status; 0 stands for a broken connection. Latencies in milliseconds. */
   statuses: z.record(
     z.string(),
     z.object({ count: z.number(), p50: z.number(), p99: z.number(), max: z.number() }),

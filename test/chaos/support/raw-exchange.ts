@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { HANG_MS, type ReceivedResponse } from './contract.js';
 
-// A response is one write. If no bytes follow, the server waits for the next request.
+// The server sends each response in one write. If nothing follows for this time, the response is
+// complete and the server waits for the next request.
 const QUIET_MS = 50;
 const CLOSE_LIMIT_MS = 1000;
 const ANNOUNCES_CLOSE = /\r\nconnection: close\r\n/i;
@@ -48,7 +49,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // Without a complete response, the server waits for the rest of the request.
+    // A server that has not responded by then waits for the rest of the request.
     let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');
@@ -63,7 +64,7 @@ export function exchange(
       isRefused = !hasEnded;
       socket.end();
     });
-    // A server that refuses a request resets the connection if unread bytes are left.
+    // A server that refuses a request resets the connection if it has not read all of the request.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(timer);
@@ -90,7 +91,7 @@ function parseResponses(
     rest = rest.slice(end + HEAD_END.length);
     if (status === 100) isContinued = true;
     if (status < 200) continue;
-    // Refusals by the parser do not know the method, so they have a body even after HEAD.
+    // The parser refuses requests without knowing their method, so its response to HEAD has a body.
     const hasBody = !isHead || responses.length > 0 || rest.startsWith('{');
     const length = hasBody ? Number(valueOf(head, 'content-length') ?? 0) : 0;
     const body = Buffer.from(rest.slice(0, length), 'latin1').toString();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Sent } from './contract.js';
 import { USER_IDS } from './schema-values.js';
 
-/** The bytes of a request, one character each, and their meaning. */
+/** A request as raw bytes (one character per byte), and how the server must interpret them. */
 export interface RawRequest extends Sent {
   readonly bytes: string;
 }
@@ -22,16 +22,16 @@ const PATHS = [
   '/',
 ];
 
-const char = (index: number, length: number) => index % Math.max(1, length);
+const indexIn = (length: number, at: number) => at % Math.max(1, length);
 const encode = (text: string) => `%${text.charCodeAt(0).toString(16).padStart(2, '0')}`;
 const around = (path: string, at: number, inserted: string) =>
-  path.slice(0, char(at, path.length) + 1) + inserted + path.slice(char(at, path.length) + 1);
+  path.slice(0, indexIn(path.length, at) + 1) + inserted + path.slice(indexIn(path.length, at) + 1);
 
-/** Each function changes a path into one that some servers treat as equal. */
+/** Each function changes a path into another path that some servers treat as equal. */
 const DISGUISES: readonly ((path: string, at: number) => string)[] = [
-  (path, at) => path.replace(path[char(at, path.length)] ?? '/', encode),
+  (path, at) => path.replace(path[indexIn(path.length, at)] ?? '/', encode),
   (path, at) =>
-    path.replace(path[char(at, path.length)] ?? '/', (text) => encode(text).toUpperCase()),
+    path.replace(path[indexIn(path.length, at)] ?? '/', (text) => encode(text).toUpperCase()),
   (path) => path.replaceAll('%', '%25'),
   (path) => path.replace('/internal', '%2finternal'),
   (path) => path.replaceAll('/', '//'),
@@ -136,7 +136,7 @@ const versions = fc.oneof(
   },
 );
 
-/** Header lines with a key that is not presented in a valid way. */
+/** Well-formed header lines that do not present a valid key. */
 const falseKeys = (key: string) => [
   `X-API-Key: ${key}\r\nX-API-Key: ${key}`,
   `X-API-Key: ${key}\r\nx-api-key: wrong`,
@@ -156,7 +156,7 @@ const falseKeys = (key: string) => [
   'X: a',
 ];
 
-/** Malformed header lines with a key. */
+/** Malformed header lines that contain a valid key. */
 const brokenKeys = (key: string) => [
   `X-API-Key: ${key}\0`,
   `X-API-Key : ${key}`,
@@ -217,8 +217,8 @@ function withLength(body: string): typeof NO_CONTENT {
 const trailerOf = (key: string) => `0\r\nX-API-Key: ${key}\r\n\r\n`;
 
 /**
- * Requests in forms that another parser may interpret differently. None presents a key in a valid
- * way.
+ * Requests in forms that another parser may interpret differently. None of them presents a valid
+ * key in the way that the backend requires.
  */
 export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   const keys = fc.oneof(
@@ -228,7 +228,7 @@ export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(keys, trailerOf(key), false);
 }
 
-/** The same requests, each with a valid key. */
+/** Requests in the same forms, but each with a valid key. */
 export function keyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(fc.constant(`X-API-Key: ${key}`), '0\r\n\r\n', true);
 }

@@ -44,7 +44,7 @@ function rowOf(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** Replaces the rows of the tested promises, and keeps the others. */
+/** Replaces the rows of the promises that this run tested, and keeps all other rows. */
 async function writeRows(rows: readonly string[]): Promise<void> {
   const page = readFileSync(PAGE, 'utf8');
   const known = (TABLE.exec(page)?.[0] ?? '').split('\n').filter((line) => line.startsWith('| '));

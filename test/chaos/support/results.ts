@@ -5,9 +5,9 @@ import { z } from 'zod';
 /** Whether this is a full run, as before a release. */
 export const IS_FULL = process.env.FULL === '1';
 
-/** The full amount, or a fraction of it in CI. */
-export function scaled(full: number, part = 10): number {
-  return IS_FULL ? full : Math.ceil(full / part);
+/** The whole amount in a full run; in CI, the amount divided by `divisor`. */
+export function scaled(amount: number, divisor = 10): number {
+  return IS_FULL ? amount : Math.ceil(amount / divisor);
 }
 
 export const resultSchema = z.object({
@@ -18,6 +18,7 @@ export const resultSchema = z.object({
   result: z.string(),
   /** The measured result without the protection. */
   control: z.string().optional(),
+  /** A similar promise or rule of another project. */
   reference: z.string(),
 });
 

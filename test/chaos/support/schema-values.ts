@@ -27,7 +27,7 @@ const HOSTILE_TEXTS = [
 ];
 const HOSTILE_NUMBERS = [0, -1, -0, 0.5, 1e308, 2 ** 31, 2 ** 53, 2 ** 63, Number.MIN_VALUE];
 
-/** Ids of which the database has some, so that requests find existing users. */
+/** Ids that users in the database have unless a request deletes them. */
 export const USER_IDS = Array.from({ length: 12 }, (_, index) => `u${index}`);
 const EMAILS = USER_IDS.map((id) => `${id}@example.com`);
 
@@ -70,11 +70,11 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   base64url: fc.base64String({ maxLength: 16 }).map((text) => text.replaceAll(/[+/=]/g, '_')),
 };
 
-/** Values that mostly match the schemas of a document, and some that violate them anywhere. */
+/** Generates values for the schemas of a document. A few violate their schema, at any depth. */
 export class SchemaValues {
   constructor(private readonly document: OpenApi) {}
 
-  /** Mostly valid. */
+  /** Values for a schema, most of which are valid. */
   of(schema: Schema): fc.Arbitrary<unknown> {
     const valid = this.valid(schema);
     return fc.oneof(
@@ -138,7 +138,7 @@ export class SchemaValues {
 function textOf({ format = '', pattern, example }: Shape): fc.Arbitrary<string> {
   const known = TEXTS[format];
   if (known !== undefined) return known;
-  // Ids match every pattern of the document.
+  // The ids match every pattern in openapi.json.
   const word = fc.constantFrom(...USER_IDS);
   if (pattern !== undefined) return word;
   const plain = fc.oneof(word, fc.string({ minLength: 1, maxLength: 30 }));

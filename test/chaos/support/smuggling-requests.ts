@@ -94,7 +94,7 @@ const AMBIGUOUS_FRAMING = [
   'Host: localhost',
 ];
 
-/** Chunks whose end depends on the parser. */
+/** Chunked bodies whose end depends on the parser. */
 const BAD_CHUNKS = [
   `-1\r\n${JSON_BODY}\r\n0\r\n\r\n`,
   `+1a\r\n${JSON_BODY}\r\n0\r\n\r\n`,
@@ -124,7 +124,8 @@ const BAD_CHUNKS = [
 ];
 
 /**
- * Malformed request lines. RFC 9112 permits more than one space between the parts.
+ * Malformed request lines. Lines with several spaces between the parts are not among them, because
+ * RFC 9112 permits servers to accept them.
  */
 const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method}\t${target}\tHTTP/1.1`,
@@ -171,14 +172,12 @@ const BAD_ENDS: readonly ((head: string) => string)[] = [
   (head) => head.replace('HTTP/1.1', 'HTTP/1.0'),
 ];
 
-/** A request that a proxy may treat as part of the preceding one. */
+/** A request that a proxy may treat as part of the preceding request. */
 function smuggled(key: string): string {
   return `GET /api/internal/users/u2 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}\r\n\r\n`;
 }
 
-/**
- * Requests that servers delimit or interpret differently, each with a valid key.
- */
+/** Requests with a valid key that two servers may delimit or interpret differently. */
 export function smugglingRequests(key: string): fc.Arbitrary<RawRequest> {
   const forms = fc.constantFrom(...LINES).chain((line) => formsOf(line, key));
   const withNext = fc.tuple(forms, fc.constantFrom('', smuggled(key)));

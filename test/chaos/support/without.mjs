@@ -1,30 +1,32 @@
-// Loaded into a server under test: removes the protection that WITHOUT names, for the controls.
+// `NODE_OPTIONS=--import` loads this module into a server under test. The module removes the
+// protection that the variable WITHOUT names. In a control, the failure must then do harm.
 const REMOVALS = {
   'load-shedding': async () => {
     const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');
     LoadShedder.prototype.admits = () => true;
   },
+  // Runs each statement without a retry and without the circuit breaker.
   'database-guard': async () => {
     const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
     DatabaseGuard.prototype.run = (_statement, send) => send();
   },
-  // Queries the database while the process starts.
-  'late-connection': async () => {
+  // Queries the database while the process starts, so the start fails without a database.
+  'lazy-database-connection': async () => {
     const { PrismaService } = await import('../../../dist/prisma/prisma.service.js');
     PrismaService.prototype.onModuleInit = function () {
       return this.$queryRaw`SELECT 1`;
     };
   },
-  // Repeats writes like reads.
-  'single-writes': async () => {
+  // Retries writes as well as reads.
+  'write-retry-ban': async () => {
     const { DatabaseGuard } = await import('../../../dist/prisma/database-guard.js');
     const run = Reflect.get(DatabaseGuard.prototype, 'run');
     DatabaseGuard.prototype.run = function (statement, send) {
       return run.call(this, { ...statement, isRepeatable: true }, send);
     };
   },
-  // Drops the details of driver errors.
-  'error-codes': async () => {
+  // Replaces each error of the driver with an error that has no code.
+  'database-error-codes': async () => {
     const { DatabasePool } = await import('../../../dist/prisma/database-pool.js');
     const query = Reflect.get(DatabasePool.prototype, 'query');
     DatabasePool.prototype.query = function (...given) {
@@ -33,13 +35,14 @@ const REMOVALS = {
       });
     };
   },
+  // Does not wait for the requests in flight when the process shuts down.
   draining: async () => {
     const { InFlightRequests } =
       await import('../../../packages/http-front/dist/in-flight-requests.js');
     InFlightRequests.prototype.drain = () => undefined;
   },
-  // Leaks the memory of each request.
-  tidiness: async () => {
+  // Leaks memory with each response.
+  'memory-release': async () => {
     const { ServerResponse } = await import('node:http');
     const kept = [];
     const end = Reflect.get(ServerResponse.prototype, 'end');
@@ -48,8 +51,8 @@ const REMOVALS = {
       return end.apply(this, given);
     };
   },
-  // Acknowledges a new user immediately, and writes it later.
-  durability: async () => {
+  // Responds before it writes the new user.
+  'write-before-response': async () => {
     const { UsersService } = await import('../../../dist/users/users.service.js');
     const create = Reflect.get(UsersService.prototype, 'create');
     UsersService.prototype.create = async function (user, author) {
@@ -57,8 +60,8 @@ const REMOVALS = {
       return JSON.stringify(user);
     };
   },
-  // Acknowledges a new phone number immediately, and writes it later.
-  'mcp-durability': async () => {
+  // Returns the result of the tool call before it sends the new phone number to the backend.
+  'mcp-write-before-result': async () => {
     const { BackendClient } = await import('../../../mcp-server/dist/backend/backend-client.js');
     const updatePhone = Reflect.get(BackendClient.prototype, 'updatePhone');
     BackendClient.prototype.updatePhone = async function (id, phone, options) {
@@ -66,7 +69,7 @@ const REMOVALS = {
       return { ...(await this.getUserDetails(id, options)), phone };
     };
   },
-  'time-outs': async () => {
+  'http-time-outs': async () => {
     const { Server } = await import('node:http');
     const listen = Reflect.get(Server.prototype, 'listen');
     Server.prototype.listen = function (...given) {

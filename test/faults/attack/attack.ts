@@ -5,7 +5,7 @@ import type { HttpCaller, HttpResponse } from './http-caller.js';
 
 const CONCURRENCY = 16;
 
-/** An attempt and its expected record. */
+/** An attempt, with the key and the outcome that its records should have. */
 export interface Attempt {
   readonly requestId: string;
   readonly keyId: string | null;
@@ -14,13 +14,13 @@ export interface Attempt {
 
 export interface Attack {
   readonly attempts: readonly Attempt[];
-  /** The number of requests that load shedding refused before a key check: no attempts. */
+  /** The number of requests that load shedding refused before the key check. None is an attempt. */
   readonly shed: number;
   /** The number of invalid keys that were admitted. */
   readonly breaches: number;
 }
 
-/** Sends a number of requests from the callers in turns. */
+/** Sends `total` requests from the callers in turn. */
 export async function attack(
   http: HttpCaller,
   callers: readonly Caller[],
@@ -53,7 +53,8 @@ export async function attack(
 }
 
 /**
- * The outcome of a response. Responses never reveal why a key is refused: the caller knows it.
+ * The outcome that the records should have for a response, or undefined if there was no key check.
+ * Responses never reveal why a key is refused, so that reason comes from the caller.
  */
 function outcomeOf({ code }: HttpResponse, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {

@@ -12,16 +12,16 @@ const NO_LIMIT = 10_000_000;
 
 const createdSchema = z.object({ apiKey: z.object({ id: z.string() }), secret: z.string() });
 
-/** A caller that repeats the same kind of request. */
+/** A caller that sends requests of one kind with one key. */
 export interface Caller {
-  /** The reason why the key is refused; undefined for a valid one. */
+  /** The reason why the key is refused; undefined for a valid key. */
   readonly refusal: KeyRefusal | undefined;
   readonly keyId: string | null;
   readonly headers: Record<string, string>;
   readonly path: (turn: number) => string;
 }
 
-/** Creates callers, with new keys, for every outcome that an attempt can have. */
+/** Creates callers with new keys that together cause every outcome except `unverifiable`. */
 export async function makeCallers(
   http: HttpCaller,
   rootKey: string,
@@ -44,7 +44,7 @@ export async function makeCallers(
   ]);
   await revoke(http, rootKey, revoked.apiKey.id);
   await sleep(LIFETIME_MS);
-  const elsewhere = KEY_ENVIRONMENTS.find((each) => each !== environment) ?? 'test';
+  const otherEnvironment = KEY_ENVIRONMENTS.find((each) => each !== environment) ?? 'test';
   return [
     caller(undefined, good),
     caller(undefined, forbidden),
@@ -56,7 +56,7 @@ export async function makeCallers(
     callerWithoutId('missing', undefined),
     callerWithoutId('malformed', 'lk_live_guessed'),
     callerWithoutId('unknown', generateApiKey(environment)),
-    callerWithoutId('wrong-environment', generateApiKey(elsewhere)),
+    callerWithoutId('wrong-environment', generateApiKey(otherEnvironment)),
   ];
 }
 

@@ -10,7 +10,7 @@ const problemSchema = z.object({ code: z.string() });
 export interface HttpResponse {
   readonly status: number;
   readonly body: unknown;
-  /** The code of a problem. */
+  /** The problem code, if the response is a problem. */
   readonly code: string | undefined;
 }
 

@@ -11,14 +11,14 @@ const lineSchema = z.object({
   outcome: z.string(),
 });
 
-/** Requests by key and outcome, or by outcome. */
+/** Numbers of requests, by key and outcome or by outcome alone. */
 export type Counts = ReadonlyMap<string, number>;
 
-/** The differences between a log and the attempts. */
+/** The numbers of differences between the attempts and their lines in a log. */
 export interface LogFaults {
   readonly missing: number;
   readonly double: number;
-  /** Lines with another key or outcome. */
+  /** Lines whose key or outcome differs from the attempt. */
   readonly wrong: number;
 }
 
@@ -57,14 +57,14 @@ export function countOutcomes(attempts: readonly Attempt[]): Counts {
   return counts;
 }
 
-/** The present number of attempts by outcome in the metrics of a backend. */
+/** The current numbers of attempts by outcome, from the metrics of a backend. */
 export async function readMetrics(url: string): Promise<Counts> {
   const text = await (await fetch(url)).text();
   const samples = text.matchAll(/^latchkey_auth_attempts_total\{outcome="([\w-]+)"\} (\d+)$/gm);
   return new Map([...samples].map(([, outcome = '', count]) => [outcome, Number(count)]));
 }
 
-/** The present usage of keys and of requests without a key. */
+/** The current numbers of requests by key and outcome, from the usage table. */
 export async function readUsage(
   databaseUrl: string,
   keyIds: readonly (string | null)[],
@@ -83,7 +83,7 @@ export async function readUsage(
   }
 }
 
-/** The missing and surplus counts after an attack. */
+/** Compares the increase of counts with the expected counts. */
 export function compareCounts(expected: Counts, before: Counts, after: Counts) {
   let [missing, double] = [0, 0];
   for (const name of new Set([...expected.keys(), ...after.keys()])) {

@@ -18,8 +18,8 @@ export interface Outcome {
 
 /**
  * A Prisma project in a temporary folder, with this repository's Prisma config and schema engine, a
- * pending migration, and an empty database. A separate role owns the database. It distinguishes the
- * shadow databases of the project from those of concurrent tests.
+ * pending migration, and an empty database. Each project has its own database role, so the owner of
+ * a shadow database shows to which of the concurrent tests it belongs.
  */
 export class PrismaProject implements AsyncDisposable {
   readonly password = randomBytes(16).toString('hex');
@@ -67,7 +67,7 @@ export class PrismaProject implements AsyncDisposable {
     return { code: child.exitCode, output };
   }
 
-  /** Starts `prisma …` in a separate process group, like a terminal. */
+  /** Starts `prisma …` in a separate process group, as a terminal does. */
   spawn(args: string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
     const { PRISMA_SCHEMA_ENGINE_BINARY: _, ...inherited } = process.env;
     return spawn(process.execPath, ['node_modules/prisma/build/index.js', ...args], {

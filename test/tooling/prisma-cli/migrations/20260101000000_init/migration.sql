@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX "Author_email_key" ON "Author"("email");
 -- AddForeignKey
 ALTER TABLE "Book" ADD CONSTRAINT "Book_authorId_fkey" FOREIGN KEY ("authorId") REFERENCES "Author"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
--- By hand: what the schema language can't say, with semicolons that end no statement
+-- Written by hand, because the schema language can't express it. Some semicolons end no statement.
 ALTER TABLE "Book" ADD CONSTRAINT "Book_title_check" CHECK ("title" <> ';');
 
 CREATE FUNCTION "shout"("words" TEXT) RETURNS TEXT LANGUAGE plpgsql AS $$
