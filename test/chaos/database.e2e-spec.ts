@@ -122,7 +122,8 @@ describe('a database that crashes under load', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A database crash causes immediate 503 responses, and service resumes soon after the restart',
+      promise:
+        'A database crash causes immediate 503 responses, and service resumes soon after the restart',
       failure: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
       result: `no 500, no wrong response; 503 responses within ${ms(percentile(down, 0.99))} (p99); full service ${ms(recovered)} after the restart`,
       control: `${control} × 500`,
@@ -456,7 +457,8 @@ describe('a failover to another address', () => {
     expect(between.length).toBeGreaterThan(0);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     record({
-      promise: 'The backend follows a database failover even if the first server had already crashed',
+      promise:
+        'The backend follows a database failover even if the first server had already crashed',
       failure: `the database crashes, and one second later its address is switched to another server; ${CALLERS} callers`,
       result: `${failed.length} requests failed with 503; full service ${ms(recovered)} after the switch`,
       control: 'no request succeeds before the switch',

@@ -21,7 +21,8 @@ export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   method: 'HTTP method.',
   route: 'Pattern of the route, such as `/api/internal/users/:id`; null if no route matches.',
   status: 'Status of the response; 499 if the client disconnected before the response.',
-  keyId: 'Id of the issued or root key, even if the key is revoked or expired; null if the key is unknown.',
+  keyId:
+    'Id of the issued or root key, even if the key is revoked or expired; null if the key is unknown.',
   event: 'Name of the event in the OWASP logging vocabulary; the next table lists all events.',
   outcome: 'Outcome of the key check; the next table lists all outcomes.',
   limit: 'Name of the limit that refused the request; null if no limit did.',
