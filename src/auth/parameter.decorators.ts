@@ -42,7 +42,7 @@ export function optionalHeader(name: string, schema: z.ZodType<string>, descript
 export const ActingUser = optionalHeader(
   'X-Acting-User',
   actingUserSchema,
-  'The user or operator on whose behalf the caller acts. The audit trail records this name, which the server cannot verify.',
+  'The user or operator on whose behalf the caller acts. The audit trail records this name, but the backend does not verify it.',
 );
 
 function requestOf(context: ExecutionContext): FastifyRequest {

@@ -55,7 +55,7 @@ export class InternalUsersController {
   @Route('GET', '', 'users:read', {
     summary: 'List users',
     description:
-      'With `ids`, returns these users in this order and omits those that do not exist. Otherwise returns a page of all users, ordered by id.',
+      'With `ids`, returns the users with these ids in the same order, and omits ids that no user has. Otherwise returns a page of all users, ordered by id.',
     response: userPageWithAccountsSchema,
   })
   async listUsers(

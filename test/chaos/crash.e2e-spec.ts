@@ -60,9 +60,9 @@ describe('kill -9 of the backend', () => {
     expect(control.lost.length).toBeGreaterThan(0);
     record({
       promise: 'kill -9 of the backend loses no acknowledged write',
-      failure: `${KILLS} times under writes`,
-      result: `0 of ${acknowledged.length} lost; ready within ${ms(worst(starts))} of the start`,
-      control: `${control.lost.length} of ${control.acknowledged.length} lost`,
+      failure: `killed ${KILLS} times while callers write`,
+      result: `0 of ${acknowledged.length} writes lost; ready within ${ms(worst(starts))} of the start`,
+      control: `${control.lost.length} of ${control.acknowledged.length} writes lost`,
       reference: 'crash-only software: a crash is always possible',
     });
   });
@@ -130,9 +130,9 @@ describe('kill -9 of the MCP server', () => {
     expect(control.lost).toBeGreaterThan(0);
     record({
       promise: 'kill -9 of the MCP server loses no acknowledged write',
-      failure: `${KILLS} times under tool calls that write`,
-      result: `0 of ${acknowledged} lost; ready within ${ms(worst(starts))} of the start`,
-      control: `${control.lost} of ${control.acknowledged} lost`,
+      failure: `killed ${KILLS} times during tool calls that write`,
+      result: `0 of ${acknowledged} writes lost; ready within ${ms(worst(starts))} of the start`,
+      control: `${control.lost} of ${control.acknowledged} writes lost`,
       reference: 'crash-only software',
     });
   });
@@ -172,8 +172,8 @@ describe('migrations that several replicas run concurrently', () => {
     record({
       promise: 'Several replicas can run migrations concurrently',
       failure: 'three concurrent runs on an empty database',
-      result: 'each applied once, none failed',
-      control: `${control} of 3 failed`,
+      result: 'each migration applied once, no run failed',
+      control: `${control} of 3 runs failed`,
       reference: 'Prisma’s advisory lock',
     });
   });

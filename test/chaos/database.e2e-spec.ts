@@ -122,9 +122,10 @@ describe('a database that crashes under load', () => {
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     expect(control).toBeGreaterThan(0);
     record({
-      promise: 'A database crash causes immediate 503, and service resumes soon after its return',
+      promise:
+        'A database crash causes immediate 503 responses, and service resumes soon after the restart',
       failure: 'SIGQUIT to PostgreSQL under load, restarted after 1 s',
-      result: `no 500, no wrong response; p99 of 503 ${ms(percentile(down, 0.99))}; full service ${ms(recovered)} after its return`,
+      result: `no 500, no wrong response; 503 responses within ${ms(percentile(down, 0.99))} (p99); full service ${ms(recovered)} after the restart`,
       control: `${control} × 500`,
       reference:
         'Envoy refuses a request if its authorization service does not respond within 200 ms',
@@ -157,8 +158,8 @@ describe('connections that break under load', () => {
     record({
       promise: 'A broken connection causes no failed read',
       failure: `all connections are terminated, ${ROUNDS} times under load`,
-      result: `${failed} failed`,
-      control: `${control} failed`,
+      result: `${failed} requests failed`,
+      control: `${control} requests failed`,
       reference: 'none found',
     });
   });
@@ -214,9 +215,9 @@ describe('writes whose database connection breaks before the response', () => {
     expect(control).toBeGreaterThan(0);
     record({
       promise: 'No write is repeated, and no acknowledged write is lost',
-      failure: `connections are cut when the database responds, or terminated by it, ${ROUNDS} times under writes`,
+      failure: `connections are cut before a response arrives, or terminated by the database, ${ROUNDS} times while callers write`,
       result: `0 of ${acknowledged.length} acknowledged writes lost, 0 of ${unacknowledged} unacknowledged writes repeated`,
-      control: `${control} repeated`,
+      control: `${control} writes repeated`,
       reference: 'AWS: retry at one layer, and only safe requests',
     });
   });
@@ -266,8 +267,8 @@ describe('a database that is frozen under load', () => {
     expect(control).toBeGreaterThan(300);
     record({
       promise: 'Requests do not wait for a frozen database',
-      failure: `SIGSTOP to all of PostgreSQL for 5 s, ${CALLERS} callers`,
-      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after it resumed`,
+      failure: `all PostgreSQL processes stopped by SIGSTOP for 5 s, ${CALLERS} callers`,
+      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after PostgreSQL resumed`,
       control: `p50 ${ms(control)}`,
       reference: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
     });
@@ -310,9 +311,9 @@ describe('a locked table', () => {
     expect(tally(others)).toEqual({ '200': others.length });
     expect(control).toBeGreaterThan(300);
     record({
-      promise: 'A locked table fails only statements that need it',
+      promise: 'A locked table affects only requests that need it',
       failure: `ACCESS EXCLUSIVE lock on users for 4 s, ${CALLERS} callers`,
-      result: `slowest response ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock; other tables served`,
+      result: `slowest response ${ms(percentile(locked, 1))}, then p50 ${ms(percentile(settled, 0.5))}; full service ${ms(recovered)} after the lock is released; requests for other tables succeed`,
       control: `p50 ${ms(control)}`,
       reference: 'none found',
     });
@@ -370,7 +371,7 @@ describe('a database without a free connection', () => {
       ([name, count]) => `${count} × ${name}`,
     );
     record({
-      promise: 'A database without a free connection causes 503, and no leak',
+      promise: 'A database without a free connection causes 503 responses and no leak',
       failure: 'max_connections 12, all in use; 100 callers',
       result: `slowest response ${ms(percentile(callers.outcomes, 1))}; ${counts.join(', ')}; full service ${ms(recovered)} after connections are free`,
       control: `${control} × 500`,
@@ -439,13 +440,13 @@ describe('a database failover to another address', () => {
     record({
       promise: 'The backend follows a database failover',
       failure: `the address of the database is switched to another server, and the first server crashes; ${CALLERS} callers`,
-      result: `${failed.length} failed, full service after ${ms(recovered)}`,
-      control: `${control.failed.length} failed, ${ms(control.recovered)}`,
+      result: `${failed.length} requests failed; full service after ${ms(recovered)}`,
+      control: `${control.failed.length} requests failed; full service after ${ms(control.recovered)}`,
       reference: 'none found',
     });
   });
 
-  it('is followed by full service within 500 ms even if the first server was down before', async () => {
+  it('is followed within 500 ms even if the first server had already crashed', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
@@ -454,10 +455,11 @@ describe('a database failover to another address', () => {
     expect(between.length).toBeGreaterThan(0);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);
     record({
-      promise: 'The backend follows a database failover even if the first server was down before',
-      failure: `the database crashes, and its address leads to another server a second later; ${CALLERS} callers`,
-      result: `${failed.length} failed, with 503; full service ${ms(recovered)} after the move`,
-      control: 'before the move, no request succeeds',
+      promise:
+        'The backend follows a database failover even if the first server had already crashed',
+      failure: `the database crashes, and one second later its address is switched to another server; ${CALLERS} callers`,
+      result: `${failed.length} requests failed with 503; full service ${ms(recovered)} after the switch`,
+      control: 'no request succeeds before the switch',
       reference: 'none found',
     });
   });
@@ -493,7 +495,7 @@ describe('a read-only database', () => {
     expect(control).toEqual({ '500 INTERNAL_ERROR': 20 });
     record({
       promise: 'A read-only database serves reads',
-      failure: 'default_transaction_read_only',
+      failure: 'PostgreSQL is set to default_transaction_read_only',
       result: '20 of 20 reads get 200, 20 of 20 writes get 503',
       control: '20 of 20 writes get 500',
       reference: 'none found',

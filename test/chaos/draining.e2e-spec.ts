@@ -86,8 +86,8 @@ describe('SIGTERM while clients stay connected', () => {
     record({
       promise: 'A graceful shutdown loses no request and ends in time',
       failure: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
-      result: `not ready after ${ms(notReadyAfter)}; ${good + 1} completed, one of them half sent at the end of the drain period, 0 lost; exit 0 after ${ms(ended)}`,
-      control: `${lost} lost in the first 0.3 s`,
+      result: `not ready after ${ms(notReadyAfter)}; ${good + 1} requests completed, including one that was only half sent at the end of the drain period, and 0 lost; exit 0 after ${ms(ended)}`,
+      control: `${lost} requests lost in the first 0.3 s`,
       reference: 'Envoy drains, then closes; Docker kills after 10 s',
     });
   });
@@ -230,8 +230,8 @@ describe.skipIf(!HAS_HAPROXY)('rolling restarts behind HAProxy', () => {
     record({
       promise: 'Rolling restarts lose no request',
       failure: `two backends behind HAProxy without retries; ${RESTARTS} restarts or more under load`,
-      result: `${failed(counts)} failed of ${sum(counts)}`,
-      control: `${failed(control)} failed of ${sum(control)}`,
+      result: `${failed(counts)} of ${sum(counts)} requests failed`,
+      control: `${failed(control)} of ${sum(control)} requests failed`,
       reference: 'HAProxy: no lost connection is acceptable',
     });
     expect(Object.keys(counts)).toEqual(['200']);

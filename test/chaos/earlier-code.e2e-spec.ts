@@ -40,7 +40,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     expect(await database.query('SELECT 1 FROM api_key_usage')).not.toEqual([]);
     await database.remove();
     record({
-      promise: 'The code before the latest migration serves on the schema after it',
+      promise: 'The code before the latest migration works on the schema after it',
       failure: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, audit trail`,
       result: 'all requests succeed',
       control: `with a renamed column: ${status}`,

@@ -83,7 +83,7 @@ describe('clients that are slow or idle', () => {
       promise: 'Slow and idle clients are disconnected, and delay no other client',
       failure: `${times.length} clients: ${Object.keys(KINDS).join(', ')}`,
       result: `all disconnected after ${ms(Math.max(...times))}; ${callers.outcomes.length} other requests served, p99 ${ms(percentile(callers.outcomes, 0.99))}`,
-      control: `${control.times.filter(isOpen).length} open after ${ms(GIVE_UP_MS)}`,
+      control: `${control.times.filter(isOpen).length} clients still connected after ${ms(GIVE_UP_MS)}`,
       reference: 'Envoy: time-outs for slow clients are a must at the edge',
     });
   });

@@ -63,9 +63,9 @@ variable is missing or invalid, the server lists every problem and exits. An emp
 as missing. In development, the servers also read \`.env.local\` and \`.env\`; exported variables
 take precedence over these files.`,
     block('sh', START),
-    `A variable whose name ends in \`_FILE\` is the path of a file. The file contains the value of the
-variable without that ending: \`DATABASE_URL_FILE\`, for example, names a file that contains the
-value of \`DATABASE_URL\`. Set one of the two variables, not both.`,
+    `A variable whose name ends in \`_FILE\` is the path of a file that contains the value of another
+variable. For example, \`DATABASE_URL_FILE\` is the path of a file that contains the value of
+\`DATABASE_URL\`. Set one of the two variables, not both.`,
     '## Backend',
     table(headings, rowsOf(backend)),
     '## MCP server',

@@ -36,14 +36,14 @@ export async function databasePage(): Promise<string> {
   });
   return page(
     '# Database roles and tables',
-    `The backend keeps all state in PostgreSQL. It uses two roles. The **owner** owns the tables and runs
+    `The backend keeps all state in PostgreSQL. There are two roles. The **owner** owns the tables and runs
 the migrations. The **run-time role** \`latchkey_run_time\` has only the rights that the statements
 of the running backend need. [Database roles](../how-to/database-roles.md) shows how to set up both.`,
     block('sh', 'node deploy/database/migrate.mjs'),
     `Database triggers write \`audit_events\`, set \`revision\` in \`api_keys\`, and notify the
-[key sync](glossary.md) of changed keys. Only functions of the owner can write some tables, so an
-attacker with the run-time role cannot forge rows there. If the cell "run-time role" of a column is
-empty, this role can neither read nor write the column.`,
+[key sync](glossary.md) of changed keys. In some tables, only functions of the
+owner can write rows, so an attacker with the run-time role cannot forge these rows. If the cell
+"run-time role" of a column is empty, this role can neither read nor write the column.`,
     sections,
   );
 }

@@ -75,7 +75,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'List the ids with `latchkey keys list --all`.',
   },
   METHOD_NOT_ALLOWED: {
-    cause: 'The path exists, but not for this method.',
+    cause: 'The path has a route, but not for the method of the request.',
     remedy: 'Use one of the methods in the header `Allow`.',
   },
   REQUEST_TIMEOUT: {
@@ -110,7 +110,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   LAST_WAY_IN: {
     cause:
-      'The revocation would end the last active issued key with `keys:write`. A caller with an issued key may not do this.',
+      'This is the last active issued key with `keys:write`. A caller with an issued key may not revoke it.',
     remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
   },
   BODY_TOO_LARGE: {
@@ -154,7 +154,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   TOO_MANY_FAILURES: {
     cause:
       'The key is missing or invalid, and the network of the client has had more than `SOURCE_FAILURE_LIMIT` such requests within a minute. A valid key is accepted from the same address at any time.',
-    remedy: 'Correct the key as for [`INVALID_API_KEY`](#invalid-api-key).',
+    remedy: 'Correct the key as described for [`INVALID_API_KEY`](#invalid-api-key).',
   },
   HEADERS_TOO_LARGE: {
     cause: 'The headers exceed 16 KiB, or there are more than 100.',

@@ -32,8 +32,8 @@ with the content type \`application/problem+json\`:`,
     `Branch on \`code\`: the code of an error never changes. The last part of \`type\` is the anchor of
 the section on this page: \`urn:latchkey:problem:user-not-found\` is described in
 [\`#user-not-found\`](#user-not-found). If \`retryable\` is true, the same request may succeed later;
-wait for the seconds in \`Retry-After\` before you repeat it. The header \`X-Request-Id\` and the log
-contain the same \`requestId\`.`,
+before you repeat the request, wait for the number of seconds in \`Retry-After\`. The header
+\`X-Request-Id\` and the log contain the same \`requestId\`.`,
     table(['code', 'status', 'retryable', 'meaning'], rows),
     entries.map(({ section }) => section),
   );

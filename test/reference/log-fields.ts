@@ -19,12 +19,13 @@ export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
   method: 'HTTP method.',
   route: 'Pattern of the route, such as `/api/internal/users/:id`; null if no route matches.',
   status: 'Status of the response; 499 if the client disconnected before the response.',
-  keyId: 'Id of the issued or root key, even if it is no longer valid; null if it is unknown.',
-  event: 'Name of the event in the OWASP logging vocabulary; the next table lists all.',
-  outcome: 'Outcome of the key check; the next table lists all.',
-  limit: 'The limit that refused the request; null if no limit did.',
+  keyId:
+    'Id of the issued or root key, even if the key is revoked or expired; null if the key is unknown.',
+  event: 'Name of the event in the OWASP logging vocabulary; the next table lists all events.',
+  outcome: 'Outcome of the key check; the next table lists all outcomes.',
+  limit: 'Name of the limit that refused the request; null if no limit did.',
   source: 'IP address of the client.',
-  client: 'First product in the header `User-Agent`; null without one.',
+  client: 'First product in the header `User-Agent`; null without this header.',
 };
 
 /** The fields of the log line of a tool call. */
@@ -36,8 +37,8 @@ export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
   outcome: '`ok`, `cancelled`, or the code of the failure.',
   durationMs: 'Duration of the call in milliseconds.',
   user: 'Pseudonym of the user, the same in all calls of a user; null without a valid token.',
-  client: 'Name that the MCP client gives itself; null without one.',
-  clientId: 'The `client_id` of the access token; null without one.',
+  client: 'Name that the MCP client states for itself; null if it states none.',
+  clientId: 'The `client_id` of the access token; null if the token has none.',
   era: 'Generation of the MCP protocol that the client uses: `legacy` or `modern`.',
   requestId: 'Id of the request, which the MCP server also sends to the backend.',
 };

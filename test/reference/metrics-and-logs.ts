@@ -22,7 +22,7 @@ export async function metricsAndLogsPage(): Promise<string> {
   return page(
     '# Metrics and log fields',
     '## Metrics',
-    `Each server serves its metrics in the text format of Prometheus, on a port of its own: the backend
+    `Each server serves its metrics in the text format of Prometheus, on its own port: the backend
 on \`METRICS_PORT\`, the MCP server on \`MCP_METRICS_PORT\`.`,
     block(
       'sh',

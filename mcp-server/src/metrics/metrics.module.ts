@@ -95,7 +95,7 @@ export class MetricsModule implements OnModuleInit {
     const registers = [this.registry];
     const calls = new Counter({
       name: 'latchkey_mcp_backend_calls_total',
-      help: 'Calls to the backend, including those that the circuit breaker or the bulkhead refused. Retries are not counted.',
+      help: 'Calls to the backend, including calls that the circuit breaker or the bulkhead (limit of concurrent calls) refused. Retries are not counted.',
       labelNames: ['route', 'outcome'] as const,
       registers,
     });
