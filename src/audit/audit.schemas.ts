@@ -62,11 +62,9 @@ export const auditReportSchema = z
     faults: z
       .array(z.object({ sequence: z.int(), problem: z.string() }))
       .meta({ description: 'Events that were changed or are missing.' }),
-    inconsistentKeys: z
-      .array(z.string())
-      .meta({
-        description: 'Keys that differ from their last event, have no event, or were deleted.',
-      }),
+    inconsistentKeys: z.array(z.string()).meta({
+      description: 'Keys that differ from their last event, have no event, or were deleted.',
+    }),
   })
   .meta({ id: 'AuditReport' });
 
