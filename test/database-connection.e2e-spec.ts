@@ -114,7 +114,7 @@ describe('a failed connection causes 503 and one log line with cause and remedy:
 
   it.skipIf(!hasProgram('openssl'))('a certificate of an unknown CA', async () => {
     const { url, server } = await startSelfSigned();
-    await expectUnavailable(url, /add sslrootcert=.*unlike in libpq.*SELF_SIGNED/);
+    await expectUnavailable(url, /add sslrootcert=.*unlike libpq.*SELF_SIGNED/);
     server.close();
   });
 });

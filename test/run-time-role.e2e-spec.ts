@@ -445,7 +445,7 @@ describe('the set-up of the roles', () => {
     );
     try {
       await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(
-        /migrate with the account that owns it/,
+        /migrate with the owner of the database/,
       );
     } finally {
       await runOnServer(`ALTER DATABASE ${name} OWNER TO ${owner}`);
