@@ -53,7 +53,7 @@ describe('a backend process', () => {
     const output = await refusal({ DATABASE_URL });
     expect(output).toBe(
       'The configuration is not valid:\n' +
-        '  INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32\n',
+        '  INTERNAL_API_KEY: is required; generate one with: openssl rand -hex 32\n',
     );
   });
 

@@ -9,7 +9,7 @@ const docs = fileURLToPath(new URL('..', import.meta.url));
 
 export default defineConfig({
   title: 'Latchkey',
-  description: 'The key-guarded internal user API that MCP servers call.',
+  description: 'The internal user API for MCP servers, protected by API keys.',
   lang: 'en',
   outDir: './dist',
   // Pages enter the search index in the order in which they are read: keeps the build

@@ -197,7 +197,7 @@ describe('parseEnvironment', () => {
 
   it('explains how to generate a missing key', () => {
     expect(problemsOf({ DATABASE_URL })).toEqual([
-      'INTERNAL_API_KEY: is required; make a good one with: openssl rand -hex 32',
+      'INTERNAL_API_KEY: is required; generate one with: openssl rand -hex 32',
     ]);
   });
 
@@ -321,7 +321,7 @@ describe('parseEnvironment with root keys', () => {
     (keys) => {
       const INTERNAL_API_KEY_FILE = writeSecret('beside', OTHER_KEY);
       expect(problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE, ...keys })).toEqual([
-        'INTERNAL_API_KEY_FILE: holds all root keys: set it or INTERNAL_API_KEY, not both',
+        'INTERNAL_API_KEY_FILE: holds all root keys: set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
       ]);
     },
   );
@@ -334,7 +334,7 @@ describe('parseEnvironment with root keys', () => {
     'refuses a weak %s in production',
     (name) => {
       expect(problemsOf({ ...production, [name]: 'test-api-key-12345' })).toEqual([
-        `${name}: is shorter than 32 characters: refused in production; make a good one with: openssl rand -hex 32`,
+        `${name}: is shorter than 32 characters: refused in production; generate one with: openssl rand -hex 32`,
       ]);
     },
   );

@@ -26,7 +26,7 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from './key-environment.js';
 import { labelsSchema } from './labels.js';
 import { readRootKeyFile, rootKeySchema } from './root-key.js';
 
-const MAKE_A_KEY = 'make a good one with: openssl rand -hex 32';
+const MAKE_A_KEY = 'generate one with: openssl rand -hex 32';
 
 /** Variables that contain a secret. `<NAME>_FILE` may name a file with the secret instead. */
 export const SECRETS = [
@@ -177,7 +177,10 @@ function* rootKeyProblems(settings: z.output<typeof variables>): Generator<Varia
   }
   if (file === undefined) return;
   if (key !== undefined || previous !== undefined) {
-    yield ['INTERNAL_API_KEY_FILE', 'holds all root keys: set it or INTERNAL_API_KEY, not both'];
+    yield [
+      'INTERNAL_API_KEY_FILE',
+      'holds all root keys: set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
+    ];
   }
   const { problem } = readRootKeyFile(file, { refuseWeak });
   if (problem !== undefined) yield ['INTERNAL_API_KEY_FILE', `names a file that ${problem}`];

@@ -25,7 +25,8 @@ export class ApiKeySource {
   /** Describes the problem of the configured key, without the key; undefined if it is valid. */
   static findProblem(variables: KeyVariables): string | undefined {
     const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = variables;
-    if (key !== undefined && file !== undefined) return 'set it or INTERNAL_API_KEY, not both';
+    if (key !== undefined && file !== undefined)
+      return 'set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both';
     if (key === undefined && file === undefined) {
       return 'is required; set it to a root key or an issued key of the backend';
     }
