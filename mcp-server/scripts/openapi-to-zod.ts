@@ -10,8 +10,8 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The fields that this server requires. Other backend versions may omit all other fields, and every
-// version omits the fields of users that this server's key may not read.
+// The required fields of these schemas, instead of the document's `required`. All others may be
+// missing: another backend version may not send them, or this server's key may not read them.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],

@@ -18,7 +18,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Creates a user's access token for development. In production, the token issuer creates them. */
+/** Creates a user's access token for development. In production, use the token issuer. */
 async function run(): Promise<string> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,

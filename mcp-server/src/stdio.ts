@@ -30,7 +30,7 @@ async function serve(): Promise<void> {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  // By default, Nest lets the signal kill the process, so that buffered log lines are lost.
+  // By default, Nest lets the signal kill the process, and buffered log lines are lost.
   app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });

@@ -23,7 +23,7 @@ const configModule = await validatedConfig(parseEnvironment);
 
 /**
  * Provides the tools without a transport: `AppModule` adds HTTP, `stdio.ts` adds stdio.
- * Importing this file throws an error that lists all environment variables that are invalid.
+ * If environment variables are invalid, importing this file throws an error that lists them all.
  */
 @Module({})
 export class ToolServerModule {

@@ -83,7 +83,7 @@ describe('the MCP endpoint', () => {
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token"/);
   });
 
-  it.each(MISTYPED_CLAIMS)('responds with 401 to the mistyped claim %s', async (claim) => {
+  it.each(MISTYPED_CLAIMS)('responds with 401 to a claim of the wrong type: %s', async (claim) => {
     const claims = { iss: 'latchkey-development', aud: AUDIENCE, sub: '12345', exp: now + 600 };
     const payload = `${JSON.stringify(claims).slice(0, -1)},${claim}}`;
     const authorization = `Bearer ${await signPayload(payload, JWT_SECRET)}`;

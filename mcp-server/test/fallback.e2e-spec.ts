@@ -13,7 +13,7 @@ let withoutFallback: ServerProcess;
 beforeAll(async () => {
   backend = await FakeBackend.start();
   const BACKEND_API_URL = backend.url;
-  // The default outside production.
+  // Outside production, fallback data is on by default.
   withFallback = await startMcp({ BACKEND_API_URL });
   withoutFallback = await startMcp({ BACKEND_API_URL, BACKEND_FALLBACK: 'off' });
 });

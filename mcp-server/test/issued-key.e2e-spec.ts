@@ -15,7 +15,7 @@ const GREETING = 'Hello Ada! Your checking balance is $5.00.';
 
 const stack = useStack();
 
-it('the key that npm start issues suffices for all tools, and its rotation needs no restart', async () => {
+it('the key that `npm start` issues suffices for all tools, and its rotation needs no restart', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-issued-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const INTERNAL_API_KEY_FILE = join(folder, 'key');

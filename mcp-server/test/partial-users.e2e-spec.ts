@@ -24,7 +24,7 @@ afterAll(async () => {
   await backend.stop();
 });
 
-/** Makes the backend return only these fields of the user, as if the key may read no others. */
+/** Makes the backend return only these fields of the user, as if the key could read no others. */
 function show(user: object, more: object = {}): void {
   backend.become(respond(200, { user, accounts: ACCOUNTS, ...more }));
 }
@@ -114,7 +114,7 @@ describe('a response of the backend', () => {
   });
 });
 
-/** Repeats a call until the circuit, which rejected responses may open, is closed. */
+/** Repeats a call until the circuit is closed. Rejected responses may have opened it. */
 async function recover(): Promise<void> {
   backend.become(healthy);
   await expect.poll(async () => (await call('get_profile')).isError).toBeUndefined();

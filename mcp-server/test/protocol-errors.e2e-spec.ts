@@ -43,7 +43,7 @@ function get(path: string, fields: readonly string[], version = '1.1'): string {
   return `${[`GET ${path} HTTP/${version}`, ...fields].join('\r\n')}\r\n\r\n`;
 }
 
-/** A `tools/list` request, which gets 200 unless `fields` make it invalid. */
+/** A `tools/list` request, which gets 200 if `fields` contain a valid Host and a valid token. */
 function listTools(fields: readonly string[]): string {
   const lines = [
     'POST /mcp HTTP/1.1',
@@ -77,12 +77,12 @@ describe('the limit of 100 header fields', () => {
     await expectRefused(431, call(101) + NEXT);
   });
 
-  it.each(HIDDEN_FIELDS)('refuses a request whose padding hides $title', async (hidden) => {
+  it.each(HIDDEN_FIELDS)('refuses a request whose padding makes Node drop $title', async (hidden) => {
     const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
     await expectRefused(431, request + NEXT);
   });
 
-  it('refuses a request whose padding hides a second Authorization', async () => {
+  it('refuses a request whose padding makes Node drop a second Authorization', async () => {
     const fields = ['Host: localhost', authorization, ...padding(DROPPED_AFTER)];
     await expectRefused(431, listTools([...fields, 'Authorization: Bearer other']) + NEXT);
   });
@@ -118,7 +118,7 @@ describe('the limit of 100 header fields', () => {
   });
 });
 
-describe('a malformed Host', () => {
+describe('a malformed, repeated or missing Host', () => {
   const MALFORMED = [
     'localhost#.evil.com',
     'localhost?.evil.com',
@@ -144,7 +144,7 @@ describe('a malformed Host', () => {
   });
 
   it.each(['other.example', 'localhost'])(
-    'gets 400 if the request has a second Host: %s',
+    'gets 400 if the second Host is %s',
     async (host) => {
       const hosts = ['Host: localhost', `Host: ${host}`];
       await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
@@ -152,7 +152,7 @@ describe('a malformed Host', () => {
     },
   );
 
-  it('gets 400 if Host is absent in HTTP/1.1, but not in HTTP/1.0', async () => {
+  it('gets 400 if it is missing in HTTP/1.1, but not in HTTP/1.0', async () => {
     await expectRefused(400, get(LIVE, []));
     expect(await statusesOf(get(LIVE, [], '1.0'))).toEqual([200]);
     expect(await statusesOf(get('/mcp', [], '1.0'))).toEqual([403]);
@@ -161,7 +161,7 @@ describe('a malformed Host', () => {
 
 describe('a well-formed Host', () => {
   it.each(['evil.example', 'localhost.evil.example', 'localhost;evil', '%6cocalhost', '[::2]'])(
-    'gets 403 with and without a token if it is foreign: %s',
+    'gets 403 with and without a token if it is not in MCP_ALLOWED_HOSTS: %s',
     async (host) => {
       expect(await statusesOf(listTools([`Host: ${host}`]))).toEqual([403]);
       expect(await statusesOf(listTools([`Host: ${host}`, authorization]))).toEqual([403]);
@@ -204,14 +204,14 @@ describe('a malformed request', () => {
   it('gets 417 if it has an unknown expectation', async () => {
     await expectRefused(417, get(LIVE, ['Host: localhost', 'Expect: more']) + NEXT);
   });
-
-  it.each(['GET', 'DELETE'])(
-    'does not include a %s request with Content-Length: 0',
-    async (method) => {
-      const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
-      const accept = 'Accept: application/json, text/event-stream';
-      const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
-      expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
-    },
-  );
 });
+
+it.each(['GET', 'DELETE'])(
+  'a %s request with Content-Length: 0 is well-formed, and gets 405',
+  async (method) => {
+    const fields = ['Host: localhost', authorization, 'Content-Length: 0'];
+    const accept = 'Accept: application/json, text/event-stream';
+    const lines = [`${method} /mcp HTTP/1.1`, ...fields, accept];
+    expect(await statusesOf(`${lines.join('\r\n')}\r\n\r\n`)).toEqual([405]);
+  },
+);

@@ -36,7 +36,7 @@ describe('a response of the backend with Retry-After', () => {
     [429, '30', 'in 30 seconds.'],
     [503, '30', 'in 30 seconds.'],
   ])(
-    'with status %i and %s s leads to the tool error "Try again %s"',
+    '(status %i, %s s) leads to the tool error "Try again %s"',
     async (status, seconds, words) => {
       refuse('refused', status, seconds);
       expect(await greet('refused')).toBe(

@@ -100,7 +100,7 @@ describe('during a rolling update', () => {
   });
 
   it.each([
-    ['newer MCP server, which sends another header', undefined],
+    ['newer MCP server, which sends an additional header', undefined],
     ['older MCP server, which does not name the acting user', 'X-Acting-User'],
   ])('a backend serves a %s', async (_case, header) => {
     edit = unchanged;

@@ -23,7 +23,7 @@ describe('traces', () => {
   afterAll(() => collector.stop());
   const stack = useStack(variables, variables);
 
-  it('connect the tool call, the backend’s request and the database query', async () => {
+  it('connect the tool call, the request to the backend and the database query', async () => {
     const user = await addUser(stack.prisma, { permissions: ['read'] });
     const result = await callTool(stack.mcp.url, await token(user.id), 'get_profile');
     expect(result.isError).toBeUndefined();

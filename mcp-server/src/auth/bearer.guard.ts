@@ -22,8 +22,8 @@ declare module 'http' {
 }
 
 /**
- * Admits a request with a valid Bearer token and sets `request.raw.auth`. Other requests get 401
- * with a challenge, or 429 after too many wrong tokens from the client's network.
+ * Admits a request with a valid Bearer token and sets `request.raw.auth`. A missing or wrong token
+ * gets 401 with a challenge, or 429 after too many wrong tokens from the client's network.
  */
 @Injectable()
 export class BearerGuard implements CanActivate {

@@ -15,7 +15,7 @@ const countAfter = (milliseconds: number) => {
 };
 
 describe('RateLimit', () => {
-  it('admits at most 3 requests in any 60 s, not 3 per clock minute', () => {
+  it('applies the limit to any 60 s, not to each clock minute', () => {
     const [first, second, third] = [countAfter(0), countAfter(50_000), countAfter(0)];
     expect([first, second, third]).toEqual([undefined, undefined, undefined]);
     expect(countAfter(0)).toBe(10);

@@ -48,7 +48,7 @@ describe('calls that are aborted while they wait in the queue', () => {
 });
 
 describe('a refusal with a long Retry-After', () => {
-  it('causes no retry and leaves the retry budget as it is', async () => {
+  it('causes no retry and consumes no retry budget', async () => {
     const calls = createCalls();
     let requests = 0;
     let retryAfterMs = 3_536_000;
@@ -59,7 +59,7 @@ describe('a refusal with a long Retry-After', () => {
     for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
     expect(requests).toBe(30);
     expect(calls.isCircuitOpen('user')).toBe(false);
-    // The budget is 2 initial retries, and 30 calls × 0.08 = 2.4.
+    // The budget has grown from 2 to 2 + 30 calls × 0.08 = 4.4, so it allows 4 retries.
     requests = 0;
     retryAfterMs = 0;
     await Promise.all([1, 2, 3].map(() => send(calls, 'user').catch(() => undefined)));

@@ -9,7 +9,7 @@ import { CircuitBreaker } from './circuit-breaker.js';
 
 const MAX_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
-// Each call adds 0.08 to the retry budget: retries add 8% to the load of a failing backend.
+// Each call adds 0.08 retries to the budget, so retries add at most about 8% to the load.
 const INITIAL_RETRIES = 2;
 const MAX_RETRIES = 5;
 const RETRIES_PER_CALL = 0.08;
@@ -34,8 +34,8 @@ interface Call<Result> {
 }
 
 /**
- * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead,
- * and ends after the response time-out, or as soon as the caller's signal aborts.
+ * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead.
+ * Its request is aborted at the response time-out, or as soon as the caller's signal aborts.
  */
 export class BackendCalls {
   observer: BackendObserver | undefined;
@@ -97,7 +97,7 @@ export class BackendCalls {
     const breaker = this.breakers[route];
     for (;;) {
       signal?.throwIfAborted();
-      // Wait outside the bulkhead: calls of a broken route must not use up the slots of all routes.
+      // Wait outside the bulkhead: calls of a broken route must not occupy the shared slots.
       if (breaker.isProbing) await breaker.waitForProbe(signal, deadline);
       breaker.requireAdmission();
       await this.bulkhead.enter(signal, deadline);

@@ -105,7 +105,7 @@ describe('getUserDetails', () => {
     [500, BackendUnavailableError, false],
     [503, BackendUnavailableError, true],
   ])(
-    'converts status %i to an error class, and sets retryable',
+    'throws the error for status %i, which does not contain the API key',
     async (status, type, retryable) => {
       handler = json(status, {});
       const error: unknown = await client.getUserDetails('1').catch((thrown: unknown) => thrown);
@@ -252,7 +252,7 @@ describe('an API key that has a successor', () => {
     [{ deprecation: '@1767225600' }, ' on 2026-01-01T00:00:00.000Z'],
     [{ deprecation: 'true', sunset: 'soon' }, ''],
     [{ deprecation: `@${'9'.repeat(12)}` }, ''],
-  ])('causes a warning that omits dates that %j lacks', async (headers, date) => {
+  ])('causes a warning without the dates that the headers %j lack', async (headers, date) => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
@@ -291,7 +291,7 @@ describe('getUserWithAccounts', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1?include=accounts']);
   });
 
-  it('loads the users of one tick in one request, each with their own accounts', async () => {
+  it('sends one request per event-loop tick, and returns each user’s own accounts', async () => {
     const accounts = { '1': ACCOUNTS, '2': [] };
     handler = json(200, { users: [user('2'), user('1')], nextCursor: null, accounts });
     const [first, second, absent] = await Promise.allSettled([
@@ -337,7 +337,7 @@ describe('getUserWithAccounts', () => {
     expect(unreadable).toMatchObject({ reason: { reason: 'unusable-answer' } });
   });
 
-  it('requests only the accounts if the user is fallback data', async () => {
+  it('requests the accounts separately if the user is fallback data', async () => {
     const falling = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
       (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
@@ -412,7 +412,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('continue when one caller aborts, whose call rejects immediately', async () => {
+  it('continue when one caller aborts: only that call rejects, immediately', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);
@@ -483,7 +483,7 @@ describe('a backend of another version', () => {
     [{ user: { id: 7 } }, 'user.id: Invalid input: expected string'],
     [{ data: 'secret' }, 'user: Invalid input: expected object'],
     ['secret', 'Invalid input: expected object'],
-  ])('causes the rejection of %j, and the log names the field', async (body, reason) => {
+  ])('causes an error if it sends %j, and the log names the field', async (body, reason) => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     handler = json(200, body);
     await expect(client.getUserDetails('1')).rejects.toMatchObject({ reason: 'unusable-answer' });

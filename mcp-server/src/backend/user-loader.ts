@@ -96,7 +96,7 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** Returns a signal that aborts after all callers' signals; undefined if a caller has no signal. */
+/** Returns a signal that aborts when all callers have aborted; undefined if one has no signal. */
 function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
   const signals = lookups.flatMap(({ options }) => options.signal ?? []);
   if (signals.length < lookups.length) return undefined;

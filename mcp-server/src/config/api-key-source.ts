@@ -22,7 +22,7 @@ export class ApiKeySource {
     this.key = file === undefined ? key : firstKey(readFileSync(file, 'utf8'));
   }
 
-  /** Describes the problem of the configured key, without the key; undefined if it is valid. */
+  /** Describes what is wrong with the configured key, without quoting it; undefined if valid. */
   static findProblem(variables: KeyVariables): string | undefined {
     const { INTERNAL_API_KEY: key, INTERNAL_API_KEY_FILE: file } = variables;
     if (key !== undefined && file !== undefined)
@@ -62,7 +62,7 @@ function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefine
   return weakness && `is ${weakness}: refused in production`;
 }
 
-// The file may be the backend's key file, in which other lines are more keys or SHA-256 digests.
+// The file may be the backend's own key file, which may also list other keys and SHA-256 digests.
 function firstKey(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return lines.find((line) => line !== '' && !/^sha256:/i.test(line)) ?? '';

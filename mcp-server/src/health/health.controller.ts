@@ -8,8 +8,8 @@ import type { Environment } from '../config/environment.js';
 
 // Anybody can call the public route, so this server asks the backend at most once per 250 ms.
 const FRESH_MS = 250;
-// Shorter than the usual probe time-out of a load balancer (1 s): while the backend hangs, the
-// probes of this server must still succeed.
+// A load balancer's probe of this server usually times out after 1 s. The probe must succeed even
+// while the backend hangs.
 const TIMEOUT_MS = 400;
 
 interface Readiness {

@@ -62,7 +62,7 @@ describe('exchange', () => {
     expect(fetchMock).not.toHaveBeenCalled();
   });
 
-  it('never passes an incomplete body to the SDK, even if the part is valid JSON', async () => {
+  it('never passes an incomplete body to the SDK, even if it is valid JSON', async () => {
     const socket = send('Transfer-Encoding: chunked\r\n\r\n8\r\n{"id":1}\r\n');
     await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(50));
     await new Promise((resolve) => setTimeout(resolve, 50));

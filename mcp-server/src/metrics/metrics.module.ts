@@ -108,7 +108,7 @@ export class MetricsModule implements OnModuleInit {
     });
     const retries = new Counter({
       name: 'latchkey_mcp_backend_retries_total',
-      help: 'Requests to the backend that were retried.',
+      help: 'Retries of requests to the backend.',
       labelNames: ['route'] as const,
       registers,
     });

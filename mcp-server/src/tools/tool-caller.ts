@@ -141,7 +141,7 @@ export class ToolCaller {
     );
   }
 
-  // `RateLimitGuard` counts a batch (older protocol) of up to 100 calls as one request.
+  // Needed for batches (older protocol): `RateLimitGuard` counts up to 100 calls as one request.
   private requireRate({ userId }: User): void {
     const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;

@@ -84,7 +84,7 @@ describe('a backend that is killed under 50 concurrent calls and started again',
 });
 
 describe('a rotation of the API key', () => {
-  it('takes effect through the key file, without a restart', async () => {
+  it('takes effect through the key file, without a restart of the MCP server', async () => {
     const INTERNAL_API_KEY_FILE = join(folder, 'key');
     writeFileSync(INTERNAL_API_KEY_FILE, `${API_KEY}\n`);
     const first = await startBackend({ DATABASE_URL: database.url });
