@@ -18,7 +18,7 @@ const REQUIRED: Readonly<Record<string, string[]>> = {
   Account: ['type', 'currency', 'balance'],
 };
 
-// Strict, so that a JSON Schema keyword that this script does not translate is an error.
+// Strict: a JSON Schema keyword that this script does not translate is an error.
 const schemaSchema = z.strictObject({
   $ref: z.string().optional(),
   type: z.union([z.string(), z.array(z.string())]).default([]),
@@ -45,7 +45,7 @@ const documentSchema = z.object({
   components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
 });
 
-/** Renders TypeScript with a zod schema for each response of the backend that this server reads. */
+/** Renders TypeScript with a zod schema for each backend response that this server reads. */
 export function renderSchemas(document: unknown): string {
   const { schemas } = documentSchema.parse(document).components;
   const declarations = RESPONSES.map((name) => {

@@ -77,10 +77,13 @@ describe('the limit of 100 header fields', () => {
     await expectRefused(431, call(101) + NEXT);
   });
 
-  it.each(HIDDEN_FIELDS)('refuses a request whose padding makes Node drop $title', async (hidden) => {
-    const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
-    await expectRefused(431, request + NEXT);
-  });
+  it.each(HIDDEN_FIELDS)(
+    'refuses a request whose padding makes Node drop $title',
+    async (hidden) => {
+      const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
+      await expectRefused(431, request + NEXT);
+    },
+  );
 
   it('refuses a request whose padding makes Node drop a second Authorization', async () => {
     const fields = ['Host: localhost', authorization, ...padding(DROPPED_AFTER)];
@@ -143,14 +146,11 @@ describe('a malformed, repeated or missing Host', () => {
     for (const host of MALFORMED) await expectRefused(400, get(path, [`Host: ${host}`]) + NEXT);
   });
 
-  it.each(['other.example', 'localhost'])(
-    'gets 400 if the second Host is %s',
-    async (host) => {
-      const hosts = ['Host: localhost', `Host: ${host}`];
-      await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
-      await expectRefused(400, get(LIVE, hosts) + NEXT);
-    },
-  );
+  it.each(['other.example', 'localhost'])('gets 400 if the second Host is %s', async (host) => {
+    const hosts = ['Host: localhost', `Host: ${host}`];
+    await expectRefused(400, listTools([...hosts, authorization]) + NEXT);
+    await expectRefused(400, get(LIVE, hosts) + NEXT);
+  });
 
   it('gets 400 if it is missing in HTTP/1.1, but not in HTTP/1.0', async () => {
     await expectRefused(400, get(LIVE, []));

@@ -35,16 +35,13 @@ describe('a response of the backend with Retry-After', () => {
     [429, '3536', 'in 59 minutes.'],
     [429, '30', 'in 30 seconds.'],
     [503, '30', 'in 30 seconds.'],
-  ])(
-    '(status %i, %s s) leads to the tool error "Try again %s"',
-    async (status, seconds, words) => {
-      refuse('refused', status, seconds);
-      expect(await greet('refused')).toBe(
-        `The user service is unavailable at the moment. Try again ${words}`,
-      );
-      expect(backend.requests).toHaveLength(1);
-    },
-  );
+  ])('(status %i, %s s) leads to the tool error "Try again %s"', async (status, seconds, words) => {
+    refuse('refused', status, seconds);
+    expect(await greet('refused')).toBe(
+      `The user service is unavailable at the moment. Try again ${words}`,
+    );
+    expect(backend.requests).toHaveLength(1);
+  });
 
   it('to a write leads to the tool error "Try again in 10 minutes."', async () => {
     backend.become((socket, request) =>

@@ -64,7 +64,7 @@ export class BackendCalls {
     return this.bulkhead.load;
   }
 
-  /** Runs `work` as one call and reports its outcome, however often `work` calls `send`. */
+  /** Runs `work` and reports it as one call, even if `work` calls `send` several times. */
   observeCall<Result>(route: BackendRoute, work: () => Promise<Result>): Promise<Result> {
     return observe(work, (outcome) => this.observer?.onCall(route, outcome));
   }

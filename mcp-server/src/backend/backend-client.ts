@@ -22,7 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// The reasons that mean that the backend is down. Only then may fallback data replace a user.
+// The reasons that mean that the backend is down. Only these allow fallback data.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',

@@ -129,7 +129,7 @@ export class BackendTransport {
     return new BackendUnavailableError('unusable-answer');
   }
 
-  /** Logs, at most once an hour, the dates of `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). */
+  /** Warns at most hourly, with the dates of `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). */
   private warnOfDeprecation({ deprecation, sunset }: AxiosResponse['headers']): void {
     if (performance.now() - this.warnedAt < WARNING_INTERVAL_MS) return;
     this.warnedAt = performance.now();

@@ -25,7 +25,8 @@ import { ApiKeySource } from './api-key-source.js';
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
-// These names are compared with header values as text, so any other spelling would never match.
+// `HostGuard` compares these names as text with the hosts in headers, so a name with upper case,
+// a scheme or a port would never match.
 const hostName = z
   .string()
   .refine(isHostName, 'must be host names in lower case, without scheme or port');

@@ -44,13 +44,13 @@ export class McpController implements OnApplicationShutdown {
     // `McpServerFactory` reads these headers, so any values from the client are overwritten.
     raw.headers['x-request-id'] = id;
     raw.headers[CLIENT_ADDRESS_HEADER] = ip;
-    // If all calls of an exchange were cancelled, the SDK never ends it: the timer does.
+    // The SDK never ends an exchange whose calls are all cancelled: the timer closes the socket.
     const timer = setTimeout(() => raw.socket.destroy(), this.timeoutMs).unref();
     onResponseEnd(reply.raw, () => clearTimeout(timer));
     await exchange(this.handler, request, reply);
   }
 
-  // In Nest's last hook, because closing the handler aborts the calls that are still in flight.
+  // Nest's last hook: closing the handler earlier would abort the calls that are still in flight.
   async onApplicationShutdown(): Promise<void> {
     await this.handler.close();
   }

@@ -1,6 +1,6 @@
 /**
  * `npm run conformance` runs the official MCP conformance suite against the built server, with
- * authentication. The suite runs on Node 24, which it needs. The exit code is 0 if exactly the
+ * authentication. The suite needs Node 24, which `npx` fetches. The exit code is 0 if exactly the
  * expected scenarios fail.
  */
 import { spawn } from 'node:child_process';

@@ -8,7 +8,7 @@ export interface FakeRequest {
   readonly receivedAt: number;
 }
 
-/** Responds to a request, also in ways that an HTTP library would not allow. */
+/** Responds to a request, possibly in a way that an HTTP library would not allow. */
 export type Behaviour = (socket: Socket, request: FakeRequest) => void;
 
 export const USER = {
