@@ -21,8 +21,8 @@ import { type EndedIncidents, IncidentStore } from './incident-store.js';
 const TICKS_PER_QUIET_TIME = 5;
 const MAX_TICK_MS = 5000;
 const PURGE_INTERVAL_MS = HOUR_MS;
-// Bounds the number of alerts about one attack from many networks. For such an attack, the rule
-// `failures-from-many-sources` raises a single alert.
+// Bounds the alerts of `repeated-failures` during an attack from many networks. The rule
+// `failures-from-many-sources` reports such an attack as a whole.
 const MAX_OPEN_PER_RULE = 100;
 
 const RULES_THAT_END_WHEN_QUIET = Object.entries(RULE_DESCRIPTIONS)

@@ -21,7 +21,7 @@ interface OpenIncident {
   readonly subject: string;
 }
 
-/** Selects the incidents to end by quiet time, by subject, or by exclusion of subjects. */
+/** The incidents to end: selected by quiet time, by subject, or by exclusion of subjects. */
 export type EndedIncidents =
   | { readonly rules: readonly string[]; readonly quietForSeconds: number }
   | { readonly rule: AlertRule; readonly subject: string }
@@ -104,8 +104,9 @@ export class IncidentStore {
     });
   }
 
-  /** Deletes incidents and alerts after 30 days. The SQL function has the table owner's rights. */
+  /** Deletes incidents and alerts after 30 days. */
   async purge(): Promise<void> {
+    // Calls a function with the table owner's rights, because the run-time role cannot delete rows.
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;
   }
 }

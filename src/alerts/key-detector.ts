@@ -21,7 +21,7 @@ interface DueKey {
   readonly expires_at: Date;
 }
 
-/** Raises alerts about expiring keys and unused keys, and while issued keys cannot be verified. */
+/** Raises alerts about expiring keys, unused keys, and a stale key sync of this process. */
 @Injectable()
 export class KeyDetector implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(KeyDetector.name);

@@ -77,7 +77,7 @@ export class AuditService {
     const inconsistent: string[] = [];
     let page: { readonly id: string; readonly isInconsistent: boolean }[] = [];
     do {
-      // Starts with null, not with an empty text, because a forged key may have an empty id.
+      // Starts with null, not with an empty string, because a forged key may have an empty id.
       const last = page.at(-1)?.id ?? null;
       // Reads pages to keep statements short. Each statement sees keys and events in one snapshot.
       page = await this.prisma.$queryRaw`

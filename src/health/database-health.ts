@@ -5,10 +5,13 @@ import { ConnectionError } from '../prisma/connection-error.js';
 import { OUTDATED_SCHEMA, isSchemaOutdated, withoutArguments } from '../prisma/database-error.js';
 import { PrismaService } from '../prisma/prisma.service.js';
 
-// The result of a query is reused for this time, because everybody may request the health routes.
+// The result of a query is reused for this time, because anyone may call the health routes.
 const MAX_AGE_MS = 250;
 
-/** Checks whether the database is available and, once per process, its schema and the account. */
+/**
+ * Checks whether the database is available. Once per process, also checks its schema and the
+ * account of `DATABASE_URL`.
+ */
 @Injectable()
 export class DatabaseHealth implements OnApplicationBootstrap {
   private latest: Promise<boolean> | undefined;

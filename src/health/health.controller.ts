@@ -54,7 +54,7 @@ export class HealthController {
 
   @Route('GET', 'ready', 'public', {
     summary: 'Check readiness',
-    description: 'Send no other requests to the process while the HTTP status is not 200.',
+    description: 'Route requests to the process only while this route responds with 200.',
     response: readinessSchema,
     unavailable: readinessSchema,
   })

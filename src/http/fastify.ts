@@ -41,7 +41,7 @@ export function createFastifyAdapter(
     ...serverOptions(trustedProxies),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // Creating a child logger costs more than a log line, and the line contains the id anyway.
+    // Creating a child logger costs more than a log line, which contains the request id anyway.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     // The hook for Nest middleware would run for every request, and no middleware is used.
     skipMiddie: true,
@@ -70,7 +70,7 @@ export function createFastifyAdapter(
   return adapter;
 }
 
-/** Whether the body is compressed. The parser's error, malformed JSON, would mislead clients. */
+/** Whether the body is compressed. The parser would report a misleading `MALFORMED_JSON`. */
 function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');

@@ -24,8 +24,8 @@ function linesOf(
   const lines: string[] = [];
   const log = new RequestLog(createLoggerFor({ write: (line) => void lines.push(line) }, 'info'));
   for (const fields of requests) {
-    const isAnother = Object.keys(fields).some((name) => name in LABELS);
-    log.write(isAnother ? { ...LABELS, ...fields } : LABELS, [
+    const changesLabels = Object.keys(fields).some((name) => name in LABELS);
+    log.write(changesLabels ? { ...LABELS, ...fields } : LABELS, [
       { labels: LABELS, ...REQUEST, ...fields },
     ]);
   }

@@ -3,7 +3,7 @@ import { DistinctCounter } from './distinct-counter.js';
 
 describe('DistinctCounter', () => {
   it.each([257, 1000, 10_000, 100_000])(
-    'counts %i texts with an error of at most 7 %, which is five standard errors',
+    'counts %i strings with an error of at most 7 %, about five standard errors',
     (size) => {
       const counter = new DistinctCounter();
       for (let number = 0; number < size; number++) counter.add(`user-${number}`);
@@ -11,19 +11,19 @@ describe('DistinctCounter', () => {
     },
   );
 
-  it.each([1, 12, 256])('counts %i texts exactly', (size) => {
+  it.each([1, 12, 256])('counts %i strings exactly', (size) => {
     const counter = new DistinctCounter();
     for (let number = 0; number < size; number++) counter.add(`user-${number}`);
     expect(counter.count).toBe(size);
   });
 
-  it('counts a repeated text only once', () => {
+  it('counts a repeated string only once', () => {
     const counter = new DistinctCounter();
     for (let round = 0; round < 100; round++) counter.add('12345');
     expect(counter.count).toBe(1);
   });
 
-  it('distinguishes texts that differ in one letter or in the order of letters', () => {
+  it('distinguishes strings that differ in one letter or in the order of letters', () => {
     const counter = new DistinctCounter();
     for (const text of ['ab', 'ba', 'a', 'b', 'aa', 'bb', '']) counter.add(text);
     expect(counter.count).toBe(7);

@@ -4,11 +4,11 @@ const INDEX_BITS = 12;
 const REGISTERS = 2 ** INDEX_BITS;
 const MAX_EXACT = 256;
 
-// The seed is secret, so that no client can choose texts whose hashes collide.
+// The seed is secret, so that no client can choose strings whose hashes collide.
 const SEED = randomBytes(4).readUInt32LE();
 
 /**
- * Counts distinct texts in at most 9 KiB of memory: exactly up to 256, then as an estimate with a
+ * Counts distinct strings in at most 9 KiB of memory: exactly up to 256, then as an estimate with a
  * standard error of 1.3 % (HyperLogLog with the HIP estimator, https://arxiv.org/abs/1306.3284).
  * docs/decisions/0043 says why a `Set` does not suffice.
  */
@@ -16,7 +16,7 @@ export class DistinctCounter {
   private exact: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /** Sum of `2 ** -register`: REGISTERS times the chance that a new text changes a register. */
+  /** Sum of `2 ** -register`: REGISTERS times the chance that a new string changes a register. */
   private sensitivity = REGISTERS;
 
   get count(): number {

@@ -60,7 +60,7 @@ describe('the limit on misses', () => {
     ]);
   });
 
-  it('does not refuse a committed change if it is reached during the change', async () => {
+  it('does not refuse a committed change, even if the limit is reached during the change', async () => {
     const limit = createLimit();
     const change = limit.runWrite(OWN, ['existing'], { id: 'existing' }, async () => {
       limit.recordResults(OWN, [], numbered('absent', QUOTA));

@@ -17,7 +17,7 @@ interface Hour {
   readonly misses: DistinctCounter;
 }
 
-/** Values that only one user can have. The error of a failed write reveals whether one is taken. */
+/** Values that only one user can have. A failed write reveals whether a value is taken. */
 export interface UniqueValues {
   readonly id?: string | undefined;
   readonly email?: string | undefined;
@@ -95,7 +95,7 @@ export class EnumerationLimit {
     return this.recordingMisses(hours, values, write);
   }
 
-  /** Counts a miss if the operation's error reveals that a value is taken or does not exist. */
+  /** Counts a miss if the operation's error reveals that a value is taken or that no user has it. */
   private async recordingMisses<Result>(
     hours: readonly Hour[],
     values: UniqueValues,

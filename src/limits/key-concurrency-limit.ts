@@ -24,7 +24,7 @@ export class KeyConcurrencyLimit {
     const { keyId } = own;
     const inFlight = this.inFlight.get(keyId) ?? 0;
     if (inFlight >= this.quota) throw new ProblemException('CONCURRENCY_LIMITED');
-    // After a disconnect, `onResponseEnd` never calls back, so the request would count forever.
+    // If the client has disconnected already, `onResponseEnd` would never end the count.
     if (response.req.socket.destroyed) return;
     this.inFlight.set(keyId, inFlight + 1);
     onResponseEnd(response, () => this.leave(keyId));

@@ -96,7 +96,7 @@ class RequestWindow {
     this.allotment?.forgetRefusal();
   }
 
-  /** Milliseconds until a request may be admitted. At 0, Redis may still refuse it. */
+  /** Milliseconds until a request may be admitted. Even at 0, Redis may refuse the request. */
   msUntilAdmission(now: number): number {
     if (this.requests.count(now) >= this.policy.quota) return this.requests.msUntilLess(now);
     return this.shared?.msUntilGrant(now) ?? 0;

@@ -17,7 +17,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private reportedUp = true;
   private isPaused = false;
-  /** Whether Redis replied with an error. Then a new connection does not prove that Redis works. */
+  /** Whether the last reply was an error. If so, a new connection does not prove that Redis works. */
   private refusesCommands = false;
 
   constructor(config: ConfigService<Environment, true>) {
@@ -78,7 +78,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Sends no commands for 1 s. Also opens a new connection if Redis has not replied. */
+  /** Sends no commands for 1 s. Also reconnects if Redis has not replied or is read-only. */
   private pauseAfter(error: unknown): void {
     if (!this.isUp) return;
     this.isPaused = true;

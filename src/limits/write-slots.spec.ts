@@ -58,7 +58,7 @@ describe('writes that change users', () => {
     expect(names()).toEqual(['other another', 'one same']);
   });
 
-  it('use the connection of a pool that has only one', async () => {
+  it('can use the only connection of a pool', async () => {
     const { beginMany, names } = createWrites(1);
     void beginMany(5, 'one');
     expect(names()).toHaveLength(1);

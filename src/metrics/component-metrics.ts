@@ -54,7 +54,7 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_key_sync_fresh',
-        'Whether issued keys are admitted: 0 while key synchronization is interrupted.',
+        '1 if the key sync is fresh; otherwise 0, and the process refuses issued keys.',
         () => Number(keySync.isFresh()),
       ],
       [

@@ -45,7 +45,7 @@ export const PROBLEM_TYPES = {
   EMAIL_TAKEN: permanent(409, 'Another user has this email'),
   USER_ID_TAKEN: permanent(409, 'Another user has this id'),
   USER_HAS_ACCOUNTS: permanent(409, 'A user with accounts cannot be deleted'),
-  API_KEY_NOT_ACTIVE: permanent(409, 'A revoked or expired API key can have no successor'),
+  API_KEY_NOT_ACTIVE: permanent(409, 'A revoked or expired API key cannot be rotated'),
   API_KEY_ALREADY_ROTATED: permanent(409, 'The API key has a successor already'),
   KEY_ENVIRONMENT_MISMATCH: permanent(
     409,
@@ -92,7 +92,7 @@ export const PROBLEM_TYPES = {
     431,
     'The request headers are too large, or there are more than 100',
   ),
-  INTERNAL_ERROR: permanent(500, 'The request failed; the log has the cause'),
+  INTERNAL_ERROR: permanent(500, 'The request failed; see the server log for the cause'),
   TOKEN_ISSUER_UNAVAILABLE: temporary(
     503,
     'The token issuer’s signing keys are temporarily unavailable',

@@ -7,7 +7,7 @@ const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** The methods of each path without parameters. Routes with parameters must not serve it. */
+  /** Methods by path without parameters. Routes with parameters must not serve these paths. */
   private readonly fixedPaths = new Map<string, string[]>();
 
   /** Records routes that are registered after this call, and refuses requests without a route. */
@@ -39,7 +39,10 @@ export class RouteTable {
     return new ProblemException('METHOD_NOT_ALLOWED', {}, { allow: allowed.join(', ') });
   }
 
-  /** Whether `/users/:id`, for example, matched `GET /users/search`, a path without this method. */
+  /**
+   * Whether a route with parameters matched a fixed path that lacks the method. For example,
+   * `/users/:id` matches `GET /users/search`, although `/users/search` supports only POST.
+   */
   private isShadowed(request: FastifyRequest): boolean {
     return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;
   }

@@ -60,7 +60,7 @@ export interface RequestLabels {
   readonly client: string | null;
   /** Id of the key, if it is or was an issued or root key. */
   readonly keyId: string | null;
-  /** Null if the route requires no key; otherwise the request is an authentication attempt. */
+  /** Null if no key was checked; otherwise the request is an authentication attempt. */
   readonly outcome: AttemptOutcome | null;
   readonly limit: LimitName | null;
 }

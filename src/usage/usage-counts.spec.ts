@@ -47,7 +47,7 @@ describe('UsageCounts', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 1 }]);
   });
 
-  it('holds at most its maximum of counts, and reports how many requests it lost', () => {
+  it('holds no more counts than its maximum, and reports how many requests it lost', () => {
     const counts = countsOf(NOON);
     for (const key of ['a', 'b', 'c', 'd']) counts.add({ ...USE, keyId: key }, 1, NOON);
     counts.add(USE, 1, NOON);

@@ -32,9 +32,9 @@ interface LastUse {
 }
 
 /**
- * Counts the requests of each key and records its last use. No request waits for a write, because
- * both are saved every 5 s and at shutdown; a crash loses up to 5 s. Saves totals rather than
- * increments, so that a repeated write counts nothing twice.
+ * Counts the requests of each key and records its last use. Saves both every 5 s and at shutdown:
+ * no request waits for a write, and a crash loses up to 5 s. Saves totals rather than increments,
+ * so that a repeated write counts nothing twice.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {

@@ -57,7 +57,9 @@ export const usageResponseSchema = z
               })
               .meta({ id: 'UsageOfHour' }),
           )
-          .meta({ description: 'Combinations without requests are omitted.' }),
+          .meta({
+            description: 'Combinations of hour, route and outcome without requests are omitted.',
+          }),
       })
       .meta({ id: 'Usage' }),
   })
