@@ -7,7 +7,10 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** The rights of a key. No fields or networks mean all; a null rate limit means the default. */
+/**
+ * The rights of a key. An empty list of fields or of networks allows all of them. A null rate limit
+ * means the default.
+ */
 export type Grant = Pick<
   ApiKeyRow,
   'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
