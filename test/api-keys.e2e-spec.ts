@@ -255,7 +255,7 @@ describe('a key with keys:write', () => {
     const { body } = await create(secret, { scopes: ['users:read', 'users:write'] }).expect(403);
     expect(body.code).toBe('GRANT_EXCEEDS_CALLER');
     expect(body.errors).toEqual([
-      { path: 'scopes', message: 'the caller does not hold users:write' },
+      { path: 'scopes', message: 'the caller does not have the scope users:write' },
     ]);
   });
 

@@ -448,7 +448,7 @@ describe('keys revoke', () => {
     const outcome = await keys('revoke', UNKNOWN_ID);
     expect(outcome).toMatchObject({
       code: 3,
-      stderr: 'There is no API key with this id.\nkeys list --all shows all ids.\n',
+      stderr: 'There is no API key with this id.\nTo see all ids, run keys list --all.\n',
     });
   });
 });

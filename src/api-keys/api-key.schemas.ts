@@ -236,7 +236,7 @@ export const checkedApiKeySchema = z
       description: '`admitted`, or the reason for the refusal.',
       example: 'expired',
     }),
-    keyId: z.string().nullable().meta({ description: 'Null if the key was never issued.' }),
+    keyId: z.string().nullable().meta({ description: 'Null if the key is unknown.' }),
   })
   .meta({ id: 'CheckedApiKey' });
 

@@ -78,8 +78,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Creates a key, and resolves when every instance admits it. If an earlier request with the same
-   * idempotency key created a key, returns that key without its secret.
+   * Creates a key, and waits up to 2 s until every instance admits it. If an earlier request with
+   * the same idempotency key created a key, returns that key without its secret.
    * @throws ProblemException `GRANT_EXCEEDS_CALLER`, `IDEMPOTENCY_KEY_REUSED`
    */
   async create(
@@ -190,7 +190,7 @@ export class ApiKeysService {
 
   /**
    * Revokes a key and, unless `keepIssuedKeys` is set, the keys that it issued, directly or through
-   * other keys. Waits until every live instance refuses the revoked keys.
+   * other keys. Waits for all live instances to acknowledge that they refuse the revoked keys.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {

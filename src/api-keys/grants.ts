@@ -7,7 +7,10 @@ import { type Principal, isBoundedByIssuer } from './principal.js';
 import type { KeyChange } from './key-changes.js';
 import { isPartOf } from './network.js';
 
-/** The rights of a key. No fields or networks mean all; a null rate limit means the default. */
+/**
+ * The rights of a key. An empty list of fields or of networks allows all of them. A null rate limit
+ * means the default.
+ */
 export type Grant = Pick<
   ApiKeyRow,
   'scopes' | 'readFields' | 'writeFields' | 'networks' | 'rateLimit'
@@ -60,7 +63,7 @@ function refuseExcess(errors: readonly Excess[]): void {
 function excessScopes({ scopes }: Grant, grant: Grant): Excess[] {
   return grant.scopes
     .filter((scope) => !scopes.includes(scope))
-    .map((scope) => ({ path: 'scopes', message: `the caller does not hold ${scope}` }));
+    .map((scope) => ({ path: 'scopes', message: `the caller does not have the scope ${scope}` }));
 }
 
 function excessOf(
@@ -101,7 +104,8 @@ export function newLifetime(
   const end = issuer && earliest(issuer.expiresAt, issuer.retiresAt ?? issuer.expiresAt);
   const lifetime = lifetimeUntil(end ?? daysAfter(now, MAX_LIFETIME_DAYS), requested, now);
   if (end !== undefined && lifetime.expiresAt > end) {
-    refuseExcess([{ path: 'expiresAt', message: `the caller expires at ${end.toISOString()}` }]);
+    const message = `the caller's key expires at ${end.toISOString()}`;
+    refuseExcess([{ path: 'expiresAt', message }]);
   }
   return lifetime;
 }

@@ -5,7 +5,8 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Short enough that the change ends before the HTTP server closes the idle connection (5.7 s).
+// Short enough that the change ends before the HTTP server closes the client's connection, which
+// happens after 5.7 s without a byte.
 const MAX_WAIT_MS = 1500;
 // Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';
@@ -103,7 +104,8 @@ export class KeyChanges {
       return await change();
     } finally {
       finished.abort();
-      // Wait, because the session of `pid` may run another change once it is back in the pool.
+      // Wait: once the session of `pid` is back in the pool, it may run another change, whose
+      // blockers must not be terminated.
       await ending;
     }
   }
@@ -129,8 +131,8 @@ class ChangeQueue {
   async run<Result>(change: () => Promise<Result>): Promise<Result> {
     const queuedAt = performance.now();
     const result = this.latest.then(() => {
-      // After 2 failures in a row, queued changes fail at once. A single failure may be due to a
-      // locked row.
+      // After 2 failures in a row, queued changes fail immediately. A single failure may be due to
+      // a locked row.
       const hasFailed = this.failures > 1 && this.failedAt > queuedAt;
       if (hasFailed || performance.now() - queuedAt > MAX_WAIT_MS) {
         throw new ProblemException('DATABASE_UNAVAILABLE');

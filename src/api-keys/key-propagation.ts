@@ -15,7 +15,7 @@ const COLLECT_TIMEOUT_MS = 2000;
 const POLL_INTERVAL_MS = 100;
 
 interface LiveInstances {
-  /** Instances that must acknowledge a change. Instances of earlier releases need no proof. */
+  /** Instances that must acknowledge a change. Includes instances of releases without proofs. */
   readonly expected: readonly string[];
   /** Instances whose proof matches no root key of this process: their rows may be forged. */
   readonly unproven: readonly string[];
@@ -62,8 +62,8 @@ export class KeyPropagation implements OnApplicationShutdown {
 
   /**
    * Runs a change of keys, and waits up to 2 s until every instance has acknowledged it.
-   * @param untilEnforced whether to wait 5 s if instances without a proof of a shared root key are
-   * alive: by then, each of them has applied the change or refuses issued keys
+   * @param untilEnforced whether to wait 5 s if there are unproven instances: by then, each of them
+   * has applied the change or refuses issued keys
    * @param makeChange makes the change, and can end sessions that block it
    */
   async propagate<Change extends { readonly rows: readonly KeyRevision[] }>(
@@ -105,8 +105,8 @@ export class KeyPropagation implements OnApplicationShutdown {
   }
 
   /**
-   * Reads the instances with a heartbeat within `STALE_AFTER_MS`. Any other instance refuses issued
-   * keys, so it need not acknowledge a change.
+   * Reads the instances with a heartbeat within the last `STALE_AFTER_MS`. Any other instance
+   * refuses issued keys, so it need not acknowledge a change.
    */
   private async findLiveInstances(client: ListeningClient): Promise<LiveInstances> {
     const rows = await client.query<{ id: string; digest: string | null; proof: string | null }>(
@@ -171,7 +171,7 @@ export class KeyPropagation implements OnApplicationShutdown {
   private reportUnproven(instances: readonly string[]): void {
     const ids = instances.slice(0, 5).join(', ');
     this.logger.warn(
-      `Instances that do not prove a shared root key: ${instances.length} (${ids}). If they are yours, restart them with the current root key. Otherwise, their rows in \`instances\` are forged`,
+      `Instances that do not prove that they share a root key with this process: ${instances.length} (${ids}). If they are yours, restart them with the current root key. Otherwise, their rows in \`instances\` are forged`,
     );
   }
 }

@@ -5,7 +5,10 @@ import { KeySync } from './key-sync/key-sync.js';
 import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
-/** Caches and verifies keys. Only servers import this: key changes wait for every key cache. */
+/**
+ * Caches and verifies keys. Only servers import this module: a change of a key waits for every key
+ * cache, so the command line must not add another.
+ */
 @Module({
   imports: [ApiKeysModule],
   providers: [IssuedKeyCache, KeySync, KeyVerifier, EarlyRetirement],

@@ -60,9 +60,9 @@ export class KeyVerifier {
   }
 
   /**
-   * Verifies a key sent from an IP address. So that timing reveals nothing, each call computes one
-   * checksum and one digest, and does one look-up, one network check, and one constant-time
-   * comparison per root key.
+   * Verifies a key sent from an IP address. So that timing reveals nothing, the check of every
+   * well-formed key takes one checksum, one digest, one look-up, one network check, and one
+   * constant-time comparison per root key.
    */
   verify(presented: string, address: string): KeyVerdict {
     const environment = parseApiKey(presented);
@@ -85,7 +85,7 @@ export class KeyVerifier {
   ): KeyVerdict {
     const isKnown = key !== UNKNOWN_KEY;
     const keyId = isKnown ? key.id : null;
-    // Read the clock for every key: this takes so long that timing would reveal the outcome.
+    // Read the clock for every key: if only some checks read it, timing would reveal the outcome.
     const isExpired = this.keySync.now() >= key.expiresAt;
     if (environment !== this.environment) return { outcome: 'wrong-environment', keyId };
     if (!this.keySync.isFresh()) return { outcome: 'unverifiable', keyId };

@@ -10,7 +10,7 @@ const budgetSchema = z.object({
 });
 const budgetsSchema = z.array(budgetSchema).min(1);
 
-/** A rate limit shared by one or more keys. */
+/** A rate limit that a key shares with its successors and with the keys that it issued. */
 export type Budget = z.infer<typeof budgetSchema>;
 
 /** A caller, identified by its key. */

@@ -10,7 +10,7 @@ interface ApiRequest {
 
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
-  /** The next step for a user of this transport, by problem code. */
+  /** Maps problem codes to what a user of this transport can do next. */
   readonly remedies: Readonly<Record<string, string>>;
   send(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }>;
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** The names in messages of the request fields that have no option of the same name. */
+/** How messages name the request fields that have no option of the same name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',
@@ -34,9 +34,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 };
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {
-  API_KEY_NOT_FOUND: 'keys list --all shows all ids.',
+  API_KEY_NOT_FOUND: 'To see all ids, run keys list --all.',
   API_KEY_ALREADY_ROTATED: 'Rotate the successor instead. To find its id, run keys show KEY_ID.',
-  API_KEY_NOT_ACTIVE: 'Issue a new key with keys create.',
+  API_KEY_NOT_ACTIVE: 'To issue a new key, run keys create.',
   RATE_LIMITED: 'Wait a minute, then repeat the command.',
   INTERNAL_ERROR: 'Look for the request in the log of the server.',
 };

@@ -36,7 +36,7 @@ const MAX_HOURS = MAX_DAYS * 24;
 const DAYS_BOUND = `must be a whole number from 1 to ${MAX_LIFETIME_DAYS}`;
 
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
-// Returns other texts unchanged, so that the request schema rejects them: `Number('')` would be 0.
+// Leaves invalid text unchanged, so that the request schema rejects it: `Number('')` would be 0.
 const wholeNumber = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
 /** A number, or the given text if it is not a whole number. */
@@ -203,7 +203,7 @@ async function list(api: ApiClient, { all, json }: Options): Promise<void> {
       ? [`${ended.length} expired, retired or revoked keys are hidden: add --all.`]
       : []),
   ];
-  const none = 'No key has been issued yet: keys create issues one.';
+  const none = 'No key has been issued yet. To issue one, run keys create.';
   printResponse(json, { apiKeys: keys }, () => lines.join('\n') || none);
 }
 
@@ -235,7 +235,7 @@ async function usage(api: ApiClient, id: string, { hours, json }: Options): Prom
   const isIssued = apiKeyIdSchema.safeParse(id).success;
   if (!isIssued && !rootKeyParametersSchema.safeParse({ id }).success) {
     throw new CommandFailure(
-      'No key has this id: keys list --all shows all ids.',
+      'No key has this id. To see all ids, run keys list --all.',
       EXIT_CODES.notFound,
     );
   }

@@ -14,7 +14,7 @@ import { PrismaModule } from '../prisma/prisma.module.js';
 import { UsageModule } from '../usage/usage.module.js';
 import { RequestEventsModule } from '../requests/request-events.js';
 
-/** The API routes in the process of the command line, which admit each request as the operator. */
+/** Provides the API routes to the command line, and admits every request as the operator. */
 @Module({})
 export class OperatorModule {
   static for(operator: string): DynamicModule {

@@ -74,7 +74,10 @@ export async function readSecret(prompt: string): Promise<string> {
   }
 }
 
-/** Throws if stdout may be a log or a file, which would leak a secret. Call before creating one. */
+/**
+ * Throws if stdout may be a log or a file, which would leak a secret. Call this function before
+ * creating the secret.
+ */
 export function refuseToLeakSecret(reveal: true | undefined): void {
   if (reveal || process.stdout.isTTY) return;
   throw new CommandFailure(

@@ -321,7 +321,7 @@ describe('parseEnvironment with root keys', () => {
     (keys) => {
       const INTERNAL_API_KEY_FILE = writeSecret('beside', OTHER_KEY);
       expect(problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE, ...keys })).toEqual([
-        'INTERNAL_API_KEY_FILE: holds all root keys: set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
+        'INTERNAL_API_KEY_FILE: contains all root keys; set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
       ]);
     },
   );

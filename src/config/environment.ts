@@ -179,7 +179,7 @@ function* rootKeyProblems(settings: z.output<typeof variables>): Generator<Varia
   if (key !== undefined || previous !== undefined) {
     yield [
       'INTERNAL_API_KEY_FILE',
-      'holds all root keys: set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
+      'contains all root keys; set INTERNAL_API_KEY or INTERNAL_API_KEY_FILE, not both',
     ];
   }
   const { problem } = readRootKeyFile(file, { refuseWeak });

@@ -82,7 +82,8 @@ export class InternalUsersController {
     problems: ['USER_NOT_FOUND'],
   })
   @ApiParameters(userParametersSchema, getUserQuerySchema)
-  // Reads the parameters itself: the pipes of decorators would take a tenth of a request's time.
+  // Validates the parameters without `@Param` and `@Query`, whose pipes would take a tenth of a
+  // request's time.
   async getUser(@Req() { principal: caller, params, query }: KeyedRequest): Promise<string> {
     const { id } = validated(userParametersSchema, params);
     const { include } = validated(getUserQuerySchema, query);

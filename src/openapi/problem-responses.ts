@@ -34,7 +34,7 @@ const EXAMPLE_EXTENSIONS: Partial<Record<ProblemCode, ProblemException['extensio
   INVALID_REQUEST: { errors: [{ path: 'email', message: 'must be an email address' }] },
   FIELD_NOT_ALLOWED: { errors: [{ path: 'phone', message: 'the key may not use this field' }] },
   GRANT_EXCEEDS_CALLER: {
-    errors: [{ path: 'scopes', message: 'the caller does not hold keys:write' }],
+    errors: [{ path: 'scopes', message: 'the caller does not have the scope keys:write' }],
   },
 };
 

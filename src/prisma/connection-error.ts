@@ -15,11 +15,11 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/^53300$/, 'the server has no free connection; lower DATABASE_POOL_MAX'],
   [
     UNKNOWN_CA,
-    "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (unlike libpq, this server verifies certificates with sslmode=require)",
+    "the CA of the server's certificate is unknown; add sslrootcert=<file of the CA> to DATABASE_URL (unlike libpq, Latchkey verifies certificates even with sslmode=require)",
   ],
   [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    "the server's certificate is for another host; use its name in DATABASE_URL",
+    "the server's certificate is for another host name; use that name in DATABASE_URL",
   ],
   [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired; renew it"],
   [
@@ -29,7 +29,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host is not found; correct its name in DATABASE_URL'],
   [
     /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOENT)$/,
-    'no server answers; start it, or correct DATABASE_URL',
+    'no server answers; start the server, or correct DATABASE_URL',
   ],
 ];
 

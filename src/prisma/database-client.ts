@@ -40,7 +40,7 @@ export class DatabaseClient extends Client {
     if (await this.isInTransactionPool()) throw new PooledSessionError(this.variable);
   }
 
-  /** Whether a pooler shares this session: compares it with the session of another connection. */
+  /** Whether a transaction pooler is in use: compares the sessions of two connections. */
   private async isInTransactionPool(): Promise<boolean> {
     if (this.hasOwnSession) return false;
     const other = new DatabaseClient(this.urls, this.variable, PROBE_TIMEOUTS);

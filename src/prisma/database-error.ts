@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ConnectionError, PooledSessionError } from './connection-error.js';
 
 export const OUTDATED_SCHEMA =
-  'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
+  'The database schema is missing or older than this version: run npx prisma migrate deploy; in production, run ' +
   'node deploy/database/migrate.mjs.';
 
 const UNAVAILABLE_CODES = new Set([

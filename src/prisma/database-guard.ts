@@ -9,7 +9,8 @@ import {
   isReadOnly,
 } from './database-error.js';
 
-// An event that breaks one connection often breaks all. This gives the pool time to discard them.
+// An event that breaks one connection often breaks all. The delay gives the pool time to discard
+// them.
 const RETRY_DELAY_MS = 20;
 // If a statement fails later than this, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_RETRY_MS = 300;

@@ -62,7 +62,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     await this.end();
   }
 
-  /** Runs a statement in its own transaction, with the guard. Behind a pooler, ignores its name. */
+  /** Runs a query in its own transaction, with the guard. Behind a pooler, ignores `query.name`. */
   fetchRows<Row extends unknown[]>(
     statement: Statement,
     query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,
@@ -75,7 +75,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     try {
       return (await this.query<Row>(query)).rows;
     } catch (error) {
-      // Retries without the name, because other connections may have stale plans of it, too.
+      // Retries without the name, because the retry may use another connection with a stale plan.
       if (query.name === undefined || !hasStalePlan(error)) throw error;
       return (await this.query<Row>({ ...query, name: undefined })).rows;
     }

@@ -64,8 +64,8 @@ const timeSince1970Schema = timestampSchema.refine(
 );
 
 /**
- * The fields of a user, in the order of responses. The source of the SQL of look-ups and writes, of
- * the JSON and the schemas of requests and responses, of the field lists of keys, and of OpenAPI.
+ * The fields of a user, in the order of responses. This table determines the SQL, the JSON, the
+ * schemas of requests and responses, the fields that a key can be limited to, and OpenAPI.
  */
 export const USER_FIELD_TABLE = {
   id: {

@@ -6,7 +6,7 @@ import { EXAMPLE_USER, emailSchema, fieldsWith, phoneSchema, userIdSchema } from
 
 const MAX_IDS = 100;
 
-/** A user with all fields, for the response to the user itself. */
+/** A user with all fields, for `GET /api/auth/me`. */
 const userSchema = z
   .object(fieldsWith('response'))
   .meta({ id: 'CurrentUser', example: EXAMPLE_USER });

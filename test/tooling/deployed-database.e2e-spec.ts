@@ -8,7 +8,7 @@ import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
 const INTERNAL_API_KEY = randomBytes(32).toString('hex');
 const OUTDATED =
-  'The database schema is missing or older than this version: run npx prisma migrate deploy, or in production ' +
+  'The database schema is missing or older than this version: run npx prisma migrate deploy; in production, run ' +
   'node deploy/database/migrate.mjs.';
 
 interface Outcome {

@@ -7,7 +7,7 @@ const RECEIVED = 'received';
 
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
-  /** Oldest first. Deleted after 10 s: acknowledgements of other processes' changes arrive too. */
+  /** Oldest first. Deleted after 10 s, because those for changes of other processes arrive too. */
   private readonly received = new Map<string, number>();
   // Disables the warning about a leak: any number of changes may wait at the same time.
   private readonly events = new EventEmitter().setMaxListeners(0);

@@ -17,7 +17,7 @@ const ROW = {
 };
 
 it.each(['10.1.2.3', 'localhost', '10.0.0.0/33'])(
-  'a row with the invalid network %j is read without an error, but its key admits no address',
+  'a row with the invalid network %j is read without an error, but no address may use its key',
   (network) => {
     const { networks } = new IssuedKeyReader().read({ ...ROW, networks: network });
     expect(networks.contains('10.1.2.3')).toBe(false);
@@ -41,7 +41,7 @@ describe('the budgets of a key', () => {
     expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it("contain the same object for an issuer as the budgets of the issuer's other keys", () => {
+  it("contain the issuer's budget as one object that all keys of the issuer share", () => {
     const reader = new IssuedKeyReader();
     const [one, two] = ['one', 'two'].map((id) =>
       reader.read({ ...ROW, id, budgets: [{ keyId: id }, { keyId: 'issuer', rateLimit: 3 }] }),

@@ -131,7 +131,7 @@ export class KeySyncSession {
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // An unseen key was deleted earlier, or it was created during the read and has a row.
+    // The row of an unseen key was deleted, or was created during the read and still exists.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

@@ -128,7 +128,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async sendHeartbeat(session: KeySyncSession): Promise<void> {
     const sentAt = performance.now();
-    // With the send time, the clock runs ahead by the latency, so that keys never expire late.
+    // Using the send time makes this clock run ahead by the latency, so keys never expire late.
     this.clockOffset = (await session.sendHeartbeat()) - sentAt;
   }
 

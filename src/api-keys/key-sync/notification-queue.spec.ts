@@ -8,14 +8,14 @@ function createQueue(...ids: string[]): NotificationQueue {
 }
 
 describe('changed keys', () => {
-  it('are read oldest first, and once if notified repeatedly', () => {
+  it('are returned oldest first and without duplicates', () => {
     const queue = createQueue('a', 'b', 'a');
     expect(queue.take().ids).toEqual(['a', 'b']);
     expect(queue.isEmpty).toBe(true);
     expect(queue.take().ids).toEqual([]);
   });
 
-  it('are read in batches of a thousand', () => {
+  it('are returned in batches of at most 1000', () => {
     const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
     expect(queue.take().ids).toHaveLength(1000);
     expect(queue.take().ids).toHaveLength(500);
@@ -23,14 +23,14 @@ describe('changed keys', () => {
 });
 
 describe('a heartbeat', () => {
-  it('is returned only with the batch that contains the last preceding key', () => {
+  it('is returned only with the batch that contains the last key notified before it', () => {
     const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take().heartbeatSentAt).toBeUndefined();
     expect(queue.take().heartbeatSentAt).toBeDefined();
   });
 
-  it('is returned at once when no key has changed', () => {
+  it('is returned immediately when no key has changed', () => {
     const queue = createQueue();
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take()).toEqual({ ids: [], heartbeatSentAt: expect.any(Number) });
