@@ -138,7 +138,7 @@ export const revokedApiKeySchema = z
     revocation: z.object({
       confirmed: z.boolean().meta({
         description:
-          'Whether every live instance has acknowledged that it refuses the revoked keys. An instance that has not acknowledged this refuses them within 5 s.',
+          'Whether every live instance has acknowledged that it refuses the revoked keys. An instance without an acknowledgement refuses these keys within 5 s.',
       }),
       instances: z.int().meta({ description: 'Live instances that acknowledged the revocation.' }),
       silentInstances: z
@@ -162,7 +162,7 @@ export const rootKeysResponseSchema = z
       z
         .object({
           id: z.string().meta({ example: 'root_1a2b3c4d' }),
-          current: z.boolean().meta({ description: 'Whether callers should use this root key.' }),
+          current: z.boolean().meta({ description: 'Whether operators should use this root key.' }),
           deprecatedSince: timestampSchema.nullable(),
           lastUse: lastUseSchema.nullable(),
         })

@@ -58,7 +58,7 @@ export async function configurationPage(): Promise<string> {
   const headings = ['variable', 'values', 'default', 'meaning'];
   return page(
     '# Configuration',
-    `Environment variables configure both servers. A server checks its variables at the start. If a
+    `Environment variables configure both servers. A server checks its variables when it starts. If a
 variable is missing or invalid, the server lists every problem and exits. An empty variable counts
 as missing. In development, the servers also read \`.env.local\` and \`.env\`; exported variables
 take precedence over these files.`,

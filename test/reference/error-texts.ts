@@ -122,7 +122,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Request at most 100 users by `ids` at a time.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
-    cause: 'The request has a body whose `Content-Type` is not `application/json`.',
+    cause: 'The `Content-Type` of the body is not `application/json`, or the body is compressed.',
     remedy: 'Send JSON with `Content-Type: application/json`, uncompressed.',
   },
   EXPECTATION_FAILED: {
@@ -147,7 +147,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   ENUMERATION_LIMITED: {
     cause:
-      'The key has requested more distinct users, or more users that do not exist, than it may per hour. Perhaps an attacker has stolen the key.',
+      'The key has exceeded its hourly limit of distinct users, or of requests for users that do not exist. Perhaps an attacker has stolen the key.',
     remedy:
       'Wait for the seconds in `Retry-After`. If the caller is legitimate, raise `KEY_USERS_LIMIT` or `KEY_MISSES_LIMIT`; otherwise revoke the key.',
   },

@@ -36,7 +36,7 @@ export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
   tool: 'Name of the tool.',
   outcome: '`ok`, `cancelled`, or the code of the failure.',
   durationMs: 'Duration of the call in milliseconds.',
-  user: 'Pseudonym of the user, the same in all calls of a user; null without a valid token.',
+  user: 'Pseudonym of the user, the same in all calls of this user; null without a valid token.',
   client: 'Name that the MCP client states for itself; null if it states none.',
   clientId: 'The `client_id` of the access token; null if the token has none.',
   era: 'Generation of the MCP protocol that the client uses: `legacy` or `modern`.',
