@@ -42,7 +42,7 @@ report(
 );
 report(
   'every action of a workflow is pinned to a commit',
-  inFiles(/^\.github\/workflows\//, (path) => rules.findMovingActions(read(path))),
+  inFiles(/^\.github\/workflows\//, (path) => rules.findUnpinnedActions(read(path))),
 );
 report(
   'no file names a package registry',
