@@ -111,7 +111,9 @@ async function refuseLoopholes(client, name) {
 function scramVerifier(password) {
   // ASCII only: clients normalize other passwords with SASLprep, but this function does not.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {
-    throw new Error('The password must have 16 characters or more, all of them printable ASCII.');
+    throw new Error(
+      'The password in RUN_TIME_DATABASE_URL must have 16 characters or more, only printable ASCII.',
+    );
   }
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');

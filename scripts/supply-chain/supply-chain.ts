@@ -45,7 +45,7 @@ report(
   inFiles(/^\.github\/workflows\//, (path) => rules.findUnpinnedActions(read(path))),
 );
 report(
-  'no file names a package registry',
+  'no file selects a package registry',
   inFiles(TEXT_FILE, (path) => rules.findRegistryHosts(path, read(path))),
 );
 report(

@@ -116,7 +116,7 @@ async function overfillQueue(count = TOO_MANY): Promise<Promise<TestResponse>[]>
   return pending;
 }
 
-/** Keeps the queue over its limit until its requests are refused; returns those in flight. */
+/** Overfills the queue until its requests are refused. Returns the requests in flight. */
 async function overload(): Promise<Promise<TestResponse>[]> {
   const pending = await fill();
   const refused = await overfillQueue();

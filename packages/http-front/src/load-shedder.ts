@@ -22,7 +22,7 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Returns how many in-flight requests wait for another limit: they occupy no slots. */
+  /** Returns how many in-flight requests another limit has queued: they occupy no slots. */
   readonly waiting?: () => number;
 }
 

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// The buffer is compacted only once written bytes fill half of it, because moving bytes is slow.
+// Moving bytes is slow, so the buffer is compacted only when flushed bytes fill half of it.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // Below the 64 KiB that a pipe can hold.
 const BATCH_BYTES = 48 * 1024;
