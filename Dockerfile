@@ -32,7 +32,7 @@ RUN rm -r packages/prisma-schema-engine
 FROM service-manifests AS backend-dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --include-workspace-root -w packages
 RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.*ts' -o -name '*.d.ts' ')' -delete
-# Prisma ships two query compilers per database. The backend uses only the small one of PostgreSQL.
+# Prisma ships two query compilers per database. The backend uses only the small one for PostgreSQL.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' \
     ! -name 'query_compiler_small_bg.postgresql.*' -delete
 
@@ -77,6 +77,6 @@ USER 65534:65534
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/api/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# docs/decisions/0028-heap.md
+# docs/decisions/0028-heap.md explains these settings.
 ENV MALLOC_ARENA_MAX=2
 CMD ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "dist/bundle/main.js"]

@@ -11,7 +11,7 @@ const WARM_UP_REQUESTS = 150_000;
 const WARM_UP_SECONDS = 2;
 const MAX_WARM_UP_LOADS = 6;
 
-/** A peer and the database that it runs on. */
+/** A peer and its database. */
 export interface Subject {
   readonly peer: Peer;
   readonly database: Database;

@@ -15,7 +15,7 @@ const BUILT = [
 /** @throws Error if Latchkey has not been built */
 export function checkBuild(): void {
   const absent = BUILT.filter((path) => !existsSync(join(CHECKOUT, path)));
-  if (absent.length > 0) throw new Error(`${absent.join(', ')}: run npm run build first.`);
+  if (absent.length > 0) throw new Error(`Missing: ${absent.join(', ')}. Run npm run build first.`);
 }
 
 /** Installs the packages of bench/package-lock.json unless they are up to date. */

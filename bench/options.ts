@@ -57,6 +57,7 @@ export function parseOptions(args: string[]): Options {
 
 function wholeNumber(name: string, text: string | undefined, fallback = 0): number {
   if (text === undefined) return fallback;
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new TypeError(`--${name} must be a whole number from 1.`);
+  if (!/^[1-9]\d{0,6}$/.test(text))
+    throw new TypeError(`--${name} must be a whole number from 1 to 9999999.`);
   return Number(text);
 }

@@ -47,7 +47,7 @@ const LEAN = {
 export const LATCHKEY: Peer = {
   ...PEER,
   name: 'latchkey',
-  title: 'Latchkey, all of production on',
+  title: 'Latchkey, production settings',
   // The flags of the Dockerfile.
   args: () => ['--max-semi-space-size=8', '--v8-pool-size=1', 'dist/bundle/main.js'],
   variables: {

@@ -423,7 +423,7 @@ describe('the set-up of the roles', () => {
     const account = accountOf(database.runTimeUrl);
     await runOnServer(`ALTER ROLE ${account} CREATEDB`);
     try {
-      await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(/other rights/);
+      await expect(migrate(database.ownerUrl, database.runTimeUrl)).rejects.toThrow(/more rights/);
     } finally {
       await runOnServer(`ALTER ROLE ${account} NOCREATEDB`);
     }

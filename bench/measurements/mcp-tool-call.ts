@@ -44,7 +44,7 @@ const SERVERS: readonly McpServer[] = [
   OURS,
   {
     ...GET_BALANCE,
-    title: 'get_balance by hand: SDK, fetch, no policy',
+    title: 'get_balance by hand: SDK and fetch only',
     script: 'bench/dist/mcp-by-hand/main.js',
   },
   { ...ECHO, title: 'echo that verifies the token', variables: MCP_SERVER_VARIABLES },
@@ -129,7 +129,7 @@ function table(results: readonly LoadResult[][][]): string {
     const [ours = []] = all;
     return SERVERS.map(({ title }, server) => row(title, connections, all[server] ?? [], ours));
   });
-  const ratios = ['calls/s', 'p50', 'p99'].map((figure) => `Latchkey ÷ it: ${figure}`);
+  const ratios = ['calls/s', 'p50', 'p99'].map((figure) => `Latchkey ÷ this row: ${figure}`);
   return markdownTable([['', 'connections', 'calls/s', 'p50, ms', 'p99, ms', ...ratios], ...rows]);
 }
 

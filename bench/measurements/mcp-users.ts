@@ -7,7 +7,7 @@ const PUBLIC_URL = 'https://mcp.example/mcp';
 const ISSUER = 'https://issuer.example';
 const SECRET = randomBytes(32).toString('hex');
 
-/** With these variables, the MCP server accepts the minted tokens at any rate. */
+/** Variables of an MCP server that accepts the minted tokens and has a very high rate limit. */
 export const MCP_SERVER_VARIABLES = {
   MCP_PUBLIC_URL: PUBLIC_URL,
   MCP_RATE_LIMIT: '1000000',

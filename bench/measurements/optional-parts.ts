@@ -82,7 +82,7 @@ async function measure(run: BenchRun, parts: readonly Part[]) {
   const { rounds, seconds } = run.options;
   return {
     text: markdownTable([['', 'requests/CPU second, with it ÷ without'], ...rows]),
-    conditions: `both at once on one core; ${describeRounds(rounds, seconds)}`,
+    conditions: `both servers at the same time on one core; ${describeRounds(rounds, seconds)}`,
   };
 }
 

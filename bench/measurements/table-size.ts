@@ -37,7 +37,7 @@ export const tableSize: Measurement = {
         ['users', `requests/s ÷ those with ${formatCount(FEW)} users`],
         ...rows,
       ]),
-      conditions: `both at once on one core; ${describeRounds(rounds, seconds)}`,
+      conditions: `both servers at the same time on one core; ${describeRounds(rounds, seconds)}`,
     };
   },
 };

@@ -12,7 +12,8 @@ import type { Measurement } from './measurement.js';
 /** The result of a peer in one round. */
 export interface Throughput extends LoadResult {
   /**
-   * The CPU time of the server per request. Other programs affect it less than the elapsed time.
+   * The CPU time of the server per request. It varies less than the elapsed time if other
+   * programs run.
    */
   readonly cpuMicrosecondsPerRequest: number;
 }
@@ -29,7 +30,7 @@ export const throughput: Measurement = {
       text: [
         `${connections} connections, ${formatCount(users)} users, requests per second:`,
         rateTable(results),
-        'Ratios within a round; the goal is what this project has set itself.',
+        'Ratios of results from the same round. The goals are this project’s own.',
         ratioTable(results),
       ].join('\n\n'),
       conditions: describeRounds(rounds, seconds),
@@ -52,7 +53,7 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-/** Measures running warm servers in turns of 1 s, which takes less time than new processes. */
+/** Measures warm servers in turns of 1 s. They keep running, because new processes take longer. */
 export async function measureTogether(
   run: BenchRun,
   servers: readonly PeerServer[],

@@ -3,7 +3,7 @@
 -- changes nothing. `test/run-time-rights.e2e-spec.ts` compares the rights with the statements.
 -- The role cannot log in: the backend's account is a member of the role. A role belongs to the
 -- whole server, so accounts for other databases may be members, too. Therefore `migrate.mjs` grants
--- the right to connect to the backend's account, not to the role.
+-- the right CONNECT to the backend's account, not to the role.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;

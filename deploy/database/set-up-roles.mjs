@@ -53,7 +53,7 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
   else await refusePowers(client, name);
-  // Before PostgreSQL 16, GRANT has no such options: the owner's role attribute INHERIT decides.
+  // GRANT has these options since PostgreSQL 16; before, the owner's attribute INHERIT decides.
   const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
   await client.query(`
     ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
@@ -75,7 +75,7 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   await refuseLoopholes(client, name);
 }
 
-/** Refuses an existing account that has other rights, such as those of a superuser. */
+/** Refuses an account with more rights than the run-time role has, such as a superuser. */
 async function refusePowers(client, name) {
   const { rowCount } = await client.query(
     `SELECT FROM pg_roles AS role
@@ -88,12 +88,12 @@ async function refusePowers(client, name) {
   );
   if (rowCount !== 0) {
     throw new Error(
-      `The account ${name} also has other rights: choose another account for the backend.`,
+      `The account ${name} has more rights than the backend needs: choose another account.`,
     );
   }
 }
 
-/** Throws if PUBLIC still has rights, which only the owner of the database can revoke. */
+/** Throws if every account may create tables: only the database's owner can revoke this right. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')
@@ -111,7 +111,9 @@ async function refuseLoopholes(client, name) {
 function scramVerifier(password) {
   // ASCII only: clients normalize other passwords with SASLprep, but this function does not.
   if (!/^[\x21-\x7e]{16,}$/.test(password)) {
-    throw new Error('The password must have 16 characters or more, all of them printable ASCII.');
+    throw new Error(
+      'The password in RUN_TIME_DATABASE_URL must have 16 characters or more, only printable ASCII.',
+    );
   }
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');

@@ -4,8 +4,8 @@ import type { PrismaClient } from '../../src/generated/prisma/client.js';
 const BATCH_SIZE = 100_000;
 
 /**
- * Adds the users `1` … `count`, each with an account, except users whose id or email exists. Every
- * run generates the same data. Returns the number of users added.
+ * Adds the users `1` … `count`, each with an account, except users whose id or email already
+ * exists. Every run generates the same data. Returns the number of users added.
  */
 export async function seedBulkUsers(prisma: PrismaClient, count: number): Promise<number> {
   let added = 0;

@@ -25,7 +25,7 @@ export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;
 export async function findInstallation() {
   const packageFolder = findPlatformPackage();
   const version = readVersion(join(packageFolder, 'package.json'));
-  // The package's install script creates links to libraries; npm is configured not to run it.
+  // Creates links to libraries. npm does not run this script, because .npmrc sets ignore-scripts.
   await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: packageFolder });
   const native = join(packageFolder, 'native');
   return {

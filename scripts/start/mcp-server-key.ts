@@ -37,7 +37,10 @@ export async function prepareMcpServerKey(
   });
 }
 
-/** Finds the key of an earlier start that is valid for 7 more days, and compares its rights. */
+/**
+ * Finds the key of an earlier start if it is valid for 7 more days. `fits` says whether its rights
+ * are exactly those of `MCP_SERVER_GRANT`.
+ */
 async function findKeys(databaseUrl: string) {
   const key = await readFile(MCP_SERVER_KEY_FILE, 'utf8').catch(() => '');
   const digest = createHash('sha256').update(key.trim()).digest('hex');

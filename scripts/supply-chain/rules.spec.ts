@@ -4,7 +4,7 @@ import {
   type LockFile,
   checkLockFile,
   externalPackages,
-  findMovingActions,
+  findUnpinnedActions,
   findRanges,
   findRegistryHosts,
   findUnused,
@@ -49,16 +49,16 @@ describe('findRanges', () => {
   );
 });
 
-describe('findMovingActions', () => {
+describe('findUnpinnedActions', () => {
   it('accepts an action that is pinned to a commit', () => {
     const step = `    steps:\n      - uses: some/action@${'0a'.repeat(20)} # v1\n`;
-    expect(findMovingActions(step)).toEqual([]);
+    expect(findUnpinnedActions(step)).toEqual([]);
   });
 
   it.each(['some/action@v4', 'some/action@main', 'some/action@0a0a0a0', 'some/action'])(
     'rejects the action %s',
     (action) => {
-      expect(findMovingActions(`      - uses: ${action}\n`)).toHaveLength(1);
+      expect(findUnpinnedActions(`      - uses: ${action}\n`)).toHaveLength(1);
     },
   );
 });
@@ -125,7 +125,9 @@ describe('checkLockFile', () => {
     'rejects the vulnerable version %s',
     (version) => {
       const problems = checkLockFile(lockFile(PLAIN, { version }), policy);
-      expect(problems).toEqual([`${PLAIN} is ${version}, not ^1.4.2 || >=3.0.1 (CVE-2020-0001)`]);
+      expect(problems).toEqual([
+        `${PLAIN} has version ${version}, but only ^1.4.2 || >=3.0.1 is safe (CVE-2020-0001)`,
+      ]);
     },
   );
 
@@ -136,7 +138,7 @@ describe('checkLockFile', () => {
 });
 
 describe('findUnused', () => {
-  it('accepts a policy for installed packages', () => {
+  it('accepts a policy that names only installed packages', () => {
     expect(findUnused([lockFile()], policy)).toEqual([]);
   });
 

@@ -48,7 +48,7 @@ export function findRanges(manifest: Manifest): string[] {
     .map(([name, version]) => `${name}: "${version}" is not an exact version`);
 }
 
-export function findMovingActions(workflow: string): string[] {
+export function findUnpinnedActions(workflow: string): string[] {
   return [...workflow.matchAll(/^\s*-?\s*uses:\s*(\S+)/gm)]
     .map(([, action = '']) => action)
     .filter((action) => !/@[0-9a-f]{40}$/.test(action))
@@ -88,7 +88,7 @@ function checkPackage(locked: LockedPackage, policy: Policy): string[] {
   };
   const unsafe = policy.minimumVersions
     .filter((minimum) => minimum.package === name && !isSafe(version, minimum.safe))
-    .map(({ safe, advisory }) => `is ${version}, not ${safe} (${advisory})`);
+    .map(({ safe, advisory }) => `has version ${version}, but only ${safe} is safe (${advisory})`);
   return [...Object.entries(problems).flatMap(([text, isTrue]) => (isTrue ? text : [])), ...unsafe];
 }
 

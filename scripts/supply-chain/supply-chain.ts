@@ -42,10 +42,10 @@ report(
 );
 report(
   'every action of a workflow is pinned to a commit',
-  inFiles(/^\.github\/workflows\//, (path) => rules.findMovingActions(read(path))),
+  inFiles(/^\.github\/workflows\//, (path) => rules.findUnpinnedActions(read(path))),
 );
 report(
-  'no file names a package registry',
+  'no file selects a package registry',
   inFiles(TEXT_FILE, (path) => rules.findRegistryHosts(path, read(path))),
 );
 report(

@@ -40,7 +40,9 @@ function problemsOf({ file, line, text, commentColumns }: ProseLine): string[] {
     ({ advice }) => `${file}:${line}: ${text.trim()}\n    ${advice}`,
   );
   if (commentColumns > MAX_COLUMNS && !A_LINK.test(text)) {
-    found.push(`${file}:${line}: the comment has ${commentColumns} > ${MAX_COLUMNS} columns`);
+    found.push(
+      `${file}:${line}: the comment has ${commentColumns} columns; the limit is ${MAX_COLUMNS}`,
+    );
   }
   return found;
 }

@@ -23,7 +23,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     pattern: /(?:[;,]|\band) answers (?:with (?:what|all)|what|whether)\b/,
-    advice: 'A function returns a value, and a server responds with it.',
+    advice: 'A function returns a value; a server sends a response.',
     example: 'Sends the cases, and answers with what was wrong.',
   },
   {

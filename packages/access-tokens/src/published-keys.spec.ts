@@ -54,7 +54,7 @@ describe('the published keys of an issuer', () => {
     await expect(verifier.verify(old)).rejects.toMatchObject({ fault: 'signature' });
   });
 
-  it('are fetched at most every 30 s, however many tokens name unknown keys', async () => {
+  it('are fetched at most once per 30 s, however many tokens name unknown keys', async () => {
     await verifier.verify(await sign());
     const nameUnknownKeys = async () => {
       const tokens = Array.from({ length: 20 }, (_, index) => sign(`unknown-${index}`));

@@ -106,7 +106,7 @@ describe('AccessTokenVerifier', () => {
     expect(await faultOf(await sign({ aud: [audience, 1] }))).toBe('claims');
   });
 
-  it.each(MISTYPED_CLAIMS)('refuses a signed token with the claim %s', async (claim) => {
+  it.each(MISTYPED_CLAIMS)('refuses a signed token with the mistyped claim %s', async (claim) => {
     const good = JSON.stringify(goodClaims()).slice(0, -1);
     const fault = await faultOf(await signPayload(`${good},${claim}}`, secret));
     expect(fault).toMatch(/^(claims|expired)$/);

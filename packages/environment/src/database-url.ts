@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { unescape } from 'node:querystring';
 
-/** Returns a variable, or the content of the file in `<name>_FILE`; '' if neither is set. */
+/** Returns the value of a variable, or of the file at `<name>_FILE`; '' if neither is set. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
   // The variable and the file might name different databases.

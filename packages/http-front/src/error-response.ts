@@ -7,7 +7,7 @@ export interface ErrorResponse {
   readonly body: string;
 }
 
-/** Returns the headers of every response. */
+/** Returns the headers that all responses have. */
 export function baseHeaders(requestId: string): Record<string, string> {
   return {
     [REQUEST_ID_HEADER]: requestId,

@@ -116,7 +116,7 @@ async function overfillQueue(count = TOO_MANY): Promise<Promise<TestResponse>[]>
   return pending;
 }
 
-/** Keeps the queue over its limit until its requests are refused; returns those in flight. */
+/** Overfills the queue until its requests are refused. Returns the requests in flight. */
 async function overload(): Promise<Promise<TestResponse>[]> {
   const pending = await fill();
   const refused = await overfillQueue();
@@ -314,7 +314,7 @@ describe('LoadShedder', () => {
     await until(() => requests.count === 0);
   });
 
-  it('counts a request as waiting if its client slowly reads an unfinished response', async () => {
+  it('counts a request as waiting if its client does not read an unfinished response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);

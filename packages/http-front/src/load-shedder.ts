@@ -22,7 +22,7 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Returns how many in-flight requests wait for another limit: they occupy no slots. */
+  /** Returns how many in-flight requests another limit has queued: they occupy no slots. */
   readonly waiting?: () => number;
 }
 
@@ -33,7 +33,7 @@ export interface LoadSheddingOptions {
 export class LoadShedder {
   /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** Requests that complete in 100 ms. From a longer queue, the newest request is taken first. */
+  /** How many requests complete in 100 ms. If the queue is longer, the newest request is next. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
@@ -41,7 +41,7 @@ export class LoadShedder {
   /** In-flight requests of slow clients, which must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second in the last window with a queue, or in a busier one since. */
+  /** Completed requests per second in the last window with a queue, or in a later, busier one. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;
@@ -90,7 +90,8 @@ export class LoadShedder {
   private postpone(response: ServerResponse): void {
     this.hasQueued = true;
     this.startTicking();
-    // A pipelined request has no socket. A client must not fill the queue through one connection.
+    // Without a socket, the response belongs to a pipelined request: one connection must not fill
+    // the queue.
     if (response.socket === null) response.req.socket.destroy();
     else if (this.isOverloaded) this.responder.refuse(response);
     else this.queue.push({ response, since: performance.now() });

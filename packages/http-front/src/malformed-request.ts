@@ -2,8 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { parseHost } from './host.js';
 
 /**
- * Returns whether a request that Node's parser accepts violates RFC 9110 or RFC 9112. A proxy may
- * read it differently, and treat a part of it as another request (request smuggling).
+ * Returns whether a request violates RFC 9110 or RFC 9112, although Node's parser accepts it. A
+ * proxy may read the request differently, and treat a part of it as another request (request
+ * smuggling).
  */
 export function isMalformed(request: IncomingMessage): boolean {
   return hasOtherVersion(request) || hasBadHost(request) || hasBadCoding(request);

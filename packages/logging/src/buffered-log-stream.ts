@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// The buffer is compacted only once written bytes fill half of it, because moving bytes is slow.
+// Moving bytes is slow, so the buffer is compacted only when flushed bytes fill half of it.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // Below the 64 KiB that a pipe can hold.
 const BATCH_BYTES = 48 * 1024;
@@ -17,8 +17,8 @@ const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Writes JSON lines to a file descriptor in batches: every 20 ms, or once there are 48 KiB. A slow
- * reader does not block the process: the stream writes the bytes later, at exit for up to 0.3 s.
- * Lines beyond 16 MiB are dropped and counted. See docs/decisions/0033.
+ * reader does not block the process: the stream retries later, and at exit for up to 0.3 s. Lines
+ * beyond 16 MiB are dropped and counted. See docs/decisions/0033.
  */
 export class BufferedLogStream implements DestinationStream {
   // A buffer, because queued strings would survive minor GCs and slow them down.

@@ -52,7 +52,7 @@ function openStream(target: LogTarget): DestinationStream {
 let lastMs = 0;
 let lastTimestamp = '';
 
-/** ISO 8601. Cached for a millisecond, because formatting takes as long as the rest of a line. */
+/** ISO 8601. Cached for 1 ms, because formatting takes as long as writing the rest of a line. */
 function timestamp(): string {
   const now = Date.now();
   if (now !== lastMs) {

@@ -6,8 +6,8 @@ const INTERNAL_CHAR_OID = 18;
 const TEXT_OID = 25;
 
 /**
- * Opens Prisma's PostgreSQL adapter, with the two features that it lacks for migrations: columns of
- * the internal type "char", and scripts that contain a semicolon inside a string or a function.
+ * Opens Prisma's PostgreSQL adapter, and adds two features that migrations need: columns of the
+ * internal type "char", and scripts that contain a semicolon inside a string or a function.
  */
 export async function openPostgresAdapter(url: URL): Promise<SqlDriverAdapter> {
   const charColumns = new WeakMap<object, readonly number[]>();

@@ -20,8 +20,8 @@ const STOP_LIMIT_MS = 300;
 /**
  * Starts collecting spans and sending them to the collector that the standard variables name
  * (`OTEL_EXPORTER_OTLP_ENDPOINT` and others:
- * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Call it
- * before importing a module that creates spans.
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Call this
+ * function before importing a module that creates spans.
  */
 export function startTracing(serviceName: string): void {
   const exporter = new ReportingExporter({ timeoutMillis: EXPORT_TIMEOUT_MS });

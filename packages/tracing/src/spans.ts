@@ -80,7 +80,7 @@ function parentContext(
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // The request's span is already a child of `parent`: make the new span a child of that span.
+  // The request's span is already below `parent`: the new span becomes a child of the request's.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }
