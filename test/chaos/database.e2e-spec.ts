@@ -50,7 +50,7 @@ afterEach(async () => {
   await ready(backend);
 });
 
-/** Asserts the expectations that every failure of the database has in common. */
+/** Asserts the expectations that are common to all database failures. */
 async function expectNothingWrong(
   outcomes: readonly Outcome[],
   server: ServerProcess,
@@ -72,7 +72,7 @@ function internalErrors(outcomes: readonly Outcome[]): number {
 }
 
 describe('a database that is down when the backend starts', () => {
-  it('leaves the backend live but not ready, and the backend is ready within 2 s of its return', async () => {
+  it('leaves the backend live but not ready, and the backend is ready within 2 s of the database restart', async () => {
     await database.shutDown();
     await expect(startBackend(database.url, without('lazy-database-connection'))).rejects.toThrow(
       'did not start',
@@ -297,7 +297,7 @@ async function whileLocked(server: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('fails only statements that need the table, and none from 500 ms after the release of the lock', async () => {
+  it('makes only requests that need the table fail, and none from 500 ms after the release of the lock', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     await ready(unprotected);
     const control = percentile((await whileLocked(unprotected)).settled, 0.5);
@@ -334,7 +334,7 @@ async function whileConnectionsAreUsedUp(variables: NodeJS.ProcessEnv = {}) {
   await runWhenConnectionIsFree('ALTER SYSTEM SET max_connections = 12');
   await database.shutDown();
   await database.restart();
-  // `backend` stays connected, but leaves at least 4 connections free for this backend.
+  // `backend` stays connected, but leaves at least 4 connections free for `server`.
   const server = await startBackend(database.url, { DATABASE_POOL_MAX: '4', ...variables });
   await ready(server);
   const callers = new Callers(server.origin, () => user, 100);
@@ -446,7 +446,7 @@ describe('a database failover to another address', () => {
     });
   });
 
-  it('is followed within 500 ms even if the first server had already crashed', async () => {
+  it('lets full service resume within 500 ms even if the first server had already crashed', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);

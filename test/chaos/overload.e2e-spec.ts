@@ -67,7 +67,7 @@ function applyLoad(
   return load({ port, path, headers, connections, ratePerSecond, seconds, afterwards });
 }
 
-/** The throughput in requests per second that more callers do not increase. */
+/** The maximum throughput in requests per second. */
 async function measureCapacity(backend: ServerProcess, path: string): Promise<number> {
   await applyLoad(backend, path, 16, 'closed', CAPACITY_SECONDS);
   const reports = [

@@ -70,7 +70,7 @@ describe('clients that are slow or idle', () => {
     const user = await addUser(unprotected, randomUUID());
     const control = await measureWithSlowClients(unprotected, user);
     await unprotected.stop('SIGKILL');
-    // A timer may be early by a millisecond.
+    // Timers may fire slightly early.
     const isOpen = (time: number) => time > GIVE_UP_MS - 100;
     expect(control.times.every(isOpen)).toBe(true);
 

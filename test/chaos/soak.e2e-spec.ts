@@ -55,13 +55,13 @@ function applyLoad(
   return load({ port, path, headers, connections, ratePerSecond, seconds });
 }
 
-async function sample(minute: number, of = backend): Promise<Sample> {
+async function sample(minute: number, server = backend): Promise<Sample> {
   // Waits until the connections of the load are closed and the pool has its usual size.
   await sleep(1000);
   return {
     minute,
-    usedMegabytes: await of.usedMegabytes(),
-    openFiles: of.openFiles(),
+    usedMegabytes: await server.usedMegabytes(),
+    openFiles: server.openFiles(),
     connections: await database.connections(),
   };
 }
@@ -102,7 +102,7 @@ async function slopeWithLeak(ratePerSecond: number): Promise<number> {
   return slope(samples);
 }
 
-describe('sustained half load with database crashes', () => {
+describe('a sustained load of half the capacity, with database crashes,', () => {
   it('causes no leak, and no failure between the crashes', async () => {
     await applyLoad('closed', 3);
     const { goodPerSecond } = await applyLoad('closed', 5);

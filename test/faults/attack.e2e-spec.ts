@@ -99,7 +99,7 @@ it('the comparison detects a missing, duplicate or wrong record (control)', () =
   expect(compareCounts(counts, new Map(), new Map([['b', 2]]))).toEqual({ missing: 2, double: 2 });
 });
 
-it('the backend writes rows of the usage far less often than once per request', async () => {
+it('the backend writes usage rows far less often than once per request', async () => {
   const writes = async () => {
     const [row] = await queryOnce<{ writes: string }>(
       database.url,

@@ -14,7 +14,7 @@ const READS = 200;
 const ROUNDS = 3;
 const CHANGES = JSON.stringify({ name: 'Grace Hopper' });
 
-describe('the reads of other keys', { timeout: 120_000 }, () => {
+describe('the reads of a caller', { timeout: 120_000 }, () => {
   let database: TestDatabase;
   let backend: ServerProcess;
   let agent: Agent;
@@ -65,7 +65,7 @@ describe('the reads of other keys', { timeout: 120_000 }, () => {
     return durations.toSorted((one, other) => one - other)[READS / 2] ?? NaN;
   }
 
-  it('take at most 3 times as long while one key sends 100 concurrent changes of one user', async () => {
+  it('take at most 3 times as long while another caller sends 100 concurrent changes of one user', async () => {
     const [changed, read] = [await addUser(prisma), await addUser(prisma)];
     const { secret: writer } = await issueKey(backend.origin, { scopes: ['users:write'] });
     const { secret: reader } = await issueKey(backend.origin);

@@ -49,7 +49,10 @@ async function statusOf(origin: string, secret: string): Promise<number> {
   return response.status;
 }
 
-/** Repeats requests with a key to one process. Returns when the last admitted request started. */
+/**
+ * Repeats requests with a key to one process. Returns the start time of the last request that was
+ * admitted.
+ */
 async function watch(origin: string, secret: string, until: AbortSignal): Promise<number> {
   let lastAdmitted = 0;
   while (!until.aborted) {
@@ -73,7 +76,7 @@ describe(
         Number.MAX_SAFE_INTEGER,
       );
       const running = load.run(4);
-      const figures: number[] = [];
+      const reported: number[] = [];
       const observed: number[] = [];
       for (let revoked = 0; revoked < REVOCATIONS; revoked++) {
         const { id, secret } = await issueKey(origins[revoked % PROCESSES] ?? '');
@@ -88,21 +91,21 @@ describe(
         for (const origin of origins) expect(await statusWith(origin, secret)).toBe(REFUSED);
         stopping.abort();
         const lastAdmitted = Math.max(...(await Promise.all(watches)));
-        figures.push(effectiveAfterMs);
+        reported.push(effectiveAfterMs);
         observed.push(lastAdmitted - calledAt);
       }
       load.stop();
       await running;
       console.log(
-        `effective after: median ${percentile(figures, 0.5)} ms, p99 ${percentile(figures, 0.99)} ms; ` +
+        `effective after: median ${percentile(reported, 0.5)} ms, p99 ${percentile(reported, 0.99)} ms; ` +
           `last admitted: p99 ${percentile(observed, 0.99).toFixed(0)} ms after the call; ${load.done} other requests`,
       );
       expect(load.failures).toEqual([]);
       expect(percentile(observed, 0.99)).toBeLessThan(BOUND_MS);
-      expect(percentile(figures, 0.99)).toBeLessThan(BOUND_MS);
+      expect(percentile(reported, 0.99)).toBeLessThan(BOUND_MS);
       // The observed time includes the transfer of the request, and the reported time does not.
       // Apart from that, the reported time must not be shorter than the observed time.
-      const understated = observed.map((seen, index) => seen - (figures[index] ?? 0));
+      const understated = observed.map((seen, index) => seen - (reported[index] ?? 0));
       expect(percentile(understated, 0.99)).toBeLessThan(REQUEST_TRANSFER_MS);
     });
   },
@@ -131,15 +134,15 @@ describe('a process that is killed during a change of a key', { timeout: 300_000
         `SELECT id, revoked_at, rotated_at FROM api_keys WHERE id = $1 OR predecessor_id = $1`,
         [old.id],
       );
-      const before = rows.find(({ id }) => id === old.id);
+      const oldRow = rows.find(({ id }) => id === old.id);
       // Either the whole rotation is stored, or none of it.
-      expect(before.rotated_at !== null).toBe(rows.length === 2);
+      expect(oldRow.rotated_at !== null).toBe(rows.length === 2);
       // If there was a response, the change is stored.
-      const isStored = before.rotated_at !== null || before.revoked_at !== null;
+      const isStored = oldRow.rotated_at !== null || oldRow.revoked_at !== null;
       expect(acknowledged === undefined || isStored).toBe(true);
       const restarted = await start();
       for (const url of [origin, restarted.origin]) {
-        const expected = before.revoked_at === null ? ADMITTED : REFUSED;
+        const expected = oldRow.revoked_at === null ? ADMITTED : REFUSED;
         expect(await statusWith(url, old.secret)).toBe(expected);
         const successor = acknowledged?.secret ?? API_KEY;
         expect(await statusWith(url, successor)).toBe(ADMITTED);

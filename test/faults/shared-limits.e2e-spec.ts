@@ -99,7 +99,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(counts).toEqual({ [ADMITTED]: LIMIT, 429: 9 * LIMIT });
   });
 
-  it('admit 99 to 100 % of a limit although each process reserves many requests at once', async () => {
+  it('admit 99 to 100 % of a limit although each process reserves requests in batches', async () => {
     const limit = 16 * LIMIT;
     const { secret } = await issueKey(origins()[0] ?? '', { rateLimit: limit });
     const counts = await sendMany(secret, 1.2 * limit);
@@ -150,7 +150,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     const allowed = 0.9 * MISSES_LIMIT;
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
-    // Twice as many misses as remain, but fewer than remain in each process.
+    // The key has 25 misses left. It now causes 50, of which each process receives at most 17.
     const others = Array.from({ length: 0.2 * MISSES_LIMIT }, (_, number) => {
       const origin = origins()[number % PROCESSES] ?? '';
       const email = `other-${number}@example.com`;
@@ -203,7 +203,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // A process detects this with the next request that a limit may admit.
+    // A process detects that Redis accepts writes at the next request that a limit may admit.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })

@@ -13,7 +13,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
       'Correct the parameters and fields that `errors` lists, each with its `path` and `message`.',
   },
   MALFORMED_JSON: {
-    cause: 'The body cannot be parsed as JSON, or contains a key such as `__proto__`.',
+    cause: 'The body cannot be parsed as JSON, or contains a property such as `__proto__`.',
     remedy: 'Serialize the body with a JSON library.',
   },
   MALFORMED_URL: {
@@ -142,7 +142,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   CONCURRENCY_LIMITED: {
     cause:
-      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or its writes of users use all database connections that writes of one key may use.',
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its writes of users wait for a database connection.',
     remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
   },
   ENUMERATION_LIMITED: {

@@ -44,7 +44,7 @@ export function errorLink(name: string, file = ''): string {
   return `[${code(name)}](${file}#${name.toLowerCase().replaceAll('_', '-')})`;
 }
 
-/** Every problem, in the order of the problem table. */
+/** Every problem, in the order of `PROBLEM_TYPES`. */
 export function errorEntries(): Entry[] {
   return codes().map((name) => {
     const { type, title, status, retryable } = exampleOf(name);

@@ -7,8 +7,8 @@ interface Link {
 }
 
 /**
- * A proxy between the application and PostgreSQL that can stall or break the connections with an
- * application name.
+ * A proxy between the application and PostgreSQL. It can stall or break all connections that have a
+ * given application name.
  */
 export class DatabaseProxy {
   private readonly links = new Set<Link>();

@@ -8,7 +8,7 @@ export interface MetricsStack {
   stop(): Promise<void>;
 }
 
-/** Starts both servers with metrics on a new database. */
+/** Starts both servers on a new database, with metrics enabled. */
 export async function startMetricsStack(
   backendVariables: NodeJS.ProcessEnv = {},
 ): Promise<MetricsStack> {

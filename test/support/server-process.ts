@@ -49,7 +49,8 @@ export class ServerProcess {
     variables: NodeJS.ProcessEnv,
     launcher: readonly string[] = [],
   ): Promise<ServerProcess> {
-    // WITHOUT makes a preloaded script replace methods of modules, which a bundle does not have.
+    // WITHOUT makes a preloaded script replace methods of modules in `dist`. The bundle does not
+    // import these modules, so the server starts from `dist/main.js`.
     const script = variables.WITHOUT === undefined ? main : main.replace('/bundle/', '/');
     const started = new ServerProcess(script, variables, launcher);
     const deadline = performance.now() + START_TIMEOUT_MS;

@@ -34,7 +34,7 @@ const serviceSchema = z.strictObject({
   ...hardened,
   image: z.string(),
   user: z.string(),
-  // Without `command`, a service runs the command of its image.
+  // The schema permits no `command`, so each service runs the command of its image.
   build: z.strictObject({ context: z.literal('.'), target: z.string() }).optional(),
   environment: z.record(z.string(), z.string()),
   secrets: z.array(z.string()),

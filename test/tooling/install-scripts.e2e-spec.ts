@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/** Whether npm runs the install script of a dependency in a project with an `.npmrc`. */
+/** Whether npm runs the install script of a dependency if the project has this `.npmrc`. */
 function runsInstallScripts(npmrc?: string): boolean {
   const project = mkdtempSync(join(tmpdir(), 'install-scripts-'));
   onTestFinished(() => rmSync(project, { recursive: true }));

@@ -18,7 +18,7 @@ it.each(RULES)('the rule $pattern matches its example', ({ pattern, example }) =
   expect(example).toMatch(pattern);
 });
 
-it('the check reads comments and test titles of code, but no code', () => {
+it('the language check reads comments and test titles of code, but no code', () => {
   const code = [
     '/** A docstring. */',
     "const url = 'http://example.com'; // a trailing comment",
@@ -35,14 +35,14 @@ it('the check reads comments and test titles of code, but no code', () => {
   ]);
 });
 
-it('the check reads the prose of documents, but no blocks and no identifiers', () => {
+it('the language check reads the prose of documents, but no blocks and no identifiers', () => {
   expect(proseOf('a.md', '# Title\n\n```sh\necho\n```\n\n- an `item`\n').filter(Boolean)).toEqual([
     '# Title',
     'an `…`',
   ]);
 });
 
-it('the fix wraps wide comments, and does not change code and other comments', () => {
+it('wrapComments wraps wide comments, and does not change code or other comments', () => {
   const words = Array.from({ length: 25 }, () => 'word').join(' ');
   const code = ['// short', `  /** ${words} */`, 'const a = 1;', `call(); // ${words}`].join('\n');
   expect(wrapComments(code).split('\n')).toEqual([

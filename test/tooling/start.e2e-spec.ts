@@ -218,7 +218,7 @@ describe('npm start', () => {
       },
     );
 
-    it('serves the command of the README', async () => {
+    it('responds to the curl command in the README', async () => {
       const readme = await readFile('README.md', 'utf8');
       const line = (CURL_LINE.exec(readme)?.[0] ?? '').replace('3000', `${running.port}`);
       expect(await paste(line, checkout, { INTERNAL_API_KEY: 'another' })).toContain('John Doe');

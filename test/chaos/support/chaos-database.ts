@@ -86,7 +86,7 @@ export class ChaosDatabase {
     return respondingAt;
   }
 
-  /** Resolves to the time of the first response, before `EmbeddedPostgres.start` resolves. */
+  /** Resolves to the time of the first response. `EmbeddedPostgres.start` resolves only later. */
   private async firstResponse(): Promise<number> {
     const { url } = this;
     await until(() =>

@@ -62,7 +62,7 @@ export interface ReceivedResponse {
   readonly ms: number;
 }
 
-/** Reads openapi.json. Each call returns a new object, because controls change it. */
+/** Reads openapi.json. Each call returns a new object, because some tests change it. */
 export function readOpenApi(): OpenApi {
   const file = new URL('../../../openapi.json', import.meta.url);
   return documentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -27,7 +27,7 @@ const HOSTILE_TEXTS = [
 ];
 const HOSTILE_NUMBERS = [0, -1, -0, 0.5, 1e308, 2 ** 31, 2 ** 53, 2 ** 63, Number.MIN_VALUE];
 
-/** Ids that users in the database have unless a request deletes them. */
+/** Ids of the users in the database. Requests may delete some of these users. */
 export const USER_IDS = Array.from({ length: 12 }, (_, index) => `u${index}`);
 const EMAILS = USER_IDS.map((id) => `${id}@example.com`);
 

@@ -1,5 +1,6 @@
 // `NODE_OPTIONS=--import` loads this module into a server under test. The module removes the
-// protection that the variable WITHOUT names. In a control, the failure must then do harm.
+// protection that the variable WITHOUT names. A test uses such a server as its control: without the
+// protection, the failure that the test causes must do harm.
 const REMOVALS = {
   'load-shedding': async () => {
     const { LoadShedder } = await import('../../../packages/http-front/dist/load-shedder.js');

@@ -14,7 +14,7 @@ export interface Attempt {
 
 export interface Attack {
   readonly attempts: readonly Attempt[];
-  /** The number of requests that load shedding refused before the key check. None is an attempt. */
+  /** The number of requests that were shed before the key check. These are not attempts. */
   readonly shed: number;
   /** The number of invalid keys that were admitted. */
   readonly breaches: number;
@@ -54,7 +54,7 @@ export async function attack(
 
 /**
  * The outcome that the records should have for a response, or undefined if there was no key check.
- * Responses never reveal why a key is refused, so that reason comes from the caller.
+ * Responses never reveal why a key is refused, so `refusal` provides that reason.
  */
 function outcomeOf({ code }: HttpResponse, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
