@@ -29,7 +29,7 @@ const LOW_THRESHOLDS: NodeJS.ProcessEnv = {
 let receiver: AlertReceiver;
 beforeAll(async () => {
   receiver = await AlertReceiver.start();
-  // The receiver's port is known only now. The applications read the URL when they start later.
+  // The receiver's port is known only now. The applications start later, with this URL.
   for (const variables of [DEFAULT_THRESHOLDS, LOW_THRESHOLDS])
     variables.ALERT_WEBHOOK_URL = receiver.url;
 });
@@ -235,7 +235,7 @@ describe('failures from many sources', () => {
   const countOpen = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('cause an alert when the third network fails, however often two networks fail', async () => {
+  it('cause an alert once a third network fails, but none while only two networks fail', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }

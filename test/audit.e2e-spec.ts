@@ -102,13 +102,13 @@ describe('the audit trail', () => {
     },
   );
 
-  it('reveals a missing last event, because the key differs from the remaining events', async () => {
+  it('reveals by the state of a key that the last event is missing', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('reveals by the keys, and by an earlier head, that all events are missing', async () => {
+  it('reveals by the state of the keys, and by an earlier head, that all events are missing', async () => {
     await makeHistory();
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');

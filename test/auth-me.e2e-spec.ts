@@ -49,7 +49,7 @@ describe('GET /api/auth/me', () => {
     ],
     ['a token of another issuer', async () => `Bearer ${await mint({ issuer: 'other' })}`],
     [
-      'a signature with another secret',
+      'a token that is signed with another secret',
       async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`,
     ],
     ['a subject that is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
@@ -62,13 +62,16 @@ describe('GET /api/auth/me', () => {
     );
   });
 
-  it.each(MISTYPED_CLAIMS)('refuses a signed token with the mistyped claim %s', async (claim) => {
-    const exp = Math.floor(Date.now() / 1000) + 600;
-    const good = JSON.stringify({ iss: 'issuer', aud: AUDIENCE, sub: 'john', exp });
-    const token = await signPayload(`${good.slice(0, -1)},${claim}}`, JWT_SECRET);
-    const { body } = await me(`Bearer ${token}`).expect(401);
-    expect(body.code).toBe('INVALID_ACCESS_TOKEN');
-  });
+  it.each(MISTYPED_CLAIMS)(
+    'refuses a signed token with a claim of the wrong type: %s',
+    async (claim) => {
+      const exp = Math.floor(Date.now() / 1000) + 600;
+      const good = JSON.stringify({ iss: 'issuer', aud: AUDIENCE, sub: 'john', exp });
+      const token = await signPayload(`${good.slice(0, -1)},${claim}}`, JWT_SECRET);
+      const { body } = await me(`Bearer ${token}`).expect(401);
+      expect(body.code).toBe('INVALID_ACCESS_TOKEN');
+    },
+  );
 
   it('refuses every token if no verification is configured', async () => {
     const closed = await startApp({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });

@@ -35,7 +35,7 @@ async function lockRow(databaseUrl: string): Promise<void> {
 }
 
 describe('a revocation', () => {
-  it('ends the session that locks the key if it is a session of the run-time role', async () => {
+  it('ends a session of the run-time role that locks the key', async () => {
     await lockRow(database.runTimeUrl);
     const { body } = await revoke().expect(200);
     expect(body.revocation).toMatchObject({ confirmed: true, silentInstances: 0 });

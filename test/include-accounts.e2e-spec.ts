@@ -20,10 +20,10 @@ async function clientWithKey(fields: object): Promise<ReturnType<typeof withKey>
 
 describe('GET /api/internal/users/:id?include=accounts', () => {
   it('returns the same user and accounts as the two separate routes', async () => {
-    const key = withKey(app.url);
-    const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
-    const { body: user } = await key.get(`${USERS}/ada`).expect(200);
-    const { body: accounts } = await key.get(`${USERS}/ada/accounts`).expect(200);
+    const client = withKey(app.url);
+    const { body } = await client.get(`${USERS}/ada?include=accounts`).expect(200);
+    const { body: user } = await client.get(`${USERS}/ada`).expect(200);
+    const { body: accounts } = await client.get(`${USERS}/ada/accounts`).expect(200);
     expect(body).toEqual({ ...user, ...accounts });
     expect(body.accounts).toEqual([{ ...SAVINGS, balance: '0.00' }]);
   });
@@ -34,14 +34,14 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
   });
 
   it.each(BOTH_SCOPES)('refuses a key without %s, and names the scope', async (scope) => {
-    const key = await clientWithKey({ scopes: BOTH_SCOPES.filter((each) => each !== scope) });
-    const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(403);
+    const client = await clientWithKey({ scopes: BOTH_SCOPES.filter((each) => each !== scope) });
+    const { body } = await client.get(`${USERS}/ada?include=accounts`).expect(403);
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: scope });
   });
 
   it('omits the fields that the key may not read', async () => {
-    const key = await clientWithKey({ scopes: BOTH_SCOPES, readFields: ['name'] });
-    const { body } = await key.get(`${USERS}/ada?include=accounts`).expect(200);
+    const client = await clientWithKey({ scopes: BOTH_SCOPES, readFields: ['name'] });
+    const { body } = await client.get(`${USERS}/ada?include=accounts`).expect(200);
     expect(body).toMatchObject({
       user: { id: 'ada', name: 'Ada Lovelace' },
       accounts: [{ id: SAVINGS.id }],
@@ -84,8 +84,8 @@ describe('GET /api/internal/users?ids=…&include=accounts', () => {
   });
 
   it('refuses a key without accounts:read', async () => {
-    const key = await clientWithKey({ scopes: ['users:read'] });
-    const { body } = await key.get(`${USERS}?ids=ada&include=accounts`).expect(403);
+    const client = await clientWithKey({ scopes: ['users:read'] });
+    const { body } = await client.get(`${USERS}?ids=ada&include=accounts`).expect(403);
     expect(body.requiredScope).toBe('accounts:read');
   });
 

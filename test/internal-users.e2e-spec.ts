@@ -78,7 +78,7 @@ describe('GET /api/internal/users/:id', () => {
 });
 
 describe('GET /api/internal/users?ids=', () => {
-  it('returns users in the requested order, without duplicates and unknown ids', async () => {
+  it('returns users in the requested order, and ignores duplicates and unknown ids', async () => {
     const [one, two] = [await addUser(app.prisma), await addUser(app.prisma)];
     const ids = [two.id, 'nobody', one.id, two.id].join(',');
     const { body } = await api().get('/api/internal/users').query({ ids }).expect(200);

@@ -151,7 +151,7 @@ describe('the lineage of a key', () => {
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
   });
 
-  it('ends 366 days after the creation of a key from an earlier release', async () => {
+  it('ends 366 days after an earlier release created the key', async () => {
     const secret = generateApiKey('test');
     const createdAt = new Date(Date.now() - 365 * DAY_MS);
     await superuser.query(
@@ -185,7 +185,7 @@ describe('the rate limit of a key that another key issues', () => {
     await requestKey(issuer, { rateLimit: 3 }).expect(201);
   });
 
-  it('cannot exceed the server’s default if that is the limit of the issuer', async () => {
+  it('cannot exceed the server’s default if the issuer has no limit of its own', async () => {
     const issuer = await issueKey(url, MANAGER);
     await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT + 1 }).expect(403);
     await requestKey(issuer, { rateLimit: DEFAULT_RATE_LIMIT }).expect(201);
@@ -219,7 +219,7 @@ describe('the budgets of a key', () => {
 describe('a revocation', () => {
   /**
    * `top` has issued the keys in `issued`, some of them indirectly. `renewed` is the successor that
-   * a root key created for another such key.
+   * a root key created for another key that `middle` had issued.
    */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
@@ -277,7 +277,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('applies to the keys that a retired issued key has issued', async () => {
+  it('applies to the keys that an issued key had issued before it retired', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     const leaf = await issueBy(middle);
@@ -355,7 +355,7 @@ describe('a revocation', () => {
   });
 });
 
-describe('the last keys that can manage keys', () => {
+describe('the keys that can manage keys', () => {
   it('cannot all be revoked by one of them, even indirectly', async () => {
     await superuser.query(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'the test'
@@ -371,7 +371,7 @@ describe('the last keys that can manage keys', () => {
     expect(await statusesWith(middle)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('do not include an issued key while its issuer is active', async () => {
+  it('can be revoked by an issuer that remains active', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     await withKey(url, top.secret).post(`${KEYS}/${middle.id}/revoke`).send({}).expect(200);

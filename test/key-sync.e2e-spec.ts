@@ -238,6 +238,8 @@ describe('an attacker with the run-time role', () => {
     await vi.waitUntil(() => acknowledgements.length >= 4);
     const { rows: instances } = await attacker.query('SELECT id FROM instances');
     proxy.silence(KEY_SYNC);
+    // Sends an acknowledgement for each instance: without a signature, and with every signature of
+    // an earlier acknowledgement.
     const forging = setInterval(() => {
       const forged = attacker.query(
         `SELECT pg_notify('latchkey_key_acknowledgements', payload)
@@ -299,8 +301,8 @@ describe('an attacker with the run-time role', () => {
     const revocation = await revoke(nearUrl, id);
     for (const stop of forgeries) stop();
     expect(revocation).toMatchObject({ confirmed: true, instances: 2, silentInstances: 0 });
-    // A forged row looks like a process with other root keys. Within 5 s, such a process applies
-    // the revocation or refuses all issued keys.
+    // A forged row looks like a process with other root keys, whose acknowledgements cannot be
+    // verified. So the response waits 5 s: by then, such a process would refuse the key.
     expect(revocation.effectiveAfterMs).toBeGreaterThanOrEqual(5000);
     expect(await statusWith(farUrl, secret)).toBe(REFUSED);
     await vi.waitUntil(async () => (await countLive()) === 2, WAIT);

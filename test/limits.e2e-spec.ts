@@ -89,6 +89,7 @@ describe('keys that a key has issued', () => {
   const LIMIT = 20;
   const app = useApp({ KEY_USERS_LIMIT: '20', KEY_MISSES_LIMIT: '20' });
 
+  /** Returns the secrets of a new issuer and of the keys that it has issued, in this order. */
   async function issueFamily(children: number, rateLimit?: number): Promise<string[]> {
     const scopes = ['users:read', 'keys:write'];
     const issuer = await issueKey(app.url, { scopes, rateLimit });
@@ -240,7 +241,7 @@ describe('the users that a key requests', () => {
     ids = users.map(({ id }) => id);
   });
 
-  async function freshKey() {
+  async function clientWithNewKey() {
     const { secret } = await issueKey(app.url, {
       scopes: ['users:read', 'users:write', 'accounts:read'],
     });
@@ -248,71 +249,71 @@ describe('the users that a key requests', () => {
   }
 
   it('are limited to 10 distinct users per hour', async () => {
-    const key = await freshKey();
-    for (const id of ids.slice(0, 10)) await key.get(`${USERS}/${id}`).expect(200);
-    const { body, headers } = await key.get(`${USERS}/${ids[10]}`).expect(429);
+    const client = await clientWithNewKey();
+    for (const id of ids.slice(0, 10)) await client.get(`${USERS}/${id}`).expect(200);
+    const { body, headers } = await client.get(`${USERS}/${ids[10]}`).expect(429);
     expect(body).toMatchObject({ code: 'ENUMERATION_LIMITED', retryable: true });
     expect(Number(headers['retry-after'])).toBeGreaterThan(3590);
     expect(headers['ratelimit-policy']).toBe('"users";q=10;w=3600');
   });
 
   it('are also limited if a key probes ids or emails with writes', async () => {
-    const key = await freshKey();
+    const client = await clientWithNewKey();
     for (const id of ids.slice(0, 3)) {
       const taken = { id, email: 'new@example.com', name: 'Ada Lovelace' };
-      await key.post(USERS).send(taken).expect(409);
+      await client.post(USERS).send(taken).expect(409);
     }
     const [email, another] = ids.slice(3, 5).map((id) => `${id}@example.com`);
-    await key.post(USERS).send({ email, name: 'Ada Lovelace' }).expect(409);
-    await key.patch(`${USERS}/${ids[0]}`).send({ email: another }).expect(409);
-    await key.get(`${USERS}/${ids[0]}`).expect(429);
-    await key.post(USERS).send({ email: 'new@example.com', name: 'Ada Lovelace' }).expect(429);
+    await client.post(USERS).send({ email, name: 'Ada Lovelace' }).expect(409);
+    await client.patch(`${USERS}/${ids[0]}`).send({ email: another }).expect(409);
+    await client.get(`${USERS}/${ids[0]}`).expect(429);
+    await client.post(USERS).send({ email: 'new@example.com', name: 'Ada Lovelace' }).expect(429);
   });
 
   it('count once if a key requests the same user repeatedly', async () => {
-    const key = await freshKey();
-    const responses = await statuses(30, () => key.get(`${USERS}/${ids[0]}`));
+    const client = await clientWithNewKey();
+    const responses = await statuses(30, () => client.get(`${USERS}/${ids[0]}`));
     expect(new Set(responses)).toEqual(new Set([200]));
   });
 
   it('count in a list of ids, in a page, and through their accounts', async () => {
-    const byIds = await freshKey();
+    const byIds = await clientWithNewKey();
     await byIds.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
     await byIds.get(`${USERS}/${ids[11]}`).expect(429);
-    const byPage = await freshKey();
+    const byPage = await clientWithNewKey();
     await byPage.get(`${USERS}?limit=6`).expect(200);
     const { body } = await byPage.get(`${USERS}?limit=12`).expect(429);
     expect(body).not.toHaveProperty('users');
-    const byAccounts = await freshKey();
+    const byAccounts = await clientWithNewKey();
     for (const id of ids.slice(0, 10)) await byAccounts.get(`${USERS}/${id}/accounts`).expect(200);
     await byAccounts.get(`${USERS}/${ids[11]}/accounts`).expect(429);
   });
 
   it('count as misses if they do not exist, with a limit of 5 per hour', async () => {
-    const key = await freshKey();
+    const client = await clientWithNewKey();
     let number = 0;
-    const miss = () => key.get(`${USERS}/nobody-${++number}`);
+    const miss = () => client.get(`${USERS}/nobody-${++number}`);
     expect(await statuses(5, miss)).toEqual(Array(5).fill(404));
-    const { headers } = await key.get(`${USERS}/${ids[0]}`).expect(429);
+    const { headers } = await client.get(`${USERS}/${ids[0]}`).expect(429);
     expect(headers['ratelimit-policy']).toBe('"misses";q=5;w=3600');
   });
 
   it('count as one miss if the same id is requested repeatedly', async () => {
-    const key = await freshKey();
-    const again = () => key.get(`${USERS}/nobody`);
+    const client = await clientWithNewKey();
+    const again = () => client.get(`${USERS}/nobody`);
     expect(await statuses(30, again)).toEqual(Array(30).fill(404));
-    const search = () => key.post(`${USERS}/search`).send({ email: 'nobody@example.com' });
+    const search = () => client.post(`${USERS}/search`).send({ email: 'nobody@example.com' });
     expect(await statuses(30, search)).toEqual(Array(30).fill(200));
-    await key.get(`${USERS}/${ids[0]}`).expect(200);
+    await client.get(`${USERS}/${ids[0]}`).expect(200);
   });
 
   it('also count as misses in a list of ids and in a search', async () => {
-    const byIds = await freshKey();
+    const byIds = await clientWithNewKey();
     await byIds.get(`${USERS}?ids=a,b,c,d,e`).expect(200);
     await byIds.get(`${USERS}?ids=${ids[0]}`).expect(429);
-    const tooMany = await freshKey();
+    const tooMany = await clientWithNewKey();
     await tooMany.get(`${USERS}?ids=a,b,c,d,e,f`).expect(429);
-    const bySearch = await freshKey();
+    const bySearch = await clientWithNewKey();
     let number = 0;
     const search = () =>
       bySearch.post(`${USERS}/search`).send({ email: `nobody-${++number}@example.com` });
@@ -320,10 +321,10 @@ describe('the users that a key requests', () => {
   });
 
   it('are not changed or deleted beyond the limit', async () => {
-    const key = await freshKey();
-    await key.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
-    await key.patch(`${USERS}/${ids[11]}`).send({ name: 'Changed' }).expect(429);
-    await key.delete(`${USERS}/${ids[11]}`).expect(429);
+    const client = await clientWithNewKey();
+    await client.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
+    await client.patch(`${USERS}/${ids[11]}`).send({ name: 'Changed' }).expect(429);
+    await client.delete(`${USERS}/${ids[11]}`).expect(429);
   });
 
   it('are not limited for a root key', async () => {

@@ -44,7 +44,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has no pattern that needs a flag, and no schema with both a pattern and a format', async () => {
+  it('has no pattern that needs the RegExp flag u, and no schema with both a pattern and a format', async () => {
     const { text } = await request(url).get('/api/openapi.json');
     expect(text).not.toContain('\\\\p{');
     expect(text).not.toMatch(/"format":"[^"]+"[^{}]*"pattern"|"pattern":"[^{}]*"format"/);
@@ -59,7 +59,7 @@ describe('the OpenAPI document', () => {
     expect(post.requestBody.required).toBe(false);
   });
 
-  it('states the pattern of each header, and that the note of a key must not be empty', async () => {
+  it('states the patterns of the headers for creating a key, and that the note must not be empty', async () => {
     const { paths, components } = (await request(url).get('/api/openapi.json')).body;
     const { parameters } = paths['/api/internal/api-keys'].post;
     expect(parameters.map(({ schema }: { schema: object }) => schema)).toEqual([

@@ -212,8 +212,8 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * Revokes the right, and runs EXPLAIN for the statements that may need the right. The outcome of a
- * statement is `done` or the error code.
+ * Runs EXPLAIN for the statements that may need the right, after revoking it. If `right` is
+ * undefined, runs EXPLAIN for all statements. An outcome is `done` or the error code.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {
   const role = escapeIdentifier(inject('runTimeAccount').name);

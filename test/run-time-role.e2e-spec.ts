@@ -261,6 +261,7 @@ describe('the database, for statements of the run-time role,', () => {
   });
 
   it('replaces a last use in the future with the current time', async () => {
+    // The SELECT divides by zero, and so fails, if no row has a time in the past.
     const statements = [
       `UPDATE api_key_uses SET last_used_at = 'infinity'`,
       'SELECT 1 / count(*) FROM api_key_uses WHERE last_used_at <= clock_timestamp()',
@@ -269,6 +270,7 @@ describe('the database, for statements of the run-time role,', () => {
   });
 
   it('does not purge an incident with a backdated end', async () => {
+    // The last SELECT divides by zero, and so fails, if the incident has been purged.
     const statements = [
       `INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
        VALUES (gen_random_uuid(), 'enumeration k', 'enumeration', 'k', '{}', now(), now())`,
@@ -279,9 +281,10 @@ describe('the database, for statements of the run-time role,', () => {
     expect(await outcomeOf(database.runTimeUrl, ...statements)).toBe('done');
   });
 
-  it('protects the row of a running process from changes without its secret', async () => {
+  it('protects the row of a running process from sessions that do not know the secret of the process', async () => {
     const statement = `SELECT record_heartbeat(id, repeat('0', 64), 'forged') FROM instances`;
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
+    // The last SELECT divides by zero, and so fails, if no row is left.
     const removal = [
       `SELECT remove_instance(id, repeat('0', 64)) FROM instances`,
       'SELECT 1 / count(*) FROM instances',
@@ -303,6 +306,8 @@ describe('while a process of the previous release runs', () => {
       `UPDATE instances SET last_seen_at = 'infinity'`,
       `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
+    // A SELECT divides by zero, and so fails, if no row of a current process is left, or if one row
+    // has a time in the future.
     expect(
       await outcomeOf(
         ownerUrl,
@@ -323,6 +328,7 @@ describe('a temporary table with the name of the audit trail', () => {
    */
   async function isRecorded(...before: string[]): Promise<boolean> {
     const { id } = await issueKey(url);
+    // The SELECT divides by zero (22012) if the creation of the key is its only recorded event.
     const outcome = await outcomeOf(
       database.ownerUrl,
       ...before,

@@ -32,15 +32,15 @@ beforeAll(async () => {
 
 describe('the backend with a schema that a migration of the next release has extended', () => {
   it('serves users unchanged', async () => {
-    const key = withKey(app.url);
-    const { body: created } = await key.post(USERS).send(ADA).expect(201);
-    await key.patch(`${USERS}/ada`).send({ phone: '+12025550123' }).expect(200);
-    const { body: read } = await key.get(`${USERS}/ada`).expect(200);
-    const { body: listed } = await key.get(USERS).expect(200);
+    const client = withKey(app.url);
+    const { body: created } = await client.post(USERS).send(ADA).expect(201);
+    await client.patch(`${USERS}/ada`).send({ phone: '+12025550123' }).expect(200);
+    const { body: read } = await client.get(`${USERS}/ada`).expect(200);
+    const { body: listed } = await client.get(USERS).expect(200);
     expect(read.user).toEqual({ ...created.user, phone: '+12025550123' });
     expect(listed.users).toEqual([read.user]);
-    await key.get(`${USERS}/ada/accounts`).expect(200);
-    await key.delete(`${USERS}/ada`).expect(204);
+    await client.get(`${USERS}/ada/accounts`).expect(200);
+    await client.delete(`${USERS}/ada`).expect(204);
   });
 
   it('creates, admits, rotates and revokes keys', async () => {

@@ -6,7 +6,7 @@ const PHONE = '+1","roles":["admin"],"x":"';
 
 const app = useApp();
 
-/** Replaces the table by a view whose rows need not satisfy the constraints of the table. */
+/** Replaces the table with a view whose rows need not satisfy the constraints of the table. */
 beforeAll(async () => {
   await app.prisma.$executeRawUnsafe(
     'ALTER TABLE users DROP CONSTRAINT users_id_check, DROP CONSTRAINT users_phone_check',
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 describe('a view that replaces the table of users', () => {
-  it('cannot add members to the JSON of a user', async () => {
+  it('cannot add members to the JSON of a user through a phone that contains quotes', async () => {
     const { text, body } = await withKey(app.url).get(`${USERS}/12`).expect(200);
     expect(body.user).toMatchObject({ id: '12', phone: PHONE, roles: ['customer'] });
     expect(body.user).not.toHaveProperty('x');
