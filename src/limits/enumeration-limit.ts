@@ -95,7 +95,7 @@ export class EnumerationLimit {
     return this.recordingMisses(hours, values, write);
   }
 
-  /** Counts a miss if the operation's error reveals that a value is taken or that no user has it. */
+  /** Counts a miss if the operation fails because a value is taken or no user has the id. */
   private async recordingMisses<Result>(
     hours: readonly Hour[],
     values: UniqueValues,
