@@ -16,15 +16,13 @@ export function visibleUserJson(caller: Principal, user: string, accounts?: Acco
   return `{"user":${visibleJson(caller, user)}${accountsMember(accounts)}}`;
 }
 
-/** Returns the body of a response with a page of users, and with `accounts` if they are given. */
+/** Returns the body of a response with a page of users, and with their accounts if it has any. */
 export function visiblePageJson(
   caller: Principal,
-  { users, nextCursor }: UserJsonPage,
-  accounts?: ReadonlyMap<string, Account[]>,
+  { users, nextCursor, accounts }: UserJsonPage,
 ): string {
   const visible = users.map(({ json }) => visibleJson(caller, json));
-  const owned = accounts && Object.fromEntries(users.map(({ id }) => [id, accounts.get(id) ?? []]));
-  return `{"users":[${visible.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}${accountsMember(owned)}}`;
+  return `{"users":[${visible.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}${accountsMember(accounts)}}`;
 }
 
 /**

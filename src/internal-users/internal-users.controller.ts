@@ -65,14 +65,13 @@ export class InternalUsersController {
     const { ids = [], include } = query;
     if (include !== undefined) requireScope(caller, 'accounts:read');
     this.limit.recordLookup(caller, ids);
-    const [page, accounts] = await Promise.all([
-      this.users.list(query),
-      include && this.accounts.byUser.findMany(ids),
-    ]);
+    const page = await (include === undefined
+      ? this.users.list(query)
+      : this.accounts.listUsers(ids));
     const found = page.users.map(({ id }) => id);
     const missing = ids.filter((id) => !found.includes(id));
     this.limit.recordResults(caller, found, missing);
-    return visiblePageJson(caller, page, accounts);
+    return visiblePageJson(caller, page);
   }
 
   @Route('GET', ':id', 'users:read', {
@@ -92,10 +91,8 @@ export class InternalUsersController {
       return visibleUserJson(caller, user);
     }
     requireScope(caller, 'accounts:read');
-    const [user, accounts] = await this.limit.runLookup(caller, id, () =>
-      Promise.all([this.users.get(id), this.accounts.listOf(id)]),
-    );
-    return visibleUserJson(caller, user, accounts);
+    const user = await this.limit.runLookup(caller, id, () => this.accounts.getUser(id));
+    return visibleUserJson(caller, user.json, user.accounts);
   }
 
   @Route('POST', 'search', 'users:read', {
@@ -182,7 +179,7 @@ export class InternalUsersController {
     @Param({ schema: userParametersSchema }) { id }: UserParameters,
     @Query({ schema: listAccountsSchema }) { type }: ListAccounts,
   ): Promise<{ accounts: Account[] }> {
-    const accounts = await this.limit.runLookup(caller, id, () => this.accounts.listOf(id));
+    const { accounts } = await this.limit.runLookup(caller, id, () => this.accounts.getUser(id));
     return { accounts: accounts.filter((account) => type === undefined || account.type === type) };
   }
 

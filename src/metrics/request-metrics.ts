@@ -9,6 +9,7 @@ import {
   type RequestLabels,
 } from '../requests/request-event.js';
 import { RequestEvents } from '../requests/request-events.js';
+import { AccountsService } from '../users/accounts.service.js';
 import { UsersService } from '../users/users.service.js';
 
 /** Measures requests, key checks, refusals by limits, and user look-ups per database statement. */
@@ -22,6 +23,7 @@ export class RequestMetrics implements OnModuleInit {
   constructor(
     private readonly events: RequestEvents,
     private readonly users: UsersService,
+    private readonly accounts: AccountsService,
     private readonly endpoint: MetricsEndpoint,
     registry: Registry,
   ) {
@@ -53,7 +55,9 @@ export class RequestMetrics implements OnModuleInit {
   onModuleInit(): void {
     if (!this.endpoint.isEnabled) return;
     this.events.observe((labels, events) => this.count(labels, events));
-    this.users.byId.observe((size) => this.batchSizes.observe(size));
+    for (const loader of [this.users.byId, this.accounts.byUser]) {
+      loader.observe((size) => this.batchSizes.observe(size));
+    }
   }
 
   private count(labels: RequestLabels, events: readonly RequestEvent[]): void {

@@ -3,42 +3,72 @@ import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
 import { BatchLoader } from './batch-loader.js';
+import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
+import type { UserJsonPage } from './users.service.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
-// Returns one row per user, so that a user without accounts differs from a missing user.
-const FIND_ACCOUNTS = {
-  name: 'find-accounts',
+// One row per user, so that a user without accounts differs from one that does not exist. It has
+// all columns of the user, because most callers need both, and a second statement takes longer.
+const FIND_USERS_WITH_ACCOUNTS = {
+  name: 'find-users-with-accounts',
   text: `
-    SELECT users.id, coalesce(owned.accounts, '[]')
+    SELECT coalesce(owned.accounts, '[]'), ${USER_COLUMNS}
     FROM users LEFT JOIN LATERAL (
       SELECT json_agg(json_build_object('id', id, 'type', type, 'currency', currency, 'balance', balance::text)
                       ORDER BY created_at, id) AS accounts
       FROM accounts WHERE user_id = users.id
     ) AS owned ON true
     WHERE users.id = ANY($1)`,
+  types: AS_TEXT,
 };
+
+/** A user as JSON text, and its accounts, oldest first. */
+interface UserWithAccounts {
+  readonly json: string;
+  readonly accounts: Account[];
+}
 
 /** Reads accounts. All look-ups of one event-loop tick share a statement: see `BatchLoader`. */
 @Injectable()
 export class AccountsService {
-  /** The accounts of users by user id, oldest first. */
+  /** Users with their accounts, by user id. */
   readonly byUser = new BatchLoader((userIds) => this.read(userIds));
 
   constructor(private readonly pool: DatabasePool) {}
 
-  /** Returns a user's accounts, oldest first. @throws ProblemException `USER_NOT_FOUND` */
-  async listOf(userId: string): Promise<Account[]> {
-    const accounts = await this.byUser.find(userId);
-    if (accounts === undefined) throw new ProblemException('USER_NOT_FOUND');
-    return accounts;
+  /** Returns a user with its accounts, oldest first. @throws ProblemException `USER_NOT_FOUND` */
+  async getUser(userId: string): Promise<UserWithAccounts> {
+    const found = await this.byUser.find(userId);
+    if (found === undefined) throw new ProblemException('USER_NOT_FOUND');
+    return found;
   }
 
-  private async read(userIds: string[]): Promise<Map<string, Account[]>> {
-    const query = { ...FIND_ACCOUNTS, values: [userIds] };
-    const rows = await this.pool.fetchRows<[userId: string, accounts: Account[]]>(READ, query);
-    return new Map(rows.map(([userId, accounts]) => [userId, accounts.map(withCustomaryDecimals)]));
+  /** Returns the users with `ids`, in this order, and their accounts. */
+  async listUsers(ids: readonly string[]): Promise<UserJsonPage> {
+    const found = Array.from(await this.byUser.findMany(ids));
+    return {
+      users: found.map(([id, { json }]) => ({ id, json })),
+      nextCursor: null,
+      accounts: Object.fromEntries(found.map(([id, { accounts }]) => [id, accounts])),
+    };
   }
+
+  private async read(userIds: string[]): Promise<Map<string, UserWithAccounts>> {
+    const query = { ...FIND_USERS_WITH_ACCOUNTS, values: [userIds] };
+    const rows = await this.pool.fetchRows<[accounts: string, ...user: UserRow]>(READ, query);
+    return new Map(
+      rows.map(([accounts, ...user]) => [
+        user[0],
+        { json: toUserJson(user), accounts: toAccounts(accounts) },
+      ]),
+    );
+  }
+}
+
+function toAccounts(json: string): Account[] {
+  const accounts: Account[] = JSON.parse(json);
+  return accounts.map(withCustomaryDecimals);
 }
 
 /** Formats a balance with at least the decimals of its currency. */

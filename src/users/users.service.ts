@@ -5,6 +5,7 @@ import { DatabasePool } from '../prisma/database-pool.js';
 import { violatedConstraint } from '../prisma/database-error.js';
 import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
+import type { Account } from './account.schemas.js';
 import { BatchLoader } from './batch-loader.js';
 import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import { columnOf } from './user-fields.js';
@@ -42,6 +43,8 @@ export interface Author {
 export interface UserJsonPage {
   readonly users: readonly { readonly id: string; readonly json: string }[];
   readonly nextCursor: string | null;
+  /** By user id; absent if the caller did not request accounts. */
+  readonly accounts?: Readonly<Record<string, readonly Account[]>>;
 }
 
 /**
