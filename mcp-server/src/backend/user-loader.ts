@@ -49,9 +49,9 @@ export class UserLoader {
 
   private async loadBatch(lookups: readonly Lookup[]): Promise<(UserWithAccounts | Error)[]> {
     const ids = [...new Set(lookups.map(({ id }) => id))];
-    const ended = new AbortController();
+    const { signal, stop } = allAborted(lookups);
     // A shared request carries the request id and the trace of its first caller.
-    const options = { ...lookups[0]?.options, signal: allAborted(lookups, ended.signal) };
+    const options = { ...lookups[0]?.options, signal };
     try {
       const users = await this.fetchUsers(ids, options);
       return lookups.map(({ id }) => users.get(id) ?? new UserNotFoundError());
@@ -61,8 +61,7 @@ export class UserLoader {
       const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
       return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
     } finally {
-      // Removes the listeners, because a caller may use one signal for many look-ups.
-      ended.abort();
+      stop();
     }
   }
 
@@ -96,16 +95,25 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** Returns a signal that aborts when all callers have aborted; undefined if one has no signal. */
-function allAborted(lookups: readonly Lookup[], ended: AbortSignal): AbortSignal | undefined {
+/**
+ * Returns a signal that aborts when all callers have aborted; undefined if one has no signal. Call
+ * `stop` to remove the listeners, because a caller may use one signal for many look-ups.
+ */
+function allAborted(lookups: readonly Lookup[]): {
+  readonly signal: AbortSignal | undefined;
+  readonly stop: () => void;
+} {
   const signals = lookups.flatMap(({ options }) => options.signal ?? []);
-  if (signals.length < lookups.length) return undefined;
-  if (signals.length === 1) return signals[0];
+  if (signals.length < lookups.length) return { signal: undefined, stop: () => {} };
+  if (signals.length === 1) return { signal: signals[0], stop: () => {} };
   const all = new AbortController();
   const leave = () => {
     if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
   };
-  for (const signal of signals) signal.addEventListener('abort', leave, { signal: ended });
+  for (const signal of signals) signal.addEventListener('abort', leave);
   leave();
-  return all.signal;
+  const stop = () => {
+    for (const signal of signals) signal.removeEventListener('abort', leave);
+  };
+  return { signal: all.signal, stop };
 }

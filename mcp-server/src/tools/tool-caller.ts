@@ -40,12 +40,17 @@ export class ToolCaller {
    */
   onFinished: (tool: string, outcome: string, durationMs: number) => void = () => {};
 
+  private readonly callLogger: Logger;
+
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly rateLimit: RateLimit,
     private readonly tokenFailures: TokenFailures,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    // No redaction: it takes longer than the rest of the line, and no field can contain a header.
+    this.callLogger = logger.child({}, { redact: [] });
+  }
 
   /** @param args the arguments, which the tool's input schema has already parsed */
   async call(
@@ -102,7 +107,7 @@ export class ToolCaller {
         era,
         requestId,
       };
-      this.logger.info(fields, 'tool call');
+      this.callLogger.info(fields, 'tool call');
     }
   }
 
