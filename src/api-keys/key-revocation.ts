@@ -67,8 +67,8 @@ export class KeyRevocation {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revokeNext(change: KeyChange): Promise<Step> {
-    // Locks all rows before the first update locks the audit trail. The creation of a key takes the
-    // locks in this order too; the reverse order could deadlock with a creation.
+    // First locks all rows. Then the first update also locks the audit trail. The creation of a key
+    // takes the locks in the same order; the reverse order could deadlock with a creation.
     const { keys, position } = await this.lockNext(change);
     const revoked = await this.revoke(this.select('revoke', keys), change);
     const revokedBefore = this.select('announce', keys);
@@ -141,7 +141,10 @@ function nameOf({ id, name }: TreeKey): NamedApiKey {
   return { id, name };
 }
 
-/** Refuses a revocation that leaves no active key with `keys:write`; retiring keys do not count. */
+/**
+ * Refuses to revoke the last active key with `keys:write`. A key in the grace period after its
+ * rotation does not count as active.
+ */
 async function refuseLastWayIn(
   id: string,
   keepIssuedKeys: boolean,
@@ -163,8 +166,8 @@ async function refuseLastWayIn(
 }
 
 /**
- * A position in the breadth-first traversal of issued keys. Before the keys of an issuer are read,
- * the issuer is locked or no longer valid, so that no concurrent creation is missed.
+ * A position in the breadth-first traversal of issued keys. The traversal locks each valid issuer
+ * before it reads the keys that it issued, so that the issuer cannot create a key concurrently.
  */
 interface Position {
   /** Empty when all keys have been read. */

@@ -40,8 +40,8 @@ export class RouteTable {
   }
 
   /**
-   * Whether a route with parameters matched a fixed path that lacks the method. For example,
-   * `/users/:id` matches `GET /users/search`, although `/users/search` supports only POST.
+   * Whether the path belongs to a fixed route, which does not support the method. For example,
+   * `GET /users/search` matches `/users/:id`, although `/users/search` is a route for POST only.
    */
   private isShadowed(request: FastifyRequest): boolean {
     return this.fixedPaths.get(pathOf(request))?.includes(request.method) === false;

@@ -17,7 +17,7 @@ interface Count extends UsageCount {
 
 /**
  * Request counts of the current hour, and of earlier hours that are not saved yet. Holds at most
- * `maximum` counts. If a request needs another count, it is only counted as lost.
+ * `maximum` entries. Requests that would need a further entry are not recorded, only counted.
  */
 export class UsageCounts {
   private readonly counts = new Map<string, Count>();

@@ -17,7 +17,7 @@ export class UsageService {
     return this.of(id, query);
   }
 
-  /** Returns the usage of any key id, also of a removed root key or `none`. */
+  /** Returns the usage of a key, or of requests without a known key (`none` as the key id). */
   async of(keyId: string, { from, to }: UsageQuery): Promise<Usage> {
     const rows = await this.prisma.$queryRaw<(Omit<UsageOfHour, 'hour'> & { hour: Date })[]>`
       SELECT hour, route, outcome, sum(requests)::float8 AS requests FROM api_key_usage

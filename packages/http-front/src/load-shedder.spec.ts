@@ -303,7 +303,7 @@ describe('LoadShedder', () => {
     await Promise.allSettled(slow);
   });
 
-  it('counts a request as waiting if its client does not read the response', async () => {
+  it('counts a request in `waitingForClients` while its client does not read the response', async () => {
     const client = connect(port(), '127.0.0.1').pause();
     client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => handled.length === 1);
@@ -373,7 +373,7 @@ describe('LoadShedder', () => {
     },
   );
 
-  it('does not lower the limit after a peak in throughput until a request has to queue', async () => {
+  it('keeps the limit of the highest throughput until a request has to queue', async () => {
     setUtilization(0.5);
     requests.completed += 1000;
     vi.advanceTimersByTime(10 * WINDOW_MS);

@@ -8,8 +8,8 @@ interface Bucket {
 }
 
 /**
- * Counts the events of the last `windowMs` milliseconds in at most 21 buckets, each a twentieth of
- * the window. An event never leaves the window early, but up to a twentieth of the window late.
+ * Counts the events of the last `windowMs` milliseconds in buckets of a twentieth of the window.
+ * An event never leaves the window early, but up to a twentieth of the window late.
  */
 export class SlidingWindow {
   /** Oldest first. */
