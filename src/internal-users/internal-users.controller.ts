@@ -136,7 +136,8 @@ export class InternalUsersController {
 
   @Route('PATCH', ':id', 'users:write', {
     summary: 'Update a user',
-    description: 'Changes the given fields. Returns the user with the fields that the key may read.',
+    description:
+      'Changes the given fields. Returns the user with the fields that the key may read.',
     response: userResponseSchema,
     problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN'],
   })
