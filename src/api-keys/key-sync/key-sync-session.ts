@@ -76,7 +76,10 @@ export class KeySyncSession {
     return heartbeatRows.parse(rows)[0].now;
   }
 
-  /** Reads all keys again if the cache differs from the table. This repairs lost notifications. */
+  /**
+   * Reads all keys again if the cache differs from the table, because a notification may have been
+   * lost or never sent.
+   */
   async reconcile(): Promise<void> {
     const rows = await this.client.query(
       'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
