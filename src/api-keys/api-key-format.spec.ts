@@ -39,7 +39,8 @@ describe('generated keys', { timeout: 60_000 }, () => {
     }
     expect([...counts.keys()].toSorted()).toEqual(ALPHABET.toSorted());
     const expected = (keyCount * 30) / 62;
-    // 10 standard deviations are 10 %. A plain `byte % 62` would favor 8 characters by 21 %.
+    // 10 standard deviations, which are 10 % of the expected count. A plain `byte % 62` would favor
+    // 8 characters by 21 %.
     const tolerance = 10 * Math.sqrt(expected);
     for (const count of counts.values()) expect(Math.abs(count - expected)).toBeLessThan(tolerance);
   });

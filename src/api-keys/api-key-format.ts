@@ -5,7 +5,8 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
-// The largest multiple of 62 up to 256. From 248 on, `byte % 62` would favor 8 characters.
+// The largest multiple of 62 up to 256. With bytes from 248 to 255, `byte % 62` would favor 8
+// characters.
 const UNBIASED_BYTES = 248;
 const HINT_RANDOM_CHARACTERS = 4;
 
@@ -15,7 +16,7 @@ export const API_KEY_PATTERN = /^lk_(live|test|dev)_[0-9A-Za-z]{36}$/;
 /** Whether a presented key has the prefix of issued keys, even if the rest is malformed. */
 export const claimsToBeIssued = (presented: string): boolean => presented.startsWith('lk_');
 
-/** Creates the secret of a key: 178 random bits and a checksum of all preceding characters. */
+/** Creates the secret of a key, with 178 random bits and a checksum of the preceding characters. */
 export function generateApiKey(environment: KeyEnvironment): string {
   const withoutChecksum = `lk_${environment}_${randomText(RANDOM_CHARACTERS)}`;
   return withoutChecksum + checksum(withoutChecksum);

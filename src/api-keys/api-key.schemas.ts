@@ -14,7 +14,10 @@ export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The maximum lifetime of a key and of its lineage (the successors that issued keys create). */
+/**
+ * The maximum lifetime of a key and of its lineage (the key and its successors, except those that
+ * operators create).
+ */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
@@ -111,7 +114,8 @@ export const createdApiKeySchema = z
   .object({
     apiKey: apiKeySchema,
     secret: secretSchema.nullable().meta({
-      description: 'Null in the response to a repeated request. Rotate the key to get a new one.',
+      description:
+        'Null in the response to a repeated request. Rotate the key to get a new secret.',
     }),
   })
   .meta({ id: 'CreatedApiKey' });
@@ -129,11 +133,11 @@ export const revokedApiKeySchema = z
     apiKey: apiKeySchema,
     revokedKeys: z.array(namedApiKeySchema).meta({
       description:
-        'Other keys that the request revoked: those that the key issued, directly or through other keys.',
+        'Keys that were also revoked, because the revoked key issued them, directly or through other keys.',
     }),
     activeIssuedKeys: z.array(namedApiKeySchema).meta({
       description:
-        'Keys that the key issued, directly or through other keys, and that are still accepted.',
+        'Keys that the revoked key issued, directly or through other keys, and that are still accepted.',
     }),
     revocation: z.object({
       confirmed: z.boolean().meta({

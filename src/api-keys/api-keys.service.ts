@@ -79,7 +79,7 @@ export class ApiKeysService {
 
   /**
    * Creates a key, and waits up to 2 s until every instance admits it. If an earlier request with
-   * the same idempotency key created a key, returns that key without its secret.
+   * the same `Idempotency-Key` created a key, returns that key without its secret.
    * @throws ProblemException `GRANT_EXCEEDS_CALLER`, `IDEMPOTENCY_KEY_REUSED`
    */
   async create(
@@ -292,8 +292,9 @@ export class ApiKeysService {
   }
 
   /**
-   * Refuses to issue keys that no running server admits: the `.env` of a workstation may name
-   * another environment. Servers name their environment in the `application_name` of key sync.
+   * Refuses to issue keys that no running server admits, for example because the `.env` of a
+   * workstation sets another environment. The key sync connection of each server contains the
+   * server's environment in its `application_name`.
    */
   private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`

@@ -6,8 +6,8 @@ const INTERVAL_MS = 10_000;
 
 /**
  * Ends the grace period of a rotated key early, if its successor has been used and the key itself
- * has been idle for `retireAfterQuietSeconds`. Every server checks this every 10 s; only the first
- * update of a key has an effect.
+ * has been idle for `retireAfterQuietSeconds`. Every instance checks these conditions every 10 s;
+ * only the first update of a key has an effect.
  */
 @Injectable()
 export class EarlyRetirement implements OnModuleInit, OnModuleDestroy {

@@ -22,8 +22,9 @@ interface Excess {
 }
 
 /**
- * Locks the rows of the caller's key, of `ids` and, with `includeAdmins`, of all keys with
- * `keys:write`. Then rechecks the caller's key, which may have been revoked while this call waited.
+ * Locks the rows of the caller's key, of the keys `ids` and, with `includeAdmins`, of all keys with
+ * `keys:write`. Then rechecks the caller's key, because another request may have revoked it while
+ * this call waited for the locks.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(
@@ -85,7 +86,10 @@ function excessRate(held: number, requested: number): Excess[] {
   ];
 }
 
-/** The expiry of a key and of its lineage: the key and the successors that issued keys create. */
+/**
+ * The expiry of a key and of its lineage (the key and its successors, except those that operators
+ * create).
+ */
 export interface Lifetime {
   readonly expiresAt: Date;
   readonly lineageEndsAt: Date;
@@ -113,7 +117,7 @@ export function newLifetime(
 /**
  * Returns the lifetime of a successor. If a root key or the command line rotates a key that no
  * issued key created, a new lineage begins. Otherwise, the successor must not outlive the lineage
- * of the predecessor or that of the caller.
+ * of the predecessor or of the caller's key.
  * @param caller undefined for root keys and the command line.
  * @throws ProblemException `INVALID_REQUEST`
  */
@@ -135,7 +139,7 @@ export function successorLifetime(
   return lifetime;
 }
 
-/** Returns the end of a key's lineage. Rows that an earlier release wrote do not contain it. */
+/** Returns the end of a key's lineage. Rows from earlier releases do not contain this time. */
 export function lineageEnd({ lineageEndsAt, createdAt }: ApiKeyRow): Date {
   return lineageEndsAt ?? daysAfter(createdAt, MAX_LIFETIME_DAYS);
 }

@@ -13,9 +13,10 @@ interface IdempotentRequest {
 
 /**
  * Reserves an `Idempotency-Key` for the creation of the key `apiKeyId`. Returns `apiKeyId`, or the
- * id of the key that the same request created within the last day. Waits for concurrent requests
- * with the same `Idempotency-Key`.
- * @throws ProblemException `IDEMPOTENCY_KEY_REUSED` if a request with another body reserved it
+ * id of the key that an identical request has created within the last day. Waits for concurrent
+ * requests with the same `Idempotency-Key`.
+ * @throws ProblemException `IDEMPOTENCY_KEY_REUSED` if a request with another body has reserved
+ * this `Idempotency-Key`
  */
 export async function reserveIdempotencyKey(
   { callerId, idempotencyKey, body }: IdempotentRequest,

@@ -33,7 +33,7 @@ describe('IssuedKeyCache', () => {
     expect(cache.fingerprint).toEqual({ count: 1, revisions: 40n });
   });
 
-  it('accepts a different key with the same revision after a restore', () => {
+  it('accepts a restored key that differs although its revision is the same', () => {
     const cache = new IssuedKeyCache();
     cache.put([keyOf(102n, false)]);
     cache.put([keyOf(102n, true)]);

@@ -5,12 +5,13 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// Short enough that the change ends before the HTTP server closes the client's connection, which
-// happens after 5.7 s without a byte.
+// The longest time that a change may wait in the queue. It is short enough that the change ends
+// before the HTTP server closes the client's connection, which happens after 5.7 s without a byte.
 const MAX_WAIT_MS = 1500;
 // Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';
-// Regular changes commit within this time. Sessions that block a revocation longer are terminated.
+// Regular changes commit within this time. Sessions that block a revocation for a longer time are
+// terminated.
 const MAX_BLOCKED_MS = 300;
 // Termination is repeated, because a terminated client may reconnect and lock the rows again.
 const END_BLOCKERS_INTERVAL_MS = 50;
@@ -104,16 +105,16 @@ export class KeyChanges {
       return await change();
     } finally {
       finished.abort();
-      // Wait: once the session of `pid` is back in the pool, it may run another change, whose
-      // blockers must not be terminated.
+      // Wait for the last termination: once the session of `pid` is back in the pool, it may run
+      // another change, whose blockers must not be terminated.
       await ending;
     }
   }
 }
 
 /**
- * Runs changes one after another. Otherwise, each would occupy a connection while it waits for the
- * lock of the audit trail.
+ * Runs changes one after another. Otherwise, each change would occupy a connection while it waits
+ * for the lock of the audit trail.
  */
 class ChangeQueue {
   private latest: Promise<unknown> = Promise.resolve();

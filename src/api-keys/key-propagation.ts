@@ -11,11 +11,13 @@ import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 
 /** How long a change waits for acknowledgements. */
 const COLLECT_TIMEOUT_MS = 2000;
-// How often a waiting change reads the live instances again: a silent process may have exited.
+// The interval at which a waiting change reads the live instances again. An instance that has not
+// acknowledged the change may have exited.
 const POLL_INTERVAL_MS = 100;
 
+/** An instance signs its row in the database with the root keys; this signature is its proof. */
 interface LiveInstances {
-  /** Instances that must acknowledge a change. Includes instances of releases without proofs. */
+  /** Instances that must acknowledge a change. Instances of earlier releases need no proof. */
   readonly expected: readonly string[];
   /** Instances whose proof matches no root key of this process: their rows may be forged. */
   readonly unproven: readonly string[];

@@ -6,8 +6,8 @@ import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
 /**
- * Caches and verifies keys. Only servers import this module: a change of a key waits for every key
- * cache, so the command line must not add another.
+ * Caches and verifies keys. Only servers import this module. A command has no key cache, because a
+ * change of a key waits until every key cache contains it.
  */
 @Module({
   imports: [ApiKeysModule],

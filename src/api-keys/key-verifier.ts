@@ -19,12 +19,12 @@ export type KeyVerdict =
       readonly keyId: string | null;
     };
 
-/** Returns the id of a known key, valid or not, for logs; null for any other text. */
+/** Returns the key's id for logs, even if the key is not valid; null if the key is unknown. */
 export function keyIdOf(verdict: KeyVerdict): string | null {
   return verdict.outcome === 'admitted' ? verdict.principal.keyId : verdict.keyId;
 }
 
-/** A placeholder for unknown keys, so that their check takes as long as that of an issued key. */
+/** A placeholder for unknown keys. Their check then takes as long as the check of an issued key. */
 const UNKNOWN_KEY: IssuedKey = {
   id: '',
   digest: '',
@@ -42,7 +42,7 @@ const UNKNOWN_KEY: IssuedKey = {
   },
 };
 
-/** Whether the cache is complete, and the database's time. */
+/** The database's time, and whether the key cache is up to date. */
 type CacheState = Pick<KeySync, 'now' | 'isFresh'>;
 
 /** Verifies keys without SQL. */

@@ -25,7 +25,10 @@ const MIN_FIRST_STEP = 64;
  * timing does not reveal whether a refused key exists.
  */
 export class NetworkSet {
-  /** Disjoint and ascending. The first is empty: a search below all other ranges ends there. */
+  /**
+   * Disjoint and ascending. The first range is empty: the search for an address below all other
+   * ranges ends there.
+   */
   private readonly ranges: readonly AddressRange[];
   private readonly firstStep: number;
 
@@ -50,7 +53,7 @@ export class NetworkSet {
   }
 }
 
-/** Drops ranges inside another range: CIDR blocks cannot overlap in any other way. */
+/** Drops each range that is inside another range. CIDR blocks cannot overlap in any other way. */
 function merge(ranges: readonly AddressRange[]): AddressRange[] {
   const merged: AddressRange[] = [];
   for (const range of ranges.toSorted(byFirstThenLongest)) {
@@ -72,7 +75,7 @@ const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
 const NOT_AN_ADDRESS = -1n;
 
-/** Contains every text, even one that is not an address: for keys without a network limit. */
+/** Contains every text, even if it is not an address: for keys without a network limit. */
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 

@@ -42,7 +42,8 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching = watchRootKeyFile(path, { refuseWeak }, (file) => this.replaceKeys(file));
   }
 
-  // Stops in the last shutdown hook: until then, the server must refuse keys removed from the file.
+  // Stops in the last shutdown hook: until then, the server must notice that a key was removed from
+  // the file, and refuse this key.
   onApplicationShutdown(): void {
     this.stopWatching?.();
   }
@@ -68,7 +69,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.logger.log(`Root keys in force: ${keys.map((key) => key.id).join(', ')}`);
   }
 
-  /** The first key is current. The others are for callers that have not switched yet. */
+  /** The first key is current. The others are for callers that have not switched to it yet. */
   private withPrincipals(keys: readonly RootKey[]): ActiveRootKey[] {
     return keys.map((key, index) => ({
       ...key,

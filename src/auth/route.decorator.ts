@@ -16,7 +16,7 @@ interface RouteOptions {
   readonly response?: z.ZodType;
   /** The body of a 503 response that is not a problem document. */
   readonly unavailable?: z.ZodType;
-  /** Replaces the default status of a response with a body: 201 for POST, otherwise 200. */
+  /** The status of a response with a body. The default is 201 for POST, and otherwise 200. */
   readonly status?: number;
   /** Errors specific to this route. Errors of access, limits and validation need no declaration. */
   readonly problems?: readonly ProblemCode[];

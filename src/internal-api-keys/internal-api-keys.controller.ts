@@ -118,7 +118,7 @@ export class InternalApiKeysController {
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ) {
     const checked = await this.keys.check(input);
-    // A guessed key in the body counts like a guessed key in the header.
+    // An unknown key in the body counts against the limit of wrong keys, as in the header.
     if (checked.keyId === null) this.failures.count(ip);
     return checked;
   }

@@ -16,7 +16,7 @@ export function visibleUserJson(caller: Principal, user: string, accounts?: Acco
   return `{"user":${visibleJson(caller, user)}${accountsMember(accounts)}}`;
 }
 
-/** Returns the body of a response with a page of users, and with their accounts if it has any. */
+/** Returns the body of a response with a page of users, and with their accounts if requested. */
 export function visiblePageJson(
   caller: Principal,
   { users, nextCursor, accounts }: UserJsonPage,
@@ -26,14 +26,14 @@ export function visiblePageJson(
 }
 
 /**
- * Refuses a search by fields that the caller may not read, because a match would reveal them.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields
+ * Refuses a search by fields that the caller may not read, because a match would reveal a value.
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, which lists the fields
  */
 export function requireReadable(caller: Principal, search: object): void {
   refuseForbidden(USER_FIELDS, search, fieldsToRead(caller));
 }
 
-/** @throws ProblemException `INSUFFICIENT_SCOPE`, or `FIELD_NOT_ALLOWED` with the fields */
+/** @throws ProblemException `INSUFFICIENT_SCOPE`, or `FIELD_NOT_ALLOWED`, which lists the fields */
 export function requireWritable(caller: Principal, input: object): void {
   for (const [field, scope] of SCOPES_OF_FIELDS) if (field in input) requireScope(caller, scope);
   refuseForbidden(WRITABLE_USER_FIELDS, input, caller.writeFields);
@@ -41,7 +41,7 @@ export function requireWritable(caller: Principal, input: object): void {
 
 /**
  * Refuses to delete a user if the caller may write only some fields.
- * @throws ProblemException `FIELD_NOT_ALLOWED`, with the fields that the key may not write
+ * @throws ProblemException `FIELD_NOT_ALLOWED`, which lists the fields that the key may not write
  */
 export function requireDeletable({ writeFields }: Principal): void {
   if (writeFields === undefined) return;
@@ -59,7 +59,7 @@ function accountsMember(accounts: object | undefined): string {
   return accounts === undefined ? '' : `,"accounts":${JSON.stringify(accounts)}`;
 }
 
-/** Removes the fields that the caller may not read from the JSON of a user. */
+/** Returns the JSON of a user without the fields that the caller may not read. */
 function visibleJson(caller: Principal, user: string): string {
   const readable = fieldsToRead(caller);
   if (readable === undefined) return user;

@@ -76,7 +76,7 @@ export class InternalUsersController {
 
   @Route('GET', ':id', 'users:read', {
     summary: 'Get a user',
-    description: 'Returns the fields of the user that the key may read.',
+    description: 'Returns the user with the fields that the key may read.',
     response: userWithAccountsSchema,
     problems: ['USER_NOT_FOUND'],
   })
@@ -118,7 +118,7 @@ export class InternalUsersController {
 
   @Route('POST', '', 'users:write', {
     summary: 'Create a user',
-    description: 'Returns the fields of the new user that the key may read.',
+    description: 'Returns the new user with the fields that the key may read.',
     response: userResponseSchema,
     problems: ['FIELD_NOT_ALLOWED', 'USER_ID_TAKEN', 'EMAIL_TAKEN'],
   })
@@ -136,7 +136,8 @@ export class InternalUsersController {
 
   @Route('PATCH', ':id', 'users:write', {
     summary: 'Update a user',
-    description: 'Changes the given fields. Returns the fields of the user that the key may read.',
+    description:
+      'Changes the given fields. Returns the user with the fields that the key may read.',
     response: userResponseSchema,
     problems: ['FIELD_NOT_ALLOWED', 'USER_NOT_FOUND', 'EMAIL_TAKEN'],
   })
@@ -170,7 +171,7 @@ export class InternalUsersController {
   @Route('GET', ':id/accounts', 'accounts:read', {
     summary: 'List the accounts of a user',
     description:
-      'Returns the accounts of the user, oldest first. With `type`, returns only those of this type.',
+      'Returns the accounts of the user, oldest first. With `type`, returns only the accounts of this type.',
     response: accountsResponseSchema,
     problems: ['USER_NOT_FOUND'],
   })

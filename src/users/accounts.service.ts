@@ -8,8 +8,9 @@ import type { UserJsonPage } from './users.service.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
-// One row per user, so that a user without accounts differs from one that does not exist. It has
-// all columns of the user, because most callers need both, and a second statement takes longer.
+// Returns a row for every existing user, so that a user without accounts differs from an unknown
+// id. The row has all columns of the user too, because most callers also need the user, and a
+// second statement would take longer.
 const FIND_USERS_WITH_ACCOUNTS = {
   name: 'find-users-with-accounts',
   text: `
@@ -71,14 +72,14 @@ function toAccounts(json: string): Account[] {
   return accounts.map(withCustomaryDecimals);
 }
 
-/** Formats a balance with at least the decimals of its currency. */
+/** Formats the balance with at least as many decimals as its currency has. */
 function withCustomaryDecimals({ id, type, currency, balance }: Account): Account {
   const [whole = '', fraction = ''] = balance.split('.');
   const decimals = fraction.replace(/0+$/, '').padEnd(minorDigits(currency), '0');
   return { id, type, currency, balance: decimals === '' ? whole : `${whole}.${decimals}` };
 }
 
-// Cached without a limit, because there are few currencies of three letters.
+// Cached without a limit, because the database permits only currencies of three letters.
 const knownDigits = new Map<string, number>();
 
 /** Returns the number of decimals of a currency: 2 for USD, 0 for JPY. */

@@ -21,7 +21,7 @@ describe('look-ups of one event-loop tick', () => {
     expect(queries).toEqual([ids]);
   });
 
-  it('query a repeated id once', async () => {
+  it('request a repeated id only once', async () => {
     const { loader, queries } = createLoader();
     const answers = await Promise.all(['a', 'a', 'b', 'a'].map((id) => loader.find(id)));
     expect(answers).toEqual(['value of a', 'value of a', 'value of b', 'value of a']);

@@ -25,7 +25,8 @@ export const userIdSchema = z
   .regex(USER_ID, 'must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -')
   .meta({ description: 'Id of the user.', example: '12345' });
 
-// `/users/search` is a route of its own, so a user with the id `search` could not be read.
+// `/users/search` is a separate route that permits only POST, so a caller could not read a user
+// with the id `search`.
 const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
 
 // Emails are stored in lower case, so that no two users have emails that differ only by case.

@@ -79,7 +79,7 @@ const includeSchema = z.enum(['accounts']).meta({
 
 export const getUserQuerySchema = z.strictObject({ include: includeSchema.optional() });
 
-/** The id of the last user of the previous page, encoded so that clients do not rely on it. */
+/** The id of the last user of the previous page, encoded so that clients do not interpret it. */
 const cursorSchema = z
   .base64url('must be the nextCursor of an earlier response')
   .max(100)

@@ -7,7 +7,10 @@ const RECEIVED = 'received';
 
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
-  /** Oldest first. Deleted after 10 s, because those for changes of other processes arrive too. */
+  /**
+   * Oldest first. Entries are deleted after 10 s, because acknowledgements of changes by other
+   * processes arrive too.
+   */
   private readonly received = new Map<string, number>();
   // Disables the warning about a leak: any number of changes may wait at the same time.
   private readonly events = new EventEmitter().setMaxListeners(0);
@@ -20,7 +23,7 @@ export class Acknowledgements {
     if (!this.authenticator.isAuthentic(acknowledgement, payload.slice(end + 1))) return;
     const now = performance.now();
     this.forgetBefore(now - KEPT_FOR_MS);
-    // Delete first: a map would keep the old position, but the order must be that of arrival.
+    // Delete first, because `set` alone would not move an existing entry to the end of the map.
     this.received.delete(acknowledgement);
     this.received.set(acknowledgement, now);
     this.events.emit(RECEIVED);

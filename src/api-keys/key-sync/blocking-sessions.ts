@@ -9,8 +9,8 @@ type BlockingSession = {
   readonly ended: boolean;
 };
 
-// Includes sessions that block a blocker. `pg_terminate_backend` fails for sessions of another
-// role, so those are only reported.
+// Also finds sessions that block a blocker. `pg_terminate_backend` fails for sessions of another
+// role, so the query only reports these sessions.
 const END_BLOCKERS = `
   WITH RECURSIVE blocker (pid) AS (
     SELECT unnest(pg_blocking_pids($1::int))

@@ -7,7 +7,7 @@ export interface KeyRevision {
   readonly revision: bigint;
 }
 
-/** This process as one of the instances that cache keys. */
+/** This process, as an instance with a key cache. */
 export class Instance {
   readonly id = randomBytes(8).toString('hex');
   /** Protects this instance's row: a process must know the secret to refresh or remove the row. */
@@ -20,7 +20,7 @@ export class Instance {
     readonly keyEnvironment: KeyEnvironment,
   ) {}
 
-  /** Proves to other instances that the row is genuine. Changes with the root keys. */
+  /** Proves to other instances that this instance's row is genuine. Depends on the root keys. */
   get proof(): string {
     return this.authenticator.sign(describeInstance(this.id, this.secretDigest));
   }
@@ -32,7 +32,7 @@ export class Instance {
   }
 }
 
-/** The text that a proof signs. The digest in it makes a proof invalid for any other secret. */
+/** The text that is signed for a proof. The digest in this text binds the proof to one secret. */
 export function describeInstance(id: string, secretDigest: string): string {
   return `instance ${id} ${secretDigest}`;
 }

@@ -28,16 +28,16 @@ describe('the budgets of a key', () => {
   const read = (budgets: unknown) =>
     new IssuedKeyReader().read({ ...ROW, rate_limit: 60, budgets }).principal.budgets;
 
-  it('are its own budget if the row has none', () => {
+  it('contain only its own budget if the row has none', () => {
     expect(read(null)).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
-  it('are those of the row, in the same order', () => {
+  it('are the budgets in the row, in the same order', () => {
     const budgets = [{ keyId: 'first', rateLimit: 60 }, { keyId: 'issuer' }];
     expect(read(budgets)).toEqual(budgets);
   });
 
-  it('are its own budget if those of the row are invalid', () => {
+  it('contain only its own budget if the budgets in the row are invalid', () => {
     expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 

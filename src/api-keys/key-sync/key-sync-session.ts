@@ -32,7 +32,7 @@ export class KeySyncSession {
   private isLoaded = false;
   private isReading = false;
 
-  /** @param onSynced called when the cache has all changes committed before `at` (monotonic ms) */
+  /** @param onSynced called when the cache contains all changes up to `at` (monotonic ms) */
   constructor(
     urls: DatabaseUrls,
     private readonly instance: Instance,
@@ -55,7 +55,7 @@ export class KeySyncSession {
     await this.client.listen([CHANGES_CHANNEL, this.heartbeatChannel]);
   }
 
-  /** Reads all keys. The cache counts as synced only afterwards. */
+  /** Reads all keys. `onSynced` is called only afterwards. */
   async load(): Promise<void> {
     await this.readAll();
     this.isLoaded = true;
@@ -63,8 +63,9 @@ export class KeySyncSession {
   }
 
   /**
-   * Records that this instance is alive, and sends this session a heartbeat. It arrives after the
-   * notifications of all earlier commits. Returns the database's time (ms since the epoch).
+   * Records that this instance is alive, and sends this session a heartbeat. The heartbeat arrives
+   * after the notifications of all earlier commits.
+   * @returns the database's time (ms since the epoch)
    */
   async sendHeartbeat(): Promise<number> {
     const { id, secret, proof } = this.instance;
@@ -75,7 +76,10 @@ export class KeySyncSession {
     return heartbeatRows.parse(rows)[0].now;
   }
 
-  /** Reads all keys again if cache and table differ: a notification may be lost or never sent. */
+  /**
+   * Reads all keys again if the cache differs from the table, because a notification may have been
+   * lost or never sent.
+   */
   async reconcile(): Promise<void> {
     const rows = await this.client.query(
       'SELECT count(*)::int AS count, coalesce(sum(revision), 0)::text AS revisions FROM api_keys',
@@ -85,7 +89,7 @@ export class KeySyncSession {
     if (table.count !== cache.count || table.revisions !== cache.revisions) await this.readAll();
   }
 
-  /** Removes the row of this instance, so that no change waits for it. Closes the connection. */
+  /** Unregisters this instance, so that no change waits for it. Closes the connection. */
   async leave(): Promise<void> {
     const { id, secret } = this.instance;
     await this.client.query('SELECT remove_instance($1, $2)', [id, secret]).catch(() => undefined);
@@ -131,7 +135,8 @@ export class KeySyncSession {
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // The row of an unseen key was deleted, or was created during the read and still exists.
+    // A cached key that the loop has not seen was deleted, or was created during the loop. Reading
+    // the unseen keys once more shows which of them still exist.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

@@ -19,8 +19,8 @@ const HEARTBEAT_INTERVAL_MS = 500;
 const HEARTBEATS_BETWEEN_RECONCILIATIONS = 20;
 const RECONNECT_DELAY_MS = 250;
 /**
- * How long the cache may be out of sync before issued keys are refused. After this time a
- * revocation is in force everywhere, even if it could not be delivered.
+ * How long the cache may be out of sync before issued keys are refused. After this time, a
+ * revocation is in force on every instance, even if its notification did not arrive.
  */
 export const STALE_AFTER_MS = 5000;
 
@@ -35,7 +35,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   private running: Promise<void> | undefined;
   /** The send time of the latest heartbeat that this process has received. */
   private syncedAt = -Infinity;
-  // The first heartbeat adjusts it to the database's clock, before any issued key is admitted.
+  // The first heartbeat sets the offset to the database's clock, before an issued key is admitted.
   private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;
@@ -100,7 +100,8 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
         this.report();
       });
       await session.open();
-      // Registers this instance before it reads the keys, so that later changes wait for it.
+      // Registers this instance before it reads the keys, so that every later change waits until
+      // this instance has applied it.
       await this.sendHeartbeat(session);
       await session.load();
       return session;

@@ -5,14 +5,14 @@ import { RootKeyStore } from '../root-key-store.js';
 
 const PURPOSE = 'latchkey: messages between processes, version 1';
 const KEY_BYTES = 32;
-// Limits the signature: the payload of a notification must be shorter than 8000 bytes.
+// Limits the length of a signature: the payload of a notification must be under 8000 bytes.
 const MAX_CODES = 16;
 const SEPARATOR = ',';
 
 /**
  * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the
  * root keys (RFC 5869), which the database never sees. A signature has one code (HMAC) per root
- * key, so that instances can verify each other during a rotation.
+ * key, so that instances can verify each other while the root key is being replaced.
  */
 @Injectable()
 export class MessageAuthenticator {
@@ -26,7 +26,7 @@ export class MessageAuthenticator {
     return codes.map((code) => code.toString('base64url')).join(SEPARATOR);
   }
 
-  /** Whether a process that shares a root key with this one signed the message. */
+  /** Whether the message was signed by a process that shares a root key with this process. */
   isAuthentic(message: string, signature: string): boolean {
     const codes = signature.split(SEPARATOR, MAX_CODES);
     const given = codes.map((code) => Buffer.from(code, 'base64url'));

@@ -23,7 +23,7 @@ describe('changed keys', () => {
 });
 
 describe('a heartbeat', () => {
-  it('is returned only with the batch that contains the last key notified before it', () => {
+  it('is returned together with the last change that arrived before it', () => {
     const queue = createQueue(...Array.from({ length: 1500 }, (_, id) => String(id)));
     queue.addHeartbeat(queue.createHeartbeat());
     expect(queue.take().heartbeatSentAt).toBeUndefined();
@@ -72,7 +72,7 @@ describe('a heartbeat', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('is dropped when 32 later heartbeats have been sent and none has arrived', () => {
+  it('is rejected if 32 later heartbeats are in flight when it arrives', () => {
     const queue = createQueue();
     const [oldest = '', ...later] = Array.from({ length: 33 }, () => queue.createHeartbeat());
     queue.addHeartbeat(oldest);
