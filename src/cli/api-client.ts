@@ -104,7 +104,7 @@ function explain(json: unknown, status: number, remedies: Transport['remedies'])
   );
 }
 
-/** Puts the option that sets a request field before the message about the field. */
+/** Prefixes the message about a request field with the name of the option for the field. */
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
   const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
