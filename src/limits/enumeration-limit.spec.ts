@@ -46,7 +46,7 @@ const notFound = async (): Promise<never> => {
 };
 
 describe('the limit on misses', () => {
-  it('refuses every look-up in flight once it is reached, whether or not the user exists', async () => {
+  it('refuses all look-ups in flight when it is reached, whether or not the user exists', async () => {
     const limit = createLimit();
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
