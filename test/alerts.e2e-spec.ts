@@ -57,7 +57,7 @@ describe('an alert', () => {
     });
     expect(ended).toMatchObject({ incidentId: begun?.incidentId, startedAt: begun?.startedAt });
     expect(ended?.id).not.toBe(begun?.id);
-    expect(ended?.text).toBe('Resolved: 127.0.0.1 has stopped failing to authenticate');
+    expect(ended?.text).toBe('Resolved: No more failed authentication attempts from 127.0.0.1');
     expect(receiver.of('failures-from-many-sources', 'firing')).toHaveLength(1);
   });
 

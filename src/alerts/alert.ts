@@ -25,7 +25,7 @@ export const RULE_DESCRIPTIONS = {
     endsWhenQuiet: true,
     describe: (source, { failures, seconds }) =>
       `${source} failed to authenticate ${failures} times within ${seconds} s`,
-    describeEnd: (source) => `${source} has stopped failing to authenticate`,
+    describeEnd: (source) => `No more failed authentication attempts from ${source}`,
   },
   'failures-from-many-sources': {
     event: 'authn_login_fail_max',

@@ -103,7 +103,8 @@ export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {
     this.unshared = new Map();
     this.timer = undefined;
     try {
-      // Begins with `WITH`, so that `DatabaseGuard` does not retry it: a retry would count twice.
+      // Begins with `WITH`, because `DatabaseGuard` retries a statement that begins with `SELECT`,
+      // and a retry would count the failures twice.
       const counts = await this.prisma.$queryRaw<SharedCount[]>`
         WITH counted AS (
           SELECT * FROM count_failed_auth(${networks}::text[], ${added}::int[], ${WINDOW_SECONDS}::int)

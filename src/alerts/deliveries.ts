@@ -102,7 +102,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
       RETURNING gave_up_at IS NOT NULL AS given_up`;
     if (!rows.some((row) => row.given_up)) return;
     this.counts['given-up'] += 1;
-    this.logger.error(`Gave up alert ${id}: not delivered within ${GIVE_UP_AFTER_DAYS} days`);
+    this.logger.error(`Gave up on alert ${id}: not delivered within ${GIVE_UP_AFTER_DAYS} days`);
   }
 
   private async send(body: string): Promise<boolean> {

@@ -62,8 +62,8 @@ export class Webhook {
 
 /**
  * Returns the signature of a body: `t=<seconds since 1970>,v1=<hex>`. The hex digits are the
- * HMAC-SHA256 of the time, a dot and the body. With it, the receiver can reject forged and replayed
- * requests.
+ * HMAC-SHA256 of the time, a dot and the body. With the signature, the receiver can reject forged
+ * and replayed requests.
  */
 function sign(body: string, secret: string, seconds: number): string {
   const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');

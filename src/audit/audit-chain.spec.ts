@@ -57,7 +57,7 @@ describe('AuditChain', () => {
     expect(problems(events)).toEqual(['2 was changed']);
   });
 
-  it('finds a changed event whose hash was changed, too', () => {
+  it('finds a changed event, even if its hash was changed, too', () => {
     const forged = trail(3);
     const [event] = trail(1);
     if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };

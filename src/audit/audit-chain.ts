@@ -19,8 +19,8 @@ export class AuditChain {
   constructor(private readonly expectedHead?: string) {}
 
   /**
-   * The last event, as `sequence:hash`. An earlier head that is stored elsewhere reveals that the
-   * trail was truncated or rebuilt.
+   * The last event, as `sequence:hash`. If the trail lacks an earlier head that is stored
+   * elsewhere, the trail was truncated or rebuilt.
    */
   get head(): string {
     return `${this.sequence}:${this.previousHash}`;

@@ -10,7 +10,7 @@ interface ApiRequest {
 
 /** Carries requests to the API: over HTTP, or to the application in this process. */
 export interface Transport {
-  /** Maps problem codes to what a user of this transport can do next. */
+  /** Maps problem codes to the next step for a user of this transport. */
   readonly remedies: Readonly<Record<string, string>>;
   send(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }>;
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** How messages name the request fields that have no option of the same name. */
+/** The names that messages use for request fields without an option of the same name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',
@@ -104,7 +104,7 @@ function explain(json: unknown, status: number, remedies: Transport['remedies'])
   );
 }
 
-/** Puts the option that sets a request field before the message about the field. */
+/** Prefixes the message about a request field with the name of the option for the field. */
 export function nameFlag(path: string, message: string): string {
   const [field = ''] = path.split('.', 1);
   const option = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

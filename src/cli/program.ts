@@ -39,7 +39,7 @@ export function createProgram(): { readonly program: Command; readonly api: ApiC
     .option('--url <url>', 'URL of a running server to use instead of the database')
     .option(
       '--key-file <file>',
-      'file with the API key for --url, - for stdin (default: the key in $LATCHKEY_API_KEY)',
+      'file with the API key for --url, or - for stdin (default: the key in $LATCHKEY_API_KEY)',
     )
     .option('--as <name>', 'your name in the audit trail (default: the system user)')
     .addHelpText('afterAll', EXIT_CODE_HELP);

@@ -113,13 +113,13 @@ describe('readRootKeyFile', () => {
     expect(read()).toEqual({ problem: 'cannot be read' });
   });
 
-  it('refuses a file with a single weak key if weak keys are refused', () => {
+  it('refuses a file that contains a weak key, if refuseWeak is set', () => {
     writeFileSync(path, `${STRONG}\nweak\n`);
     expect(read(true)).toEqual({ problem: 'has a key that is shorter than 32 characters' });
     expect(read(false).keys).toHaveLength(2);
   });
 
-  it('accepts strong keys if weak keys are refused', () => {
+  it('accepts strong keys, even if refuseWeak is set', () => {
     writeFileSync(path, STRONG);
     expect(read(true).keys).toHaveLength(1);
   });

@@ -24,8 +24,8 @@ declare module 'fastify' {
 const BODY_LIMIT_BYTES = 64 * 1024;
 // Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// Closes connections of clients that do not read the response. Longer than the other time-outs,
-// after which the server can still send an error response.
+// Closes connections of clients that do not read the response. Longer than the other time-outs, so
+// that the server can send their error responses first.
 const SILENCE_TIMEOUT_MS = 5700;
 
 /** Creates Nest's Fastify adapter, with size limits, request ids and request events. */
@@ -47,7 +47,7 @@ export function createFastifyAdapter(
     skipMiddie: true,
     bodyLimit: BODY_LIMIT_BYTES,
     connectionTimeout: SILENCE_TIMEOUT_MS,
-    // Exceeds any URL, so that the router does not refuse a long id before the key is checked.
+    // Longer than any URL, so that the router does not refuse a long id before the key is checked.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       begin(request, reply);
@@ -70,7 +70,7 @@ export function createFastifyAdapter(
   return adapter;
 }
 
-/** Whether the body is compressed. The parser would report a misleading `MALFORMED_JSON`. */
+/** Whether the body is compressed, which the parser would misreport as `MALFORMED_JSON`. */
 function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');

@@ -16,7 +16,10 @@ export class DistinctCounter {
   private exact: Set<number> | undefined = new Set();
   private registers = new Uint8Array(0);
   private estimate = 0;
-  /** Sum of `2 ** -register`: REGISTERS times the chance that a new string changes a register. */
+  /**
+   * The sum of `2 ** -value` over all registers. Divided by `REGISTERS`, it is the chance that a
+   * new string changes a register.
+   */
   private sensitivity = REGISTERS;
 
   get count(): number {

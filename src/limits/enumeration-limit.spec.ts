@@ -46,7 +46,7 @@ const notFound = async (): Promise<never> => {
 };
 
 describe('the limit on misses', () => {
-  it('refuses every look-up in flight once it is reached, whether or not the user exists', async () => {
+  it('refuses all look-ups in flight when it is reached, whether or not the user exists', async () => {
     const limit = createLimit();
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -81,7 +81,7 @@ describe('the limit on misses', () => {
     expect(await isRefused(() => limit.recordLookup(OWN, []))).toBe(false);
   });
 
-  it('refuses a response with more misses than it still permits', async () => {
+  it('refuses a response with more misses than the limit still permits', async () => {
     const limit = createLimit();
     limit.recordResults(OWN, [], numbered('one', QUOTA - 1));
     expect(await isRefused(() => limit.recordResults(OWN, [], ['a', 'b']))).toBe(true);
@@ -89,7 +89,7 @@ describe('the limit on misses', () => {
 });
 
 describe('EnumerationLimit', () => {
-  it('counts the users of an issued key against the limit of its issuer, too', async () => {
+  it('counts the looked-up users of an issued key against the limit of its issuer, too', async () => {
     const limit = createLimit();
     const [one, other] = [callerWith('one', 'issuer'), callerWith('other', 'issuer')];
     limit.recordLookup(one, numbered('user', QUOTA / 2));

@@ -26,9 +26,10 @@ export interface UniqueValues {
 /**
  * Limits how many distinct users a key requests or receives per hour. Also limits the key's misses:
  * distinct ids, emails and phone numbers that no user has, or that a write cannot use because
- * another user has them. A request also counts against the limits of the key's issuers. The hour of
- * a key begins with its first request. Root keys are exempt, because they could evade the limits by
- * issuing new keys. Beyond a limit, every method throws a ProblemException `ENUMERATION_LIMITED`.
+ * another user has them. A request also counts against the limits of the key's issuers. A new hour
+ * begins with the first request after the key's previous hour. Root keys are exempt, even as
+ * issuers, because they could evade the limits by issuing new keys. Beyond a limit, every method
+ * throws a ProblemException `ENUMERATION_LIMITED`.
  */
 @Injectable()
 export class EnumerationLimit {

@@ -24,7 +24,7 @@ export class KeyConcurrencyLimit {
     const { keyId } = own;
     const inFlight = this.inFlight.get(keyId) ?? 0;
     if (inFlight >= this.quota) throw new ProblemException('CONCURRENCY_LIMITED');
-    // If the client has disconnected already, `onResponseEnd` would never end the count.
+    // If the client has already disconnected, `onResponseEnd` would never call `leave`.
     if (response.req.socket.destroyed) return;
     this.inFlight.set(keyId, inFlight + 1);
     onResponseEnd(response, () => this.leave(keyId));

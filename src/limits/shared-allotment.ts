@@ -86,7 +86,7 @@ export class SharedAllotment {
     this.refusedUntil = 0;
   }
 
-  /** Reserves a new allotment for all waiting requests. It may not suffice for all of them. */
+  /** Reserves a new allotment, which all waiting requests share. It can be too small for them. */
   refill(policy: QuotaPolicy): Promise<void> {
     this.refilling ??= this.request(policy).finally(() => (this.refilling = undefined));
     return this.refilling;

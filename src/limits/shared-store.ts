@@ -17,7 +17,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
   private readonly url: string | undefined;
   private reportedUp = true;
   private isPaused = false;
-  /** The last reply was an error. If so, a new connection does not prove that Redis works. */
+  /** Whether the last reply was an error. A new connection then does not prove that Redis works. */
   private refusesCommands = false;
 
   constructor(config: ConfigService<Environment, true>) {

@@ -93,7 +93,7 @@ export class WriteSlots {
     });
   }
 
-  /** Blames the key if at least half of the queued writes are its own, otherwise overload. */
+  /** Returns `CONCURRENCY_LIMITED` if at least half of the queued writes are of the same key. */
   private refusal(write: Write): ProblemException {
     const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

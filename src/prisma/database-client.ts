@@ -48,7 +48,7 @@ export class DatabaseClient extends Client {
       await other.connect();
       const sessions = new Set<number>();
       const others = new Set<number>();
-      // This connection asks twice, because a pooler may alternate between two sessions.
+      // Probes this connection twice, because a pooler may alternate between two sessions.
       for (let probe = 0; probe < PROBES; probe++) {
         for (const client of [this, this, other]) {
           (client === other ? others : sessions).add(await readProcessId(client));

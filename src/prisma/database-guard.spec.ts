@@ -69,7 +69,7 @@ describe('DatabaseGuard', () => {
     expect(sent.times).toBe(0);
   });
 
-  it('after five time-outs of writes, still runs reads, and writes to other tables', async () => {
+  it('after five writes to a table have timed out, still allows reads of it and writes to other tables', async () => {
     const guard = new DatabaseGuard();
     await failOften(guard, TIMED_OUT);
     expect(await guard.run(READ, sender().send)).toBe('rows');

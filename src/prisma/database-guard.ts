@@ -24,7 +24,7 @@ export interface Statement {
 }
 
 /**
- * Runs each statement that is not part of a longer transaction. Retries a read once if its
+ * Runs each statement that is not part of a multi-statement transaction. Retries a read once if its
  * connection broke. While statements of a circuit fail, refuses further ones (circuit breaker).
  */
 @Injectable()

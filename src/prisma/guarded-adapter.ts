@@ -69,7 +69,7 @@ async function execute(transaction: Transaction, sql: string): Promise<void> {
 const READ = /^\s*SELECT\b/i;
 const TABLE = /\b(?:FROM|INTO|UPDATE)\s+(?:"?\w+"?\.)?"?(\w+)/i;
 
-/** Derives the circuit from the SQL, because `queryRaw` also runs writes with `RETURNING`. */
+/** Derives the circuit from the SQL, not from the method: `queryRaw` also runs some writes. */
 export function describeStatement({ sql }: Pick<Query, 'sql'>): Statement {
   const isRepeatable = READ.test(sql);
   const table = TABLE.exec(sql)?.[1] ?? '';

@@ -13,7 +13,7 @@ export type KeyRefusal = (typeof KEY_REFUSALS)[number];
 /** The true outcome of an attempt to use a key, even if the response does not reveal it. */
 export const ATTEMPT_OUTCOMES = [
   ...KEY_REFUSALS,
-  /** A valid key that no limit or permission refused. The response may still be 404 or 400. */
+  /** A valid key, within its limits and permissions. The response may still be 404 or 400. */
   'admitted',
   /** The keys in memory may be out of date, so the key could not be verified. */
   'unverifiable',

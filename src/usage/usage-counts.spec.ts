@@ -38,7 +38,7 @@ describe('UsageCounts', () => {
     expect(counts.unwritten()).toMatchObject([{ requests: 2 }]);
   });
 
-  it('keeps counts after their hour until they are saved', () => {
+  it('keeps the count of a past hour until it is saved', () => {
     const counts = countsOf(NOON);
     counts.confirm([], NOON + HOUR_MS);
     expect(counts.unwritten()).toHaveLength(1);

@@ -32,9 +32,9 @@ interface LastUse {
 }
 
 /**
- * Counts the requests of each key and records its last use. Saves both every 5 s and at shutdown:
- * no request waits for a write, and a crash loses up to 5 s. Saves totals rather than increments,
- * so that a repeated write counts nothing twice.
+ * Counts the requests of each key and records its last use. Saves counts and uses every 5 s and at
+ * shutdown, so that no request waits for a write. A crash loses at most the last 5 s. Saves totals
+ * rather than increments, so that a repeated write counts nothing twice.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
@@ -50,7 +50,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     private readonly events: RequestEvents,
-    /** Provides the database's time, with which SQL compares last uses to find unused keys. */
+    /** Provides the database's time for last uses, because SQL compares them with `now()`. */
     private readonly keySync: KeySync,
     config: ConfigService<Environment, true>,
   ) {
