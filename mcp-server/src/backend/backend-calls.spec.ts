@@ -68,7 +68,7 @@ describe('a refusal with a long Retry-After', () => {
 });
 
 describe('calls of a route that hangs', () => {
-  it('take no bulkhead slots from other routes while they wait for the probe', async () => {
+  it('occupy no bulkhead slots while they wait for the probe of the circuit breaker', async () => {
     const calls = createCalls();
     respond = async () => {
       throw new BackendUnavailableError('status', { status: 500 });

@@ -105,7 +105,7 @@ describe('getUserDetails', () => {
     [500, BackendUnavailableError, false],
     [503, BackendUnavailableError, true],
   ])(
-    'throws the error for status %i, which does not contain the API key',
+    'after status %i, throws an error that does not contain the API key',
     async (status, type, retryable) => {
       handler = json(status, {});
       const error: unknown = await client.getUserDetails('1').catch((thrown: unknown) => thrown);
@@ -200,8 +200,8 @@ describe('getUser', () => {
   });
 });
 
-describe('a response that ends before its Content-Length', () => {
-  it('is requested again', async () => {
+describe('a response that is shorter than its Content-Length', () => {
+  it('causes a retry', async () => {
     handler = (request, response) => {
       if (requests.length > 1) return json(200, { user: user('1') })(request, response);
       response.writeHead(200, { 'content-length': '1000' }).write('{"user":', () => {
@@ -412,7 +412,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('continue when one caller aborts: only that call rejects, immediately', async () => {
+  it('continue if one of them is aborted, and the aborted call rejects immediately', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);

@@ -96,8 +96,8 @@ function toError(reason: unknown): Error {
 }
 
 /**
- * Returns a signal that aborts when all callers have aborted; undefined if one has no signal. Call
- * `stop` to remove the listeners, because a caller may use one signal for many look-ups.
+ * Returns a signal that aborts when all callers have aborted; undefined if a caller has no signal.
+ * Call `stop` to remove the listeners, because a caller may use one signal for many look-ups.
  */
 function allAborted(lookups: readonly Lookup[]): {
   readonly signal: AbortSignal | undefined;

@@ -24,7 +24,8 @@ export function requireFields<Known extends User, Field extends string & keyof K
 }
 
 /**
- * Checks the permissions that the backend returned. They may be newer than the access token.
+ * Checks the permissions that the backend returned. They may have changed since the access token
+ * was issued.
  * @throws ToolError
  */
 export function requirePermission(user: User, permission: 'read' | 'configure'): void {

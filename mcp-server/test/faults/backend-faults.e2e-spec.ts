@@ -134,8 +134,8 @@ async function callOften(caller: TestClient, tool: string, times: number): Promi
   }
 }
 
-describe('a backend that', () => {
-  it.each(FAULTS)('%s leads to a clean tool error in time', async (_fault, behaviour) => {
+describe('a tool call', () => {
+  it.each(FAULTS)('ends in time with an error if the backend %s', async (_fault, behaviour) => {
     await recover();
     backend.become(behaviour);
     const startedAt = performance.now();
@@ -148,7 +148,7 @@ describe('a backend that', () => {
     expect(backend.requests.length).toBeLessThanOrEqual(3);
   });
 
-  it('responds with 404 leads to a clean tool error', async () => {
+  it('ends with an error after one request if the backend responds with 404', async () => {
     await recover();
     backend.become(respond(404, {}));
     // For a separate user, because the server caches the ids of absent users.
@@ -158,7 +158,7 @@ describe('a backend that', () => {
     expect(backend.requests).toHaveLength(1);
   });
 
-  it('refuses connections leads to a tool error that advises a retry', async () => {
+  it('ends with an error that advises a retry if the backend refuses connections', async () => {
     const closed = await FakeBackend.start();
     const BACKEND_API_URL = closed.url;
     await closed.stop();
@@ -169,14 +169,14 @@ describe('a backend that', () => {
     await alone.stop();
   });
 
-  it('is healthy after all these faults serves the next call', async () => {
+  it('succeeds if the backend is healthy again after all these faults', async () => {
     await recover();
     const result = await client.callTool('get_balance');
     expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
     expect(mcp.hasEnded).toBe(false);
   });
 
-  it('redirects causes no request to another server or to a proxy', () => {
+  it('never causes a request to another server or to a proxy', () => {
     expect(elsewhere.requests).toEqual([]);
   });
 });

@@ -38,7 +38,7 @@ export function loadStartVariables(variables: Variables = process.env): void {
   if (variables.ENV_FILES !== 'off') Object.assign(variables, readEnvFile(START_FILE));
 }
 
-/** Returns the non-empty variables of a file; none if it does not exist. */
+/** Returns the non-empty variables of a file; none if the file does not exist. */
 export function readEnvFile(path: string): Variables {
   const file = resolve(path);
   if (!existsSync(file)) return {};
