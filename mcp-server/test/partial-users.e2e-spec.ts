@@ -6,7 +6,7 @@ import { startMcp } from './support/servers.js';
 import { token } from './support/tokens.js';
 
 const HIDDEN =
-  'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.';
+  'This server is not allowed to read some user fields that the tool needs. Trying again will not help: tell the operator of this server.';
 const PHONE = '+12025550147';
 const CANARY = 'canary-31337';
 

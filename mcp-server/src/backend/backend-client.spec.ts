@@ -241,7 +241,7 @@ describe('an API key that has a successor', () => {
     await ask();
     expect(warnings).toEqual([
       'The key for the backend was replaced on 2026-01-01T00:00:00.000Z' +
-        ' and will be refused from 2026-01-02T00:00:00.000Z: give this server the new one.',
+        ' and will be refused from 2026-01-02T00:00:00.000Z: give this server the new key.',
     ]);
     vi.advanceTimersByTime(1000);
     await ask();
@@ -256,7 +256,7 @@ describe('an API key that has a successor', () => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
-      `The key for the backend was replaced${date}: give this server the new one.`,
+      `The key for the backend was replaced${date}: give this server the new key.`,
     ]);
   });
 

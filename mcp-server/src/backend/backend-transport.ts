@@ -137,7 +137,7 @@ export class BackendTransport {
     const on = describeTime(' on', replacedAt);
     const from = describeTime(' and will be refused from', Date.parse(String(sunset)));
     this.logger.warn(
-      `The key for the backend was replaced${on}${from}: give this server the new one.`,
+      `The key for the backend was replaced${on}${from}: give this server the new key.`,
     );
   }
 }

@@ -6,7 +6,7 @@ export class MissingFieldsError extends ToolError {
   constructor(readonly fields: readonly string[]) {
     super(
       'fields-missing',
-      'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.',
+      'This server is not allowed to read some user fields that the tool needs. Trying again will not help: tell the operator of this server.',
     );
   }
 }

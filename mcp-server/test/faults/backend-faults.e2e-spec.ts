@@ -142,7 +142,7 @@ describe('a tool call', () => {
     const result = await client.callTool('get_balance');
     expect(performance.now() - startedAt).toBeLessThan(TOTAL_TIMEOUT_MS + SLACK_MS);
     expect(result.isError).toBe(true);
-    expect(sentence(result)).toMatch(/^(The user service|There is no user|This server may not)/);
+    expect(sentence(result)).toMatch(/^(The user service|There is no user|This server is not)/);
     expect(result.structuredContent).toBeUndefined();
     expect(backend.requests.length).toBeGreaterThan(0);
     expect(backend.requests.length).toBeLessThanOrEqual(3);

@@ -46,7 +46,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
       await once(this.server, 'listening');
     } catch {
       throw new EnvironmentError([
-        `${variable}: the port is in use, or this user may not listen on it`,
+        `${variable}: the port is in use, or this user is not allowed to listen on it`,
       ]);
     }
     this.logger.log(`Metrics are at ${this.url}`);
