@@ -176,8 +176,8 @@ describe('getUserDetails', () => {
 
   it('returns fallback data if the backend is down and BACKEND_FALLBACK is mock', async () => {
     handler = json(503, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    expect(await falling.getUserDetails('7')).toMatchObject({
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    expect(await withFallback.getUserDetails('7')).toMatchObject({
       id: '7',
       name: 'Customer',
       permissions: ['read'],
@@ -187,16 +187,16 @@ describe('getUserDetails', () => {
 
   it.each([401, 403, 404])('never returns fallback data after status %i', async (status) => {
     handler = json(status, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    await expect(falling.getUserDetails('7')).rejects.toThrow(/^The backend/);
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(withFallback.getUserDetails('7')).rejects.toThrow(/^The backend/);
   });
 });
 
 describe('getUser', () => {
   it('never returns fallback data', async () => {
     handler = json(500, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    await expect(falling.getUser('7')).rejects.toMatchObject({ reason: 'status' });
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(withFallback.getUser('7')).rejects.toMatchObject({ reason: 'status' });
   });
 });
 
@@ -338,13 +338,13 @@ describe('getUserWithAccounts', () => {
   });
 
   it('requests the accounts separately if the user is fallback data', async () => {
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
       (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
         request,
         response,
       );
-    expect(await falling.getUserWithAccounts('1')).toMatchObject({
+    expect(await withFallback.getUserWithAccounts('1')).toMatchObject({
       user: { id: '1', source: 'fallback' },
       accounts: ACCOUNTS,
     });
@@ -418,13 +418,13 @@ describe('calls of getUserDetails in one event-loop tick', () => {
       answer = () => json(200, USERS)(request, response);
     };
     const caller = new AbortController();
-    const left = client.getUserDetails('1', { signal: caller.signal });
-    const stays = client.getUserDetails('2', { signal: new AbortController().signal });
+    const aborted = client.getUserDetails('1', { signal: caller.signal });
+    const continued = client.getUserDetails('2', { signal: new AbortController().signal });
     await vi.waitFor(() => expect(requests).toHaveLength(1));
     caller.abort();
-    await expect(left).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
     answer();
-    expect(await stays).toMatchObject({ id: '2' });
+    expect(await continued).toMatchObject({ id: '2' });
   });
 
   it('close the connection when all callers have aborted', async () => {

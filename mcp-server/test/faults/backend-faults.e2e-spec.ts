@@ -82,7 +82,7 @@ const FAULTS: [string, Behaviour][] = [
   ['does not respond', () => undefined],
   ['sends only the status line', (socket) => void socket.write('HTTP/1.1 200 OK\r\n')],
   ['sends one byte every 50 ms', drip],
-  ['closes the connection within a response', close(answer(200, user).slice(0, -20))],
+  ['closes the connection in the middle of a response', close(answer(200, user).slice(0, -20))],
   ['sends malformed JSON', (socket) => void socket.write(answer(200, user.slice(0, -1)))],
   ['sends HTML instead of JSON', (socket) => void socket.write(answer(200, '<html>'))],
   ['sends an empty body', (socket) => void socket.write(answer(200, ''))],
@@ -202,14 +202,14 @@ describe('a write', () => {
 });
 
 describe('a retry storm', () => {
-  it('does not occur: 1,000 calls of a failing backend become at most 100 requests', async () => {
+  it('does not occur: 1,000 tool calls send at most 100 requests to a failing backend', async () => {
     await recover();
     backend.become(respond(503, {}));
     await callOften(client, 'get_profile', 1000);
     expect(backend.requests.length).toBeLessThanOrEqual(100);
   });
 
-  it('does not occur while the circuit stays closed: at most 1.1 requests per call', async () => {
+  it('does not occur while the circuit stays closed: 300 calls send at most 330 requests', async () => {
     // Long time-outs, because calls that time out on a busy machine would open the circuit.
     const patient = await startMcp({
       BACKEND_API_URL: backend.url,

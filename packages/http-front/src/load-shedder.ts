@@ -38,7 +38,7 @@ export class LoadShedder {
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
   private isOverloaded = false;
-  /** In-flight requests of slow clients, which must not occupy concurrency slots. */
+  /** How many in-flight requests have slow clients. These must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
   /** Completed requests per second in the latest window with a queue, or a higher rate since. */

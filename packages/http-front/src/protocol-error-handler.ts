@@ -28,8 +28,8 @@ export type ReportProtocolError = (
 ) => ErrorResponse;
 
 /**
- * Refuses malformed requests and those with more than 100 header fields, and renders the responses
- * to requests that Node itself refuses. It closes the connection after a refused request.
+ * Refuses malformed requests and requests with more than 100 header fields. Also renders the
+ * responses to requests that Node itself refuses. Closes the connection after a refused request.
  */
 export class ProtocolErrorHandler {
   /** Connections with a refused request, and how many requests have arrived after it. */
