@@ -10,7 +10,7 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The required fields of these schemas, instead of the document's `required`. All others may be
+// The required fields of these schemas, instead of the document's `required`. Other fields may be
 // missing: another backend version may not send them, or this server's key may not read them.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],

@@ -59,7 +59,7 @@ function addHooks(fastify: FastifyInstance, logger: Logger): void {
     void reply.headers(baseHeaders(request.id));
     done();
   });
-  // No redaction: it takes longer than the rest of the line, and no field can contain a header.
+  // Redaction is off: it takes longer than writing a line, and no field can contain a header.
   const requestLogger = logger.child({}, { redact: [] });
   fastify.addHook('onResponse', ({ id: requestId, method, routeOptions }, reply, done) => {
     const { url: route = null } = routeOptions;

@@ -27,7 +27,7 @@ describe('ExpiringMap', () => {
     expect(map.get('a')).toBe(2);
   });
 
-  it('evicts the oldest entry when it exceeds its capacity', () => {
+  it('evicts the oldest entry when a new key exceeds the capacity', () => {
     map.set('a', 1);
     map.set('b', 2);
     map.set('a', 3);

@@ -8,7 +8,7 @@ import { useStack } from './support/stack.js';
 import { token } from './support/tokens.js';
 
 const SCOPES = ['users:read', 'users:write', 'accounts:read'];
-// More than KEY_MISSES_LIMIT, the number of misses that the backend allows per key and hour.
+// More than KEY_MISSES_LIMIT: the backend allows a key to look up 1,000 absent ids per hour.
 const CALLS = 1100;
 const CONCURRENCY = 10;
 const MAX_REQUESTS = 200;

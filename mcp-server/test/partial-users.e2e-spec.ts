@@ -6,7 +6,7 @@ import { startMcp } from './support/servers.js';
 import { token } from './support/tokens.js';
 
 const HIDDEN =
-  'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.';
+  'This server is not allowed to read some user fields that the tool needs. Trying again will not help: tell the operator of this server.';
 const PHONE = '+12025550147';
 const CANARY = 'canary-31337';
 
@@ -24,7 +24,7 @@ afterAll(async () => {
   await backend.stop();
 });
 
-/** Makes the backend return only these fields of the user, as if the key could read no others. */
+/** Makes the backend return only these fields of the user, as if the key could read no more. */
 function show(user: object, more: object = {}): void {
   backend.become(respond(200, { user, accounts: ACCOUNTS, ...more }));
 }
@@ -47,7 +47,7 @@ describe('an API key that may read only some fields of users', () => {
   });
 
   it.each(['name', 'email', 'phone', 'roles', 'permissions', 'createdAt', 'lastLoginAt'])(
-    'makes get_profile fail with a fixed sentence and a log line if it may not read %s',
+    'makes get_profile fail with a fixed sentence and a log line if the key may not read %s',
     async (field) => {
       show({ ...USER, [field]: undefined });
       const result = await call('get_profile');
@@ -63,7 +63,7 @@ describe('an API key that may read only some fields of users', () => {
     ['get_profile', {}],
     ['get_balance', {}],
     ['update_phone', { phone: PHONE }],
-  ])('makes %s fail without a write if it may not read permissions', async (tool, args) => {
+  ])('makes %s fail without a write if the key may not read permissions', async (tool, args) => {
     show({ ...USER, permissions: undefined });
     const result = await call(tool, args);
     expect(sentence(result)).toBe(HIDDEN);
@@ -86,7 +86,7 @@ describe('a response of the backend', () => {
     [{ ...USER, id: `${CANARY}!` }, 'user.id: Invalid string: must match pattern'],
     [{ ...USER, id: undefined }, 'user.id: Invalid input: expected string, received undefined'],
   ])(
-    'is rejected for an invalid field, which the log names without the value',
+    'is rejected if a field is invalid, and the log contains the field but not the value',
     async (user, why) => {
       show(user);
       expect((await call('get_profile')).isError).toBe(true);

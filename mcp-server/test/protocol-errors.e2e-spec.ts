@@ -13,6 +13,7 @@ import { token } from './support/tokens.js';
 
 const LIVE = '/health/live';
 const METADATA = '/.well-known/oauth-protected-resource/mcp';
+// A second request on the same connection. After a refusal, the server must not respond to it.
 const NEXT = `GET ${LIVE} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 const LIST_TOOLS = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
 
@@ -78,14 +79,14 @@ describe('the limit of 100 header fields', () => {
   });
 
   it.each(HIDDEN_FIELDS)(
-    'refuses a request whose padding makes Node drop $title',
+    'refuses a request with so many fields that Node would drop $title',
     async (hidden) => {
       const request = hidingRequest(LIVE, [], padding(DROPPED_AFTER), hidden);
       await expectRefused(431, request + NEXT);
     },
   );
 
-  it('refuses a request whose padding makes Node drop a second Authorization', async () => {
+  it('refuses a request with so many fields that Node would drop a second Authorization', async () => {
     const fields = ['Host: localhost', authorization, ...padding(DROPPED_AFTER)];
     await expectRefused(431, listTools([...fields, 'Authorization: Bearer other']) + NEXT);
   });
@@ -101,7 +102,7 @@ describe('the limit of 100 header fields', () => {
     await expectRefused(431, get(path, ['Host: localhost', ...fields, ...padding(100)]) + NEXT);
   });
 
-  it('refuses a request without asking the client for the content', async () => {
+  it('makes the server refuse a request before the client sends the content', async () => {
     const fields = ['Host: localhost', 'Expect: 100-continue', ...padding(100)];
     const { responses, isContinued } = await send(listTools(fields));
     expect(responses.map(({ status }) => status)).toEqual([431]);

@@ -30,7 +30,7 @@ function refuse(userId: string, status: number, seconds: string): void {
   );
 }
 
-describe('a response of the backend with Retry-After', () => {
+describe('Retry-After in a response of the backend', () => {
   it.each([
     [429, '3536', 'in 59 minutes.'],
     [429, '30', 'in 30 seconds.'],
@@ -43,7 +43,7 @@ describe('a response of the backend with Retry-After', () => {
     expect(backend.requests).toHaveLength(1);
   });
 
-  it('to a write leads to the tool error "Try again in 10 minutes."', async () => {
+  it('leads to the tool error "Try again in 10 minutes." after a refused write', async () => {
     backend.become((socket, request) =>
       (request.method === 'PATCH' ? respond(429, {}, { 'retry-after': '600' }) : healthy)(
         socket,

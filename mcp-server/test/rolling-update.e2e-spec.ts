@@ -30,8 +30,8 @@ let proxy: Server;
 let mcp: ServerProcess;
 
 /**
- * Forwards a request to the real backend and returns its response. The headers and the response
- * are changed to those of a newer or older release.
+ * Forwards a request to the real backend and returns the response. Changes the headers and the
+ * response as if the MCP server or the backend were a newer or older release.
  */
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { 'x-api-key': key = '', 'x-acting-user': actingUser = '' } = request.headers;

@@ -293,7 +293,7 @@ describe('parseEnvironment with secrets in files', () => {
   it('refuses an empty file', () => {
     const path = writeSecret('empty', '\n');
     expect(problemsOf({ ...GOOD, INTERNAL_API_KEY_PREVIOUS_FILE: path })).toEqual([
-      'INTERNAL_API_KEY_PREVIOUS_FILE: names an empty file',
+      'INTERNAL_API_KEY_PREVIOUS_FILE: the file is empty',
     ]);
   });
 
@@ -302,7 +302,7 @@ describe('parseEnvironment with secrets in files', () => {
       ...GOOD,
       INTERNAL_API_KEY_PREVIOUS_FILE: join(folder, 'absent'),
     });
-    expect(problems).toEqual(['INTERNAL_API_KEY_PREVIOUS_FILE: names a file that cannot be read']);
+    expect(problems).toEqual(['INTERNAL_API_KEY_PREVIOUS_FILE: the file cannot be read']);
   });
 });
 
@@ -363,7 +363,7 @@ describe('parseEnvironment with root keys', () => {
 
   it('refuses a key file that cannot be read', () => {
     const problems = problemsOf({ DATABASE_URL, INTERNAL_API_KEY_FILE: join(folder, 'absent') });
-    expect(problems).toEqual(['INTERNAL_API_KEY_FILE: names a file that cannot be read']);
+    expect(problems).toEqual(['INTERNAL_API_KEY_FILE: the file cannot be read']);
   });
 });
 

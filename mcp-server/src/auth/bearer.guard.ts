@@ -42,7 +42,7 @@ export class BearerGuard implements CanActivate {
     if (authorization === undefined) {
       // With `allow`, the client may pass the token as an argument of each tool call instead.
       if (this.config.get('MCP_TOKEN_ARGUMENT', { infer: true }) === 'allow') return true;
-      // Not counted as a wrong token: the challenge tells OAuth clients where to get a token.
+      // Not counted as a wrong token: OAuth clients begin without a token, to get the challenge.
       throw this.challenge('A Bearer token is required', reply);
     }
     try {

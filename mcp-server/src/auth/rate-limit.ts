@@ -24,7 +24,7 @@ export class RateLimit {
 
   /**
    * Counts a request or tool call, unless the limit is reached.
-   * @param key names the counter, such as `user:12345`
+   * @param key the name of the counter, such as `user:12345`
    * @returns undefined if the call is allowed, else the seconds until the next call is allowed
    */
   count(key: string): number | undefined {

@@ -59,7 +59,7 @@ describe('a refusal with a long Retry-After', () => {
     for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
     expect(requests).toBe(30);
     expect(calls.isCircuitOpen('user')).toBe(false);
-    // The budget has grown from 2 to 2 + 30 calls × 0.08 = 4.4, so it allows 4 retries.
+    // The 30 calls have raised the budget from 2 to 4.4 (0.08 per call), so it allows 4 retries.
     requests = 0;
     retryAfterMs = 0;
     await Promise.all([1, 2, 3].map(() => send(calls, 'user').catch(() => undefined)));
@@ -68,7 +68,7 @@ describe('a refusal with a long Retry-After', () => {
 });
 
 describe('calls of a route that hangs', () => {
-  it('take no bulkhead slots from other routes while they wait for the probe', async () => {
+  it('occupy no bulkhead slots while they wait for the probe of the circuit breaker', async () => {
     const calls = createCalls();
     respond = async () => {
       throw new BackendUnavailableError('status', { status: 500 });

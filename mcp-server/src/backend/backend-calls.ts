@@ -35,7 +35,7 @@ interface Call<Result> {
 
 /**
  * Calls the backend. Each attempt passes the circuit breaker of its route and the shared bulkhead.
- * Its request is aborted at the response time-out, or as soon as the caller's signal aborts.
+ * An attempt is aborted at the response time-out, or as soon as the caller's signal aborts.
  */
 export class BackendCalls {
   observer: BackendObserver | undefined;

@@ -105,7 +105,7 @@ describe('getUserDetails', () => {
     [500, BackendUnavailableError, false],
     [503, BackendUnavailableError, true],
   ])(
-    'throws the error for status %i, which does not contain the API key',
+    'after status %i, throws an error that does not contain the API key',
     async (status, type, retryable) => {
       handler = json(status, {});
       const error: unknown = await client.getUserDetails('1').catch((thrown: unknown) => thrown);
@@ -176,8 +176,8 @@ describe('getUserDetails', () => {
 
   it('returns fallback data if the backend is down and BACKEND_FALLBACK is mock', async () => {
     handler = json(503, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    expect(await falling.getUserDetails('7')).toMatchObject({
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    expect(await withFallback.getUserDetails('7')).toMatchObject({
       id: '7',
       name: 'Customer',
       permissions: ['read'],
@@ -187,21 +187,21 @@ describe('getUserDetails', () => {
 
   it.each([401, 403, 404])('never returns fallback data after status %i', async (status) => {
     handler = json(status, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    await expect(falling.getUserDetails('7')).rejects.toThrow(/^The backend/);
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(withFallback.getUserDetails('7')).rejects.toThrow(/^The backend/);
   });
 });
 
 describe('getUser', () => {
   it('never returns fallback data', async () => {
     handler = json(500, {});
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
-    await expect(falling.getUser('7')).rejects.toMatchObject({ reason: 'status' });
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
+    await expect(withFallback.getUser('7')).rejects.toMatchObject({ reason: 'status' });
   });
 });
 
-describe('a response that ends before its Content-Length', () => {
-  it('is requested again', async () => {
+describe('a response that is shorter than its Content-Length', () => {
+  it('causes a retry', async () => {
     handler = (request, response) => {
       if (requests.length > 1) return json(200, { user: user('1') })(request, response);
       response.writeHead(200, { 'content-length': '1000' }).write('{"user":', () => {
@@ -241,7 +241,7 @@ describe('an API key that has a successor', () => {
     await ask();
     expect(warnings).toEqual([
       'The key for the backend was replaced on 2026-01-01T00:00:00.000Z' +
-        ' and will be refused from 2026-01-02T00:00:00.000Z: give this server the new one.',
+        ' and will be refused from 2026-01-02T00:00:00.000Z: give this server the new key.',
     ]);
     vi.advanceTimersByTime(1000);
     await ask();
@@ -256,7 +256,7 @@ describe('an API key that has a successor', () => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
-      `The key for the backend was replaced${date}: give this server the new one.`,
+      `The key for the backend was replaced${date}: give this server the new key.`,
     ]);
   });
 
@@ -338,13 +338,13 @@ describe('getUserWithAccounts', () => {
   });
 
   it('requests the accounts separately if the user is fallback data', async () => {
-    const falling = createClient({ BACKEND_FALLBACK: 'mock' });
+    const withFallback = createClient({ BACKEND_FALLBACK: 'mock' });
     handler = (request, response) =>
       (request.url?.endsWith('/accounts') ? json(200, { accounts: ACCOUNTS }) : json(500, {}))(
         request,
         response,
       );
-    expect(await falling.getUserWithAccounts('1')).toMatchObject({
+    expect(await withFallback.getUserWithAccounts('1')).toMatchObject({
       user: { id: '1', source: 'fallback' },
       accounts: ACCOUNTS,
     });
@@ -412,19 +412,19 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('continue when one caller aborts: only that call rejects, immediately', async () => {
+  it('continue if one of them is aborted, and the aborted call rejects immediately', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);
     };
     const caller = new AbortController();
-    const left = client.getUserDetails('1', { signal: caller.signal });
-    const stays = client.getUserDetails('2', { signal: new AbortController().signal });
+    const aborted = client.getUserDetails('1', { signal: caller.signal });
+    const continued = client.getUserDetails('2', { signal: new AbortController().signal });
     await vi.waitFor(() => expect(requests).toHaveLength(1));
     caller.abort();
-    await expect(left).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
     answer();
-    expect(await stays).toMatchObject({ id: '2' });
+    expect(await continued).toMatchObject({ id: '2' });
   });
 
   it('close the connection when all callers have aborted', async () => {

@@ -54,8 +54,8 @@ export class BackendClient {
   private readonly users: UserLoader;
   private readonly usersWithAccounts: UserLoader;
   /**
-   * Ids of users that do not exist. Without this cache, calls for these ids could exhaust the
-   * hourly limit on misses of this server's API key, and the backend would refuse all look-ups.
+   * Ids of users that do not exist. The backend limits how many such ids an API key may look up per
+   * hour. Without this cache, this server could reach that limit, and all its look-ups would fail.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
@@ -83,7 +83,7 @@ export class BackendClient {
     }
   }
 
-  /** Like `getUserDetails`, with accounts, oldest first. Accounts are never fallback data. */
+  /** Like `getUserDetails`, plus the accounts, oldest first. Accounts are never fallback data. */
   async getUserWithAccounts(
     id: string,
     options: CallOptions = {},
@@ -109,7 +109,7 @@ export class BackendClient {
     return found.flatMap((each) => each?.user ?? []);
   }
 
-  /** Returns a user's accounts, oldest first; only those of `type` if it is given. */
+  /** Returns a user's accounts, oldest first. If `type` is given, omits accounts of other types. */
   async getAccounts(
     id: string,
     type?: Account['type'],
@@ -134,7 +134,7 @@ export class BackendClient {
     return (await this.call('update', id, send)).user;
   }
 
-  /** Makes a call about one user. If the user does not exist, caches that for 10 s. */
+  /** Makes a call about one user. If the user does not exist, caches the id for 10 s. */
   private call<Result>(
     route: BackendRoute,
     id: string,
@@ -167,8 +167,8 @@ function ignoreAbsence(error: unknown): undefined {
 let client: BackendClient | undefined;
 
 /**
- * Returns the client for programs without Nest, configured by environment variables. It returns the
- * same instance each time, so that all callers share its connections.
+ * Returns the client for programs without Nest, configured by environment variables: always the
+ * same instance, so that all callers share its connections.
  * @throws EnvironmentError
  */
 export function getBackendClient(): BackendClient {

@@ -7,8 +7,8 @@ const MAX_CONNECTIONS = 64;
 const MAX_RESPONSE_BYTES = 256 * 1024;
 
 /**
- * Creates the HTTP client for the backend. Its undici adapter is three times as fast as that of
- * axios. The API key goes to one origin only: no redirects, no proxy and no absolute URLs.
+ * Creates the HTTP client for the backend. Its undici adapter is three times as fast as axios's own
+ * adapter. The API key goes to one origin only: no redirects, no proxy and no absolute URLs.
  */
 export function createBackendHttp({
   BACKEND_API_URL,

@@ -123,7 +123,7 @@ export class BackendTransport {
     return this.reject(`the status is ${status}`);
   }
 
-  /** @param reason goes to the log: it must not quote personal data from the response */
+  /** @param reason text for the log, without personal data from the response */
   private reject(reason: string): BackendUnavailableError {
     this.logger.warn(`A response of the backend was rejected: ${reason}`);
     return new BackendUnavailableError('unusable-answer');
@@ -137,7 +137,7 @@ export class BackendTransport {
     const on = describeTime(' on', replacedAt);
     const from = describeTime(' and will be refused from', Date.parse(String(sunset)));
     this.logger.warn(
-      `The key for the backend was replaced${on}${from}: give this server the new one.`,
+      `The key for the backend was replaced${on}${from}: give this server the new key.`,
     );
   }
 }

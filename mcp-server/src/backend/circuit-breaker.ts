@@ -4,13 +4,13 @@ import { BackendError, BackendUnavailableError } from './backend-errors.js';
 const WINDOW = 20;
 const MIN_REQUESTS = 5;
 const MAX_WAITING_FOR_PROBE = 256;
-/** How long an open circuit refuses requests before it lets one probe the backend. */
+/** How long an open circuit refuses requests before one request may probe the backend. */
 export const HALF_OPEN_AFTER_MS = 1000;
 
 /**
  * Refuses requests while most of them fail. The circuit opens when more than half of the last 20
- * requests failed. One second later, one request probes the backend, and the others wait for the
- * outcome, which closes the circuit or keeps it open for another second.
+ * requests failed. One second later, one request probes the backend, and other requests wait for
+ * its outcome. Success closes the circuit; otherwise it stays open for another second.
  */
 export class CircuitBreaker {
   /** Whether each of the last 20 requests succeeded, oldest first. */

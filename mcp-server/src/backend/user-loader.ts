@@ -96,8 +96,8 @@ function toError(reason: unknown): Error {
 }
 
 /**
- * Returns a signal that aborts when all callers have aborted; undefined if one has no signal. Call
- * `stop` to remove the listeners, because a caller may use one signal for many look-ups.
+ * Returns a signal that aborts when all callers have aborted; undefined if a caller has no signal.
+ * Call `stop` to remove the listeners, because a caller may use one signal for many look-ups.
  */
 function allAborted(lookups: readonly Lookup[]): {
   readonly signal: AbortSignal | undefined;
@@ -107,13 +107,13 @@ function allAborted(lookups: readonly Lookup[]): {
   if (signals.length < lookups.length) return { signal: undefined, stop: () => {} };
   if (signals.length === 1) return { signal: signals[0], stop: () => {} };
   const all = new AbortController();
-  const leave = () => {
+  const abortIfAllAborted = () => {
     if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
   };
-  for (const signal of signals) signal.addEventListener('abort', leave);
-  leave();
+  for (const signal of signals) signal.addEventListener('abort', abortIfAllAborted);
+  abortIfAllAborted();
   const stop = () => {
-    for (const signal of signals) signal.removeEventListener('abort', leave);
+    for (const signal of signals) signal.removeEventListener('abort', abortIfAllAborted);
   };
   return { signal: all.signal, stop };
 }

@@ -33,7 +33,7 @@ export class ApiKeySource {
     try {
       return findProblem(new ApiKeySource(variables).current, variables);
     } catch {
-      return 'names a file that cannot be read';
+      return 'the file cannot be read';
     }
   }
 
@@ -56,7 +56,7 @@ export class ApiKeySource {
 }
 
 function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefined {
-  if (key === '') return 'names a file without a plaintext key';
+  if (key === '') return 'the file contains no plaintext key';
   if (!HEADER_VALUE.test(key)) return 'must be visible ASCII characters without spaces and commas';
   const weakness = NODE_ENV === 'production' ? findKeyWeakness(key) : undefined;
   return weakness && `is ${weakness}: refused in production`;

@@ -19,8 +19,8 @@ describe('formatMoney', () => {
   it('formats amounts in more currencies than its cache can hold', () => {
     const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(65 + index));
     const currencies = letters.flatMap((first) => letters.map((second) => `${first}${second}X`));
-    const write = () => currencies.map((currency) => formatMoney('1', currency));
-    expect(write()).toEqual(write());
+    const formatAll = () => currencies.map((currency) => formatMoney('1', currency));
+    expect(formatAll()).toEqual(formatAll());
   });
 
   it.each([

@@ -23,7 +23,7 @@ export interface Invocation extends CallOptions {
   readonly findUser: () => Promise<User | undefined>;
   /** The `jwt_token` argument, if `MCP_TOKEN_ARGUMENT` allows it. */
   readonly tokenArgument?: string;
-  /** The era of the client's MCP revision: `modern` from 2026-07-28, before that `legacy`. */
+  /** `legacy` for clients with an MCP revision before 2026-07-28, `modern` for other clients. */
   readonly era: 'legacy' | 'modern';
   /** The client's IP address; undefined over stdio. */
   readonly clientAddress?: string;
@@ -48,7 +48,7 @@ export class ToolCaller {
     private readonly tokenFailures: TokenFailures,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {
-    // No redaction: it takes longer than the rest of the line, and no field can contain a header.
+    // Redaction is off: it takes longer than writing a line, and no field can contain a header.
     this.callLogger = logger.child({}, { redact: [] });
   }
 
@@ -146,7 +146,7 @@ export class ToolCaller {
     );
   }
 
-  // Needed for batches (older protocol): `RateLimitGuard` counts up to 100 calls as one request.
+  // Needed for batches (older protocol): `RateLimitGuard` counts a batch of calls as one request.
   private requireRate({ userId }: User): void {
     const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;

@@ -8,7 +8,7 @@ import { ToolError } from './tool.js';
 
 /**
  * Converts any error of a tool into a code for the log and a sentence for the model. The sentence
- * never quotes the message of another error, because that may contain secrets.
+ * never quotes the message of another error, because such messages may contain secrets.
  */
 export function toToolError(error: unknown): ToolError {
   if (error instanceof ToolError) return error;

@@ -44,7 +44,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 
-  /** @param code names the outcome in the log */
+  /** @param code the outcome of the call in the log */
   constructor(
     readonly code: string,
     sentence: string,

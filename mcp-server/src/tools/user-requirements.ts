@@ -6,7 +6,7 @@ export class MissingFieldsError extends ToolError {
   constructor(readonly fields: readonly string[]) {
     super(
       'fields-missing',
-      'This server may not read all user fields that the tool needs. Trying again will not help: tell the operator of this server.',
+      'This server is not allowed to read some user fields that the tool needs. Trying again will not help: tell the operator of this server.',
     );
   }
 }
@@ -24,7 +24,8 @@ export function requireFields<Known extends User, Field extends string & keyof K
 }
 
 /**
- * Checks the permissions that the backend returned. They may be newer than the access token.
+ * Checks the permissions that the backend returned. They may have changed since the access token
+ * was issued.
  * @throws ToolError
  */
 export function requirePermission(user: User, permission: 'read' | 'configure'): void {

@@ -82,7 +82,7 @@ const FAULTS: [string, Behaviour][] = [
   ['does not respond', () => undefined],
   ['sends only the status line', (socket) => void socket.write('HTTP/1.1 200 OK\r\n')],
   ['sends one byte every 50 ms', drip],
-  ['closes the connection within a response', close(answer(200, user).slice(0, -20))],
+  ['closes the connection in the middle of a response', close(answer(200, user).slice(0, -20))],
   ['sends malformed JSON', (socket) => void socket.write(answer(200, user.slice(0, -1)))],
   ['sends HTML instead of JSON', (socket) => void socket.write(answer(200, '<html>'))],
   ['sends an empty body', (socket) => void socket.write(answer(200, ''))],
@@ -134,21 +134,21 @@ async function callOften(caller: TestClient, tool: string, times: number): Promi
   }
 }
 
-describe('a backend that', () => {
-  it.each(FAULTS)('%s leads to a clean tool error in time', async (_fault, behaviour) => {
+describe('a tool call', () => {
+  it.each(FAULTS)('ends in time with an error if the backend %s', async (_fault, behaviour) => {
     await recover();
     backend.become(behaviour);
     const startedAt = performance.now();
     const result = await client.callTool('get_balance');
     expect(performance.now() - startedAt).toBeLessThan(TOTAL_TIMEOUT_MS + SLACK_MS);
     expect(result.isError).toBe(true);
-    expect(sentence(result)).toMatch(/^(The user service|There is no user|This server may not)/);
+    expect(sentence(result)).toMatch(/^(The user service|There is no user|This server is not)/);
     expect(result.structuredContent).toBeUndefined();
     expect(backend.requests.length).toBeGreaterThan(0);
     expect(backend.requests.length).toBeLessThanOrEqual(3);
   });
 
-  it('responds with 404 leads to a clean tool error', async () => {
+  it('ends with an error after one request if the backend responds with 404', async () => {
     await recover();
     backend.become(respond(404, {}));
     // For a separate user, because the server caches the ids of absent users.
@@ -158,7 +158,7 @@ describe('a backend that', () => {
     expect(backend.requests).toHaveLength(1);
   });
 
-  it('refuses connections leads to a tool error that advises a retry', async () => {
+  it('ends with an error that advises a retry if the backend refuses connections', async () => {
     const closed = await FakeBackend.start();
     const BACKEND_API_URL = closed.url;
     await closed.stop();
@@ -169,14 +169,14 @@ describe('a backend that', () => {
     await alone.stop();
   });
 
-  it('is healthy after all these faults serves the next call', async () => {
+  it('succeeds if the backend is healthy again after all these faults', async () => {
     await recover();
     const result = await client.callTool('get_balance');
     expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
     expect(mcp.hasEnded).toBe(false);
   });
 
-  it('redirects causes no request to another server or to a proxy', () => {
+  it('never causes a request to another server or to a proxy', () => {
     expect(elsewhere.requests).toEqual([]);
   });
 });
@@ -202,14 +202,14 @@ describe('a write', () => {
 });
 
 describe('a retry storm', () => {
-  it('does not occur: 1,000 calls of a failing backend become at most 100 requests', async () => {
+  it('does not occur: 1,000 tool calls send at most 100 requests to a failing backend', async () => {
     await recover();
     backend.become(respond(503, {}));
     await callOften(client, 'get_profile', 1000);
     expect(backend.requests.length).toBeLessThanOrEqual(100);
   });
 
-  it('does not occur while the circuit stays closed: at most 1.1 requests per call', async () => {
+  it('does not occur while the circuit stays closed: 300 calls send at most 330 requests', async () => {
     // Long time-outs, because calls that time out on a busy machine would open the circuit.
     const patient = await startMcp({
       BACKEND_API_URL: backend.url,

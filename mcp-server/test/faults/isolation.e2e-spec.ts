@@ -27,7 +27,7 @@ it.each([
       return [...seen];
     };
     const [ofAda, ofBob] = await Promise.all([callAs('Ada', '11.11'), callAs('Bob', '22.22')]);
-    // On a busy machine, a name may be the fallback "Customer", but never that of the other user.
+    // On a busy machine, a name may be the fallback "Customer", but never the other user's name.
     expect(ofAda.join('\n')).toContain('Hello Ada! Your checking balance is $11.11.');
     expect(ofAda.join('\n')).not.toMatch(/Bob|22\.22/);
     expect(ofBob.join('\n')).toContain('Hello Bob! Your checking balance is $22.22.');

@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 const INFO = { name: 'latchkey-tests', version: '1' };
 
-// The fields that the tests check. The results of v1 and v2 clients both have these fields.
+// The fields that the tests check. Results in versions 1 and 2 of the MCP SDK have these fields.
 const toolResultSchema = z.object({
   isError: z.boolean().optional(),
   content: z.array(z.object({ type: z.literal('text'), text: z.string() })),

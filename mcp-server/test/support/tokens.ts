@@ -1,6 +1,6 @@
 import { mintAccessToken, type TokenRequest } from '@latchkey/access-tokens/mint';
 
-/** The audience of test tokens. It is fixed, because the port of a test server is random. */
+/** The audience of test tokens, and `MCP_PUBLIC_URL` of test servers, whose real port is random. */
 export const AUDIENCE = 'http://localhost:3001/mcp';
 export const JWT_SECRET = '5b1f9c3e7a2d48f6b0c4e8d2a6f1937c';
 

@@ -69,7 +69,7 @@ describe('the published keys of an issuer', () => {
     expect(issuer.requests).toBe(2);
   });
 
-  it('do not verify a token that names the current key but is signed with another', async () => {
+  it('do not verify a token that names the current key but is signed with another key', async () => {
     const [, , signature] = (await sign()).split('.');
     await issuer.useNewKey('ES256');
     const [header, payload] = (await sign()).split('.');

@@ -78,7 +78,7 @@ export class AccessTokenVerifier {
     const options = {
       issuer,
       audience,
-      // Without this list, a token could use `none`, or HS256 with the public key as the secret.
+      // Without this list, a token could use no signature, or HS256 with the public key as secret.
       algorithms,
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,

@@ -1,7 +1,7 @@
 import { type Server, createServer } from 'node:http';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
 
-/** A token issuer for tests that publishes its signing key and can rotate it. */
+/** A token issuer for tests. It publishes its signing key, and a test can rotate the key. */
 export class JwksServer {
   readonly issuer = 'https://issuer.example';
   /** The number of requests for the keys. */

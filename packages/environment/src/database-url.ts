@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { unescape } from 'node:querystring';
 
-/** Returns the value of a variable, or of the file at `<name>_FILE`; '' if neither is set. */
+/** Returns the value of a variable, or the content of the file at `<name>_FILE`, or ''. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
   // The variable and the file might name different databases.
@@ -28,7 +28,7 @@ export function withoutPassword(url: string): string {
   return address.href;
 }
 
-/** Returns the value of Prisma's `?schema=`; undefined means the account's default schema. */
+/** Returns the value of Prisma's `?schema=`; undefined means the role's default schema. */
 export function schemaOf(url: string): string | undefined {
   return (URL.canParse(url) && new URL(url).searchParams.get('schema')) || undefined;
 }

@@ -10,8 +10,8 @@ export const START_FILE = '.data/start.env';
 const DATABASE_VARIABLE = /^(DATABASE|DIRECT)_URL(_FILE)?$/;
 
 /**
- * Adds the variables that are not set yet: from `.env.local`, then from `.env`, and then the
- * DATABASE_URL of the latest `npm start`. Outside development or with `ENV_FILES=off`, adds none.
+ * Sets variables that are not set yet. The sources are `.env.local`, then `.env`, then the latest
+ * `npm start` (DATABASE_URL only). Outside development or with `ENV_FILES=off`, sets none.
  */
 export function loadEnvFiles(variables: Variables = process.env): void {
   const isDevelopment = !variables.NODE_ENV || variables.NODE_ENV === 'development';
@@ -38,7 +38,7 @@ export function loadStartVariables(variables: Variables = process.env): void {
   if (variables.ENV_FILES !== 'off') Object.assign(variables, readEnvFile(START_FILE));
 }
 
-/** Returns the non-empty variables of a file; none if it does not exist. */
+/** Returns the non-empty variables of a file; none if the file does not exist. */
 export function readEnvFile(path: string): Variables {
   const file = resolve(path);
   if (!existsSync(file)) return {};

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findKeyWeakness } from './key-strength.js';
 
 describe('findKeyWeakness', () => {
-  it('accepts random hex keys, such as those from openssl rand -hex 32', () => {
+  it('accepts 32 random bytes in hex, as openssl rand -hex 32 prints them', () => {
     for (let round = 0; round < 10_000; round++) {
       expect(findKeyWeakness(randomBytes(32).toString('hex'))).toBeUndefined();
     }
@@ -31,7 +31,7 @@ describe('findKeyWeakness', () => {
     expect(findKeyWeakness(`${irregular}hjk`)).toBeUndefined();
   });
 
-  it('refuses a repeated pattern of up to 16 characters, even if the key ends within it', () => {
+  it('refuses a key that repeats up to 16 characters, even if the last repetition is cut off', () => {
     expect(findKeyWeakness('z9x8c7v6z9x8c7v6z9x8c7v6z9x8c7v6z9')).toBe('a repeated short pattern');
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2z9x8c7v6b5n4m3l2')).toBe('a repeated short pattern');
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2kz9x8c7v6b5n4m3l2k')).toBeUndefined();

@@ -1,5 +1,5 @@
 /**
- * Returns a warning for each variable whose name resembles a known one, such as `INTERNAL_API_KY`.
+ * Returns a warning for each variable that is probably misspelled, such as `INTERNAL_API_KY`.
  * @param known the names that this process reads
  * @param others names that only other processes read, and that therefore cause no warning
  */

@@ -51,7 +51,7 @@ describe('readEnvironment', () => {
   it('refuses a secret that is set both directly and by a file, and a missing file', () => {
     expect(problemsOf({ SECRET: 's', SECRET_FILE: join(folder, 'absent') })).toEqual([
       'SECRET_FILE: set SECRET or SECRET_FILE, not both',
-      'SECRET_FILE: names a file that cannot be read',
+      'SECRET_FILE: the file cannot be read',
     ]);
   });
 

@@ -54,8 +54,8 @@ function readSecretFiles(secrets: readonly string[], variables: NodeJS.ProcessEn
     if (variables[name] !== undefined)
       problems.push(`${name}_FILE: set ${name} or ${name}_FILE, not both`);
     const text = readText(path);
-    if (text === undefined) problems.push(`${name}_FILE: names a file that cannot be read`);
-    else if (text === '') problems.push(`${name}_FILE: names an empty file`);
+    if (text === undefined) problems.push(`${name}_FILE: the file cannot be read`);
+    else if (text === '') problems.push(`${name}_FILE: the file is empty`);
     else resolved[name] = text;
   }
   return { resolved, problems };

@@ -12,7 +12,7 @@ export function explainStartFailure(error: unknown, portVariable: string): strin
     case 'EAI_AGAIN':
       return 'HOST is not an address of this machine.';
     case 'EACCES':
-      return `This user may not listen on the port: set ${portVariable} to 1024 or above.`;
+      return `This user is not allowed to listen on the port: set ${portVariable} to 1024 or above.`;
     default:
       return error instanceof Error ? (error.stack ?? error.message) : 'The start failed.';
   }

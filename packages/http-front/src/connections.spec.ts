@@ -40,7 +40,7 @@ describe('limitConnections', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    for (let left = 0; left < 100; left++) {
+    for (let sent = 0; sent < 100; sent++) {
       const client = connect(port, '127.0.0.1');
       await once(client, 'connect');
       client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n', () => client.resetAndDestroy());

@@ -6,7 +6,7 @@ const MAX_CONNECTIONS = 10_000;
 // File descriptors kept free for database connections, files and the log.
 const RESERVED_FILES = 100;
 
-/** Limits the number of connections, and closes those that the client has already reset. */
+/** Limits the number of connections, and closes connections that the client has already reset. */
 export function limitConnections(server: Server): void {
   server.maxConnections = connectionLimit();
   server.on('connection', (socket: Socket) => {

@@ -37,7 +37,7 @@ async function shutDownGracefully(
     process.exit(1);
   }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
   try {
-    // Close the server first: Nest, while it closes, destroys new connections.
+    // Close the server first, because `app.close()` destroys new connections.
     await closeServer(app.getHttpServer(), requests);
     await app.close();
     clearTimeout(timeout);
@@ -51,7 +51,7 @@ async function shutDownGracefully(
 /** Stops accepting connections. Resolves when every request has its response. */
 async function closeServer(server: Server, requests: InFlightRequests): Promise<void> {
   if (!server.listening) return;
-  // Let the event loop accept the connections in the system's queue; closing would reset them.
+  // First let the event loop accept the connections in the system's queue: `close` resets them.
   await nextTick();
   const closed = once(server, 'close');
   server.close();

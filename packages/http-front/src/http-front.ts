@@ -27,7 +27,7 @@ export class HttpFront implements OnApplicationShutdown {
   /** Undefined without load shedding. */
   loadShedder: LoadShedder | undefined;
 
-  /** Installs the protections. Call it once, before the server listens. */
+  /** Installs the protections. Call this method once, before the server listens. */
   protect(fastify: FastifyInstance, options: FrontOptions): void {
     const { server } = fastify;
     server.keepAliveTimeout = options.keepAliveSeconds * 1000 + KEEP_ALIVE_MARGIN_MS;

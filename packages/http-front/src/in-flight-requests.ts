@@ -2,7 +2,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { onResponseEnd } from './response-end.js';
 
 const CHECK_INTERVAL_MS = 50;
-// How long a closing server keeps idle connections: a client may have just connected.
+// How long a closing server keeps idle connections: a new client may be about to send a request.
 const IDLE_TIMEOUT_MS = 500;
 /** How long a closing server waits for the requests in flight. */
 export const CLOSE_TIMEOUT_MS = 4000;
@@ -32,7 +32,7 @@ export class InFlightRequests {
     return waiting;
   }
 
-  /** Adds `Connection: close` to all later responses, including those to requests in flight. */
+  /** From now on, adds `Connection: close` to every response, also for requests in flight. */
   drain(): void {
     this.isDraining = true;
     for (const response of this.responses) if (response) response.shouldKeepAlive = false;
@@ -45,7 +45,7 @@ export class InFlightRequests {
     const timer = setInterval(() => {
       const elapsed = performance.now() - closedAt;
       const isIdle = this.count === 0 && elapsed > IDLE_TIMEOUT_MS;
-      // `closeIdleConnections` leaves connections open on which no request has arrived yet.
+      // `closeIdleConnections` does not close connections on which no request has arrived yet.
       if (isIdle || elapsed > CLOSE_TIMEOUT_MS) server.closeAllConnections();
       else server.closeIdleConnections();
     }, CHECK_INTERVAL_MS).unref();

@@ -22,26 +22,26 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Returns how many in-flight requests another limit has queued: they occupy no slots. */
+  /** Returns how many in-flight requests are in another limit's queue. These occupy no slots. */
   readonly waiting?: () => number;
 }
 
 /**
- * Adaptive concurrency limit: admits as many requests as recent throughput completes in 5–50 ms,
- * queues the other requests, and refuses them once the queue has been too long for a second.
+ * Adaptive concurrency limit: admits as many requests as recent throughput completes in 5–50 ms and
+ * queues the other requests. If the queue stays above its limit for 1 s, refuses them.
  */
 export class LoadShedder {
   /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** How many requests complete in 100 ms. If the queue is longer, the newest request is next. */
+  /** How many requests complete in 100 ms. A longer queue is handled newest request first. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
   private isOverloaded = false;
-  /** In-flight requests of slow clients, which must not occupy concurrency slots. */
+  /** How many in-flight requests have slow clients. These must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second in the last window with a queue, or in a later, busier one. */
+  /** Completed requests per second in the latest window with a queue, or a higher rate since. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;
@@ -90,8 +90,8 @@ export class LoadShedder {
   private postpone(response: ServerResponse): void {
     this.hasQueued = true;
     this.startTicking();
-    // Without a socket, the response belongs to a pipelined request: one connection must not fill
-    // the queue.
+    // Without a socket, the response belongs to a pipelined request. Such requests are not queued,
+    // because one connection could fill the queue.
     if (response.socket === null) response.req.socket.destroy();
     else if (this.isOverloaded) this.responder.refuse(response);
     else this.queue.push({ response, since: performance.now() });

@@ -28,8 +28,8 @@ export type ReportProtocolError = (
 ) => ErrorResponse;
 
 /**
- * Refuses malformed requests and those with more than 100 header fields, and renders the responses
- * to requests that Node itself refuses. It closes the connection after a refused request.
+ * Refuses malformed requests and requests with more than 100 header fields. Also renders the
+ * responses to requests that Node itself refuses. Closes the connection after a refused request.
  */
 export class ProtocolErrorHandler {
   /** Connections with a refused request, and how many requests have arrived after it. */
@@ -71,7 +71,7 @@ export class ProtocolErrorHandler {
     // The response to an earlier refused request will close this connection.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
-    // Otherwise Node would read the rest of the request and handle it in spite of the 408.
+    // Node would read the rest of the request and handle it in spite of the 408.
     if (error === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, error);
   }

@@ -31,7 +31,7 @@ function pipelinedOn(socket: Socket): Set<ServerResponse> {
   if (known !== undefined) return known;
   const responses = new Set<ServerResponse>();
   pipelined.set(socket, responses);
-  // When the client disconnects, Node emits no 'close' for responses that wait for an earlier one.
+  // When the client disconnects, Node emits no 'close' for a response queued behind another.
   socket.once('close', () => {
     for (const response of responses) if (response.socket === null) response.emit('close');
   });

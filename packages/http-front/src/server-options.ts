@@ -19,7 +19,7 @@ export function serverOptions(trustedProxies: readonly string[]) {
       headersTimeout: 3000,
       connectionsCheckingInterval: 250,
       maxHeaderSize: MAX_HEADER_BYTES,
-      // `ProtocolErrorHandler` refuses a missing Host header; Node's own response has no body.
+      // `ProtocolErrorHandler` refuses requests without Host, because Node's response has no body.
       requireHostHeader: false,
     },
   };

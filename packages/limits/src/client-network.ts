@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * Returns the network by which a client is limited: its IPv4 address, or the /64 of its IPv6
- * address, because one machine may use a whole /64. Other texts are returned unchanged.
+ * Returns the network to which a client's limits apply: the IPv4 address, or the /64 of the IPv6
+ * address, because one machine may use a whole /64. Text that is not an address stays unchanged.
  */
 export function clientNetwork(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -16,7 +16,10 @@ export class FailedAuthLimit {
   /** @param quota failures that a network may have in 60 s */
   constructor(private readonly quota: number) {}
 
-  /** Counts a failed authentication from an IP address. Returns a refusal at the limit. */
+  /**
+   * Counts a failed authentication from an IP address. If the address's network has reached the
+   * limit, returns a refusal instead.
+   */
   count(address: string) {
     const now = performance.now();
     const window = this.failures.windowOf(clientNetwork(address), now);

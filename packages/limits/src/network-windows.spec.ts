@@ -26,7 +26,7 @@ describe('NetworkWindows', () => {
     expect(windows.size).toBe(1);
   });
 
-  it('keeps at most 10,000 networks, evicting the least recently active', () => {
+  it('keeps at most 10,000 networks, and evicts the least recently active network', () => {
     const windows = new NetworkWindows(60_000);
     for (let round = 1; round <= 4; round++) {
       expect(addEvent(windows, 'steady', 0)).toBe(round);

@@ -18,7 +18,7 @@ export class NetworkWindows {
 
   constructor(private readonly windowMs: number) {}
 
-  /** The number of networks with an event within the window, or up to 1 s before it. */
+  /** The number of networks whose latest event is in the window or left it less than 1 s ago. */
   get size(): number {
     return this.entries.size;
   }
@@ -36,7 +36,7 @@ export class NetworkWindows {
     return entry.window;
   }
 
-  /** Deletes the networks without an event in the window, and the oldest ones beyond the limit. */
+  /** Deletes networks without an event in the window. If too many remain, deletes the oldest. */
   private sweep(now: number): void {
     const isFull = this.entries.size > MAX_NETWORKS;
     if (!isFull && now - this.sweptAt < SWEEP_INTERVAL_MS) return;

@@ -14,7 +14,7 @@ function admit(arrivals: readonly number[], limit: number): number[] {
   });
 }
 
-/** Returns the largest number of events in a window. Checks each window that begins at an event. */
+/** Returns the largest number of events in any window that begins at an event. */
 function fullestWindow(events: readonly number[]): number {
   const sizes = events.map(
     (start) => events.filter((at) => at >= start && at < start + WINDOW_MS).length,
@@ -46,6 +46,7 @@ describe('a sliding window', () => {
     );
   });
 
+  // An event leaves the window up to a twentieth of the window late: hence 1.05 windows.
   it('admits a request if it has admitted fewer than the limit in the last 1.05 windows', () => {
     const gap = fc.integer({ min: 0, max: 5000 });
     fc.assert(

@@ -119,7 +119,7 @@ describe('BufferedLogStream with a slow reader', () => {
 
 describe('BufferedLogStream with a full disk', () => {
   it('does not end the process', async () => {
-    // Not closed: the stream writes again, and a file of another test could get the descriptor.
+    // Stays open: the stream still writes to this descriptor, and another file could reuse it.
     const full = openSync('/dev/full', 'w');
     const uncaught: unknown[] = [];
     const record = (error: unknown) => void uncaught.push(error);
@@ -143,7 +143,7 @@ describe('BufferedLogStream at the exit of the process', () => {
     for (let line = 0; line < 2000; line++) lines.write('x'.repeat(1000) + '\\n');
     setTimeout(() => process.exit(7), 100);`;
 
-  it('delivers all lines to a reader that starts 0.2 s later', async () => {
+  it('delivers all lines to a reader that starts 0.2 s after the process', async () => {
     const command = `"$NODE" --input-type=module --eval "$PROGRAM" | { sleep 0.2; wc -c; }`;
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, NODE: process.execPath, PROGRAM },
@@ -169,11 +169,11 @@ describe('BufferedLogStream at the exit of the process', () => {
     return code;
   }
 
-  it('does not wait for a reader that does not read', async () => {
+  it('lets the process exit although nothing reads the pipe', async () => {
     expect(await exitCode('pipe')).toBe(7);
   });
 
-  it('does not wait for a full disk', async () => {
+  it('lets the process exit although the disk is full', async () => {
     const full = openSync('/dev/full', 'w');
     onTestFinished(() => closeSync(full));
     expect(await exitCode(full)).toBe(7);

@@ -1,7 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-// Moving bytes is slow, so the buffer is compacted only when flushed bytes fill half of it.
 const CAPACITY_BYTES = 16 * 1024 * 1024;
 // Below the 64 KiB that a pipe can hold.
 const BATCH_BYTES = 48 * 1024;
@@ -40,7 +39,7 @@ export class BufferedLogStream implements DestinationStream {
     this.flushIn(INTERVAL_MS);
   }
 
-  /** Escapes non-ASCII characters, because terminals interpret some as commands, such as U+009B. */
+  /** Escapes non-ASCII characters, because terminals obey some of them, such as U+009B. */
   private writeAscii(line: string): number {
     const bytes = this.buffer.write(line, this.end);
     // Comparing lengths detects non-ASCII characters faster than a search of the line.
@@ -48,6 +47,7 @@ export class BufferedLogStream implements DestinationStream {
   }
 
   private hasRoomFor(bytes: number): boolean {
+    // Moving bytes is slow: move them to the start only when flushed bytes fill half of the buffer.
     if (this.end + bytes > CAPACITY_BYTES && this.start >= CAPACITY_BYTES / 2) {
       this.buffer.copyWithin(0, this.start, this.end);
       this.end -= this.start;
@@ -81,7 +81,8 @@ export class BufferedLogStream implements DestinationStream {
       }
       return true;
     } catch (error) {
-      // A full disk or a closed pipe must not end the process. Without a reader, drop the bytes.
+      // A full disk or a closed pipe must not end the process. If the reader is gone, the bytes
+      // are dropped: the result is true, as if they had been written.
       return error instanceof Error && 'code' in error && READER_GONE.has(String(error.code));
     }
   }
@@ -95,6 +96,7 @@ export class BufferedLogStream implements DestinationStream {
   private flushAtExit(): void {
     const deadline = performance.now() + EXIT_WAIT_MS;
     while (!this.flush() && performance.now() < deadline) {
+      // Sleeps by blocking the thread, because no timer runs after `exit`.
       Atomics.wait(SLEEPING, 0, 0, EXIT_RETRY_MS);
     }
   }

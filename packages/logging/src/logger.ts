@@ -38,7 +38,8 @@ export function createLoggerFor(stream: DestinationStream, level: string): Logge
 
 function openStream(target: LogTarget): DestinationStream {
   const descriptor = DESCRIPTORS[target];
-  // Reading `isTTY` makes Node open the stream, which makes a pipe or socket non-blocking.
+  // Reading `isTTY` makes Node open the stream and set a pipe or socket to non-blocking mode.
+  // `BufferedLogStream` needs this mode, so that a slow reader does not block the process.
   if (!process[target].isTTY || pretty === undefined) return new BufferedLogStream(descriptor);
   return pretty({
     destination: descriptor,

@@ -20,7 +20,7 @@ export class NestLogger implements LoggerService {
   }
 
   private writeAt(level: Level) {
-    // Nest passes [stack,] context after the message.
+    // After the message, Nest passes the context, or the stack and the context.
     return (message: unknown, ...parameters: unknown[]): void => {
       const context = parameters.at(-1);
       const stack = parameters.length > 1 ? parameters[0] : undefined;

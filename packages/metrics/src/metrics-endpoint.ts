@@ -9,7 +9,7 @@ const MAX_CONNECTIONS = 64;
 
 /**
  * Serves `GET /metrics` on its own port, in the text format of Prometheus, until the application
- * has sent its last response. It requires no key, so callers must not be able to reach the port.
+ * has sent its last response. Requests need no API key, so only the scraper may reach the port.
  */
 export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsEndpoint.name);
@@ -46,7 +46,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
       await once(this.server, 'listening');
     } catch {
       throw new EnvironmentError([
-        `${variable}: the port is in use, or this user may not listen on it`,
+        `${variable}: the port is in use, or this user is not allowed to listen on it`,
       ]);
     }
     this.logger.log(`Metrics are at ${this.url}`);
@@ -57,7 +57,7 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     this.server.closeAllConnections();
   }
 
-  /** The URL of the metrics; undefined while nothing listens. */
+  /** The URL of the metrics; undefined while the port is closed. */
   get url(): string | undefined {
     const address = this.server.address();
     if (address === null || typeof address === 'string') return undefined;

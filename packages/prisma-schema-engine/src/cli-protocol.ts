@@ -45,7 +45,7 @@ export function log(level: 'INFO' | 'WARN' | 'ERROR', fields: Record<string, unk
   process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Returns the parts of an error that the CLI shows. `code` is Prisma's, such as `P1001`. */
+/** Returns the parts of an error that the CLI shows. `code` is a Prisma code, such as `P1001`. */
 export function describeError(error: unknown) {
   if (!(error instanceof Error)) return { message: String(error), code: null };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;

@@ -18,10 +18,9 @@ const EXPORT_DELAY_MS = 1000;
 const STOP_LIMIT_MS = 300;
 
 /**
- * Starts collecting spans and sending them to the collector that the standard variables name
- * (`OTEL_EXPORTER_OTLP_ENDPOINT` and others:
- * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Call this
- * function before importing a module that creates spans.
+ * Starts collecting spans, and sends them to the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`. Call
+ * this function before importing a module that creates spans. For all variables, see
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 export function startTracing(serviceName: string): void {
   const exporter = new ReportingExporter({ timeoutMillis: EXPORT_TIMEOUT_MS });

@@ -6,7 +6,7 @@ import { Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 let otel: typeof OpenTelemetry | undefined;
 let sendLastSpans: () => Promise<void> = async () => {};
 
-/** Turns tracing on. Before this call, `inSpan` only runs the work. */
+/** Turns tracing on. Before this call, `inSpan` runs its work without a span. */
 export function enableSpans(api: typeof OpenTelemetry, stop: () => Promise<void>): void {
   otel = api;
   sendLastSpans = stop;
@@ -80,7 +80,7 @@ function parentContext(
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // The request's span is already below `parent`: the new span becomes a child of the request's.
+  // If the trace ids are equal, the active span (of the request) already descends from `parent`.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }

@@ -15,8 +15,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
- * Creates a span per request, below the caller's W3C trace context, and runs the request in it. A
- * span records the route's pattern, but never a path, query or header.
+ * Runs each request in a span of its own, which is a child of the caller's span (W3C trace
+ * context). The span records the route's pattern, but never a path, query or header.
  */
 export function traceRequests(fastify: FastifyInstance): void {
   const contexts = new WeakMap<IncomingMessage, Context>();
