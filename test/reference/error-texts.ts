@@ -54,7 +54,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   GRANT_EXCEEDS_CALLER: {
     cause:
-      'An issued key tries to issue or rotate a key with a scope, field, network, rate limit or expiry beyond its own.',
+      'The caller has an issued key, and tries to issue or rotate a key with a scope, field, network, rate limit or expiry that the caller's key does not permit.',
     remedy: 'Reduce the rights that `errors` lists, or use a root key or the command line.',
   },
   ACCESS_NOT_DECLARED: {
@@ -105,7 +105,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   KEY_ENVIRONMENT_MISMATCH: {
     cause:
-      '`latchkey keys` was run with an `API_KEY_ENVIRONMENT` that differs from that of the running servers, so no server would accept the new key.',
+      '`latchkey keys` and the running servers have different values of `API_KEY_ENVIRONMENT`, so no server would accept the new key.',
     remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
   },
   LAST_WAY_IN: {
