@@ -170,7 +170,7 @@ export class InternalUsersController {
   @Route('GET', ':id/accounts', 'accounts:read', {
     summary: 'List the accounts of a user',
     description:
-      'Returns the accounts of the user, oldest first. With `type`, returns only those of this type.',
+      'Returns the accounts of the user, oldest first. With `type`, returns only accounts of this type.',
     response: accountsResponseSchema,
     problems: ['USER_NOT_FOUND'],
   })

@@ -110,7 +110,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   LAST_WAY_IN: {
     cause:
-      'This is the last active issued key with `keys:write`. A caller with an issued key may not revoke it.',
+      'This is the last active issued key with `keys:write`. Only a root key can revoke it.',
     remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
   },
   BODY_TOO_LARGE: {
