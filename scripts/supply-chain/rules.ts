@@ -97,7 +97,10 @@ function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/** Finds entries for packages that are not installed: an attacker could publish such a package. */
+/**
+ * Finds entries for packages that are not installed: an attacker could publish a package under
+ * the name in such an entry.
+ */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));

@@ -111,7 +111,8 @@ export const createdApiKeySchema = z
   .object({
     apiKey: apiKeySchema,
     secret: secretSchema.nullable().meta({
-      description: 'Null in the response to a repeated request. Rotate the key to get a new one.',
+      description:
+        'Null in the response to a repeated request. Rotate the key to get a new secret.',
     }),
   })
   .meta({ id: 'CreatedApiKey' });

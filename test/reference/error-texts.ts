@@ -54,7 +54,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   GRANT_EXCEEDS_CALLER: {
     cause:
-      'The caller has an issued key, and tries to issue or rotate a key with a scope, field, network, rate limit or expiry that the caller's key does not permit.',
+      'The caller has an issued key, and tries to issue or rotate a key with a scope, field, network, rate limit or expiry that the key of the caller does not permit.',
     remedy: 'Reduce the rights that `errors` lists, or use a root key or the command line.',
   },
   ACCESS_NOT_DECLARED: {
@@ -177,7 +177,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process can serve, so its queue is full, or too many writes of users wait for a database connection.',
+      'More requests arrive than the process can serve: its queue is full, or too many writes of users wait for a database connection.',
     remedy:
       'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },
