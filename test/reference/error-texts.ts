@@ -109,8 +109,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
   },
   LAST_WAY_IN: {
-    cause:
-      'This is the last active issued key with `keys:write`. Only a root key can revoke it.',
+    cause: 'This is the last active issued key with `keys:write`. Only a root key can revoke it.',
     remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
   },
   BODY_TOO_LARGE: {
