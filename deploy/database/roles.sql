@@ -12,8 +12,8 @@ EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. An account could create a temporary table that
--- hides a table which a trigger uses.
+-- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. With TEMPORARY, an account could create a
+-- temporary table that hides a table which a trigger uses.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
@@ -64,7 +64,7 @@ GRANT SELECT (sequence, at, actor, action, subject, before, after, previous_hash
 GRANT SELECT (id, last_seen_at, secret_digest, proof) ON instances TO latchkey_run_time;
 GRANT EXECUTE ON FUNCTION record_heartbeat(TEXT, TEXT, TEXT), remove_instance(TEXT, TEXT) TO latchkey_run_time;
 
--- No DELETE on the following tables: only the functions below delete rows, and only old ones.
+-- No DELETE on the following tables: only the functions below delete rows, and only old rows.
 GRANT
     SELECT (key_id, last_used_at, source, client_name),
     INSERT (key_id, last_used_at, source, client_name),

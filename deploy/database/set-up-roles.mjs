@@ -53,7 +53,7 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
   else await refusePowers(client, name);
-  // GRANT has these options since PostgreSQL 16; before, the owner's attribute INHERIT decides.
+  // GRANT has these options since PostgreSQL 16. In 15, the owner's attribute INHERIT decides.
   const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
   await client.query(`
     ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
@@ -67,7 +67,7 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
     REVOKE ALL ON SCHEMA ${schema} FROM ${account};
     REVOKE ALL ON DATABASE ${database} FROM ${account};
     GRANT latchkey_run_time TO ${account};
-    -- As a member, the owner may terminate a session of the account that blocks a key's revocation.
+    -- As a member, the owner may terminate the account's sessions if they block a key's revocation.
     GRANT ${account} TO CURRENT_USER ${inheriting};
     -- Not granted to the role, because accounts for other databases are also members of the role.
     GRANT CONNECT ON DATABASE ${database} TO ${account};

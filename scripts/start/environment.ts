@@ -67,7 +67,7 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   await rename(unfinished, path);
 }
 
-/** Quotes a value with a character that it does not contain. */
+/** Quotes a value with a quotation mark that the value does not contain. */
 function quoted(value: string): string {
   const quote = ["'", '"', '`'].find((character) => !value.includes(character)) ?? '';
   return `${quote}${value}${quote}`;

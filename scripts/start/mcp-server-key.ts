@@ -8,7 +8,7 @@ import { runNode, step } from './step.js';
 /** The private file with the MCP server's API key. */
 export const MCP_SERVER_KEY_FILE = '.data/mcp-server-key';
 
-/** The rights of the MCP server's key: only those that its tools need (mcp-server/src/tools). */
+/** The rights of the MCP server's key: only what its tools need (mcp-server/src/tools). */
 export const MCP_SERVER_GRANT = {
   scopes: ['users:read', 'users:write', 'accounts:read'],
   // The fields that get_profile shows. Every tool needs `permissions`.
@@ -74,7 +74,7 @@ async function issueKey(variables: NodeJS.ProcessEnv): Promise<void> {
 
 async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void> {
   const reason =
-    'replaced by npm start, because its rights were not exactly those that the MCP server needs';
+    'replaced by npm start, because its rights differ from the rights that the MCP server needs';
   const command = [...KEYS, 'revoke', id, '--reason', reason];
   await runNode(command, variables).catch((error: unknown) => {
     // Harmless: a backend that was killed less than 5 s ago cannot confirm the revocation.

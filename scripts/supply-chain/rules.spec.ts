@@ -28,11 +28,11 @@ const policy = { allowScripts: { '@scope/builds': false }, minimumVersions: [min
 
 /** Returns a lock file that follows the policy, except for a test's changes of one package. */
 function lockFile(path = PLAIN, changes: Partial<LockFile['packages'][string]> = {}): LockFile {
-  const sound = lockFileSchema.parse(JSON.parse(readFileSync(FIXTURE, 'utf8')));
+  const valid = lockFileSchema.parse(JSON.parse(readFileSync(FIXTURE, 'utf8')));
   const changed = lockFileSchema.shape.packages.parse({
-    [path]: { ...sound.packages[path], ...changes },
+    [path]: { ...valid.packages[path], ...changes },
   });
-  return { ...sound, packages: { ...sound.packages, ...changed } };
+  return { ...valid, packages: { ...valid.packages, ...changed } };
 }
 
 describe('findRanges', () => {

@@ -55,7 +55,7 @@ export function findUnpinnedActions(workflow: string): string[] {
     .map((action) => `${action} is not pinned to a commit`);
 }
 
-/** Lists every package that npm downloads, which excludes the project and its workspaces. */
+/** Lists every package that npm downloads, so neither the project nor its workspaces. */
 export function externalPackages({ packages }: LockFile) {
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes('node_modules/') && !link)
@@ -65,7 +65,7 @@ export function externalPackages({ packages }: LockFile) {
     });
 }
 
-/** Finds packages that have no digest, another source, an unlisted script or a vulnerability. */
+/** Finds packages without a digest, from a URL, with an unlisted script or with a vulnerability. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),
@@ -97,7 +97,10 @@ function isSafe(version: string, range: string): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-/** Finds entries for packages that are not installed: an attacker could use their names. */
+/**
+ * Finds entries for packages that are not installed: an attacker could publish a package under
+ * the name in such an entry.
+ */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);
   const scripts = new Set(packages.flatMap((each) => (each.hasInstallScript ? each.name : [])));

@@ -14,10 +14,7 @@ export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/**
- * The maximum lifetime of a key and of its lineage (the key and its successors, except those that
- * operators create).
- */
+/** The maximum lifetime of a key, and of a lineage: a key and its successors. */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;
@@ -181,7 +178,7 @@ const expirySchema = timestampSchema
   .meta({
     type: 'string',
     format: 'date-time',
-    description: `Expiry of the key. Default: in ${DEFAULT_LIFETIME_DAYS} days, or at the latest permitted time if that is earlier.`,
+    description: `Expiry of the key. Default: in ${DEFAULT_LIFETIME_DAYS} days, or earlier if the issuing key expires earlier or the lineage ends earlier.`,
   });
 
 export const createApiKeySchema = z

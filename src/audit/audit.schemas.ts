@@ -41,7 +41,7 @@ export const listAuditEventsSchema = z.strictObject({
     .string()
     .max(100)
     .optional()
-    .meta({ description: 'Only events about this key, or about this user as `user:` and the id.' }),
+    .meta({ description: 'Only events about this subject: a key id, or `user:` and a user id.' }),
   actor: z
     .string()
     .max(200)

@@ -116,7 +116,7 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     .action((id: string, options: Options) => usage(api, id, options));
   add(
     'rotate <id>',
-    'issue the successor of a key; both are accepted during the grace period',
+    'issue the successor of a key; both keys are accepted during the grace period',
     'rotate 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90 --grace-seconds 3600',
   )
     .option(

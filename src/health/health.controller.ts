@@ -54,7 +54,7 @@ export class HealthController {
 
   @Route('GET', 'ready', 'public', {
     summary: 'Check readiness',
-    description: 'Route requests to the process only while this route responds with 200.',
+    description: 'Send requests to the process only while this route responds with 200.',
     response: readinessSchema,
     unavailable: readinessSchema,
   })

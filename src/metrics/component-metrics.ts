@@ -39,7 +39,7 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_user_writes_waiting',
-        'User changes that wait for a database connection.',
+        'Changes of users that wait for a database connection.',
         () => writes.waiting,
       ],
       [

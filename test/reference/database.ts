@@ -16,7 +16,7 @@ const SQL_TYPES: ReadonlyMap<string, string> = new Map([
   ['KeyEnvironment', 'key_environment'],
 ]);
 
-/** The columns that the run-time role can use, by right; undefined means all columns. */
+/** For each right of the run-time role, the columns that it covers; undefined means all columns. */
 type Rights = ReadonlyMap<string, readonly string[] | undefined>;
 
 export async function databasePage(): Promise<string> {

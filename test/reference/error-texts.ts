@@ -54,7 +54,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   GRANT_EXCEEDS_CALLER: {
     cause:
-      'An issued key tries to issue or rotate a key with a scope, field, network, rate limit or expiry beyond its own.',
+      'The caller has an issued key, and tries to issue or rotate a key with a scope, field, network, rate limit or expiry that the key of the caller does not permit.',
     remedy: 'Reduce the rights that `errors` lists, or use a root key or the command line.',
   },
   ACCESS_NOT_DECLARED: {
@@ -105,12 +105,11 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   KEY_ENVIRONMENT_MISMATCH: {
     cause:
-      '`latchkey keys` was run with an `API_KEY_ENVIRONMENT` that differs from that of the running servers, so no server would accept the new key.',
+      '`latchkey keys` and the running servers have different values of `API_KEY_ENVIRONMENT`, so no server would accept the new key.',
     remedy: 'Set `API_KEY_ENVIRONMENT` to the value that `errors` names.',
   },
   LAST_WAY_IN: {
-    cause:
-      'This is the last active issued key with `keys:write`. A caller with an issued key may not revoke it.',
+    cause: 'This is the last active issued key with `keys:write`. Only a root key can revoke it.',
     remedy: 'Issue another key with `keys:write` first, or revoke with a root key.',
   },
   BODY_TOO_LARGE: {
@@ -177,7 +176,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process can serve, so its queue is full, or too many writes of users wait for a database connection.',
+      'More requests arrive than the process can serve: its queue is full, or too many writes of users wait for a database connection.',
     remedy:
       'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },
