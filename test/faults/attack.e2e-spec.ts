@@ -65,7 +65,7 @@ it('the log records each attempt once', async () => {
   await expect.poll(() => compareWithLog(result.attempts, backend.output), WAIT).toEqual(none);
 });
 
-it('the usage counts each attempt once', async () => {
+it('the usage table counts each attempt once', async () => {
   const expected = countAttempts(result.attempts);
   const keyIds = [...new Set(result.attempts.map(({ keyId }) => keyId))];
   const compare = async () =>

@@ -136,7 +136,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   RATE_LIMITED: {
     cause:
-      'The key, or a key that issued it, has made as many requests as its rate limit allows per minute. Requests of its predecessor and of the keys that it has issued count, too.',
+      'The key, or a key that issued it, has made as many requests as its rate limit allows per minute. The limit of a key also includes requests of its predecessor and of the keys that it has issued.',
     remedy:
       'Wait for the seconds in `Retry-After`. If the load is legitimate, issue a key with a higher rate limit, or raise `KEY_RATE_LIMIT`.',
   },
