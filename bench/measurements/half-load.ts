@@ -23,7 +23,7 @@ export const halfLoad: Measurement = {
       const baseRate = await halfOf(run, base);
       const cases = [
         { server: base, rate: baseRate, load: 'half of its capacity' },
-        { server: ours, rate: baseRate, load: `as many as ${base.peer.name}` },
+        { server: ours, rate: baseRate, load: `as many requests as ${base.peer.name}` },
         { server: ours, rate: await halfOf(run, ours), load: 'half of its capacity' },
       ];
       const turns = cases.map(({ server, rate, load }) => ({

@@ -203,8 +203,8 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // A process detects this only when it next counts a request in Redis. It does not count requests
-    // that exceed their limit, so this key is new.
+    // A process detects that Redis accepts writes only when it counts a request there. It does not
+    // count requests that exceed their limit, so this key is new.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })

@@ -24,7 +24,7 @@ export class DatabaseAttacker {
   }
 
   /**
-   * Keeps `count` transactions open: if PostgreSQL ends a session, a new session repeats its
+   * Keeps `count` transactions open: if PostgreSQL ends a session, a new session repeats the
    * transaction. Resolves when the first transaction has run its statements.
    */
   async keepHeld(count: number, ...statements: string[]): Promise<void> {

@@ -33,11 +33,12 @@ export class Load {
    * load.
    */
   async reached(share: number): Promise<void> {
-    while (this.started < share * this.total) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.started < share * this.total)
+      await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-/** A tenth of the full amount, or all of it with FULL=1. */
+/** The full amount with FULL=1; otherwise a tenth of it. */
 export function scaled(full: number): number {
   return process.env.FULL === '1' ? full : full / 10;
 }

@@ -12,7 +12,7 @@ import {
 import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
-/** The first page changes the source and then starts Latchkey, which all other pages use. */
+/** Runs first, because it changes the source. Latchkey then starts once, for all pages. */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)
