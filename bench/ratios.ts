@@ -10,7 +10,7 @@ import {
   type Peer,
 } from './peers.js';
 
-/** The throughput of a peer relative to another one. */
+/** The throughput of the peer `of` divided by the throughput of the peer `to`. */
 export interface Ratio {
   readonly of: Peer;
   readonly to: Peer;

@@ -55,8 +55,8 @@ function row(title: string, rounds: readonly Throughput[], base: readonly Throug
   return [
     title,
     formatCount(medianOf(ratesOf(rounds))),
-    // At half load, a request takes more CPU time than at full load, because fewer requests share
-    // the cost of an event-loop tick.
+    // More than 50 %: at half load, a request takes more CPU time than at full load, because fewer
+    // requests share the cost of an event-loop tick.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),
