@@ -10,7 +10,7 @@ import {
   type Peer,
 } from './peers.js';
 
-/** The throughput of a peer relative to another one. */
+/** The throughput of the peer `of` divided by the throughput of the peer `to`. */
 export interface Ratio {
   readonly of: Peer;
   readonly to: Peer;
@@ -36,7 +36,7 @@ export const TOLERATED_SHARE = 0.75;
 
 /**
  * Ratios of requests per CPU second of the server, by load generator. A quick run measured them on
- * an idle machine, but other programs hardly affect them. Update them when the hot path changes:
+ * an idle machine; other programs hardly affect them. Update them when the hot path changes:
  * `npm run bench -- --quick` prints the new ratios.
  */
 export const RECORDED = {

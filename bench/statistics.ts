@@ -17,7 +17,10 @@ export function medianOf(values: readonly number[]): number {
   return spreadOf(values).median;
 }
 
-/** Divides each value by that of `others` in the same round. Omits rounds that lack a value. */
+/**
+ * Divides each value by the value of `others` in the same round. Omits rounds that have only one of
+ * the two values.
+ */
 export function ratiosByRound(values: readonly number[], others: readonly number[]): number[] {
   return values
     .slice(0, others.length)

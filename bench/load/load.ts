@@ -31,7 +31,7 @@ export interface LoadResult {
   /** The number of completed requests. */
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** The number of requests with an unexpected response or none. */
+  /** The number of requests with an unexpected response or without a response. */
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -9,8 +9,8 @@ import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
 // Much longer than a response takes, so that requests arrive at random. A still longer pause would
-// need thousands of connections. Node accepts one per event-loop tick, so opening them would delay
-// the first responses.
+// need thousands of connections. Node accepts one connection per event-loop tick, so opening them
+// would delay the first responses.
 const PAUSE_MS = 50;
 
 /** The latency of requests that arrive at random at half the capacity of a server. */
@@ -23,7 +23,7 @@ export const halfLoad: Measurement = {
       const baseRate = await halfOf(run, base);
       const cases = [
         { server: base, rate: baseRate, load: 'half of its capacity' },
-        { server: ours, rate: baseRate, load: `as many as ${base.peer.name}` },
+        { server: ours, rate: baseRate, load: `as many requests as ${base.peer.name}` },
         { server: ours, rate: await halfOf(run, ours), load: 'half of its capacity' },
       ];
       const turns = cases.map(({ server, rate, load }) => ({
@@ -55,8 +55,8 @@ function row(title: string, rounds: readonly Throughput[], base: readonly Throug
   return [
     title,
     formatCount(medianOf(ratesOf(rounds))),
-    // At half load, a request takes more CPU time than at full load, because fewer requests share
-    // the cost of an event-loop tick.
+    // More than 50 %: at half load, a request takes more CPU time than at full load, because fewer
+    // requests share the cost of an event-loop tick.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),

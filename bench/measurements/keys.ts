@@ -38,7 +38,7 @@ export const keys: Measurement = {
     return {
       text: [
         servedTable(served),
-        'A check, in microseconds, and its share of the CPU time of a request:',
+        'The duration of a key check in microseconds, and its share of the CPU time of a request:',
         checkTable(checks, perRequest),
       ].join('\n\n'),
       conditions: describeRounds(run.options.rounds, run.options.seconds),

@@ -24,7 +24,7 @@ export const recording: Measurement = {
         USAGE_RECORDING: 'off',
         METRICS_PORT: '',
       }),
-      { title: 'these and limits', on: LATCHKEY, off: LATCHKEY_LEAN },
+      { title: 'request log, usage, metrics and limits', on: LATCHKEY, off: LATCHKEY_LEAN },
     ]),
 };
 

@@ -34,7 +34,7 @@ export const tableSize: Measurement = {
     const { rounds, seconds } = run.options;
     return {
       text: markdownTable([
-        ['users', `requests/s ÷ those with ${formatCount(FEW)} users`],
+        ['users', `requests/s ÷ requests/s with ${formatCount(FEW)} users`],
         ...rows,
       ]),
       conditions: `both servers at the same time on one core; ${describeRounds(rounds, seconds)}`,

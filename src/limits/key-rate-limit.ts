@@ -18,7 +18,7 @@ interface HeaderTarget {
 
 /**
  * Limits the requests of a key in any 60 s. A request also counts against the limits of the key's
- * issuers. Root keys are exempt, because a root key can issue keys with any limit.
+ * issuers. Root keys are exempt, even as issuers, because they can issue keys with any limit.
  */
 @Injectable()
 export class KeyRateLimit {

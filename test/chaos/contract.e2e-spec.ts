@@ -30,7 +30,8 @@ import { USER_IDS } from './support/schema-values.js';
 const CASES_IN_PROCESS = scaled(100_000, 5);
 const CASES_OVER_SOCKETS = scaled(20_000, 5);
 const BATCH = 50;
-// A control breaks the backend or the OpenAPI document. This many cases reveal every violation.
+// Each control test breaks the backend or the OpenAPI document on purpose. This many cases are
+// enough to reveal the violation.
 const CONTROL_CASES = 2000;
 const TIMEOUT_MS = 900_000;
 const EXPENDABLE_KEYS = 100;
@@ -292,21 +293,21 @@ describe('raw requests that no HTTP client sends', () => {
 
   const PROMISES: [string, (key: string) => fc.Arbitrary<RawRequest>, Judge, boolean, string][] = [
     [
-      'get documented responses within 1 s, and without a key run no SQL and reach no protected route',
+      'get documented responses within 1 s; without a key, none runs SQL or reaches a protected route',
       unkeyedRequests,
       mustKeepContract,
       false,
       'disguised paths, request forms and headers, without a valid key header',
     ],
     [
-      'get documented responses within 1 s, and never 5xx, with a key',
+      'get documented responses within 1 s, and never 5xx, if they have a key',
       keyedRequests,
       mustKeepContract,
       true,
       'disguised paths, request forms and headers, with a valid key',
     ],
     [
-      'get one refusal, run no SQL, and have their connection closed if their end is ambiguous',
+      'get one refusal, run no SQL, and have their connection closed if it is unclear where they end',
       smugglingRequests,
       mustBeRefused,
       false,
@@ -371,8 +372,8 @@ describe('raw requests that no HTTP client sends', () => {
 });
 
 /**
- * Records the SQL statements on users and accounts, which only requests cause in this process.
- * Returns a function that returns the statements since its last call.
+ * Records the SQL statements on users and accounts. In this process, only requests run such
+ * statements. The returned function returns the statements since its previous call.
  */
 function watchStatements(): () => string[] {
   const query = vi.spyOn(Client.prototype, 'query');

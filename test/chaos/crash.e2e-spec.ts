@@ -23,7 +23,7 @@ afterAll(() => database.remove());
 
 const worst = (values: readonly number[]) => Math.max(...values);
 
-/** Kills and restarts the backend repeatedly under writes. */
+/** Kills and restarts the backend repeatedly while callers write. */
 async function killUnderWrites(kills: number, variables: NodeJS.ProcessEnv = {}) {
   const starts: number[] = [];
   const acknowledged: string[] = [];
@@ -68,7 +68,7 @@ describe('kill -9 of the backend', () => {
   });
 });
 
-/** Kills and restarts the MCP server repeatedly under tool calls that write. */
+/** Kills and restarts the MCP server repeatedly while tool calls write. */
 async function killUnderToolCalls(
   backend: ServerProcess,
   kills: number,

@@ -297,7 +297,7 @@ async function whileLocked(server: ServerProcess) {
 }
 
 describe('a locked table', () => {
-  it('makes only requests that need the table fail, and none from 500 ms after the release of the lock', async () => {
+  it('makes requests fail only if they need the table, and only until 500 ms after the lock is released', async () => {
     const unprotected = await startBackend(database.url, without('database-guard'));
     await ready(unprotected);
     const control = percentile((await whileLocked(unprotected)).settled, 0.5);
@@ -320,7 +320,7 @@ describe('a locked table', () => {
   });
 });
 
-/** Tries to run a statement until a connection is free for it. */
+/** Retries a statement until a connection is free for it. */
 async function runWhenConnectionIsFree(statement: string): Promise<void> {
   await until(() =>
     database.query(statement).then(
@@ -380,7 +380,7 @@ describe('a database without a free connection', () => {
   });
 });
 
-/** Makes a database URL lead through the balancer. */
+/** The database URL with the port of the balancer, which forwards connections to the database. */
 function through(balancer: Balancer, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.port = new URL(balancer.url).port;
@@ -446,11 +446,11 @@ describe('a database failover to another address', () => {
     });
   });
 
-  it('lets full service resume within 500 ms even if the first server had already crashed', async () => {
+  it('lets full service resume within 500 ms of the switch, even if the first server crashed before', async () => {
     const { outcomes, errors, failed, between, recovered } = await duringFailover(false);
     expect(READ_STATUSES).toEqual(expect.arrayContaining(Object.keys(tally(outcomes))));
     expect(errors).toEqual([]);
-    // Control: no request succeeds before the address moves.
+    // Control: no request succeeds before the switch.
     expect(tally(between)).toEqual({ '503 DATABASE_UNAVAILABLE': between.length });
     expect(between.length).toBeGreaterThan(0);
     expect(recovered).toBeLessThan(RECOVERY_BOUND_MS);

@@ -68,7 +68,7 @@ describe('SIGTERM while clients stay connected', () => {
       async () => (await sendRequest(backend.origin, { path: '/api/health/ready' })).status === 503,
     );
     const notReadyAfter = performance.now() - signalledAt;
-    // The longest time in which a load balancer detects that the process is not ready.
+    // A load balancer may need this long to detect that the process is not ready.
     await sleep(3000);
     await callers.stop();
     const slowResponse = sendSlowly(backend.origin);

@@ -108,7 +108,7 @@ describe('a sustained load of half the capacity, with database crashes,', () => 
     const { goodPerSecond } = await applyLoad('closed', 5);
     const rate = goodPerSecond / 2;
     const control = await slopeWithLeak(rate);
-    // The first crash allocates everything that is allocated only once.
+    // The first crash causes allocations that happen only once. They must not count as growth.
     await crashUnderLoad(rate);
     const samples = [await sample(0)];
     const sentPerSecond: number[] = [];
@@ -137,7 +137,8 @@ describe('a sustained load of half the capacity, with database crashes,', () => 
     });
     expect(growth).toBeLessThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
     expect(control).toBeGreaterThan(MAX_GROWTH_MEGABYTES_A_MINUTE);
-    // The pool may open or close a connection between the counts of files and of connections.
+    // A sample reads the open files first and the connections second. Between the two readings, the
+    // pool may open or close a connection.
     const others = samples.map((each) => each.openFiles - each.connections);
     expect(Math.max(...others) - Math.min(...others)).toBeLessThanOrEqual(2);
     expect(Math.max(...connections)).toBeLessThanOrEqual(POOL);

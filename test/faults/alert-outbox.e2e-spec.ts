@@ -57,7 +57,7 @@ async function useRevokedKeys(
 }
 
 it(
-  'the outbox delivers every alert, always with the same id, despite failures of receiver and processes',
+  'the outbox delivers every alert, always with the same id, despite failures of the receiver and of processes',
   { timeout: 500_000 },
   async () => {
     const first = await start();

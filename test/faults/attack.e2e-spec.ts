@@ -60,12 +60,12 @@ it(`an attack of ${ATTEMPTS} attempts causes every outcome except unverifiable, 
   );
 });
 
-it('the log records each attempt once', async () => {
+it('the log contains each attempt once', async () => {
   const none = { missing: 0, double: 0, wrong: 0 };
   await expect.poll(() => compareWithLog(result.attempts, backend.output), WAIT).toEqual(none);
 });
 
-it('the usage counts each attempt once', async () => {
+it('the usage table includes each attempt once', async () => {
   const expected = countAttempts(result.attempts);
   const keyIds = [...new Set(result.attempts.map(({ keyId }) => keyId))];
   const compare = async () =>
@@ -73,13 +73,13 @@ it('the usage counts each attempt once', async () => {
   await expect.poll(compare, WAIT).toEqual({ missing: 0, double: 0 });
 });
 
-it('the metrics count each attempt once', async () => {
+it('the metrics include each attempt once', async () => {
   const after = await readMetrics(metricsOf(backend));
   const none = { missing: 0, double: 0 };
   expect(compareCounts(countOutcomes(result.attempts), metricsBefore, after)).toEqual(none);
 });
 
-it('the metric of shed requests counts each request without a key check once', async () => {
+it('the metric of shed requests includes each request that was refused before its key check', async () => {
   const scrape = await Scrape.of(metricsOf(backend));
   expect(scrape.value('latchkey_http_requests_shed_total')).toBe(ATTEMPTS - result.attempts.length);
 });

@@ -91,12 +91,16 @@ for (const { name, program, start } of PROXIES) {
     it.each([
       ['the client claims', () => keyForClaimedAddress],
       ['the proxy has', () => keyForProxyAddress],
-    ])('do not bypass a network limit of a key for the address that %s', async (_case, secret) => {
-      const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
-      const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
-      expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
-      expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
-    });
+    ])(
+      'do not let a client use a key that is limited to the address that %s',
+      async (_case, secret) => {
+        const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
+        const request = (padded: readonly string[]) =>
+          hidingRequest(USER, fields, padded, NO_FIELD);
+        expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
+        expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
+      },
+    );
 
     it('do not hide a second X-API-Key from the backend', async () => {
       const wrong = { field: 'X-API-Key: wrong', content: '' };

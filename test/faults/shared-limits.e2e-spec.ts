@@ -203,7 +203,8 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // A process detects that Redis accepts writes at the next request that a limit may admit.
+    // A process detects that Redis accepts writes only when it counts a request there. It does not
+    // count requests that exceed their limit, so this key is new.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })
@@ -220,7 +221,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
       const counts = await sendMany(secret, 5 * LIMIT);
       const seconds = (performance.now() - began) / 1000;
       expect(counts).toEqual({ [ADMITTED]: PROCESSES * LIMIT, 429: (5 - PROCESSES) * LIMIT });
-      // If each request waited for the time-out, the load would take 39 s.
+      // If each request waited for the time-out of 250 ms, the load would take 39 s.
       expect(seconds).toBeLessThan(30);
       await expectLimitState('degraded');
     } finally {

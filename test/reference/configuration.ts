@@ -78,7 +78,7 @@ variable. For example, \`DATABASE_URL_FILE\` is the path of a file that contains
   );
 }
 
-/** The variables in the order of the schema, each secret before its `_FILE` variable. */
+/** The variables in the order of the schema, and after each secret its `_FILE` variable. */
 function namesOf({ variables, SECRETS }: Process): string[] {
   const secrets = new Set<string>(SECRETS);
   const names = Object.keys(variables.shape);

@@ -42,8 +42,8 @@ of the running backend need. [Database roles](../how-to/database-roles.md) shows
     block('sh', 'node deploy/database/migrate.mjs'),
     `Database triggers write \`audit_events\`, set \`revision\` in \`api_keys\`, and notify the
 [key sync](glossary.md) of changed keys. In some tables, only functions of the
-owner can write rows, so an attacker with the run-time role cannot forge these rows. If the cell
-"run-time role" of a column is empty, this role can neither read nor write the column.`,
+owner can write rows, so an attacker with the run-time role cannot forge these rows. An empty cell
+below "run-time role" means that this role can neither read nor write the column.`,
     sections,
   );
 }

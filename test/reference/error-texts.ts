@@ -39,7 +39,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   INVALID_ACCESS_TOKEN: {
     cause:
-      'The Bearer token is missing, malformed, expired, signed by another key, or made for another issuer or audience.',
+      'The Bearer token is missing, malformed or expired, is signed by another key, or has another issuer or audience.',
     remedy:
       'Get a new token. If the server refuses the new token, too, compare its `iss` and `aud` with `JWT_ISSUER` and `AUTH_TOKEN_AUDIENCE`.',
   },
@@ -49,7 +49,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   FIELD_NOT_ALLOWED: {
     cause:
-      'The key is restricted to some fields of users, and the request writes another field or searches by it. Or the request deletes a user, which a key with restricted write fields cannot do.',
+      'The key is restricted to some fields of users, and the request writes another field or searches by another field. Or the request deletes a user, which a key with restricted write fields cannot do.',
     remedy: 'Leave out the fields that `errors` lists, or issue a key that may use them.',
   },
   GRANT_EXCEEDS_CALLER: {
@@ -135,7 +135,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   RATE_LIMITED: {
     cause:
-      'The key, or a key that issued it, has made as many requests as its rate limit allows per minute. Requests of its predecessor and of the keys that it has issued count, too.',
+      'The key, or a key that issued it, has made as many requests as its rate limit allows per minute. The limit of a key also includes requests of its predecessor and of the keys that it has issued.',
     remedy:
       'Wait for the seconds in `Retry-After`. If the load is legitimate, issue a key with a higher rate limit, or raise `KEY_RATE_LIMIT`.',
   },

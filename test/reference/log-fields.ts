@@ -45,7 +45,7 @@ export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
 
 const lineSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 
-/** Writes one request log line per outcome. */
+/** Writes the log line of a request once for each outcome. */
 export function writeRequestLines() {
   return ATTEMPT_OUTCOMES.map((outcome) => ({ outcome, line: writeRequestLine(outcome) }));
 }

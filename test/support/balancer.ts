@@ -1,8 +1,8 @@
 import { type Server, type Socket, connect, createServer } from 'node:net';
 
 /**
- * Forwards new connections to one server, which can change, like a load balancer during a rolling
- * restart.
+ * Forwards connections to one server. Like a load balancer during a rolling restart, it can forward
+ * new connections to another server (`pointAt`).
  */
 export class Balancer {
   private readonly connections = new Set<{ readonly client: Socket; readonly server: Socket }>();

@@ -7,7 +7,7 @@ export class DatabaseAttacker {
 
   constructor(private readonly url: string) {}
 
-  /** Opens a session, which PostgreSQL may end without making the test fail. */
+  /** Opens a session. If PostgreSQL ends the session, the test does not fail. */
   async connect(): Promise<Client> {
     const session = new Client({ connectionString: this.url, application_name: 'attacker' });
     session.on('error', () => undefined);
@@ -24,8 +24,8 @@ export class DatabaseAttacker {
   }
 
   /**
-   * Keeps `count` transactions open: replaces each transaction whose session PostgreSQL ends.
-   * Resolves when the first transaction has run its statements.
+   * Keeps `count` transactions open: if PostgreSQL ends a session, a new session repeats the
+   * transaction. Resolves when the first transaction has run its statements.
    */
   async keepHeld(count: number, ...statements: string[]): Promise<void> {
     let begun: () => void = () => undefined;

@@ -13,7 +13,7 @@ declare module 'vitest' {
     databaseServerUrl: string;
     /**
      * The name of the migrated, empty template of every test database. The names of all test
-     * databases begin with it.
+     * databases begin with this name.
      */
     templateDatabase: string;
     /**
@@ -24,7 +24,7 @@ declare module 'vitest' {
   }
 }
 
-/** Provides one PostgreSQL server for a test run: that of DATABASE_URL, or an embedded server. */
+/** Provides one PostgreSQL server for a test run: the server in DATABASE_URL or an embedded one. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const server = await findServer();
   const templateDatabase = `latchkey_test_${randomBytes(6).toString('hex')}`;

@@ -71,7 +71,7 @@ export class Terminal {
     this.state = join(folder, '.terminal');
   }
 
-  /** @throws if a command fails; its message contains what the command printed. */
+  /** @throws Error whose message contains stderr, if a command fails */
   async run(commands: string): Promise<string> {
     const restore = existsSync(this.state) ? `. ${this.state}\n` : '';
     const script = `set -euo pipefail\n${restore}${commands}\nexport -p > ${this.state}`;

@@ -101,7 +101,7 @@ export class ContainerProcess {
     this.exited = once(this.buildah, 'close').then(() => this.buildah.exitCode);
   }
 
-  /** Sends SIGTERM to the command itself: on SIGTERM, buildah would kill the command. */
+  /** Sends SIGTERM directly to the command, because buildah would kill the command on SIGTERM. */
   stop(): void {
     if (this.buildah.exitCode === null) {
       process.kill(lastDescendant(this.buildah.pid ?? 0), 'SIGTERM');

@@ -1,7 +1,7 @@
 /** Repeats a call with constant concurrency until a total is reached, and collects failures. */
 export class Load {
   /** The number of calls that have started. */
-  done = 0;
+  started = 0;
   readonly failures: unknown[] = [];
 
   constructor(
@@ -11,13 +11,13 @@ export class Load {
 
   /** Starts no further calls. Calls in flight complete. */
   stop(): void {
-    this.total = this.done;
+    this.total = this.started;
   }
 
   async run(concurrency: number): Promise<void> {
     const caller = async () => {
-      while (this.done < this.total) {
-        this.done += 1;
+      while (this.started < this.total) {
+        this.started += 1;
         try {
           await this.call();
         } catch (error) {
@@ -33,11 +33,12 @@ export class Load {
    * load.
    */
   async reached(share: number): Promise<void> {
-    while (this.done < share * this.total) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.started < share * this.total)
+      await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-/** A tenth of the full amount, or all of it with FULL=1. */
+/** The full amount with FULL=1; otherwise a tenth of it. */
 export function scaled(full: number): number {
   return process.env.FULL === '1' ? full : full / 10;
 }

@@ -59,7 +59,7 @@ export async function migrate(
   return stderr;
 }
 
-/** Runs statements in a transaction that it rolls back. Returns `done` or the error code. */
+/** Runs statements in a transaction, and rolls it back. Returns `done` or the error code. */
 export async function outcomeOf(url: string, ...statements: string[]): Promise<string> {
   const client = new Client({ connectionString: url });
   await client.connect();

@@ -29,7 +29,7 @@ const hardened = {
   mem_limit: z.literal('256m'),
   pids_limit: z.literal(128),
 };
-// Strict, so that a setting that restores a privilege, such as `cap_add` or `privileged`, fails.
+// Strict, so that the schema refuses settings that restore a privilege, such as `cap_add`.
 const serviceSchema = z.strictObject({
   ...hardened,
   image: z.string(),
@@ -115,7 +115,7 @@ describe('compose.yaml', () => {
 });
 
 describe('Dockerfile', () => {
-  it('names its base image by a major version and a release of Debian', () => {
+  it('names its base image by a major version of Node and a release of Debian', () => {
     const stages = [...dockerfile.matchAll(/^FROM (\S+) AS (\S+)$/gm)];
     const names = new Set(stages.map(([, , name]) => name));
     const external = stages.map(([, base]) => base).filter((base) => !names.has(base));
@@ -168,8 +168,8 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the image', () => {
   }
 
   /**
-   * Starts a container like that of the service in compose.yaml, but with this command and on the
-   * network of this machine.
+   * Starts a container with the settings of its service in compose.yaml, except for the command and
+   * the network: the container uses the network of this machine.
    */
   function start(target: Target, command: readonly string[]) {
     const network = {
@@ -196,7 +196,7 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the image', () => {
     expect(status).toMatch(/^CapPrm:\t0{16}$/m);
   });
 
-  it.each(TARGETS)('of %s starts in production mode, without a shell and secrets', (target) => {
+  it.each(TARGETS)('of %s starts in production mode, without a shell or secrets', (target) => {
     const { Cmd, Env } = configOf(target);
     expect(Cmd[0]).toBe('node');
     expect(Env).toContain('NODE_ENV=production');

@@ -161,7 +161,7 @@ describe('an installation with an owner and a run-time role', () => {
     expect(server.output).not.toContain(WARNING);
   });
 
-  it('logs a warning about a misspelt variable, with a suggestion and without its value', async () => {
+  it('logs a warning about a misspelt variable, with a suggestion but without the value', async () => {
     const server = await start({ DATABASE_URL: database.runTimeUrl, TRUSTED_PROXY: '10.0.0.7' });
     expect(server.output).toContain(
       'TRUSTED_PROXY is not a variable of Latchkey: did you mean TRUSTED_PROXIES?',

@@ -12,7 +12,7 @@ import {
 import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
-/** This page comes first, because it changes the source, and starts Latchkey for all pages. */
+/** Runs first, because it changes the source. Latchkey then starts once, for all pages. */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)

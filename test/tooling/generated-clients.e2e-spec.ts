@@ -41,7 +41,7 @@ function run(cwd: string, program: string, ...args: string[]): Promise<string> {
   return runProgram(program, args, { cwd, env: { ...process.env, ...variables() } });
 }
 
-it('a TypeScript client of openapi-typescript compiles and uses the backend', TIMEOUT, async () => {
+it('a client of openapi-typescript compiles, and uses the backend', TIMEOUT, async () => {
   const folder = await createFolder();
   await copyFile(join(SCENARIOS, 'openapi-typescript.mts'), join(folder, 'scenario.mts'));
   await run(folder, 'npm', 'install', '--ignore-scripts', '--prefix', folder, ...NPM_PACKAGES);
@@ -70,7 +70,7 @@ describe.skipIf(!HAS_PYTHON)('with Python', TIMEOUT, () => {
     return JSON.parse(await python.run('python', ['-c', scenario], environment));
   }
 
-  it('a client of openapi-python-client compiles and uses the backend', async () => {
+  it('a client of openapi-python-client compiles, and uses the backend', async () => {
     const folder = await createFolder();
     const output = join(folder, 'openapi_client');
     const args = ['--path', OPENAPI, '--output-path', output, '--meta', 'none'];
@@ -87,7 +87,7 @@ describe.skipIf(!HAS_PYTHON)('with Python', TIMEOUT, () => {
   });
 
   it.skipIf(!HAS_JAVA || !RUNS_MAVEN)(
-    'a Java client of openapi-generator compiles and uses the backend',
+    'a Java client of openapi-generator compiles, and uses the backend',
     async () => {
       const folder = await createFolder();
       await openapiGenerator('java', folder, '--library', 'native');

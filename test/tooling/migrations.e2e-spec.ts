@@ -15,6 +15,7 @@ const CONTRACTING = [
   /\bADD\s+CONSTRAINT\b/i,
   /\bCREATE\s+UNIQUE\s+INDEX\b/i,
 ];
+/** The comment with which a migration announces such a change. */
 const ANNOUNCED = /^-- Contract: /m;
 const TABLE = /\b(?:TABLE|ON)\s+(?:ONLY\s+)?"?(\w+)"?/i;
 
@@ -33,8 +34,8 @@ function breaksOlderCode(migration: string): boolean {
 }
 
 /**
- * Splits a migration into statements without comments, function bodies and text in parentheses. The
- * commas in parentheses would otherwise look like the end of a column.
+ * Removes comments, function bodies and text in parentheses from a migration, and splits the rest
+ * into statements. A comma in parentheses would otherwise look like the end of a column.
  */
 function statementsOf(migration: string): string[] {
   const plain = migration

@@ -48,7 +48,7 @@ describe('in deploy/observability and the reference,', () => {
   });
   afterAll(() => stack.stop());
 
-  it('the dashboard queries only exported metrics', () => {
+  it('the dashboard uses only exported metrics', () => {
     const { panels } = readDashboard();
     const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(20);
@@ -56,7 +56,7 @@ describe('in deploy/observability and the reference,', () => {
     for (const metric of queries.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('the alert rules query only exported metrics', () => {
+  it('the alert rules use only exported metrics', () => {
     const expressions = alertRules().map(
       (rule) => /^ +expr:([^]*?)^ +(?:for|labels):/m.exec(rule)?.[1] ?? '',
     );
@@ -65,7 +65,7 @@ describe('in deploy/observability and the reference,', () => {
     for (const metric of expressions.flatMap(metricsIn)) expect(exported).toContain(metric);
   });
 
-  it('each panel of the dashboard has a description and queries only the selected instances', () => {
+  it('each panel of the dashboard has a description and shows only the selected instances', () => {
     const { panels, templating } = readDashboard();
     expect(panels[0]).toMatchObject({ type: 'row', title: 'Summary' });
     expect(templating.list.map(({ name }) => name)).toContain('instance');

@@ -270,7 +270,7 @@ describe('npm start', () => {
         .toBe(200);
     });
 
-    it('has printed a configuration that connects an MCP client once it contains the token', async () => {
+    it('has printed a configuration with which an MCP client connects after the token is inserted', async () => {
       expect(await getBalance(await clientConfigurationOf(running))).toContain('Hello John Doe!');
     });
 
@@ -343,7 +343,7 @@ describe('npm start', () => {
       expect(await processesOf(checkout)).toEqual([]);
     });
 
-    it('serves users that were in the database before', async () => {
+    it('serves users that were in the database before the start', async () => {
       const postgres = await EmbeddedPostgres.start({ directory: clusterDirectory(checkout) });
       const client = new Client({ connectionString: postgres.url });
       await client.connect();
@@ -371,7 +371,7 @@ describe('npm start', () => {
       expect(await listens(await databasePort())).toBe(true);
     });
 
-    it('replaces a key of the MCP server with more rights than its tools need', async () => {
+    it('replaces the key of the MCP server if the key has more rights than the tools need', async () => {
       const postgres = await EmbeddedPostgres.start({ directory: clusterDirectory(checkout) });
       const client = new Client({ connectionString: postgres.url });
       await client.connect();
@@ -446,7 +446,7 @@ describe('npm start without its dependencies', () => {
   const MISSING_DEPENDENCIES =
     /^✗ Dependencies are missing or outdated: run npm ci, then npm start again\.$/m;
 
-  it('names the command that installs them in a fresh clone, without a stack trace', async () => {
+  it('in a fresh clone names the command that installs them, without a stack trace', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'latchkey-clone-'));
     onTestFinished(() => rm(checkout, { recursive: true }));
     await copyCheckout(checkout);
@@ -455,7 +455,7 @@ describe('npm start without its dependencies', () => {
     expect(output).not.toContain('    at ');
   });
 
-  it('names the command that installs them after an update, before it builds or migrates', async () => {
+  it('after an update names the command that installs them, before it builds or migrates', async () => {
     const checkout = await makeCheckout();
     onTestFinished(() => removeCheckout(checkout));
     const path = join(checkout, 'package-lock.json');

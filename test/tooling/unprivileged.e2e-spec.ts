@@ -116,7 +116,7 @@ describe.skipIf(obstacle !== '')('without privileges,', () => {
 
   it.each(['/tmp', '/var/tmp', '/dev/shm'])('a process cannot write to %s', (folder) => {
     expect(runUnprivileged(...WRITE, folder).stderr).toMatch(/Read-only file system/);
-    // The control: a process with privileges can.
+    // The control: a process with privileges can write.
     const [program = '', ...args] = WRITE;
     expect(spawnSync(program, [...args, folder]).status).toBe(0);
   });

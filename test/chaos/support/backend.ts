@@ -42,8 +42,8 @@ export async function startQuietBackend(
 }
 
 /**
- * Environment variables that remove a protection from a server. A control uses such a server to
- * show that the failure does harm without the protection.
+ * Environment variables that remove a protection from a server. A test uses such a server as its
+ * control: without the protection, the failure that the test causes must do harm.
  */
 export function without(protection: Protection): NodeJS.ProcessEnv {
   return {

@@ -49,7 +49,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // A server that has not responded by then waits for the rest of the request.
+    // If the server has not responded within HANG_MS, it waits for the rest of the request.
     let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');

@@ -228,7 +228,7 @@ export function unkeyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(keys, trailerOf(key), false);
 }
 
-/** Requests in the same forms, but each with a valid key. */
+/** Requests in the forms of `unkeyedRequests`, but each with a valid key. */
 export function keyedRequests(key: string): fc.Arbitrary<RawRequest> {
   return rawRequests(fc.constant(`X-API-Key: ${key}`), '0\r\n\r\n', true);
 }

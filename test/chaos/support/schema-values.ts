@@ -70,7 +70,7 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   base64url: fc.base64String({ maxLength: 16 }).map((text) => text.replaceAll(/[+/=]/g, '_')),
 };
 
-/** Generates values for the schemas of a document. A few violate their schema, at any depth. */
+/** Generates values for the schemas of a document. A few values violate their schema. */
 export class SchemaValues {
   constructor(private readonly document: OpenApi) {}
 

@@ -19,7 +19,7 @@ const CHUNKED = `${JSON_BODY.length.toString(16)}\r\n${JSON_BODY}\r\n0\r\n\r\n`;
 const TE = 'Transfer-Encoding: chunked';
 const CL = `Content-Length: ${JSON_BODY.length}`;
 
-/** Header lines that make the end of the body ambiguous. */
+/** Header lines that make the end of the body ambiguous, or are invalid for another reason. */
 const AMBIGUOUS_FRAMING = [
   `${CL}\r\n${TE}`,
   `${TE}\r\n${CL}`,
@@ -150,7 +150,7 @@ const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method} ${target.slice(1)} HTTP/1.1`,
 ];
 
-/** Heads with malformed or missing line ends. */
+/** Heads with malformed line ends, with a malformed or missing Host, or of HTTP/1.0. */
 const BAD_ENDS: readonly ((head: string) => string)[] = [
   (head) => head.replaceAll('\r\n', '\n'),
   (head) => head.replaceAll('\r\n', '\r'),
