@@ -93,14 +93,14 @@ describe('an alert', () => {
       status: 429,
       source: '192.0.2.9',
       client: null,
-      keyId: 'k-walks',
+      keyId: 'k-enumerating',
       outcome: 'enumeration-limited',
       limit: 'key-enumeration',
     };
     const events = app.nest.get(RequestEvents, { strict: false });
     events.emit({ labels, requestId: 'r', durationMs: 1 });
     await expect.poll(() => receiver.of('enumeration', 'firing').length, WAIT).toBe(1);
-    expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-walks' });
+    expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-enumerating' });
   });
 
   it('is delivered again until the receiver accepts it', async () => {
@@ -163,7 +163,7 @@ describe('keys that need attention', () => {
     });
   });
 
-  it('cause a resolution that names the revocation as its reason', async () => {
+  it('cause an alert, and a resolution with the reason "was revoked" if they are revoked', async () => {
     const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
     const alertsOf = (status: 'firing' | 'resolved') =>
       receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
@@ -263,8 +263,8 @@ describe('an interrupted key sync', () => {
   });
 });
 
-describe('without a database', () => {
-  it('alerts are sent to the receiver without being stored', async () => {
+describe('alerts without a database', () => {
+  it('are sent to the receiver, but not stored', async () => {
     const app = await startApp({
       ...DEFAULT_THRESHOLDS,
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',

@@ -93,17 +93,17 @@ describe('POST /api/internal/api-keys', () => {
     ['no scope', { scopes: [] }],
     ['an unknown scope', { scopes: ['users:all'] }],
     ['a scope twice', { scopes: ['users:read', 'users:read'] }],
-    ['an empty list of fields', { readFields: [] }],
-    ['an unknown field', { readFields: ['digest'] }],
-    ['the id among the fields', { readFields: ['id'] }],
+    ['an empty list of fields to read', { readFields: [] }],
+    ['a field that cannot be read', { readFields: ['digest'] }],
+    ['the id as a field to read', { readFields: ['id'] }],
     ['an empty list of fields to write', { writeFields: [] }],
     ['a field that cannot be written', { writeFields: ['createdAt'] }],
     ['an invalid network', { networks: ['10.0.0.0/33'] }],
     ['a rate limit of 0', { rateLimit: 0 }],
     ['an expiry in the past', { expiresAt: inDays(-1) }],
     ['an expiry in more than a year', { expiresAt: inDays(367) }],
-    ['no expiry at all', { expiresAt: null }],
-    ['a field that does not exist', { digest: 'x' }],
+    ['null as the expiry', { expiresAt: null }],
+    ['an unknown property', { digest: 'x' }],
   ])('refuses a request with %s', async (_case, fields) => {
     const { body } = await root()
       .post(KEYS)
@@ -195,8 +195,8 @@ describe('an issued key', () => {
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // The server's estimate of the database's clock is ahead by the latency of a heartbeat, so the
-    // key may expire slightly early.
+    // The server learns the database's time from heartbeats, and its clock is ahead by the latency
+    // of the last heartbeat. So the key may expire slightly early.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');
@@ -221,7 +221,7 @@ describe('an issued key', () => {
     },
   );
 
-  it('is refused in another environment', async () => {
+  it('is refused by a server for another environment', async () => {
     const { secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret.replace('lk_test', 'lk_live'))).toBe(REFUSED);
     await app.prisma.$executeRaw`
@@ -322,7 +322,7 @@ describe('GET /api/internal/api-keys', () => {
 });
 
 describe('POST …/rotate', () => {
-  it('creates a successor with the same permissions, and keeps the key for the grace period', async () => {
+  it('creates a successor with the same permissions, and keeps the old key valid for the grace period', async () => {
     const limits = { readFields: ['name'], writeFields: ['phone'], networks: ['127.0.0.0/8'] };
     const old = await issueKey(app.url, { ...limits, rateLimit: 600 });
     const { body } = await root()
@@ -455,7 +455,7 @@ describe('a key that is revoked while its request waits for a lock', () => {
           data: { revokedAt: new Date(), revokedBy: 'the test' },
         });
         // The key check admits the key, because the revocation is uncommitted. The change then
-        // waits for the row that the revocation has locked.
+        // waits for the lock that the revocation holds on the row.
         const sent = Promise.resolve(client.post(path).send(body));
         await sleep(200);
         return { pending: sent };

@@ -47,7 +47,7 @@ async function makeHistory(): Promise<{ id: string; successorId: string }> {
 }
 
 describe('the audit trail', () => {
-  it('records every change with its author and the key before and after', async () => {
+  it('records the author of every change, and the key before and after the change', async () => {
     const { id, successorId } = await makeHistory();
     const events = [];
     for await (const event of audit.events()) events.push(event);
@@ -102,14 +102,15 @@ describe('the audit trail', () => {
     },
   );
 
-  it('reveals by the state of a key that the last event is missing', async () => {
+  it('reveals that the last event is missing, because the key does not match the trail', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('reveals by the state of the keys, and by an earlier head, that all events are missing', async () => {
+  it('reveals that all events are missing, because the keys and an earlier head do not match the trail', async () => {
     await makeHistory();
+    // The head is the number and the hash of the last event.
     const { head } = await audit.verify();
     await force('DELETE FROM audit_events');
     const report = await audit.verify(head);
@@ -230,7 +231,7 @@ describe('the audit trail of users', () => {
     expect(await readEvents()).toMatchObject([{ subject: 'user:eve' }]);
   });
 
-  it('makes writes of users time out while another session holds the lock of the trail', async () => {
+  it('makes the creation of a user fail with 503 while another session locks the trail', async () => {
     const app = await startApp({ DATABASE_URL: database.runTimeUrl });
     await superuser.query('BEGIN');
     await superuser.query('LOCK TABLE audit_lock IN EXCLUSIVE MODE');

@@ -48,7 +48,7 @@ describe('a revocation', () => {
     expect(body.code).toBe('DATABASE_UNAVAILABLE');
   });
 
-  it('proceeds even if the sessions that block it cannot be found', async () => {
+  it('succeeds even if it cannot end the sessions that block it', async () => {
     const change = async ({ prisma }: KeyChange) => {
       // Longer than the 300 ms after which a revocation ends the sessions that block it.
       await prisma.$queryRaw`SELECT pg_sleep(0.4)::text`;
@@ -58,7 +58,7 @@ describe('a revocation', () => {
     expect(await app.get(KeyChanges).revoke('test', change, blockers)).toBe('revoked');
   });
 
-  it('ignores acknowledgements that no root key signed', async () => {
+  it('ignores acknowledgements that are not signed with a root key', async () => {
     const forged = ['garbage', `${'0'.repeat(16)} ${key.id} 1 forged`];
     const notify = forged.map((text) => `NOTIFY latchkey_key_acknowledgements, '${text}'`);
     await runStatements(database.runTimeUrl, notify);

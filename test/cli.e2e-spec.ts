@@ -213,7 +213,7 @@ describe('an invalid option', () => {
 });
 
 describe('the environment of a key', () => {
-  it('must be that of the running servers, and the error names the variable to change', async () => {
+  it('must match the running servers, or else an error names the variable to change', async () => {
     const args = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal'];
     const outcome = await run('keys', args, { variables: { API_KEY_ENVIRONMENT: 'dev' } });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
@@ -257,6 +257,7 @@ describe('a command with --url', () => {
     expect(await statusWith(url, secret)).toBe(ADMITTED);
     expect((await remote(['keys', 'list'])).stdout).toContain(apiKey.id);
     expect((await remote(['keys', 'usage', apiKey.id])).stdout).toContain(`remote  ${apiKey.id}`);
+    // The id `none` stands for requests without a known key.
     expect((await remote(['keys', 'usage', 'none'])).code).toBe(0);
     expect((await remote(['keys', 'rotate', apiKey.id, '--reveal'])).code).toBe(0);
     expect((await remote(['keys', 'revoke', apiKey.id])).code).toBe(0);
@@ -404,7 +405,7 @@ describe('keys rotate', () => {
     expect((await keys('show', id)).stdout).not.toContain('retires');
   });
 
-  it('creates a successor, and keeps the old key for the grace period', async () => {
+  it('creates a successor, and keeps the old key valid for the grace period', async () => {
     const old = await create();
     const { stdout } = await keys('rotate', old.id, '--grace-seconds', '60', '--reveal', '--json');
     const { secret, predecessor } = JSON.parse(stdout);

@@ -100,6 +100,7 @@ describe('a database that stops responding', () => {
     const app = await startApp({ DATABASE_URL: proxy.url });
     const get = async () => withKey(await app.getUrl()).get('/api/internal/users/1');
     await get().then(({ status }) => expect(status).toBe(404));
+    // Longer than the socket time-out of 700 ms, which must take effect again after this idle time.
     await sleep(1500);
     proxy.silence('latchkey');
     const startedAt = performance.now();
@@ -114,7 +115,7 @@ describe('a database that stops responding', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('can break while it is in use without ending the process', async () => {
+  it('does not end the process if it breaks while it is in use', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();

@@ -18,7 +18,7 @@ const CHALLENGE = 'ApiKey realm="internal", header="X-API-Key"';
 // No database listens here: a response other than 503 proves that the request needed no SQL.
 const NO_DATABASE = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
 
-// A scope that does not exist: root keys have every scope that exists.
+// Even root keys lack this scope, because it does not exist.
 const SCOPE_OF_NO_KEY: Scope = JSON.parse('"everything:write"');
 
 let app: NestFastifyApplication;
@@ -93,7 +93,7 @@ describe('every route', () => {
     }
   });
 
-  it('refuses an API key if it requires an access token', async () => {
+  it('that requires an access token refuses an API key', async () => {
     for (const path of USER_ROUTES.map((route) => route.replace('GET ', ''))) {
       const response = await send('GET', path, { 'x-api-key': API_KEY });
       expect(response.statusCode).toBe(401);
@@ -152,7 +152,7 @@ describe('the header X-API-Key', () => {
   });
 });
 
-/** Sends repeated headers separately and returns the status. `fetch` and `inject` join headers. */
+/** Sends repeated headers separately, unlike `fetch` and `inject`, and returns the status. */
 async function statusOf(headers: string[]): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(
@@ -218,8 +218,8 @@ describe('a route with a wrong access policy', () => {
     }
   }
 
-  @Controller('beyond')
-  class BeyondController {
+  @Controller('unknown-scope')
+  class UnknownScopeController {
     @Get()
     @RequiresApiKey(SCOPE_OF_NO_KEY)
     scoped(): string {
@@ -231,14 +231,14 @@ describe('a route with a wrong access policy', () => {
   beforeAll(async () => {
     misdeclared = await startApp(
       { ...NO_DATABASE, API_DOCS: 'off' },
-      { imports: [AuthModule], controllers: [UndeclaredController, BeyondController] },
+      { imports: [AuthModule], controllers: [UndeclaredController, UnknownScopeController] },
     );
   });
   afterAll(() => misdeclared.close());
 
   it('refuses a key without the required scope, and names the scope', async () => {
     const { body } = await withKey(await misdeclared.getUrl())
-      .get('/api/beyond')
+      .get('/api/unknown-scope')
       .expect(403);
     expect(body).toMatchObject({ code: 'INSUFFICIENT_SCOPE', requiredScope: SCOPE_OF_NO_KEY });
   });

@@ -67,7 +67,7 @@ describe('a header field that padding would hide from Node’s parser', () => {
     expect(responses.map(({ status }) => status)).toEqual([hidden.visibleStatus]);
   });
 
-  it('in a trailer becomes neither a header field nor a part of the next request', async () => {
+  it('is ignored in a trailer, and does not become a part of the next request', async () => {
     const lines = ['POST /api/internal/users HTTP/1.1', 'Host: localhost'];
     const head = [...lines, 'Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const trailer = [...padding(DROPPED_AFTER), `X-API-Key: ${API_KEY}`];
@@ -78,19 +78,19 @@ describe('a header field that padding would hide from Node’s parser', () => {
   });
 });
 
-describe('the limit of 100 header fields', () => {
+describe('a server that admits at most 100 header fields', () => {
   const request = (fields: number, first = `GET ${PATH}`, lines: readonly string[] = []) => {
     const known = ['Host: localhost', `X-API-Key: ${API_KEY}`, ...lines];
     const all = [...known, ...padding(fields - known.length)];
     return `${first} HTTP/1.1\r\n${all.join('\r\n')}\r\n\r\n`;
   };
 
-  it('admits 100 fields', async () => {
+  it('admits a request with 100 fields', async () => {
     const { responses } = await send(request(100));
     expect(responses.map(({ status }) => status)).toEqual([200]);
   });
 
-  it('refuses 101 fields', async () => {
+  it('refuses a request with 101 fields', async () => {
     expectRefused(await send(request(101)));
   });
 
@@ -102,7 +102,7 @@ describe('the limit of 100 header fields', () => {
     ['a malformed Host', request(101, `GET ${PATH}`, ['Host: a/b'])],
     ['an upgrade', request(101, `GET ${PATH}`, ['Connection: upgrade', 'Upgrade: websocket'])],
     ['an unknown expectation', request(101, `GET ${PATH}`, ['Expect: more'])],
-  ])('applies before any other check: %s', async (_case, bytes) => {
+  ])('counts the fields before any other check: %s', async (_case, bytes) => {
     expectRefused(await send(bytes + NEXT));
   });
 
@@ -130,13 +130,13 @@ describe('the limit of 100 header fields', () => {
     expectRefused(await send(request(101) + request(2, 'CONNECT localhost:80')));
   });
 
-  it('closes the connection without a response if 100 requests follow the refused one', async () => {
+  it('closes the connection without a response if 100 requests follow the refused request', async () => {
     const { responses, isStuck } = await send(request(2) + request(101) + request(2).repeat(100));
     expect(responses).toEqual([]);
     expect(isStuck).toBe(false);
   });
 
-  it('applies while load shedding admits no request', async () => {
+  it('applies the limit even while load shedding admits no request', async () => {
     const admits = vi.spyOn(LoadShedder.prototype, 'admits').mockReturnValue(false);
     expectRefused(await send(request(101)));
     expect(admits).not.toHaveBeenCalled();

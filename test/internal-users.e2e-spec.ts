@@ -154,13 +154,13 @@ describe('GET /api/internal/users', () => {
 describe('POST /api/internal/users/search', () => {
   const search = (body: object) => api().post('/api/internal/users/search').send(body);
 
-  it('finds a user by email in any case', async () => {
+  it('finds a user by email, regardless of case', async () => {
     const { id } = await addUser(app.prisma, { email: 'grace@example.com' });
     const { body } = await search({ email: ' Grace@Example.com ' }).expect(200);
     expect(body.users.map((user: { id: string }) => user.id)).toEqual([id]);
   });
 
-  it('finds all users with a phone in any notation', async () => {
+  it('finds all users with a phone number, regardless of its notation', async () => {
     const shared = { phone: '+442079460018' };
     const ids = [await addUser(app.prisma, shared), await addUser(app.prisma, shared)].map(
       ({ id }) => id,
@@ -179,7 +179,7 @@ describe('POST /api/internal/users/search', () => {
     expect(second.body.users[0].id).not.toBe(first.body.users[0].id);
   });
 
-  it('returns an empty page without a match', async () => {
+  it('returns an empty page if no user matches', async () => {
     const { body } = await search({ email: 'nobody@example.com' }).expect(200);
     expect(body).toEqual({ users: [], nextCursor: null });
   });

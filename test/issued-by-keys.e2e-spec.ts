@@ -47,7 +47,7 @@ function issueBy(caller: IssuedTestKey, fields: object = {}): Promise<IssuedTest
   return issueKey(url, { ...fields }, caller.secret);
 }
 
-/** Requests a key with another key as the caller. */
+/** Like `issueBy`, but accepts any response. */
 function requestKey({ secret }: IssuedTestKey, fields: object) {
   return withKey(url, secret)
     .post(KEYS)
@@ -83,7 +83,7 @@ async function budgetsOf({ id }: Pick<IssuedTestKey, 'id'>): Promise<unknown> {
 }
 
 describe('the lifetime of a key that another key issues', () => {
-  it('cannot exceed that of its issuer', async () => {
+  it('cannot exceed the lifetime of its issuer', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(60_000) });
     const { body } = await requestKey(issuer, { expiresAt: fromNow(366 * DAY_MS - 5000) }).expect(
       403,
@@ -100,7 +100,7 @@ describe('the lifetime of a key that another key issues', () => {
     expect(Date.parse(end) - Date.parse(createdAt)).toBe(90 * DAY_MS);
   });
 
-  it('ends with the grace period of a rotated issuer', async () => {
+  it('cannot exceed the grace period of a rotated issuer', async () => {
     const issuer = await issueKey(url, MANAGER);
     await rotate(issuer.id, { gracePeriodSeconds: 600 });
     const { retiresAt } = await show(issuer);
@@ -143,7 +143,7 @@ describe('the lineage of a key', () => {
     await again.send({ expiresAt: fromNow(2 * HOUR_MS) }).expect(400);
   });
 
-  it('ends with the lineage of the issued key that rotates the key', async () => {
+  it('ends at the same time as the lineage of the issued key that rotates the key', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const manager = await issueBy(issuer, MANAGER);
     const { lineageEndsAt } = await show(manager);
@@ -151,7 +151,7 @@ describe('the lineage of a key', () => {
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
   });
 
-  it('ends 366 days after an earlier release created the key', async () => {
+  it('ends 366 days after the creation of the key if an earlier release created it', async () => {
     const secret = generateApiKey('test');
     const createdAt = new Date(Date.now() - 365 * DAY_MS);
     await superuser.query(
@@ -178,12 +178,15 @@ describe('the lineage of a key', () => {
 });
 
 describe('the rate limit of a key that another key issues', () => {
-  it.each([10_000_000, 4, undefined])('cannot exceed that of its issuer: %s', async (rateLimit) => {
-    const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
-    const { body } = await requestKey(issuer, { rateLimit }).expect(403);
-    expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
-    await requestKey(issuer, { rateLimit: 3 }).expect(201);
-  });
+  it.each([10_000_000, 4, undefined])(
+    'cannot exceed the rate limit of its issuer: %s',
+    async (rateLimit) => {
+      const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
+      const { body } = await requestKey(issuer, { rateLimit }).expect(403);
+      expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
+      await requestKey(issuer, { rateLimit: 3 }).expect(201);
+    },
+  );
 
   it('cannot exceed the server’s default if the issuer has no limit of its own', async () => {
     const issuer = await issueKey(url, MANAGER);
@@ -194,7 +197,7 @@ describe('the rate limit of a key that another key issues', () => {
 });
 
 describe('the budgets of a key', () => {
-  it('are its own and those of its issuers, and are shared with its successor', async () => {
+  it('are its own budget and the budgets of its issuers, and its successor shares them', async () => {
     const first = await issueKey(url, { ...MANAGER, rateLimit: 100 });
     const second = await issueBy(first, { ...MANAGER, rateLimit: 50 });
     const third = await issueBy(second, { rateLimit: 20 });
@@ -218,8 +221,8 @@ describe('the budgets of a key', () => {
 
 describe('a revocation', () => {
   /**
-   * `top` has issued the keys in `issued`, some of them indirectly. `renewed` is the successor that
-   * a root key created for another key that `middle` had issued.
+   * `top` has issued the keys in `issued`, some of them indirectly. `renewed` replaces a key that
+   * `middle` issued. A root key created `renewed`, so revoking `top` leaves `renewed` active.
    */
   async function makeTree() {
     const top = await issueKey(url, MANAGER);
@@ -230,7 +233,7 @@ describe('a revocation', () => {
     return { top, issued: [middle, leaf, successor], renewed };
   }
 
-  it('applies to all keys that the key has issued, in every process, before the response', async () => {
+  it('applies to all keys that the revoked key has issued, in every process, before the response', async () => {
     const { top, issued, renewed } = await makeTree();
     const { apiKey, revokedKeys, activeIssuedKeys, revocation } = await revoke(top, {
       reason: 'it leaked',
@@ -251,7 +254,7 @@ describe('a revocation', () => {
     expect(await statusesWith(renewed)).toEqual([ADMITTED, ADMITTED]);
   });
 
-  it('keeps the issued keys on request, and names them', async () => {
+  it('leaves the issued keys active on request, and names them', async () => {
     const { top, issued } = await makeTree();
     // The response must not name this key, because it is not active.
     await revoke(await issueBy(top, { name: 'already revoked' }));
@@ -277,7 +280,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('applies to the keys that an issued key had issued before it retired', async () => {
+  it('applies to indirectly issued keys even if their issuer has retired', async () => {
     const top = await issueKey(url, MANAGER);
     const middle = await issueBy(top, MANAGER);
     const leaf = await issueBy(middle);

@@ -156,7 +156,7 @@ describe('a change without a notification', () => {
     );
   });
 
-  it('is detected if it removed the row', async () => {
+  it('is detected even if it deleted the row', async () => {
     const { id, secret } = await issueKey(nearUrl);
     const kept = await issueKey(nearUrl);
     await changeWithoutTriggers(`DELETE FROM api_keys WHERE id = '${id}'`);
@@ -185,8 +185,8 @@ describe('a process that starts', () => {
   });
 });
 
-describe('a process that ends', () => {
-  it('no longer delays changes of keys, and has saved the last uses of keys', async () => {
+describe('a process that has shut down gracefully', () => {
+  it('does not delay changes of keys, and has saved the last uses of keys', async () => {
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { id, secret } = await issueKey(nearUrl);
     await withKey(await leaving.getUrl(), secret)
@@ -197,8 +197,10 @@ describe('a process that ends', () => {
     expect(body.apiKey.lastUse.client).toBe('leaver/1');
     expect(await revoke(nearUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
   });
+});
 
-  it('delays changes of keys for 5 s if it is killed', async () => {
+describe('a process that was killed', () => {
+  it('leaves revocations unconfirmed for 5 s', async () => {
     await superuser.query(`INSERT INTO instances (id, last_seen_at) VALUES ('killed', now())`);
     const first = await issueKey(nearUrl);
     expect(await revoke(nearUrl, first.id)).toMatchObject({ confirmed: false, silentInstances: 1 });
@@ -238,8 +240,8 @@ describe('an attacker with the run-time role', () => {
     await vi.waitUntil(() => acknowledgements.length >= 4);
     const { rows: instances } = await attacker.query('SELECT id FROM instances');
     proxy.silence(KEY_SYNC);
-    // Sends an acknowledgement for each instance: without a signature, and with every signature of
-    // an earlier acknowledgement.
+    // Forges acknowledgements for each instance: one without a signature, and one with each
+    // signature from the earlier acknowledgements.
     const forging = setInterval(() => {
       const forged = attacker.query(
         `SELECT pg_notify('latchkey_key_acknowledgements', payload)
@@ -291,8 +293,8 @@ describe('an attacker with the run-time role', () => {
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');
     await leaving.close();
-    const { rows: left } = await attacker.query('SELECT id FROM instances');
-    const ended = rows.find((row) => left.every(({ id }) => id !== row.id));
+    const { rows: remaining } = await attacker.query('SELECT id FROM instances');
+    const ended = rows.find((row) => remaining.every(({ id }) => id !== row.id));
     const forgeries = [
       await forgeHeartbeats('0123456789abcdef', 'forged'),
       await forgeHeartbeats(ended.id, ended.proof),
@@ -331,7 +333,7 @@ describe('a process with other root keys', () => {
   });
 });
 
-describe('a rotated key that retires when it is idle', () => {
+describe('a rotated key with retireAfterQuietSeconds', () => {
   async function rotateNewKey(): Promise<{ id: string; successor: string }> {
     const { id } = await issueKey(nearUrl);
     const { body } = await withKey(nearUrl)

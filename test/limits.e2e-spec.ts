@@ -79,13 +79,13 @@ describe('the requests of a key', () => {
     });
   });
 
-  it('are not limited for a root key', async () => {
+  it('are not limited if the key is a root key', async () => {
     const responses = await statuses(20, () => withKey(app.url).get(`${USERS}?ids=1`));
     expect(new Set(responses)).toEqual(new Set([200]));
   });
 });
 
-describe('keys that a key has issued', () => {
+describe('keys with the same issuer', () => {
   const LIMIT = 20;
   const app = useApp({ KEY_USERS_LIMIT: '20', KEY_MISSES_LIMIT: '20' });
 
@@ -112,24 +112,24 @@ describe('keys that a key has issued', () => {
 
   it('share the enumeration limit of their issuer', async () => {
     for (let user = 0; user < 2 * LIMIT; user++)
-      await addUser(app.prisma, { id: `walked-${user}` });
+      await addUser(app.prisma, { id: `enumerated-${user}` });
     const children = (await issueFamily(4)).slice(1);
-    const found: number[] = [];
+    const received: number[] = [];
     for (let user = 0; user < 2 * LIMIT; user++) {
       const key = children[user % children.length];
-      found.push((await withKey(app.url, key).get(`${USERS}/walked-${user}`)).status);
+      received.push((await withKey(app.url, key).get(`${USERS}/enumerated-${user}`)).status);
     }
-    expect(found.filter((status) => status === 200)).toHaveLength(LIMIT);
+    expect(received.filter((status) => status === 200)).toHaveLength(LIMIT);
   });
 
-  it('share the limit of misses of their issuer', async () => {
+  it('share the miss limit of their issuer', async () => {
     const children = (await issueFamily(4)).slice(1);
-    const missed: number[] = [];
+    const received: number[] = [];
     for (let user = 0; user < 2 * LIMIT; user++) {
       const key = children[user % children.length];
-      missed.push((await withKey(app.url, key).get(`${USERS}/missing-${user}`)).status);
+      received.push((await withKey(app.url, key).get(`${USERS}/missing-${user}`)).status);
     }
-    expect(missed.filter((status) => status === 404)).toHaveLength(LIMIT);
+    expect(received.filter((status) => status === 404)).toHaveLength(LIMIT);
   });
 });
 
@@ -165,7 +165,7 @@ describe('the in-flight requests of a key', () => {
     await send().expect(200);
   });
 
-  it('stop counting when the client disconnects', async () => {
+  it('no longer count towards the limit after the client has disconnected', async () => {
     const { secret } = await issueKey(app.url);
     const send = () => withKey(app.url, secret).get(`${USERS}/1`);
     const reads = holdReads();
@@ -327,7 +327,7 @@ describe('the users that a key requests', () => {
     await client.delete(`${USERS}/${ids[11]}`).expect(429);
   });
 
-  it('are not limited for a root key', async () => {
+  it('are not limited if the key is a root key', async () => {
     const { body } = await withKey(app.url).get(`${USERS}?limit=100`).expect(200);
     expect(body.users).toHaveLength(12);
   });

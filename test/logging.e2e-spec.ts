@@ -214,8 +214,8 @@ describe('the output at trace level', () => {
   it('contains no secret and no personal data', async () => {
     await sendSecrets();
     await fetch(`${url}/api/health/live`, { headers: { 'x-request-id': `end-${MARKER}` } });
-    // The output contains allowed data, so the search below would also find forbidden data.
     await lineOf(`end-${MARKER}`);
+    // Control: the output contains allowed data, so the search below would also find secrets.
     expect(backend.output).toContain(MARKER);
     expect(backend.output).toContain('"msg":"unexpected error"');
     for (const secret of SECRETS) {

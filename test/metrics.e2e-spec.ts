@@ -79,11 +79,11 @@ describe('the metrics', () => {
     await junk('warm-up');
     await expect.poll(async () => (await scrape()).text).toContain('route="none"');
     const before = await scrape();
-    const missed = { method: 'GET', route: 'none', status: '404' };
+    const unrouted = { method: 'GET', route: 'none', status: '404' };
     for (let count = 0; count < 200; count++) await junk('api/internal/junk');
     await request(app.url).trace('/api/internal/users/1');
     await request(app.url).get('/api/internal/users/%zz').expect(400);
-    await expectSoon(REQUEST_COUNT, missed, (before.value(REQUEST_COUNT, missed) ?? 0) + 200);
+    await expectSoon(REQUEST_COUNT, unrouted, (before.value(REQUEST_COUNT, unrouted) ?? 0) + 200);
     const after = await scrape();
     const added = after.series(REQUEST_COUNT).length - before.series(REQUEST_COUNT).length;
     expect(added).toBeLessThanOrEqual(3);

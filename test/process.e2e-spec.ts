@@ -49,7 +49,7 @@ async function waitForDraining(backend: ServerProcess): Promise<void> {
 }
 
 describe('a backend process', () => {
-  it('exits with 1 and names INTERNAL_API_KEY if it is not set', async () => {
+  it('exits with 1 and names INTERNAL_API_KEY if this variable is not set', async () => {
     const output = await refusal({ DATABASE_URL });
     expect(output).toBe(
       'The configuration is not valid:\n' +
@@ -57,7 +57,7 @@ describe('a backend process', () => {
     );
   });
 
-  it('lists the problems if it imports AppModule without INTERNAL_API_KEY', async () => {
+  it('lists the configuration problems even if it only imports AppModule', async () => {
     const script = `import('${new URL('../dist/app.module.js', import.meta.url).href}')`;
     const options = { env: { PATH: process.env.PATH, DATABASE_URL } };
     await expect(run(process.execPath, ['--eval', script], options)).rejects.toThrow(
@@ -65,12 +65,12 @@ describe('a backend process', () => {
     );
   });
 
-  it('keeps secrets that it reads from files out of process.env', async () => {
+  it('does not copy secrets from files to process.env', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-'));
     const file = join(folder, 'jwt-secret');
     await writeFile(file, 'canary-0b5e7f31c94d4a6f8e2d7c1a5b60');
-    const main = new URL('../dist/app.module.js', import.meta.url).href;
-    const script = `await import('${main}'); console.log(JSON.stringify(process.env))`;
+    const appModule = new URL('../dist/app.module.js', import.meta.url).href;
+    const script = `await import('${appModule}'); console.log(JSON.stringify(process.env))`;
     const variables = { DATABASE_URL, INTERNAL_API_KEY: API_KEY, JWT_SECRET_FILE: file };
     const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
       env: { PATH: process.env.PATH, ...variables },

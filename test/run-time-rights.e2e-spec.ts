@@ -22,6 +22,7 @@ import { StatementRecorder } from './support/statement-recorder.js';
 
 const NOT_ALLOWED = '42501';
 const EXPLAINABLE = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/i;
+// The version number of PostgreSQL 16, which introduced EXPLAIN (GENERIC_PLAN).
 const GENERIC_PLANS_SINCE = 160_000;
 const WAIT = { timeout: 20_000 };
 const INTERNAL = '/api/internal';
@@ -212,7 +213,7 @@ async function readRights(): Promise<Right[]> {
 }
 
 /**
- * Runs EXPLAIN for the statements that may need the right, after revoking it. If `right` is
+ * Revokes the right, and runs EXPLAIN for the statements that may need the right. If `right` is
  * undefined, runs EXPLAIN for all statements. An outcome is `done` or the error code.
  */
 async function outcomesWithout(right: Right | undefined): Promise<Map<string, string>> {

@@ -225,23 +225,26 @@ describe('the run-time role', () => {
   });
 });
 
-describe('the database, for statements of the run-time role,', () => {
+describe('the database', () => {
   const insertKey = (id: string, createdAt: string, expiresAt: string) => `
     INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, created_at, expires_at)
     VALUES (${id}, sha256('forged'), '', 'test', 'forged', '{users:read}', 'nobody', ${createdAt}, ${expiresAt})`;
   const UUID = 'gen_random_uuid()';
   const IN_A_YEAR = `now() + interval '1 year'`;
 
-  it('accepts a key like those that the backend creates', async () => {
+  it('lets the run-time role insert a key with a UUID and a lifetime of a year', async () => {
     const statement = insertKey(UUID, 'now()', IN_A_YEAR);
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe('done');
   });
 
   it.each([
     ['a key with a line feed in its id', insertKey(`E'k\nroot'`, 'now()', IN_A_YEAR)],
-    ['a key for 100 years', insertKey(UUID, 'now()', `now() + interval '100 years'`)],
     [
-      'a key with a creation time in 99 years',
+      'a key with a lifetime of 100 years',
+      insertKey(UUID, 'now()', `now() + interval '100 years'`),
+    ],
+    [
+      'a key with a creation time 99 years in the future',
       insertKey(UUID, `now() + interval '99 years'`, `now() + interval '100 years'`),
     ],
     ['a key without an expiry', insertKey(UUID, 'now()', `'infinity'`)],
@@ -256,7 +259,7 @@ describe('the database, for statements of the run-time role,', () => {
       'a line feed in the name of a revoker',
       `UPDATE api_keys SET revoked_at = now(), revoked_by = E'a\nb' WHERE revoked_at IS NULL`,
     ],
-  ])('refuses %s', async (_case, statement) => {
+  ])('prevents the run-time role from writing %s', async (_case, statement) => {
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(CHECK_VIOLATION);
   });
 
@@ -269,7 +272,7 @@ describe('the database, for statements of the run-time role,', () => {
     expect(await outcomeOf(database.runTimeUrl, ...statements)).toBe('done');
   });
 
-  it('does not purge an incident with a backdated end', async () => {
+  it('does not purge an incident if the run-time role has backdated its end', async () => {
     // The last SELECT divides by zero, and so fails, if the incident has been purged.
     const statements = [
       `INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
@@ -293,11 +296,11 @@ describe('the database, for statements of the run-time role,', () => {
   });
 });
 
-describe('while a process of the previous release runs', () => {
+describe('the run-time role during an update from the previous release', () => {
   const heartbeat = `INSERT INTO instances (id, last_seen_at) VALUES ('previous-release', now())
     ON CONFLICT (id) DO UPDATE SET last_seen_at = now()`;
 
-  it('the run-time role can write only the rows of that release in the table instances', async () => {
+  it('can write only the rows of the previous release in the table instances', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await runStatements(ownerUrl, [heartbeat]);
     expect(await migrate(ownerUrl, runTimeUrl)).toContain('Migrate once more');
@@ -306,8 +309,8 @@ describe('while a process of the previous release runs', () => {
       `UPDATE instances SET last_seen_at = 'infinity'`,
       `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
-    // A SELECT divides by zero, and so fails, if no row of a current process is left, or if one row
-    // has a time in the future.
+    // A division by zero makes the first SELECT fail if no row of a current process is left, and
+    // the second SELECT if the row of the previous release has a time in the future.
     expect(
       await outcomeOf(
         ownerUrl,
@@ -328,7 +331,7 @@ describe('a temporary table with the name of the audit trail', () => {
    */
   async function isRecorded(...before: string[]): Promise<boolean> {
     const { id } = await issueKey(url);
-    // The SELECT divides by zero (22012) if the creation of the key is its only recorded event.
+    // The SELECT divides by zero (22012) if the only recorded event is the creation of the key.
     const outcome = await outcomeOf(
       database.ownerUrl,
       ...before,
@@ -388,7 +391,7 @@ describe('the set-up of the roles', () => {
     await migrate(database.ownerUrl, database.runTimeUrl);
   });
 
-  it('revokes other rights that the run-time account was granted', async () => {
+  it('revokes rights that the run-time account does not need', async () => {
     const account = accountOf(database.runTimeUrl);
     await runStatements(database.ownerUrl, [
       `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${account}`,
@@ -425,7 +428,7 @@ describe('the set-up of the roles', () => {
     await expect(migrate(ownerUrl, ownerUrl)).rejects.toThrow(/needs its own account/);
   });
 
-  it('refuses a run-time account with other rights, such as CREATEDB', async () => {
+  it('refuses a run-time account with additional rights, such as CREATEDB', async () => {
     const account = accountOf(database.runTimeUrl);
     await runOnServer(`ALTER ROLE ${account} CREATEDB`);
     try {

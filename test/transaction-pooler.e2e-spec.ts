@@ -39,7 +39,7 @@ describe.skipIf(!HAS_PGBOUNCER)('the backend behind PgBouncer in transaction mod
     await withKey(pooledUrl).post(USERS).send(ADA).expect(409);
     const reads = Array.from({ length: 20 }, async (_, index) => {
       const url = index % 2 === 0 ? pooledUrl : directUrl;
-      // On a busy machine, some reads get 503 and Retry-After.
+      // On a busy machine, some reads get 503 with Retry-After, so each read is retried.
       await vi.waitFor(async () => {
         const { body } = await withKey(url).get(`${USERS}/ada`);
         expect(body).toMatchObject({ user: ADA });

@@ -190,6 +190,7 @@ describe('the command keys usage', () => {
     expect(report).toMatch(/GET \/api\/internal\/users\/:id +admitted +5\n/);
     const { usage } = JSON.parse(await keys('usage', id, '--json', '--hours', '2'));
     expect(usage.outcomes).toEqual([{ outcome: 'admitted', requests: 5 }]);
+    // The id `none` stands for requests without a known key, here the one with the key `wrong`.
     expect(JSON.parse(await keys('usage', 'none', '--json')).usage.requests).toBe(1);
   });
 

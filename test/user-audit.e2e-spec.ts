@@ -20,7 +20,7 @@ async function eventsOf(userId: string) {
 }
 
 describe('the audit trail of users', () => {
-  it('records each write with its key, field names and acting user', async () => {
+  it('records each write with the key, the field names and the acting user', async () => {
     const { id: keyId, secret } = await issueKey(app.url, {
       scopes: ['users:read', 'users:write'],
     });
@@ -46,7 +46,7 @@ describe('the audit trail of users', () => {
     expect(JSON.stringify(events)).not.toContain('+12025550123');
   });
 
-  it('records no acting user for a write without X-Acting-User, even after a write with it', async () => {
+  it('records no acting user for a write without X-Acting-User, even after a write with this header', async () => {
     await withKey(app.url)
       .post(USERS)
       .set('X-Acting-User', 'somebody')
