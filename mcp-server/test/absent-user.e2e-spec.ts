@@ -8,7 +8,7 @@ import { useStack } from './support/stack.js';
 import { token } from './support/tokens.js';
 
 const SCOPES = ['users:read', 'users:write', 'accounts:read'];
-// More than KEY_MISSES_LIMIT: the backend allows a key to look up 1,000 absent ids per hour.
+// More than KEY_MISSES_LIMIT, so that the test fails if each repeated look-up counts as a miss.
 const CALLS = 1100;
 const CONCURRENCY = 10;
 const MAX_REQUESTS = 200;

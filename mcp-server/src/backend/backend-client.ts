@@ -54,8 +54,8 @@ export class BackendClient {
   private readonly users: UserLoader;
   private readonly usersWithAccounts: UserLoader;
   /**
-   * Ids of users that do not exist. The backend limits how many such ids an API key may look up per
-   * hour. Without this cache, this server could reach that limit, and all its look-ups would fail.
+   * Ids of users that do not exist. Repeated calls with the token of a deleted user must not use up
+   * the backend's limits of this server's key, which apply to all users together.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 
