@@ -1,4 +1,4 @@
-/** A map whose entries expire after `lifetimeMs`. If the map is full, `set` evicts the oldest one. */
+/** A map whose entries expire after `lifetimeMs`. If the map is full, `set` evicts the oldest. */
 export class ExpiringMap<Value> {
   /** Oldest first. */
   private readonly entries = new Map<

@@ -347,7 +347,7 @@ describe('parseEnvironment with root keys', () => {
       INTERNAL_API_KEY_FILE: path,
     });
     expect(problems).toEqual([
-      'INTERNAL_API_KEY_FILE: names a file that has a key that is shorter than 32 characters',
+      'INTERNAL_API_KEY_FILE: the file has a key that is shorter than 32 characters',
     ]);
   });
 

@@ -183,5 +183,5 @@ function* rootKeyProblems(settings: z.output<typeof variables>): Generator<Varia
     ];
   }
   const { problem } = readRootKeyFile(file, { refuseWeak });
-  if (problem !== undefined) yield ['INTERNAL_API_KEY_FILE', `names a file that ${problem}`];
+  if (problem !== undefined) yield ['INTERNAL_API_KEY_FILE', `the file ${problem}`];
 }
