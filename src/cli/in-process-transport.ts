@@ -16,8 +16,8 @@ const REMEDIES = {
 
 /**
  * Handles requests in this process, directly on the database and without a port. The operator may
- * do everything, because the database password permits everything anyway. Revocations need no
- * confirmation by this process, because it admits no requests with keys.
+ * do everything, because the database password permits everything anyway. A revocation does not
+ * wait until this process acknowledges it, because the process serves no requests with keys.
  */
 export async function openInProcessTransport(operator: string): Promise<Transport> {
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -31,7 +31,7 @@ export class DatabaseUrls {
     return url;
   }
 
-  /** Logs a cause of connection failures once. Logs again after another cause or a success. */
+  /** Logs the cause of a failure, unless the previous attempt failed for the same cause. */
   report(variable: UrlVariable, failure?: string): void {
     if (failure === undefined) this.failures.delete(variable);
     else if (this.failures.get(variable) !== failure) {

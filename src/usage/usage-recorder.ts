@@ -109,7 +109,10 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async saveCounts(): Promise<void> {
     const lost = this.counts.takeLost();
-    if (lost > 0) this.logger.warn(`${lost} requests missing from usage: too many unsaved counts`);
+    if (lost > 0)
+      this.logger.warn(
+        `${lost} requests not recorded in api_key_usage: too many counts wait to be saved`,
+      );
     for (const batch of batchesOf(this.counts.unwritten())) {
       await this.prisma.$executeRaw`
         INSERT INTO api_key_usage AS known (key_id, hour, route, outcome, recorder, requests)

@@ -297,21 +297,21 @@ describe('raw requests that no HTTP client sends', () => {
       unkeyedRequests,
       mustKeepContract,
       false,
-      'disguised paths, request forms and headers, without a valid key header',
+      'raw requests without a valid key, with disguised paths and headers and unusual request lines',
     ],
     [
       'get documented responses within 1 s, and never 5xx, if they have a key',
       keyedRequests,
       mustKeepContract,
       true,
-      'disguised paths, request forms and headers, with a valid key',
+      'raw requests with a valid key, with disguised paths and headers and unusual request lines',
     ],
     [
-      'get one refusal, run no SQL, and have their connection closed if it is unclear where they end',
+      'whose end is ambiguous get one refusal, run no SQL, and have their connection closed',
       smugglingRequests,
       mustBeRefused,
       false,
-      'request smuggling with a valid key: lengths, codings, chunks, line ends',
+      'raw requests for request smuggling, with a valid key: ambiguous lengths, codings, chunks and line ends',
     ],
   ];
 
@@ -330,7 +330,7 @@ describe('raw requests that no HTTP client sends', () => {
       expect(tally.counts.get('503 OVERLOADED') ?? 0).toBe(refused - refusedBefore);
       record({
         promise: `Raw requests ${promise}`,
-        failure: `${failure}: ${tally.total} over sockets, seed ${SEED}`,
+        failure: `${tally.total} ${failure}, seed ${SEED}`,
         result: `0 faults in ${secondsSince(startedAt)} s; ${tally.byStatus()}`,
         control: 'detected: any key admitted, a lenient parser',
         reference: 'RFC 9112: refuse ambiguous requests and close the connection',

@@ -268,7 +268,7 @@ describe('a database that is frozen under load', () => {
     record({
       promise: 'Requests do not wait for a frozen database',
       failure: `all PostgreSQL processes stopped by SIGSTOP for 5 s, ${CALLERS} callers`,
-      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; not ready after ${ms(notReadyAfter)}; full service ${ms(recovered)} after PostgreSQL resumed`,
+      result: `slowest response ${ms(percentile(frozen, 1))}, then p50 ${ms(percentile(settled, 0.5))}, p90 ${ms(percentile(settled, 0.9))}; readiness turns to 503 after ${ms(notReadyAfter)}; full service ${ms(recovered)} after PostgreSQL resumed`,
       control: `p50 ${ms(control)}`,
       reference: 'Envoy: 200 ms time-out; AWS: time-outs everywhere',
     });

@@ -41,7 +41,7 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     await database.remove();
     record({
       promise: 'The code before the latest migration works on the schema after it',
-      failure: `${build.commit.slice(0, 7)}, built and run on the schema after ${build.migration}: users, keys, usage, audit trail`,
+      failure: `commit ${build.commit.slice(0, 7)} is built and runs on the schema after the migration ${build.migration}; requests about users, keys, usage and the audit trail`,
       result: 'all requests succeed',
       control: `with a renamed column: ${status}`,
       reference: 'expand and contract',

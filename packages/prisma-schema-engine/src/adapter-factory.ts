@@ -11,7 +11,7 @@ import { openPostgresAdapter } from './postgres-adapter.js';
 export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFactory {
   readonly provider = 'postgres';
   readonly adapterName = '@prisma/adapter-pg';
-  /** The kind of the latest query error: the engine reports connection errors without a code. */
+  /** The kind of the latest database error, because the engine's own report omits it. */
   lastFailure?: MappedError['kind'];
   private readonly closers = new Set<() => Promise<void>>();
 

@@ -121,13 +121,12 @@ export class Contract {
     const { status, contentType, body } = received;
     const response = responses[status];
     if (response === undefined) {
-      // The router never takes the segment of a literal path, such as `search`, as an `{id}`, even
-      // if the literal path lacks this method.
+      // For the router, `search` in `/users/search` is never an `{id}`, even if the method of the
+      // request exists only for `/users/{id}`.
       const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
       return isShadowed ? findUnroutedViolation(sent, received) : 'an undocumented status';
     }
-    // Not checked for HEAD: `inject` keeps the headers of the body, but a server on a socket omits
-    // them.
+    // HEAD: `inject` returns a content type, but a server on a socket does not.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];
