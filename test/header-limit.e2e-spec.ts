@@ -106,7 +106,7 @@ describe('a server that admits at most 100 header fields', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it('refuses a request without sending 100 Continue first', async () => {
+  it('sends no 100 Continue before it refuses a request', async () => {
     const lines = ['Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(request(101, 'POST /api/internal/users', lines));
     expectRefused(result);

@@ -250,7 +250,7 @@ describe('valid and invalid requests generated from the OpenAPI document', () =>
   });
 });
 
-describe('raw requests that no HTTP client sends', () => {
+describe('raw requests', () => {
   /** Returns the violation of an expectation, or undefined if there is none. */
   type Judge = (request: RawRequest, exchange: Exchange) => string | undefined;
 
@@ -307,7 +307,7 @@ describe('raw requests that no HTTP client sends', () => {
       'disguised paths, request forms and headers, with a valid key',
     ],
     [
-      'get one refusal, run no SQL, and have their connection closed if it is unclear where they end',
+      'whose end is ambiguous get one refusal, run no SQL, and have their connection closed',
       smugglingRequests,
       mustBeRefused,
       false,
