@@ -54,7 +54,7 @@ async function serveEmbedded(variables: NodeJS.ProcessEnv): Promise<void> {
 async function serve(configuration: Configuration): Promise<void> {
   const { backend, mcpServer } = configuration;
   const { HOST, PORT, DATABASE_URL, NODE_ENV } = backend.environment;
-  // The commands get all variables here and must not read .env themselves.
+  // The commands below get all these variables, and must not read .env themselves.
   const variables = { ...backend.variables, DATABASE_URL, DATABASE_URL_FILE: '', ENV_FILES: 'off' };
   await prepareDatabase(variables, DATABASE_URL);
   await prepareMcpServerKey(variables, DATABASE_URL);

@@ -52,8 +52,8 @@ function expectRefused({ responses, rest, isRefused }: Exchange): void {
   expect(isRefused).toBe(true);
 }
 
-// By default, Node's parser drops all fields after about 1,000. An attacker could therefore hide a
-// field behind padding, which consists of many fields without a meaning.
+// By default, Node's parser drops all fields after about the 1,000th. An attacker could therefore
+// hide a field behind padding, which consists of many fields without a meaning.
 describe('a header field that padding would hide from Node’s parser', () => {
   const credentials = () => [`X-API-Key: ${secret}`, 'X-Forwarded-For: 10.1.2.3'];
 
@@ -106,7 +106,7 @@ describe('a server that admits at most 100 header fields', () => {
     expectRefused(await send(bytes + NEXT));
   });
 
-  it('refuses a request without sending 100 Continue first', async () => {
+  it('sends no 100 Continue before it refuses a request', async () => {
     const lines = ['Content-Length: 2', 'Expect: 100-continue'];
     const result = await send(request(101, 'POST /api/internal/users', lines));
     expectRefused(result);

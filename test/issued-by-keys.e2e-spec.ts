@@ -178,15 +178,16 @@ describe('the lineage of a key', () => {
 });
 
 describe('the rate limit of a key that another key issues', () => {
-  it.each([10_000_000, 4, undefined])(
-    'cannot exceed the rate limit of its issuer: %s',
-    async (rateLimit) => {
-      const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
-      const { body } = await requestKey(issuer, { rateLimit }).expect(403);
-      expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
-      await requestKey(issuer, { rateLimit: 3 }).expect(201);
-    },
-  );
+  it.each([
+    ['a much higher limit', 10_000_000],
+    ['a slightly higher limit', 4],
+    ['the default, which is higher', undefined],
+  ])('cannot exceed the rate limit of its issuer: %s', async (_case, rateLimit) => {
+    const issuer = await issueKey(url, { ...MANAGER, rateLimit: 3 });
+    const { body } = await requestKey(issuer, { rateLimit }).expect(403);
+    expect(body).toMatchObject({ code: 'GRANT_EXCEEDS_CALLER', errors: [{ path: 'rateLimit' }] });
+    await requestKey(issuer, { rateLimit: 3 }).expect(201);
+  });
 
   it('cannot exceed the server’s default if the issuer has no limit of its own', async () => {
     const issuer = await issueKey(url, MANAGER);

@@ -4,9 +4,9 @@ import { type Throughput, measureWarm } from './throughput.js';
 type Pair = readonly [Throughput, Throughput];
 
 /**
- * Measures two nearly equal servers concurrently on the same core, because over time the speed of
- * the machine varies by more than the servers differ. The process that starts first is 1 % slower,
- * so the order alternates.
+ * Measures two nearly equal servers concurrently on the same core, because the machine's speed
+ * changes over time by more than the difference between the servers. The process that starts first
+ * is 1 % slower, so the order alternates.
  */
 export function sideBySide(run: BenchRun, one: Subject, other: Subject): () => Promise<Pair> {
   let isSwapped = true;

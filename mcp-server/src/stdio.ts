@@ -30,7 +30,8 @@ async function serve(): Promise<void> {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  // By default, Nest lets the signal kill the process, and buffered log lines are lost.
+  // By default, Nest kills the process with the signal that it received, and buffered log lines
+  // are lost.
   app.enableShutdownHooks([], { useProcessExit: true });
   const verifier = app.get(AccessTokenVerifier, { strict: false });
   const factory = app.get(McpServerFactory, { strict: false });

@@ -91,7 +91,7 @@ describe('without a trace collector', () => {
     backend.become(healthy);
     const mcp = await startMcp({
       BACKEND_API_URL: backend.url,
-      // `WITHOUT` makes the test run the unbundled server: a bundle hides which modules are loaded.
+      // Setting `WITHOUT` selects the unbundled server: a bundle hides which modules are loaded.
       WITHOUT: '',
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(LISTS_MODULES)}`,
     });

@@ -16,7 +16,7 @@ export const isRoot = process.getuid?.() === 0;
  */
 export const ROOT_HOME = '/var/lib/latchkey';
 
-// PostgreSQL must not get this process's secrets, or PG… variables, which would affect the server.
+// PostgreSQL must get neither this process's secrets nor PG… variables, which would affect it.
 const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 export type PostgresInstallation = Awaited<ReturnType<typeof findInstallation>>;

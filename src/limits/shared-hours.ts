@@ -66,7 +66,7 @@ export class SharedHours {
   }
 
   private async send(keyId: string, { ids, misses }: Unsent): Promise<void> {
-    // The braces (hash tag) put both counters into the same slot of a Redis Cluster.
+    // The hash tag in braces puts both counters into the same slot of a Redis Cluster.
     const keys = ['users', 'missing'].map((name) => `latchkey:key-enumeration:{${keyId}}:${name}`);
     const values = [HOUR_MS, ids.size, ...ids, ...misses];
     const reply = await this.store.runScript(ADD, keys, values, replySchema);

@@ -17,7 +17,7 @@ export class BatchLoader<Value> {
   /** @param read reads the values of up to 256 distinct ids, and omits ids that do not exist. */
   constructor(private readonly read: (ids: string[]) => Promise<ReadonlyMap<string, Value>>) {}
 
-  /** Calls the observer with the number of look-ups that share each query. */
+  /** Calls the observer once per query, with the number of look-ups that share the query. */
   observe(observer: (size: number) => void): void {
     this.observers.push(observer);
   }

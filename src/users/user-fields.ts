@@ -7,7 +7,7 @@ import { timestampSchema } from '../time.js';
 import { arrayToJson, textToJson, timeToJson } from './column-json.js';
 
 interface UserFieldDefinition {
-  /** Turns the text of the column, as PostgreSQL writes it, into JSON. */
+  /** Converts a value of the column from PostgreSQL's text format into JSON. */
   readonly toJson: (text: string | null) => string;
   /** The field in a response. */
   readonly response: z.ZodType;
@@ -35,7 +35,7 @@ export const emailSchema = z
   .trim()
   .max(254)
   .pipe(z.email('must be an email address'))
-  // Only after the check, because lowercasing turns some non-ASCII letters into ASCII letters.
+  // The check comes first, because lowercasing turns some non-ASCII letters into ASCII letters.
   .transform((email) => email.toLowerCase())
   .meta({ format: 'email', example: 'user@example.com' });
 

@@ -250,7 +250,7 @@ describe('valid and invalid requests generated from the OpenAPI document', () =>
   });
 });
 
-describe('raw requests that no HTTP client sends', () => {
+describe('raw requests', () => {
   /** Returns the violation of an expectation, or undefined if there is none. */
   type Judge = (request: RawRequest, exchange: Exchange) => string | undefined;
 

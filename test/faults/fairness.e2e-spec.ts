@@ -70,8 +70,8 @@ describe('the reads of a caller', { timeout: 120_000 }, () => {
     const { secret: writer } = await issueKey(backend.origin, { scopes: ['users:write'] });
     const { secret: reader } = await issueKey(backend.origin);
     const ratios: number[] = [];
-    // Measures both durations in each round and uses the best round, because other work on the
-    // machine may slow down a measurement.
+    // Each round measures the reads without and with writes. The best round counts, because other
+    // work on the machine may slow down a measurement.
     for (let round = 0; round <= ROUNDS; round++) {
       const undisturbed = await medianRead(read.id, reader);
       const writes = new Load(() => call('PATCH', changed.id, writer, CHANGES), Infinity);

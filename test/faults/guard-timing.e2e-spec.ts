@@ -13,12 +13,12 @@ import { issueKey } from '../support/keys.js';
 
 const SAMPLES = 50_000;
 /**
- * Half of the smallest difference that is measurable over a local network: Crosby, Wallach,
- * Riedi, "Opportunities and limits of remote timing attacks" (2009). The bound must be above 20 ns,
- * because a hit of a `Map` takes 10 to 20 ns more than a miss (docs/decisions/0035).
+ * Half of the smallest difference that is measurable over a local network, according to Crosby,
+ * Wallach and Riedi, "Opportunities and limits of remote timing attacks" (2009). The bound must be
+ * above 20 ns, because a hit of a `Map` takes 10 to 20 ns more than a miss (docs/decisions/0035).
  */
 const MAX_DIFFERENCE_NS = 50;
-// So many that the duration for a single key averages out, and so few that all keys fit into the
+// Enough keys to average out differences between single keys, but few enough to fit into the
 // processor cache.
 const KEYS_PER_CLASS = 100;
 const ADDRESS = '127.0.0.1';

@@ -76,7 +76,7 @@ export class AlertReceiver {
     await once(server, 'close');
   }
 
-  /** The alerts of a rule; if `status` is given, only the alerts with this status. */
+  /** The received alerts of a rule. If `status` is given, only the alerts with this status. */
   of(rule: string, status?: ReceivedAlert['status']): ReceivedAlert[] {
     return this.alerts.filter(
       (alert) => alert.rule === rule && (status === undefined || alert.status === status),

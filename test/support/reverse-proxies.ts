@@ -12,7 +12,7 @@ import { findFreePort } from '../../scripts/free-port.js';
 const GO_SOURCE = fileURLToPath(new URL('reverse-proxy/main.go', import.meta.url));
 const START_ATTEMPTS = 500;
 
-/** A proxy in front of a server, which adds the client's address to `X-Forwarded-For`. */
+/** A proxy that adds the client's address to `X-Forwarded-For` and forwards each request. */
 export class ReverseProxy {
   constructor(
     readonly port: number,

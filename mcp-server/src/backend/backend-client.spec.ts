@@ -252,7 +252,7 @@ describe('an API key that has a successor', () => {
     [{ deprecation: '@1767225600' }, ' on 2026-01-01T00:00:00.000Z'],
     [{ deprecation: 'true', sunset: 'soon' }, ''],
     [{ deprecation: `@${'9'.repeat(12)}` }, ''],
-  ])('causes a warning without the dates that the headers %j lack', async (headers, date) => {
+  ])('causes a warning with only the valid dates of the headers %j', async (headers, date) => {
     handler = json(404, {}, headers);
     await client.getUserDetails('1').catch(() => undefined);
     expect(warnings).toEqual([
@@ -412,7 +412,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);
   });
 
-  it('continue if one of them is aborted, and the aborted call rejects immediately', async () => {
+  it('are aborted separately: the aborted call rejects immediately, and the other call continues', async () => {
     let answer = () => {};
     handler = (request, response) => {
       answer = () => json(200, USERS)(request, response);

@@ -46,7 +46,7 @@ describe('a sliding window', () => {
     );
   });
 
-  // An event leaves the window up to a twentieth of the window late: hence 1.05 windows.
+  // The window may count an event for up to 5 % too long: hence 1.05 windows.
   it('admits a request if it has admitted fewer than the limit in the last 1.05 windows', () => {
     const gap = fc.integer({ min: 0, max: 5000 });
     fc.assert(
@@ -66,7 +66,7 @@ describe('a sliding window', () => {
   });
 
   it.each([1, 3, 6000])(
-    'admits %i requests at the same time, and again a window later',
+    'admits %i requests at the same time, and as many again one window later',
     (limit) => {
       const burst = (at: number) => Array.from({ length: limit + 1 }, () => at);
       const arrivals = [...burst(500), ...burst(60_499), ...burst(60_500)];

@@ -35,7 +35,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
   private running: Promise<void> | undefined;
   /** The send time of the latest heartbeat that this process has received. */
   private syncedAt = -Infinity;
-  // The first heartbeat sets the offset to the database's clock, before an issued key is admitted.
+  // Follows the local clock until the first heartbeat. No issued key is admitted before then.
   private clockOffset = Date.now() - performance.now();
   private readonly stop = new AbortController();
   private wasFresh: boolean | undefined;

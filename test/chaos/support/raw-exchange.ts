@@ -91,7 +91,7 @@ function parseResponses(
     rest = rest.slice(end + HEAD_END.length);
     if (status === 100) isContinued = true;
     if (status < 200) continue;
-    // The parser refuses requests without knowing their method, so its response to HEAD has a body.
+    // If the HTTP parser fails, the method is unknown, so even the response to HEAD has a body.
     const hasBody = !isHead || responses.length > 0 || rest.startsWith('{');
     const length = hasBody ? Number(valueOf(head, 'content-length') ?? 0) : 0;
     const body = Buffer.from(rest.slice(0, length), 'latin1').toString();
