@@ -118,7 +118,7 @@ describe.skipIf(!hasProgram('prometheus'))('Prometheus', () => {
       ),
     );
 
-  it('fires an alert within one scrape of an attack, and resolves the alert after the attack', async () => {
+  it('fires an alert at the first scrape after an attack, and resolves the alert when the attack is over', async () => {
     await expect.poll(() => prometheus.firing(), WAIT).toEqual([]);
     const url = new URL('/api/internal/users/1', stack.backend.origin);
     const attack = () => fetch(url, { headers: { 'x-api-key': 'guess' } });
