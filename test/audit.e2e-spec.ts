@@ -102,13 +102,13 @@ describe('the audit trail', () => {
     },
   );
 
-  it('reveals that the last event is missing, because the key does not match the trail', async () => {
+  it('reveals a missing last event, because its key then differs from the trail', async () => {
     const { id } = await makeHistory();
     await force('DELETE FROM audit_events WHERE sequence = 4');
     expect(await audit.verify()).toMatchObject({ faults: [], inconsistentKeys: [id] });
   });
 
-  it('reveals that all events are missing, because the keys and an earlier head do not match the trail', async () => {
+  it('reveals a deletion of all events, because the keys and an earlier head then differ from the trail', async () => {
     await makeHistory();
     // The head is the number and the hash of the last event.
     const { head } = await audit.verify();

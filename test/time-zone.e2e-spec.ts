@@ -5,7 +5,7 @@ import { createTestDatabase } from './support/database.js';
 
 const LOGIN = '2026-01-02T03:04:05.678Z';
 
-it('the backend stores and returns exact times if the time zone of the database is not UTC', async () => {
+it('the backend stores and returns exact times even if the time zone of the database is not UTC', async () => {
   const database = await createTestDatabase();
   const client = new Client({ connectionString: database.url });
   await client.connect();

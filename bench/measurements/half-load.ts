@@ -8,9 +8,9 @@ import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-// Much longer than a response takes, so that requests arrive at random. A still longer pause would
-// need thousands of connections. Node accepts one connection per event-loop tick, so opening them
-// would delay the first responses.
+// Each connection pauses before its next request, for much longer than a response takes. So requests
+// arrive at random. A still longer pause would need thousands of connections. Node accepts one
+// connection per event-loop tick, so opening them would delay the first responses.
 const PAUSE_MS = 50;
 
 /** The latency of requests that arrive at random at half the capacity of a server. */
@@ -55,7 +55,7 @@ function row(title: string, rounds: readonly Throughput[], base: readonly Throug
   return [
     title,
     formatCount(medianOf(ratesOf(rounds))),
-    // More than 50 %: at half load, a request takes more CPU time than at full load, because fewer
+    // Above 50 %, because a request takes more CPU time at half load than at full load: fewer
     // requests share the cost of an event-loop tick.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),

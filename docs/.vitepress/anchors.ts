@@ -5,7 +5,7 @@ import type { SiteConfig } from 'vitepress';
 const ORIGIN = 'https://site.invalid/';
 
 /**
- * Checks that every link to a heading leads to one. VitePress checks pages only.
+ * Checks that every linked heading exists. VitePress itself checks only that the page exists.
  * @throws Error that lists all dead links.
  */
 export function checkAnchors({ outDir }: SiteConfig): void {

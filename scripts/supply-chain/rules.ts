@@ -55,7 +55,7 @@ export function findUnpinnedActions(workflow: string): string[] {
     .map((action) => `${action} is not pinned to a commit`);
 }
 
-/** Lists every package that npm downloads, so neither the project nor its workspaces. */
+/** Lists every package that npm downloads: all except the project itself and its workspaces. */
 export function externalPackages({ packages }: LockFile) {
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes('node_modules/') && !link)

@@ -33,7 +33,7 @@ describe('IssuedKeyCache', () => {
     expect(cache.fingerprint).toEqual({ count: 1, revisions: 40n });
   });
 
-  it('accepts a restored key that differs although its revision is the same', () => {
+  it('accepts a restored key that differs from the cached key but has the same revision', () => {
     const cache = new IssuedKeyCache();
     cache.put([keyOf(102n, false)]);
     cache.put([keyOf(102n, true)]);

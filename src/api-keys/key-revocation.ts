@@ -167,7 +167,7 @@ async function refuseLastWayIn(
 
 /**
  * A position in the breadth-first traversal of issued keys. The traversal locks each valid issuer
- * before it reads the keys that it issued, so that the issuer cannot create a key concurrently.
+ * before it reads this issuer's keys, so that the issuer cannot create a key concurrently.
  */
 interface Position {
   /** Empty when all keys have been read. */

@@ -6,8 +6,8 @@ import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
 /**
- * Caches and verifies keys. Only servers import this module. A command has no key cache, because a
- * change of a key waits until every key cache contains it.
+ * Caches and verifies keys. Only servers import this module. Commands have no key cache, because
+ * every change of a key would then have to wait until their caches contain it, too.
  */
 @Module({
   imports: [ApiKeysModule],

@@ -68,7 +68,7 @@ describe('AuditChain', () => {
     const events = trail(6);
     expect(problems(events.filter(({ sequence }) => sequence !== 1n))).toEqual(['1 missing']);
     expect(problems(events.filter(({ sequence }) => ![3n, 4n].includes(sequence)))).toEqual([
-      '3 missing, up to 4',
+      '3 missing, as are all events up to 4',
     ]);
   });
 

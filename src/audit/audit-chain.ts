@@ -30,7 +30,10 @@ export class AuditChain {
     const expected = this.sequence + 1n;
     if (event.sequence !== expected) {
       const last = event.sequence - 1n;
-      this.report(expected, last > expected ? `missing, up to ${last}` : 'missing');
+      this.report(
+        expected,
+        last > expected ? `missing, as are all events up to ${last}` : 'missing',
+      );
     } else if (hex(event.previousHash) !== this.previousHash) {
       this.report(event.sequence, 'lacks the hash of the previous event');
     }

@@ -12,7 +12,7 @@ import type { CallOptions } from './backend-transport.js';
 const USERS_PATH = '/api/internal/users';
 // Ids per request: 100 ids of 64 characters fit in a URL of 8 KiB.
 const MAX_IDS = 100;
-// Fewer ids per request, so that the accounts of all users fit in a response of 256 KiB.
+// Fewer ids per request, so that the accounts of these users fit in a response of 256 KiB.
 const MAX_IDS_WITH_ACCOUNTS = 25;
 
 interface Lookup {
@@ -57,7 +57,7 @@ export class UserLoader {
       return lookups.map(({ id }) => users.get(id) ?? new UserNotFoundError());
     } catch (error) {
       if (ids.length === 1 || !isUnusable(error)) throw error;
-      // Load each user separately: one invalid record must not fail the calls for the other users.
+      // Load each user separately: one invalid record must not affect the calls for other users.
       const each = await Promise.allSettled(lookups.map((lookup) => this.fetchUser(lookup)));
       return each.map((call) => (call.status === 'fulfilled' ? call.value : toError(call.reason)));
     } finally {

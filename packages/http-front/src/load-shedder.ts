@@ -27,8 +27,8 @@ export interface LoadSheddingOptions {
 }
 
 /**
- * Adaptive concurrency limit: admits as many requests as recent throughput completes in 5–50 ms and
- * queues the other requests. If the queue stays above its limit for 1 s, refuses them.
+ * Adaptive concurrency limit: admits as many requests as the server recently completed in 5–50 ms,
+ * and queues the other requests. If the queue stays above its limit for 1 s, refuses them.
  */
 export class LoadShedder {
   /** How many requests may be in flight. */
@@ -41,7 +41,7 @@ export class LoadShedder {
   /** How many in-flight requests have slow clients. These must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second in the latest window with a queue, or a higher rate since. */
+  /** Completed requests per second in the latest window with a queue, or in a faster later one. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;

@@ -23,7 +23,7 @@ export async function serveJsonRpc(call: Call): Promise<void> {
   }
 }
 
-/** Asks the CLI to print a text. With `--output`, the CLI writes the text to that file. */
+/** Asks the CLI to print a text. With `--output <file>`, the CLI writes the text to this file. */
 export function requestPrint(content: string): void {
   write({ id: 'print', method: 'print', params: { content: content.replace(/\n$/, '') } });
 }

@@ -8,11 +8,11 @@ const RECEIVED = 'received';
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
   /**
-   * Oldest first. Entries are deleted after 10 s, because acknowledgements of changes by other
-   * processes arrive too.
+   * Oldest first. Entries are deleted after 10 s, because acknowledgements of other processes'
+   * changes also arrive, and this process never looks them up.
    */
   private readonly received = new Map<string, number>();
-  // Disables the warning about a leak: any number of changes may wait at the same time.
+  // Disables Node's warning about leaked listeners: any number of changes may wait at the same time.
   private readonly events = new EventEmitter().setMaxListeners(0);
 
   constructor(private readonly authenticator: MessageAuthenticator) {}
@@ -29,7 +29,7 @@ export class Acknowledgements {
     this.events.emit(RECEIVED);
   }
 
-  /** Returns the time at which an instance had acknowledged all `keys`; undefined if it has not. */
+  /** Returns when an instance acknowledged the last of `keys`; undefined if it has not done so. */
   timeOf(instance: string, keys: readonly KeyRevision[]): number | undefined {
     let latest = -Infinity;
     for (const key of keys) {
