@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             runs at most 3 minutes; fails if a ratio to a peer is below 75 % of its recorded value
+  --quick             runs at most 3 minutes; fails if the throughput ratio of two peers is below
+                      75 % of its recorded value
   --only A,B          runs only these measurements
   --peers A,B         runs only the throughput measurement, with these peers
   --dry-run           writes no files (--quick and --peers imply this option)

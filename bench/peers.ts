@@ -8,7 +8,7 @@ import { CHECKOUT } from './checkout.js';
 
 const POOL_SIZE = 10;
 const issuedKeySchema = z.object({ secret: z.string() });
-/** The key of the requests to all peers whose `prepare` creates no other key. */
+/** The key for requests to a peer, unless its `prepare` creates another key. */
 export const API_KEY = randomBytes(32).toString('hex');
 
 /** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */

@@ -5,7 +5,7 @@ export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Ends a process with `signal`, or with `lastSignal` after `timeoutMs`, and waits for its exit. */
+/** Ends a process with `signal`, or after `timeoutMs` with `lastSignal`. Waits for the exit. */
 export async function endProcess(
   child: ChildProcess,
   signal: NodeJS.Signals,

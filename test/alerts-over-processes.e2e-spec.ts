@@ -50,7 +50,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   }
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for failed authentications that a load balancer spreads over the processes',
+    'raise one alert for failed authentications that a load balancer spreads over the processes',
     async () => {
       const alerts = () => receiver.of('repeated-failures', 'firing');
       await sendFailures(MAX_FAILURES - 1, () => ADDRESS);
@@ -66,7 +66,7 @@ describe.each(['without Redis', 'with Redis'])('three processes %s', (name) => {
   );
 
   it.skipIf(usesRedis && !HAS_REDIS)(
-    'alert once for failures from three networks if each process sees only one network',
+    'raise one alert for failures from three networks if each process sees only one network',
     async () => {
       const alerts = () => receiver.of('failures-from-many-sources', 'firing');
       expect(alerts()).toEqual([]);

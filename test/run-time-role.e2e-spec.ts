@@ -300,7 +300,7 @@ describe('the run-time role during an update from the previous release', () => {
   const heartbeat = `INSERT INTO instances (id, last_seen_at) VALUES ('previous-release', now())
     ON CONFLICT (id) DO UPDATE SET last_seen_at = now()`;
 
-  it('can write only the rows of the previous release in the table instances', async () => {
+  it('can write only the rows of the previous release in the table `instances`', async () => {
     const { ownerUrl, runTimeUrl } = database;
     await runStatements(ownerUrl, [heartbeat]);
     expect(await migrate(ownerUrl, runTimeUrl)).toContain('Migrate once more');
@@ -309,8 +309,8 @@ describe('the run-time role during an update from the previous release', () => {
       `UPDATE instances SET last_seen_at = 'infinity'`,
       `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
-    // A division by zero makes the first SELECT fail if no row of a current process is left, and
-    // the second SELECT if the row of the previous release has a time in the future.
+    // The first SELECT fails (division by zero) if no row of a current process is left. The second
+    // fails if the row of the previous release has a time in the future.
     expect(
       await outcomeOf(
         ownerUrl,
@@ -401,7 +401,7 @@ describe('the set-up of the roles', () => {
     expect(await outcomeOf(database.runTimeUrl, INSERT_AUDIT_EVENT)).toBe(NOT_ALLOWED);
   });
 
-  it('prevents the account of another database on the server from connecting', async () => {
+  it('prevents the account of another database on the same server from connecting to this database', async () => {
     const name = `latchkey_other_${process.pid}`;
     await runOnServer(
       `CREATE ROLE ${name} LOGIN PASSWORD 'a-password-of-another'`,

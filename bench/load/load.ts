@@ -22,7 +22,8 @@ export interface Load extends LoadTarget {
   readonly connections: number;
   readonly seconds: number;
   /**
-   * The average pause of each connection before its next request, exponentially distributed.
+   * The average pause of each connection before its next request. The pauses are exponentially
+   * distributed.
    */
   readonly pauseMs?: number;
 }

@@ -53,7 +53,7 @@ export async function measureThroughput(
   return new Map(peers.map((peer, index) => [peer, results[index] ?? []]));
 }
 
-/** Measures warm servers in turns of 1 s. They keep running, because a start takes longer. */
+/** Measures warm servers in turns of 1 s, without restarts, which would take longer than a turn. */
 export async function measureTogether(
   run: BenchRun,
   servers: readonly PeerServer[],

@@ -46,7 +46,7 @@ interface Detection {
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
-  /** Alerts not raised because too many incidents of the rule are open. */
+  /** For each rule, how many alerts were not raised because too many incidents were open. */
   readonly suppressed: Record<string, number> = Object.fromEntries(
     ALERT_RULES.map((rule) => [rule, 0]),
   );

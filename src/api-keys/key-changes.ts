@@ -24,7 +24,7 @@ export interface KeyChange {
   readonly now: Date;
 }
 
-/** Terminates the database sessions that block the session with the backend process id `pid`. */
+/** Terminates the database sessions that block the session of the PostgreSQL process `pid`. */
 export interface Blockers {
   end(pid: number): Promise<void>;
 }

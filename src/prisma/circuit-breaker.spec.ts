@@ -47,7 +47,7 @@ describe('CircuitBreaker', () => {
     expect(circuit.allows()).toBe(true);
   });
 
-  it('closes at the first success, even if that call began before the circuit opened', () => {
+  it('closes at the first successful call, even if the call began before the circuit opened', () => {
     const circuit = opened();
     circuit.succeed();
     expect([circuit.allows(), circuit.allows()]).toEqual([true, true]);

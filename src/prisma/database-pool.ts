@@ -62,7 +62,10 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     await this.end();
   }
 
-  /** Runs a query in its own transaction, with the guard. Behind a pooler, ignores `query.name`. */
+  /**
+   * Runs a query in its own transaction, under the control of the guard. Behind a pooler, ignores
+   * `query.name`.
+   */
   fetchRows<Row extends unknown[]>(
     statement: Statement,
     query: Omit<QueryArrayConfig<unknown[]>, 'rowMode'>,

@@ -39,8 +39,8 @@ export const LIMIT_NAMES = [
 type LimitName = (typeof LIMIT_NAMES)[number];
 
 /**
- * The labels of a request that a missing permission or a limit refused. Without `outcome`, the
- * request has the outcome of the key check.
+ * The labels of a request that was refused because of a missing permission or a limit. Without
+ * `outcome`, the request has the outcome of the key check.
  */
 export interface Refusal {
   readonly outcome?: AttemptOutcome;

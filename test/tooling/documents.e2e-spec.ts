@@ -12,7 +12,7 @@ import {
 import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
-/** Runs first, because it changes the source. Latchkey then starts once, for all pages. */
+/** Comes first, because its commands change the source, and Latchkey starts only once. */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)

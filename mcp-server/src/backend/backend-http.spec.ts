@@ -38,7 +38,7 @@ describe('createBackendHttp', () => {
     await expect(request).rejects.toThrow('The URL of a backend request must be a path');
   });
 
-  it('prepends the path of the base URL, and sends even //host to the same origin', async () => {
+  it('prepends the base URL to every path, even to //elsewhere.example/', async () => {
     const seen: (string | undefined)[] = [];
     const url = await serve(({ url: path }, response) => {
       seen.push(path);

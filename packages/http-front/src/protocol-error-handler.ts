@@ -37,7 +37,7 @@ export class ProtocolErrorHandler {
 
   constructor(private readonly report: ReportProtocolError) {}
 
-  /** Refuses a request that violates the protocol; returns whether it did. */
+  /** Refuses a request that violates the protocol. Returns whether the request was refused. */
   refuses(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.ignores(request.socket)) return true;
     const error = findError(request);

@@ -11,7 +11,10 @@ import { openPostgresAdapter } from './postgres-adapter.js';
 export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFactory {
   readonly provider = 'postgres';
   readonly adapterName = '@prisma/adapter-pg';
-  /** The kind of the latest database error, because the engine's own report omits it. */
+  /**
+   * The kind of the latest query error. `startEngine` derives an error code from it, because the
+   * engine reports connection errors without a code.
+   */
   lastFailure?: MappedError['kind'];
   private readonly closers = new Set<() => Promise<void>>();
 

@@ -121,12 +121,13 @@ export class Contract {
     const { status, contentType, body } = received;
     const response = responses[status];
     if (response === undefined) {
-      // For the router, `search` in `/users/search` is never an `{id}`, even if the method of the
-      // request exists only for `/users/{id}`.
+      // If a literal path such as `/users/search` matches, the router does not try `/users/{id}`,
+      // even if the literal path lacks this method.
       const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
       return isShadowed ? findUnroutedViolation(sent, received) : 'an undocumented status';
     }
-    // HEAD: `inject` returns a content type, but a server on a socket does not.
+    // A response to HEAD has no body to check. Its headers are not checked either, because a server
+    // on a socket omits headers that `inject` keeps.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];

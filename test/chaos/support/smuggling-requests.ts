@@ -150,8 +150,8 @@ const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method} ${target.slice(1)} HTTP/1.1`,
 ];
 
-/** Heads with malformed line ends, with a malformed or missing Host, or of HTTP/1.0. */
-const BAD_ENDS: readonly ((head: string) => string)[] = [
+/** Each function changes the line ends, the Host or the HTTP version of a valid head. */
+const BAD_HEADS: readonly ((head: string) => string)[] = [
   (head) => head.replaceAll('\r\n', '\n'),
   (head) => head.replaceAll('\r\n', '\r'),
   (head) => head.replaceAll('\r\n', '\n\r'),
@@ -211,7 +211,7 @@ function formsOf(line: Line, key: string): fc.Arbitrary<RawRequest> {
       .map(([framing, body]) => head(first, framing) + body),
     fc.constantFrom(...BAD_CHUNKS).map((chunks) => head(first, TE) + chunks),
     fc.constantFrom(...BAD_LINES).map((bad) => head(bad(line), CL) + JSON_BODY),
-    fc.constantFrom(...BAD_ENDS).map((bad) => bad(head(first, TE)) + CHUNKED),
+    fc.constantFrom(...BAD_HEADS).map((bad) => bad(head(first, TE)) + CHUNKED),
   );
   return bytes.map((text) => ({ method, target, isKeyed: true, bytes: text }));
 }
