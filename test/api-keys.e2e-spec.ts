@@ -195,8 +195,8 @@ describe('an issued key', () => {
     const { secret, id } = await issueKey(app.url, { expiresAt: expiresAt.toISOString() });
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     await vi.waitFor(async () => expect(await statusWith(app.url, secret)).toBe(REFUSED), 5000);
-    // The server learns the database's time from heartbeats, and its clock is ahead by the latency
-    // of the last heartbeat. So the key may expire slightly early.
+    // The server estimates the database's time from the last heartbeat. The estimate is ahead by
+    // the latency of this heartbeat, so the key may expire slightly early.
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() - 100);
     const { body } = await root().get(`${KEYS}/${id}`);
     expect(body.apiKey.status).toBe('expired');

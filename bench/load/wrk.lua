@@ -1,7 +1,7 @@
 -- Repeats the request in a file, with each {value} replaced by a random line of a second file.
 -- Arguments: the two files, the average pause of a connection in milliseconds (0: none), and
--- optionally a text that every response must contain. wrk looks for the functions delay and
--- response after init, so they cost time only if init defines them.
+-- optionally a text that every response must contain. After init, wrk checks whether the functions
+-- delay and response exist, so they cost time only if init defines them.
 local PLACEHOLDER = '{value}'
 local parts, values = {}, {}
 local threads = {}

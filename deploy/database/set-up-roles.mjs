@@ -53,7 +53,8 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   if (rowCount === 0) await client.query(`CREATE ROLE ${account}`);
   else await refusePowers(client, name);
-  // GRANT has these options since PostgreSQL 16. In 15, the owner's attribute INHERIT decides.
+  // GRANT has these options since PostgreSQL 16. In 15, the owner's attribute INHERIT decides
+  // whether the owner inherits the rights of the account.
   const inheriting = version >= 160_000 ? 'WITH INHERIT TRUE, SET FALSE' : '';
   await client.query(`
     ALTER ROLE ${account} LOGIN INHERIT PASSWORD ${pg.escapeLiteral(scramVerifier(password))};
@@ -69,7 +70,7 @@ async function setUpAccount(client, { name, password }, { schema, database, vers
     GRANT latchkey_run_time TO ${account};
     -- As a member, the owner may terminate the account's sessions if they block a key's revocation.
     GRANT ${account} TO CURRENT_USER ${inheriting};
-    -- Not granted to the role, because accounts for other databases are also members of the role.
+    -- The role does not get this right, because accounts for other databases are also its members.
     GRANT CONNECT ON DATABASE ${database} TO ${account};
   `);
   await refuseLoopholes(client, name);
@@ -93,7 +94,7 @@ async function refusePowers(client, name) {
   }
 }
 
-/** Throws if every account may create tables: only the database's owner can revoke this right. */
+/** Throws if every account may create tables. Only the database's owner can revoke this right. */
 async function refuseLoopholes(client, name) {
   const { rows } = await client.query(
     `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')

@@ -109,7 +109,7 @@ describe('the limit of 100 header fields', () => {
     expect(isContinued).toBe(false);
   });
 
-  it('sends 100 Continue if a request with fewer fields expects it', async () => {
+  it('lets the server send 100 Continue to a request with fewer fields', async () => {
     const result = await send(
       listTools(['Host: localhost', authorization, 'Expect: 100-continue']),
     );

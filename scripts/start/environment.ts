@@ -19,7 +19,8 @@ const START_VARIABLES = [
   'MCP_TOKEN_AUDIENCE',
   'PORT',
 ];
-// The printed commands read the root key from this file, so that no log contains the key.
+// The commands that `npm start` prints read the root key from this file, so that no log contains
+// the key.
 const ROOT_KEY_FILE = '.data/root-key';
 
 /**
@@ -53,7 +54,7 @@ export async function saveVariables({ variables, environment }: Configuration['b
   const { INTERNAL_API_KEY: given, INTERNAL_API_KEY_FILE: file } = variables;
   const keys = given || (file ? await readFile(file, 'utf8') : '');
   const [key = ''] = keys.trim().split(/\s+/);
-  // If the file contains only the digest of the key, the user must insert the key.
+  // If only the digest of the key is known, the user must replace `<key>` in the commands.
   if (key === '' || /^sha256:/i.test(key)) return '<key>';
   await writePrivateFile(ROOT_KEY_FILE, key);
   return `$(cat ${ROOT_KEY_FILE})`;

@@ -162,7 +162,7 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     )
     .action(async (options: Options) => {
       if (program.opts().keyFile === '-') {
-        throw wrongUsage('--key-file must be a file: stdin holds the key to verify.');
+        throw wrongUsage('--key-file must name a file, because stdin contains the key to verify.');
       }
       const apiKey = await readSecret('The key to verify: ');
       await verify(api, apiKey, options);

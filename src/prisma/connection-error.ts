@@ -4,7 +4,7 @@ import type { UrlVariable } from './database-urls.js';
 const UNKNOWN_CA =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/;
 
-// The pattern matches the SQLSTATE, Node's error code or, if the error has no code, the message.
+// Each pattern matches the SQLSTATE, Node's error code or, if the error has no code, the message.
 const REMEDIES: readonly [RegExp, string][] = [
   [/^28P01$/, 'the server refuses the user or password; correct DATABASE_URL'],
   [

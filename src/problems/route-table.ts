@@ -7,7 +7,7 @@ const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
-  /** Methods by path without parameters. Routes with parameters must not serve these paths. */
+  /** The methods of paths without parameters. Routes with parameters must not serve these paths. */
   private readonly fixedPaths = new Map<string, string[]>();
 
   /** Records routes that are registered after this call, and refuses requests without a route. */

@@ -17,7 +17,7 @@ interface Count extends UsageCount {
 
 /**
  * Request counts of the current hour, and of earlier hours that are not saved yet. Holds at most
- * `maximum` entries. Requests that would need a further entry are not recorded, only counted.
+ * `maximum` entries. Requests that would need a further entry are counted as lost.
  */
 export class UsageCounts {
   private readonly counts = new Map<string, Count>();

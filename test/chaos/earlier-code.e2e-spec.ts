@@ -32,7 +32,8 @@ describe.runIf(IS_FULL)('the code before the latest migration', () => {
     const events = await database.query('SELECT 1 FROM audit_events');
     expect(events.length).toBeGreaterThan(0);
 
-    // The control: migrations must not rename columns (docs/decisions/0031-expand-and-contract.md).
+    // The control breaks a rule of docs/decisions/0031-expand-and-contract.md: migrations must not
+    // rename columns.
     await database.query('ALTER TABLE users RENAME COLUMN phone TO telephone');
     const { status } = await withKey(backend.origin).get(`${USERS}/ada`);
     expect(status).toBeGreaterThanOrEqual(500);

@@ -36,9 +36,9 @@ const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
 let mcp: ServerProcess;
 /** A key without a network limit. */
 let key: string;
-/** A key that only the address of the proxy may use. */
+/** A key that is limited to the address of the proxy. */
 let keyForProxyAddress: string;
-/** A key that only the address that the client claims in X-Forwarded-For may use. */
+/** A key that is limited to the network that the client claims in X-Forwarded-For. */
 let keyForClaimedAddress: string;
 beforeAll(async () => {
   mcp = await startMcp({ BACKEND_API_URL: app.url, TRUSTED_PROXIES: '127.0.0.1' });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A line of prose: of a document, a comment, or a test title. */
+/** A line of a document or of a comment, or a test title. */
 export interface ProseLine {
   readonly file: string;
   readonly line: number;

@@ -27,7 +27,7 @@ const nodeSchema = z.object({
 
 const CONVERSION: z.core.ToJSONSchemaParams = {
   unrepresentable: 'any',
-  // Zod cannot convert this schema, because it contains a transformation.
+  // Zod cannot convert `networkBlock`, because it contains a transformation.
   override: ({ zodSchema, jsonSchema }) => {
     if (zodSchema === networkBlock)
       Object.assign(jsonSchema, { type: 'string', format: 'CIDR blocks' });

@@ -6,8 +6,9 @@ const WINDOW_MS = 60_000;
 
 /**
  * Limits the failed authentications of a client network (an IPv4 address or an IPv6 /64) in 60 s.
- * Requests with valid credentials are not counted, so an attacker cannot lock out other clients.
- * Each process has its own counters, because anonymous requests must not load a shared store.
+ * Requests with valid credentials are neither counted nor refused, so an attacker cannot lock out
+ * other clients. Each process has its own counters, because anonymous requests must not load a
+ * shared store.
  */
 export class FailedAuthLimit {
   private readonly failures = new NetworkWindows(WINDOW_MS);

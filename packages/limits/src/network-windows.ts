@@ -23,7 +23,10 @@ export class NetworkWindows {
     return this.entries.size;
   }
 
-  /** Returns the window of a network that has an event at `now`, in ms of a monotonic clock. */
+  /**
+   * Returns the window of a network.
+   * @param now the time of the network's new event, in ms of a monotonic clock
+   */
   windowOf(network: string, now: number): SlidingWindow {
     const entry = this.entries.get(network) ?? {
       window: new SlidingWindow(this.windowMs),

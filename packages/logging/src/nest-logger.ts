@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Level, Logger } from 'pino';
 
-// In these contexts, Nest logs a line per module and route when it starts: log them at level debug.
+// In these contexts, Nest logs a line per module and route at startup. Such lines get level debug.
 const START_UP_CONTEXTS = new Set<unknown>(['InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 
 /** Passes the messages of Nest and its `Logger` instances to pino. */

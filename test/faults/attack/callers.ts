@@ -21,7 +21,7 @@ export interface Caller {
   readonly path: (turn: number) => string;
 }
 
-/** Creates callers with new keys that together cause every outcome except `unverifiable`. */
+/** Creates callers. Together, their requests cause every outcome except `unverifiable`. */
 export async function makeCallers(
   http: HttpCaller,
   rootKey: string,
