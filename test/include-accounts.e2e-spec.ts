@@ -75,7 +75,7 @@ describe('GET /api/internal/users/:id?include=accounts', () => {
 });
 
 describe('GET /api/internal/users?ids=…&include=accounts', () => {
-  it('returns the accounts of each existing user by id', async () => {
+  it('returns the accounts of each existing user, grouped by user id', async () => {
     const { body } = await withKey(app.url)
       .get(`${USERS}?ids=grace,nobody,ada&include=accounts`)
       .expect(200);

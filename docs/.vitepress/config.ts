@@ -12,11 +12,11 @@ export default defineConfig({
   description: 'The internal user API for MCP servers, protected by API keys.',
   lang: 'en',
   outDir: './dist',
-  // Pages enter the search index in the order in which they are read: keeps the build
-  // deterministic.
+  // Pages enter the search index in the order in which they are read. Reading one page at a time
+  // keeps the build deterministic.
   buildConcurrency: 1,
   cacheDir: './node_modules/.cache/vitepress',
-  // GitHub shows a folder's README.md, the site shows its index.
+  // GitHub shows the README.md of a folder; the site shows the index.md.
   rewrites: { 'README.md': 'index.md', ':folder/README.md': ':folder/index.md' },
   markdown: {
     languageAlias: { haproxy: 'nginx' },

@@ -337,6 +337,6 @@ describe('the start of the MCP server', () => {
       JWT_ISSUER: 'https://issuer.example',
       INTERNAL_API_KEY: API_KEY,
     });
-    expect(output).toMatch(/BACKEND_FALLBACK: .*refused in production/);
+    expect(output).toMatch(/BACKEND_FALLBACK: must be off in production/);
   });
 });

@@ -1,3 +1,3 @@
-// Each server loads this file, which ends the server if `npm start` is killed.
+// Each server loads this file. If `npm start` is killed, the IPC channel closes and the server ends.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.channel?.unref();

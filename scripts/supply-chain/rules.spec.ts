@@ -170,7 +170,7 @@ describe('findRegistryHosts', () => {
     expect(findRegistryHosts('README.md', `one\nsee https://${host}/plain`)).toEqual(['line 2']);
   });
 
-  it('finds the setting of a registry with any host', () => {
+  it('finds the registry setting in an .npmrc, whatever its host', () => {
     expect(findRegistryHosts('.npmrc', '@scope:registry=https://example.test')).toHaveLength(1);
   });
 

@@ -88,7 +88,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
 
   private async deliver({ id, body, attempts }: Delivery): Promise<void> {
     if (await this.send(body)) {
-      // `infinity` keeps earlier releases, which ignore `delivered_at`, from resending the alert.
+      // Earlier releases ignore `delivered_at`, so `infinity` keeps them from resending the alert.
       await this.prisma.$executeRaw`
         UPDATE alert_outbox SET delivered_at = now(), next_attempt_at = 'infinity' WHERE id = ${id}::uuid`;
     } else if (!this.shutdown.signal.aborted) await this.postpone(id, delaySeconds(attempts));
@@ -127,9 +127,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/**
- * Exponential backoff with jitter, so that processes that failed together do not retry together.
- */
+/** Exponential backoff with jitter: after a common failure, processes do not retry together. */
 function delaySeconds(attempts: number): number {
   const longest = Math.min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (attempts - 1));
   return longest * (0.5 + Math.random() / 2);

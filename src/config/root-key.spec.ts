@@ -100,7 +100,7 @@ describe('readRootKeyFile', () => {
     writeFileSync(path, 'good-key\n\nbad key\n');
     expect(read()).toEqual({
       problem:
-        'has a key (number 2) that must be visible ASCII characters without spaces and commas',
+        'has an invalid key (number 2), which must be visible ASCII characters without spaces and commas',
     });
   });
 

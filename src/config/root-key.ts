@@ -104,7 +104,9 @@ function readText(path: string): string | undefined {
 }
 
 function describeIssue({ path: [index], message }: z.core.$ZodIssue): string {
-  return typeof index === 'number' ? `has a key (number ${index + 1}) that ${message}` : message;
+  return typeof index === 'number'
+    ? `has an invalid key (number ${index + 1}), which ${message}`
+    : message;
 }
 
 function digestBytes(key: string): Buffer {

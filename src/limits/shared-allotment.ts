@@ -8,8 +8,8 @@ const SLOT_MS = 1000;
 
 const replySchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
 
-// The Redis hash of an API key has one field per second (slot): the number of requests that all
-// processes have reserved in that slot. An allotment can be used only until its slot ends.
+// For each API key, Redis stores a hash with one field per second (slot): the number of requests
+// that all processes have reserved in that slot. An allotment can be used only until its slot ends.
 const TAKE = `
   local slotMs, slots, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
   local requested, unusedSlot, unused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -41,9 +41,9 @@ const TAKE = `
   return {granted, math.max(0, limit - used - granted), slot, endOfSlot - now, endOfOldest - now}`;
 
 /**
- * Requests of a key that this process has reserved in Redis in advance, so that few requests wait
- * for Redis. Redis counts in slots of 1 s by its own clock. In the current slot and the window
- * before it, Redis grants no more requests than the limit.
+ * The requests of an API key that this process may admit without waiting for Redis, because it has
+ * reserved them in advance. Redis counts in slots of 1 s by its own clock. In the current slot and
+ * the window before it, Redis grants no more requests than the limit.
  */
 export class SharedAllotment {
   private left = 0;

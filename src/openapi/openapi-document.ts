@@ -74,7 +74,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): swagger.Open
 function describeParameters({ parameters = [], requestBody }: Operation, schemas: Schemas): void {
   for (const parameter of parameters) {
     if ('$ref' in parameter || parameter.schema === undefined) continue;
-    // Lists are separated by commas, because the server refuses repeated parameters.
+    // List items are separated by commas, because the server refuses repeated parameters.
     const { type } = resolve(parameter.schema, schemas);
     if (type === 'array') Object.assign(parameter, { style: 'form', explode: false });
   }

@@ -24,8 +24,8 @@ describe(`${ROUNDS} writes with concurrent reads`, { timeout: 600_000 }, () => {
     const writer = async (id: string, other: string) => {
       for (let round = 0; round < ROUNDS / CONCURRENCY; round++) {
         const name = `Name ${round}`;
-        // Each writer also looks up the user of another writer, so look-ups of each user are in
-        // flight during its writes. Later reads must not share these look-ups.
+        // Each writer also looks up the user of another writer, so a user is looked up while it is
+        // being changed. Reads after the change must not share these look-ups.
         await Promise.all([users.update(id, { name }, AUTHOR), nameOf(other)]);
         const [read, again] = await Promise.all([nameOf(id), nameOf(id)]);
         if (read !== name || again !== name) stale.push(id);

@@ -141,7 +141,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   CONCURRENCY_LIMITED: {
     cause:
-      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its writes of users wait for a database connection.',
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its requests that change users wait for a database connection.',
     remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
   },
   ENUMERATION_LIMITED: {
@@ -176,7 +176,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process can serve: its queue is full, or too many writes of users wait for a database connection.',
+      'More requests arrive than the process can serve: its queue is full, or too many requests that change users wait for a database connection.',
     remedy:
       'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },

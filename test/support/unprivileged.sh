@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Executes a command of this machine with the restrictions of compose.yaml: the account nobody, no
-# capabilities, and a read-only file system, including /tmp. Usage, as root:
+# Executes a command on this machine with the restrictions of compose.yaml: as the account `nobody`,
+# without capabilities, and with a read-only file system, including /tmp. Usage, as root:
 # unprivileged.sh MEMORY_GROUP COMMAND…; an empty MEMORY_GROUP means no memory limit.
 set -euo pipefail
 

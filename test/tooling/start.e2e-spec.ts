@@ -146,7 +146,7 @@ describe('npm start', () => {
 
   async function findProcess(matches: (one: RunningProcess) => boolean): Promise<number> {
     const found = (await processesOf(checkout)).find(matches);
-    if (found === undefined) throw new Error('No such process runs.');
+    if (found === undefined) throw new Error('No running process of the checkout matches.');
     return found.id;
   }
 
@@ -446,7 +446,7 @@ describe('npm start without its dependencies', () => {
   const MISSING_DEPENDENCIES =
     /^✗ Dependencies are missing or outdated: run npm ci, then npm start again\.$/m;
 
-  it('in a fresh clone names the command that installs them, without a stack trace', async () => {
+  it('in a fresh clone, names the command that installs them, without a stack trace', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'latchkey-clone-'));
     onTestFinished(() => rm(checkout, { recursive: true }));
     await copyCheckout(checkout);
@@ -455,7 +455,7 @@ describe('npm start without its dependencies', () => {
     expect(output).not.toContain('    at ');
   });
 
-  it('after an update names the command that installs them, before it builds or migrates', async () => {
+  it('after an update, names the command that installs them, before it builds or migrates', async () => {
     const checkout = await makeCheckout();
     onTestFinished(() => removeCheckout(checkout));
     const path = join(checkout, 'package-lock.json');

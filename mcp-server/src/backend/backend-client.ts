@@ -22,7 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// The reasons that mean that the backend is down. Only these allow fallback data.
+// If a call fails for one of these reasons, the backend is down. Only then is fallback data allowed.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
@@ -55,7 +55,7 @@ export class BackendClient {
   private readonly usersWithAccounts: UserLoader;
   /**
    * Ids of users that do not exist. Repeated calls with the token of a deleted user must not use up
-   * the backend's limits of this server's key, which apply to all users together.
+   * the limits of this server's API key, which all users share.
    */
   private readonly absentUsers = new ExpiringMap<true>(ABSENT_USER_LIFETIME_MS, MAX_ABSENT_USERS);
 

@@ -136,7 +136,7 @@ function* backendProblems(environment: BackendVariables): Generator<VariableProb
   if (NODE_ENV === 'production' && environment.BACKEND_FALLBACK === 'mock' && !isForced) {
     yield [
       'BACKEND_FALLBACK',
-      'mock shows invented users: refused in production without BACKEND_FALLBACK_IN_PRODUCTION=allow',
+      'must be off in production, because mock shows invented users; to allow mock, set BACKEND_FALLBACK_IN_PRODUCTION=allow',
     ];
   }
 }

@@ -48,7 +48,7 @@ describe('readEnvironment', () => {
     expect(read({ SECRET_FILE: path }).SECRET).toBe('from a file');
   });
 
-  it('refuses a secret that is set both directly and by a file, and a missing file', () => {
+  it('refuses a missing file, and a secret that is set both directly and by a file', () => {
     expect(problemsOf({ SECRET: 's', SECRET_FILE: join(folder, 'absent') })).toEqual([
       'SECRET_FILE: set SECRET or SECRET_FILE, not both',
       'SECRET_FILE: the file cannot be read',

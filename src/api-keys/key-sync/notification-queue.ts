@@ -12,8 +12,9 @@ interface Batch {
 
 /**
  * Notifications in order of arrival: ids of changed keys, and heartbeats that this process sent to
- * itself. A heartbeat arrives after every change committed before it. It is a single-use nonce
- * whose send time only this process knows, so that no other session can forge or replay it.
+ * itself. A heartbeat arrives after every change committed before it. The heartbeat is a
+ * single-use nonce. Only this process knows its send time, so no other session can forge or replay
+ * the heartbeat.
  */
 export class NotificationQueue {
   private readonly items: (string | number)[] = [];
