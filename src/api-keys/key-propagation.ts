@@ -173,7 +173,7 @@ export class KeyPropagation implements OnApplicationShutdown {
   private reportUnproven(instances: readonly string[]): void {
     const ids = instances.slice(0, 5).join(', ');
     this.logger.warn(
-      `Instances that do not prove that they share a root key with this process: ${instances.length} (${ids}). If they are yours, restart them with the current root key. Otherwise, their rows in \`instances\` are forged`,
+      `Instances that do not sign with a root key of this process: ${instances.length} (${ids}). If they are yours, restart them with the current root key. Otherwise, their rows in \`instances\` are forged`,
     );
   }
 }
