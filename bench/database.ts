@@ -7,7 +7,7 @@ import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
 import { USER_COLUMNS } from './peers/user-response.js';
 
-/** A migrated database with the users `1` … `users`, and issued keys whose secrets are unknown. */
+/** A migrated database. The users have the ids 1 to `users`; nobody knows the keys' secrets. */
 export interface Database {
   readonly url: string;
   readonly users: number;
@@ -88,7 +88,7 @@ async function fill(connectionString: string, users: number): Promise<void> {
   }
 }
 
-/** Adds keys without triggers, which would write an audit event for each key. */
+/** Adds keys. Disables triggers, because they would write an audit event for each key. */
 async function addKeys(url: string, keys: number): Promise<void> {
   const withoutTriggers = new URL(url);
   withoutTriggers.searchParams.set('options', '-c session_replication_role=replica');

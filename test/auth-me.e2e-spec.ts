@@ -52,7 +52,7 @@ describe('GET /api/auth/me', () => {
       'a token that is signed with another secret',
       async () => `Bearer ${await mint({ secret: 'f'.repeat(32) })}`,
     ],
-    ['a subject that is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
+    ['a token whose subject is not an id', async () => `Bearer ${await mint({ userId: '../1' })}`],
     ['an unsigned token', async () => `Bearer ${unsigned(await mint())}`],
   ])('refuses a request with %s', async (_case, authorization) => {
     const response = await me(await authorization()).expect(401);

@@ -11,7 +11,7 @@ const REMEDIES = {
   DATABASE_UNAVAILABLE: 'Check the database of the server, then repeat the command.',
 };
 
-/** Sends requests to a running server with an API key, which must have the required scopes. */
+/** Sends requests to a running server. The API key must have the scopes that the requests need. */
 export async function openHttpTransport(
   url: string,
   keyFile: string | undefined,

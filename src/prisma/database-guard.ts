@@ -45,7 +45,7 @@ export class DatabaseGuard {
       circuit.succeed();
       return result;
     } catch (error) {
-      // Not a failure: a standby refuses writes quickly, and accepts them if it is promoted.
+      // A read-only error is not a failure: a standby refuses writes quickly, and may be promoted.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

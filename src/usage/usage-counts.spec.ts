@@ -22,7 +22,7 @@ describe('UsageCounts', () => {
     ]);
   });
 
-  it('returns a confirmed count again only after it has grown, with its new total', () => {
+  it('returns a saved count again only after it has grown, and then with the new total', () => {
     const counts = countsOf(NOON, NOON);
     counts.confirm(counts.unwritten(), NOON);
     expect(counts.unwritten()).toEqual([]);

@@ -33,8 +33,8 @@ interface LastUse {
 
 /**
  * Counts the requests of each key and records its last use. Saves counts and uses every 5 s and at
- * shutdown, so that no request waits for a write. A crash loses at most the last 5 s. Saves totals
- * rather than increments, so that a repeated write counts nothing twice.
+ * shutdown, so that no request waits for a write. A crash loses the data of at most 5 s. Saves
+ * totals rather than increments, so that a repeated write counts nothing twice.
  */
 @Injectable()
 export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
@@ -128,7 +128,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
 
   private async purgeOldHours(): Promise<void> {
     if (Date.now() - this.purgedAt < HOUR_MS) return;
-    // Calls a function with the table owner's rights, because the run-time role cannot delete rows.
+    // This SQL function has the table owner's rights, because the run-time role cannot delete rows.
     const [{ purged }] = await this.prisma.$queryRaw<[{ purged: number }]>`
       SELECT purge_api_key_usage(${MAX_ROWS_PER_PURGE}::int) AS purged`;
     // If this purge deleted the maximum number of rows, the next flush continues.

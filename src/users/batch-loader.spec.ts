@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BatchLoader } from './batch-loader.js';
 
-/** Records each query, and finds a value for every id that does not begin with "no". */
+/** Creates a loader and a record of its queries. Ids that begin with "no" have no value. */
 function createLoader() {
   const queries: string[][] = [];
   const loader = new BatchLoader(async (ids) => {

@@ -75,7 +75,7 @@ describe('the JSON of a user', () => {
     );
   });
 
-  it('has the same members if a column contains arbitrary text', () => {
+  it('has the same members, whatever text a column contains', () => {
     const members = Object.keys(JSON.parse(toUserJson(createRow())));
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 7 }), text, (column, value) => {

@@ -1,6 +1,6 @@
 import { USER_FIELD_TABLE, columnOf } from './user-fields.js';
 
-/** The values of `USER_COLUMNS` as PostgreSQL writes them in a session in UTC. */
+/** The values of `USER_COLUMNS` as PostgreSQL writes them in a session with time zone UTC. */
 export type UserRow = [id: string, ...others: (string | null)[]];
 
 const fields = Object.entries(USER_FIELD_TABLE);

@@ -44,7 +44,7 @@ export class McpController implements OnApplicationShutdown {
     // `McpServerFactory` reads these headers, so any values from the client are overwritten.
     raw.headers['x-request-id'] = id;
     raw.headers[CLIENT_ADDRESS_HEADER] = ip;
-    // The SDK never ends an exchange whose calls are all cancelled: the timer closes the socket.
+    // The SDK never ends an exchange whose calls are all cancelled, so a timer closes the socket.
     const timer = setTimeout(() => raw.socket.destroy(), this.timeoutMs).unref();
     onResponseEnd(reply.raw, () => clearTimeout(timer));
     await exchange(this.handler, request, reply);

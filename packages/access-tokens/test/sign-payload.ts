@@ -10,7 +10,7 @@ export async function signPayload(payload: string, secret: string): Promise<stri
 
 /**
  * Claims of a wrong type, each as a JSON member. A test appends a member to a valid payload. The
- * member replaces the valid claim, because JSON.parse uses the last of two members with one name.
+ * member replaces the valid claim, because JSON.parse uses the last member with a given name.
  */
 export const MISTYPED_CLAIMS = [
   '"sub":12345',

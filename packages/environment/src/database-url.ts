@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { unescape } from 'node:querystring';
 
-/** Returns the value of a variable, or the content of the file at `<name>_FILE`, or ''. */
+/** Returns the value of a variable, or the content of the file that `<name>_FILE` names, or ''. */
 export function readDatabaseUrl(name = 'DATABASE_URL'): string {
   const { [name]: url = '', [`${name}_FILE`]: file = '' } = process.env;
   // The variable and the file might name different databases.

@@ -6,7 +6,7 @@ import { SCOPES, type Scope } from '../scopes.js';
 
 /**
  * The columns of an `IssuedKeyRow`. Times are milliseconds since the epoch. Lists are text, because
- * parsing arrays takes a third of the driver's CPU time for a row.
+ * the driver would spend a third of its CPU time per row on parsing arrays.
  */
 export const ISSUED_KEY_COLUMNS = `
   id, encode(digest, 'hex') AS digest, revision::text,
@@ -32,7 +32,7 @@ export interface IssuedKeyRow {
   readonly rotated_at: number | null;
 }
 
-/** Converts rows to keys. Equal scopes, fields, networks and budgets are one object in memory. */
+/** Converts rows to keys. The keys share equal scopes, fields, networks and budgets in memory. */
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);

@@ -18,8 +18,8 @@ export class EarlierBuild {
   ) {}
 
   /**
-   * Installs and builds the code in about 2 minutes. It needs the Git history, and the npm registry
-   * or its cache.
+   * Installs and builds the code in about 2 minutes. Needs the Git history, and the npm registry or
+   * npm's cache.
    */
   static async make(): Promise<EarlierBuild> {
     const migrations = 'prisma/migrations/*/migration.sql';

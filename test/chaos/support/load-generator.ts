@@ -103,7 +103,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     if (second >= 0 && isSuccess(status, latencyMs)) {
       successesAfterwards[second] = (successesAfterwards[second] ?? 0) + 1;
     }
-    // Requests that started after the end belong to `afterwards`.
+    // Requests that started after `endedAt` belong to `plan.afterwards`.
     if (now - latencyMs <= endedAt) {
       completed += 1;
       const known = latencies.get(status) ?? [];
