@@ -126,8 +126,8 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       const goodput = report.goodPerSecond / capacity;
       record({
         promise: `At ${factor} × the capacity of ${name}, most of the capacity still goes to successful responses`,
-        failure: `${Math.round(factor * capacity)} requests/s planned with ${CALLERS} callers for ${SECONDS} s, ${Math.round(report.sentPerSecond)} sent because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
-        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health checks always answered, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(servedShare)} of the load served from ${BACK_TO_NORMAL_SECONDS} s after the overload`,
+        failure: `${Math.round(factor * capacity)} requests/s planned (${CALLERS} callers, ${SECONDS} s), only ${Math.round(report.sentPerSecond)} sent, because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
+        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health checks always answered, p99 ${ms(percentile(live.outcomes, 0.99))}; ${BACK_TO_NORMAL_SECONDS} s after the overload: ${percent(servedShare)} of the load served`,
         control: `goodput ${percent(control.goodPerSecond / unprotectedCapacity)}`,
         reference: 'SRE: overload does not reduce successes; Vault: 503 and Retry-After',
       });
