@@ -59,7 +59,7 @@ describe('the backend without a database', () => {
   });
   afterEach(() => stop());
 
-  it.each(ROUTES)('returns 503 with Retry-After: %s %s', async (method, path, body) => {
+  it.each(ROUTES)('returns 503 with a Retry-After header for %s %s', async (method, path, body) => {
     const response = await withKey(url)[method](path).send(body).expect(503);
     expect(response.body).toMatchObject(UNAVAILABLE);
     expect(response.headers['retry-after']).toBe('1');
@@ -100,7 +100,8 @@ describe('a database that stops responding', () => {
     const app = await startApp({ DATABASE_URL: proxy.url });
     const get = async () => withKey(await app.getUrl()).get('/api/internal/users/1');
     await get().then(({ status }) => expect(status).toBe(404));
-    // Longer than the socket time-out of 700 ms, which must take effect again after this idle time.
+    // After 700 ms, the socket time-out fires on the idle connection. It must fire again during the
+    // next query.
     await sleep(1500);
     proxy.silence('latchkey');
     const startedAt = performance.now();

@@ -61,7 +61,7 @@ async function changeWithoutTriggers(statement: string): Promise<void> {
 }
 
 describe('a key that one process has issued', () => {
-  it('is admitted by all processes when its secret is shown', async () => {
+  it('is admitted by all processes as soon as the client receives the secret', async () => {
     for (let made = 0; made < 10; made++) {
       const { secret } = await issueKey(nearUrl);
       expect(await statusWith(farUrl, secret)).toBe(ADMITTED);
@@ -70,7 +70,7 @@ describe('a key that one process has issued', () => {
 });
 
 describe('a key that one process has revoked', () => {
-  it('is refused by all processes when the response arrives', async () => {
+  it('is refused by all processes as soon as the client receives the response to the revocation', async () => {
     for (let made = 0; made < 10; made++) {
       const { id, secret } = await issueKey(nearUrl);
       expect(await revoke(farUrl, id)).toMatchObject({ confirmed: true, instances: 2 });
@@ -169,7 +169,7 @@ describe('a change without a notification', () => {
 });
 
 describe('a process that starts', () => {
-  it('has loaded all keys, even several pages, when it accepts connections', async () => {
+  it('has loaded all pages of keys when it begins to accept connections', async () => {
     await changeWithoutTriggers(`
       INSERT INTO api_keys (id, digest, hint, environment, name, scopes, created_by, expires_at, revision)
       SELECT 'many-' || n, sha256(n::text::bytea), '', 'test', '', '{users:read}', '', now() + interval '1 h',
@@ -288,7 +288,7 @@ describe('an attacker with the run-time role', () => {
     },
   );
 
-  it('cannot block confirmations by inserting instances', async () => {
+  it('cannot keep revocations unconfirmed by inserting instances', async () => {
     await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');

@@ -204,7 +204,7 @@ describe('wrong keys from an address', () => {
     await from('192.0.2.2', API_KEY).expect(200);
   });
 
-  it('also count if a key holder submits them to the key check', async () => {
+  it('also count if a caller with a valid key sends them to the route that checks keys', async () => {
     const check = () =>
       withKey(app.url)
         .post('/api/internal/api-keys/check')
@@ -276,7 +276,7 @@ describe('the users that a key requests', () => {
     expect(new Set(responses)).toEqual(new Set([200]));
   });
 
-  it('count in a list of ids, in a page, and through their accounts', async () => {
+  it('count if they are read by a list of ids, in a page, or through their accounts', async () => {
     const byIds = await clientWithNewKey();
     await byIds.get(`${USERS}?ids=${ids.slice(0, 10).join(',')}`).expect(200);
     await byIds.get(`${USERS}/${ids[11]}`).expect(429);
@@ -289,7 +289,7 @@ describe('the users that a key requests', () => {
     await byAccounts.get(`${USERS}/${ids[11]}/accounts`).expect(429);
   });
 
-  it('count as misses if they do not exist, with a limit of 5 per hour', async () => {
+  it('count as misses if they do not exist, and are limited to 5 misses per hour', async () => {
     const client = await clientWithNewKey();
     let number = 0;
     const miss = () => client.get(`${USERS}/nobody-${++number}`);

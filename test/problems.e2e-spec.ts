@@ -153,7 +153,7 @@ describe('a request that the framework refuses', () => {
     ['DELETE', '/api/internal/users/search?a=b', 'POST'],
     ['POST', '/api/health/live', 'GET, HEAD'],
     ['PUT', `/api/internal/users/${'1'.repeat(101)}`, 'GET, HEAD, PATCH, DELETE'],
-  ] as const)('gets 405 with Allow: %s %s', async (method, path, allow) => {
+  ] as const)('gets 405 with an Allow header for %s %s', async (method, path, allow) => {
     const response = await app.nest.inject({
       method,
       url: path,

@@ -11,7 +11,7 @@ const TWO = '0a1c2e4b6d8f7053942b6a8c0e1d3f57';
 const DIGEST_OF_TWO = `sha256:${createHash('sha256').update(TWO).digest('hex')}`;
 const RELOAD_BOUND_MS = 3000;
 
-// The guard runs before any query, so these tests need no database: 503 means "admitted".
+// The guard runs before any query, so these tests need no database: an admitted request gets 503.
 const DATABASE_URL = 'postgresql://nobody@127.0.0.1:1/none';
 const ADMITTED = 503;
 const REFUSED = 401;

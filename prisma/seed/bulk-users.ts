@@ -15,7 +15,7 @@ export async function seedBulkUsers(prisma: PrismaClient, count: number): Promis
   return added;
 }
 
-/** Phone numbers use exchange 555, which has no subscribers: 10,000 numbers per area code. */
+/** Phone numbers use exchange 555, which has no subscribers and 10,000 numbers per area code. */
 function addUsers(prisma: PrismaClient, first: number, last: number): Promise<number> {
   return prisma.$executeRaw`
     WITH added AS (

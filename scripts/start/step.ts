@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 export const stopping = new AbortController();
 const { signal } = stopping;
 
-/** Runs a step and prints its duration, unless it returns false because there was nothing to do. */
+/** Runs a step. Prints its duration unless the step returns false because it had no work. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();

@@ -45,10 +45,13 @@ function createLimit() {
 const OWN = { keyId: 'own' };
 
 describe('the rate limit of a key', () => {
-  it.each([1, 3, 399, 6000])('admits exactly its quota in one burst: %i', (rateLimit) => {
-    const { countAdmitted } = createLimit();
-    expect(countAdmitted(rateLimit + 100, { ...OWN, rateLimit })).toBe(rateLimit);
-  });
+  it.each([1, 3, 399, 6000])(
+    'admits exactly its quota of %i requests in one burst',
+    (rateLimit) => {
+      const { countAdmitted } = createLimit();
+      expect(countAdmitted(rateLimit + 100, { ...OWN, rateLimit })).toBe(rateLimit);
+    },
+  );
 
   it('does not admit its quota twice around the end of a minute', () => {
     const { ask, countAdmitted } = createLimit();
@@ -113,7 +116,7 @@ describe('the rate limit of an issued key', () => {
     expect(countAdmitted(50, ISSUER)).toBe(5);
   });
 
-  it('sets the headers of the limit with the fewest remaining requests', () => {
+  it('sets headers for the limit that has the fewest remaining requests', () => {
     const { ask, countAdmitted } = createLimit();
     expect(ask(CHILD, ISSUER).headers.ratelimit).toMatch(/r=14;/);
     countAdmitted(10, ISSUER);

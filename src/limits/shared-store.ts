@@ -60,7 +60,7 @@ export class SharedStore implements OnModuleInit, OnApplicationShutdown {
     this.redis?.removeAllListeners('close').disconnect();
   }
 
-  /** Runs a Lua script. Returns undefined if it fails: then callers use this process's counts. */
+  /** Runs a Lua script. Returns undefined if it fails: limits then use this process's counts. */
   async runScript<Reply>(
     script: string,
     keys: readonly string[],

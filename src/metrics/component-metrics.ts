@@ -74,7 +74,7 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_alert_outbox_pending',
-        'Alerts of all processes that the receiver has not confirmed.',
+        'Alerts that the receiver has not confirmed, from all processes.',
         () => deliveries.pending,
       ],
     ];

@@ -117,7 +117,7 @@ export function isReadOnly(error: unknown): boolean {
   return hasCode(error, READ_ONLY);
 }
 
-/** Returns the foreign key or unique index that an error of pg (not Prisma) violated, if any. */
+/** Returns the violated foreign key or unique index if an error of pg (not of Prisma) names one. */
 export function violatedConstraint(error: unknown): string | undefined {
   const isViolation = error instanceof DatabaseError && hasCode(error, VIOLATION);
   return isViolation ? error.constraint : undefined;

@@ -9,7 +9,7 @@ import { Scrape } from '../support/metrics.js';
 import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
-// So few that ten times as many requests fit into one window of the limit.
+// So low that the tests can send ten times as many requests within one window of the limit.
 const LIMIT = 500;
 const CONCURRENCY = 16;
 const PROCESSES = 3;
@@ -179,7 +179,7 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     await sleep(300);
     await redis.kill();
     const counts = await load;
-    // No 500, and at most the limit in Redis plus the limit of each process.
+    // No request gets 500. Redis admits at most the limit, and so does each process without Redis.
     expect(Object.keys(counts).toSorted()).toEqual([String(ADMITTED), '429']);
     expect(counts[ADMITTED]).toBeGreaterThanOrEqual(LIMIT);
     expect(counts[ADMITTED]).toBeLessThanOrEqual(LIMIT * (1 + PROCESSES));
@@ -203,8 +203,8 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // A process detects that Redis accepts writes only when it counts a request there. It does not
-    // count requests that exceed their limit, so this key is new.
+    // To detect that Redis accepts writes again, a process must count a request in Redis. It does
+    // not count requests that exceed their limit, so the test uses a new key.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })

@@ -21,7 +21,7 @@ export async function commandLinePage(): Promise<string> {
     block('sh', 'latchkey keys create --name mailer --scopes users:read'),
     `Without ${code('--url')}, a command works on the database in \`DATABASE_URL\` and needs the
 [variables of the backend](../how-to/keys.md#manage-keys-on-a-production-host), including its root
-key. It needs no issued key. With ${code('--url')}, the command sends requests to a running server, and
+key, but no issued key. With ${code('--url')}, the command sends requests to a running server, and
 needs an API key with the scopes that these requests require.`,
     '## Global options and exit codes',
     block('text', `${helpOf(program).trimEnd()}\n${EXIT_CODE_HELP}`),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Creates the files of an image with this machine's release of Debian, and with Node and npm. The
-# image replaces the base image of the Dockerfile where no image registry is reachable. Usage, as
+# image replaces the base image of the Dockerfile if no image registry is reachable. Usage, as
 # root: base-image.sh FOLDER NODE_MAJOR
 set -euo pipefail
 folder=$1 node_major=$2
@@ -12,8 +12,7 @@ npm install --global --prefix "$folder/usr/local" --ignore-scripts npm@11 "node-
 # npm looks for its configuration beside Node's real path, so `node` must not be a symlink.
 mv "$folder"/usr/local/lib/node_modules/node-linux-*/bin/node "$folder/usr/local/bin/node"
 
-# The image downloads packages from the same registry as this machine and trusts the same
-# certificates.
+# In the image, npm uses the same registry and trusts the same certificates as on this machine.
 cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
 mkdir -p "$folder/usr/local/etc"
 cat > "$folder/usr/local/etc/npmrc" << EOF

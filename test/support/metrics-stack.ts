@@ -31,7 +31,7 @@ export async function startMetricsStack(
   return { backend, mcp, stop };
 }
 
-/** The URL of the metrics, which the server logs. */
+/** Finds the URL of the metrics in the log of the server. */
 export function metricsOf({ output }: ServerProcess): string {
   return /Metrics are at (http:[^"]+)/.exec(output)?.[1] ?? '';
 }

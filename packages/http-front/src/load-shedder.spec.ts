@@ -373,7 +373,7 @@ describe('LoadShedder', () => {
     },
   );
 
-  it('keeps the limit of the highest throughput until a request has to queue', async () => {
+  it('keeps the highest limit until a request has to queue, even if the throughput falls', async () => {
     setUtilization(0.5);
     requests.completed += 1000;
     vi.advanceTimersByTime(10 * WINDOW_MS);

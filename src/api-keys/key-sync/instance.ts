@@ -20,7 +20,7 @@ export class Instance {
     readonly keyEnvironment: KeyEnvironment,
   ) {}
 
-  /** Proves to other instances that this instance's row is genuine. Depends on the root keys. */
+  /** Proves that this instance's row is genuine. Instances with a common root key can verify it. */
   get proof(): string {
     return this.authenticator.sign(describeInstance(this.id, this.secretDigest));
   }
