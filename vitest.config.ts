@@ -24,7 +24,8 @@ const RETRIES = process.env.FULL === '1' ? 0 : 1;
 export default defineConfig({
   plugins: [plainConstructorTypes],
   test: {
-    // End-to-end tests spend about as much time waiting for processes and time-outs as computing.
+    // End-to-end tests spend about half of their time waiting for processes and time-outs, so three
+    // workers do not need three cores.
     maxWorkers: 3,
     // Long, because a poll only waits for a state. Other tests check how fast states are reached.
     expect: { poll: { timeout: 10_000 } },

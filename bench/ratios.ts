@@ -35,9 +35,9 @@ export const RATIOS: readonly Ratio[] = [
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * Ratios of requests per CPU second of the server, by load generator. A quick run measured them on
- * an idle machine; other programs hardly affect them. Update them when the hot path changes:
- * `npm run bench -- --quick` prints the new ratios.
+ * Ratios of the servers' requests per CPU second, by load generator. A quick run measured them on
+ * an idle machine, but other programs would hardly affect them. Update them when the hot path
+ * changes: `npm run bench -- --quick` prints the new ratios.
  */
 export const RECORDED = {
   wrk: [

@@ -71,7 +71,7 @@ describe('every route', () => {
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],
   ])(
-    'responds with 401, without a database query, to a request with %s',
+    'that requires an API key responds with 401, without a database query, to a request with %s',
     async (_case, headers) => {
       expect(keyRoutes().length).toBeGreaterThan(6);
       for (const [method, path] of keyRoutes()) {
@@ -86,7 +86,7 @@ describe('every route', () => {
     },
   );
 
-  it('admits a valid key', async () => {
+  it('that requires an API key admits a valid key', async () => {
     for (const [method, path] of keyRoutes()) {
       const { statusCode } = await send(method, path, { 'x-api-key': API_KEY });
       expect([method, path, [400, 503].includes(statusCode)]).toEqual([method, path, true]);

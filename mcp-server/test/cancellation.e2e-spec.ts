@@ -83,8 +83,8 @@ it('the server disconnects a client that pipelines requests', async () => {
   expect(received.split('HTTP/1.1 ').length - 1).toBeLessThanOrEqual(1);
 });
 
-it('the server closes the connection if the only request of an exchange is cancelled', async () => {
-  // A backend time-out of 1 ms shortens the time limit of an exchange to 10 s.
+it('the server closes the connection if the only request of an HTTP exchange is cancelled', async () => {
+  // A backend time-out of 1 ms shortens the time limit of an HTTP exchange to 10 s.
   const hasty = await startMcp({ BACKEND_API_URL: backend.url, BACKEND_TOTAL_TIMEOUT_MS: '1' });
   const startedAt = performance.now();
   const answer = fetch(hasty.url, {

@@ -59,7 +59,7 @@ const lines = (msg: string) =>
     .map((line) => lineSchema.parse(JSON.parse(line)));
 
 describe('wrong access tokens', () => {
-  it('above the limit lead to 429 with Retry-After, but only for their address', async () => {
+  it('above the limit lead to 429 with Retry-After, but only for the address that sent them', async () => {
     expect(await fail('192.0.2.1', LIMIT)).toEqual(Array(LIMIT).fill(401));
     const refused = await list(wrong, '192.0.2.1');
     expect(refused.status).toBe(429);
@@ -115,7 +115,7 @@ describe('wrong access tokens', () => {
     expect(await fail('127.0.0.1', 1)).toEqual([429]);
   });
 
-  it('do not include requests without a token', async () => {
+  it('do not include missing tokens', async () => {
     for (let count = 0; count < 2 * LIMIT; count++) await callWithArgument(undefined, '192.0.2.1');
     expect(await fail('192.0.2.1', 1)).toEqual([401]);
   });

@@ -22,9 +22,9 @@ interface Excess {
 }
 
 /**
- * Locks the rows of the caller's key, of the keys `ids` and, with `includeAdmins`, of all keys with
- * `keys:write`. Then rechecks the caller's key, because another request may have revoked it while
- * this call waited for the locks.
+ * Locks the rows of the caller's key and of the keys `ids`. With `includeAdmins`, also locks the
+ * rows of all keys that have the scope `keys:write`. Then rechecks the caller's key, because
+ * another request may have revoked it while this call waited for the locks.
  * @throws ProblemException `INVALID_API_KEY`
  */
 export async function lockKeys(

@@ -51,7 +51,7 @@ export class IssuedKeyCache {
     this.revisions -= revision;
   }
 
-  /** Every change of a key alters the fingerprint, because it gives the key a greater revision. */
+  /** Differs after every change of a key, because each change gives the key a greater revision. */
   get fingerprint() {
     return { count: this.keys.size, revisions: this.revisions };
   }

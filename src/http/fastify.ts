@@ -24,8 +24,8 @@ declare module 'fastify' {
 const BODY_LIMIT_BYTES = 64 * 1024;
 // Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// Closes connections of clients that do not read the response. Longer than the other time-outs, so
-// that the server can send their error responses first.
+// Closes connections of clients that do not read the response. Longer than the other time-outs,
+// whose error responses the server must be able to send first.
 const SILENCE_TIMEOUT_MS = 5700;
 
 /** Creates Nest's Fastify adapter, with size limits, request ids and request events. */

@@ -52,7 +52,7 @@ describe('the log line', () => {
     },
   );
 
-  it('has no event, source or client on routes without a key', () => {
+  it('has no event, source or client on routes that require no key', () => {
     expect(lineOf({ outcome: null, keyId: null })).toEqual({
       level: 'info',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),

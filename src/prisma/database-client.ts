@@ -22,7 +22,7 @@ export class DatabaseClient extends Client {
     private readonly settings: Settings = {},
   ) {
     super({ ...config, connectionString: urls.read(variable) });
-    // Without a listener, an error would end the process. The running statement reports it, too.
+    // Without a listener, an error event would end the process. The running statement fails anyway.
     this.on('error', () => undefined);
   }
 
@@ -48,7 +48,8 @@ export class DatabaseClient extends Client {
       await other.connect();
       const sessions = new Set<number>();
       const others = new Set<number>();
-      // Probes this connection twice, because a pooler may alternate between two sessions.
+      // Probes this connection twice per round. Otherwise, a pooler that alternates between two
+      // sessions could look like two direct connections.
       for (let probe = 0; probe < PROBES; probe++) {
         for (const client of [this, this, other]) {
           (client === other ? others : sessions).add(await readProcessId(client));
@@ -76,7 +77,7 @@ export class DatabaseClient extends Client {
     return this;
   }
 
-  // Sets `hasOwnSession`: a pooler reports an invented process id when a client connects.
+  // Sets `hasOwnSession`: behind a pooler, `processID` is an invented id, not that of the session.
   private async setUp(): Promise<void> {
     const processId = 'processID' in this ? this.processID : undefined;
     const settings = listSettings(this.settings, 'pg_backend_pid() <> $1');

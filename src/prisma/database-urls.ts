@@ -21,7 +21,7 @@ export class DatabaseUrls {
     return hasDirectUrl ? 'DIRECT_URL' : 'DATABASE_URL';
   }
 
-  /** Returns the URL. Reads a `_FILE` again, because the password in it may have been rotated. */
+  /** Returns the URL. Reads its file (if any) each time, because the password may be rotated. */
   read(variable: UrlVariable): string {
     const known = this.latest.get(variable) ?? this.config.getOrThrow(variable, { infer: true });
     const file = this.config.get(`${variable}_FILE`, { infer: true });

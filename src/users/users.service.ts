@@ -39,7 +39,7 @@ export interface Author {
   readonly actingUser?: string | undefined;
 }
 
-/** Users as JSON text in the form of responses. */
+/** Users as the JSON text that responses contain. */
 export interface UserJsonPage {
   readonly users: readonly { readonly id: string; readonly json: string }[];
   readonly nextCursor: string | null;
@@ -48,9 +48,9 @@ export interface UserJsonPage {
 }
 
 /**
- * Reads and writes users as JSON text in the form of responses. It does not use Prisma, whose query
- * builder takes longer than the rest of a look-up. All look-ups by id in one event-loop tick share
- * a statement: docs/decisions/0022-coalesced-look-ups.md.
+ * Reads and writes users, and returns them as the JSON text that responses contain. This service
+ * does not use Prisma, whose query builder takes longer than the rest of a look-up. All look-ups by
+ * id in one event-loop tick share a statement: docs/decisions/0022-coalesced-look-ups.md.
  */
 @Injectable()
 export class UsersService {
@@ -66,7 +66,10 @@ export class UsersService {
     return orNotFound(await this.byId.find(id));
   }
 
-  /** Returns the users with `ids`, in this order, or a page of all users, ordered by id. */
+  /**
+   * Returns the users with `ids`, in the order of `ids`. Without `ids`, returns a page of all users
+   * in ascending order of id.
+   */
   async list({ ids, limit, cursor }: ListUsers): Promise<UserJsonPage> {
     if (ids === undefined) return this.search({ limit, cursor });
     const found = await this.byId.findMany(ids);

@@ -54,7 +54,7 @@ function connect(url: string, variables: NodeJS.ProcessEnv): BackendClient {
   );
 }
 
-/** Replaces a file atomically, as Vault Agent or a mounted secret does. */
+/** Replaces a file atomically, as Vault Agent and Kubernetes secret volumes do. */
 function writeKey(path: string, text: string): void {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
@@ -72,7 +72,7 @@ async function underLoad(
 }
 
 describe(
-  `during ${REQUESTS} requests by the client of the MCP server`,
+  `during ${REQUESTS} requests that the MCP server's backend client sends`,
   { timeout: 600_000 },
   () => {
     it('the rotation of an issued key causes no failed request', async () => {
@@ -98,7 +98,7 @@ describe(
       await backend.stop();
     });
 
-    it('the rotation of the root key in the environment with two restarts causes no failed request', async () => {
+    it('a rotation of the root key by two restarts with new variables causes no failed request', async () => {
       const balancer = await Balancer.start();
       let backend = await startBackend({ INTERNAL_API_KEY: API_KEY });
       balancer.pointAt(backend.origin);
@@ -126,7 +126,7 @@ describe(
       await balancer.stop();
     });
 
-    it('the rotation of the root key in a file without a restart causes no failed request', async () => {
+    it('a rotation of the root key in its file, without a restart, causes no failed request', async () => {
       const backendFile = join(folder, 'backend');
       const clientFile = join(folder, 'client');
       writeKey(backendFile, API_KEY);

@@ -5,7 +5,7 @@ const ONE_LINE_BLOCK = /^(?<indent>\s*)\/\*(?<star>\*?) (?<text>.*) \*\/$/;
 const TRAILING = /^(?<indent>\s*)(?<code>\S.*[;,{)]) (?<comment>\/\/ .*)$/;
 const STARTS_PARAGRAPH = /^(?:@|- |\d+\. |$)/;
 
-/** Wraps the comments of a file that are wider than the limit. */
+/** Wraps all comments that are wider than the limit. */
 export function wrapComments(code: string): string {
   const lines = code.split('\n').flatMap(separate);
   const wrapped: string[] = [];

@@ -44,6 +44,7 @@ or a tool call have \`level\`, \`time\` and \`msg\`. Many also have \`context\` 
     '### Outcomes and events',
     'Each outcome has an event and a level. There is one exception: if `limit` is `source-failures`, the event is `authn_login_fail_max` instead of `authn_login_fail`.',
     table(['outcome', 'event', 'level'], outcomes),
+    'The meaning of three outcomes:',
     `- \`wrong-environment\`: the key belongs to an environment other than \`API_KEY_ENVIRONMENT\`.
 - \`foreign-network\`: the client address is outside the networks of the key.
 - \`unverifiable\`: the key cache may be out of date, so the response is 503 \`KEYS_UNAVAILABLE\`.`,

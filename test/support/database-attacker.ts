@@ -17,7 +17,7 @@ export class DatabaseAttacker {
     return session;
   }
 
-  /** Runs statements in a transaction, and leaves it open. */
+  /** Runs statements in a transaction, and leaves the transaction open. */
   async hold(...statements: string[]): Promise<void> {
     const session = await this.connect();
     for (const statement of ['BEGIN', ...statements]) await session.query(statement);

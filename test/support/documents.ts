@@ -9,7 +9,7 @@ import { expect } from 'vitest';
 export interface Block {
   readonly line: number;
   readonly language: string;
-  /** The path in brackets after the language, where the reader saves the block. */
+  /** The path at which a reader saves the block. It is in brackets after the language. */
   readonly file: string | undefined;
   readonly text: string;
   /** Why the block is not run, from the comment before it. */

@@ -31,7 +31,7 @@ export class ServerProcess {
       env: { PATH: process.env.PATH, ENV_FILES: 'off', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // Kills the server if a test fails before it stops the server.
+    // At the end of the tests, kills a server that a failed test did not stop.
     const kill = () => void this.child.kill('SIGKILL');
     process.once('exit', kill);
     this.child.once('exit', () => process.off('exit', kill));
@@ -49,8 +49,8 @@ export class ServerProcess {
     variables: NodeJS.ProcessEnv,
     launcher: readonly string[] = [],
   ): Promise<ServerProcess> {
-    // WITHOUT makes a preloaded script replace methods of modules in `dist`. The bundle does not
-    // import these modules, so the server starts from `dist/main.js`.
+    // The variable `WITHOUT` makes a preloaded script replace methods of modules in `dist`. The
+    // bundle does not import these modules, so the server starts from `dist/main.js`.
     const script = variables.WITHOUT === undefined ? main : main.replace('/bundle/', '/');
     const started = new ServerProcess(script, variables, launcher);
     const deadline = performance.now() + START_TIMEOUT_MS;

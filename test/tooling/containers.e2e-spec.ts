@@ -258,8 +258,8 @@ async function outputOf(process: ContainerProcess): Promise<string> {
 }
 
 /**
- * Writes the secret files that docs/how-to/containers.md describes. Every account can read them, so
- * that the user of the images can.
+ * Writes the secret files that docs/how-to/containers.md describes. Every account can read them,
+ * because the containers run as another user.
  */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));

@@ -16,7 +16,7 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a script in a minimal environment, to which it adds these variables. */
+/** Runs a script in a minimal environment with these additional variables. */
 function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<Outcome> {
   const { PATH } = process.env;
   const env = { PATH, CHECKPOINT_DISABLE: '1', ENV_FILES: 'off', INTERNAL_API_KEY, ...variables };

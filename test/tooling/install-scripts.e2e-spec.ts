@@ -11,7 +11,8 @@ function runsInstallScripts(npmrc?: string): boolean {
   const npm = (...args: string[]) =>
     execFileSync('npm', [...args, '--offline', '--cache', join(project, 'cache')], {
       cwd: project,
-      // The settings of the npm that runs this test would override those of the project.
+      // Omits the `npm_config_…` variables, with which the npm that runs this test would override
+      // the settings of the project.
       env: { PATH: process.env.PATH, HOME: project },
       stdio: 'pipe',
     });

@@ -35,7 +35,7 @@ it('the language check reads comments and test titles of code, but no code', () 
   ]);
 });
 
-it('the language check reads the prose of documents, but no blocks and no identifiers', () => {
+it('the language check reads the prose of documents, but no code blocks and no identifiers', () => {
   expect(proseOf('a.md', '# Title\n\n```sh\necho\n```\n\n- an `item`\n').filter(Boolean)).toEqual([
     '# Title',
     'an `…`',

@@ -77,7 +77,7 @@ describe('in deploy/observability and the reference,', () => {
     }
   });
 
-  it('the dashboard and the alert rules use every metric of Latchkey', () => {
+  it('every metric of Latchkey is used by the dashboard or by an alert rule', () => {
     const queried = new Set([read('dashboard.json'), read('alerts.yml')].flatMap(metricsIn));
     const ours = [...exported].filter((name) => /^latchkey_.*(?<!_(?:sum|bucket))$/.test(name));
     expect(ours.filter((name) => !queried.has(name) && !queried.has(bucketOf(name)))).toEqual([]);
@@ -92,7 +92,7 @@ describe('in deploy/observability and the reference,', () => {
   });
 });
 
-describe('each Prometheus alert', () => {
+describe('the Prometheus alert', () => {
   const runbook = readFileSync(
     new URL('../../docs/how-to/alert-runbook.md', import.meta.url),
     'utf8',

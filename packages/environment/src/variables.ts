@@ -49,7 +49,7 @@ export const logLevel = oneOf([
   'silent',
 ]).default('info');
 
-/** The default of DRAIN_SECONDS: only in production, load balancers need time to react. */
+/** Default of DRAIN_SECONDS: only production has load balancers that must notice a shutdown. */
 export const defaultDrainSeconds = (environment: z.output<typeof nodeEnvironment>): number =>
   environment === 'production' ? 5 : 0;
 

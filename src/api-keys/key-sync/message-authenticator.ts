@@ -10,9 +10,10 @@ const MAX_CODES = 16;
 const SEPARATOR = ',';
 
 /**
- * Authenticates messages that pass through the database: HMAC-SHA256 with keys derived from the
- * root keys (RFC 5869), which the database never sees. A signature has one code (HMAC) per root
- * key, so that instances can verify each other while the root key is being replaced.
+ * Authenticates messages that pass through the database, which never sees the root keys. A
+ * signature has one code per root key: an HMAC-SHA256 with a key derived from the root key (RFC
+ * 5869). So instances that share at least one root key can verify each other's signatures, even
+ * while the root key is being replaced.
  */
 @Injectable()
 export class MessageAuthenticator {

@@ -8,7 +8,7 @@ export interface ApiRequest extends Sent {
   readonly payload?: string | undefined;
 }
 
-/** Keys, access tokens and key ids of a running application, from which requests are generated. */
+/** Keys, access tokens and key ids of a running application, for use in generated requests. */
 export interface Credentials {
   readonly rootKey: string;
   /** Valid keys, each with its own scopes, fields and limits. */
