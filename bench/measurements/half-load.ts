@@ -8,8 +8,8 @@ import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-// Each connection pauses before its next request, for much longer than a response takes. So requests
-// arrive at random. A still longer pause would need thousands of connections. Node accepts one
+// Each connection pauses before its next request, for much longer than a response takes, so that
+// requests arrive at random. A still longer pause would need thousands of connections. Node accepts one
 // connection per event-loop tick, so opening them would delay the first responses.
 const PAUSE_MS = 50;
 

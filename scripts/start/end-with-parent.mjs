@@ -1,3 +1,3 @@
-// Each server loads this file. If `npm start` is killed, the IPC channel closes and the server ends.
+// Each server loads this file. If `npm start` is killed, the IPC channel closes, and they end.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.channel?.unref();

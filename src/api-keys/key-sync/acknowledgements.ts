@@ -12,7 +12,7 @@ export class Acknowledgements {
    * changes also arrive, and this process never looks them up.
    */
   private readonly received = new Map<string, number>();
-  // Disables Node's warning about leaked listeners: any number of changes may wait at the same time.
+  // Disables Node's warning about leaked listeners: many changes may wait at the same time.
   private readonly events = new EventEmitter().setMaxListeners(0);
 
   constructor(private readonly authenticator: MessageAuthenticator) {}
