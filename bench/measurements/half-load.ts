@@ -9,8 +9,8 @@ import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
 // Each connection pauses before its next request, for much longer than a response takes, so that
-// requests arrive at random. A still longer pause would need thousands of connections. Node accepts one
-// connection per event-loop tick, so opening them would delay the first responses.
+// requests arrive at random. A still longer pause would need thousands of connections. Opening them
+// would delay the first responses, because Node accepts one connection per event-loop tick.
 const PAUSE_MS = 50;
 
 /** The latency of requests that arrive at random at half the capacity of a server. */
