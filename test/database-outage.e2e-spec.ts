@@ -94,7 +94,7 @@ describe('a database that accepts connections and never responds', () => {
 });
 
 describe('a database that stops responding', () => {
-  it('causes time-outs even on idle connections, and is used again when it responds', async () => {
+  it('makes a query time out even if the connection was idle before, and is used again when it responds', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });

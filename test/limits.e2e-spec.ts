@@ -16,7 +16,7 @@ async function statuses(times: number, send: () => Promise<{ status: number }>):
 describe('the requests of a key', () => {
   const app = useApp({ KEY_RATE_LIMIT: '5' });
 
-  it('reduce the number of remaining requests, which every response states', async () => {
+  it('are subtracted from its limit, and every response states the rest', async () => {
     const { secret } = await issueKey(app.url);
     const { headers } = await withKey(app.url, secret).get(`${USERS}?ids=1`).expect(200);
     expect(headers['ratelimit-policy']).toBe('"default";q=5;w=60');
@@ -332,7 +332,7 @@ describe('the users that a key requests', () => {
     expect(body.users).toHaveLength(12);
   });
 
-  it('do not include API keys, so unknown ids of API keys are not misses', async () => {
+  it('do not include API keys: a look-up of an unknown API key is not a miss', async () => {
     const { secret } = await issueKey(app.url, { scopes: ['keys:read'] });
     const missing = '/api/internal/api-keys/019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90';
     const responses = await statuses(10, () => withKey(app.url, secret).get(missing));

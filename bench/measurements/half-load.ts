@@ -1,7 +1,7 @@
 import type { BenchRun } from '../bench-run.js';
 import { p50sOf, p99sOf, ratesOf } from '../load/load.js';
 import type { PeerServer } from '../peer-server.js';
-import { FASTIFY_PG, LATCHKEY } from '../peers.js';
+import { FASTIFY_PG, LATCHKEY, LATCHKEY_LEAN } from '../peers.js';
 import { describeRounds, formatCount, formatSpread } from '../report/format.js';
 import { markdownTable } from '../report/markdown-table.js';
 import { medianOf, ratiosByRound } from '../statistics.js';
@@ -12,17 +12,19 @@ import { type Throughput, measureWarm } from './throughput.js';
 // requests arrive at random. A still longer pause would need thousands of connections. Opening them
 // would delay the first responses, because Node accepts one connection per event-loop tick.
 const PAUSE_MS = 50;
+const COMPARED = [FASTIFY_PG, LATCHKEY_LEAN, LATCHKEY];
 
 /** The latency of requests that arrive at random at half the capacity of a server. */
 export const halfLoad: Measurement = {
   name: 'half-load',
-  peers: () => [FASTIFY_PG, LATCHKEY],
+  peers: () => COMPARED,
   run: (run) =>
-    run.withWarmServers([FASTIFY_PG, LATCHKEY], async ([base, ours]) => {
-      if (base === undefined || ours === undefined) throw new Error('A server is missing.');
+    run.withWarmServers(COMPARED, async ([base, lean, ours]) => {
+      if (!base || !lean || !ours) throw new Error('A server is missing.');
       const baseRate = await halfOf(run, base);
       const cases = [
         { server: base, rate: baseRate, load: 'half of its capacity' },
+        { server: lean, rate: baseRate, load: `as many requests as ${base.peer.name}` },
         { server: ours, rate: baseRate, load: `as many requests as ${base.peer.name}` },
         { server: ours, rate: await halfOf(run, ours), load: 'half of its capacity' },
       ];

@@ -7,8 +7,8 @@ import { type Alert, type AlertRule, renderAlert } from './alert.js';
 
 const MAX_LISTED = 10_000;
 
-// Why the incident of a key ended. Null for incidents of other rules, and for a key that was used
-// again or no longer expires soon.
+// Why an incident of the rules `key-near-expiry` and `key-unused` ended. Null for other rules, and
+// if the key was used again or no longer expires soon.
 const REASON = Prisma.sql`(
   SELECT CASE
     WHEN rotated_at IS NOT NULL THEN 'has a successor'

@@ -17,7 +17,7 @@ interface AddressRange {
 
 const EMPTY_RANGE: AddressRange = { first: -2n, last: -3n };
 const BEYOND_ALL: AddressRange = { first: 1n << 128n, last: 1n << 128n };
-// The first step of a search in up to 127 ranges. A key has at most 100 networks.
+// The first step width of a binary search in up to 127 ranges. A key has at most 100 networks.
 const MIN_FIRST_STEP = 64;
 
 /**

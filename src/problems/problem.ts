@@ -49,7 +49,7 @@ export const PROBLEM_TYPES = {
   API_KEY_ALREADY_ROTATED: permanent(409, 'The API key has a successor already'),
   KEY_ENVIRONMENT_MISMATCH: permanent(
     409,
-    'Not issued: the running servers do not accept keys of this environment',
+    'Not issued: the running servers do not accept keys of the requested environment',
   ),
   LAST_WAY_IN: permanent(
     409,

@@ -51,7 +51,8 @@ async function shutDownGracefully(
 /** Stops accepting connections. Resolves when every request has its response. */
 async function closeServer(server: Server, requests: InFlightRequests): Promise<void> {
   if (!server.listening) return;
-  // First let the event loop accept the connections in the system's queue: `close` resets them.
+  // First let the event loop accept the connections in the system's queue, because `close` resets
+  // all connections that are not accepted yet.
   await nextTick();
   const closed = once(server, 'close');
   server.close();

@@ -49,7 +49,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // If the server has not responded within HANG_MS, it waits for the rest of the request.
+    // No response within HANG_MS means that the server is waiting for more of the request.
     let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');
