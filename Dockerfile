@@ -10,7 +10,7 @@ FROM base AS package-manifests
 COPY packages packages
 RUN find packages -mindepth 2 ! -name package.json -delete
 
-# Contains manifests only, so that Docker does not repeat `npm ci` when a source file changes.
+# Only manifests, so that Docker repeats the installation only when a manifest changes.
 FROM base AS manifests
 COPY package.json package-lock.json .npmrc ./
 COPY mcp-server/package.json mcp-server/
