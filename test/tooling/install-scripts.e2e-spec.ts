@@ -17,7 +17,9 @@ function runsInstallScripts(npmrc?: string): boolean {
       stdio: 'pipe',
     });
   const postinstall = `node -e "fs.writeFileSync('ran', '')"`;
-  const manifest = { name: 'telemetry', version: '1.0.0', scripts: { postinstall } };
+  // Packs only the manifest, because npm writes its log into the folder at the same time.
+  const files = ['package.json'];
+  const manifest = { name: 'telemetry', version: '1.0.0', files, scripts: { postinstall } };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
   npm('pack');
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project' }));
