@@ -18,7 +18,7 @@ interface TreeKey extends KeyRevision {
   readonly hasEnded: boolean;
 }
 
-/** `announce`: the key was revoked earlier, but some instances may not have applied that. */
+/** `announce`: the key was revoked earlier, but instances may not have applied the revocation. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */
