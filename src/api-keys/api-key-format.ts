@@ -5,8 +5,8 @@ import { KEY_ENVIRONMENTS, type KeyEnvironment } from '../config/key-environment
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_CHARACTERS = 30;
 const CHECKSUM_CHARACTERS = 6;
-// The largest multiple of 62 up to 256. With bytes from 248 to 255, `byte % 62` would favor 8
-// characters.
+// The largest multiple of 62 up to 256. Bytes from 248 to 255 are skipped: otherwise, `byte % 62`
+// would favor 8 characters.
 const UNBIASED_BYTES = 248;
 const HINT_RANDOM_CHARACTERS = 4;
 

@@ -14,7 +14,7 @@ export const MAX_GRACE_SECONDS = 30 * DAY_SECONDS;
 export const MIN_QUIET_SECONDS = 60;
 export const MAX_RATE_LIMIT = 10_000_000;
 
-/** The maximum lifetime of a key, and of a lineage: a key and its successors. */
+/** The maximum lifetime of a key, and the maximum duration of a lineage of successive keys. */
 export const MAX_LIFETIME_DAYS = 366;
 export const DEFAULT_LIFETIME_DAYS = 90;
 export const DEFAULT_GRACE_SECONDS = DAY_SECONDS;

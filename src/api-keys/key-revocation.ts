@@ -18,7 +18,7 @@ interface TreeKey extends KeyRevision {
   readonly hasEnded: boolean;
 }
 
-/** `announce`: an earlier request revoked the key, but instances may not have applied this. */
+/** `announce`: the key was revoked earlier, but instances may not have applied the revocation. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */
@@ -29,8 +29,9 @@ interface Step {
 }
 
 /**
- * Revokes a key and, without `keepIssuedKeys`, all keys that it issued, directly or through others.
- * Takes several transactions if needed: until `isOver`, call `revokeNext`, commit, call `accept`.
+ * Revokes a key. Unless `keepIssuedKeys` is set, also revokes all keys that it issued, directly or
+ * through others. This may take several transactions: until `isOver` is true, repeatedly call
+ * `revokeNext`, commit the transaction, and call `accept`.
  */
 export class KeyRevocation {
   /** The rows that every instance has to acknowledge. */
@@ -67,8 +68,8 @@ export class KeyRevocation {
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revokeNext(change: KeyChange): Promise<Step> {
-    // First locks all rows. Then the first update also locks the audit trail. The creation of a key
-    // takes the locks in the same order; the reverse order could deadlock with a creation.
+    // Lock all rows before the first update, because an update also locks the audit trail. The
+    // creation of a key takes the locks in this order; the reverse order could deadlock with it.
     const { keys, position } = await this.lockNext(change);
     const revoked = await this.revoke(this.select('revoke', keys), change);
     const revokedBefore = this.select('announce', keys);

@@ -6,8 +6,8 @@ import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
 /**
- * Caches and verifies keys. Only servers import this module. Commands have no key cache, because
- * every change of a key would then have to wait until their caches contain it, too.
+ * Caches and verifies keys. Only servers import this module. The command line has no key cache:
+ * otherwise, every change of a key would also have to wait until that cache contains the change.
  */
 @Module({
   imports: [ApiKeysModule],

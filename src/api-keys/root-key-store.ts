@@ -48,7 +48,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
     this.stopWatching?.();
   }
 
-  /** Finds the root key with a digest. The time it takes does not depend on which key matches. */
+  /** Finds the root key that has `digest`. The search takes the same time whichever key matches. */
   match(digest: string): ActiveRootKey | undefined {
     const presented = Buffer.from(digest, 'binary');
     let match: ActiveRootKey | undefined;

@@ -118,7 +118,7 @@ export class InternalApiKeysController {
     @Body({ schema: checkApiKeySchema }) input: CheckApiKey,
   ) {
     const checked = await this.keys.check(input);
-    // An unknown key in the body counts against the limit of wrong keys, as in the header.
+    // Count an unknown key in the body as a wrong key, like an unknown key in the header.
     if (checked.keyId === null) this.failures.count(ip);
     return checked;
   }

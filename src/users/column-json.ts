@@ -22,7 +22,7 @@ const MAX_KNOWN_ARRAYS = 1000;
 const knownArrays = new Map<string, string>();
 
 /**
- * Converts a `text[]`, such as `{read,transact}`, to JSON. NULL, which only other programs write,
+ * Converts a `text[]`, such as `{read,transact}`, to JSON. NULL, which the backend never writes,
  * becomes `[]`.
  */
 export function arrayToJson(array: ColumnText): string {

@@ -29,7 +29,7 @@ export class Acknowledgements {
     this.events.emit(RECEIVED);
   }
 
-  /** Returns when an instance acknowledged the last of `keys`; undefined if it has not done so. */
+  /** The time by which an instance had acknowledged all `keys`; undefined if it has not done so. */
   timeOf(instance: string, keys: readonly KeyRevision[]): number | undefined {
     let latest = -Infinity;
     for (const key of keys) {

@@ -22,7 +22,7 @@ const END_BLOCKERS = `
   FROM blocker JOIN pg_stat_activity USING (pid)
   WHERE pid NOT IN ($1::int, pg_backend_pid())`;
 
-/** Terminates sessions that block a revocation, over a connection that is already open. */
+/** Uses an open connection to terminate the sessions that block a revocation. */
 export class BlockingSessions {
   private readonly logger = new Logger(BlockingSessions.name);
 

@@ -20,7 +20,10 @@ export class Instance {
     readonly keyEnvironment: KeyEnvironment,
   ) {}
 
-  /** Proves that this instance's row is genuine. Instances with a common root key can verify it. */
+  /**
+   * Proves that this instance's row is genuine. Every instance that shares a root key with this
+   * instance can verify the proof.
+   */
   get proof(): string {
     return this.authenticator.sign(describeInstance(this.id, this.secretDigest));
   }

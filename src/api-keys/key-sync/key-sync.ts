@@ -50,7 +50,8 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
     this.instance = new Instance(authenticator, keyEnvironment);
   }
 
-  // Nest opens the port only afterwards, so requests find the keys if the database is available.
+  // Nest opens the port only after this hook. If the database is available, the cache is complete
+  // by then.
   async onApplicationBootstrap(): Promise<void> {
     const session = await this.connect();
     this.running = this.run(session);
