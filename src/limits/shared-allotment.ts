@@ -69,7 +69,7 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** Milliseconds until Redis may grant requests again. Until then, this process does not ask it. */
+  /** Milliseconds until Redis may grant requests again. This process does not ask it earlier. */
   msUntilGrant(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }
