@@ -24,9 +24,9 @@ interface SharedCount {
 }
 
 /**
- * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. Counts
- * failures in the database, too, because a load balancer may distribute the requests of one client
- * to several processes (docs/decisions/0042).
+ * Raises alerts about failed authentication, use of revoked keys, and enumeration of users. Also
+ * adds the failures to counts in the database, because a load balancer may distribute the requests
+ * of one client to several processes (docs/decisions/0042).
  */
 @Injectable()
 export class AttemptDetector implements OnModuleInit, OnApplicationShutdown {

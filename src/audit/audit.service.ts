@@ -79,7 +79,8 @@ export class AuditService {
     do {
       // Starts with null, not with an empty string, because a forged key may have an empty id.
       const last = page.at(-1)?.id ?? null;
-      // Reads pages to keep statements short. Each statement sees keys and events in one snapshot.
+      // Reads pages, so that no statement runs long. Each statement sees keys and events in one
+      // snapshot.
       page = await this.prisma.$queryRaw`
         SELECT key.id, event.after IS NULL OR EXISTS (
           -- Ignores columns that were added to the table after the event.

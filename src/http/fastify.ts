@@ -24,8 +24,8 @@ declare module 'fastify' {
 const BODY_LIMIT_BYTES = 64 * 1024;
 // Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// Closes connections of clients that do not read the response. Longer than the other time-outs,
-// whose error responses the server must be able to send first.
+// Closes connections of clients that do not read the response. The other time-outs are shorter,
+// so that the server can still send their error responses.
 const SILENCE_TIMEOUT_MS = 5700;
 
 /** Creates Nest's Fastify adapter, with size limits, request ids and request events. */
@@ -70,7 +70,7 @@ export function createFastifyAdapter(
   return adapter;
 }
 
-/** Whether the body is compressed, which the parser would misreport as `MALFORMED_JSON`. */
+/** Whether the body is compressed. The parser would report such a body as `MALFORMED_JSON`. */
 function isCompressed({ method, headers, is404 }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   return coding !== 'identity' && !is404 && (method === 'POST' || method === 'PATCH');

@@ -42,8 +42,8 @@ const TAKE = `
 
 /**
  * The requests of an API key that this process may admit without waiting for Redis, because it has
- * reserved them in advance. Redis counts in slots of 1 s by its own clock. In the current slot and
- * the window before it, Redis grants no more requests than the limit.
+ * reserved them in advance. Redis counts in slots of 1 s by its own clock. For the current slot and
+ * the window before it together, Redis grants no more requests than the limit.
  */
 export class SharedAllotment {
   private left = 0;
@@ -69,7 +69,7 @@ export class SharedAllotment {
     return this.moreAt - now;
   }
 
-  /** Milliseconds until Redis may grant requests again. Until then, this process does not ask. */
+  /** Milliseconds until Redis may grant requests again. This process does not ask it earlier. */
   msUntilGrant(now: number): number {
     return Math.max(0, this.refusedUntil - now);
   }

@@ -47,7 +47,7 @@ export class RequestMetrics implements OnModuleInit {
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     });
-    // Each series starts at 0, so that `rate` sees its first increase.
+    // Each series starts at 0, so that PromQL's `rate` sees its first increase.
     for (const outcome of ATTEMPT_OUTCOMES) this.attempts.inc({ outcome }, 0);
     for (const limit of LIMIT_NAMES) this.refusals.inc({ limit }, 0);
   }

@@ -30,7 +30,7 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
  */
 function makePortable(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.format !== undefined) delete schema.pattern;
-  // Classes such as \p{L} need the flag `u`, which JSON Schema cannot express.
+  // Character classes such as \p{L} need the flag `u`, which JSON Schema cannot express.
   schema.allOf = schema.allOf?.filter(({ pattern }) => pattern?.includes('\\p{') !== true);
   if (!schema.allOf?.length) delete schema.allOf;
   const { items } = schema;

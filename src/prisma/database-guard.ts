@@ -12,7 +12,7 @@ import {
 // An event that breaks one connection often breaks all. The delay gives the pool time to discard
 // them.
 const RETRY_DELAY_MS = 20;
-// If a statement fails later than this, a retry would exceed the caller's time-out.
+// If a statement fails after more than this time, a retry would exceed the caller's time-out.
 const MAX_AGE_TO_RETRY_MS = 300;
 const POSTGRESQL = { 'db.system.name': 'postgresql' };
 

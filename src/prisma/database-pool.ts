@@ -78,7 +78,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     try {
       return (await this.query<Row>(query)).rows;
     } catch (error) {
-      // Retries without the name, because the retry may use another connection with a stale plan.
+      // Retries without the name, because the plan of the next connection may be stale, too.
       if (query.name === undefined || !hasStalePlan(error)) throw error;
       return (await this.query<Row>({ ...query, name: undefined })).rows;
     }

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { z } from 'zod';
 import { ProblemException } from './problem.js';
 
-/** Converts a schema's issues into a problem that names every field. */
+/** Converts a schema's issues into a problem that names every invalid field. */
 export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): ProblemException {
   const errors = issues.map(({ path = [], message }) => ({
     path: path.map(segment).join('.'),

@@ -32,7 +32,7 @@ interface LastUse {
 }
 
 /**
- * Counts the requests of each key and records its last use. Saves counts and uses every 5 s and at
+ * Counts the requests of each key and records its last use. Saves these data every 5 s and at
  * shutdown, so that no request waits for a write. A crash loses the data of at most 5 s. Saves
  * totals rather than increments, so that a repeated write counts nothing twice.
  */
@@ -67,7 +67,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     await this.flush();
   }
 
-  /** Saves new uses and counts. If that fails, the next flush retries. */
+  /** Saves the changed counts and last uses. If that fails, the next flush retries. */
   async flush(): Promise<void> {
     this.flushing = this.flushing.then(() => this.save());
     await this.flushing;
@@ -102,7 +102,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
           SET last_used_at = excluded.last_used_at, source = excluded.source, client_name = excluded.client_name
           WHERE excluded.last_used_at > api_key_uses.last_used_at`;
       const saved = new Set(batch);
-      // Keeps uses that were recorded while the statement ran.
+      // Keeps the last uses that were recorded while the statement ran.
       this.lastUses = new Map([...this.lastUses].filter(([, use]) => !saved.has(use)));
     }
   }
