@@ -22,7 +22,8 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// For these reasons, the backend counts as down. Only then is fallback data allowed.
+// A call that fails for one of these reasons means that the backend is down. Only then is fallback
+// data allowed.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
