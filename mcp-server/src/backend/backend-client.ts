@@ -22,8 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// A call that fails for one of these reasons means that the backend is down. Only then is fallback
-// data allowed.
+// Failures for these reasons count as outages. Only an outage allows fallback data.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',
