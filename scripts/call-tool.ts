@@ -1,6 +1,7 @@
 /**
  * `npm run call -- TOOL [ARGUMENTS]`: calls a tool of the running MCP server for the demo user
- * 12345, and prints its response. ARGUMENTS is a JSON object, or `--name value` for each argument.
+ * 12345, and prints the tool's response. ARGUMENTS is a JSON object, or `--name value` for each
+ * argument.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';

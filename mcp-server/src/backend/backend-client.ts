@@ -22,7 +22,7 @@ import { UserLoader } from './user-loader.js';
 const ABSENT_USER_LIFETIME_MS = 10_000;
 const MAX_ABSENT_USERS = 10_000;
 
-// For these reasons, the backend counts as down. Only then is fallback data allowed.
+// Failures for these reasons count as outages. Only an outage allows fallback data.
 const OUTAGES: ReadonlySet<UnavailableReason> = new Set([
   'network',
   'timeout',

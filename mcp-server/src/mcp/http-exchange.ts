@@ -67,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @param body a text that is not JSON, for the SDK to reject; otherwise empty */
+/** @param body the received text if it is not JSON, so that the SDK rejects it; otherwise empty */
 function createRequest(
   { method, url = '/', headers: received }: IncomingMessage,
   body: string,

@@ -233,7 +233,7 @@ describe('a retry storm', () => {
 
 describe('memory', () => {
   it('in use grows by less than 30 MB during 400 huge responses', async () => {
-    // A separate server, because each reading runs a garbage collection.
+    // A separate server, because `usedMegabytes` makes the server run a garbage collection.
     const measured = await startImpatient(REPORTS_MEMORY);
     const caller = await connect(measured.url, await token('12345'));
     await recover(caller);

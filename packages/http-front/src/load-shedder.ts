@@ -41,7 +41,7 @@ export class LoadShedder {
   /** How many in-flight requests have slow clients. These must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second in the latest window with a queue, or in a faster later one. */
+  /** Completed requests per second in the latest window that had a queue or raised this value. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;

@@ -9,7 +9,7 @@ const MAX_CONNECTIONS = 64;
 
 /**
  * Serves `GET /metrics` on its own port, in the text format of Prometheus, until the application
- * has sent its last response. Requests need no API key, so only the scraper may reach the port.
+ * has sent its last response. Requests need no API key: let only the scraper reach the port.
  */
 export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsEndpoint.name);

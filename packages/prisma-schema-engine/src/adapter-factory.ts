@@ -12,8 +12,8 @@ export class PostgresAdapterFactory implements SqlMigrationAwareDriverAdapterFac
   readonly provider = 'postgres';
   readonly adapterName = '@prisma/adapter-pg';
   /**
-   * The kind of the latest query error. `startEngine` derives an error code from it, because the
-   * engine reports connection errors without a code.
+   * The kind of the latest query error, which may be a connection error. `startEngine` derives a
+   * Prisma code from the kind, because the engine reports connection errors without a code.
    */
   lastFailure?: MappedError['kind'];
   private readonly closers = new Set<() => Promise<void>>();
