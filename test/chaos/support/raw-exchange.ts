@@ -49,7 +49,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // No response within HANG_MS means that the server is waiting for more of the request.
+    // If no response arrives within HANG_MS, the server is waiting for more of the request.
     let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');
