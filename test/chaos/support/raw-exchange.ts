@@ -11,7 +11,7 @@ const HEAD_END = '\r\n\r\n';
 export interface Exchange {
   /** All responses except 1xx. */
   readonly responses: readonly ReceivedResponse[];
-  /** Whether there was a 100 Continue. */
+  /** Whether the server sent a 100 Continue. */
   readonly isContinued: boolean;
   /** Received bytes that are not part of a response. */
   readonly rest: string;

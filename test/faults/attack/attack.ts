@@ -53,8 +53,8 @@ export async function attack(
 }
 
 /**
- * The outcome that the records should have for a response, or undefined if there was no key check.
- * Responses never reveal why a key is refused, so `refusal` provides that reason.
+ * The outcome that log, metrics and usage should contain for a response; undefined if there was no
+ * key check. Responses never reveal why a key is refused, so `refusal` provides that reason.
  */
 function outcomeOf({ code }: HttpResponse, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
