@@ -5,7 +5,7 @@ import type { HttpCaller, HttpResponse } from './http-caller.js';
 
 const CONCURRENCY = 16;
 
-/** A use of a key. The log line about it should contain this key id and this outcome. */
+/** A request that reached the key check. Its log line should have this key id and this outcome. */
 export interface Attempt {
   readonly requestId: string;
   readonly keyId: string | null;
