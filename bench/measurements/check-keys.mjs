@@ -18,7 +18,7 @@ await app.init();
 const verifier = app.get(KeyVerifier, { strict: false });
 const guard = app.get(ApiKeyGuard, { strict: false });
 const unknown = generateApiKey(environment.API_KEY_ENVIRONMENT);
-// A new process must first receive a heartbeat of the key sync.
+// A new process admits no issued key until it has received a heartbeat of the key sync.
 while (verifier.verify(issued, ADDRESS).outcome !== 'admitted') {
   await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -8,9 +8,9 @@ import { medianOf, ratiosByRound } from '../statistics.js';
 import type { Measurement } from './measurement.js';
 import { type Throughput, measureWarm } from './throughput.js';
 
-// Each connection pauses before its next request, for much longer than a response takes, so that
-// requests arrive at random. A still longer pause would need thousands of connections. Opening them
-// would delay the first responses, because Node accepts one connection per event-loop tick.
+// Each connection pauses before its next request. The pause is much longer than the response time,
+// so requests arrive at random. An even longer pause would need thousands of connections. Opening
+// them would delay the first responses, because Node accepts one connection per event-loop tick.
 const PAUSE_MS = 50;
 const COMPARED = [FASTIFY_PG, LATCHKEY_LEAN, LATCHKEY];
 
@@ -57,8 +57,8 @@ function row(title: string, rounds: readonly Throughput[], base: readonly Throug
   return [
     title,
     formatCount(medianOf(ratesOf(rounds))),
-    // Above 50 %, because a request takes more CPU time at half load than at full load: fewer
-    // requests share the cost of an event-loop tick.
+    // The utilization is above 50 %, because a request takes more CPU time at half load than at
+    // full load: fewer requests share the cost of an event-loop tick.
     `${formatCount(medianOf(rounds.map(busyPercent)))} %`,
     formatSpread(p50sOf(rounds)),
     formatSpread(p99sOf(rounds)),

@@ -197,7 +197,7 @@ describe('writes whose database connection breaks before the response', () => {
     nextId = 0;
     await database.query(`DELETE FROM users WHERE id LIKE 'written-%'`);
     const outcomes = await writesOf();
-    // A repeated write would conflict with its own first attempt: USER_ID_TAKEN.
+    // A repeated write would conflict with its own first attempt and fail with USER_ID_TAKEN.
     const others = outcomes.filter(
       ({ status, code }) => status !== 201 && code !== 'DATABASE_UNAVAILABLE',
     );

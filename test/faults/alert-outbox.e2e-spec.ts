@@ -69,7 +69,7 @@ it(
     const second = await start();
     await useRevokedKeys(second, keys.slice(10, 20));
     await sleep(scaled(60_000));
-    // The mute receiver confirms no alert, so the next process must deliver these alerts again.
+    // The mute receiver acknowledges no alert, so the next process must deliver these alerts again.
     receiver.isMute = true;
     await receiver.listen();
     await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);

@@ -150,7 +150,8 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     const allowed = 0.9 * MISSES_LIMIT;
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
     expect(await searchEach(0, allowed)).toEqual(new Set([200]));
-    // The key has 25 misses left. It now causes 50, of which each process receives at most 17.
+    // The key has 25 misses left. It now causes 50, but each process receives at most 17 of them.
+    // Therefore, only the sum over all processes exceeds the limit.
     const others = Array.from({ length: 0.2 * MISSES_LIMIT }, (_, number) => {
       const origin = origins()[number % PROCESSES] ?? '';
       const email = `other-${number}@example.com`;

@@ -12,7 +12,10 @@ import {
 import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
-/** Comes first, because its commands change the source, and Latchkey starts only once. */
+/**
+ * The page that the test runs first, because its commands change the source code, and Latchkey
+ * starts only once.
+ */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)

@@ -11,7 +11,7 @@ const HEAD_END = '\r\n\r\n';
 export interface Exchange {
   /** All responses except 1xx. */
   readonly responses: readonly ReceivedResponse[];
-  /** Whether there was a 100 Continue. */
+  /** Whether the server sent a 100 Continue. */
   readonly isContinued: boolean;
   /** Received bytes that are not part of a response. */
   readonly rest: string;
@@ -49,7 +49,7 @@ export function exchange(
         socket.destroy();
       }, CLOSE_LIMIT_MS);
     };
-    // No response within HANG_MS means that the server is waiting for more of the request.
+    // If no response arrives within HANG_MS, the server is waiting for more of the request.
     let timer = setTimeout(endRequests, HANG_MS);
     socket.setEncoding('latin1');
     socket.write(bytes, 'latin1');

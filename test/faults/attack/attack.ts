@@ -5,7 +5,7 @@ import type { HttpCaller, HttpResponse } from './http-caller.js';
 
 const CONCURRENCY = 16;
 
-/** An attempt, with the key and the outcome that its records should have. */
+/** A request that reached the key check. Its log line should have this key id and this outcome. */
 export interface Attempt {
   readonly requestId: string;
   readonly keyId: string | null;
@@ -53,8 +53,8 @@ export async function attack(
 }
 
 /**
- * The outcome that the records should have for a response, or undefined if there was no key check.
- * Responses never reveal why a key is refused, so `refusal` provides that reason.
+ * The outcome that log, metrics and usage should contain for a response; undefined if there was no
+ * key check. Responses never reveal why a key is refused, so `refusal` provides that reason.
  */
 function outcomeOf({ code }: HttpResponse, refusal: Caller['refusal']): AttemptOutcome | undefined {
   switch (code) {
