@@ -1,7 +1,7 @@
 import { baseHeaders } from '@latchkey/http-front/error-response';
 import { HttpFront } from '@latchkey/http-front/http-front';
 import { serverOptions } from '@latchkey/http-front/server-options';
-import { createLogger } from '@latchkey/logging/logger';
+import { createLogger, withoutRedaction } from '@latchkey/logging/logger';
 import { NestLogger } from '@latchkey/logging/nest-logger';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -59,8 +59,7 @@ function addHooks(fastify: FastifyInstance, logger: Logger): void {
     void reply.headers(baseHeaders(request.id));
     done();
   });
-  // Redaction is off: it takes longer than writing a line, and no field can contain a header.
-  const requestLogger = logger.child({}, { redact: [] });
+  const requestLogger = withoutRedaction(logger);
   fastify.addHook('onResponse', ({ id: requestId, method, routeOptions }, reply, done) => {
     const { url: route = null } = routeOptions;
     const { statusCode: status } = reply;

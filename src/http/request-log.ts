@@ -1,3 +1,4 @@
+import { withoutRedaction } from '@latchkey/logging/logger';
 import type { Logger } from 'pino';
 import type { AttemptOutcome, RequestEvent, RequestLabels } from '../requests/request-event.js';
 
@@ -20,8 +21,7 @@ export class RequestLog {
   private readonly bound = new WeakMap<RequestLabels, BoundLogger>();
 
   constructor(logger: Logger) {
-    // No redaction: it would triple the time per line, and no field can contain a header.
-    this.logger = logger.child({}, { redact: [] });
+    this.logger = withoutRedaction(logger);
   }
 
   write(labels: RequestLabels, events: readonly RequestEvent[]): void {

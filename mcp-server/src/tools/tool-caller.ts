@@ -3,6 +3,7 @@ import {
   type AccessTokenFault,
   AccessTokenVerifier,
 } from '@latchkey/access-tokens/verifier';
+import { withoutRedaction } from '@latchkey/logging/logger';
 import { inSpan } from '@latchkey/tracing/spans';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallToolResult } from '@modelcontextprotocol/server';
@@ -48,8 +49,7 @@ export class ToolCaller {
     private readonly tokenFailures: TokenFailures,
     @Inject(PROCESS_LOGGER) private readonly logger: Logger,
   ) {
-    // Redaction is off: it takes longer than writing a line, and no field can contain a header.
-    this.callLogger = logger.child({}, { redact: [] });
+    this.callLogger = withoutRedaction(logger);
   }
 
   /** @param args the arguments, which the tool's input schema has already parsed */
