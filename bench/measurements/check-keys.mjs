@@ -1,5 +1,4 @@
-// Measures the key check of the guard in a separate process. Prints the duration for each kind of
-// key as JSON, in microseconds.
+// Measures key checks. Prints the duration for each kind of key as JSON, in microseconds.
 import { ApiKeyGuard } from '../../dist/auth/api-key.guard.js';
 import { KeyVerifier } from '../../dist/api-keys/key-verifier.js';
 import { generateApiKey } from '../../dist/api-keys/api-key-format.js';

@@ -10,7 +10,7 @@ import type { Measurement } from './measurement.js';
 const CONNECTIONS = [1, 16, 64, 256];
 const COMPARED = [FASTIFY_PG, LATCHKEY, LATCHKEY_LEAN];
 
-/** The latency of requests if each connection sends its next request after the response. */
+/** The latency if each connection waits for the response before it sends its next request. */
 export const latency: Measurement = {
   name: 'latency',
   peers: () => COMPARED,

@@ -99,7 +99,7 @@ async function measure(
     await server.ready(() => isServing(target), run.signal);
     const results: LoadResult[] = [];
     for (const connections of CONNECTIONS) {
-      // Warm up each time, because single and batched look-ups run different code.
+      // Warm up for each number of connections: single and batched look-ups run different code.
       await run.warmUp(target, connections);
       results.push(await run.load(target, { connections }));
     }

@@ -13,7 +13,7 @@ interface Part {
   readonly off: Peer;
 }
 
-/** Throughput with request log, usage and metrics, relative to throughput without them. */
+/** Requests per CPU second with and without request log, usage counts and metrics. */
 export const recording: Measurement = {
   name: 'recording',
   peers: () => [LATCHKEY],
@@ -28,7 +28,7 @@ export const recording: Measurement = {
     ]),
 };
 
-/** For each optional part of the backend: throughput with it, relative to throughput without it. */
+/** Requests per CPU second with and without each optional part of the backend. */
 export const optionalParts: Measurement = {
   name: 'optional-parts',
   peers: () => [LATCHKEY],

@@ -11,7 +11,7 @@ type Access =
 /** A route's access. Set it with `@Public()`, `@RequiresApiKey(scope)` or `@RequiresUser()`. */
 export const DeclaredAccess = Reflector.createDecorator<Access>();
 
-/** Returns the access that is declared on a handler or, if missing there, on its controller. */
+/** Returns the access that is declared on a handler, or else on the handler's controller. */
 export function accessOf(context: ExecutionContext, reflector: Reflector): Access | undefined {
   return reflector.getAllAndOverride(DeclaredAccess, [context.getHandler(), context.getClass()]);
 }

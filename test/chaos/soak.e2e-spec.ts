@@ -10,7 +10,7 @@ import { IS_FULL, record } from './support/results.js';
 
 const POOL = 10;
 const BUSY_CONNECTIONS = 32;
-// So many that a connection is free whenever a request is due.
+// Enough to have a free connection whenever a request is due.
 const CONNECTIONS = 256;
 // A database crash ends each period.
 const PERIODS = IS_FULL ? 6 : 3;

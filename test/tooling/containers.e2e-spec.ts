@@ -168,8 +168,8 @@ describe.skipIf(!CAN_BUILD_IMAGES)('the image', () => {
   }
 
   /**
-   * Starts a container with the settings of its service in compose.yaml, except for the command and
-   * the network: the container uses the network of this machine.
+   * Starts a container with the variables and secrets of its service in compose.yaml. Unlike the
+   * service, the container uses the network of this machine.
    */
   function start(target: Target, command: readonly string[]) {
     const network = {
@@ -258,8 +258,8 @@ async function outputOf(process: ContainerProcess): Promise<string> {
 }
 
 /**
- * Writes the secret files that docs/how-to/containers.md describes. Every account can read them,
- * because the containers run as another user.
+ * Writes the secret files that docs/how-to/containers.md describes. Makes them readable by every
+ * account, because the containers run as another user.
  */
 async function writeSecrets(ownerUrl: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-secrets-'));

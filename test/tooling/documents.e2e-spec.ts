@@ -40,7 +40,7 @@ describe('the commands of tutorials and how-to guides', () => {
     expect(blocks.filter(({ language }) => ['sh', 'shell'].includes(language))).toEqual([]);
   });
 
-  it('are excluded only with a reason', () => {
+  it('are excluded from this test only with a reason', () => {
     expect(EXCLUDED.filter(({ exclusion = '' }) => exclusion.split(' ').length < 3)).toEqual([]);
   });
 

@@ -11,8 +11,8 @@ function runsInstallScripts(npmrc?: string): boolean {
   const npm = (...args: string[]) =>
     execFileSync('npm', [...args, '--offline', '--cache', join(project, 'cache')], {
       cwd: project,
-      // Omits the `npm_config_…` variables, with which the npm that runs this test would override
-      // the settings of the project.
+      // The npm that runs this test sets `npm_config_…` variables. They are omitted here, because
+      // they would override the settings of the project.
       env: { PATH: process.env.PATH, HOME: project },
       stdio: 'pipe',
     });

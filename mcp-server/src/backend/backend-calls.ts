@@ -102,7 +102,7 @@ export class BackendCalls {
       breaker.requireAdmission();
       await this.bulkhead.enter(signal, deadline);
       try {
-        // Another call may have begun the probe while this one was queued.
+        // Another call may have begun a probe while this call was queued.
         if (breaker.isProbing) continue;
         signal?.throwIfAborted();
         return await breaker.run(() => {

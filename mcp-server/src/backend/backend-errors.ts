@@ -43,7 +43,7 @@ export class BackendUnauthorizedError extends BackendError {
   }
 }
 
-/** The backend rejected the call as invalid (any other 4xx). */
+/** The backend rejected the call as invalid (a 4xx other than 401, 403, 404 and 429). */
 export class BackendRejectedError extends BackendError {
   constructor(status: number) {
     super('rejected', `The backend rejected the call with status ${status}`);

@@ -91,7 +91,7 @@ export class BackendTransport {
       }
       // Network errors have a `code`, even if the connection was lost in the middle of a response.
       const isNetworkFault = error instanceof Error && 'code' in error;
-      // Without a `cause`: the HTTP client's error may contain the request's headers and API key.
+      // Sets no `cause`, because the HTTP client's error may contain the headers and the API key.
       throw new BackendUnavailableError(isNetworkFault ? 'network' : 'unusable-answer');
     }
   }

@@ -14,7 +14,7 @@ import { enableSpans } from './spans.js';
 
 const EXPORT_TIMEOUT_MS = 3000;
 const EXPORT_DELAY_MS = 1000;
-// Limits how long the process waits for the collector when it exits.
+// Limits how long an exiting process waits for the collector.
 const STOP_LIMIT_MS = 300;
 
 /**

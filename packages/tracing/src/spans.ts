@@ -80,7 +80,7 @@ function parentContext(
   const active = context.active();
   if (parent === undefined) return active;
   const [, traceId] = parent.traceparent.split('-');
-  // If the trace ids are equal, the active span (of the request) already descends from `parent`.
+  // If the trace ids are equal, the active span already descends from `parent`.
   if (trace.getSpanContext(active)?.traceId === traceId) return active;
   return propagation.extract(ROOT_CONTEXT, parent);
 }

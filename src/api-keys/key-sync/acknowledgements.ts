@@ -8,8 +8,8 @@ const RECEIVED = 'received';
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
   /**
-   * Oldest first. Entries are deleted after 10 s, because acknowledgements of other processes'
-   * changes also arrive, and this process never looks them up.
+   * Oldest first. Entries are deleted after 10 s, because this process never looks up the
+   * acknowledgements of key changes that other processes made.
    */
   private readonly received = new Map<string, number>();
   // Disables Node's warning about leaked listeners: many changes may wait at the same time.

@@ -28,7 +28,7 @@ export class BlockingSessions {
 
   constructor(private readonly client: ListeningClient) {}
 
-  /** @param pid the backend process id of the blocked session */
+  /** @param pid the process id of the blocked session in PostgreSQL */
   async end(pid: number): Promise<void> {
     const sessions = await this.client.query<BlockingSession>(END_BLOCKERS, [pid]);
     for (const { pid: blocker, role, name, address, ended } of sessions) {

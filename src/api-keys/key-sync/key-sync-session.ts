@@ -39,7 +39,7 @@ export class KeySyncSession {
     private readonly cache: IssuedKeyCache,
     private readonly onSynced: (at: number) => void,
   ) {
-    // `ApiKeysService.requireMatchingServer` reads the environment from this name.
+    // `ApiKeysService.requireMatchingServer` reads the key environment from this name.
     const applicationName = `latchkey-key-sync ${instance.id} ${instance.keyEnvironment}`;
     this.client = new ListeningClient(urls, applicationName, {
       onNotification: (channel, payload) => {
@@ -135,8 +135,8 @@ export class KeySyncSession {
       for (const { id } of keys) seen.add((last = id));
       isLast = keys.length < PAGE_SIZE;
     }
-    // A cached key that the loop has not seen was deleted, or was created during the loop. Reading
-    // the unseen keys once more shows which of them still exist.
+    // If the loop has not seen a cached key, the key was deleted, or was created during the loop.
+    // Reading the unseen keys once more shows which of them still exist.
     const unseen = this.cache.allBut(seen);
     if (unseen.length === 0) return;
     const existing = await this.read(unseen.map(({ id }) => id));

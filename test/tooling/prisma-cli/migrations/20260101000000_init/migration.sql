@@ -26,7 +26,8 @@ CREATE UNIQUE INDEX "Author_email_key" ON "Author"("email");
 -- AddForeignKey
 ALTER TABLE "Book" ADD CONSTRAINT "Book_authorId_fkey" FOREIGN KEY ("authorId") REFERENCES "Author"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
--- Written by hand, because the schema language can't express it. Some semicolons end no statement.
+-- Written by hand, because Prisma's schema language has no check constraints and no functions. The
+-- semicolons in the string and in the function body do not end the statements.
 ALTER TABLE "Book" ADD CONSTRAINT "Book_title_check" CHECK ("title" <> ';');
 
 CREATE FUNCTION "shout"("words" TEXT) RETURNS TEXT LANGUAGE plpgsql AS $$
