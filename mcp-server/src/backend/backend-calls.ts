@@ -9,7 +9,7 @@ import { CircuitBreaker } from './circuit-breaker.js';
 
 const MAX_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
-// Each call adds 0.08 retries to the budget, so retries add at most about 8% to the load.
+// Each call adds 0.08 retries to the retry budget, so retries add at most about 8% to the load.
 const INITIAL_RETRIES = 2;
 const MAX_RETRIES = 5;
 const RETRIES_PER_CALL = 0.08;
