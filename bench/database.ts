@@ -58,7 +58,7 @@ export class DatabaseServer {
   }
 }
 
-/** The user that each peer must return, with the fields that all peers have. */
+/** The user that each peer must return, with the fields that all peers return. */
 export async function expectedUser(url: string, id: string): Promise<object> {
   const [user] = await query(url, `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`, [id]);
   return JSON.parse(JSON.stringify(user));

@@ -5,7 +5,7 @@ const REVISION = '2026-07-28';
 export interface ToolCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** Text that every response must contain, because a tool error has status 200, too. */
+  /** Text that every response must contain, because the status is 200 even for a tool error. */
   readonly expects: string;
   /** Access tokens of users. Each call uses a random token. */
   readonly tokens: readonly string[];

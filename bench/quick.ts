@@ -9,8 +9,8 @@ import { medianOf, ratiosByRound } from './statistics.js';
 type RecordedRatios = (typeof RECORDED)[keyof typeof RECORDED];
 
 /**
- * Measures and prints the ratios in a short run, and repeats the run once if a ratio is too far
- * below the recorded one. Returns a message for each ratio that is too low in the last run.
+ * Measures each ratio of `RECORDED` in a short run, and prints it. If a ratio is too low, repeats
+ * the run once. Returns a message for each ratio that is too low in the last run.
  */
 export async function compareWithRecorded(run: BenchRun): Promise<string[]> {
   const ratios = RECORDED[run.generator.name];

@@ -6,7 +6,7 @@ import { ProblemFilter } from './problems/problem.filter.js';
 import { RouteTable } from './problems/route-table.js';
 import { RequestEvents } from './requests/request-events.js';
 
-/** Sets the path prefix, validation and error responses of all routes, for servers and the CLI. */
+/** Sets the path prefix, validation and error responses of all routes. */
 export function setUpRoutes(app: NestFastifyApplication): void {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   const events = app.get(RequestEvents);

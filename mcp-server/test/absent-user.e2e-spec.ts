@@ -35,7 +35,7 @@ const requestsToBackend = () =>
   stack.backend.output.match(/"route":"[^"]*users\/:id/g)?.length ?? 0;
 
 describe('a valid token whose user does not exist', () => {
-  it(`blocks no other user: at most ${MAX_REQUESTS} of ${CALLS} calls reach the backend`, async () => {
+  it(`does not block other users, because at most ${MAX_REQUESTS} of ${CALLS} calls reach the backend`, async () => {
     const callAll = async () =>
       Promise.all([
         ...Array.from({ length: 4 }, () => client.callTool('get_profile')),

@@ -65,7 +65,7 @@ export function externalPackages({ packages }: LockFile) {
     });
 }
 
-/** Finds packages without a digest, from a URL, with an unlisted script or with a vulnerability. */
+/** Lists the problems of a lock file, each with the path of the package. */
 export function checkLockFile(lockFile: LockFile, policy: Policy): string[] {
   const external = externalPackages(lockFile).flatMap((locked) =>
     checkPackage(locked, policy).map((problem) => `${locked.path} ${problem}`),

@@ -24,8 +24,8 @@ declare module 'fastify' {
 const BODY_LIMIT_BYTES = 64 * 1024;
 // Enough for a list of 100 ids of 64 characters.
 const URL_LIMIT_CHARACTERS = 8 * 1024;
-// Closes connections of clients that do not read the response. The other time-outs are shorter,
-// so that the server can still send their error responses.
+// Closes connections of clients that do not read the response. The time-outs with status 408 are
+// shorter, because this one closes the connection without a response.
 const SILENCE_TIMEOUT_MS = 5700;
 
 /** Creates Nest's Fastify adapter, with size limits, request ids and request events. */
@@ -41,7 +41,7 @@ export function createFastifyAdapter(
     ...serverOptions(trustedProxies),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // Creating a child logger costs more than a log line, which contains the request id anyway.
+    // A child logger per request is expensive. The log lines contain the request id without it.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     // The hook for Nest middleware would run for every request, and no middleware is used.
     skipMiddie: true,

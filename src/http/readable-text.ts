@@ -1,7 +1,8 @@
 import { z } from 'zod';
 
-// Excludes control characters, lone surrogates, line separators and invisible formatting except
-// joiners: PostgreSQL refuses some, terminals execute some, and language models read hidden ones.
+// Excludes control characters, lone surrogates, line separators and format characters, except two
+// joiners. PostgreSQL refuses some of the excluded characters, and terminals execute others.
+// Language models read invisible format characters, but people do not see them.
 const READABLE = /^(?:[^\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[\u200c\u200d])*$/u;
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 

@@ -11,7 +11,7 @@ export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): Probl
   return new ProblemException('INVALID_REQUEST', { errors });
 }
 
-/** Parses a value without Nest's pipes. @throws ProblemException `INVALID_REQUEST` */
+/** Parses a value with a schema. @throws ProblemException `INVALID_REQUEST` */
 export function validated<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;

@@ -108,7 +108,7 @@ export type ProblemCode = keyof typeof PROBLEM_TYPES;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set if a missing permission or a limit refused the request. */
+    /** Set if the server refused the request because of a missing permission or a limit. */
     refusal: Refusal | null;
   }
 }
@@ -138,7 +138,7 @@ type Problem = z.infer<typeof problemSchema>;
 
 type ProblemExtension = Pick<Problem, 'requiredScope' | 'errors'>;
 
-/** Thrown to respond to a request with a problem. */
+/** An exception that the server converts into an error response. */
 export class ProblemException extends HttpException {
   constructor(
     readonly code: ProblemCode,
@@ -160,7 +160,8 @@ export function renderProblem(problem: ProblemException, requestId: string) {
     title: status === 401 ? 'Unauthorized' : titleOf(problem.code),
     status,
     detail,
-    // Not the path: responses to unauthenticated requests must not depend on the user id.
+    // Not the path, which may contain a user id. Responses to unauthenticated requests must not
+    // depend on a user id.
     instance: `urn:latchkey:request:${requestId}`,
     code: problem.code,
     retryable,

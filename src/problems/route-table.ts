@@ -40,7 +40,7 @@ export class RouteTable {
   }
 
   /**
-   * Whether the path belongs to a fixed route, which does not support the method. For example,
+   * Whether the path is a fixed path that does not support the method. For example,
    * `GET /users/search` matches `/users/:id`, although `/users/search` is a route for POST only.
    */
   private isShadowed(request: FastifyRequest): boolean {

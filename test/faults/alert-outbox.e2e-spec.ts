@@ -57,7 +57,7 @@ async function useRevokedKeys(
 }
 
 it(
-  'the outbox delivers every alert, always with the same id, despite failures of the receiver and of processes',
+  'the outbox delivers every alert despite failures of the receiver and of processes, and a repeated delivery has the same alert id',
   { timeout: 500_000 },
   async () => {
     const first = await start();
@@ -69,7 +69,7 @@ it(
     const second = await start();
     await useRevokedKeys(second, keys.slice(10, 20));
     await sleep(scaled(60_000));
-    // The mute receiver acknowledges no alert, so the next process must deliver these alerts again.
+    // The mute receiver confirms no alert, so the next process must deliver these alerts again.
     receiver.isMute = true;
     await receiver.listen();
     await expect.poll(() => receiver.alerts.length, WAIT).toBeGreaterThan(0);

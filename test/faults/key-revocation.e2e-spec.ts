@@ -31,7 +31,7 @@ function start(): Promise<ServerProcess> {
     PORT: '0',
     DATABASE_URL: database.url,
     INTERNAL_API_KEY: API_KEY,
-    // The test constantly sends refused keys, which the limits would otherwise block.
+    // The test sends more requests and more revoked keys than the limits allow.
     LIMITS: 'off',
     DRAIN_SECONDS: '0',
   });

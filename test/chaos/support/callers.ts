@@ -127,7 +127,7 @@ export function percentile(outcomes: readonly Outcome[], share: number): number 
   return times.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(times.length * share) - 1)] ?? NaN;
 }
 
-/** Milliseconds from `moment` to the end of the last failed request; 0 if none ended after it. */
+/** Milliseconds from `moment` to the end of the last failed request; 0 without such a request. */
 export function recovery(outcomes: readonly Outcome[], moment: number): number {
   const bad = outcomes.filter(({ status, endedAt }) => status !== 200 && endedAt > moment);
   return Math.max(0, ...bad.map(({ endedAt }) => endedAt - moment));

@@ -24,7 +24,7 @@ export const resultSchema = z.object({
 
 export type Result = z.infer<typeof resultSchema>;
 
-/** Adds the result of a test to the table. */
+/** Appends the result of a test to the file of all results. */
 export function record(result: Result): void {
   appendFileSync(inject('chaosResults'), `${JSON.stringify(result)}\n`);
 }
