@@ -16,7 +16,7 @@ import { step, stopping } from './start/step.js';
 import { describeUsage } from './start/usage.js';
 
 const { signal } = stopping;
-// Also handles repeated signals, which would otherwise end this process before its children.
+// Not `once`: a repeated signal would end this process before its children.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopping.abort());
 
 try {

@@ -2,8 +2,8 @@ import { renderMermaidSVG } from 'beautiful-mermaid';
 import type { MarkdownRenderer } from 'vitepress';
 
 const COLORS = { bg: 'var(--vp-c-bg)', fg: 'var(--vp-c-text-1)', transparent: true };
-// Removed, because the stylesheet would load a font from another host, and Vue refuses a `<style>`
-// element in a page. theme/diagrams.css replaces the stylesheet.
+// The stylesheet in an SVG would load a font from another host, and Vue refuses a `<style>` element
+// in a page. theme/diagrams.css replaces the stylesheet.
 const STYLESHEET = /<style>.*?<\/style>/s;
 
 /** Renders `mermaid` blocks as SVG at build time, so that readers load no script for them. */

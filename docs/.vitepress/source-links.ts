@@ -21,7 +21,7 @@ export function checkSourceLinks(markdown: MarkdownRenderer, docs: string): void
         continue;
       }
       if (!existsSync(target)) throw new Error(`${env.path} links to a missing file: ${href}`);
-      // An anchor without a destination is plain text, and keeps the nesting of the tokens.
+      // The link becomes an `<a>` element without `href`, which looks like plain text.
       token.attrs = [['title', relative(join(docs, '..'), target)]];
     }
   });

@@ -120,7 +120,7 @@ describe('wrong access tokens', () => {
     expect(await fail('192.0.2.1', 1)).toEqual([401]);
   });
 
-  it('are logged one by one, with one warning per incident, without token and user', async () => {
+  it('are logged one by one without token or user, and cause one warning above the limit', async () => {
     const statuses = await fail('192.0.2.1', LIMIT + 3);
     await callWithArgument('garbage', '192.0.2.2');
     await expect.poll(() => lines('access token refused')).toHaveLength(statuses.length + 1);

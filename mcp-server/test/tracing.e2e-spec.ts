@@ -55,7 +55,7 @@ describe('traces', () => {
       .expect(200);
     const name = 'POST /api/internal/users/search';
     await expect.poll(() => collector.find(traceId, name)?.parentSpanId, WAIT).toBe(spanId);
-    // The request stays the parent of the query, although its body is read asynchronously.
+    // The request stays the parent of the query, although the body is read asynchronously.
     const query = () => collector.find(traceId, 'database read users')?.parentSpanId;
     await expect.poll(query, WAIT).toBe(collector.find(traceId, name)?.spanId);
   });

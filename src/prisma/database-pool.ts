@@ -115,7 +115,7 @@ export class DatabasePool extends Pool implements OnApplicationShutdown {
     const { stream } = client.connection;
     if (!(stream instanceof Socket)) return;
     stream.setTimeout(SOCKET_TIMEOUT_MS);
-    // Not passed to `setTimeout`, which would call the listener only once.
+    // A listener that is passed to `setTimeout` is called only once.
     stream.on('timeout', () => {
       if (this.inUse.has(client)) stream.destroy(new Error('Query read timeout'));
     });

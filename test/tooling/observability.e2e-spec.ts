@@ -26,7 +26,7 @@ const dashboardSchema = z.object({
 
 const readDashboard = () => dashboardSchema.parse(JSON.parse(read('dashboard.json')));
 
-/** The names of the metrics of Latchkey, Node.js and the process in a query. */
+/** The names in a query that begin with `latchkey_`, `nodejs_` or `process_`. */
 function metricsIn(query: string): string[] {
   return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
 }

@@ -151,7 +151,7 @@ describe('a tool call', () => {
   it('ends with an error after one request if the backend responds with 404', async () => {
     await recover();
     backend.become(respond(404, {}));
-    // For a separate user, because the server caches the ids of absent users.
+    // The MCP server caches the ids of absent users, so this test needs a user of its own.
     const result = await callTool(mcp.url, await token('absent'), 'get_balance');
     expect(result.isError).toBe(true);
     expect(sentence(result)).toMatch(/^There is no user/);

@@ -178,7 +178,7 @@ describe('LoadShedder', () => {
     await Promise.all(pending);
   });
 
-  it('refuses requests beyond the limit when the queue has been too long for a second', async () => {
+  it('refuses excess requests when the queue has exceeded `queueLimit` for a second', async () => {
     const pending = await overload();
     const { status, headers, body } = await sendRequest(undefined, { [ID]: 'mine' });
     expect(status).toBe(503);

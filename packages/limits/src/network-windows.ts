@@ -18,7 +18,7 @@ export class NetworkWindows {
 
   constructor(private readonly windowMs: number) {}
 
-  /** The number of networks whose latest event is in the window or left it less than 1 s ago. */
+  /** The number of stored networks, including those that the next sweep deletes. */
   get size(): number {
     return this.entries.size;
   }

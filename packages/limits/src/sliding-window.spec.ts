@@ -46,8 +46,8 @@ describe('a sliding window', () => {
     );
   });
 
-  // The window may count an event for up to 5 % too long: hence 1.05 windows.
-  it('admits a request if it has admitted fewer than the limit in the last 1.05 windows', () => {
+  // An event may stay in the window for up to 1.05 times the length of the window.
+  it('admits a request if fewer than `limit` requests were admitted in the last 1.05 windows', () => {
     const gap = fc.integer({ min: 0, max: 5000 });
     fc.assert(
       fc.property(
