@@ -9,7 +9,7 @@ export function textToJson(text: ColumnText): string {
   return JSON.stringify(text);
 }
 
-/** Converts a `timestamptz` of a session in UTC, such as `2025-01-01 00:00:00.5+00`, to JSON. */
+/** Converts a `timestamptz`, such as `2025-01-01 00:00:00.5+00`, to JSON. Requires UTC (`+00`). */
 export function timeToJson(time: ColumnText): string {
   if (time === null) return 'null';
   const fraction = time.slice('2025-01-01 00:00:00.'.length, -'+00'.length);
