@@ -2,7 +2,7 @@
 type ColumnText = string | null;
 
 // These functions avoid parsing arrays and times, which would take most of the time of a look-up.
-// They escape each result, because `users` may be a view, which has no constraints.
+// They escape each result, because `users` may be a view: then no constraint restricts the text.
 
 /** Converts a text or NULL to JSON. */
 export function textToJson(text: ColumnText): string {
