@@ -280,7 +280,7 @@ describe('a command with --url', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('records the operator after the id of the calling key, so that no operator can impersonate a key', async () => {
+  it('records the id of the calling key in front of the operator’s name, so that no operator can impersonate a key', async () => {
     const other = await create();
     const { id } = await issueKey(url, { name: 'drill' });
     expect((await remote(['keys', 'revoke', id, '--as', other.id])).code).toBe(0);

@@ -53,7 +53,7 @@ async function revoke(url: string, id: string) {
   return body.revocation;
 }
 
-/** Changes rows with disabled triggers, so that the database sends no notification. */
+/** Changes rows while triggers are disabled, so that the database sends no notification. */
 async function changeWithoutTriggers(statement: string): Promise<void> {
   await superuser.query('SET session_replication_role = replica');
   await superuser.query(statement);
@@ -145,7 +145,7 @@ describe('a key sync connection that breaks while it reads a change', () => {
 });
 
 describe('a change without a notification', () => {
-  it('is detected by comparing fingerprints', async () => {
+  it('is detected by a comparison of the key cache with the database', async () => {
     const { id, secret } = await issueKey(nearUrl);
     await changeWithoutTriggers(
       `UPDATE api_keys SET revoked_at = now(), revoked_by = 'somebody', revision = nextval('api_keys_revision') WHERE id = '${id}'`,
@@ -264,7 +264,7 @@ describe('an attacker with the run-time role', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot make a disconnected process admit keys by forging the heartbeat %s',
+    'cannot make a disconnected process admit keys with the forged heartbeat %s',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });

@@ -92,7 +92,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('in production', () => {
-  it('neither the document nor the page is served', async () => {
+  it('neither the OpenAPI document nor the page that shows it is served', async () => {
     const app = await startApp({ DATABASE_URL, NODE_ENV: 'production' });
     const url = await app.getUrl();
     await request(url).get('/api/openapi.json').expect(404);

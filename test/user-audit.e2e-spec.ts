@@ -68,7 +68,7 @@ describe('the audit trail of users', () => {
 
 describe('X-Acting-User', () => {
   it.each(['a b', '', 'x'.repeat(65), 'ada, grace'])(
-    'is refused if it is not a user id: %j',
+    'is refused if its value is malformed: %j',
     async (value) => {
       const client = withKey(app.url).set('X-Acting-User', value);
       for (const write of [

@@ -17,7 +17,7 @@ export async function describeMachine({ generator, databaseServer }: BenchRun): 
   ].join('\n');
 }
 
-/** The kernel version without the suffix of the vendor. */
+/** The first two parts of the kernel version, such as 6.8. */
 function kernelVersion(): string {
   return release().split('.').slice(0, 2).join('.');
 }

@@ -19,7 +19,7 @@ export async function prepareDatabase(
   await step('Add demo users', () => runNode(['--import', 'tsx', 'prisma/seed.ts'], variables));
 }
 
-/** Avoids `prisma migrate deploy`, which takes two seconds even if no migration is pending. */
+/** Whether a migration is pending. `prisma migrate deploy` would need two seconds to find out. */
 async function hasPendingMigrations(databaseUrl: string): Promise<boolean> {
   const applied = await query(
     databaseUrl,

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 export const stopping = new AbortController();
 const { signal } = stopping;
 
-/** Runs a step. Prints its duration unless the step returns false because it had no work. */
+/** Runs a step, and prints its duration if the step had work. A step without work returns false. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const began = performance.now();

@@ -9,8 +9,8 @@ import { PrismaService } from '../prisma/prisma.service.js';
 const MAX_AGE_MS = 250;
 
 /**
- * Checks whether the database is available. Once per process, also checks its schema and the
- * account of `DATABASE_URL`.
+ * Checks whether the database is available. Once per process, also checks the schema of the
+ * database and the account in `DATABASE_URL`.
  */
 @Injectable()
 export class DatabaseHealth implements OnApplicationBootstrap {

@@ -71,8 +71,8 @@ export class HealthController {
   }
 
   /**
-   * Checks the optional key, and records the result in the request event, so that alerts report
-   * attempts to guess a key.
+   * Checks the optional key. Stores the outcome in the request, so that alerts also cover keys that
+   * are guessed on this route.
    */
   private hasValidKey(request: FastifyRequest): boolean {
     const key = request.headers['x-api-key'];

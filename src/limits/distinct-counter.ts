@@ -8,8 +8,9 @@ const MAX_EXACT = 256;
 const SEED = randomBytes(4).readUInt32LE();
 
 /**
- * Counts distinct strings in at most 9 KiB of memory: exactly up to 256, then as an estimate with a
- * standard error of 1.3 % (HyperLogLog with the HIP estimator, https://arxiv.org/abs/1306.3284).
+ * Counts distinct strings in at most 9 KiB of memory. The count is exact up to 256. A larger count
+ * is an estimate with a standard error of 1.3 %, by HyperLogLog with the HIP estimator
+ * (https://arxiv.org/abs/1306.3284).
  * docs/decisions/0043 says why a `Set` does not suffice.
  */
 export class DistinctCounter {

@@ -28,8 +28,8 @@ export interface UniqueValues {
  * distinct ids, emails and phone numbers that no user has, or that a write cannot use because
  * another user has them. A request also counts against the limits of the key's issuers. A new hour
  * begins with the first request after the key's previous hour. Root keys are exempt, even as
- * issuers, because they could evade the limits by issuing new keys. Beyond a limit, every method
- * throws a ProblemException `ENUMERATION_LIMITED`.
+ * issuers: a limit would not stop them, because they can issue new keys. Beyond a limit, every
+ * method throws a ProblemException `ENUMERATION_LIMITED`.
  */
 @Injectable()
 export class EnumerationLimit {

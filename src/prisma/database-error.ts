@@ -39,8 +39,8 @@ const UNAVAILABLE_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-// Classes: lost connections, exhausted resources, operator intervention. Codes: lock time-out,
-// deadlock, write to a standby.
+// Three classes (lost connections, exhausted resources, operator intervention), and three codes
+// (lock time-out, deadlock, write to a standby).
 const UNAVAILABLE_SQLSTATES = /^(08|53|57)...$|^(55P03|40P01|25006)$/;
 // Messages of pg's own errors, which adapter-pg 7.10 passes on without a code.
 const LOST_MESSAGES = new Set([

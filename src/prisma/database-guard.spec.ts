@@ -8,7 +8,7 @@ const WRITE = { circuit: 'write users', isRepeatable: false };
 const LOST = new Error('Connection terminated unexpectedly');
 const TIMED_OUT = new Error('Query read timeout');
 
-/** Creates a statement that fails with each error in turn, then succeeds, and counts its calls. */
+/** Creates a statement that fails with each error in turn, then succeeds. `sent` counts calls. */
 function sender(...errors: Error[]) {
   const sent = { times: 0 };
   const send = async () => {

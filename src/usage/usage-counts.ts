@@ -41,7 +41,7 @@ export class UsageCounts {
       .map(({ written: _written, ...count }) => count);
   }
 
-  /** Marks counts as saved, and deletes those of past hours. */
+  /** Marks counts as saved. Deletes all saved counts of past hours. */
   confirm(saved: readonly UsageCount[], now: number): void {
     for (const each of saved) {
       const count = this.counts.get(mapKey(each));

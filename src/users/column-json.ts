@@ -2,14 +2,14 @@
 type ColumnText = string | null;
 
 // These functions avoid parsing arrays and times, which would take most of the time of a look-up.
-// They escape each result, because `users` may be a view, which has no constraints.
+// They escape each result, because `users` may be a view: then no constraint restricts the text.
 
 /** Converts a text or NULL to JSON. */
 export function textToJson(text: ColumnText): string {
   return JSON.stringify(text);
 }
 
-/** Converts a `timestamptz` of a session in UTC, such as `2025-01-01 00:00:00.5+00`, to JSON. */
+/** Converts a `timestamptz`, such as `2025-01-01 00:00:00.5+00`, to JSON. Requires UTC (`+00`). */
 export function timeToJson(time: ColumnText): string {
   if (time === null) return 'null';
   const fraction = time.slice('2025-01-01 00:00:00.'.length, -'+00'.length);

@@ -24,7 +24,7 @@ export class MemoryGroup {
     }
   }
 
-  /** Removes the group after its processes have ended. */
+  /** Removes the group. All of its processes must have ended. */
   remove(): void {
     rmdirSync(this.folder);
   }

@@ -3,7 +3,7 @@ export interface HiddenField {
   readonly title: string;
   readonly field: string;
   readonly content: string;
-  /** The status without padding, when the server parses the field. */
+  /** The status of the response if no padding hides the field. */
   readonly visibleStatus: number;
 }
 

@@ -20,8 +20,8 @@ const OWNER_LOGIN = 'latchkey_owner:owner-password';
 const RUN_TIME_LOGIN = 'latchkey:the-password-of-the-backend';
 
 /**
- * Starts a new PostgreSQL server. Resolves to a function that makes the URL for a login (`user` or
- * `user:password`) and a database of this server.
+ * Starts a new PostgreSQL server. Resolves to a function that returns the URL of a database on
+ * this server. The login is `user` or `user:password`.
  */
 async function startServer(): Promise<(login: string, database: string) => string> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-restore-'));

@@ -421,7 +421,7 @@ describe('npm start', () => {
       );
     });
 
-    it('reads .env.local before .env', async () => {
+    it('names an invalid variable in .env.local', async () => {
       const path = join(checkout, '.env.local');
       await writeFile(path, 'MCP_RATE_LIMIT=several\n');
       onTestFinished(() => rm(path));

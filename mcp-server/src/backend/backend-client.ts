@@ -167,8 +167,8 @@ function ignoreAbsence(error: unknown): undefined {
 let client: BackendClient | undefined;
 
 /**
- * Returns the client for programs without Nest, configured by environment variables: always the
- * same instance, so that all callers share its connections.
+ * Returns a client for programs without Nest, and configures it with the environment variables.
+ * Each call returns the same client, so that all callers share its connections.
  * @throws EnvironmentError
  */
 export function getBackendClient(): BackendClient {
