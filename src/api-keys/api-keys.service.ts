@@ -189,8 +189,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Revokes a key. Unless `keepIssuedKeys` is set, also revokes the keys that it issued, directly or
-   * through other keys. Waits for all live instances to acknowledge that they refuse the revoked
+   * Revokes a key. Unless `keepIssuedKeys` is set, also revokes the keys that it issued, directly
+   * or through other keys. Waits for all live instances to acknowledge that they refuse the revoked
    * keys.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
