@@ -103,7 +103,7 @@ describe('an alert', () => {
     expect(receiver.of('enumeration')[0]).toMatchObject({ subject: 'k-enumerating' });
   });
 
-  it('is delivered again until the receiver accepts it', async () => {
+  it('is sent again until the receiver accepts it', async () => {
     receiver.status = 500;
     app.nest.get(Alerts, { strict: false }).raise('enumeration', 'k-refused', { source: '::1' });
     await expect
@@ -163,7 +163,7 @@ describe('keys that need attention', () => {
     });
   });
 
-  it('cause an alert, and a resolution with the reason "was revoked" if they are revoked', async () => {
+  it('cause an alert, and a resolution with the reason "was revoked" when they are revoked', async () => {
     const key = await issueKey(app.url, { name: 'revoked soon', expiresAt: inDays(3) });
     const alertsOf = (status: 'firing' | 'resolved') =>
       receiver.of('key-near-expiry', status).filter(({ subject }) => subject === key.id);
@@ -176,7 +176,7 @@ describe('keys that need attention', () => {
     expect(resolution?.text).toBe(`Resolved: The key ${key.id} (revoked soon) was revoked`);
   });
 
-  it('cause an alert if they are unused for 30 days, and a resolution once they are used', async () => {
+  it('cause an alert if they are unused for 30 days, and a resolution when they are used', async () => {
     const key = await issueKey(app.url);
     await app.prisma.$executeRaw`ALTER TABLE api_keys DISABLE TRIGGER USER`;
     await app.prisma.apiKey.update({
@@ -235,7 +235,7 @@ describe('failures from many sources', () => {
   const countOpen = () =>
     app.nest.get(Alerts, { strict: false }).countOpen('failures-from-many-sources');
 
-  it('cause an alert once a third network fails, but none while only two networks fail', async () => {
+  it('cause an alert when a third network fails, but none while only two networks fail', async () => {
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']) {
       await failFrom(address);
     }

@@ -35,7 +35,7 @@ async function lockRow(databaseUrl: string): Promise<void> {
 }
 
 describe('a revocation', () => {
-  it('ends a session of the run-time role that locks the key', async () => {
+  it('ends a session that has the run-time role and locks the key', async () => {
     await lockRow(database.runTimeUrl);
     const { body } = await revoke().expect(200);
     expect(body.revocation).toMatchObject({ confirmed: true, silentInstances: 0 });

@@ -12,7 +12,7 @@ const ADA = { id: 'ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 const app = useApp();
 
 /**
- * Makes the schema changes that a migration may make before the code that uses them is deployed
+ * Adds columns and indexes to every table, as a migration may do before the new code is deployed
  * (docs/decisions/0031-expand-and-contract.md).
  */
 beforeAll(async () => {

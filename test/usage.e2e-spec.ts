@@ -22,7 +22,7 @@ async function databaseUrl(): Promise<string> {
   return new URL(`/${name}`, inject('databaseServerUrl')).href;
 }
 
-/** Waits until the usage of a key has this number of requests. */
+/** Waits until the backend has recorded this number of requests of a key. */
 async function waitForUsage(id: string, requests: number, path = KEYS) {
   return expect
     .poll(

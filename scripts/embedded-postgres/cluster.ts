@@ -29,7 +29,8 @@ export async function openCluster(directory: string, installation: PostgresInsta
 }
 
 async function createCluster(directory: string, installation: PostgresInstallation): Promise<void> {
-  // If this process is root, root owns the folder, and PostgreSQL's account may enter but not read.
+  // If this process is root, root owns the folder. PostgreSQL's account may then enter the folder,
+  // but not list its files.
   await createFolder(directory, isRoot ? 0o711 : 0o700, async (folder) => {
     const { data, connection } = pathsIn(folder);
     const password = randomBytes(24).toString('hex');

@@ -19,8 +19,8 @@ const START_VARIABLES = [
   'MCP_TOKEN_AUDIENCE',
   'PORT',
 ];
-// The commands that `npm start` prints read the root key from this file, so that no log contains
-// the key.
+// `npm start` prints commands that read the root key from this file, so that no log contains the
+// key.
 const ROOT_KEY_FILE = '.data/root-key';
 
 /**

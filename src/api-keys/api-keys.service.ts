@@ -189,8 +189,9 @@ export class ApiKeysService {
   }
 
   /**
-   * Revokes a key and, unless `keepIssuedKeys` is set, the keys that it issued, directly or through
-   * other keys. Waits for all live instances to acknowledge that they refuse the revoked keys.
+   * Revokes a key. Unless `keepIssuedKeys` is set, also revokes the keys that it issued, directly
+   * or through other keys. Waits for all live instances to acknowledge that they refuse the revoked
+   * keys.
    * @throws ProblemException `API_KEY_NOT_FOUND`, `LAST_WAY_IN`
    */
   async revoke(caller: KeyAdmin, id: string, input: RevokeApiKey): Promise<RevokedApiKey> {

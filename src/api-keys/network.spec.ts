@@ -31,7 +31,7 @@ describe('the network check', () => {
   const ipv4 = fc.ipV4();
   const mapped = ipv4.map((address) => `::ffff:${address}`);
   const zoned = fc.ipV6().map((address) => `${address}%eth0`);
-  // These addresses share 16 bits, so that many of them are inside the generated blocks.
+  // The first 16 bits of these addresses are equal, so many of them are in the generated blocks.
   const near = fc.nat({ max: 0xffff }).map((low) => `10.0.${low >> 8}.${low & 0xff}`);
   const address = fc.oneof(ipv4, near, fc.ipV6(), mapped, zoned, fc.string());
   const block = fc.oneof(

@@ -65,7 +65,8 @@ export class HttpFront implements OnApplicationShutdown {
         request.socket.destroy();
       } else if (!shedder || shedder.admits(request, response)) handle(request, response);
     };
-    // By default, Node drops header fields after the 1,000th, but a proxy in front reads them all.
+    // 0 means no limit. By default, Node drops header fields after the 1,000th, but it must read
+    // the same fields as a proxy in front.
     server.maxHeadersCount = 0;
     server.removeAllListeners('request').removeAllListeners('clientError');
     server.on('request', (request, response) => receive(request, response));

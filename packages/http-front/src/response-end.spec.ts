@@ -7,7 +7,7 @@ import { onResponseEnd } from './response-end.js';
 let server: Server;
 let client: Socket;
 let responses: ServerResponse[];
-/** The indexes of the responses that have ended, in order. */
+/** The indexes of the ended responses, in the order in which they ended. */
 let ended: number[];
 
 beforeEach(async () => {

@@ -15,7 +15,7 @@ const READER_GONE = new Set(['EPIPE', 'EBADF']);
 const SLEEPING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Writes JSON lines to a file descriptor in batches: every 20 ms, or once 48 KiB are buffered. A
+ * Writes JSON lines to a file descriptor in batches: every 20 ms, or when 48 KiB are buffered. A
  * slow reader does not block the process, because the stream retries later. At exit, the stream
  * retries for up to 0.3 s. Lines beyond 16 MiB are dropped and counted. See docs/decisions/0033.
  */

@@ -37,7 +37,7 @@ describe('a message', () => {
     },
   );
 
-  it('has a signature of one code per root key, without spaces', () => {
+  it('has a signature with one HMAC per root key, without spaces', () => {
     expect(authenticator(NEW, OLD).sign('message')).toMatch(/^[\w-]{43},[\w-]{43}$/);
   });
 });

@@ -12,9 +12,9 @@ interface Batch {
 
 /**
  * Notifications in order of arrival: ids of changed keys, and heartbeats that this process sent to
- * itself. A heartbeat arrives after every change committed before it. The heartbeat is a
- * single-use nonce. Only this process knows its send time, so no other session can forge or replay
- * the heartbeat.
+ * itself. A heartbeat arrives after all changes that were committed before it was sent. The
+ * heartbeat is a single-use nonce. Only this process knows its send time, so no other session can
+ * forge or replay the heartbeat.
  */
 export class NotificationQueue {
   private readonly items: (string | number)[] = [];
