@@ -39,9 +39,7 @@ function send(bytes: string): Promise<Exchange> {
   return exchange(Number(new URL(app.url).port), bytes);
 }
 
-/**
- * Expects one response, 431 in the common error format, and a connection closed by the server.
- */
+/** Expects that the server sends only a 431 problem response, and closes the connection. */
 function expectRefused({ responses, rest, isRefused }: Exchange): void {
   expect(responses.map(({ status }) => status)).toEqual([431]);
   const [response] = responses;

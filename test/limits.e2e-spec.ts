@@ -16,7 +16,7 @@ async function statuses(times: number, send: () => Promise<{ status: number }>):
 describe('the requests of a key', () => {
   const app = useApp({ KEY_RATE_LIMIT: '5' });
 
-  it('are subtracted from its limit, and every response states the rest', async () => {
+  it('count towards its limit, and every response states how many requests remain', async () => {
     const { secret } = await issueKey(app.url);
     const { headers } = await withKey(app.url, secret).get(`${USERS}?ids=1`).expect(200);
     expect(headers['ratelimit-policy']).toBe('"default";q=5;w=60');

@@ -264,7 +264,7 @@ describe('the database', () => {
   });
 
   it('replaces a last use in the future with the current time', async () => {
-    // The SELECT divides by zero, and so fails, if no row has a time in the past.
+    // If no row has a time in the past, the SELECT divides by zero and fails.
     const statements = [
       `UPDATE api_key_uses SET last_used_at = 'infinity'`,
       'SELECT 1 / count(*) FROM api_key_uses WHERE last_used_at <= clock_timestamp()',
@@ -273,7 +273,7 @@ describe('the database', () => {
   });
 
   it('does not purge an incident if the run-time role has backdated its end', async () => {
-    // The last SELECT divides by zero, and so fails, if the incident has been purged.
+    // If the incident has been purged, the last SELECT divides by zero and fails.
     const statements = [
       `INSERT INTO alert_episodes (id, open_key, rule, subject, details, started_at, last_seen_at)
        VALUES (gen_random_uuid(), 'enumeration k', 'enumeration', 'k', '{}', now(), now())`,
@@ -287,7 +287,7 @@ describe('the database', () => {
   it('protects the row of a running process from sessions that do not know the secret of the process', async () => {
     const statement = `SELECT record_heartbeat(id, repeat('0', 64), 'forged') FROM instances`;
     expect(await outcomeOf(database.runTimeUrl, statement)).toBe(NOT_ALLOWED);
-    // The last SELECT divides by zero, and so fails, if no row is left.
+    // If no row is left, the last SELECT divides by zero and fails.
     const removal = [
       `SELECT remove_instance(id, repeat('0', 64)) FROM instances`,
       'SELECT 1 / count(*) FROM instances',
@@ -309,8 +309,8 @@ describe('the run-time role during an update from the previous release', () => {
       `UPDATE instances SET last_seen_at = 'infinity'`,
       `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
-    // The first SELECT fails (division by zero) if no row of a current process is left. The second
-    // fails if the row of the previous release has a time in the future.
+    // If no row of a current process is left, the first SELECT divides by zero and fails. If the row
+    // of the previous release has a time in the future, the second SELECT does.
     expect(
       await outcomeOf(
         ownerUrl,

@@ -127,7 +127,7 @@ export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** Exponential backoff. Its jitter keeps processes that failed together from retrying together. */
+/** Exponential backoff. With jitter, processes that failed together retry at different times. */
 function delaySeconds(attempts: number): number {
   const longest = Math.min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (attempts - 1));
   return longest * (0.5 + Math.random() / 2);

@@ -46,7 +46,7 @@ export class IncidentStore {
   /**
    * Saves detections. Returns the ids of the incidents that this call opened; the others were open
    * already. A retry with the same alerts opens and queues nothing twice.
-   * @param delivered ids of alerts that are not added to the outbox
+   * @param delivered ids of alerts that the receiver has already; they are not added to the outbox
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);

@@ -14,8 +14,8 @@ export interface RootKey {
 }
 
 /**
- * SHA-256 of an API key, as a string with one character per byte, which a `Map` finds faster than
- * hex digits (docs/decisions/0035). A fast hash suffices for random keys.
+ * SHA-256 of an API key, as a string with one character per byte. A `Map` finds such a string
+ * faster than hex digits (docs/decisions/0035). A fast hash suffices for random keys.
  */
 export function digestKey(key: string): string {
   return hash('sha256', key, 'binary');

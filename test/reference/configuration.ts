@@ -78,7 +78,7 @@ variable. For example, \`DATABASE_URL_FILE\` is the path of a file that contains
   );
 }
 
-/** The variables in the order of the schema, and after each secret its `_FILE` variable. */
+/** The variables in the order of the schema. A `_FILE` variable follows each secret. */
 function namesOf({ variables, SECRETS }: Process): string[] {
   const secrets = new Set<string>(SECRETS);
   const names = Object.keys(variables.shape);
@@ -94,7 +94,7 @@ function describe(shape: Readonly<Record<string, z.ZodType>>, name: string) {
   return { values: valuesOf(json), initial: isRequired ? 'required' : defaultOf(json) };
 }
 
-/** Formats names of variables outside code spans as code. */
+/** Puts each name of a variable into a code span, unless it is in one already. */
 function withCode(text: string): string {
   return text.replaceAll(/`[^`]*`|\b[A-Z]+(?:_[A-Z]+)+(?:=\w+)?/g, (match) =>
     match.startsWith('`') ? match : code(match),

@@ -23,7 +23,7 @@ declare module 'http' {
 
 /**
  * Admits a request with a valid Bearer token and sets `request.raw.auth`. A missing or wrong token
- * gets 401 with a challenge, or 429 after too many wrong tokens from the client's network.
+ * gets 401 with a challenge. After too many wrong tokens from a network, further ones get 429.
  */
 @Injectable()
 export class BearerGuard implements CanActivate {

@@ -31,7 +31,7 @@ const tokenArgumentSchema = z
   .optional()
   .describe('The user’s access token, only if the connection itself has none.');
 
-// Absent in older protocol versions, in which clients send their name only in `initialize`.
+// In older protocol versions, this key is absent: clients send their name only in `initialize`.
 const clientInfoSchema = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }) });
 
 /** Creates an MCP server with all tools for one request or one stdio connection. */
