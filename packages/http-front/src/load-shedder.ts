@@ -22,7 +22,7 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Returns how many in-flight requests are in another limit's queue. These occupy no slots. */
+  /** Returns how many in-flight requests are in another limit's queue. `inFlight` excludes them. */
   readonly waiting?: () => number;
 }
 
