@@ -14,7 +14,7 @@ export const API_KEY = randomBytes(32).toString('hex');
 /** A server of `GET /api/internal/users/{id}` that takes part in the comparison. */
 export interface Peer {
   readonly name: string;
-  /** The name in the table. */
+  /** The name of the peer in the published figures. */
   readonly title: string;
   readonly folder: string;
   /** Arguments of `node`. */

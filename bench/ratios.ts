@@ -29,15 +29,15 @@ export const RATIOS: readonly Ratio[] = [
 ];
 
 /**
- * A quick run fails if a ratio is below this share of the recorded ratio. Noise does not reduce a
- * ratio this far, but a regression does.
+ * A quick run fails if a ratio is below this share of the recorded ratio. Noise alone does not
+ * reduce a ratio this far.
  */
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * Ratios of the servers' requests per CPU second, by load generator. A quick run measured them on
- * an idle machine, but other programs would hardly affect them. Update them when the hot path
- * changes: `npm run bench -- --quick` prints the new ratios.
+ * The ratios that a quick run measured, for each load generator. They compare requests per second
+ * of the servers' CPU time. Update them when the hot path changes: `npm run bench -- --quick` prints
+ * the new ratios.
  */
 export const RECORDED = {
   wrk: [

@@ -61,9 +61,7 @@ export class RootKeyStore implements OnModuleInit, OnApplicationShutdown {
   private replaceKeys({ keys, problem }: RootKeyFile): void {
     if (keys === undefined) {
       // The previous keys stay, so that a half-written file locks nobody out.
-      this.logger.error(
-        `INTERNAL_API_KEY_FILE ${problem}; the keys that are loaded already stay in force`,
-      );
+      this.logger.error(`INTERNAL_API_KEY_FILE ${problem}; the loaded keys stay in force`);
       return;
     }
     this.keys = this.withPrincipals(keys);

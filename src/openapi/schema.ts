@@ -26,7 +26,7 @@ export function toOpenApiSchema(schema: z.ZodType, io: 'input' | 'output') {
 
 /**
  * Removes keywords that code generators do not support. openapi-generator fails on `pattern` beside
- * `format`, and on `uniqueItems` of enums.
+ * `format`, and on `uniqueItems` in arrays of enums.
  */
 function makePortable(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.format !== undefined) delete schema.pattern;

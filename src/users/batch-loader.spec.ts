@@ -36,7 +36,7 @@ describe('look-ups of one event-loop tick', () => {
     expect(queries.map(({ length }) => length)).toEqual([256, 256, 88]);
   });
 
-  it('fail together without affecting the next tick', async () => {
+  it('fail together if their query fails, without affecting the next tick', async () => {
     let isBroken = true;
     const loader = new BatchLoader(async (ids: string[]) => {
       if (isBroken) throw new Error('broken');

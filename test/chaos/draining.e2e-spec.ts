@@ -148,10 +148,7 @@ ${servers.join('\n')}
   }
 }
 
-/**
- * Clients with persistent connections that send the next request after each response, until they
- * are stopped.
- */
+/** Clients with persistent connections. After each response, a client sends its next request. */
 class SteadyLoad {
   private isStopping = false;
   private readonly running: Promise<Record<string, number>>;

@@ -130,7 +130,8 @@ export class ToolCaller {
     );
   }
 
-  // Counts only tokens in `jwt_token`: `BearerGuard` counts header tokens; stdio needs no limit.
+  // Counts only wrong tokens in `jwt_token`. `BearerGuard` counts wrong tokens in headers, and
+  // stdio needs no limit.
   private countFailure(
     fault: AccessTokenFault,
     { tokenArgument, clientAddress: address, requestId = '' }: Invocation,

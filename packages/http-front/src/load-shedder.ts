@@ -22,7 +22,7 @@ export interface LoadSheddingOptions {
   /** Matches the URLs of requests that are always handled, such as health checks. */
   readonly exempt: RegExp;
   readonly render: RenderOverload;
-  /** Returns how many in-flight requests are in another limit's queue. These occupy no slots. */
+  /** Returns how many in-flight requests are in another limit's queue. `inFlight` excludes them. */
   readonly waiting?: () => number;
 }
 
@@ -34,7 +34,7 @@ export interface LoadSheddingOptions {
 export class LoadShedder {
   /** How many requests may be in flight. */
   limit = MIN_LIMIT;
-  /** How many requests complete in 100 ms. A longer queue is handled newest request first. */
+  /** How many requests complete in 100 ms. If the queue is longer, the newest request is next. */
   private queueLimit = MIN_LIMIT;
   private readonly queue: { response: ServerResponse; since: number }[] = [];
   private wasWithinLimitAt = performance.now();
@@ -42,7 +42,7 @@ export class LoadShedder {
   /** How many in-flight requests have slow clients. These must not occupy concurrency slots. */
   private waitingForClients = 0;
   private latencySeconds = MAX_LATENCY_SECONDS;
-  /** Completed requests per second in the latest window that had a queue or raised this value. */
+  /** Completed requests per second. A window without a queue can only raise this value. */
   private capacity = 0;
   private hasQueued = false;
   private completed = 0;

@@ -13,7 +13,10 @@ const MAX_WAITING = 10_000;
 /** Renders the response to a request that is refused because of overload. */
 export type RenderOverload = (requestId: string) => ErrorResponse;
 
-/** Limits the rate of refusals (token bucket), because clients that retry would use up the CPU. */
+/**
+ * Limits the rate of refusals (token bucket). Otherwise, responses to clients that retry would use
+ * up the CPU.
+ */
 export class OverloadResponder {
   /** The number of requests refused since the start of the process. */
   refused = 0;
