@@ -94,7 +94,7 @@ describe('a database that accepts connections and never responds', () => {
 });
 
 describe('a database that stops responding', () => {
-  it('makes a query time out even if the connection was idle before, and is used again when it responds', async () => {
+  it('makes queries time out, even on a connection that was idle, and serves queries again after it recovers', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });
