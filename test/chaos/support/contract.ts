@@ -6,8 +6,8 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// These problems come from the router, the HTTP parser or a size check. They answer requests that
-// belong to no operation of openapi.json.
+// These problems come from the router, the HTTP parser or a size check. The requests that cause
+// them belong to no operation of openapi.json.
 const UNROUTED_PROBLEMS = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
