@@ -27,7 +27,8 @@ export default defineConfig({
     // End-to-end tests spend about half of their time waiting for processes and time-outs, so three
     // workers do not need three cores.
     maxWorkers: 3,
-    // Long, because a poll only waits for a state. Other tests check how fast states are reached.
+    // A long time-out, because a poll only waits for a state. Other tests check how fast states are
+    // reached.
     expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/tally.reporter.ts'],
     projects: [

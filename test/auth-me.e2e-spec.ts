@@ -73,7 +73,7 @@ describe('GET /api/auth/me', () => {
     },
   );
 
-  it('refuses every token if no verification is configured', async () => {
+  it('refuses every token if neither JWT_SECRET nor JWT_JWKS_URL is set', async () => {
     const closed = await startApp({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
     const response = await request(await closed.getUrl())
       .get('/api/auth/me')

@@ -94,7 +94,7 @@ describe('a database that accepts connections and never responds', () => {
 });
 
 describe('a database that stops responding', () => {
-  it('makes a query time out even if the connection was idle before, and is used again when it responds', async () => {
+  it('makes queries time out, even on a connection that was idle, and serves queries again after it recovers', async () => {
     const database = await createTestDatabase();
     const proxy = await DatabaseProxy.start(database.url);
     const app = await startApp({ DATABASE_URL: proxy.url });
@@ -116,7 +116,7 @@ describe('a database that stops responding', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('does not end the process if it breaks while it is in use', async () => {
+  it('can break while it is in use without ending the process', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();

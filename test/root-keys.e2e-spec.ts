@@ -131,7 +131,7 @@ describe('INTERNAL_API_KEY_FILE', () => {
     ['half-written', 'sha256:12ab'],
     ['missing', undefined],
   ])(
-    'keeps the previous keys while the file is %s, and takes effect once it is complete',
+    'leaves the previous keys valid while the file is %s, and takes effect once it is complete',
     async (_case, text) => {
       const path = join(folder, 'keys');
       writeFileSync(path, ONE);

@@ -93,7 +93,7 @@ GRANT EXECUTE ON FUNCTION purge_api_key_usage(INTEGER), purge_alerts(), count_fa
     TO latchkey_run_time;
 
 -- During a rolling update, processes of the previous release write their rows of `instances`
--- directly. A trigger keeps them from changing the rows of this release.
+-- directly. A trigger keeps them from changing the rows of processes of this release.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM instances WHERE secret_digest IS NULL AND last_seen_at > now() - interval '1 minute') THEN

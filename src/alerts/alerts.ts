@@ -40,9 +40,9 @@ interface Detection {
 }
 
 /**
- * Alerts operators once when an incident begins and once when it ends. Logs each alert and, through
- * an outbox table, sends it to `ALERT_WEBHOOK_URL`. While the database is unavailable, each process
- * sends its own alerts without the outbox and saves its detections later.
+ * Notifies operators once when an incident begins and once when it ends. Logs each alert, and sends
+ * it to `ALERT_WEBHOOK_URL` through an outbox table. While the database is unavailable, each
+ * process sends its own alerts without the outbox and saves its detections later.
  */
 @Injectable()
 export class Alerts implements OnModuleInit, OnApplicationShutdown {
@@ -105,7 +105,7 @@ export class Alerts implements OnModuleInit, OnApplicationShutdown {
     void this.flush();
   }
 
-  /** Ends the incidents that `ending` selects, and alerts operators to the end of each. */
+  /** Ends the incidents that `ending` selects, and notifies operators. */
   async end(ending: EndedIncidents): Promise<void> {
     await this.flush();
     await this.attempt(async () => {

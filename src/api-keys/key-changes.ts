@@ -5,8 +5,8 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// The longest time that a change may wait in the queue. It is short enough that the change ends
-// before the HTTP server closes the client's connection, which happens after 5.7 s without a byte.
+// The longest time that a change may wait in the queue. The change must end within 5.7 s,
+// because the HTTP server then closes the client's connection.
 const MAX_WAIT_MS = 1500;
 // Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';

@@ -75,7 +75,7 @@ const IPV4_MAPPED = 0xffffn << BigInt(IPV4_BITS);
 
 const NOT_AN_ADDRESS = -1n;
 
-/** Contains every text, even if it is not an address: for keys without a network limit. */
+/** For keys without a network limit. Contains every string, even if it is not an address. */
 export const ANYWHERE = new NetworkSet([{ first: NOT_AN_ADDRESS, last: LAST_ADDRESS }]);
 export const NOWHERE = new NetworkSet([]);
 

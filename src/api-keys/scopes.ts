@@ -1,4 +1,4 @@
-/** The permissions of keys. Each route requires exactly one. */
+/** The permissions of keys. Each route that needs an API key requires exactly one. */
 export const SCOPES = [
   'users:read',
   'users:write',

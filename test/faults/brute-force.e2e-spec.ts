@@ -11,7 +11,7 @@ const CALLERS = 8;
 const SOURCES = 250;
 const USERS = '/api/internal/users';
 const PATH = `${USERS}/ada`;
-// The bound is twice the usual duration in a full run. In CI, other work makes durations vary, so
+// In a full run, the bound is twice the usual duration. In CI, other work makes durations vary, so
 // the bound is the usual duration plus a fixed margin. A deliberate delay after each wrong key
 // would be longer than this margin, so the test would still detect the delay.
 const IS_FULL = process.env.FULL === '1';

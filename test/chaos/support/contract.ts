@@ -6,8 +6,8 @@ import { problemSchema } from '../../../src/problems/problem.js';
 export const HANG_MS = 1000;
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
-// These problems come from the router, the HTTP parser or a size check. They answer requests that
-// belong to no operation of openapi.json.
+// These problems come from the router, the HTTP parser or a size check. The requests that cause
+// them belong to no operation of openapi.json.
 const UNROUTED_PROBLEMS = new Set([
   '400 MALFORMED_URL',
   '400 MALFORMED_HTTP',
@@ -122,12 +122,12 @@ export class Contract {
     const response = responses[status];
     if (response === undefined) {
       // If a literal path such as `/users/search` matches, the router does not try `/users/{id}`,
-      // even if the literal path lacks this method.
+      // even if the literal path has no route for the method of the request.
       const isShadowed = this.ofPath(sent).some(isLiteral) && path.includes('{');
       return isShadowed ? findUnroutedViolation(sent, received) : 'an undocumented status';
     }
-    // A response to HEAD has no body to check. Its headers are not checked either, because a server
-    // on a socket omits headers that `inject` keeps.
+    // A response to HEAD has no body to check. Its headers are not checked either, because they
+    // differ between a socket and Fastify's `inject`.
     if (sent.method === 'HEAD') return undefined;
     const mediaType = contentType?.split(';', 1)[0] ?? '';
     const content = response.content?.[mediaType];

@@ -124,8 +124,8 @@ const BAD_CHUNKS = [
 ];
 
 /**
- * Malformed request lines. Lines with several spaces between the parts are not among them, because
- * RFC 9112 permits servers to accept them.
+ * Malformed request lines. RFC 9112 permits servers to accept several spaces between the parts, so
+ * the list contains no such lines.
  */
 const BAD_LINES: readonly ((line: Line) => string)[] = [
   ([method, target]) => `${method}\t${target}\tHTTP/1.1`,
@@ -177,7 +177,7 @@ function smuggled(key: string): string {
   return `GET /api/internal/users/u2 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}\r\n\r\n`;
 }
 
-/** Requests with a valid key that two servers may delimit or interpret differently. */
+/** Requests that two servers may delimit or interpret differently. Each has a valid key. */
 export function smugglingRequests(key: string): fc.Arbitrary<RawRequest> {
   const forms = fc.constantFrom(...LINES).chain((line) => formsOf(line, key));
   const withNext = fc.tuple(forms, fc.constantFrom('', smuggled(key)));

@@ -19,7 +19,7 @@ export interface Outcome {
 /**
  * A Prisma project in a temporary folder, with this repository's Prisma config and schema engine, a
  * pending migration, and an empty database. Each project has its own database role, so the owner of
- * a shadow database shows to which of the concurrent tests it belongs.
+ * a shadow database shows which of the concurrent tests created the database.
  */
 export class PrismaProject implements AsyncDisposable {
   readonly password = randomBytes(16).toString('hex');
