@@ -36,8 +36,8 @@ export const TOLERATED_SHARE = 0.75;
 
 /**
  * The ratios that a quick run measured, for each load generator. They compare requests per second
- * of the servers' CPU time. Update them when the hot path changes: `npm run bench -- --quick` prints
- * the new ratios.
+ * of the servers' CPU time. When the hot path changes, update them with the new ratios that
+ * `npm run bench -- --quick` prints.
  */
 export const RECORDED = {
   wrk: [
