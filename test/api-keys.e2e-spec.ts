@@ -322,7 +322,7 @@ describe('GET /api/internal/api-keys', () => {
 });
 
 describe('POST …/rotate', () => {
-  it('creates a successor with the same permissions, and keeps the old key valid for the grace period', async () => {
+  it('creates a successor with the same restrictions, and keeps the old key valid for the grace period', async () => {
     const limits = { readFields: ['name'], writeFields: ['phone'], networks: ['127.0.0.0/8'] };
     const old = await issueKey(app.url, { ...limits, rateLimit: 600 });
     const { body } = await root()

@@ -99,8 +99,8 @@ async function measure(
     await server.ready(() => isServing(target), run.signal);
     const results: LoadResult[] = [];
     for (const connections of CONNECTIONS) {
-      // Each number of connections needs its own warm-up: with 16 connections, the servers batch
-      // look-ups, which runs different code from single look-ups.
+      // Warm up for each number of connections: only concurrent calls run the code that batches
+      // look-ups.
       await run.warmUp(target, connections);
       results.push(await run.load(target, { connections }));
     }
