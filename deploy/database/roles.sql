@@ -12,8 +12,8 @@ EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. With TEMPORARY, an account could create a
--- temporary table that hides a table which a trigger uses.
+-- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. With TEMPORARY, an account could hide a table
+-- from a trigger behind a temporary table of the same name.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
