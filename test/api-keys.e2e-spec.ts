@@ -142,7 +142,7 @@ describe('POST /api/internal/api-keys', () => {
       expect(body.code).toBe('IDEMPOTENCY_KEY_REUSED');
     });
 
-    it('creates another key for another caller', async () => {
+    it('creates another key if another caller sends the same Idempotency-Key', async () => {
       const manager = await issueKey(app.url, { scopes: ['users:read', 'keys:write'] });
       const { body: first } = await create('d').expect(201);
       const { body: second } = await create('d', {}, manager.secret).expect(201);
@@ -322,7 +322,7 @@ describe('GET /api/internal/api-keys', () => {
 });
 
 describe('POST …/rotate', () => {
-  it('creates a successor with the same permissions, and keeps the old key valid for the grace period', async () => {
+  it('creates a successor with the same restrictions, and keeps the old key valid for the grace period', async () => {
     const limits = { readFields: ['name'], writeFields: ['phone'], networks: ['127.0.0.0/8'] };
     const old = await issueKey(app.url, { ...limits, rateLimit: 600 });
     const { body } = await root()
@@ -397,7 +397,7 @@ describe('POST …/rotate', () => {
 });
 
 describe('POST …/revoke', () => {
-  it('confirms the revocation once every instance refuses the key', async () => {
+  it('confirms the revocation as soon as every instance refuses the key', async () => {
     const { id, secret } = await issueKey(app.url);
     expect(await statusWith(app.url, secret)).toBe(ADMITTED);
     const { body } = await root()

@@ -27,8 +27,8 @@ export const latency: Measurement = {
 };
 
 /**
- * Alternates between servers that all keep running, so that compared results are only seconds apart
- * and other work on the machine affects them equally.
+ * Alternates between servers that all keep running. Compared results are only seconds apart, so
+ * other work on the machine affects all servers equally.
  */
 function measureInTurns(
   run: BenchRun,

@@ -99,7 +99,8 @@ async function measure(
     await server.ready(() => isServing(target), run.signal);
     const results: LoadResult[] = [];
     for (const connections of CONNECTIONS) {
-      // Warm up for each number of connections: single and batched look-ups run different code.
+      // Warm up for each number of connections: only concurrent calls run the code that batches
+      // look-ups.
       await run.warmUp(target, connections);
       results.push(await run.load(target, { connections }));
     }

@@ -1,9 +1,9 @@
 -- Grants the run-time role only the rights that the backend's statements need, by table and column.
 -- `migrate.mjs` runs this file as the owner of the tables, after the migrations. Another run
 -- changes nothing. `test/run-time-rights.e2e-spec.ts` compares the rights with the statements.
--- The role cannot log in: the backend's account is a member of the role. A role belongs to the
--- whole server, so accounts for other databases may be members, too. Therefore `migrate.mjs` grants
--- the right CONNECT to the backend's account, not to the role.
+-- The role cannot log in. The backend logs in with an account that is a member of the role. A role
+-- belongs to the whole server, so accounts for other databases may be members, too. Therefore
+-- `migrate.mjs` grants the right CONNECT to the backend's account, not to the role.
 DO $$
 BEGIN
     CREATE ROLE latchkey_run_time NOLOGIN;
@@ -12,8 +12,8 @@ EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. With TEMPORARY, an account could create a
--- temporary table that hides a table which a trigger uses.
+-- PostgreSQL grants CONNECT and TEMPORARY to PUBLIC. With TEMPORARY, an account could hide a table
+-- from a trigger behind a temporary table of the same name.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
@@ -43,7 +43,7 @@ GRANT
 
 GRANT SELECT (id, user_id, type, currency, balance, created_at) ON accounts TO latchkey_run_time;
 
--- Keys are never deleted, and only these columns may change after a key is issued.
+-- Keys are never deleted. After a key is issued, only the columns of UPDATE may change.
 GRANT
     SELECT,
     INSERT (id, digest, hint, environment, name, note, scopes, user_fields, write_fields, networks, rate_limit, budgets, created_at,

@@ -222,7 +222,7 @@ describe('the jwt_token argument', () => {
     return post(allowing.url, headers, body);
   }
 
-  it('replaces the Authorization header if MCP_TOKEN_ARGUMENT is allow', async () => {
+  it('replaces the Authorization header if the server has MCP_TOKEN_ARGUMENT=allow', async () => {
     const { body } = await call({ jwt_token: await token('12345') });
     // The server has accepted the token; only the backend is unavailable.
     expect(body).toContain('The user service is unavailable');
@@ -239,7 +239,7 @@ describe('the jwt_token argument', () => {
     expect(body).toMatch(/The access token (is not a signed JWT|has expired)/);
   });
 
-  it('causes a tool error if its token lacks the scope', async () => {
+  it('causes a tool error if its token lacks the scope of the tool', async () => {
     const { body } = await call({ jwt_token: await token('12345', { scopes: [] }) });
     expect(body).toContain('lacks the scope');
   });
@@ -322,7 +322,7 @@ describe('the start of the MCP server', () => {
     expect(output).toMatch(/^ {2}JWT_SECRET: set exactly one of JWT_SECRET and JWT_JWKS_URL/m);
   });
 
-  it('fails with a short JWT_SECRET, without the secret in the output', async () => {
+  it('fails with a short JWT_SECRET, and keeps the secret out of the output', async () => {
     const { code, output } = await refusalOfMcp({ JWT_SECRET: 'canary' });
     expect(code).toBe(1);
     expect(output).toMatch(/JWT_SECRET: must have 32 bytes/);

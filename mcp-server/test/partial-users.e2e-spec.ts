@@ -72,7 +72,7 @@ describe('an API key that may read only some fields of users', () => {
 });
 
 describe('a response of the backend', () => {
-  it('may have fields that this server does not know', async () => {
+  it('may have fields that the MCP server does not know', async () => {
     show({ ...USER, nickname: CANARY }, { nextVersion: { of: 'everything' } });
     const result = await call('get_profile');
     expect(result.isError).toBeUndefined();

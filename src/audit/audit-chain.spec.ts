@@ -72,7 +72,7 @@ describe('AuditChain', () => {
     ]);
   });
 
-  it('finds that a trail was truncated or rebuilt, because it lacks an earlier head', () => {
+  it('recognizes a truncated or rebuilt trail by the lack of an earlier head', () => {
     const { head } = verify(trail(4));
     expect(problems(trail(6), head)).toEqual([]);
     expect(problems(trail(3), head)).toEqual(['4 does not match the given head']);

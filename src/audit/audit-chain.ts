@@ -5,8 +5,8 @@ import type { AuditEvent } from '../generated/prisma/client.js';
 export const GENESIS_HASH = '0'.repeat(64);
 
 /**
- * Verifies the hash chain of events, which must be added in order from the first. The database
- * computes the hashes in the same way: prisma/migrations/*_audit_of_users.
+ * Verifies the hash chain of events, which must be added in order from the first. The migration
+ * `*_audit_of_users` contains the SQL that computes the hashes.
  */
 export class AuditChain {
   private previousHash = GENESIS_HASH;
@@ -19,8 +19,8 @@ export class AuditChain {
   constructor(private readonly expectedHead?: string) {}
 
   /**
-   * The last event, as `sequence:hash`. If the trail lacks an earlier head that is stored
-   * elsewhere, the trail was truncated or rebuilt.
+   * The last event, as `sequence:hash`. If the trail lacks this head later, the trail was truncated
+   * or rebuilt.
    */
   get head(): string {
     return `${this.sequence}:${this.previousHash}`;

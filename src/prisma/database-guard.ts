@@ -25,7 +25,8 @@ export interface Statement {
 
 /**
  * Runs each statement that is not part of a multi-statement transaction. Retries a read once if its
- * connection broke. While statements of a circuit fail, refuses further ones (circuit breaker).
+ * connection broke. While the statements of a circuit fail, refuses further statements of this
+ * circuit (circuit breaker).
  */
 @Injectable()
 export class DatabaseGuard {
@@ -45,7 +46,8 @@ export class DatabaseGuard {
       circuit.succeed();
       return result;
     } catch (error) {
-      // A read-only error is not a failure: a standby refuses writes quickly, and may be promoted.
+      // Read-only errors do not open the circuit: a standby refuses writes quickly, and must be able
+      // to receive writes as soon as it is promoted.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

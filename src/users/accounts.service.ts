@@ -9,8 +9,8 @@ import type { UserJsonPage } from './users.service.js';
 const READ = { circuit: 'read accounts', isRepeatable: true };
 
 // Returns a row for every existing user, so that a user without accounts differs from an unknown
-// id. The row has all columns of the user too, because most callers also need the user, and a
-// second statement would take longer.
+// id. The row also has the columns of the user: most callers need them, and a second statement
+// would take longer.
 const FIND_USERS_WITH_ACCOUNTS = {
   name: 'find-users-with-accounts',
   text: `

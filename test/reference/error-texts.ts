@@ -27,7 +27,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   MALFORMED_HTTP: {
     cause:
-      'The request violates the syntax of HTTP/1.1, for example because it has no `Host` header, or two contradicting lengths. The server closes the connection.',
+      'The request violates the syntax of HTTP/1.1, for example because it lacks the `Host` header or has two contradicting lengths. The server closes the connection.',
     remedy:
       'Send the request with an HTTP library. If you already use one, check the proxies between client and server.',
   },
@@ -141,7 +141,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   CONCURRENCY_LIMITED: {
     cause:
-      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its requests that change users wait for a database connection.',
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its requests that change users are waiting for a database connection.',
     remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
   },
   ENUMERATION_LIMITED: {
@@ -152,7 +152,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   TOO_MANY_FAILURES: {
     cause:
-      'The key is missing or invalid, and the network of the client has had more than `SOURCE_FAILURE_LIMIT` such requests within a minute. A valid key is accepted from the same address at any time.',
+      'The key is missing or invalid, and the network of the client has sent more than `SOURCE_FAILURE_LIMIT` such requests within a minute. A valid key is accepted from the same address at any time.',
     remedy: 'Correct the key as described for [`INVALID_API_KEY`](#invalid-api-key).',
   },
   HEADERS_TOO_LARGE: {
@@ -176,7 +176,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process can serve: its queue is full, or too many requests that change users wait for a database connection.',
+      'More requests arrive than the process can serve: its queue is full, or too many requests that change users are waiting for a database connection.',
     remedy:
       'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },

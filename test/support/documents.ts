@@ -12,7 +12,7 @@ export interface Block {
   /** The path at which a reader saves the block. It is in brackets after the language. */
   readonly file: string | undefined;
   readonly text: string;
-  /** Why the block is not run, from the comment before it. */
+  /** The reason why the block is not run, taken from the comment before the block. */
   readonly exclusion: string | undefined;
 }
 

@@ -5,7 +5,7 @@ export class Scrape {
     readonly text: string,
   ) {}
 
-  /** @param url the URL of the metrics; `undefined` if metrics are off: then the request fails */
+  /** @param url the URL of the metrics; without a URL, the request fails */
   static async of(url = ''): Promise<Scrape> {
     const response = await fetch(url);
     return new Scrape(response.headers.get('content-type'), await response.text());

@@ -18,7 +18,7 @@ export default class TallyReporter implements Reporter {
     const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';
     const tally = `${count('passed')} passed, ${count('failed') + broken} failed${skipped}`;
     if (process.env.TALLY_FILE) appendFileSync(process.env.TALLY_FILE, `${tally}\n`);
-    // The line follows the coverage report, which vitest prints last.
+    // Vitest prints the coverage report after this hook, so the line waits for the exit.
     process.once('exit', () => process.stdout.write(`\n${tally}\n`));
   }
 }

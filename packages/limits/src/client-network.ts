@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 
 /**
  * Returns the network to which a client's limits apply: the IPv4 address, or the /64 of the IPv6
- * address, because one machine may use a whole /64. Text that is not an address stays unchanged.
+ * address. One machine may use a whole /64. Text that is not an address stays unchanged.
  */
 export function clientNetwork(address: string): string {
   if (!ipaddr.isValid(address)) return address;

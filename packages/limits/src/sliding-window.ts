@@ -9,7 +9,7 @@ interface Bucket {
 
 /**
  * Counts the events of the last `windowMs` milliseconds in buckets of a twentieth of the window.
- * An event never leaves the window early, but up to a twentieth of the window late.
+ * An event never leaves the window early. It may leave late, by up to a twentieth of the window.
  */
 export class SlidingWindow {
   /** Oldest first. */

@@ -4,8 +4,8 @@ import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { addGauge } from './read-metrics.js';
 
 /**
- * Creates a registry with the metrics of every process: build, memory, CPU, garbage collection,
- * event loop. If metrics are disabled, the registry is empty and costs nothing.
+ * Creates a registry with the metrics that every process has: build, memory, CPU, garbage
+ * collection, event loop. If metrics are disabled, the registry is empty and costs nothing.
  * @param manifest the package.json whose version is exported
  */
 export function createRegistry(isEnabled: boolean, manifest: URL): Registry {
