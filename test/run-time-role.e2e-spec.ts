@@ -309,8 +309,8 @@ describe('the run-time role during an update from the previous release', () => {
       `UPDATE instances SET last_seen_at = 'infinity'`,
       `DELETE FROM instances WHERE id <> 'previous-release'`,
     ]);
-    // If no row of a current process is left, the first SELECT divides by zero and fails. If the row
-    // of the previous release has a time in the future, the second SELECT does.
+    // The first SELECT divides by zero and fails if no row of a current process is left. The second
+    // SELECT fails if the row of the previous release has a time in the future.
     expect(
       await outcomeOf(
         ownerUrl,
