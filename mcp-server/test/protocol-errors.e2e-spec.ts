@@ -57,8 +57,8 @@ function listTools(fields: readonly string[]): string {
 }
 
 /**
- * Expects a single response, which has this status and the format of Nest's exceptions, and
- * expects that the server closes the connection.
+ * Expects a single response with this status and the format of Nest's exceptions. Also expects that
+ * the server closes the connection.
  */
 async function expectRefused(status: number, bytes: string): Promise<void> {
   const { responses, rest, isRefused } = await send(bytes);

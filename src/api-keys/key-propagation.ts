@@ -11,8 +11,8 @@ import { MessageAuthenticator } from './key-sync/message-authenticator.js';
 
 /** How long a change waits for acknowledgements. */
 const COLLECT_TIMEOUT_MS = 2000;
-// The interval at which a waiting change reads the live instances again. An instance that has not
-// acknowledged the change may have exited.
+// While a change waits, the live instances are read again at this interval. An instance that has
+// not acknowledged the change may have exited.
 const POLL_INTERVAL_MS = 100;
 
 /** An instance signs its row in the database with the root keys; this signature is its proof. */
@@ -129,8 +129,8 @@ export class KeyPropagation implements OnApplicationShutdown {
 
   /**
    * Waits until every expected instance has acknowledged the revisions. The acknowledgements of an
-   * unproven instance cannot be verified, but it applies the change or refuses issued keys within
-   * `STALE_AFTER_MS`. With `untilEnforced`, this method waits that long.
+   * unproven instance cannot be verified. Within `STALE_AFTER_MS`, such an instance applies the
+   * change or refuses issued keys. With `untilEnforced`, this method waits that long.
    */
   private async collect(
     client: ListeningClient,

@@ -49,7 +49,7 @@ interface BudgetHolder {
   readonly budgets: unknown;
 }
 
-/** Returns the budgets of a key: its own or its first predecessor's, then its issuers'. */
+/** Returns the budget of the key or of its first predecessor, then the budgets of its issuers. */
 export function budgetsOf({ id, rateLimit, budgets }: BudgetHolder): readonly Budget[] {
   const own = [ownBudget(id, rateLimit)];
   return budgets === null ? own : (budgetsSchema.safeParse(budgets).data ?? own);

@@ -24,7 +24,7 @@ interface RouteOptions {
 
 /**
  * Declares a route: its guard, status, content type and OpenAPI operation. The handler's name is
- * the operation id; its parameters are documented by their own schemas.
+ * the operation id.
  * @param access the scope that a key must have, `user` for the access token of a user, or `public`.
  */
 export function Route(

@@ -14,7 +14,7 @@ import { PrismaModule } from '../prisma/prisma.module.js';
 import { UsageModule } from '../usage/usage.module.js';
 import { RequestEventsModule } from '../requests/request-events.js';
 
-/** Provides the API routes to the command line, and admits every request as the operator. */
+/** Provides the API routes to the command line. The operator is the principal of every request. */
 @Module({})
 export class OperatorModule {
   static for(operator: string): DynamicModule {

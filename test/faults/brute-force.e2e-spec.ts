@@ -12,8 +12,7 @@ const SOURCES = 250;
 const USERS = '/api/internal/users';
 const PATH = `${USERS}/ada`;
 // In a full run, the bound is twice the usual duration. In CI, other work makes durations vary, so
-// the bound is the usual duration plus a fixed margin. A deliberate delay after each wrong key
-// would be longer than this margin, so the test would still detect the delay.
+// the bound is the usual duration plus a fixed margin.
 const IS_FULL = process.env.FULL === '1';
 const SHARE = IS_FULL ? 0.99 : 0.5;
 const allowed = (usualMs: number): number => (IS_FULL ? 2 * usualMs : usualMs + 100);

@@ -36,9 +36,9 @@ const app = useApp({ TRUSTED_PROXIES: '127.0.0.1' });
 let mcp: ServerProcess;
 /** A key without a network limit. */
 let key: string;
-/** A key that is limited to the address of the proxy. */
+/** A key limited to the address of the proxy. */
 let keyForProxyAddress: string;
-/** A key that is limited to the network that the client claims in X-Forwarded-For. */
+/** A key limited to the network of the address that the client claims in X-Forwarded-For. */
 let keyForClaimedAddress: string;
 beforeAll(async () => {
   mcp = await startMcp({ BACKEND_API_URL: app.url, TRUSTED_PROXIES: '127.0.0.1' });
@@ -91,16 +91,12 @@ for (const { name, program, start } of PROXIES) {
     it.each([
       ['the client claims', () => keyForClaimedAddress],
       ['the proxy has', () => keyForProxyAddress],
-    ])(
-      'do not let a client use a key that is limited to the address that %s',
-      async (_case, secret) => {
-        const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
-        const request = (padded: readonly string[]) =>
-          hidingRequest(USER, fields, padded, NO_FIELD);
-        expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
-        expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
-      },
-    );
+    ])('do not let a client use a key limited to the address that %s', async (_case, secret) => {
+      const fields = [`X-API-Key: ${secret()}`, 'X-Forwarded-For: 10.1.2.3'];
+      const request = (padded: readonly string[]) => hidingRequest(USER, fields, padded, NO_FIELD);
+      expect(await statusesOf(backendProxy.port, request([]))).toEqual([401]);
+      expect(await statusesWithPaddings(backendProxy.port, request)).toEqual(new Set([431]));
+    });
 
     it('do not hide a second X-API-Key from the backend', async () => {
       const wrong = { field: 'X-API-Key: wrong', content: '' };

@@ -9,7 +9,7 @@ import { Scrape } from '../support/metrics.js';
 import { HAS_REDIS, RedisServer } from '../support/redis-server.js';
 import { BACKEND_MAIN, ServerProcess } from '../support/server-process.js';
 
-// So low that the tests can send ten times as many requests within one window of the limit.
+// This limit is so low that a test can send ten times as many requests within one minute.
 const LIMIT = 500;
 const CONCURRENCY = 16;
 const PROCESSES = 3;
@@ -204,8 +204,8 @@ describe.skipIf(!HAS_REDIS)('three processes with one Redis', { timeout: 120_000
     expect(await redis.connectionsSoFar()).toBeLessThan(connectionsBefore + 5);
     await expectLimitState('degraded');
     await redis.acceptWrites();
-    // To detect that Redis accepts writes again, a process must count a request in Redis. It does
-    // not count requests that exceed their limit, so the test uses a new key.
+    // To detect that Redis accepts writes again, a process must count a request in Redis. Requests
+    // over the limit of their key are not counted there, so the test uses a new key.
     const { secret: quiet } = await issueKey(origins()[0] ?? '', { rateLimit: LIMIT });
     await expect
       .poll(() => sendMany(quiet, 2 * PROCESSES).then(limitStates), { timeout: 20_000 })

@@ -26,7 +26,7 @@ const dashboardSchema = z.object({
 
 const readDashboard = () => dashboardSchema.parse(JSON.parse(read('dashboard.json')));
 
-/** The names in a query that begin with `latchkey_`, `nodejs_` or `process_`. */
+/** Returns the names of the metrics in a query. */
 function metricsIn(query: string): string[] {
   return query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? [];
 }

@@ -406,7 +406,7 @@ describe('calls of getUserDetails in one event-loop tick', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('request /users/{id} if all calls are for the same id', async () => {
+  it('send one request to /users/{id} if all calls are for the same id', async () => {
     const details = await Promise.all([client.getUserDetails('1'), client.getUserDetails('1')]);
     expect(requests.map(({ url }) => url)).toEqual(['/api/internal/users/1']);
     expect(details.map(({ id }) => id)).toEqual(['1', '1']);

@@ -31,7 +31,7 @@ describe('findKeyWeakness', () => {
     expect(findKeyWeakness(`${irregular}hjk`)).toBeUndefined();
   });
 
-  it('refuses a key that repeats up to 16 characters, even if the last repetition is cut off', () => {
+  it('refuses a repeated pattern of up to 16 characters, even if its last repetition is cut off', () => {
     expect(findKeyWeakness('z9x8c7v6z9x8c7v6z9x8c7v6z9x8c7v6z9')).toBe('a repeated short pattern');
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2z9x8c7v6b5n4m3l2')).toBe('a repeated short pattern');
     expect(findKeyWeakness('z9x8c7v6b5n4m3l2kz9x8c7v6b5n4m3l2k')).toBeUndefined();
