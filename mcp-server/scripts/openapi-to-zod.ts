@@ -10,8 +10,8 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The required fields of these schemas, instead of the document's `required`. Other fields may be
-// missing: another backend version may not send them, or this server's key may not read them.
+// The required fields of these schemas, instead of the document's `required`. The backend omits
+// another field if its version does not have the field, or if this server's key cannot read it.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],
