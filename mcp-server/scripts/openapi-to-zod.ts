@@ -10,8 +10,8 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The required fields of these schemas, instead of the document's `required`. The backend omits
-// another field if its version does not have the field, or if this server's key cannot read it.
+// The required fields of these schemas, instead of the document's `required`. All other fields are
+// optional: an older backend may not have them, or this server's key may lack the right to them.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],

@@ -250,7 +250,7 @@ describe('memory', () => {
   });
 
   it.runIf(process.platform === 'linux')(
-    'of the process never grows by 30 MB or more, during all faults and 400 huge responses',
+    'of the process never grows by 30 MB or more during all faults and 400 huge responses',
     async () => {
       await recover();
       backend.become(flood);
