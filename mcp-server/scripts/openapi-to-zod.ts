@@ -11,7 +11,7 @@ const RESPONSES = [
 ];
 
 // The required fields of these schemas, instead of the document's `required`. All other fields are
-// optional: an older backend may not have them, or this server's key may lack the right to them.
+// optional: another backend version may lack them, or this server's key has no right to them.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],
