@@ -94,8 +94,8 @@ export class BenchRun {
   }
 
   /**
-   * Keeps several warm servers running. Measurements need this if they have no time to start new
-   * processes, or if the compared results must be only seconds apart.
+   * Starts several servers and warms them up before it calls `use`. So a measurement can alternate
+   * between the servers within seconds.
    */
   async withWarmServers<Result>(
     peers: readonly Peer[],

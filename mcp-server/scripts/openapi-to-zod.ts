@@ -10,8 +10,8 @@ const RESPONSES = [
   'UserPageWithAccounts',
 ];
 
-// The required fields of these schemas, instead of the document's `required`. Other fields may be
-// missing: another backend version may not send them, or this server's key may not read them.
+// The required fields of these schemas, instead of the document's `required`. All other fields are
+// optional: another backend version may lack them, or this server's key has no right to them.
 const REQUIRED: Readonly<Record<string, string[]>> = {
   User: ['id'],
   UserPageWithAccounts: ['users'],

@@ -57,7 +57,7 @@ export function statusOf(row: ApiKeyRow, now: Date): ApiKey['status'] {
   return retiresAt <= now ? 'retired' : 'retiring';
 }
 
-/** Drops fields that this release does not know. An empty list becomes null: all fields. */
+/** Drops fields that this release does not know. An empty list becomes null (all fields). */
 function limitOf<Field extends string>(limit: readonly string[], fields: readonly Field[]) {
   return limit.length === 0 ? null : fields.filter((field) => limit.includes(field));
 }

@@ -86,10 +86,7 @@ function excessRate(held: number, requested: number): Excess[] {
   ];
 }
 
-/**
- * The expiry of a key and of its lineage (the key and its successors, except those that operators
- * create).
- */
+/** The expiry of a key, and the end of its lineage (docs/reference/glossary.md). */
 export interface Lifetime {
   readonly expiresAt: Date;
   readonly lineageEndsAt: Date;

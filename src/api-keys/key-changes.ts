@@ -5,8 +5,8 @@ import { isDatabaseUnavailable, wasBlocked, withoutArguments } from '../prisma/d
 import { PrismaService } from '../prisma/prisma.service.js';
 import { ProblemException } from '../problems/problem.js';
 
-// The longest time that a change may wait in the queue. The change must end within 5.7 s,
-// because the HTTP server then closes the client's connection.
+// The longest time that a change may wait in the queue. The change must end within 5.7 s: after
+// this time without a byte from or to the client, the HTTP server closes the connection.
 const MAX_WAIT_MS = 1500;
 // Below the pool's statement timeout (600 ms), so that a blocked statement reports a lock timeout.
 const LOCK_TIMEOUT = '500ms';

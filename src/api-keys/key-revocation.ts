@@ -14,11 +14,11 @@ const MAX_KEYS_PER_CHANGE = 500;
 interface TreeKey extends KeyRevision {
   readonly name: string;
   readonly isRevoked: boolean;
-  /** Whether it has expired, or its grace period has ended. */
+  /** Whether the key has expired, or its grace period has ended. */
   readonly hasEnded: boolean;
 }
 
-/** `announce`: the key was revoked earlier, but instances may not have applied the revocation. */
+/** `announce`: the key was revoked earlier, but instances may not have applied this yet. */
 type Action = 'revoke' | 'announce' | 'keep' | 'none';
 
 /** The effect of one transaction. */
@@ -69,7 +69,7 @@ export class KeyRevocation {
    */
   async revokeNext(change: KeyChange): Promise<Step> {
     // Lock all rows before the first update, because an update also locks the audit trail. The
-    // creation of a key takes the locks in this order; the reverse order could deadlock with it.
+    // creation of a key takes the locks in the same order. Another order could cause a deadlock.
     const { keys, position } = await this.lockNext(change);
     const revoked = await this.revoke(this.select('revoke', keys), change);
     const revokedBefore = this.select('announce', keys);

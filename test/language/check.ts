@@ -47,7 +47,7 @@ function problemsOf({ file, line, text, commentColumns }: ProseLine): string[] {
   return found;
 }
 
-/** The commits with a long subject. None if the history is missing, as in a shallow clone. */
+/** Finds commits with a long subject. Finds none in a shallow clone, which lacks the history. */
 function longSubjects(): string[] {
   try {
     git('merge-base', '--is-ancestor', FIRST_CHECKED_COMMIT, 'HEAD');

@@ -169,7 +169,7 @@ describe('a tool call', () => {
     await alone.stop();
   });
 
-  it('succeeds if the backend is healthy again after all these faults', async () => {
+  it('succeeds when the backend is healthy again', async () => {
     await recover();
     const result = await client.callTool('get_balance');
     expect(sentence(result)).toBe('Hello John Doe! Your checking balance is $2,543.75.');
@@ -250,7 +250,7 @@ describe('memory', () => {
   });
 
   it.runIf(process.platform === 'linux')(
-    'of the process grows by less than 30 MB at its peak, during all faults and 400 huge responses',
+    'of the process never grows by 30 MB or more during all faults and 400 huge responses',
     async () => {
       await recover();
       backend.become(flood);

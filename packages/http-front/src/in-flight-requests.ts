@@ -38,7 +38,7 @@ export class InFlightRequests {
     for (const response of this.responses) if (response) response.shouldKeepAlive = false;
   }
 
-  /** While the server closes, closes each connection whose client waits for no response. */
+  /** Closes each connection of a closing server as soon as its client waits for no response. */
   closeConnections(server: Server): void {
     this.drain();
     const closedAt = performance.now();

@@ -164,7 +164,7 @@ describe('LoadShedder', () => {
     expect(shedder.refused).toBe(0);
   });
 
-  it('records the time that a request was queued', async () => {
+  it('records how long a request was queued', async () => {
     const pending = await fill();
     pending.push(sendRequest());
     await until(() => shedder.queued === 1);

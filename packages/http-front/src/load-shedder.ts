@@ -28,8 +28,8 @@ export interface LoadSheddingOptions {
 
 /**
  * Adaptive concurrency limit: admits as many requests as the server recently completed in
- * 5–50 ms, and queues the other requests. If the queue stays above its limit for 1 s, refuses
- * them.
+ * 5–50 ms, and queues the other requests. If the queue stays above its limit for 1 s, refuses the
+ * other requests instead.
  */
 export class LoadShedder {
   /** How many requests may be in flight. */

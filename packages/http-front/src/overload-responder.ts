@@ -7,7 +7,7 @@ import type { InFlightRequests } from './in-flight-requests.js';
 const MAX_PER_SECOND = 6000;
 const MAX_PER_SECOND_WHEN_BUSY = 2000;
 const BURST = 200;
-// Equals the maximum number of connections: in a longer queue, some clients have disconnected.
+// Equals the maximum number of connections: in a longer queue, some clients must have disconnected.
 const MAX_WAITING = 10_000;
 
 /** Renders the response to a request that is refused because of overload. */

@@ -71,7 +71,7 @@ export class ProtocolErrorHandler {
     // The response to an earlier refused request will close this connection.
     if (this.tainted.has(socket)) return;
     const error = PARSER_ERRORS[code] ?? 'MALFORMED_HTTP';
-    // Node would read the rest of the request and handle it in spite of the 408.
+    // Otherwise, Node would read the rest of the request and handle it in spite of the 408.
     if (error === 'REQUEST_TIMEOUT') socket.once('finish', () => socket.destroy());
     this.end(socket, error);
   }

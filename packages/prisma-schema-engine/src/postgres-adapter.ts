@@ -57,7 +57,7 @@ function withInternalCharAsText(
 ): pg.Pool {
   const query = async (config: pg.QueryArrayConfig) => {
     const result = await pool.query(config);
-    // A script returns a list of results, of which the engine reads no rows.
+    // A script returns a list of results. The engine does not read their rows.
     if (Array.isArray(result)) return result;
     const columns: number[] = [];
     for (const [column, field] of result.fields.entries()) {
