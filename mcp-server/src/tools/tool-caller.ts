@@ -155,7 +155,7 @@ export class ToolCaller {
   }
 }
 
-// Needed over stdio and for `jwt_token`: the MCP SDK checks only the scopes of header tokens.
+// Needed over stdio and for `jwt_token`: the MCP SDK checks scopes only for tokens in headers.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);
