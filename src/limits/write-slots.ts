@@ -93,7 +93,7 @@ export class WriteSlots {
     });
   }
 
-  /** Returns `CONCURRENCY_LIMITED` if at least half of the queued writes have the key of `write`. */
+  /** Returns `CONCURRENCY_LIMITED` if at least half of the queued writes have this write's key. */
   private refusal(write: Write): ProblemException {
     const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');
