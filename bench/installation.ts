@@ -28,7 +28,7 @@ export async function installDependencies(): Promise<void> {
   }
 }
 
-/** Compiles each peer with its usual build. */
+/** Builds the peers. */
 export async function buildPeers(peers: readonly Peer[]): Promise<void> {
   if (peers.includes(NESTJS_PRISMA) || peers.includes(NEXTJS_PRISMA)) {
     await runPackage('prisma/build/index.js', [

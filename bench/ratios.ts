@@ -35,9 +35,9 @@ export const RATIOS: readonly Ratio[] = [
 export const TOLERATED_SHARE = 0.75;
 
 /**
- * The ratios that a quick run measured, for each load generator. They compare requests per second
- * of the servers' CPU time. When the hot path changes, update them with the new ratios that
- * `npm run bench -- --quick` prints.
+ * The ratios that a quick run measured, for each load generator. Each ratio compares how many
+ * requests the two peers handle per second of their CPU time. Update the ratios when the hot path
+ * changes: `npm run bench -- --quick` prints the new ones.
  */
 export const RECORDED = {
   wrk: [

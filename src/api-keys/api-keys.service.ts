@@ -55,7 +55,7 @@ interface NewKey extends Grant, Lifetime {
   readonly id: string;
   readonly name: string;
   readonly note: string | null;
-  /** Undefined if requests count only against the key's own rate limit. */
+  /** Undefined if requests count only against the key's own budget. */
   readonly budgets: readonly Budget[] | undefined;
   readonly predecessorId?: string;
 }
@@ -294,8 +294,8 @@ export class ApiKeysService {
 
   /**
    * Refuses to issue keys that no running server admits, for example because the `.env` of a
-   * workstation sets another environment. The key sync connection of each server contains the
-   * server's environment in its `application_name`.
+   * workstation sets another `API_KEY_ENVIRONMENT`. Each server's environment is in the
+   * `application_name` of its key sync connection.
    */
   private async requireMatchingServer(prisma: KeyChange['prisma']): Promise<void> {
     const servers = await prisma.$queryRaw<{ environment: string }[]>`

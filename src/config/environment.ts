@@ -57,7 +57,7 @@ const redisUrl = z
     'must be a redis:// or rediss:// URL with a host and a percent-encoded password',
   );
 
-// May have a path and a query, because URLs of receivers such as Slack contain a secret there.
+// Allows a path and a query, because webhook URLs contain a secret there, for example in Slack.
 const webhookUrl = z
   .string()
   .refine(

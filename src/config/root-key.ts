@@ -9,7 +9,7 @@ export interface RootKey {
   readonly id: string;
   /** SHA-256, 32 bytes. */
   readonly digest: Buffer;
-  /** Why the key is easy to guess. Undefined if it is not, or if only its digest is known. */
+  /** Why the key is easy to guess. Undefined for a strong key, or if only the digest is known. */
   readonly weakness?: string | undefined;
 }
 
@@ -57,7 +57,7 @@ interface Strictness {
 
 const linesSchema = z.array(rootKeySchema).min(1, 'has no key');
 
-/** Reads a mounted secret with one root key per line, plaintext or `sha256:<hex>`. */
+/** Reads a file with one root key per line, in plaintext or as `sha256:<hex>`. */
 export function readRootKeyFile(path: string, strictness: Strictness): RootKeyFile {
   return parseRootKeys(readText(path), strictness);
 }

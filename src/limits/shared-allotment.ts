@@ -42,8 +42,8 @@ const TAKE = `
 
 /**
  * The requests of an API key that this process may admit without waiting for Redis, because it has
- * reserved them in advance. Redis counts in slots of 1 s by its own clock. The requests that it
- * grants in the current slot and in the window before it, added together, never exceed the limit.
+ * reserved them in advance. Redis counts in slots of 1 s by its own clock. In the current slot and
+ * the preceding window together, Redis grants at most `quota` requests.
  */
 export class SharedAllotment {
   private left = 0;

@@ -20,9 +20,9 @@ interface Write {
 }
 
 /**
- * Bounds the database connections of writes that create, change or delete users: one per user, a
- * third of the pool per key, two thirds of the pool in total. Further writes wait in memory, which
- * leaves connections for reads and other keys.
+ * Bounds the database connections of writes that create, change or delete users: one per changed
+ * user, a third of the pool per key, two thirds of the pool in total. Further writes wait in
+ * memory, so connections remain for reads and other keys.
  */
 @Injectable()
 export class WriteSlots {
@@ -93,7 +93,7 @@ export class WriteSlots {
     });
   }
 
-  /** Returns `CONCURRENCY_LIMITED` if at least half of the queued writes are of the same key. */
+  /** Returns `CONCURRENCY_LIMITED` if at least half of the queued writes have this write's key. */
   private refusal(write: Write): ProblemException {
     const isOwnFault = this.countQueued(write) * 2 >= this.queue.size;
     return new ProblemException(isOwnFault ? 'CONCURRENCY_LIMITED' : 'OVERLOADED');

@@ -73,7 +73,7 @@ function problemsOf(method: string, operation: Operation): ProblemCode[] {
     [parameters.some((each) => 'in' in each && each.in === 'path'), ['MALFORMED_URL']],
     [method === 'get', ['BODY_NOT_ALLOWED']],
     [
-      // A DELETE request may have a body, which the server reads and ignores.
+      // A DELETE request may have a body, which the server parses but does not use.
       requestBody !== undefined || method === 'delete',
       ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
     ],

@@ -9,8 +9,8 @@ type Decorate<Options extends unknown[]> = (
 const annotations: Annotation[] = [];
 
 /**
- * Applies the decorators below. Called only when the OpenAPI document is created, because loading
- * Swagger takes a fifth of the start time.
+ * Applies the decorators that the routes have requested with the functions below. Called only when
+ * the OpenAPI document is created, because loading Swagger takes a fifth of the start time.
  */
 export function annotateRoutes(swagger: typeof Swagger): void {
   for (const annotate of annotations.splice(0)) annotate(swagger);

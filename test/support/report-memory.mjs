@@ -1,5 +1,5 @@
-// Loaded into a server under test: on SIGWINCH, it reports the memory in use after a garbage
-// collection. It does not use SIGUSR2, on which Nest shuts down.
+// A server under test loads this script. On SIGWINCH, it reports the memory in use after a garbage
+// collection. The signal is not SIGUSR2, because Nest shuts down on SIGUSR2.
 process.on('SIGWINCH', () => {
   globalThis.gc();
   const { heapUsed, external } = process.memoryUsage();

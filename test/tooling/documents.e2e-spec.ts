@@ -13,8 +13,8 @@ import { hasProgram } from '../support/programs.js';
 
 const FOLDERS = ['docs/tutorials', 'docs/how-to'];
 /**
- * The page that the test runs first, because its commands change the source code, and Latchkey
- * starts only once.
+ * The test runs this page first, because the page changes the source code before it starts
+ * Latchkey. The other pages use the Latchkey that is already running.
  */
 const FIRST_PAGE = 'docs/tutorials/add-a-tool.md';
 const NAMES = FOLDERS.flatMap((folder) =>

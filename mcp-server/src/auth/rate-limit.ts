@@ -25,7 +25,7 @@ export class RateLimit {
   /**
    * Counts a request or tool call, unless the limit is reached.
    * @param key the name of the counter, such as `user:12345`
-   * @returns undefined if the call is allowed, else the seconds until the next call is allowed
+   * @returns undefined below the limit, else the seconds until the next request or call is allowed
    */
   count(key: string): number | undefined {
     const now = performance.now();

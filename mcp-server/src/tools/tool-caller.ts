@@ -20,7 +20,7 @@ import { MissingFieldsError } from './user-requirements.js';
 
 /** The context of a tool call: its user, client and request. */
 export interface Invocation extends CallOptions {
-  /** Finds the user of the connection; undefined if `tokenArgument` must contain the token. */
+  /** Resolves to the user of the connection; to undefined if the connection has no token. */
   readonly findUser: () => Promise<User | undefined>;
   /** The `jwt_token` argument, if `MCP_TOKEN_ARGUMENT` allows it. */
   readonly tokenArgument?: string;
@@ -147,7 +147,7 @@ export class ToolCaller {
     );
   }
 
-  // Needed for batches (older protocol): `RateLimitGuard` counts a batch of calls as one request.
+  // Needed for batches in older MCP revisions: `RateLimitGuard` counts a batch as one request.
   private requireRate({ userId }: User): void {
     const seconds = this.rateLimit.count(`calls of user:${userId}`);
     if (seconds === undefined) return;
@@ -155,7 +155,7 @@ export class ToolCaller {
   }
 }
 
-// Needed over stdio and for `jwt_token`: the MCP SDK checks only the scopes of header tokens.
+// Needed over stdio and for `jwt_token`: the MCP SDK checks scopes only for tokens in headers.
 function requireScope(user: User, scope: string): void {
   if (user.scopes.includes(scope)) return;
   throw new ToolError('scope-missing', `The access token lacks the scope "${scope}".`);

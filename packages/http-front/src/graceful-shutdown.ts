@@ -37,7 +37,7 @@ async function shutDownGracefully(
     process.exit(1);
   }, CLOSE_TIMEOUT_MS + HOOKS_TIMEOUT_MS);
   try {
-    // Close the server first, because `app.close()` destroys new connections.
+    // Close the server first, because `app.close()` destroys connections that arrive while it runs.
     await closeServer(app.getHttpServer(), requests);
     await app.close();
     clearTimeout(timeout);

@@ -18,7 +18,7 @@ export function onResponseEnd(response: ServerResponse, callback: () => void): v
     response.on('close', callback);
     return;
   }
-  // Without a socket, the request is pipelined: an earlier response uses the socket.
+  // The response has no socket yet, because it waits for an earlier response (pipelining).
   response.once('close', callback);
   const responses = pipelinedOn(response.req.socket);
   if (responses.has(response)) return;

@@ -28,7 +28,7 @@ describe('the budgets of a key', () => {
   const read = (budgets: unknown) =>
     new IssuedKeyReader().read({ ...ROW, rate_limit: 60, budgets }).principal.budgets;
 
-  it('contain only its own budget if the row has none', () => {
+  it("contain only the key's own budget if the row has none", () => {
     expect(read(null)).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 
@@ -37,7 +37,7 @@ describe('the budgets of a key', () => {
     expect(read(budgets)).toEqual(budgets);
   });
 
-  it('contain only its own budget if the budgets in the row are invalid', () => {
+  it("contain only the key's own budget if the budgets in the row are invalid", () => {
     expect(read([{ keyId: 7 }])).toEqual([{ keyId: 'k', rateLimit: 60 }]);
   });
 

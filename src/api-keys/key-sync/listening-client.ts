@@ -46,9 +46,7 @@ export class ListeningClient {
     }
   }
 
-  /**
-   * Returns the rows. Waits for preceding queries, because the query queue of pg is deprecated.
-   */
+  /** Returns the rows. Sends one query at a time, because pg's own query queue is deprecated. */
   async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
     const result = this.latest.then(() => this.client.query<Row>(text, values));
     // After a failure, close: otherwise, the queued queries would time out one after another.

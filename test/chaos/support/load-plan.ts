@@ -6,7 +6,7 @@ export const loadPlanSchema = z.object({
   path: z.string(),
   headers: z.record(z.string(), z.string()).default({}),
   connections: z.int(),
-  /** `closed`: each connection sends its next request after the response. */
+  /** `closed`: each connection sends its next request when the previous response has arrived. */
   ratePerSecond: z.union([z.number(), z.literal('closed')]),
   seconds: z.number(),
   /** A second load, which follows immediately over the same connections. */

@@ -74,7 +74,7 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
 export class SchemaValues {
   constructor(private readonly document: OpenApi) {}
 
-  /** Values for a schema, most of which are valid. */
+  /** Generates values for a schema; most of them are valid. */
   of(schema: Schema): fc.Arbitrary<unknown> {
     const valid = this.valid(schema);
     return fc.oneof(
