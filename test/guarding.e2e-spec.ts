@@ -66,7 +66,7 @@ describe('every route', () => {
     ['an empty key', { 'x-api-key': '' }],
     ['a wrong key', { 'x-api-key': `${API_KEY}0` }],
     [
-      'the key’s digest',
+      'a digest instead of a key',
       { 'x-api-key': 'sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8' },
     ],
     ['the key in a Bearer token', { authorization: `Bearer ${API_KEY}` }],

@@ -160,7 +160,7 @@ describe('POST /api/internal/users/search', () => {
     expect(body.users.map((user: { id: string }) => user.id)).toEqual([id]);
   });
 
-  it('finds all users with a phone number, regardless of its notation', async () => {
+  it('finds all users with the given phone number, regardless of its notation', async () => {
     const shared = { phone: '+442079460018' };
     const ids = [await addUser(app.prisma, shared), await addUser(app.prisma, shared)].map(
       ({ id }) => id,

@@ -133,7 +133,7 @@ describe('the lineage of a key', () => {
     expect(apiKey).toMatchObject({ expiresAt: lineageEndsAt, lineageEndsAt });
   });
 
-  it('is not prolonged when a root key rotates a key that has an issuer', async () => {
+  it('is not prolonged when a root key rotates a key that an issued key has created', async () => {
     const issuer = await issueKey(url, { ...MANAGER, expiresAt: fromNow(HOUR_MS) });
     const { id } = await issueBy(issuer);
     const { lineageEndsAt } = await show({ id });
@@ -214,7 +214,7 @@ describe('the budgets of a key', () => {
     expect(await budgetsOf(await rotate(successor.id, {}, second))).toEqual(budgets);
   });
 
-  it('consist of the predecessor’s budget if the key has no issuer', async () => {
+  it('consist of its predecessor’s budget if a root key created both keys', async () => {
     const { id } = await issueKey(url);
     expect(await budgetsOf(await rotate(id))).toEqual([{ keyId: id }]);
   });

@@ -98,8 +98,8 @@ function isSafe(version: string, range: string): boolean {
 }
 
 /**
- * Finds entries for packages that are not installed: an attacker could publish a package under
- * the name in such an entry.
+ * Finds entries of the policy that no installed package needs. If an entry names a package that is
+ * not installed, an attacker could publish a package under this name.
  */
 export function findUnused(lockFiles: readonly LockFile[], policy: Policy): string[] {
   const packages = lockFiles.flatMap(externalPackages);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { PROBLEM_CONTENT_TYPE } from '../problems/problem.js';
 import { renderOverload } from './protocol-problems.js';
 
-it('renders overload as a retryable problem', () => {
+it('renderOverload returns a retryable problem', () => {
   const { status, headers, body } = renderOverload('mine');
   expect(status).toBe(503);
   expect(headers).toEqual({ 'content-type': PROBLEM_CONTENT_TYPE, 'retry-after': '1' });

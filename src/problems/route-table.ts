@@ -4,7 +4,7 @@ import { ProblemException, sendProblem } from './problem.js';
 
 const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Knows the methods of each path, and responds with 404 or 405 to requests without a route. */
+/** Records the methods of each path, and responds with 404 or 405 to requests without a route. */
 export class RouteTable {
   private readonly router = findMyWay({ maxParamLength: Infinity });
   /** The methods of paths without parameters. Routes with parameters must not serve these paths. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Executes a command on this machine with the restrictions of compose.yaml: as the account `nobody`,
 # without capabilities, and with a read-only file system, including /tmp. Usage, as root:
-# unprivileged.sh MEMORY_GROUP COMMAND…; an empty MEMORY_GROUP means no memory limit.
+# unprivileged.sh MEMORY_GROUP COMMAND…
+# MEMORY_GROUP is the directory of the cgroup that limits the memory; '' means no limit.
 set -euo pipefail
 
 if [[ $1 != --in-namespace ]]; then

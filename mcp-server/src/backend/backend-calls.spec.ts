@@ -59,7 +59,7 @@ describe('a refusal with a long Retry-After', () => {
     for (let count = 0; count < 30; count++) await send(calls, 'user').catch(() => undefined);
     expect(requests).toBe(30);
     expect(calls.isCircuitOpen('user')).toBe(false);
-    // The 30 calls have raised the budget from 2 to 4.4 (0.08 per call), so it allows 4 retries.
+    // The 30 calls raised the retry budget from 2 to 4.4 (0.08 per call), so it allows 4 retries.
     requests = 0;
     retryAfterMs = 0;
     await Promise.all([1, 2, 3].map(() => send(calls, 'user').catch(() => undefined)));
@@ -85,7 +85,7 @@ describe('calls of a route that hangs', () => {
     const reasons = (await hanging).map((each) =>
       each.status === 'rejected' ? each.reason.reason : '',
     );
-    // The probe and the calls that wait for it time out; the other calls are refused immediately.
+    // The probe times out, and so do calls that wait for it. All other calls fail immediately.
     expect(new Set(reasons)).toEqual(new Set(['timeout', 'circuit-open']));
   });
 });

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Scope, User } from '../auth/user.js';
 import type { CallOptions } from '../backend/backend-transport.js';
 
-/** Injects all tools, as a list of `Tool`. */
+/** The injection token for the list of all tools. */
 export const TOOLS = Symbol('tools');
 
 /** A tool that a model can call for a user. */

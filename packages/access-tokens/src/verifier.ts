@@ -16,7 +16,7 @@ const PAUSE_AFTER_FAILURE_MS = 5000;
 // RFC 6749: a scope consists of visible ASCII characters except " and \.
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
-// jose checks the types of some claims only, and accepts 1e999, which JSON.parse reads as Infinity.
+// jose checks the types of only some claims, and accepts 1e999, which JSON.parse reads as Infinity.
 const accessTokenSchema = z
   .object({
     iss: z.string(),
