@@ -19,7 +19,7 @@ interface Delivery {
 }
 
 /**
- * Sends the alerts in the outbox. Retries each until the receiver confirms it, for up to 3 days.
+ * Sends the alerts in the outbox. Retries each alert until the receiver confirms it, for up to 3 days.
  * The outbox is a table, so neither a crash nor a restart loses an alert.
  */
 @Injectable()
