@@ -7,7 +7,7 @@ import { readMigrations } from '../scripts/migrations.js';
 import { UTC_SESSION } from '../src/prisma/utc-session.js';
 import { USER_COLUMNS } from './peers/user-response.js';
 
-/** A migrated database. The users have the ids 1 to `users`; nobody knows the keys' secrets. */
+/** A migrated database. Its users have the ids 1 to `users`. No request uses one of its `keys`. */
 export interface Database {
   readonly url: string;
   readonly users: number;

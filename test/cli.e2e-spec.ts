@@ -213,7 +213,7 @@ describe('an invalid option', () => {
 });
 
 describe('the environment of a key', () => {
-  it('must match the running servers, or else an error names the variable to change', async () => {
+  it('must be that of the running servers; otherwise an error names the variable to change', async () => {
     const args = ['create', '--name', 'test', '--scopes', 'users:read', '--reveal'];
     const outcome = await run('keys', args, { variables: { API_KEY_ENVIRONMENT: 'dev' } });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });

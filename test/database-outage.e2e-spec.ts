@@ -116,7 +116,7 @@ describe('a database that stops responding', () => {
 });
 
 describe('a connection of the pool', () => {
-  it('can break while it is in use without ending the process', async () => {
+  it('does not end the process if it breaks while it is in use', async () => {
     const database = await createTestDatabase();
     const app = await startApp({ DATABASE_URL: database.url });
     const client = await app.get(DatabasePool, { strict: false }).connect();

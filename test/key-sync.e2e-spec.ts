@@ -264,7 +264,7 @@ describe('an attacker with the run-time role', () => {
   });
 
   it.each(['Infinity', '1e300'])(
-    'cannot make a disconnected process admit keys with the forged heartbeat %s',
+    'cannot use the forged heartbeat %s to make a disconnected process admit keys',
     async (forged) => {
       const recorder = await StatementRecorder.start(proxy.url);
       const cutOff = await startApp({ DATABASE_URL: recorder.url });
@@ -288,7 +288,7 @@ describe('an attacker with the run-time role', () => {
     },
   );
 
-  it('cannot keep revocations unconfirmed by inserting instances', async () => {
+  it('cannot insert instances to keep revocations unconfirmed', async () => {
     await vi.waitUntil(async () => (await countLive()) === 2, WAIT);
     const leaving = await startApp({ DATABASE_URL: database.runTimeUrl });
     const { rows } = await attacker.query('SELECT id, proof FROM instances');

@@ -34,7 +34,7 @@ interface Detection {
   readonly alert: Alert;
   /** Whether the incident was open already. If so, its alert has been sent before. */
   readonly wasOpen: boolean;
-  /** Prevents a second log line and a second delivery when a failed save is retried. */
+  // These flags prevent a second log line and a second delivery when a failed save is retried.
   isLogged: boolean;
   isDelivered: boolean;
 }

@@ -11,8 +11,7 @@ import { Alerts } from './alerts.js';
 
 const WINDOW_SECONDS = 60;
 const SHARE_DELAY_MS = 500;
-// Bounds the rows that each call of `share` can write. The bound for the counts in memory is
-// higher: 10,000 networks.
+// Bounds the rows that each call of `share` can write.
 const MAX_SHARED_NETWORKS = 100;
 const ALL_NETWORKS = 'all';
 

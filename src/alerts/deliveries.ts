@@ -19,8 +19,8 @@ interface Delivery {
 }
 
 /**
- * Sends the alerts in the outbox. Retries each until the receiver confirms it, for up to 3 days.
- * The outbox is a table, so neither a crash nor a restart loses an alert.
+ * Sends the alerts in the outbox. Retries each alert until the receiver confirms it, for up to 3
+ * days. The outbox is a table, so neither a crash nor a restart loses an alert.
  */
 @Injectable()
 export class Deliveries implements OnModuleInit, OnApplicationShutdown {

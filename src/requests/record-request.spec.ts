@@ -25,7 +25,7 @@ it('the duration of a request includes its time in the queue of the load shedder
   expect(prompt).toBeLessThan(60_000);
 });
 
-it('a problem sets an outcome or a limit in the event if, and only if, its status is 403 or 429', () => {
+it('a problem type has a `refusal` if, and only if, its status is 403 or 429', () => {
   const unrecorded = Object.entries(PROBLEM_TYPES)
     .filter(
       ([, { status, refusal }]) => (status === 403 || status === 429) !== (refusal !== undefined),

@@ -35,7 +35,8 @@ export function recordRequest(
 }
 
 function labelsOf(request: FastifyRequest, { raw }: FastifyReply): RequestLabels {
-  // `keyOutcome` is undefined if the router refused the URL: Fastify skips the decoration then.
+  // If the router refuses the URL, Fastify does not decorate the request. `keyOutcome` is then
+  // undefined.
   const outcome = request.keyOutcome ?? null;
   const refusal = request.refusal ?? undefined;
   return {

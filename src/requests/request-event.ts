@@ -47,7 +47,7 @@ export interface Refusal {
   readonly limit?: LimitName;
 }
 
-/** The properties that many requests share. They contain no secret and no personal data. */
+/** The properties that many requests share. They contain no secret and no data about users. */
 export interface RequestLabels {
   readonly method: string;
   /** The route's pattern, such as `/api/internal/users/:id`; null if no route was reached. */

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Environment } from '../config/environment.js';
 import { PROCESS_LOGGER } from '../process-logger.js';
 
-/** Faults of wrong tokens. `keys-unavailable` is not one of them: the token may be valid. */
+/** Faults of wrong tokens. The verifier's fault `keys-unavailable` says nothing about the token. */
 export const TOKEN_FAULTS = ['malformed', 'expired', 'signature', 'claims'] as const;
 export type TokenFault = (typeof TOKEN_FAULTS)[number];
 

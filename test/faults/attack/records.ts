@@ -11,7 +11,7 @@ const lineSchema = z.object({
   outcome: z.string(),
 });
 
-/** Numbers of requests, by key and outcome or by outcome alone. */
+/** Numbers of requests. The map's keys are `<key id> <outcome>`, or outcomes alone. */
 export type Counts = ReadonlyMap<string, number>;
 
 /** The numbers of differences between the attempts and their lines in a log. */
