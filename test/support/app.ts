@@ -28,7 +28,7 @@ export interface TestApp {
   readonly nest: NestFastifyApplication;
   /** The URL of the application. */
   readonly url: string;
-  /** A client with the rights of the owner, to prepare and read rows. */
+  /** A client with the rights of the tables' owner, to prepare and read rows. */
   readonly prisma: PrismaClient;
 }
 
