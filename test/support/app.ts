@@ -32,8 +32,8 @@ export interface TestApp {
   readonly prisma: PrismaClient;
 }
 
-// Importing the application validates the environment variables of this process. `startApp` then
-// replaces them for each test application.
+// Importing the application validates the environment variables of this process, so they need valid
+// values. `startApp` replaces them for each test application.
 process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
 process.env.INTERNAL_API_KEY ??= API_KEY;
 const { AppModule } = await import('../../src/app.module.js');
