@@ -36,7 +36,7 @@ const PEER = {
   prepare: async () => API_KEY,
 };
 
-/** Disables the features that the other peers do not have. */
+/** Disables the features of Latchkey that the other peers do not have. */
 const LEAN = {
   MALLOC_ARENA_MAX: '2',
   LOG_LEVEL: 'silent',

@@ -175,7 +175,7 @@ describe('the audit trail of users', () => {
     return events;
   }
 
-  it('records the author, the acting user and the changed fields without values', async () => {
+  it('records the author, the acting user and only the names of the changed fields', async () => {
     await runAsBackend(
       `SELECT set_config('latchkey.actor', 'a-key', true), set_config('latchkey.acting_user', 'bob', true)`,
       `INSERT INTO users (id, email, name, roles, updated_at) VALUES ('ada', 'ada@example.com', 'Ada', '{customer}', now())`,

@@ -103,7 +103,7 @@ describe('a failed connection causes 503 and one log line with cause and remedy:
     await expectUnavailable(urlWith(changes), cause);
   });
 
-  it('a role that may not log in', async () => {
+  it('a role that is not allowed to log in', async () => {
     await owner.query(`ALTER ROLE ${account} NOLOGIN`);
     await expectUnavailable(
       urlWith({ username: account, password: 'first' }),

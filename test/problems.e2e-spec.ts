@@ -252,7 +252,7 @@ describe('a request that the HTTP parser refuses', () => {
     expect(others).toEqual([]);
   });
 
-  it('leaves no connection open if it is CONNECT and the client stays connected', async () => {
+  it('leaves no connection open if it is CONNECT, even if the client keeps its side open', async () => {
     const { port } = new URL(app.url);
     const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     socket.resume().write('CONNECT example.com:80 HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -177,7 +177,7 @@ describe('SIGTERM', () => {
     silent.destroy();
   });
 
-  it('ends the process immediately if it is repeated', async () => {
+  it('ends the process immediately if the signal is repeated', async () => {
     const backend = await start({ DRAIN_SECONDS: '300' });
     backend.signal('SIGTERM');
     await waitForDraining(backend);

@@ -6,7 +6,7 @@ export function formatCount(value: number): string {
   return wholeNumbers.format(value);
 }
 
-/** Returns the legend of values from `formatSpread`, with the number and duration of the rounds. */
+/** Explains the output of `formatSpread`, and states the number and duration of the rounds. */
 export function describeRounds(rounds: number, seconds?: number): string {
   const length = seconds === undefined ? '' : ` of ${seconds} s`;
   return `median (smallest–largest) of ${rounds} rounds${length}.`;

@@ -9,8 +9,8 @@ interface RuleDescription {
   readonly event: string;
   readonly severity: 'critical' | 'warning' | 'info';
   /**
-   * Whether an incident ends after `ALERT_QUIET_SECONDS` without a detection. Otherwise, only its
-   * detector can end it.
+   * Whether an incident ends after `ALERT_QUIET_SECONDS` without a detection. If false, only the
+   * detector can end the incident.
    */
   readonly endsWhenQuiet: boolean;
   readonly describe: (subject: string, details: AlertDetails) => string;

@@ -2,9 +2,9 @@ const FAILURES_TO_OPEN = 5;
 const TRIAL_INTERVAL_MS = 100;
 
 /**
- * Opens after 5 failures in a row: further calls are then refused. While it is open, one trial call
- * at a time is allowed, at most every 100 ms. The first success closes it. docs/decisions/0043 says
- * why Latchkey does not use the circuit breaker of cockatiel.
+ * Opens after 5 failures in a row. While it is open, it refuses calls, except for one trial call
+ * 100 ms after the latest failure. The first success closes the circuit breaker.
+ * docs/decisions/0043 says why Latchkey does not use the circuit breaker of cockatiel.
  */
 export class CircuitBreaker {
   private failures = 0;

@@ -56,7 +56,7 @@ async function orRollBack<Result>(
     return await work();
   } catch (error) {
     await execute(transaction, 'ROLLBACK').catch(() => undefined);
-    // `rollback` sends no statement. It returns the connection to the pool.
+    // Prisma's `rollback` sends no statement, but only returns the connection to the pool.
     await transaction.rollback();
     throw error;
   }

@@ -5,7 +5,7 @@
  */
 export const UTC_SESSION = '-c TimeZone=UTC -c DateStyle=ISO';
 
-/** Adds `UTC_SESSION` to a URL's options, because these override separately passed options. */
+/** Adds `UTC_SESSION` to the URL, because options in a URL override separately passed options. */
 export function inUtc(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options') ?? '';

@@ -28,12 +28,12 @@ export interface TestApp {
   readonly nest: NestFastifyApplication;
   /** The URL of the application. */
   readonly url: string;
-  /** A client with the rights of the owner, to prepare and read rows. */
+  /** A client with the rights of the tables' owner, to prepare and read rows. */
   readonly prisma: PrismaClient;
 }
 
-// Importing the application validates the environment variables of this process. `startApp` then
-// replaces them for each test application.
+// Importing the application validates the environment variables of this process, so they need valid
+// values. `startApp` replaces them for each test application.
 process.env.DATABASE_URL ??= 'postgresql://nobody@127.0.0.1:1/none';
 process.env.INTERNAL_API_KEY ??= API_KEY;
 const { AppModule } = await import('../../src/app.module.js');

@@ -1,7 +1,7 @@
 import type { User } from '../backend/backend-schemas.generated.js';
 import { ToolError } from './tool.js';
 
-/** The backend omitted fields of the user, because this server's key may not read them. */
+/** The backend omitted user fields, because this server's key is not allowed to read them. */
 export class MissingFieldsError extends ToolError {
   constructor(readonly fields: readonly string[]) {
     super(

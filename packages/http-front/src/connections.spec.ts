@@ -55,7 +55,7 @@ describe('limitConnections', () => {
     expect(await addressesOfResets(limitConnections)).not.toContain(undefined);
   });
 
-  it('is necessary: otherwise, some requests have no client address (control)', async () => {
+  it('is necessary: without it, some requests have no client address (control)', async () => {
     expect(await addressesOfResets(() => undefined)).toContain(undefined);
   });
 });

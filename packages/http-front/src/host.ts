@@ -7,7 +7,7 @@ const MAX_PORT = 65_535;
 /**
  * Parses the value of a Host field (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed
  * IPv6 address, and an optional port. An empty host is malformed: http URIs forbid it.
- * @returns the host in lower case, an IPv6 address in canonical form; undefined if malformed
+ * @returns the host in lower case, or undefined if it is malformed. IPv6 addresses are canonical.
  */
 export function parseHost(value: string): string | undefined {
   const [, ipv6, name, port = ''] = HOST.exec(value) ?? [];

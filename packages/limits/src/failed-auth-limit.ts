@@ -5,10 +5,10 @@ import type { SlidingWindow } from './sliding-window.js';
 const WINDOW_MS = 60_000;
 
 /**
- * Limits failed authentications in 60 s by client network: an IPv4 address or an IPv6 /64.
- * Requests with valid credentials are neither counted nor refused, so an attacker cannot lock out
- * other clients. Each process has its own counters, because anonymous requests must not load a
- * shared store.
+ * Limits failed authentications per client network within 60 s. A client network is an IPv4 address
+ * or an IPv6 /64. Requests with valid credentials are neither counted nor refused, so an attacker
+ * cannot lock out other clients. Each process has its own counters, because anonymous requests must
+ * not load a shared store.
  */
 export class FailedAuthLimit {
   private readonly failures = new NetworkWindows(WINDOW_MS);

@@ -8,8 +8,8 @@ const RECEIVED = 'received';
 /** Authentic acknowledgements of key changes, with their times of arrival (`performance.now()`). */
 export class Acknowledgements {
   /**
-   * Oldest first. Entries are deleted after 10 s, because this process never looks up the
-   * acknowledgements of key changes that other processes made.
+   * Oldest first. Every process also receives the acknowledgements of changes that other processes
+   * made, and never looks them up. So entries are deleted after 10 s.
    */
   private readonly received = new Map<string, number>();
   // Disables Node's warning about leaked listeners: many changes may wait at the same time.

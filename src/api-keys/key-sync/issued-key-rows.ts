@@ -32,7 +32,7 @@ export interface IssuedKeyRow {
   readonly rotated_at: number | null;
 }
 
-/** Converts rows to keys. The keys share equal scopes, fields, networks and budgets in memory. */
+/** Converts rows to keys. Equal scopes, fields, networks and budgets share an object in memory. */
 export class IssuedKeyReader {
   private readonly scopes = new Interned(toScopes);
   private readonly userFields = new Interned(toUserFields);

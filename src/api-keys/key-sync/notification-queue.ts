@@ -46,7 +46,10 @@ export class NotificationQueue {
     this.items.push(sentAt);
   }
 
-  /** Removes and returns the oldest notifications. Read the keys before trusting the heartbeat. */
+  /**
+   * Removes and returns the oldest notifications. The caller must read the changed keys before it
+   * relies on the heartbeat.
+   */
   take(): Batch {
     const items = this.items.splice(0, MAX_ITEMS_AT_ONCE);
     return {

@@ -163,7 +163,7 @@ function findUnroutedViolation({ method }: Sent, received: ReceivedResponse): st
   return isDocumented ? undefined : 'an undocumented response outside all routes';
 }
 
-/** The code of a response that is a problem. */
+/** The `code` of an error response; undefined for other responses. */
 export function codeOf({ body }: Pick<ReceivedResponse, 'body'>): string | undefined {
   return problemSchema.safeParse(parse(body)).data?.code;
 }
