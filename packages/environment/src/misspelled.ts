@@ -19,7 +19,7 @@ export function findMisspelled(
     });
 }
 
-/** Allows fewer changed letters in short names: PATH resembles PORT only by chance. */
+/** Allows fewer changed letters in short names. Otherwise, PATH would resemble PORT. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;
