@@ -15,7 +15,7 @@ export const MCP_SERVER_VARIABLES = {
   JWT_SECRET: SECRET,
 };
 
-/** Access tokens of the first users. */
+/** Creates access tokens for the users with the ids 1 to 100. */
 export function mintTokens(): Promise<string[]> {
   const userIds = Array.from({ length: USERS }, (_, index) => String(index + 1));
   return Promise.all(

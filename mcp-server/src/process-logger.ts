@@ -1,2 +1,2 @@
-/** Injects the process's pino logger, for structured log lines. */
+/** The injection token of the pino logger, which writes structured log lines. */
 export const PROCESS_LOGGER = Symbol('process logger');

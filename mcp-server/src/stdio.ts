@@ -17,7 +17,10 @@ try {
   process.exit(1);
 }
 
-/** Serves the user of MCP_ACCESS_TOKEN. Logs go to stderr, because stdout carries the protocol. */
+/**
+ * Serves the user that MCP_ACCESS_TOKEN identifies. Logs go to stderr, because stdout carries the
+ * protocol.
+ */
 async function serve(): Promise<void> {
   const environment = parseEnvironment(process.env);
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {

@@ -38,7 +38,7 @@ export async function checkPortsAreFree(variables: NodeJS.ProcessEnv): Promise<v
   for (const [variable, port] of Object.entries({ PORT, MCP_PORT })) {
     if (port === 0)
       throw new Error(`npm start does not support ${variable}=0: set a fixed port in .env.`);
-    // The validation of the configuration reports an invalid port.
+    // `configureServers` reports an invalid port later.
     if (!Number.isInteger(port) || port > 65_535) continue;
     const code = await findListenError(port, host);
     if (code === undefined) continue;

@@ -35,7 +35,7 @@ export async function prepareVariables(): Promise<NodeJS.ProcessEnv> {
   }
   const variables = await readVariables();
   const { NODE_ENV, JWT_SECRET, JWT_SECRET_FILE, JWT_JWKS_URL } = variables;
-  // In production, a token issuer signs access tokens with its own keys.
+  // Production needs no JWT_SECRET, because a token issuer signs access tokens with its own keys.
   if (NODE_ENV === 'production' || JWT_SECRET || JWT_SECRET_FILE || JWT_JWKS_URL) return variables;
   await step('Add JWT_SECRET to .env', async () =>
     writeFile('.env', withSecret('JWT_SECRET', await readFile('.env', 'utf8'))),

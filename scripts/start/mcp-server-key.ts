@@ -77,7 +77,7 @@ async function revokeKey(variables: NodeJS.ProcessEnv, id: string): Promise<void
     'replaced by npm start, because its rights differ from the rights that the MCP server needs';
   const command = [...KEYS, 'revoke', id, '--reason', reason];
   await runNode(command, variables).catch((error: unknown) => {
-    // Ignores that a backend did not acknowledge: it must have been killed less than 5 s ago.
+    // Ignores a missing acknowledgement: a backend that was killed in the last 5 s sends none.
     if (!(error instanceof Error && 'code' in error && error.code === UNCONFIRMED)) throw error;
   });
 }

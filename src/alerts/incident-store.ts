@@ -46,7 +46,7 @@ export class IncidentStore {
   /**
    * Saves detections. Returns the ids of the incidents that this call opened; the others were open
    * already. A retry with the same alerts opens and queues nothing twice.
-   * @param delivered ids of alerts that the receiver has already; they are not added to the outbox
+   * @param delivered ids of alerts that the receiver already has; they do not go into the outbox
    */
   async save(detected: readonly Alert[], delivered: ReadonlySet<string>): Promise<Set<string>> {
     const ids = detected.map(({ incidentId }) => incidentId);
@@ -104,7 +104,10 @@ export class IncidentStore {
     });
   }
 
-  /** Deletes incidents and alerts after 30 days. */
+  /**
+   * Deletes an incident 30 days after its end. Deletes an alert 30 days after its creation, unless
+   * its delivery is pending.
+   */
   async purge(): Promise<void> {
     // Calls a function with the table owner's rights, because the run-time role cannot delete rows.
     await this.prisma.$queryRaw`SELECT purge_alerts()::text`;

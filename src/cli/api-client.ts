@@ -23,7 +23,7 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** The names that messages use for request fields without an option of the same name. */
+/** The names that messages use for request fields that have no option of the same name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   id: 'KEY_ID',
   apiKey: 'The key',

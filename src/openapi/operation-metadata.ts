@@ -1,4 +1,4 @@
-// Security schemes and extensions of operations, from which their problem responses are derived.
+// The problem responses of an operation are derived from these security schemes and extensions.
 
 export const API_KEY_SCHEME = 'apiKey';
 export const ACCESS_TOKEN_SCHEME = 'accessToken';

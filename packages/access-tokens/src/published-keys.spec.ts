@@ -46,7 +46,7 @@ describe('the published keys of an issuer', () => {
     expect(issuer.requests).toBe(2);
   });
 
-  it('expire after ten minutes, even if no token is signed with a new key', async () => {
+  it('expire after ten minutes, even if no token names an unknown key', async () => {
     const old = await sign();
     await verifier.verify(old);
     await issuer.useNewKey('ES256');

@@ -19,7 +19,7 @@ export function findMisspelled(
     });
 }
 
-/** Allows fewer changed letters in short names: PATH resembles PORT only by chance. */
+/** Whether two names are similar. Short names may differ in fewer letters than long names. */
 function resembles(name: string, known: string): boolean {
   const [one, other] = [name.toUpperCase(), known].map((text) => text.replaceAll('_', ''));
   if (one === other) return true;

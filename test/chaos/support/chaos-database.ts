@@ -48,12 +48,12 @@ export class ChaosDatabase {
     return queryOnce(this.url, sql);
   }
 
-  /** Runs a statement in another database, unaffected by the settings of the backend's database. */
+  /** Runs a statement in the database `postgres`, which keeps its default settings. */
   async administer(sql: string): Promise<void> {
     await queryOnce(this.server.serverUrl, sql);
   }
 
-  /** Connections of the backend's pool. */
+  /** Returns the number of connections in the backend's pool. */
   async connections(): Promise<number> {
     const [row] = await this.query<{ count: number }>(
       `SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'latchkey'`,
