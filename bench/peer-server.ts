@@ -84,7 +84,7 @@ export class PeerServer {
     const response = await fetchText(`${this.origin}${PATH}/${id}`, key);
     if (response.status !== status || (user !== undefined && !hasUser(response.body, user))) {
       throw new Error(
-        `${name} responds with ${response.status} ${response.body} for ${id}, not with ${status} ${JSON.stringify(user)}.`,
+        `${name} responds with ${response.status} ${response.body} for ${id}, not with ${status} ${JSON.stringify(user ?? {})}.`,
       );
     }
   }

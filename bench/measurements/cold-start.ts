@@ -18,7 +18,7 @@ export const coldStart: Measurement = {
       title,
       formatSpread(results[index] ?? [], formatCount),
     ]);
-    const text = markdownTable([['', 'ms to the first answer'], ...rows]);
+    const text = markdownTable([['', 'ms to the first response'], ...rows]);
     return { text, conditions: describeRounds(run.options.rounds) };
   },
 };

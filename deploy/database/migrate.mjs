@@ -56,10 +56,10 @@ function explainFailure({ code, routine, message }) {
   if (cause !== undefined) return `Cannot connect to the database (${code}): ${cause}.`;
   // `routine` is the C function in PostgreSQL that raised the error, such as CreateRole.
   if (code === INSUFFICIENT_PRIVILEGE && /Role/.test(routine)) {
-    return `The owner in DATABASE_URL may not create or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
+    return `The owner may not create or change roles (${message}): let a superuser run ALTER ROLE … CREATEROLE.`;
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
-    return `The account in DATABASE_URL lacks a right (${message}): use the account that owns the database.`;
+    return `The owner's account lacks a right (${message}): use the account that owns the database.`;
   }
   return code === undefined ? message : `The migration failed (${code}): ${message}.`;
 }

@@ -58,6 +58,8 @@ describe('the network check', () => {
 
   it('does not treat the IPv4-compatible address ::10.1.2.3 as 10.1.2.3', () => {
     expect(toNetworkSet(['10.0.0.0/8']).contains('::10.1.2.3')).toBe(false);
+    expect(toNetworkSet(['::10.1.2.3/128']).contains('10.1.2.3')).toBe(false);
+    expect(toNetworkSet(['::10.1.2.3/128']).contains('::10.1.2.3')).toBe(true);
   });
 
   it('still recognizes an address after 10,000 others have filled the cache', () => {

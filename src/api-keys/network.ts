@@ -99,7 +99,7 @@ export function isPartOf(network: string, others: readonly string[]): boolean {
 }
 
 function toRange(network: string): AddressRange {
-  const [address, prefix] = ipaddr.parseCIDR(cidrBlockSchema.parse(network));
+  const [address, prefix] = ipaddr.parseCIDR(withoutMapping(cidrBlockSchema.parse(network)));
   const bits = address.kind() === 'ipv4' ? IPV4_BITS : ADDRESS_BITS;
   const hostMask = (1n << BigInt(bits - prefix)) - 1n;
   const number = numberOf(address);
@@ -119,9 +119,12 @@ function parseAddress(address: string): bigint {
   // `ipaddr.parse` would also accept `10.1` and `0x7f.1`.
   if (isIP(address) === 0) return NOT_AN_ADDRESS;
   const [withoutZone = ''] = address.split('%', 1);
-  // ipaddr.js 2.5 parses `::10.1.2.3` as IPv4, but the equal address `::0:10.1.2.3` as IPv6.
-  const plain = withoutZone.replace(/^::(?=\d+\.)/, '::0:');
-  return numberOf(ipaddr.parse(plain));
+  return numberOf(ipaddr.parse(withoutMapping(withoutZone)));
+}
+
+/** ipaddr.js 2.5 parses `::10.1.2.3` as `::ffff:10.1.2.3`, but `::0:10.1.2.3` correctly. */
+function withoutMapping(address: string): string {
+  return address.replace(/^::(?=\d+\.)/, '::0:');
 }
 
 function numberOf(address: ipaddr.IPv4 | ipaddr.IPv6): bigint {

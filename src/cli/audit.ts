@@ -77,7 +77,9 @@ function describe({ events, head, faults, inconsistentKeys }: AuditReport): stri
   return [
     `${events} events, head ${head}`,
     ...faults.map(({ sequence, problem }) => `event ${sequence}: ${problem}`),
-    ...inconsistentKeys.map((id) => `key ${id}: differs from its last event`),
+    ...inconsistentKeys.map(
+      (id) => `key ${id}: differs from its last event, has no event or was deleted`,
+    ),
   ].join('\n');
 }
 

@@ -46,8 +46,8 @@ export class DatabaseGuard {
       circuit.succeed();
       return result;
     } catch (error) {
-      // Read-only errors do not open the circuit: a standby refuses writes quickly, and must be able
-      // to receive writes as soon as it is promoted.
+      // Read-only errors do not open the circuit: a standby refuses writes quickly, and must
+      // receive writes as soon as it is promoted.
       if (isDatabaseUnavailable(error) && !isReadOnly(error)) circuit.fail();
       else circuit.succeed();
       throw error;

@@ -2,12 +2,14 @@ import { z } from 'zod';
 
 // Messages never quote a value: an operator may have put a secret into the wrong variable.
 
-export const wholeNumber = (minimum: number, maximum: number) =>
-  z
+export const wholeNumber = (minimum: number, maximum: number) => {
+  const error = `must be from ${minimum} to ${maximum}`;
+  return z
     .string()
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().min(minimum).max(maximum, `must be from ${minimum} to ${maximum}`));
+    .pipe(z.number().min(minimum, error).max(maximum, error));
+};
 
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });

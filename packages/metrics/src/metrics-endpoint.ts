@@ -8,9 +8,9 @@ const HEADERS_TIMEOUT_MS = 3000;
 const MAX_CONNECTIONS = 64;
 
 /**
- * Serves `GET /metrics` on its own port, in the text format of Prometheus. The port stays open until
- * the application has sent its last response. Requests need no API key: let only the scraper reach
- * the port.
+ * Serves `GET /metrics` on its own port, in the text format of Prometheus. The port stays open
+ * until the application has sent its last response. Requests need no API key: let only the scraper
+ * reach the port.
  */
 export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsEndpoint.name);
