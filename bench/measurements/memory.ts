@@ -16,7 +16,7 @@ interface Memory {
 }
 
 /**
- * The resident memory of a process after a few requests, and its peak under load.
+ * The resident memory of an idle process, 3 s after its start, and its peak under load.
  */
 export const memory: Measurement = {
   name: 'memory',

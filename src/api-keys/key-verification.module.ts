@@ -6,8 +6,8 @@ import { IssuedKeyCache } from './issued-key-cache.js';
 import { KeyVerifier } from './key-verifier.js';
 
 /**
- * Caches and verifies keys. Only servers import this module. The command line has no key cache:
- * otherwise, every change of a key would also have to wait until that cache contains the change.
+ * Caches and verifies keys. Only servers import this module. The command line has no key cache,
+ * because a change of a key is complete only when every key cache contains it.
  */
 @Module({
   imports: [ApiKeysModule],

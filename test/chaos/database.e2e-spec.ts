@@ -459,7 +459,7 @@ describe('a database failover to another address', () => {
         'The backend follows a database failover even if the first server had already crashed',
       failure: `the database crashes, and one second later its address is switched to another server; ${CALLERS} callers`,
       result: `${failed.length} requests failed with 503; full service ${ms(recovered)} after the switch`,
-      control: 'no request succeeds before the switch',
+      control: 'until the switch, no request succeeds',
       reference: 'none found',
     });
   });

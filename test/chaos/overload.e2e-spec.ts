@@ -127,7 +127,7 @@ describe.each(BOTTLENECKS)('overload of $name', (bottleneck) => {
       record({
         promise: `At ${factor} × the capacity of ${name}, most of the capacity still goes to successful responses`,
         failure: `${Math.round(factor * capacity)} requests/s planned with ${CALLERS} callers for ${SECONDS} s, but only ${Math.round(report.sentPerSecond)} requests/s sent, because callers wait for responses; capacity ${Math.round(capacity)} (${detail})`,
-        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health checks always answered, p99 ${ms(percentile(live.outcomes, 0.99))}; ${percent(servedShare)} of the load is served, starting ${BACK_TO_NORMAL_SECONDS} s after the end of the overload`,
+        result: `goodput ${percent(goodput)}; accepted p99 ${ms(accepted?.p99 ?? 0)}, refused p50 ${ms(refused?.p50 ?? 0)}, p99 ${ms(refused?.p99 ?? 0)}; memory grows by ${percent(residentGrowth)} at most; health checks always answered, p99 ${ms(percentile(live.outcomes, 0.99))}; ${BACK_TO_NORMAL_SECONDS} s after the end of the overload, ${percent(servedShare)} of a normal load is served`,
         control: `goodput ${percent(control.goodPerSecond / unprotectedCapacity)}`,
         reference: 'SRE: overload does not reduce successes; Vault: 503 and Retry-After',
       });

@@ -67,7 +67,7 @@ describe(
   `${REVOCATIONS} revocations on ${PROCESSES} processes under load`,
   { timeout: 600_000 },
   () => {
-    it(`take effect in every process within ${BOUND_MS} ms, and their responses report this time correctly`, async () => {
+    it(`take effect in every process within ${BOUND_MS} ms, and report correctly how long this took`, async () => {
       const origins = backends.map(({ origin }) => origin);
       const { secret: loadSecret } = await issueKey(origins[0] ?? '');
       let turn = 0;
