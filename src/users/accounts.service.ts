@@ -3,7 +3,7 @@ import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
 import { BatchLoader } from './batch-loader.js';
-import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
+import { AS_TEXT, HAS_LISTED_ID, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import type { UserJsonPage } from './users.service.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
@@ -20,7 +20,7 @@ const FIND_USERS_WITH_ACCOUNTS = {
                       ORDER BY created_at, id) AS accounts
       FROM accounts WHERE user_id = users.id
     ) AS owned ON true
-    WHERE users.id = ANY($1)`,
+    WHERE ${HAS_LISTED_ID}`,
   types: AS_TEXT,
 };
 
