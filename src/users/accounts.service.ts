@@ -3,7 +3,8 @@ import { DatabasePool } from '../prisma/database-pool.js';
 import { ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
 import { BatchLoader } from './batch-loader.js';
-import { AS_TEXT, HAS_LISTED_ID, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
+import { idCondition } from './id-condition.js';
+import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import type { UserJsonPage } from './users.service.js';
 
 const READ = { circuit: 'read accounts', isRepeatable: true };
@@ -11,18 +12,14 @@ const READ = { circuit: 'read accounts', isRepeatable: true };
 // Returns a row for every existing user, so that a user without accounts differs from an unknown
 // id. The row also has the columns of the user: most callers need them, and a second statement
 // would take longer.
-const FIND_USERS_WITH_ACCOUNTS = {
-  name: 'find-users-with-accounts',
-  text: `
+const USERS_WITH_ACCOUNTS = `
     SELECT coalesce(owned.accounts, '[]'), ${USER_COLUMNS}
     FROM users LEFT JOIN LATERAL (
       SELECT json_agg(json_build_object('id', id, 'type', type, 'currency', currency, 'balance', balance::text)
                       ORDER BY created_at, id) AS accounts
       FROM accounts WHERE user_id = users.id
     ) AS owned ON true
-    WHERE ${HAS_LISTED_ID}`,
-  types: AS_TEXT,
-};
+`;
 
 /** A user as JSON text, and its accounts, oldest first. */
 interface UserWithAccounts {
@@ -56,7 +53,13 @@ export class AccountsService {
   }
 
   private async read(userIds: string[]): Promise<Map<string, UserWithAccounts>> {
-    const query = { ...FIND_USERS_WITH_ACCOUNTS, values: [userIds] };
+    const { form, condition, values } = idCondition(userIds);
+    const query = {
+      name: `find-users-with-accounts-by-${form}`,
+      text: `${USERS_WITH_ACCOUNTS} WHERE ${condition}`,
+      values,
+      types: AS_TEXT,
+    };
     const rows = await this.pool.fetchRows<[accounts: string, ...user: UserRow]>(READ, query);
     return new Map(
       rows.map(([accounts, ...user]) => [

@@ -7,11 +7,6 @@ const fields = Object.entries(USER_FIELD_TABLE);
 
 export const USER_COLUMNS = fields.map(([name]) => columnOf(name)).join(', ');
 
-// PostgreSQL would plan `users.id = ANY($1)` anew for each short list of ids, because it expects
-// such a plan to be cheaper than the plan for any list. The sub-select hides the list from it.
-/** The condition that a user has one of the ids in the first parameter of the statement. */
-export const HAS_LISTED_ID = 'users.id = ANY((SELECT $1)::text[])';
-
 /** Makes the driver return each value in the text form of PostgreSQL. */
 export const AS_TEXT = { getTypeParser: () => (text: string) => text };
 

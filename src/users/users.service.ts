@@ -7,7 +7,8 @@ import { createRowId } from '../prisma/row-id.js';
 import { type ProblemCode, ProblemException } from '../problems/problem.js';
 import type { Account } from './account.schemas.js';
 import { BatchLoader } from './batch-loader.js';
-import { AS_TEXT, HAS_LISTED_ID, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
+import { idCondition } from './id-condition.js';
+import { AS_TEXT, USER_COLUMNS, type UserRow, toUserJson } from './user-json.js';
 import { columnOf } from './user-fields.js';
 import {
   type CreateUser,
@@ -113,7 +114,8 @@ export class UsersService {
   }
 
   private async readAll(ids: string[]): Promise<Map<string, string>> {
-    const rows = await this.read('find-users', HAS_LISTED_ID, [ids]);
+    const { form, condition, values } = idCondition(ids);
+    const rows = await this.read(`find-users-by-${form}`, condition, values);
     return new Map(rows.map((row) => [row[0], toUserJson(row)]));
   }
 
