@@ -98,7 +98,7 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM instances WHERE secret_digest IS NULL AND last_seen_at > now() - interval '1 minute') THEN
         GRANT INSERT (id, last_seen_at), UPDATE (last_seen_at), DELETE ON instances TO latchkey_run_time;
-        RAISE WARNING 'Processes of an earlier release are running. Migrate once more when they have ended, to revoke their rights.';
+        RAISE WARNING 'Processes of an earlier release are running. Migrate once more, one minute after they have ended, to revoke their rights.';
     END IF;
 END $$;
 

@@ -39,11 +39,13 @@ export async function databasePage(): Promise<string> {
     `The backend keeps all state in PostgreSQL. There are two roles. The **owner** owns the tables and runs
 the migrations. The **run-time role** \`latchkey_run_time\` has only the rights that the statements
 of the running backend need. [Database roles](../how-to/database-roles.md) shows how to set up both.`,
+    'This command applies the migrations and sets the rights of the run-time role:',
     block('sh', 'node deploy/database/migrate.mjs'),
     `Database triggers write \`audit_events\`, set \`revision\` in \`api_keys\`, and notify the
-[key sync](glossary.md) of changed keys. In some tables, only functions of the
-owner can write rows, so an attacker with the run-time role cannot forge these rows. An empty cell
-below "run-time role" means that this role can neither read nor write the column.`,
+[key sync](glossary.md) of changed keys. The run-time role cannot write \`instances\`, \`audit_events\`
+and \`failed_auth_counts\` directly: only functions and triggers, which run with the owner's rights,
+write these tables. So an attacker with the run-time role cannot forge their rows. An empty cell below
+"run-time role" means that this role can neither read nor write the column.`,
     sections,
   );
 }

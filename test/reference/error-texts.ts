@@ -33,13 +33,13 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   INVALID_API_KEY: {
     cause:
-      'The header `X-API-Key` is missing or repeated, or its key is unknown, expired, revoked, of another environment, or used from outside its networks. The response never contains the reason; the field `outcome` of the request log does.',
+      'The header `X-API-Key` is missing or repeated, or its key is unknown, expired, revoked, of another environment, or not allowed in the network of the client. The response never contains the reason; the field `outcome` of the request log does.',
     remedy:
       'Run `latchkey keys verify`, which names the reason. If the key is no longer valid, issue a new one.',
   },
   INVALID_ACCESS_TOKEN: {
     cause:
-      'The Bearer token is missing, malformed or expired, is signed by another key, or has another issuer or audience.',
+      'The Bearer token is missing, malformed or expired, its signature is not from the token issuer, or its issuer or audience is not the configured one.',
     remedy:
       'Get a new token. If the server refuses the new token, too, compare its `iss` and `aud` with `JWT_ISSUER` and `AUTH_TOKEN_AUDIENCE`.',
   },
@@ -50,7 +50,8 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   FIELD_NOT_ALLOWED: {
     cause:
       'The key is restricted to some fields of users, and the request writes another field or searches by another field. Or the request deletes a user, which a key with restricted write fields cannot do.',
-    remedy: 'Leave out the fields that `errors` lists, or issue a key that may use them.',
+    remedy:
+      'Leave out the fields that `errors` lists, or issue a key that may use them. To delete users, issue a key without restricted write fields.',
   },
   GRANT_EXCEEDS_CALLER: {
     cause:
@@ -66,8 +67,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
     remedy: 'Compare the path with the [HTTP API](http-api.md), and check the base URL.',
   },
   USER_NOT_FOUND: {
-    cause:
-      'No user has this id. If the key has limits, the request counts as a [miss](glossary.md).',
+    cause: 'No user has this id. The request counts as a [miss](glossary.md) of the key.',
     remedy: 'Check the id. Do not repeat the request.',
   },
   API_KEY_NOT_FOUND: {
@@ -152,7 +152,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   TOO_MANY_FAILURES: {
     cause:
-      'The key is missing or invalid, and the network of the client has sent more than `SOURCE_FAILURE_LIMIT` such requests within a minute. A valid key is accepted from the same address at any time.',
+      'The key is missing or invalid, and the network of the client has sent more than `SOURCE_FAILURE_LIMIT` such requests within a minute. Requests with a valid key from the same network are still accepted.',
     remedy: 'Correct the key as described for [`INVALID_API_KEY`](#invalid-api-key).',
   },
   HEADERS_TOO_LARGE: {

@@ -14,6 +14,7 @@ export async function mcpToolsPage(): Promise<string> {
     `The MCP server offers these tools. A call reads or changes the user of the access token; no tool
 accepts a user id. If the token lacks the scope of the tool, the response is 403 with
 \`insufficient_scope\`.`,
+    'Call a tool from the command line:',
     block('sh', 'npm run call -- get_balance'),
     table(
       ['tool', 'title', 'scope', 'changes data'],

@@ -8,7 +8,8 @@ import { block, code, page, table } from './markdown.js';
 const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'users:read': 'Get, list and search users.',
   'users:write': 'Create, update and delete users.',
-  'users:grant': 'With `users:write`: set `roles` and `permissions` of users.',
+  'users:grant':
+    'Set `roles` and `permissions` in the operations of `users:write`, which the key also needs.',
   'accounts:read': 'Read the accounts of users.',
   'keys:read': 'Read issued keys, root keys and their usage.',
   'keys:write': "Issue and rotate keys within the caller's own rights, and revoke any issued key.",
@@ -48,7 +49,7 @@ export async function scopesAndFieldsPage(): Promise<string> {
     'An issued key has one or more scopes, and may be restricted to some fields of users. A root key has all scopes, and may read and write all fields.',
     block('sh', 'latchkey keys create --name mailer --scopes users:read --read-fields name,email'),
     '## Scopes',
-    'Each operation requires one scope. If the key lacks this scope, the response is 403 [`INSUFFICIENT_SCOPE`](errors.md#insufficient-scope).',
+    'Each operation requires the scope in its row. If the key lacks this scope, the response is 403 [`INSUFFICIENT_SCOPE`](errors.md#insufficient-scope).',
     table(['scope', 'permits', 'operations'], scopeRows),
     '`GET /api/internal/users` and `GET /api/internal/users/{id}` also require `accounts:read` if the request has `include=accounts`.',
     '## Fields of users',

@@ -26,11 +26,11 @@ export const getBalance = (backend: BackendClient) =>
         .describe('Lists only accounts of this type. By default, all accounts are listed.'),
     }),
     output: z.object({
-      name: z.string().describe('How to address the user.'),
+      name: z.string().describe('The name of the user.'),
       source: z
         .enum(['backend', 'fallback'])
         .describe(
-          'fallback: the name could not be read and is a placeholder. Accounts always come from the backend.',
+          '"fallback": the name could not be read and is a placeholder. Accounts are always real.',
         ),
       accounts: z.array(
         z.object({

@@ -7,11 +7,11 @@ import { requireFields, requirePermission } from './user-requirements.js';
 const profileSchema = z.object({
   name: z.string(),
   email: z.string(),
-  phone: z.string().nullable().describe('E.164, or null.'),
+  phone: z.string().nullable().describe('In E.164 format.'),
   roles: z.array(z.string()),
   permissions: z.array(z.string()),
   createdAt: z.string().describe('ISO 8601, UTC.'),
-  lastLoginAt: z.string().nullable().describe('ISO 8601, UTC, or null.'),
+  lastLoginAt: z.string().nullable().describe('ISO 8601, UTC.'),
 });
 
 export const getProfile = (backend: BackendClient) =>

@@ -24,7 +24,7 @@ export const updatePhone = (backend: BackendClient) =>
       openWorldHint: false,
     },
     input: z.strictObject({ phone: phoneSchema }),
-    output: z.object({ phone: z.string().describe('The number that is stored now.') }),
+    output: z.object({ phone: z.string().describe('The stored number, after the change.') }),
     async run({ phone }, { userId }, options) {
       const user = await backend.getUser(userId, options);
       requirePermission(user, 'configure');
