@@ -19,8 +19,8 @@ export class AuditChain {
   constructor(private readonly expectedHead?: string) {}
 
   /**
-   * The last event, as `sequence:hash`. If the trail lacks this head later, the trail was truncated
-   * or rebuilt.
+   * The last event, as `sequence:hash`. A later verification that receives this value as
+   * `expectedHead` detects whether the trail was truncated or rebuilt since then.
    */
   get head(): string {
     return `${this.sequence}:${this.previousHash}`;

@@ -342,7 +342,7 @@ function fromNow(time: string): string {
   return ms < 0 ? `${text} ago` : `in ${text}`;
 }
 
-/** Lists the fields that a key can use. Without `scope`, the key can use no fields. */
+/** Lists the fields that a key can use. A key that lacks `scope` can use no fields. */
 function fieldsOf({ scopes }: ApiKey, scope: ApiKey['scopes'][number], fields: string[] | null) {
   if (!scopes.includes(scope)) return 'none';
   return fields?.join(', ') ?? 'all';

@@ -11,7 +11,7 @@ import { IS_FULL, ms, record } from './support/results.js';
 const CLIENTS_OF_A_KIND = 50;
 const DRIP_INTERVAL_MS = 300;
 const GIVE_UP_MS = 9000;
-// In CI, other work delays the checks for time-outs.
+// On a busy CI machine, the server notices a time-out later.
 const CLOSED_WITHIN_MS = IS_FULL ? 6000 : 7000;
 
 const HEAD = `Host: a\r\nX-API-Key: ${API_KEY}\r\n`;
