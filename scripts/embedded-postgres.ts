@@ -115,7 +115,9 @@ async function stopAbandonedServer(
 async function takeOwnership(client: Client, { directory }: Cluster): Promise<void> {
   const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS taken', [OWNER_LOCK]);
   if (rows[0]?.taken !== true) {
-    throw new Error(`The database in ${directory} is in use by another npm start: stop it first.`);
+    throw new Error(
+      `The database in ${directory} is in use by another npm start: stop the other npm start first.`,
+    );
   }
 }
 

@@ -233,7 +233,7 @@ describe('POST /api/internal/users', () => {
   it('returns 400 for the id "search", which is the path of a route', async () => {
     const user = { id: 'search', email: 'search@example.com', name: 'Search' };
     const { body } = await create(user).expect(400);
-    expect(body.errors).toEqual([{ path: 'id', message: 'must not be search' }]);
+    expect(body.errors).toEqual([{ path: 'id', message: 'must not be "search"' }]);
   });
 
   it('returns 409 for an email that is taken, also in upper case', async () => {

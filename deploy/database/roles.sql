@@ -116,6 +116,6 @@ BEGIN
     END IF;
     -- A prepared transaction holds its locks without a session that could be terminated.
     IF current_setting('max_prepared_transactions')::int > 0 THEN
-        RAISE WARNING 'max_prepared_transactions is not 0: the account of the backend could hold locks that delay the revocation of keys.';
+        RAISE WARNING 'max_prepared_transactions is not 0, so the account of the backend could hold locks that delay the revocation of keys. Set max_prepared_transactions to 0, and restart PostgreSQL.';
     END IF;
 END $$;

@@ -32,7 +32,7 @@ export const RULE_DESCRIPTIONS = {
     severity: 'critical',
     endsWhenQuiet: true,
     describe: (_all, { sources, seconds }) =>
-      `${sources} addresses failed to authenticate within ${seconds} s`,
+      `Within ${seconds} s, requests from ${sources} addresses failed to authenticate`,
     describeEnd: () => 'The number of addresses that fail to authenticate is normal again',
   },
   'revoked-key-used': {
@@ -54,8 +54,9 @@ export const RULE_DESCRIPTIONS = {
     event: 'sys_key_sync_stale',
     severity: 'critical',
     endsWhenQuiet: true,
-    describe: (instance) => `${instance} receives no key changes, and refuses all issued keys`,
-    describeEnd: (instance) => `${instance} no longer refuses issued keys`,
+    describe: (instance) =>
+      `Instance ${instance} receives no key changes, and refuses all issued keys`,
+    describeEnd: (instance) => `Instance ${instance} no longer refuses issued keys`,
   },
   'key-near-expiry': {
     event: 'authn_key_near_expiry',

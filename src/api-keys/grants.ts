@@ -130,7 +130,7 @@ export function successorLifetime(
   const end = earliest(lineageEnd(predecessor), lineageEnd(caller ?? predecessor));
   const lifetime = lifetimeUntil(end, requested, now);
   if (lifetime.expiresAt > end || lifetime.expiresAt <= now) {
-    const message = `must be ${end.toISOString()} at the latest, when a lineage ends: that of the key or of its caller`;
+    const message = `must not be after ${end.toISOString()}, when the lineage of the rotated key or of the caller's key ends`;
     throw invalidRequest([{ path: ['expiresAt'], message }]);
   }
   return lifetime;

@@ -65,7 +65,9 @@ async function readKey(file: string | undefined): Promise<string> {
     );
   }
   if (!/^[\x21-\x7e]+$/.test(key.trim())) {
-    throw wrongUsage('The key must be one line of visible ASCII characters.');
+    throw wrongUsage(
+      `The key in --key-file or ${KEY_VARIABLE} must be one line of visible ASCII characters.`,
+    );
   }
   return key.trim();
 }

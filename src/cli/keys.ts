@@ -296,8 +296,8 @@ async function verify(api: ApiClient, apiKey: string, { from, json }: Options) {
     printResponse(json, { outcome, keyId }, () => `The key is accepted: ${keyId}.`);
   }
   if (isAdmitted) return;
-  const of = keyId === null ? '' : ` (${keyId})`;
-  throw new CommandFailure(`The key is not accepted: ${outcome}${of}.`, EXIT_CODES.rejected);
+  const key = keyId === null ? 'The key' : `The key ${keyId}`;
+  throw new CommandFailure(`${key} is not accepted: ${outcome}.`, EXIT_CODES.rejected);
 }
 
 /** Rejects options that the server would reject. Reports missing options before invalid ones. */

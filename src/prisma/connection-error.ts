@@ -47,7 +47,7 @@ export class ConnectionError extends Error {
 /** The URL leads to a transaction pooler, through which LISTEN and NOTIFY do not work. */
 export class PooledSessionError extends EnvironmentError {
   constructor(variable: UrlVariable) {
-    const remedy = 'set it to the URL of the database itself';
+    const remedy = 'set DIRECT_URL to the URL of the database itself';
     super([
       variable === 'DIRECT_URL'
         ? `DIRECT_URL: leads to a transaction pooler; ${remedy}`

@@ -111,7 +111,7 @@ export class UsageRecorder implements OnModuleInit, OnApplicationShutdown {
     const lost = this.counts.takeLost();
     if (lost > 0)
       this.logger.warn(
-        `${lost} requests not recorded in api_key_usage: too many counts wait to be saved`,
+        `${lost} requests were not counted in api_key_usage: the limit of ${MAX_COUNTS} unsaved counts was reached`,
       );
     for (const batch of batchesOf(this.counts.unwritten())) {
       await this.prisma.$executeRaw`

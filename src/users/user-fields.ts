@@ -27,7 +27,7 @@ export const userIdSchema = z
 
 // `/users/search` is a separate route that permits only POST, so a caller could not read a user
 // with the id `search`.
-const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be search');
+const newUserIdSchema = userIdSchema.refine((id) => id !== 'search', 'must not be "search"');
 
 // Emails are stored in lower case, so that no two users have emails that differ only by case.
 export const emailSchema = z

@@ -23,5 +23,5 @@ export class HostGuard implements CanActivate {
 }
 
 function forbidden(header: string): HttpException {
-  return new HttpException(jsonRpcError(`The ${header} header is not allowed`), 403);
+  return new HttpException(jsonRpcError(`The host in the ${header} header is not allowed`), 403);
 }

@@ -55,11 +55,14 @@ export class ApiKeySource {
   }
 }
 
-function findProblem(key: string, { NODE_ENV }: KeyVariables): string | undefined {
+function findProblem(key: string, variables: KeyVariables): string | undefined {
+  const { NODE_ENV, INTERNAL_API_KEY_FILE: file } = variables;
   if (key === '') return 'the file contains no plaintext key';
-  if (!HEADER_VALUE.test(key)) return 'must be visible ASCII characters without spaces and commas';
+  const subject = file === undefined ? '' : 'the key in the file ';
+  if (!HEADER_VALUE.test(key))
+    return `${subject}must be visible ASCII characters without spaces and commas`;
   const weakness = NODE_ENV === 'production' ? findKeyWeakness(key) : undefined;
-  return weakness && `is ${weakness}: refused in production`;
+  return weakness && `${subject}is ${weakness}: refused in production`;
 }
 
 // The file may be the backend's own key file, which may also list other keys and SHA-256 digests.

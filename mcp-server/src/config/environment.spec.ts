@@ -122,6 +122,16 @@ describe('parseEnvironment in production', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('says that the weak key is in the file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'latchkey-key-'));
+    const INTERNAL_API_KEY_FILE = join(folder, 'key');
+    writeFileSync(INTERNAL_API_KEY_FILE, 'short\n');
+    expect(problemsOf({ ...PRODUCTION, INTERNAL_API_KEY: '', INTERNAL_API_KEY_FILE })).toEqual([
+      'INTERNAL_API_KEY_FILE: the key in the file is shorter than 32 characters: refused in production',
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+
   it('allows BACKEND_FALLBACK=mock if BACKEND_FALLBACK_IN_PRODUCTION is allow', () => {
     const forced = { BACKEND_FALLBACK: 'mock', BACKEND_FALLBACK_IN_PRODUCTION: 'allow' };
     expect(parseEnvironment({ ...PRODUCTION, ...forced }).BACKEND_FALLBACK).toBe('mock');

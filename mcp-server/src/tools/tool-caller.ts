@@ -121,7 +121,9 @@ export class ToolCaller {
       if (!(error instanceof AccessTokenError)) throw error;
       this.countFailure(error.fault, invocation);
       const advice =
-        error.fault === 'keys-unavailable' ? 'Try again in a few seconds' : 'Get a new one';
+        error.fault === 'keys-unavailable'
+          ? 'Try again in a few seconds'
+          : 'Get a new access token';
       throw new ToolError(`token-${error.fault}`, `${error.message}. ${advice}.`);
     }
     throw new ToolError(

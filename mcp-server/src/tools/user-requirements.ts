@@ -33,6 +33,6 @@ export function requirePermission(user: User, permission: 'read' | 'configure'):
   if (user.permissions.includes(permission)) return;
   throw new ToolError(
     'permission-missing',
-    `The user lacks the permission "${permission}" for this. Trying again will not help.`,
+    `The user lacks the permission "${permission}", which this tool needs. Trying again will not help.`,
   );
 }

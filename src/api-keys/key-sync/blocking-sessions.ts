@@ -32,9 +32,13 @@ export class BlockingSessions {
   async end(pid: number): Promise<void> {
     const sessions = await this.client.query<BlockingSession>(END_BLOCKERS, [pid]);
     for (const { pid: blocker, role, name, address, ended } of sessions) {
-      const session = `database session ${blocker} of ${role} (${name}, ${address})`;
+      const session = `database session ${blocker} (role ${role}, application ${name}, address ${address})`;
       if (ended) this.logger.warn(`Ended ${session}: it blocked a revocation`);
-      else this.logger.error(`Cannot end ${session}: it blocks a revocation`);
+      else {
+        this.logger.error(
+          `Cannot end ${session}, which blocks a revocation: let a superuser run SELECT pg_terminate_backend(${blocker})`,
+        );
+      }
     }
   }
 }

@@ -148,7 +148,7 @@ export class KeySync implements OnApplicationBootstrap, OnApplicationShutdown {
 }
 
 function describeCause(error: unknown): string {
-  if (error instanceof ConnectionError) return 'no connection';
+  if (error instanceof ConnectionError) return 'no connection to the database';
   return isSchemaOutdated(error) ? OUTDATED_SCHEMA : String(error);
 }
 
