@@ -35,7 +35,7 @@ export class AuditChain {
         last > expected ? `missing, as are all events up to ${last}` : 'missing',
       );
     } else if (hex(event.previousHash) !== this.previousHash) {
-      this.report(event.sequence, 'lacks the hash of the previous event');
+      this.report(event.sequence, 'does not contain the hash of the previous event');
     }
     if (hashOf(event) !== hex(event.hash)) this.report(event.sequence, 'was changed');
     this.sequence = event.sequence;

@@ -45,10 +45,9 @@ export class MetricsEndpoint implements OnApplicationBootstrap, OnApplicationShu
     try {
       this.server.listen(port, host);
       await once(this.server, 'listening');
-    } catch {
-      throw new EnvironmentError([
-        `${variable}: the port is in use, or this user is not allowed to listen on it`,
-      ]);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+      throw new EnvironmentError([`${variable}: cannot listen on ${host}, port ${port}${code}`]);
     }
     this.logger.log(`Metrics are at ${this.url}`);
   }
