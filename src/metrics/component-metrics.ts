@@ -33,7 +33,7 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_http_requests_in_flight_limit',
-        'Limit of requests in flight, apart from requests of slow clients and waiting user writes.',
+        'Limit of requests in flight. Requests of slow clients and waiting user writes do not count.',
         () => front.loadShedder?.limit ?? 0,
       ],
       [
