@@ -34,7 +34,7 @@ export function addAuditCommands(program: Command, api: ApiClient): void {
     .description('find changed or missing events, and keys that were changed without an event')
     .option(
       '--head <sequence:hash>',
-      'number and hash of the last event, as printed by an earlier verification',
+      'head that an earlier verification printed: check that the trail still contains this event',
     )
     .option('--json', 'print JSON for scripts')
     .addHelpText('after', '\nExample:\n  latchkey audit verify --head 42:0a1b…')
@@ -43,7 +43,10 @@ export function addAuditCommands(program: Command, api: ApiClient): void {
     .command('list')
     .description('list events, oldest first; times are in UTC')
     .option('--subject <id>', 'only events about a key (its id) or about a user (user:<id>)')
-    .option('--actor <id>', 'only events by one key or operator, such as cli:alice')
+    .option(
+      '--actor <id>',
+      'only events caused by a key (its id) or by an operator (such as cli:alice)',
+    )
     .option('--json', 'print JSON for scripts, one event per line')
     .addHelpText('after', '\nExample:\n  latchkey audit list --subject user:12345')
     .action((options: Options) => list(api, options));

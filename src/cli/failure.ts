@@ -12,8 +12,8 @@ Exit codes:
   ${EXIT_CODES.failed}  failed: the server, the database or the network reported an error
   ${EXIT_CODES.usage}  wrong usage: an option is missing or not valid
   ${EXIT_CODES.notFound}  no key has this id
-  ${EXIT_CODES.unconfirmed}  revoked, but not confirmed by every running instance
-  ${EXIT_CODES.rejected}  keys verify: the key is not accepted; audit verify: the trail was changed`;
+  ${EXIT_CODES.unconfirmed}  keys revoke: the key is revoked, but not every running instance has confirmed this
+  ${EXIT_CODES.rejected}  keys verify: the key is not accepted; audit verify: the trail or a key was tampered with`;
 
 /** Thrown to end the command with a message on stderr and an exit code. */
 export class CommandFailure extends Error {

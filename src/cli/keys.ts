@@ -75,22 +75,22 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     )
     .option(
       '--read-fields <fields>',
-      `user fields to read (default: all): ${USER_FIELDS.join(', ')}`,
+      `user fields that the key may read, separated by commas (default: all): ${USER_FIELDS.join(', ')}`,
       words,
     )
     .option(
       '--write-fields <fields>',
-      `user fields to write (default: all): ${WRITABLE_USER_FIELDS.join(', ')}`,
+      `user fields that the key may write, separated by commas (default: all): ${WRITABLE_USER_FIELDS.join(', ')}`,
       words,
     )
     .option(
       '--networks <blocks>',
-      'CIDR blocks that the key is accepted from (default: any)',
+      'CIDR blocks that the key is accepted from, separated by commas (default: any)',
       words,
     )
     .option(
       '--rate-limit <number>',
-      `requests per minute, 1 to ${MAX_RATE_LIMIT} (default: KEY_RATE_LIMIT of the server)`,
+      `requests that the key may send per minute, 1 to ${MAX_RATE_LIMIT} (default: KEY_RATE_LIMIT of the server)`,
       wholeNumber,
     )
     .option(
@@ -102,7 +102,10 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     .option(...reveal)
     .action((options: Options) => create(api, options));
   add('list', 'list issued keys, active ones first', 'list --all')
-    .option('--all', 'include expired, retired and revoked keys')
+    .option(
+      '--all',
+      'include expired and revoked keys, and retired keys (their grace period is over)',
+    )
     .action((options: Options) => list(api, options));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
     (id: string, options: Options) => show(api, id, options),
@@ -127,12 +130,12 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     )
     .option(
       '--retire-after-quiet-seconds <seconds>',
-      `once the successor is in use, end the grace period when the old key has not been used for this many seconds, ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
+      `end the grace period early, once the successor is in use and the old key has not been used for this many seconds, ${MIN_QUIET_SECONDS} to ${MAX_GRACE_SECONDS}`,
       wholeNumber,
     )
     .option(
       '--expires-in-days <days>',
-      `lifetime of the successor in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or less if the lineageEndsAt of the key is earlier)`,
+      `lifetime of the successor in days, 1 to ${MAX_LIFETIME_DAYS} (default: ${DEFAULT_LIFETIME_DAYS}, or less if the lineage of the key ends earlier: see keys show)`,
       wholeNumber,
     )
     .option(...reveal)

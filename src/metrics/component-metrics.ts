@@ -26,20 +26,24 @@ export class ComponentMetrics {
     deliveries: Deliveries,
   ) {
     const gauges: readonly (readonly [name: string, help: string, read: () => number])[] = [
-      ['latchkey_http_requests_in_flight', 'Requests in flight.', () => front.requests.count],
+      [
+        'latchkey_http_requests_in_flight',
+        'Requests that the process is handling. Queued requests do not count.',
+        () => front.requests.count,
+      ],
       [
         'latchkey_http_requests_in_flight_limit',
-        'Limit of requests in flight. Further requests are queued or refused with 503.',
+        'Limit of requests in flight. Requests of slow clients and waiting user writes do not count.',
         () => front.loadShedder?.limit ?? 0,
       ],
       [
         'latchkey_http_requests_waiting',
-        'Requests in the queue of the load shedder.',
+        'Requests that are queued because the limit of requests in flight is reached.',
         () => front.loadShedder?.queued ?? 0,
       ],
       [
         'latchkey_user_writes_waiting',
-        'Changes of users that wait for a database connection.',
+        'Requests in flight that wait for a database connection before they change users.',
         () => writes.waiting,
       ],
       [
@@ -54,7 +58,7 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_key_sync_fresh',
-        '1 if the key sync is fresh; otherwise 0, and the process refuses issued keys.',
+        '1 if the lag of the key sync is below 5 s; otherwise 0, and the process refuses issued keys.',
         () => Number(keySync.isFresh()),
       ],
       [
@@ -64,24 +68,24 @@ export class ComponentMetrics {
       ],
       [
         'latchkey_database_pool_waiting',
-        'Queries that wait for a connection of the pool.',
+        'Queries that wait for a connection of the database pool.',
         () => pool.waitingCount,
       ],
       [
         'latchkey_database_pool_max_connections',
-        'Connections that the pool may open.',
+        'Maximum number of open connections of the pool.',
         () => pool.options.max,
       ],
       [
         'latchkey_alert_outbox_pending',
-        'Alerts that the receiver has not confirmed, from all processes.',
+        'Alerts that still wait for delivery, counted over all backend processes.',
         () => deliveries.pending,
       ],
     ];
     for (const [name, help, read] of gauges) addGauge(registry, { name, help }, read);
     const shed = new Counter({
       name: 'latchkey_http_requests_shed_total',
-      help: 'Requests that were refused with 503 because the queue was too long.',
+      help: 'Requests refused with 503 because the queue of requests was too long.',
       registers: [registry],
       collect() {
         shed.reset();
@@ -91,13 +95,19 @@ export class ComponentMetrics {
     addGaugeBy(
       registry,
       'state',
-      { name: 'latchkey_database_pool_connections', help: 'Open connections of the pool.' },
+      {
+        name: 'latchkey_database_pool_connections',
+        help: 'Open connections of the pool, by state: idle or used.',
+      },
       () => ({ idle: pool.idleCount, used: pool.totalCount - pool.idleCount }),
     );
     addGaugeBy(
       registry,
       'rule',
-      { name: 'latchkey_alert_firing', help: 'Open incidents of all processes, by rule.' },
+      {
+        name: 'latchkey_alert_firing',
+        help: 'Open incidents, counted over all backend processes, by alert rule.',
+      },
       () => Object.fromEntries(ALERT_RULES.map((rule) => [rule, alerts.countOpen(rule)])),
     );
     addCounterBy(
@@ -105,7 +115,7 @@ export class ComponentMetrics {
       'rule',
       {
         name: 'latchkey_alerts_suppressed_total',
-        help: 'Alerts not raised because too many incidents of the rule are open.',
+        help: 'Alerts that were not raised because too many incidents of the same rule were open.',
       },
       () => alerts.suppressed,
     );
@@ -114,7 +124,7 @@ export class ComponentMetrics {
       'result',
       {
         name: 'latchkey_alert_deliveries_total',
-        help: 'Attempts to deliver an alert, and alerts whose delivery was given up.',
+        help: 'Deliveries of alerts: delivered and failed count attempts, given-up counts alerts.',
       },
       () => deliveries.counts,
     );

@@ -31,13 +31,13 @@ export class RequestMetrics implements OnModuleInit {
     this.durations = new RequestDurations(registry);
     this.attempts = new Counter({
       name: 'latchkey_auth_attempts_total',
-      help: 'Requests to routes that require a key, by outcome. Responses do not reveal every outcome.',
+      help: 'Requests to routes that require an API key, by outcome of the key check.',
       labelNames: ['outcome'],
       registers,
     });
     this.refusals = new Counter({
       name: 'latchkey_limit_refusals_total',
-      help: 'Requests that a limit refused.',
+      help: 'Requests refused with 429 because of a limit per key or client network, by limit.',
       labelNames: ['limit'],
       registers,
     });

@@ -17,10 +17,11 @@ export async function commandLinePage(): Promise<string> {
   return page(
     '# Command line',
     `The command \`latchkey\` manages API keys and verifies the audit trail. In a checkout, run
-\`npm run keys -- …\` or \`npm run audit -- …\` instead. In a container, run \`node dist/cli.js …\`.`,
+\`npm run keys -- …\` instead of \`latchkey keys …\`, and \`npm run audit -- …\` instead of
+\`latchkey audit …\`. In a container, run \`node dist/cli.js …\` instead of \`latchkey …\`.`,
     block('sh', 'latchkey keys create --name mailer --scopes users:read'),
-    `Without ${code('--url')}, a command works on the database in \`DATABASE_URL\` and needs the
-[variables of the backend](../how-to/keys.md#manage-keys-on-a-production-host), including its root
+    `Without ${code('--url')}, a command works on the database in \`DATABASE_URL\`. The command needs the
+[variables of the backend](../how-to/keys.md#manage-keys-on-a-production-host), including a root
 key, but no issued key. With ${code('--url')}, the command sends requests to a running server, and
 needs an API key with the scopes that these requests require.`,
     '## Global options and exit codes',

@@ -11,30 +11,32 @@ import { type AttemptOutcome, ATTEMPT_OUTCOMES } from '../../src/requests/reques
 
 /** The fields of a request's log line. The last five exist only if the route requires a key. */
 export const REQUEST_FIELDS: Readonly<Record<string, string>> = {
-  level: '`info` or `warn`; `debug` for successful requests to `/api/health` and `/api/docs`.',
+  level:
+    '`warn` for some outcomes (next table); `debug` for successful requests to `/api/health` and `/api/docs`; otherwise `info`.',
   time: 'Time at which the line was written, ISO 8601 in UTC.',
-  msg: '`request`.',
+  msg: 'Always `request`.',
   requestId: 'The `X-Request-Id` of the response.',
   durationMs: 'Milliseconds from the arrival of the request to the end of the response.',
   method: 'HTTP method.',
   route: 'Pattern of the route, such as `/api/internal/users/:id`; null if no route matches.',
   status: 'Status of the response; 499 if the client disconnected before the response.',
   keyId:
-    'Id of the issued or root key, even if the key is revoked or expired; null if the key is unknown.',
-  event: 'Name of the event in the OWASP logging vocabulary; the next table lists all events.',
-  outcome: 'Outcome of the key check; the next table lists all outcomes.',
-  limit: 'Name of the limit that refused the request; null if no limit did.',
+    'Id of the issued or root key, even if it is revoked or expired; null without a known key.',
+  event: 'Name of the event in the OWASP logging vocabulary (next table).',
+  outcome: 'Outcome of the key check (next table).',
+  limit:
+    'Limit that refused the request: `key-rate`, `key-concurrency`, `key-enumeration` or `source-failures`; otherwise null.',
   source: 'IP address of the client.',
-  client: 'First product in the header `User-Agent`; null without this header.',
+  client: 'First product in the header `User-Agent`, such as `curl/8`; null without this header.',
 };
 
 /** The fields of the log line of a tool call. */
 export const TOOL_CALL_FIELDS: Readonly<Record<string, string>> = {
-  level: '`info`.',
+  level: 'Always `info`.',
   time: 'Time at which the line was written, ISO 8601 in UTC.',
-  msg: '`tool call`.',
+  msg: 'Always `tool call`.',
   tool: 'Name of the tool.',
-  outcome: '`ok`, `cancelled`, or the code of the failure.',
+  outcome: '`ok`, `cancelled`, or the code of the error, such as `token-expired`.',
   durationMs: 'Duration of the call in milliseconds.',
   user: 'Pseudonym of the user, the same in all calls of this user; null without a valid token.',
   client: 'Name that the MCP client states for itself; null if it states none.',

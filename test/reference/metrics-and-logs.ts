@@ -42,12 +42,13 @@ or a tool call have \`level\`, \`time\` and \`msg\`. Many also have \`context\` 
     'A line has `event`, `outcome`, `limit`, `source` and `client` only if the route requires an API key.',
     fieldTable(REQUEST_FIELDS),
     '### Outcomes and events',
-    'Each outcome has an event and a level. There is one exception: if `limit` is `source-failures`, the event is `authn_login_fail_max` instead of `authn_login_fail`.',
+    'The outcome of a request determines the event and the level of its line. There is one exception: if `limit` is `source-failures` (the client network has sent too many wrong keys), the event is `authn_login_fail_max` instead of `authn_login_fail`.',
     table(['outcome', 'event', 'level'], outcomes),
-    'The meaning of three outcomes:',
+    'The meaning of some outcomes:',
     `- \`wrong-environment\`: the key belongs to an environment other than \`API_KEY_ENVIRONMENT\`.
-- \`foreign-network\`: the client address is outside the networks of the key.
-- \`unverifiable\`: the key cache may be out of date, so the response is 503 \`KEYS_UNAVAILABLE\`.`,
+- \`foreign-network\`: the client address is outside the networks that the key is accepted from.
+- \`unverifiable\`: the key cache may be out of date, so the response is 503 \`KEYS_UNAVAILABLE\`.
+- \`enumeration-limited\`: the key exceeds its hourly limit of distinct users or misses.`,
     '### Tool call (MCP server)',
     fieldTable(TOOL_CALL_FIELDS),
   );

@@ -73,7 +73,7 @@ export class MetricsModule implements OnModuleInit {
     const registers = [this.registry];
     const failures = new Counter({
       name: 'latchkey_mcp_token_failures_total',
-      help: 'Access tokens that were refused, by fault.',
+      help: 'Refused access tokens, by fault: malformed, expired, signature or claims.',
       labelNames: ['fault'] as const,
       registers,
     });
@@ -101,7 +101,7 @@ export class MetricsModule implements OnModuleInit {
     });
     const requests = new Histogram({
       name: 'latchkey_mcp_backend_request_duration_seconds',
-      help: 'Duration of single requests to the backend.',
+      help: 'Duration of each request to the backend. A call that is retried sends several requests.',
       labelNames: ['route', 'outcome'] as const,
       buckets: BUCKETS_S,
       registers,

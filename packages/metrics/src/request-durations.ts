@@ -9,7 +9,7 @@ export class RequestDurations {
   constructor(registry: Registry) {
     this.histogram = new Histogram({
       name: 'latchkey_http_request_duration_seconds',
-      help: 'Duration of HTTP requests until the response was sent or the client disconnected (499).',
+      help: 'Duration of HTTP requests until the response was sent or the client disconnected.',
       labelNames: ['method', 'route', 'status'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers: [registry],
