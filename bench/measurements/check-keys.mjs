@@ -27,7 +27,7 @@ const times = {
   'a root key': await time(verify(root)),
   'an issued key': await time(verify(issued)),
   'an unknown key': await time(verify(unknown)),
-  'not a key at all': await time(verify('x'.repeat(40))),
+  'a string without the format of a key': await time(verify('x'.repeat(40))),
   'no key': await time(verify('')),
   'an issued key, with all of ApiKeyGuard': await time(canActivate(issued)),
 };

@@ -90,5 +90,5 @@ function checkTable(checks: readonly Map<string, number>[], perRequest: number):
     return [kind, times.map(formatDecimal), `${formatDecimal(share)} %`].flat();
   });
   const among = KEYS.map((count) => `among ${formatCount(count)} keys`);
-  return markdownTable([['', ...among, 'of a request'], ...rows]);
+  return markdownTable([['', ...among, 'of a request’s CPU time'], ...rows]);
 }

@@ -301,7 +301,7 @@ describe('raw requests', () => {
       'raw requests without a valid key, with disguised paths and headers and unusual request lines',
     ],
     [
-      'get documented responses within 1 s, and never 5xx, if they have a key',
+      'with a valid key get documented responses within 1 s, and never 5xx',
       keyedRequests,
       mustKeepContract,
       true,

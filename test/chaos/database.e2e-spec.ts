@@ -218,7 +218,7 @@ describe('writes whose database connection breaks before the response', () => {
       failure: `connections are cut before a response arrives, or terminated by the database, ${ROUNDS} times while callers write`,
       result: `0 of ${acknowledged.length} acknowledged writes lost, 0 of ${unacknowledged} unacknowledged writes repeated`,
       control: `${control} writes repeated`,
-      reference: 'AWS: retry at one layer, and only safe requests',
+      reference: 'AWS: retry at one layer only, and only safe requests',
     });
   });
 });

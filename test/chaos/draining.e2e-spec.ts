@@ -85,7 +85,8 @@ describe('SIGTERM while clients stay connected', () => {
     expect(lost).toBeGreaterThan(0);
     record({
       promise: 'A graceful shutdown loses no request and ends in time',
-      failure: 'SIGTERM with 20 silent, 20 idle and 8 busy clients, 5 s of draining',
+      failure:
+        'SIGTERM with 20 clients that never sent a request, 20 idle after a response, and 8 busy; 5 s of draining',
       result: `readiness turns to 503 after ${ms(notReadyAfter)}; ${good + 1} requests completed, including one that was only half sent at the end of the drain period, and 0 lost; exit 0 after ${ms(ended)}`,
       control: `${lost} requests lost in the first 0.3 s`,
       reference: 'Envoy drains, then closes; Docker kills after 10 s',

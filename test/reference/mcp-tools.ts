@@ -3,7 +3,7 @@ import { fieldRows, readSchema } from './json-schema.js';
 import { block, code, page, table } from './markdown.js';
 import { createMcpServer } from './mcp-server.js';
 
-const HEADINGS = ['field', 'values', 'default', 'meaning'];
+const HEADINGS = ['field', 'values', 'required or default', 'meaning'];
 
 export async function mcpToolsPage(): Promise<string> {
   const app = await createMcpServer();
@@ -35,7 +35,7 @@ function describeTool({ name, title, description, input, output }: Tool): string
     `## ${title}`,
     `${code(name)} – ${description}`,
     inputs.length === 0 ? 'Input: none.' : `Input:\n\n${table(HEADINGS, inputs)}`,
-    `Output in \`structuredContent\` (the first text content is a sentence for the user):`,
+    `Output in \`structuredContent\` (the first text in \`content\` is a sentence for the user):`,
     table(HEADINGS, fieldRows(readSchema(output))),
   ];
 }

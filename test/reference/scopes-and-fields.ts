@@ -8,8 +8,7 @@ import { block, code, page, table } from './markdown.js';
 const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'users:read': 'Get, list and search users.',
   'users:write': 'Create, update and delete users.',
-  'users:grant':
-    'Set `roles` and `permissions` in the operations of `users:write`, which the key also needs.',
+  'users:grant': 'Set `roles` and `permissions` of users. The key also needs `users:write`.',
   'accounts:read': 'Read the accounts of users.',
   'keys:read': 'Read issued keys, root keys and their usage.',
   'keys:write': "Issue and rotate keys within the caller's own rights, and revoke any issued key.",

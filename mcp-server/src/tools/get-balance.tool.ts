@@ -30,7 +30,7 @@ export const getBalance = (backend: BackendClient) =>
       source: z
         .enum(['backend', 'fallback'])
         .describe(
-          '"fallback": the name could not be read and is a placeholder. Accounts are always real.',
+          '"fallback": the name could not be read and is a placeholder. The accounts are never placeholders.',
         ),
       accounts: z.array(
         z.object({
