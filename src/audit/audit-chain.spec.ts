@@ -61,7 +61,10 @@ describe('AuditChain', () => {
     const forged = trail(3);
     const [event] = trail(1);
     if (event) forged[0] = { ...event, actor: 'x', hash: Buffer.from(trail(9)[8]?.hash ?? '') };
-    expect(problems(forged)).toEqual(['1 was changed', '2 does not contain the hash of the previous event']);
+    expect(problems(forged)).toEqual([
+      '1 was changed',
+      '2 does not contain the hash of the previous event',
+    ]);
   });
 
   it('finds missing events', () => {

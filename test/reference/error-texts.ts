@@ -118,7 +118,8 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   URL_TOO_LONG: {
     cause: 'The path and query are longer than 8,192 characters.',
-    remedy: 'Request at most 100 users by `ids` at a time.',
+    remedy:
+      'Shorten the query. A list of ids in `ids` may have at most 100 entries; send several requests instead.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     cause: 'The `Content-Type` of the body is not `application/json`, or the body is compressed.',
@@ -141,7 +142,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   CONCURRENCY_LIMITED: {
     cause:
-      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its requests that change users are waiting for a database connection.',
+      'The key has `KEY_CONCURRENCY_LIMIT` requests in flight in this process, or too many of its write requests wait for a database connection.',
     remedy: 'Send fewer requests at the same time, and repeat this one after `Retry-After`.',
   },
   ENUMERATION_LIMITED: {
@@ -176,7 +177,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   OVERLOADED: {
     cause:
-      'More requests arrive than the process can serve: its queue is full, or too many requests that change users are waiting for a database connection.',
+      'More requests arrive than the process can serve: its queue is full, or too many write requests wait for a database connection.',
     remedy:
       'Repeat the request after `Retry-After`, with a longer delay each time. If the load is legitimate, add instances.',
   },
