@@ -175,11 +175,7 @@ export const rootKeysResponseSchema = z
 const expirySchema = timestampSchema
   .transform((text) => new Date(text))
   .refine(isWithinLifetime, `must be in the future, at most ${MAX_LIFETIME_DAYS} days from now`)
-  .meta({
-    type: 'string',
-    format: 'date-time',
-    description: `Expiry of the key. Default: in ${DEFAULT_LIFETIME_DAYS} days, or earlier if the issuing key expires earlier or the lineage ends earlier.`,
-  });
+  .meta({ type: 'string', format: 'date-time' });
 
 export const createApiKeySchema = z
   .strictObject({
@@ -190,8 +186,10 @@ export const createApiKeySchema = z
     networks: distinct(networkSchema).optional(),
     rateLimit: wholeNumber(1, MAX_RATE_LIMIT, 'per minute')
       .optional()
-      .meta({ description: 'Requests per minute.' }),
-    expiresAt: expirySchema.optional(),
+      .meta({ description: 'Requests per minute. Default: `KEY_RATE_LIMIT`.' }),
+    expiresAt: expirySchema.optional().meta({
+      description: `Expiry of the key. Default: in ${DEFAULT_LIFETIME_DAYS} days. A key that an issued key creates cannot outlive the issued key.`,
+    }),
     note: readableText(500).optional(),
   })
   // The example omits `expiresAt`, because any fixed time will be in the past eventually.
@@ -199,14 +197,18 @@ export const createApiKeySchema = z
 
 export const rotateApiKeySchema = z
   .strictObject({
-    gracePeriodSeconds: wholeNumber(0, MAX_GRACE_SECONDS, 's').default(DEFAULT_GRACE_SECONDS),
+    gracePeriodSeconds: wholeNumber(0, MAX_GRACE_SECONDS, 's')
+      .default(DEFAULT_GRACE_SECONDS)
+      .meta({ description: 'How long the replaced key is still accepted.' }),
     retireAfterQuietSeconds: wholeNumber(MIN_QUIET_SECONDS, MAX_GRACE_SECONDS, 's')
       .optional()
       .meta({
         description:
           'Ends the grace period early, once the successor is in use and the replaced key has been idle for this many seconds.',
       }),
-    expiresAt: expirySchema.optional(),
+    expiresAt: expirySchema.optional().meta({
+      description: `Expiry of the successor. Default: in ${DEFAULT_LIFETIME_DAYS} days, but not after its lineage ends.`,
+    }),
   })
   .prefault({})
   .meta({ id: 'RotateApiKey' });

@@ -83,7 +83,7 @@ export class InternalApiKeysController {
 
   @Route('GET', 'api-keys/:id/usage', 'keys:read', {
     summary: 'Get the usage of an issued key',
-    description: 'Returns the number of requests by hour, route and outcome.',
+    description: 'Returns the number of requests with this key by hour, route and outcome.',
     response: usageResponseSchema,
     problems: ['API_KEY_NOT_FOUND'],
   })
@@ -96,7 +96,8 @@ export class InternalApiKeysController {
 
   @Route('GET', 'root-keys/:id/usage', 'keys:read', {
     summary: 'Get the usage of a root key',
-    description: 'Returns the number of requests by hour, route and outcome.',
+    description:
+      'Returns the number of requests with this root key by hour, route and outcome. The id `none` stands for requests without a known key.',
     response: usageResponseSchema,
   })
   async getRootKeyUsage(
@@ -109,8 +110,7 @@ export class InternalApiKeysController {
   @Route('POST', 'api-keys/check', 'keys:read', {
     status: 200,
     summary: 'Check a key',
-    description:
-      'Returns whether the server admits the key from an address, and the reason if not.',
+    description: 'Returns whether the server admits the key from `address`, and the reason if not.',
     response: checkedApiKeySchema,
   })
   async checkApiKey(

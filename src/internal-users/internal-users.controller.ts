@@ -99,7 +99,7 @@ export class InternalUsersController {
     status: 200,
     summary: 'Search users',
     description:
-      'Returns a page of the users with this email or phone number. The key must be allowed to read this field.',
+      'Returns a page of the users with the given `email` or the given `phone`. Give exactly one of the two. The key must be allowed to read this field.',
     response: userPageSchema,
     problems: ['FIELD_NOT_ALLOWED'],
   })

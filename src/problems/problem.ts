@@ -53,7 +53,7 @@ export const PROBLEM_TYPES = {
   ),
   LAST_WAY_IN: permanent(
     409,
-    'Not revoked: no other issued key can manage keys, so only a root key can revoke this one',
+    'Not revoked: no other issued key can manage keys, so only a root key can revoke this key',
   ),
   BODY_TOO_LARGE: permanent(413, 'The request body is too large'),
   URL_TOO_LONG: permanent(414, 'The URL is too long'),
@@ -77,7 +77,7 @@ export const PROBLEM_TYPES = {
   }),
   ENUMERATION_LIMITED: temporary(
     429,
-    'The API key has asked for too many different users, or for too many that do not exist',
+    'The API key has asked for too many different users, or for too many users that do not exist',
     3600,
     { outcome: 'enumeration-limited', limit: 'key-enumeration' },
   ),

@@ -74,7 +74,7 @@ export const updateUserSchema = writableFieldsSchema
   .meta({ id: 'UpdateUser', minProperties: 1 });
 
 const includeSchema = z.enum(['accounts']).meta({
-  description: '`accounts` adds the accounts of the users. It requires the scope `accounts:read`.',
+  description: '`accounts` adds the accounts of the user. It requires the scope `accounts:read`.',
 });
 
 export const getUserQuerySchema = z.strictObject({ include: includeSchema.optional() });
@@ -100,10 +100,13 @@ export const listUsersSchema = z
         type: 'array',
         items: { type: 'string', pattern: USER_ID.source },
         maxItems: MAX_IDS,
-        description: 'Ids, separated by commas.',
+        description: 'Ids, separated by commas. Cannot be combined with `cursor`.',
         example: ['12345', '12346'],
       }),
-    include: includeSchema.optional(),
+    include: includeSchema.optional().meta({
+      description:
+        'Only with `ids`: `accounts` adds the accounts of the users. It requires the scope `accounts:read`.',
+    }),
     limit: pageLimitQuerySchema,
     cursor: cursorSchema.optional(),
   })

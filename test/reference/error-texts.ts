@@ -153,7 +153,7 @@ export const ERROR_TEXTS: Readonly<Record<ProblemCode, ErrorText>> = {
   },
   TOO_MANY_FAILURES: {
     cause:
-      'The key is missing or invalid, and the network of the client has sent more than `SOURCE_FAILURE_LIMIT` such requests within a minute. Requests with a valid key from the same network are still accepted.',
+      'The key is missing or invalid, and the network of the client has sent more than `SOURCE_FAILURE_LIMIT` requests with a missing or invalid key within a minute. Requests with a valid key from the same network are still accepted.',
     remedy: 'Correct the key as described for [`INVALID_API_KEY`](#invalid-api-key).',
   },
   HEADERS_TOO_LARGE: {
