@@ -93,7 +93,7 @@ describe('during a rolling update', () => {
     expect(updated.structuredContent).toEqual({ phone: PHONE });
   });
 
-  it('a tool that shows a missing field fails, and the log names the field', async () => {
+  it('a tool that needs a missing field fails, and the log names the field', async () => {
     edit = asOlder;
     expect((await call('get_profile')).isError).toBe(true);
     await expect.poll(() => mcp.output).toContain('"fields":["createdAt","lastLoginAt"]');

@@ -173,7 +173,7 @@ export class KeyPropagation implements OnApplicationShutdown {
   private reportUnproven(instances: readonly string[]): void {
     const ids = instances.slice(0, 5).join(', ');
     this.logger.warn(
-      `Some instances have not proved that they share a root key with this process: ${instances.length} in all, such as ${ids}. If these instances are yours, restart them with the current root key. Otherwise, their rows in the table \`instances\` are forged`,
+      `${instances.length} instance(s), including ${ids}, have not proved that they share a root key with this process. If these instances are yours, restart them with the current root key. Otherwise, their rows in the table \`instances\` are forged`,
     );
   }
 }

@@ -5,7 +5,7 @@ export interface ProseLine {
   readonly file: string;
   readonly line: number;
   readonly text: string;
-  /** Columns of the whole line, if it is a comment; otherwise 0. */
+  /** Columns of the whole line if the text is a comment; otherwise 0. */
   readonly commentColumns: number;
 }
 
