@@ -102,10 +102,7 @@ export function addKeysCommands(program: Command, api: ApiClient): void {
     .option(...reveal)
     .action((options: Options) => create(api, options));
   add('list', 'list issued keys, active ones first', 'list --all')
-    .option(
-      '--all',
-      'include expired and revoked keys, and retired keys (their grace period is over)',
-    )
+    .option('--all', 'include keys that are expired, revoked or past their grace period')
     .action((options: Options) => list(api, options));
   add('show <id>', 'show one key', 'show 019a8f5e-7c1b-7d2e-9f3a-4b5c6d7e8f90').action(
     (id: string, options: Options) => show(api, id, options),
